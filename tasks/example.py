@@ -1,0 +1,135 @@
+"""The records every data set becomes: examples, their human rationales, and the task they form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from tasks.errors import InputError
+
+
+class Span(NamedTuple):
+    """Half-open character range `[start, end)` in one text; `segment` is 1 for the second text of a pair."""
+
+    start: int
+    end: int
+    segment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """What one annotator marked as the reason for one label; `label=None`: for the gold labels."""
+
+    spans: tuple[Span, ...]
+    annotator: str = "0"
+    label: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text, or pair of texts, with the rationales people gave for its labels.
+
+    texts: one text, or (text, text pair). labels: class indices; exactly one in a single-label task, any
+    number in a multi-label task. Raises InputError on an empty text, a negative label, or a span that lies
+    outside its text.
+    """
+
+    id: str
+    texts: tuple[str, ...]
+    labels: tuple[int, ...]
+    rationales: tuple[Rationale, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"example {self.id!r}"
+        if len(self.texts) not in (1, 2):
+            raise InputError(f"{where} has {len(self.texts)} texts; expected one text or a pair")
+        for text in self.texts:
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(
+                    f"{where} has an empty text; every example needs words, remove it or fill it in"
+                )
+        if any(label < 0 for label in self.labels):
+            raise InputError(f"{where} has the negative label {min(self.labels)}; labels count from 0")
+        for rationale in self.rationales:
+            for span in rationale.spans:
+                self._check_span(span, where)
+
+    def _check_span(self, span: Span, where: str) -> None:
+        if not 0 <= span.segment < len(self.texts):
+            raise InputError(
+                f"{where} has a rationale in text {span.segment}, but only {len(self.texts)} text(s)"
+            )
+        length = len(self.texts[span.segment])
+        if not 0 <= span.start < span.end <= length:
+            raise InputError(
+                f"{where} has a rationale at characters {span.start} to {span.end}, outside its text of "
+                f"{length} characters; expected 0 <= start < end <= {length}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Labelled texts split for training, model selection (dev) and explaining (test).
+
+    Raises InputError on a label out of range, a single-label example without exactly one label, an id that
+    occurs twice, or an empty split.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        for split in ("train", "dev", "test"):
+            examples: tuple[Example, ...] = getattr(self, split)
+            if not examples:
+                raise InputError(
+                    f"task {self.name!r}: the {split} split is empty; every split needs examples"
+                )
+            check_labels(
+                examples, self.labels, multi_label=self.multi_label, where=f"task {self.name!r}, {split}"
+            )
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the examples are pairs of texts."""
+        return len(self.test[0].texts) == 2
+
+
+def check_labels(
+    examples: Iterable[Example], labels: Sequence[str], *, multi_label: bool, where: str
+) -> None:
+    """Raise InputError on the first example whose labels do not fit the task, or whose id is taken."""
+    seen: set[str] = set()
+    for example in examples:
+        if example.id in seen:
+            raise InputError(
+                f"{where}: the id {example.id!r} occurs twice; ids must be unique within a split"
+            )
+        seen.add(example.id)
+        if not multi_label and len(example.labels) != 1:
+            raise InputError(
+                f"{where}: example {example.id!r} has {len(example.labels)} labels, but the task is "
+                "single-label; set multi_label=true if several are meant"
+            )
+        for label in example.labels:
+            if label >= len(labels):
+                raise InputError(
+                    f"{where}: example {example.id!r} has label {label}, out of range; "
+                    f"expected 0 to {len(labels) - 1} ({', '.join(labels)})"
+                )
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """Hex sha256 over everything in the examples, in order: equal prints mean equal data."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(json.dumps(asdict(example), ensure_ascii=False).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()

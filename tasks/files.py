@@ -1,0 +1,145 @@
+"""Reading the files that data sets come in, row by row, with the place of every mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tasks.errors import InputError, did_you_mean
+
+
+class Row(NamedTuple):
+    """One record: where it stands (file and line, for messages) and its values by column."""
+
+    where: str
+    values: Mapping[str, Any]
+
+
+def given_path(path: str | Path | None, *, option: str, what: str, source: str) -> Path:
+    """The path as an existing file or folder. Raises InputError saying which option to set and where data is.
+
+    option: the setting a user gives it by. what: what it should hold. source: where that comes from.
+    """
+    if path is None:
+        raise InputError(f"no path to {what} is given; set {option}=<path> (data: {source})")
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise InputError(f"{found} does not exist; set {option} to {what} (data: {source})")
+    return found
+
+
+def decoded(data: bytes, where: str) -> str:
+    """UTF-8 bytes as text, a byte order mark removed. Raises InputError on empty or undecodable bytes."""
+    if not data.strip():
+        raise InputError(f"{where} is empty; expected text in it")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{where}, line {line}: the byte 0x{data[error.start]:02x} is not UTF-8; save the file in UTF-8"
+        ) from error
+
+
+def file_text(path: Path) -> str:
+    """The text of a file. Raises InputError when it is missing, a folder, empty or not UTF-8."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; expected a file there, check the folder and the name")
+    return decoded(path.read_bytes(), str(path))
+
+
+def check_columns(where: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise InputError on the first wanted column that is not among those found."""
+    for column in wanted:
+        if column not in found:
+            raise InputError(f"{where} has no column {column!r}; {did_you_mean(column, list(found))}")
+
+
+def csv_rows(
+    path: Path,
+    *,
+    wanted: Sequence[str],
+    delimiter: str = ",",
+    quotes: bool = True,
+    header: Sequence[str] | None = None,
+) -> Iterator[Row]:
+    """The records of a CSV file. Raises InputError on a broken record, a missing column, or no record at all.
+
+    quotes: whether `"` encloses fields. header: the columns' names if the file does not begin with them.
+    """
+    style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    stream = io.StringIO(file_text(path), newline="")
+    reader = csv.reader(stream, delimiter=delimiter, quoting=style, strict=True)
+    columns = list(header) if header is not None else None
+    if columns is not None:
+        check_columns(f"{path} (columns named by header)", columns, wanted)
+    last_line, count = 0, 0
+    try:
+        for fields in reader:
+            where = f"{path}, line {last_line + 1}"
+            last_line = reader.line_num
+            if not fields:
+                continue
+            if columns is None:
+                columns = fields
+                if len(set(columns)) < len(columns):
+                    raise InputError(f"{where}: two columns have the same name; rename one")
+                check_columns(str(path), columns, wanted)
+                continue
+            if len(fields) != len(columns):
+                raise InputError(
+                    f"{where} has {len(fields)} fields; expected {len(columns)} ({', '.join(columns)})"
+                )
+            count += 1
+            yield Row(where, dict(zip(columns, fields, strict=True)))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {last_line + 1}: the record cannot be read ({error}); "
+            "mend its quotes, or use JSONL or Parquet"
+        ) from error
+    if count == 0:
+        raise InputError(f"{path} has no rows; expected at least one below the column names")
+
+
+def json_rows(text: str, where: str, *, wanted: Sequence[str]) -> Iterator[Row]:
+    """The records of a JSONL text. Raises InputError on a line that is no JSON object or lacks a column."""
+    # not splitlines(): JSON may hold U+2028 and its like unescaped inside a string
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{where}, line {number}"
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{place} is not JSON ({error.msg}); expected one object per line") from error
+        if not isinstance(values, dict):
+            raise InputError(
+                f"{place} is a {type(values).__name__}; expected a JSON object with named values"
+            )
+        check_columns(place, list(values), wanted)
+        yield Row(place, values)
+
+
+def parquet_rows(path: Path, *, wanted: Sequence[str]) -> Iterator[Row]:
+    """The records of a Parquet file, only the wanted columns. Raises InputError on a broken or empty file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; expected a file there, check the folder and the name")
+    try:
+        with pq.ParquetFile(path) as file:
+            check_columns(str(path), file.schema_arrow.names, wanted)
+            if file.metadata.num_rows == 0:
+                raise InputError(f"{path} has no rows; expected at least one")
+            number = 0
+            for batch in file.iter_batches(columns=list(wanted)):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}, row {number}", values)
+    except pa.ArrowException as error:
+        raise InputError(f"{path} cannot be read as Parquet ({error}); check that it is whole") from error

@@ -1,0 +1,101 @@
+"""Any data set of the Hugging Face hub, at a pinned revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from tasks.errors import InputError
+from tasks.example import Task
+from tasks.files import Row, check_columns
+from tasks.sampling import hold_out
+from tasks.table import Columns, examples, label_names
+
+
+def hub(
+    *,
+    name: str = "hub",
+    path: str | None = None,
+    revision: str | None = None,
+    config: str | None = None,
+    train: str = "train",
+    dev: str | None = "validation",
+    test: str = "test",
+    text: str = "text",
+    text_pair: str | None = None,
+    label: str = "label",
+    labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+    separator: str = ",",
+    rationale: str | None = None,
+    id: str | None = None,
+    dev_share: float = 0.1,
+    seed: int = 0,
+) -> Task:
+    """The task in the data set `path` ("owner/name") of the hub, read by the `datasets` library.
+
+    revision: the full commit of the data set; a branch or tag may move, so neither is taken. train, dev,
+    test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`. labels:
+    None takes the names the data set declares, or else those that occur, sorted. The other columns are as in
+    tasks.table.Columns. Code that comes with a data set is never run.
+    Raises InputError when the hub cannot be reached, or a split, column or label is wrong.
+    """
+    if path is None:
+        raise InputError("no data set is given; set task.path to its name on the hub (owner/name)")
+    if revision is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise InputError(
+            f"task.revision is {revision!r}; expected the full 40-digit commit of {path}, "
+            "which its page shows under 'Files and versions'"
+        )
+    columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
+    sources = {"train": train, "dev": dev, "test": test}
+    data = {
+        split: _load(path, config, revision, source)
+        for split, source in sources.items()
+        if source is not None
+    }
+    for split, dataset in data.items():
+        check_columns(f"{path}, split {sources[split]!r},", dataset.column_names, columns.wanted)
+    rows = {split: list(_rows(dataset, columns, f"{path}, {split}")) for split, dataset in data.items()}
+    if labels is None:
+        labels = _declared(data["train"].features[label]) or label_names(
+            chain.from_iterable(rows.values()), columns
+        )
+    read = {split: examples(found, columns, labels, split) for split, found in rows.items()}
+    if "dev" not in read:
+        read["train"], read["dev"] = hold_out(read["train"], dev_share, seed)
+    splits = tuple(tuple(read[split]) for split in ("train", "dev", "test"))
+    return Task(name, tuple(labels), *splits, multi_label=multi_label)
+
+
+def _load(path: str, config: str | None, revision: str, split: str) -> Any:
+    # takes a second to import, and only this task needs it
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        return datasets.load_dataset(path, config, revision=revision, split=split)
+    except ConnectionError as error:
+        raise InputError(
+            f"the hub cannot be reached for {path} ({error}); check the network, or download the data "
+            "set and use task=local"
+        ) from error
+    except (ValueError, RuntimeError, OSError, DatasetsError) as error:
+        # raised for an unknown name, revision, config or split, and for data sets that are scripts
+        raise InputError(
+            f"{path} at {revision}, config {config!r}, split {split!r} cannot be loaded: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+
+
+def _rows(dataset: Any, columns: Columns, where: str) -> Iterator[Row]:
+    for number, values in enumerate(dataset.select_columns(columns.wanted)):
+        yield Row(f"{where}, row {number}", values)
+
+
+def _declared(feature: Any) -> tuple[str, ...] | None:
+    """The class names that a ClassLabel, or a list of them, declares."""
+    names = getattr(getattr(feature, "feature", feature), "names", None)
+    return tuple(names) if names else None

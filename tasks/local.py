@@ -1,0 +1,111 @@
+"""A user's own files: CSV, TSV, JSONL or Parquet with named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+from tasks.errors import InputError, did_you_mean
+from tasks.example import Example, Task
+from tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
+from tasks.sampling import hold_out
+from tasks.table import Columns, examples, label_names
+
+_SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
+
+
+def local(
+    *,
+    name: str = "local",
+    path: str | None = None,
+    train: str | None = None,
+    dev: str | None = None,
+    test: str | None = None,
+    text: str = "text",
+    text_pair: str | None = None,
+    label: str = "label",
+    labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+    separator: str = ",",
+    rationale: str | None = None,
+    id: str | None = None,
+    header: Sequence[str] | None = None,
+    quotes: bool | None = None,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+) -> Task:
+    """The task in a file, or in a folder's files.
+
+    path: one file, which is split by `fractions` (train, dev, test) and `seed`; or a folder in which
+    `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
+    becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
+    text, text_pair, label, rationale, id, separator: the columns, see tasks.table.Columns.
+    labels: their names in class order; None takes those that occur, sorted. A cell holds a name or an index.
+    header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
+    fields; None means yes in CSV and no in TSV.
+    Raises InputError naming file and line.
+    """
+    columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
+    files = _files(path, train, dev, test)
+    rows = {split: list(_rows(file, columns, header, quotes)) for split, file in files.items()}
+    if labels is None:
+        labels = label_names(chain.from_iterable(rows.values()), columns)
+    read = {split: examples(rows[split], columns, labels, file.stem) for split, file in files.items()}
+    splits = _split(read, fractions, seed)
+    return Task(name, tuple(labels), *splits, multi_label=multi_label)
+
+
+def _files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:
+    if path is None and train is not None:
+        path = "."
+    root = given_path(path, option="task.path", what="a data file, or a folder of them", source=_SOURCE)
+    named = {"train": train, "dev": dev, "test": test}
+    given = {split: root / file for split, file in named.items() if file is not None}
+    if root.is_file():
+        if given:
+            raise InputError(
+                f"{root} is a file and task.{next(iter(given))} is set too; give one file, "
+                "or the folder and the names of its files"
+            )
+        return {"all": root}
+    if "train" not in given or "test" not in given:
+        inside = ", ".join(sorted(file.name for file in root.iterdir() if file.is_file())) or "no files"
+        raise InputError(
+            f"{root} is a folder; set task.train and task.test to the names of its files (it holds {inside})"
+        )
+    return given
+
+
+def _rows(path: Path, columns: Columns, header: Sequence[str] | None, quotes: bool | None) -> list[Row]:
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        comma = suffix == ".csv"
+        quoted = comma if quotes is None else quotes
+        delimiter = "," if comma else "\t"
+        return list(csv_rows(path, wanted=columns.wanted, delimiter=delimiter, quotes=quoted, header=header))
+    if suffix in (".jsonl", ".ndjson"):
+        return list(json_rows(file_text(path), str(path), wanted=columns.wanted))
+    if suffix in (".parquet", ".pq"):
+        return list(parquet_rows(path, wanted=columns.wanted))
+    known = [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"]
+    raise InputError(f"{path} ends in {suffix!r}; {did_you_mean(suffix, known)}")
+
+
+def _split(
+    read: dict[str, list[Example]], fractions: Sequence[float], seed: int
+) -> tuple[tuple[Example, ...], ...]:
+    shares = tuple(fractions)
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise InputError(
+            f"task.fractions is {list(shares)}; expected three positive shares (train, dev, test) with sum 1"
+        )
+    if "all" in read:
+        train, test = hold_out(read["all"], shares[2], seed)
+    else:
+        train, test = read["train"], read["test"]
+    if "dev" in read:
+        dev = read["dev"]
+    else:
+        train, dev = hold_out(train, shares[1] / (shares[0] + shares[1]), seed)
+    return tuple(train), tuple(dev), tuple(test)

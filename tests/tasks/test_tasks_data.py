@@ -1,0 +1,82 @@
+"""The real data sets, read in full; run with ASSAY_DATA=<folder> and -m data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tasks.eraser import eraser
+from tasks.example import Example, Task
+from tasks.local import local
+from tasks.tweet_sentiment import tweet_sentiment
+
+pytestmark = pytest.mark.data
+
+
+@pytest.fixture
+def data() -> Path:
+    folder = os.environ.get("ASSAY_DATA")
+    if not folder:
+        pytest.skip("set ASSAY_DATA to the folder of the real data sets")
+    return Path(folder)
+
+
+def _sizes(task: Task) -> tuple[int, int, int]:
+    return len(task.train), len(task.dev), len(task.test)
+
+
+def _covered(examples: tuple[Example, ...], segment: int) -> float:
+    """The share of white-space tokens inside the rationales, of examples that have one."""
+    inside = total = 0
+    for example in examples:
+        if example.rationales:
+            text = example.texts[segment]
+            total += len(text.split())
+            inside += sum(len(text[s.start : s.end].split()) for r in example.rationales for s in r.spans)
+    return inside / total
+
+
+def test_tweet_sentiment(data: Path) -> None:
+    task = tweet_sentiment(path=str(data / "tweet_sentiment_extraction"))
+    assert _sizes(task) == (21983, 2748, 2749)
+    assert sum(_sizes(task)) == 27481 - 1
+    neutral = tuple(example for example in task.train if example.labels == (1,))
+    others = tuple(example for example in task.train if example.labels != (1,))
+    assert all(example.rationales for example in (*task.train, *task.dev, *task.test))
+    assert _covered(neutral, 0) > 0.9
+    assert 0.2 < _covered(others, 0) < 0.5
+
+
+def test_eraser_movies(data: Path) -> None:
+    task = eraser(path=str(data / "eraser_movies" / "movies.tar.gz"), labels=["NEG", "POS"])
+    assert _sizes(task) == (1800, 200, 199)
+    assert sum(not example.rationales for example in task.train) == 1
+    assert 0.05 < _covered(task.train, 0) < 0.15
+    assert 0.25 < _covered(task.test, 0) < 0.40
+
+
+def test_eraser_fever(data: Path) -> None:
+    path = str(data / "eraser_fever" / "fever.tar.gz")
+    task = eraser(path=path, pair=True, missing_documents="skip", train_from_dev=0.5)
+    assert sum(_sizes(task)) == 6122 + 6111 - 136
+    assert task.labels == ("REFUTES", "SUPPORTS")
+    assert not {e.texts[1] for e in task.train} & {e.texts[1] for e in task.dev}
+    assert all(span.segment == 1 for e in task.test for r in e.rationales for span in r.spans)
+
+
+def test_go_emotions_as_local_files(data: Path) -> None:
+    folder = data / "goemotions"
+    task = local(
+        path=str(folder),
+        train="train.tsv",
+        dev="dev.tsv",
+        test="test.tsv",
+        header=["text", "label", "id"],
+        id="id",
+        labels=(folder / "labels.txt").read_text().split(),
+        multi_label=True,
+    )
+    assert _sizes(task) == (43410, 5426, 5427)
+    assert sum(len(e.labels) for e in task.train) / len(task.train) == pytest.approx(1.18, abs=0.01)

@@ -1,0 +1,117 @@
+"""Local files in every format, whole and in parts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.errors import InputError
+from tasks.example import Rationale, Span, Task
+from tasks.local import local
+
+ROWS = [
+    {"key": f"k{n}", "text": f'word {n}, "so" it is', "label": "no" if n % 3 else "yes", "why": [[0, 4]]}
+    for n in range(30)
+]
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(
+                stream, list(rows[0]), delimiter="," if path.suffix == ".csv" else "\t", quotechar='"'
+            )
+            writer.writeheader()
+            writer.writerows({**row, "why": json.dumps(row["why"])} for row in rows)
+    return path
+
+
+def _load(path: Path, **settings: Any) -> Task:
+    return local(path=str(path), id="key", rationale="why", **settings)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_every_format_gives_the_same_task(tmp_path: Path, suffix: str) -> None:
+    expected = _load(_write(tmp_path / "expected.jsonl", ROWS))
+    assert _load(_write(tmp_path / f"data.{suffix}", ROWS)) == expected
+    assert expected.labels == ("no", "yes")
+    assert (len(expected.train), len(expected.dev), len(expected.test)) == (24, 3, 3)
+    assert expected.test[0].rationales == (Rationale((Span(0, 4),)),)
+
+
+def test_one_file_is_split_whatever_the_order_of_its_rows(tmp_path: Path) -> None:
+    task = _load(_write(tmp_path / "a.jsonl", ROWS))
+    turned = _load(_write(tmp_path / "b.jsonl", ROWS[::-1]))
+    for split in ("train", "dev", "test"):
+        assert set(getattr(task, split)) == set(getattr(turned, split))
+    ids = [example.id for example in (*task.train, *task.dev, *task.test)]
+    assert sorted(ids) == sorted(row["key"] for row in ROWS)
+    assert {example.labels for example in task.test} == {(0,), (1,)}
+    assert set(_load(tmp_path / "a.jsonl", seed=1).test) != set(task.test)
+
+
+def test_a_folder_of_files_with_and_without_dev(tmp_path: Path) -> None:
+    for name, part in (("a", ROWS[:20]), ("b", ROWS[20:25]), ("c", ROWS[25:])):
+        _write(tmp_path / f"{name}.jsonl", part)
+    whole = _load(tmp_path, train="a.jsonl", dev="b.jsonl", test="c.jsonl")
+    assert [len(whole.train), len(whole.dev), len(whole.test)] == [20, 5, 5]
+    assert whole.train[0].id == "k0"
+    less = _load(tmp_path, train="a.jsonl", test="c.jsonl", fractions=(0.75, 0.25, 1e-9))
+    assert [len(less.train), len(less.dev), len(less.test)] == [15, 5, 5]
+
+
+def test_ids_count_the_rows_where_there_is_no_column(tmp_path: Path) -> None:
+    task = local(path=str(_write(tmp_path / "my.jsonl", ROWS)))
+    assert {example.id for example in (*task.train, *task.dev, *task.test)} == {f"my-{n}" for n in range(30)}
+
+
+def test_tsv_takes_quotes_as_characters_unless_told(tmp_path: Path) -> None:
+    file = tmp_path / "data.tsv"
+    file.write_text("".join(f'"said {n}"\t{n % 2}\n' for n in range(20)))
+    plain = local(path=str(file), header=["text", "label"])
+    assert plain.train[0].texts[0].startswith('"said')
+    assert local(path=str(file), header=["text", "label"], quotes=True).train[0].texts[0].startswith("said")
+
+
+def test_pairs_and_several_labels(tmp_path: Path) -> None:
+    rows = [{"text": f"a{n}", "other": f"b{n}", "label": ["x", "y"][: n % 3]} for n in range(30)]
+    file = _write(tmp_path / "data.jsonl", rows)
+    task = local(path=str(file), text_pair="other", multi_label=True)
+    assert task.multi_label and task.pairs and task.labels == ("x", "y")
+    assert {example.labels for example in task.train} == {(), (0,), (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": None}, r"set task\.path=<path>"),
+        ({"path": "none.csv"}, "does not exist"),
+        ({"path": "data.jsonl", "train": "data.jsonl"}, r"is a file and task\.train is set too"),
+        ({"path": "."}, r"set task\.train and task\.test .* \(it holds data\.jsonl, data\.txt\)"),
+        ({"path": ".", "train": "data.jsonl", "test": "no.jsonl"}, "there is no file"),
+        ({"train": "data.jsonl", "test": "no.jsonl"}, "there is no file"),
+        ({"path": "data.txt"}, "ends in '.txt'"),
+        ({"path": "data.jsonl", "fractions": (0.5, 0.5, 0.5)}, "three positive shares"),
+        ({"path": "data.jsonl", "text": "txt"}, r"line 1 has no column 'txt'; did you mean 'text'"),
+        ({"path": "data.jsonl", "labels": ["yes", "maybe"]}, "line 2: unknown label 'no'"),
+        ({"path": "data.jsonl", "id": "label"}, "occurs twice"),
+    ],
+)
+def test_mistakes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(Path("data.jsonl"), ROWS)
+    Path("data.txt").write_text("hello")
+    with pytest.raises(InputError, match=message):
+        local(**settings)
