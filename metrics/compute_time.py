@@ -1,0 +1,73 @@
+"""Compute time: what an explanation costs, counted in passes through the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explainers.explanation import Cost
+from metrics.resampling import resampled_mean, unit_means
+from metrics.rows import long
+from metrics.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeTime:
+    """Mean passes through the model per explained text, all its classes together.
+
+    Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass.
+    Passes do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and
+    are kept apart (see `seconds_per_text`). The study counted floating-point operations.
+    """
+
+    name: ClassVar[str] = "compute_time"
+    title: ClassVar[str] = "Compute time (model passes per text)"
+    property: ClassVar[str] = "compute time"
+    direction: ClassVar[Literal["higher", "lower"]] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset()
+    random_level: ClassVar[str] = "0, because drawing random scores asks nothing of the model"
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """Per example: `forward_rows`, `backward_rows`, their sum `passes`, and forward `tokens`."""
+        tables = []
+        for shard in subject.shards:
+            forward = np.array([cost.forward_rows for cost in shard.costs], dtype=np.float64)
+            backward = np.array([cost.backward_rows for cost in shard.costs], dtype=np.float64)
+            parts = {
+                "forward_rows": forward,
+                "backward_rows": backward,
+                "passes": forward + backward,
+                "tokens": [cost.tokens for cost in shard.costs],
+            }
+            tables.append(long([example.id for example in shard.examples], parts))
+        return pd.concat(tables, ignore_index=True)
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) mean passes per text."""
+        return resampled_mean(unit_means(parts["passes"]), index)
+
+
+class Seconds(NamedTuple):
+    """Wall time per text in seconds: the median and the quartiles around it."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+def seconds_per_text(costs: Iterable[Cost]) -> Seconds:
+    """Median and quartiles of the seconds of each text; NaN where there is no text."""
+    seconds = np.array([cost.seconds for cost in costs], dtype=np.float64)
+    if not len(seconds):
+        return Seconds(np.nan, np.nan, np.nan)
+    lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return Seconds(float(median), float(lower), float(upper))

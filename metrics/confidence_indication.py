@@ -1,0 +1,202 @@
+"""Confidence indication: can the model's confidence be read off its explanation?"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metrics.resampling import ratio, unit_means
+from metrics.rows import long
+from metrics.subject import Shard, Subject
+from metrics.targets import require_explained
+from tasks.errors import InputError
+from tasks.randomness import generator
+
+logger = logging.getLogger(__name__)
+
+FEATURES = ("f_max", "f_mean", "f_min")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceIndication:
+    """Mean absolute error of predicting the model's confidence from its explanation (Atanasova et al. 2020).
+
+    Per token, the score for the predicted class minus the score for every other class; `f_max`, `f_mean`
+    and `f_min` are the sums over content tokens of the largest, the mean and the smallest difference. A
+    linear regression maps them to the probability of the predicted class. It is fitted on the training part
+    of each of `splits` random splits of the texts, after up-sampling every decile of confidence to the size
+    of the largest, and judged on the other `test_share`; predictions are not clipped. The features are scaled
+    to the range they have in the training part, which leaves the predictions of least squares as they are.
+    The splits depend on the ids and the subject's seed alone, so all explainers of a model share them.
+
+    A multi-label task is an extension of the study: every label of every text is predicted, its confidence
+    is its own probability, and its score is contrasted with the mean over the other labels, so that the
+    three features are one. Fewer than `minimum` texts leave every error NaN.
+    """
+
+    name: ClassVar[str] = "confidence_indication"
+    title: ClassVar[str] = "Confidence indication (MAE)"
+    property: ClassVar[str] = "confidence indication"
+    direction: ClassVar[Literal["higher", "lower"]] = "lower"
+    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"all_targets"})
+    random_level: ClassVar[str] = (
+        "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)"
+    )
+
+    splits: int = 5
+    test_share: float = 0.1
+    minimum: int = 20
+
+    def __post_init__(self) -> None:
+        if self.splits < 1 or not 0 < self.test_share < 1 or self.minimum < 2:
+            raise InputError(
+                f"{self.name}: splits={self.splits}, test_share={self.test_share}, minimum={self.minimum}; "
+                "expected at least 1 split, a share between 0 and 1, and a minimum of 2 or more texts"
+            )
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """Per example and class: `confidence`, `f_max`, `f_mean`, `f_min`, and per split s `error@s`, the
+        absolute error, and `reference@s`, that of predicting the mean of the up-sampled training part; both
+        NaN outside the test part of s.
+
+        Raises InputError when a class was not explained.
+        """
+        tables = [self._contrasts(subject, shard) for shard in subject.shards]
+        # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
+        table = pd.concat(tables, ignore_index=True).sort_values(["unit", "target"], ignore_index=True)
+        units, text = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
+        features = table[list(FEATURES)].to_numpy()
+        confidence = table["confidence"].to_numpy()
+        parts = {part: table[part].to_numpy() for part in ("confidence", *FEATURES)}
+        if len(units) < self.minimum:
+            logger.warning(
+                "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
+                self.name,
+                len(units),
+                self.minimum,
+            )
+        for split in range(self.splits):
+            errors = references = np.full(len(table), np.nan)
+            if len(units) >= self.minimum:
+                rng = generator(subject.seed, "confidence_indication", str(split))
+                in_test = _in_test(len(units), self.test_share, rng)[text]
+                errors, references = regression_errors(features, confidence, in_test, rng)
+            parts[f"error@{split}"], parts[f"reference@{split}"] = errors, references
+        return long(table["unit"].tolist(), parts, table["target"].to_numpy())
+
+    def _contrasts(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+        """One row per example and class whose confidence is predicted: unit, target, confidence, features."""
+        everything = np.ones(shard.probabilities.shape, dtype=bool)
+        require_explained(shard, everything, subject.labels, self.name)
+        rows = []
+        for row, example in enumerate(shard.examples):
+            scores = shard.scores[row][:, shard.content[row]].astype(np.float64)
+            probabilities = shard.probabilities[row]
+            targets = range(len(scores)) if subject.multi_label else [int(probabilities.argmax())]
+            for target in targets:
+                values = contrast_features(scores, target, pool_others=subject.multi_label)
+                rows.append((example.id, target, probabilities[target], *values))
+        return pd.DataFrame(rows, columns=["unit", "target", "confidence", *FEATURES])
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) mean absolute error over the test part, averaged over the splits that have any."""
+        return unit_means(np.stack([_mean_error(errors, index) for errors in _split_errors(parts)], axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceIndicationMax(ConfidenceIndication):
+    """As ConfidenceIndication, but the largest absolute error of each split instead of the mean."""
+
+    name: ClassVar[str] = "confidence_indication_max"
+    title: ClassVar[str] = "Confidence indication (MAX)"
+    random_level: ClassVar[str] = "about that of always predicting the mean of the up-sampled training part"
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) largest absolute error in the test part, averaged over the splits that have any."""
+        return unit_means(np.stack([_max_error(errors, index) for errors in _split_errors(parts)], axis=1))
+
+
+def contrast_features(
+    scores: NDArray[np.float64], target: int, *, pool_others: bool
+) -> tuple[float, float, float]:
+    """(f_max, f_mean, f_min) of scores (K, n) for one class against the others.
+
+    pool_others: contrast with the mean of the others, which makes the three equal. Without any other class
+    the contrast is with 0.
+    """
+    others = np.delete(scores, target, axis=0)
+    if not len(others):
+        others = np.zeros((1, scores.shape[1]))
+    elif pool_others:
+        others = others.mean(axis=0, keepdims=True)
+    difference = scores[target] - others
+    largest, mean, smallest = difference.max(axis=0), difference.mean(axis=0), difference.min(axis=0)
+    return float(largest.sum()), float(mean.sum()), float(smallest.sum())
+
+
+def regression_errors(
+    features: NDArray[np.float64],
+    confidence: NDArray[np.float64],
+    in_test: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Absolute errors (M,) of least squares and of its training mean, NaN outside the test part.
+
+    features: (M, F). confidence: (M,). in_test: (M,). The training part is up-sampled first.
+    """
+    training = np.flatnonzero(~in_test)
+    training = training[upsample(confidence[training], rng)]
+    low, high = features[training].min(axis=0), features[training].max(axis=0)
+    scaled = (features - low) / np.where(high > low, high - low, 1.0)
+    design = np.column_stack([np.ones(len(scaled)), scaled])
+    # Two or three classes make the features collinear up to rounding: cut that off, well above rounding.
+    weights = np.linalg.lstsq(design[training], confidence[training], rcond=1e-9)[0]
+    error = np.abs((design * weights).sum(axis=1) - confidence)
+    reference = np.abs(confidence[training].mean() - confidence)
+    return np.where(in_test, error, np.nan), np.where(in_test, reference, np.nan)
+
+
+def upsample(confidence: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Positions that make every occupied decile of confidence as large as the largest, drawn with
+    replacement; a decile that is already that large is taken as it is. A confidence of 1 is in the last."""
+    decile = np.minimum((confidence * 10).astype(np.int64), 9)
+    buckets = [np.flatnonzero(decile == which) for which in np.unique(decile)]
+    largest = max(len(bucket) for bucket in buckets)
+    return np.concatenate(
+        [bucket if len(bucket) == largest else rng.choice(bucket, largest) for bucket in buckets]
+    )
+
+
+def _in_test(texts: int, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(texts,) bool: a random share of the texts, rounded up, but never all of them."""
+    size = min(int(np.ceil(share * texts)), texts - 1)
+    chosen = np.zeros(texts, dtype=bool)
+    chosen[rng.permutation(texts)[:size]] = True
+    return chosen
+
+
+def _split_errors(parts: dict[str, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    return [parts[part] for part in sorted(parts) if part.startswith("error@")]
+
+
+def _mean_error(errors: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
+    present = ~np.isnan(errors)
+    total = np.where(present, errors, 0.0).sum(axis=1)
+    return ratio(total[index].sum(axis=1), present.sum(axis=1)[index].sum(axis=1))
+
+
+def _max_error(errors: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
+    per_text = np.where(np.isnan(errors), -np.inf, errors).max(axis=1)
+    largest = per_text[index].max(axis=1)
+    return np.where(np.isneginf(largest), np.nan, largest)

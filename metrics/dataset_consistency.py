@@ -1,0 +1,183 @@
+"""Dataset consistency: does one model explain texts alike that it reads alike?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metrics.resampling import resampled_spearman
+from metrics.rows import long
+from metrics.subject import Subject
+from metrics.text_pairs import Pairs, choose_pairs
+from tasks.errors import InputError
+from tasks.example import Example
+from tasks.randomness import generator
+
+if TYPE_CHECKING:
+    from models.encoding import Encoding
+    from models.engine import Engine
+
+Activations = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetConsistency:
+    """Spearman correlation, over pairs of texts, of how far activations and explanations are apart
+    (Atanasova et al. 2020).
+
+    pairs: at most so many similar and so many different pairs (metrics.text_pairs). texts: pairs are chosen
+    among at most so many texts, so that cost does not grow with the data. seed: of the choice; it is the
+    metric's own, so every explainer of a task is judged on the same pairs.
+
+    Activations are averaged over the real tokens of a text per layer; two texts are apart by the mean over
+    layers of the mean absolute difference over units. An explanation becomes a vector over word types, the
+    scores of a lower-cased word summed over its tokens and occurrences; two texts are apart by the mean
+    absolute difference over the types of either, a missing type being 0, averaged over all classes.
+    """
+
+    name: ClassVar[str] = "dataset_consistency"
+    title: ClassVar[str] = "Dataset consistency (Spearman ρ)"
+    property: ClassVar[str] = "dataset consistency"
+    direction: ClassVar[Literal["higher", "lower"]] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
+    random_level: ClassVar[str] = (
+        "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row"
+    )
+
+    pairs: int = 2000
+    texts: int = 10_000
+    seed: int = 73
+
+    def __post_init__(self) -> None:
+        if self.pairs < 1 or self.texts < 2:
+            raise InputError(
+                f"{self.name}: pairs={self.pairs}, texts={self.texts}; expected at least 1 pair and 2 texts"
+            )
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """Per pair, named "id|id": `activation_distance`, `explanation_distance`, `overlap` of the words, and
+        `similar` (1 or 0).
+
+        The subject's `activations`, if it has them, are what `pooled_activations` gives for all its examples;
+        otherwise the model is asked for the texts that occur in pairs. Raises InputError when a class was not
+        explained.
+        """
+        examples = [example for shard in subject.shards for example in shard.examples]
+        pairs = self._choose(examples)
+        used = np.unique(np.concatenate([pairs.first, pairs.second]))
+        encodings, vectors = self._read(subject, used)
+        if subject.activations is None:
+            layers = pooled_activations(subject.engine, encodings)
+        else:
+            layers = {name: layer[used] for name, layer in subject.activations().items()}
+        first, second = np.searchsorted(used, pairs.first), np.searchsorted(used, pairs.second)
+        parts = {
+            "activation_distance": _activation_distances(layers, first, second),
+            "explanation_distance": [
+                vectors[i].distance(vectors[j]) for i, j in zip(first, second, strict=True)
+            ],
+            "overlap": pairs.overlap,
+            "similar": pairs.similar,
+        }
+        names = [f"{examples[i].id}|{examples[j].id}" for i, j in zip(pairs.first, pairs.second, strict=True)]
+        return long(names, parts)
+
+    def _choose(self, examples: Sequence[Example]) -> Pairs:
+        """The pairs, as positions in `examples`."""
+        rng = generator(self.seed, self.name)
+        among = np.array(sorted(range(len(examples)), key=lambda at: examples[at].id), dtype=np.intp)
+        if len(among) > self.texts:
+            among = np.sort(rng.choice(among, self.texts, replace=False))
+        pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
+        return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
+
+    def _read(self, subject: Subject, used: NDArray[np.intp]) -> tuple[list[Encoding], list[TypeScores]]:
+        """Encodings and explanations of the texts at the rising positions `used`."""
+        encodings, vectors = [], []
+        start = 0
+        for shard in subject.shards:
+            for at in used[(used >= start) & (used < start + len(shard))] - start:
+                example, encoding = shard.examples[at], shard.encodings[at]
+                scores = shard.scores[at][:, : len(encoding)]
+                if np.isnan(scores).any():
+                    raise InputError(
+                        f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
+                        "some; explain all classes"
+                    )
+                encodings.append(encoding)
+                vectors.append(type_scores(example, encoding, scores))
+            start += len(shard)
+        return encodings, vectors
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
+        if not parts:
+            return np.full(len(index), np.nan)
+        return resampled_spearman(
+            parts["activation_distance"][:, 0], parts["explanation_distance"][:, 0], index
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TypeScores:
+    """An explanation without word order. types: (U,) the distinct words of a text, sorted. scores: (K, U)."""
+
+    types: NDArray[np.str_]
+    scores: NDArray[np.float64]
+
+    def distance(self, other: TypeScores) -> float:
+        """Mean absolute difference over the types of either and all classes; NaN if neither has any."""
+        union = np.union1d(self.types, other.types)
+        difference = np.zeros((len(self.scores), len(union)))
+        difference[:, np.searchsorted(union, self.types)] += self.scores
+        difference[:, np.searchsorted(union, other.types)] -= other.scores
+        return float(np.abs(difference).mean()) if difference.size else float("nan")
+
+
+def type_scores(example: Example, encoding: Encoding, scores: NDArray[np.floating]) -> TypeScores:
+    """Scores (K, T) of content tokens, summed over the tokens and occurrences of each lower-cased word."""
+    content = np.flatnonzero(encoding.content)
+    _, first, word_at = np.unique(encoding.word_ids[content], return_index=True, return_inverse=True)
+    start = np.full(len(first), np.iinfo(np.int32).max)
+    end = np.zeros(len(first), dtype=np.int64)
+    np.minimum.at(start, word_at, encoding.offsets[content, 0])
+    np.maximum.at(end, word_at, encoding.offsets[content, 1])
+    segment = encoding.segments[content][first]
+    words = [
+        example.texts[text][begin:stop].strip().lower()
+        for text, begin, stop in zip(segment, start, end, strict=True)
+    ]
+    types, type_at = np.unique(np.array(words, dtype=np.str_), return_inverse=True)
+    sums = np.zeros((len(types), len(scores)))
+    np.add.at(sums, type_at[word_at], scores[:, content].T)
+    return TypeScores(types, sums.T)
+
+
+def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[str, NDArray[np.float32]]:
+    """Layer name to (N, D), averaged over the real tokens (special ones too) of each text."""
+    pooled: dict[str, NDArray[np.float32]] = {}
+    for batch in engine.activations(encodings):
+        real = batch.attention[:, :, None]
+        for name, layer in batch.layers.items():
+            if layer.ndim == 3:
+                layer = np.where(real, layer, 0).sum(axis=1) / real.sum(axis=1)
+            store = pooled.setdefault(name, np.empty((len(encodings), layer.shape[1]), dtype=np.float32))
+            store[batch.index] = layer
+    return pooled
+
+
+def _activation_distances(
+    layers: Activations, first: NDArray[np.intp], second: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """(P,) mean over layers of the mean absolute difference over units, from (N, D) layers."""
+    each = [np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()]
+    return np.mean(each, axis=0) if each else np.empty(len(first))

@@ -1,0 +1,120 @@
+"""Human agreement: do the scores rank the tokens first that people marked as the reason?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metrics.resampling import ratio, resampled_mean, unit_means
+from metrics.rows import long
+from metrics.subject import Shard, Subject
+from metrics.targets import check_choice, chosen, require_explained
+from models.alignment import gold_mask
+
+
+@dataclass(frozen=True, slots=True)
+class HumanAgreement:
+    """Mean average precision of the scores against human rationales (Atanasova et al. 2020).
+
+    target: whose scores are compared, with the rationale people gave for that same class: "gold" (the
+    study), "predicted", or "all" classes that have a rationale. Only tokens of the text are ranked, special
+    tokens are not. An example without a rationale for any of these classes is left out and counted; one
+    that is nothing but rationale stays in with a precision of 1, which every explainer gets alike. An
+    example with several such classes counts once, with the mean over them.
+    """
+
+    name: ClassVar[str] = "human_agreement"
+    title: ClassVar[str] = "Human agreement (MAP)"
+    property: ClassVar[str] = "human agreement"
+    direction: ClassVar[Literal["higher", "lower"]] = "higher"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
+    random_level: ClassVar[str] = "the mean of part `ap_random`, a little above the share of rationale tokens"
+
+    target: str = "gold"
+
+    def __post_init__(self) -> None:
+        check_choice(self.target, self.name)
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """Per example and class: `ap`, its expectation under a random order `ap_random`, and the share of
+        rationale tokens `prevalence`; per example (target -1): `no_rationale`, 1 if it was left out.
+
+        Raises InputError when a class that is asked for was not explained.
+        """
+        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+
+    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+        asked = chosen(shard, self.target, multi_label=subject.multi_label)
+        relevant = _rationales(shard, asked)
+        wanted = np.asarray(relevant.any(axis=2))
+        require_explained(shard, wanted, subject.labels, self.name)
+        rows, labels = np.nonzero(wanted)
+        content = shard.content[rows]
+        marked = relevant[rows, labels]
+        parts = {
+            "ap": average_precision(shard.scores[rows, labels], marked, content),
+            "ap_random": expected_average_precision(marked.sum(axis=1), content.sum(axis=1)),
+            "prevalence": marked.sum(axis=1) / content.sum(axis=1),
+        }
+        ids = [example.id for example in shard.examples]
+        left_out = wanted.sum(axis=1) == 0
+        return pd.concat(
+            [long([ids[row] for row in rows], parts, labels), long(ids, {"no_rationale": left_out})]
+        )
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) mean average precision; NaN if no example of a resample has a rationale."""
+        if "ap" not in parts:
+            return np.full(len(index), np.nan)
+        return resampled_mean(unit_means(parts["ap"]), index)
+
+
+def _rationales(shard: Shard, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N, K, T) bool: content tokens that people marked for a class that is asked for."""
+    relevant = np.zeros((*asked.shape, shard.content.shape[1]), dtype=bool)
+    for row, label in np.argwhere(asked):
+        mask = gold_mask(shard.encodings[row], shard.examples[row], int(label))
+        relevant[row, label, : len(mask)] = mask
+    return relevant
+
+
+def average_precision(
+    scores: NDArray[np.floating], relevant: NDArray[np.bool_], content: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(N,) average precision of ranking the content tokens of each row by score; all arrays (N, T).
+
+    The sum over distinct scores of precision times the recall gained there, so tied tokens share one
+    threshold, as in scikit-learn's average_precision_score. 1 is best; NaN for a row without relevant tokens.
+    """
+    key = np.where(content, scores.astype(np.float64), -np.inf)
+    order = np.argsort(-key, axis=1, kind="stable")
+    key = np.take_along_axis(key, order, axis=1)
+    hit = np.take_along_axis(relevant & content, order, axis=1)
+    rank = np.broadcast_to(np.arange(key.shape[1]), key.shape)
+    last_of_tie = np.ones(key.shape, dtype=bool)
+    last_of_tie[:, :-1] = key[:, :-1] != key[:, 1:]
+    threshold = np.where(last_of_tie, rank, key.shape[1])
+    threshold = np.minimum.accumulate(threshold[:, ::-1], axis=1)[:, ::-1]
+    found = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
+    return ratio((hit * found / (threshold + 1)).sum(axis=1), hit.sum(axis=1))
+
+
+def expected_average_precision(
+    positives: NDArray[np.integer], tokens: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """(N,) mean average precision over all orders of `tokens` tokens of which `positives` >= 1 are relevant.
+
+    At rank r a relevant token finds 1 + (r - 1)(p - 1)/(n - 1) relevant ones on average, itself included;
+    averaging that over r, divided by r, gives s + (1 - s) H_n / n with s = (p - 1)/(n - 1).
+    """
+    share = np.where(tokens > 1, (positives - 1) / np.maximum(tokens - 1, 1), 0.0)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, tokens.max(initial=0) + 1))])
+    return share + (1.0 - share) * ratio(harmonic[tokens], tokens)

@@ -1,0 +1,49 @@
+"""The long table every metric leaves: one row per unit, target and part.
+
+unit: an example id, or "id|id" for a pair. target: a label index, or -1 where the value is not about one
+label. part: which ingredient of the metric the value is ("ap", "predicted@30", "activation_distance").
+Ingredients rather than finished numbers are kept so that any aggregate, any slice and any bootstrap
+resample can be computed later without the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+COLUMNS = ("unit", "target", "part", "value")
+
+
+def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike = -1) -> pd.DataFrame:
+    """The long table of per-unit arrays (n,), one per part; `target` is one index or one per unit."""
+    n = len(units)
+    frames = [
+        pd.DataFrame(
+            {
+                "unit": np.asarray(units, dtype=object),
+                "target": np.broadcast_to(np.asarray(target, dtype=np.int32), (n,)),
+                "part": part,
+                "value": np.asarray(values, dtype=np.float64),
+            }
+        )
+        for part, values in parts.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, NDArray[np.float64]]]:
+    """The inverse of `long`: units (n), targets (m), and per part an (n, m) array, NaN where absent.
+
+    Units and targets are sorted, so that two explainers' tables of the same texts line up.
+    """
+    units, unit_at = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
+    targets, target_at = np.unique(table["target"].to_numpy(), return_inverse=True)
+    arrays: dict[str, NDArray[np.float64]] = {}
+    for part, rows in table.groupby("part", sort=True).indices.items():
+        array = np.full((len(units), len(targets)), np.nan)
+        array[unit_at[rows], target_at[rows]] = table["value"].to_numpy()[rows]
+        arrays[str(part)] = array
+    return units.tolist(), targets.tolist(), arrays

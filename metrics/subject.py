@@ -1,0 +1,121 @@
+"""What a metric may look at: one cell's explanations, shard by shard, and the engine to ask the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explainers.explanation import Cost
+from tasks.example import Example
+
+if TYPE_CHECKING:
+    from explainers.baselines import Baseline
+    from models.encoding import Encoding
+    from models.engine import Engine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """N explained examples, padded to T tokens and K classes.
+
+    scores: (N, K, T) float32, NaN for classes that were not explained, 0 on padding. content: (N, T) bool,
+    true for tokens of the text, false for special tokens and padding. probabilities: (N, K), the model's
+    output on the full texts. costs: one per example.
+    """
+
+    examples: Sequence[Example]
+    encodings: Sequence[Encoding]
+    probabilities: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    content: NDArray[np.bool_]
+    costs: Sequence[Cost]
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One cell: the shards of one explainer's explanations of one trained model.
+
+    shards: may be walked any number of times; each walk reads them anew, so memory stays flat.
+    removal: what "absent" means to metrics that mask tokens. seed: for metrics that draw. activations: gives
+    layer to (N, D), every text's activations averaged over its tokens, where they are kept for all
+    explainers of a model; None: ask the engine.
+    """
+
+    shards: Iterable[Shard]
+    labels: tuple[str, ...]
+    multi_label: bool
+    engine: Engine
+    removal: Baseline
+    seed: int = 0
+    activations: Callable[[], Mapping[str, NDArray[np.float32]]] | None = None
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A measured property of an explainer. Implementations are frozen dataclasses holding parameters.
+
+    name: as in tables. title: a heading. property: which diagnostic property it measures. direction:
+    whether a better explainer scores higher or lower. bounds: the range of `summarise`. random_level: what
+    a random explainer gets, in words. version: raised whenever the mathematics changes. needs: abilities of
+    the model, "rationales", "all_targets" or "removal".
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    property: ClassVar[str]
+    direction: ClassVar[Literal["higher", "lower"]]
+    bounds: ClassVar[tuple[float, float]]
+    random_level: ClassVar[str]
+    version: ClassVar[int]
+    needs: ClassVar[frozenset[str]]
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) values of the metric on B resamples; `parts` from metrics.rows.wide, `index` (B, n) units."""
+        ...
+
+
+@runtime_checkable
+class CellMetric(Metric, Protocol):
+    """A metric of one cell."""
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """The long table (metrics.rows) of one cell."""
+        ...
+
+
+@runtime_checkable
+class PairMetric(Metric, Protocol):
+    """A metric of two cells: the same explainer and texts, two models."""
+
+    def score_pair(
+        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
+    ) -> pd.DataFrame:
+        """The long table of two cells; distances: example id to how far the models' activations are apart."""
+        ...
+
+
+def predicted(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.bool_]:
+    """(N, K) bool: the arg-max class, or in a multi-label task every label of probability >= 0.5."""
+    if multi_label:
+        return probabilities >= 0.5
+    chosen = np.zeros(probabilities.shape, dtype=bool)
+    chosen[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
+    return chosen
+
+
+def gold(examples: Sequence[Example], classes: int) -> NDArray[np.bool_]:
+    """(N, K) bool: the labels of each example."""
+    table = np.zeros((len(examples), classes), dtype=bool)
+    for row, example in enumerate(examples):
+        table[row, list(example.labels)] = True
+    return table

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+from metrics_world import World, keyword_examples, oracle, scored
+
+from explainers.explanation import Cost
+from metrics.compute_time import ComputeTime, seconds_per_text
+from metrics.rows import wide
+
+
+def test_passes_are_forward_plus_backward_rows() -> None:
+    subject = World(keyword_examples(5)).subject(oracle)
+    _, targets, parts = wide(ComputeTime().score(subject))
+    assert targets == [-1]
+    assert {part: set(values[:, 0]) for part, values in parts.items()} == {
+        "forward_rows": {2.0},
+        "backward_rows": {1.0},
+        "passes": {3.0},
+        "tokens": {9.0},
+    }
+    assert scored(ComputeTime(), subject) == 3.0
+
+
+def test_seconds_are_summarised_by_median_and_quartiles() -> None:
+    found = seconds_per_text(Cost(seconds=float(at)) for at in (0, 1, 2, 3, 100))
+    assert found == (2.0, 1.0, 3.0)
+    assert np.isnan(seconds_per_text([])).all()
