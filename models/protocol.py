@@ -1,0 +1,87 @@
+"""What Assay asks of a model, and how it finds out what a model can do.
+
+A model is any object with the members of `Model`; no base class is needed. What it can do beyond that shows
+in the optional methods it has: `embed` and `logits_from_embeddings` (gradients, embedding baselines) and
+`activations` (the two consistencies). `abilities` reads them off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from models.encoding import Encoding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Model input of B rows padded to T tokens.
+
+    ids: (B, T) int64, padded with the model's pad id. attention: (B, T) bool, false on padding.
+    segments: (B, T) int64.
+    """
+
+    ids: torch.Tensor
+    attention: torch.Tensor
+    segments: torch.Tensor
+
+
+@runtime_checkable
+class Model(Protocol):
+    """The least a classifier must offer. It must be in eval mode and give each row the same logits whatever
+    the padding and the other rows of its batch."""
+
+    labels: tuple[str, ...]
+    multi_label: bool
+    pad_id: int
+    mask_id: int | None  # None: the vocabulary has no mask token
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
+        """Encode texts (1-tuples) or pairs (2-tuples). Raises InputError on a text over the model's limit."""
+        ...
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, K) logits."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingModel(Model, Protocol):
+    """A model whose forward pass can start from token embeddings, differentiably."""
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) token embeddings of ids (B, T); positions and segments are added inside the model."""
+        ...
+
+    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, K) logits; `batch.ids` is not read."""
+        ...
+
+
+@runtime_checkable
+class ActivationModel(Model, Protocol):
+    """A model that shows its inner layers."""
+
+    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Layer name to (B, T, D) per token or (B, D) per text, from the bottom up, the logits last."""
+        ...
+
+
+def abilities(model: Model) -> frozenset[str]:
+    """Which of "gradients", "embeddings", "activations", "mask_token" the model has."""
+    found = set()
+    if isinstance(model, EmbeddingModel):
+        found |= {"gradients", "embeddings"}
+    if isinstance(model, ActivationModel):
+        found.add("activations")
+    if model.mask_id is not None:
+        found.add("mask_token")
+    return frozenset(found)
+
+
+def probabilities(logits: torch.Tensor, *, multi_label: bool) -> torch.Tensor:
+    """(B, K) probabilities: softmax over classes, or a sigmoid per label."""
+    return torch.sigmoid(logits) if multi_label else torch.softmax(logits, dim=-1)

@@ -1,0 +1,77 @@
+"""What is on record about a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training texts: mean losses, and the development macro-F1 after it."""
+
+    epoch: int
+    train_loss: float
+    dev_loss: float
+    dev_macro_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a model does on one split; every number from 0 to 1, higher is better.
+
+    accuracy: share of texts with exactly the right labels. macro_f1: mean of `f1` over the task's labels.
+    label_accuracy, f1: per label name, presence against absence of that label; F1 is 0 where undefined.
+    """
+
+    accuracy: float
+    macro_f1: float
+    label_accuracy: dict[str, float]
+    f1: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """best_epoch: the one whose weights the model has, 0 for the initial ones. init_only: never trained.
+
+    examples, truncated: per split, how many there are and how many were cut at the model's limit.
+    seconds: wall time of the whole, the only number here that a repetition does not reproduce.
+    """
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    init_only: bool
+    dev: Quality
+    test: Quality
+    examples: dict[str, int]
+    truncated: dict[str, int]
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the seconds, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "seconds"}
+
+
+def predicted_labels(logits: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.bool_]:
+    """(N, K) bool: the largest logit, or in a multi-label task every logit from 0 (probability 0.5) up."""
+    if multi_label:
+        return logits >= 0
+    return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+
+
+def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Sequence[str]) -> Quality:
+    """Compare gold and predicted labels, both (N, K) bool."""
+    found = (gold & predicted).sum(axis=0)
+    marked = gold.sum(axis=0) + predicted.sum(axis=0)
+    f1 = 2 * found / np.maximum(marked, 1)
+    right = (gold == predicted).mean(axis=0)
+    return Quality(
+        accuracy=float((gold == predicted).all(axis=1).mean()),
+        macro_f1=float(f1.mean()),
+        label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
+        f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
+    )

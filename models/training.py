@@ -1,0 +1,234 @@
+"""Training: seeded, watched on the development split, and ending with the best weights it saw."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from models.batching import pad, shuffled_batches
+from models.encoding import Encoding
+from models.prediction import Split, encode_split, predict_logits, split_quality
+from models.protocol import Batch, Model
+from models.report import Epoch, TrainingReport
+from models.seeding import seeded
+from tasks.errors import InputError, did_you_mean
+from tasks.example import Task
+
+SCHEDULES = ("constant", "linear")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How to train.
+
+    learning_rate, weight_decay: of AdamW. warmup: share of all steps over which the rate rises from 0;
+    schedule: afterwards "constant", or "linear" down to 0. patience: stop after this many epochs without a
+    better development score. clip: largest gradient norm.
+    mask_rate: in training each token of the text is replaced by [MASK] with this probability, so that the
+    model has seen what "absent" looks like when explanations mask tokens. 0 is the way of the diagnostic
+    study, whose word models meet [MASK] for the first time when they are explained.
+    Raises InputError on a value out of range.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.0
+    schedule: str = "constant"
+    patience: int = 3
+    clip: float = 1.0
+    mask_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, smallest in (("epochs", 0), ("batch_size", 1), ("patience", 1)):
+            if getattr(self, name) < smallest:
+                raise InputError(f"training.{name} is {getattr(self, name)}; expected at least {smallest}")
+        for name in ("warmup", "mask_rate"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"training.{name} is {getattr(self, name)}; expected 0 <= {name} < 1")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"training.{name} is {getattr(self, name)}; expected more than 0")
+        if self.schedule not in SCHEDULES:
+            hint = did_you_mean(str(self.schedule), list(SCHEDULES))
+            raise InputError(f"training.schedule is {self.schedule!r}; {hint}")
+
+
+class Trainable(Model, Protocol):
+    """A model with parameters; `network` holds all of them."""
+
+    @property
+    def network(self) -> nn.Module: ...
+
+
+M_co = TypeVar("M_co", bound=Trainable, covariant=True)
+
+
+class Spec(Protocol[M_co]):
+    """The settings of an architecture, as a file in conf/model gives them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def training(self) -> Training: ...
+    @property
+    def init_only(self) -> bool: ...
+    def untrained(self, task: Task, seed: int) -> M_co: ...
+
+
+def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M_co, TrainingReport]:
+    """Build the model of a spec for a task and train it; with `init_only` only build and measure it."""
+    model = spec.untrained(task, seed)
+    model.network.to(device)
+    report = train(model, task, spec.training, seed, init_only=spec.init_only, name=spec.name)
+    return model, report
+
+
+def train(
+    model: Trainable,
+    task: Task,
+    training: Training,
+    seed: int,
+    *,
+    init_only: bool = False,
+    name: str = "model",
+) -> TrainingReport:
+    """Train in place on task.train; leaves the weights of the best epoch, frozen and in eval mode.
+
+    Best: highest macro-F1 on task.dev, the lower development loss among equals. Equal seeds on equal
+    hardware give equal weights. Raises InputError when the loss is not finite.
+    """
+    began = time.perf_counter()
+    parts = {"train": task.train, "dev": task.dev, "test": task.test}
+    splits = {part: encode_split(model, examples) for part, examples in parts.items()}
+    epochs: list[Epoch] = []
+    best_epoch = 0
+    if training.epochs and not init_only:
+        with seeded(seed):
+            epochs, best_epoch = _run_epochs(model, splits["train"], splits["dev"], training, seed, name)
+    # Explaining differentiates with respect to inputs; gradients of parameters would be paid for in vain.
+    model.network.eval().requires_grad_(False)
+    device = _device(model)
+    measured = {
+        part: split_quality(model, splits[part], predict_logits(model, splits[part], device=device))
+        for part in ("dev", "test")
+    }
+    return TrainingReport(
+        epochs=tuple(epochs),
+        best_epoch=best_epoch,
+        init_only=init_only,
+        **measured,
+        examples={part: len(split) for part, split in splits.items()},
+        truncated={part: sum(e.truncated > 0 for e in split.encodings) for part, split in splits.items()},
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _run_epochs(
+    model: Trainable, train_split: Split, dev_split: Split, training: Training, seed: int, name: str
+) -> tuple[list[Epoch], int]:
+    optimizer = torch.optim.AdamW(
+        model.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )
+    rng = np.random.default_rng(seed)
+    dev_targets = torch.from_numpy(dev_split.targets)
+    epochs: list[Epoch] = []
+    best = (-1.0, -math.inf)
+    best_epoch, best_weights = 0, deepcopy(model.network.state_dict())
+    for number in tqdm(range(1, training.epochs + 1), desc=f"training {name}", unit="epoch", disable=None):
+        train_loss = _one_epoch(model, train_split, training, optimizer, rng, number)
+        logits = predict_logits(model, dev_split, batch_size=training.batch_size, device=_device(model))
+        dev_loss = float(_loss(torch.from_numpy(logits), dev_targets, model.multi_label))
+        if not math.isfinite(train_loss + dev_loss):
+            raise InputError(
+                f"training of {name!r} diverged: in epoch {number} the loss is {train_loss} in training, "
+                f"{dev_loss} on the development texts; lower model.training.learning_rate, now "
+                f"{training.learning_rate}"
+            )
+        macro_f1 = split_quality(model, dev_split, logits).macro_f1
+        epochs.append(Epoch(number, train_loss, dev_loss, macro_f1))
+        if (macro_f1, -dev_loss) > best:
+            best = (macro_f1, -dev_loss)
+            best_epoch, best_weights = number, deepcopy(model.network.state_dict())
+        if number - best_epoch >= training.patience:
+            break
+    model.network.load_state_dict(best_weights)
+    return epochs, best_epoch
+
+
+def _one_epoch(
+    model: Trainable,
+    split: Split,
+    training: Training,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    number: int,
+) -> float:
+    """One pass over the split; the mean loss, not finite as soon as a step's loss is not."""
+    device = _device(model)
+    order = list(shuffled_batches(split.encodings, training.batch_size, rng))
+    total = 0.0
+    model.network.train()
+    try:
+        for nth, rows in enumerate(order):
+            share = ((number - 1) * len(order) + nth + 1) / (training.epochs * len(order))
+            for group in optimizer.param_groups:
+                group["lr"] = training.learning_rate * rate_factor(share, training)
+            encodings = [split.encodings[row] for row in rows]
+            batch = pad(encodings, model.pad_id, device=device)
+            batch = _mask_some(batch, encodings, model.mask_id, training.mask_rate)
+            targets = torch.from_numpy(split.targets[rows]).to(device)
+            loss = _loss(model.logits(batch), targets, model.multi_label)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                return value
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.network.parameters(), training.clip)
+            optimizer.step()
+            total += value * len(rows)
+    finally:
+        model.network.eval()
+    return total / len(split)
+
+
+def rate_factor(share: float, training: Training) -> float:
+    """What the learning rate is multiplied by after `share` (0 to 1) of all steps."""
+    if share < training.warmup:
+        return share / training.warmup
+    if training.schedule == "linear":
+        return (1 - share) / (1 - training.warmup)
+    return 1.0
+
+
+def _mask_some(batch: Batch, encodings: Sequence[Encoding], mask_id: int | None, rate: float) -> Batch:
+    """Replace each content token by [MASK] with probability `rate`, drawn from torch's default generator."""
+    if not rate:
+        return batch
+    if mask_id is None:
+        raise InputError(f"training.mask_rate is {rate}, but the model has no mask token; set it to 0")
+    content = torch.zeros(batch.ids.shape, dtype=torch.bool)
+    for row, encoding in enumerate(encodings):
+        content[row, : len(encoding)] = torch.from_numpy(encoding.content)
+    chosen = content & (torch.rand(content.shape) < rate)
+    return Batch(batch.ids.masked_fill(chosen.to(batch.ids.device), mask_id), batch.attention, batch.segments)
+
+
+def _device(model: Trainable) -> torch.device:
+    return next(model.network.parameters()).device
+
+
+def _loss(logits: torch.Tensor, targets: torch.Tensor, multi_label: bool) -> torch.Tensor:
+    if multi_label:
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    return nn.functional.cross_entropy(logits, targets)

@@ -1,0 +1,194 @@
+"""Any Hugging Face encoder with a sequence-classification head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from models.check import check_model
+from models.limit import Limit
+from models.saving import check_finite
+from models.seeding import seeded
+from models.training import Training
+from models.transformer_model import TransformerModel
+from tasks.errors import InputError
+from tasks.example import Task
+
+PROBE = (("a",), ("a b c",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformer:
+    """A checkpoint to fine-tune, from a folder or by its hub name with a pinned `revision`.
+
+    Weights are read from safetensors only and no code of a checkpoint is run. A checkpoint with a
+    classification head keeps it if it has as many labels as the task, in the task's order; others get a new
+    head drawn from the seed. pretrained: false draws everything from the seed, a control. init_only: do not
+    train (with `pretrained`, the encoder as it is). max_tokens: null for the checkpoint's own limit.
+    """
+
+    name: str = "transformer"
+    path: str | None = None
+    revision: str | None = None
+    pretrained: bool = True
+    max_tokens: int | None = None
+    over_limit: str = "error"
+    training: Training = field(
+        default_factory=lambda: Training(
+            epochs=3, batch_size=16, learning_rate=2e-5, warmup=0.1, schedule="linear", patience=3
+        )
+    )
+    init_only: bool = False
+
+    def untrained(self, task: Task, seed: int) -> TransformerModel:
+        """The model before fine-tuning."""
+        source = self._source()
+        try:
+            with _quiet(), seeded(seed):
+                config = AutoConfig.from_pretrained(source, revision=self.revision, trust_remote_code=False)
+                tokenizer = AutoTokenizer.from_pretrained(
+                    source, revision=self.revision, trust_remote_code=False
+                )
+                self._set_labels(config, task.labels, multi_label=task.multi_label)
+                network = self._network(source, config)
+        except (OSError, KeyError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"model.path={self.path} is not a checkpoint that can be loaded (a folder or hub name with "
+                f"config.json, a fast tokenizer and safetensors weights): {reason}"
+            ) from error
+        _own_memory(network)
+        model = self._assemble(network, tokenizer, task.labels, multi_label=task.multi_label)
+        check_finite(model.network.state_dict(), f"the weights of {self.path}")
+        self._check_padding(model)
+        return model
+
+    def restore(self, folder: Path, labels: tuple[str, ...], *, multi_label: bool) -> TransformerModel:
+        """The model of a saved folder, its weights still to be filled in."""
+        with _quiet(), seeded(0):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            network = _from_config(config)
+        return self._assemble(network, tokenizer, labels, multi_label=multi_label)
+
+    def _source(self) -> str:
+        if self.path is None:
+            raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
+        if Path(self.path).is_dir():
+            return self.path
+        if self.revision is None:
+            raise InputError(
+                f"model.path={self.path} is not a folder, so it is read as a hub name, which needs a fixed "
+                "version; correct the path or set model.revision=<commit>"
+            )
+        return self.path
+
+    def _set_labels(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
+        if self.pretrained and _has_head(config) and config.num_labels != len(labels):
+            raise InputError(
+                f"the checkpoint {self.path} classifies into {config.num_labels} labels, the task has "
+                f"{len(labels)} ({', '.join(labels)}); choose a checkpoint that fits, or one without a head"
+            )
+        config.num_labels = len(labels)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+        config.problem_type = "multi_label_classification" if multi_label else "single_label_classification"
+
+    def _network(self, source: str, config: PretrainedConfig) -> PreTrainedModel:
+        if not self.pretrained:
+            return _from_config(config)
+        return AutoModelForSequenceClassification.from_pretrained(
+            source,
+            config=config,
+            revision=self.revision,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+        )
+
+    def _assemble(
+        self,
+        network: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: tuple[str, ...],
+        *,
+        multi_label: bool,
+    ) -> TransformerModel:
+        if not tokenizer.is_fast:
+            raise InputError(
+                f"the checkpoint {self.path} has no fast tokenizer, so its tokens have no offsets"
+            )
+        longest = _longest(network.config, tokenizer)
+        max_tokens = longest if self.max_tokens is None else self.max_tokens
+        if max_tokens > longest:
+            raise InputError(
+                f"model.max_tokens is {max_tokens}, but the checkpoint reads at most {longest} tokens"
+            )
+        # A local path says nothing to another machine and is not needed to restore.
+        spec = replace(self, path=None) if self.revision is None else self
+        limit = Limit(max_tokens, self.over_limit)
+        return TransformerModel(spec, network, tokenizer, labels, multi_label=multi_label, limit=limit)
+
+    def _check_padding(self, model: TransformerModel) -> None:
+        """Refuse checkpoints that cannot start from embeddings, or whose answers depend on padding."""
+        problems = check_model(model, PROBE, tolerance=1e-4)
+        if problems:
+            raise InputError(
+                f"the checkpoint {self.path} cannot be explained: {problems[0]}; choose an encoder such as "
+                "BERT, RoBERTa or DeBERTa"
+            )
+
+
+def _from_config(config: PretrainedConfig) -> PreTrainedModel:
+    return AutoModelForSequenceClassification.from_config(
+        config, trust_remote_code=False, dtype=torch.float32
+    )
+
+
+def _own_memory(network: PreTrainedModel) -> None:
+    """Copy the weights out of the mapped file, whose odd alignment changes the last bits of some products:
+    a model must answer alike before it is saved and after it is loaded."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.clone()
+
+
+def _has_head(config: PretrainedConfig) -> bool:
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+
+
+def _longest(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The most tokens a checkpoint reads.
+
+    A tokenizer that sets no limit gives an astronomical number, a model with relative positions -1.
+    """
+    positions = getattr(config, "max_position_embeddings", None) or -1
+    return min(int(tokenizer.model_max_length), positions if positions > 0 else 10**6)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from announcing the missing classification head, which is expected here."""
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()

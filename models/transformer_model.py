@@ -1,0 +1,90 @@
+"""A Hugging Face sequence classifier as a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from models.encoding import Encoding
+from models.limit import Limit
+from models.protocol import Batch
+from models.tokenizing import encode_texts
+
+if TYPE_CHECKING:
+    from models.transformer import Transformer
+
+
+class TransformerModel:
+    """A sequence classifier (models.protocol: gradients, embeddings, activations, maybe a mask token).
+
+    Embeddings are those of the tokens; positions and segments are added inside. Both ways in take the same
+    path through the network, so positions never depend on which ids a text contains.
+    """
+
+    def __init__(
+        self,
+        spec: Transformer,
+        network: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: tuple[str, ...],
+        *,
+        multi_label: bool,
+        limit: Limit,
+    ) -> None:
+        self.spec = spec
+        self.network = network.eval()
+        self.tokenizer = tokenizer
+        self.labels = labels
+        self.multi_label = multi_label
+        self.pad_id = _special_id(tokenizer, "pad") or 0
+        self.mask_id = _special_id(tokenizer, "mask")
+        self._limit = limit
+        self._takes_segments = (
+            "token_type_ids" in tokenizer.model_input_names
+            and "token_type_ids" in inspect.signature(network.forward).parameters
+            and getattr(network.config, "type_vocab_size", 2) > 1
+        )
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
+        """Encode texts or pairs, special tokens included."""
+        return encode_texts(self.tokenizer, texts, self._limit)
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) token embeddings of ids (B, T)."""
+        return self.network.get_input_embeddings()(ids)
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, K) logits."""
+        return self.logits_from_embeddings(self.embed(batch.ids), batch)
+
+    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, K) logits from token embeddings (B, T, D)."""
+        return self._forward(embeddings, batch).logits
+
+    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The output of the embedding module and of each layer (B, T, D), and the logits."""
+        output = self._forward(self.embed(batch.ids), batch, output_hidden_states=True)
+        first, *rest = output.hidden_states
+        layers = {"embedding": first, **{f"layer_{n}": layer for n, layer in enumerate(rest, start=1)}}
+        return {**layers, "logits": output.logits}
+
+    def write_files(self, folder: Path) -> None:
+        """Write what `Transformer.restore` reads."""
+        self.network.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def _forward(self, embeddings: torch.Tensor, batch: Batch, **options: bool):
+        segments = {"token_type_ids": batch.segments} if self._takes_segments else {}
+        return self.network(
+            inputs_embeds=embeddings, attention_mask=batch.attention.long(), **segments, **options
+        )
+
+
+def _special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:
+    number = getattr(tokenizer, f"{role}_token_id", None)
+    return number if isinstance(number, int) else None

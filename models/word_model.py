@@ -1,0 +1,113 @@
+"""Vocabulary, embedding and network joined into a model; the base of the small architectures' settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.encoding import Encoding
+from models.limit import Limit
+from models.protocol import Batch
+from models.seeding import seeded
+from models.training import Training
+from models.vocabulary import MASK, PAD, Vocabulary, build_vocabulary
+from tasks.example import Task
+
+VOCABULARY_FILE = "vocabulary.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordSpec:
+    """What all word models can be told; an architecture adds its sizes and `network`.
+
+    min_count, max_words: which words of the training texts get an embedding; the others share
+    [UNK], which with min_count=1 is never trained.
+    max_tokens, over_limit: the longest text read, and "error" or "truncate" for longer ones.
+    init_only: leave the model untrained.
+    """
+
+    name: str = ""
+    min_count: int = 2
+    max_words: int = 30_000
+    max_tokens: int = 512
+    over_limit: str = "error"
+    training: Training = field(default_factory=lambda: Training(mask_rate=0.1))
+    init_only: bool = False
+
+    def network(self, words: int, classes: int) -> nn.Module:
+        """A new network with a submodule `embedding`, whose forward takes embeddings (B, T, D) and attention
+        (B, T) and gives its layers from the bottom up, the logits (B, K) last."""
+        raise NotImplementedError
+
+    def untrained(self, task: Task, seed: int) -> WordModel:
+        """The model before training: vocabulary from the training texts, parameters drawn from the seed."""
+        vocabulary = build_vocabulary(
+            (example.texts for example in task.train), min_count=self.min_count, max_words=self.max_words
+        )
+        with seeded(seed):
+            network = self.network(len(vocabulary), len(task.labels))
+        return WordModel(self, vocabulary, network, task.labels, multi_label=task.multi_label)
+
+    def restore(self, folder: Path, labels: tuple[str, ...], *, multi_label: bool) -> WordModel:
+        """The model of a saved folder, its weights still to be filled in."""
+        vocabulary = Vocabulary(json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8")))
+        with seeded(0):
+            network = self.network(len(vocabulary), len(labels))
+        return WordModel(self, vocabulary, network, labels, multi_label=multi_label)
+
+
+class WordModel:
+    """A classifier over words (models.protocol: gradients, embeddings, activations, mask token).
+
+    Pairs are one sequence, first [SEP] second; the networks know the sides by that token alone, and those
+    that ignore order do not know them.
+    """
+
+    pad_id = PAD
+    mask_id: int | None = MASK
+
+    def __init__(
+        self,
+        spec: WordSpec,
+        vocabulary: Vocabulary,
+        network: nn.Module,
+        labels: tuple[str, ...],
+        *,
+        multi_label: bool,
+    ) -> None:
+        self.spec = spec
+        self.vocabulary = vocabulary
+        self.network = network.eval()
+        self.labels = labels
+        self.multi_label = multi_label
+        self._limit = Limit(spec.max_tokens, spec.over_limit)
+
+    def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
+        """Encode texts or pairs; ids of lower-cased words."""
+        return self.vocabulary.encode(texts, self._limit)
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) embeddings of ids (B, T); that of [PAD] is 0."""
+        return self.network.get_submodule("embedding")(ids)
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, K) logits."""
+        return self.logits_from_embeddings(self.embed(batch.ids), batch)
+
+    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, K) logits from embeddings (B, T, D)."""
+        return self.network(embeddings, batch.attention)["logits"]
+
+    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The network's layers."""
+        return self.network(self.embed(batch.ids), batch.attention)
+
+    def write_files(self, folder: Path) -> None:
+        """Write what `WordSpec.restore` reads."""
+        words = json.dumps(self.vocabulary.words, ensure_ascii=False, indent=0)
+        (folder / VOCABULARY_FILE).write_text(words, encoding="utf-8")

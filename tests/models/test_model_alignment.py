@@ -1,0 +1,120 @@
+"""Rationales reach tokens through characters alone, and fail loudly when they cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.alignment import gold_mask, gold_spans, rationale_mask
+from models.limit import Limit, truncate
+from models.vocabulary import SPECIALS, Vocabulary
+from tasks.errors import InputError
+from tasks.example import Example, Rationale, Span
+
+VOCABULARY = Vocabulary(SPECIALS)
+
+
+def encode(*texts: str):
+    return VOCABULARY.encode([texts], Limit(1000))[0]
+
+
+def marked(encoding, *spans: Span, texts=None) -> list[str]:
+    mask = rationale_mask(encoding, spans, texts)
+    return [token for token, chosen in zip(encoding.tokens, mask, strict=True) if chosen]
+
+
+def test_a_token_counts_when_any_of_its_characters_does():
+    encoding = encode("a very good film")
+    assert marked(encoding, Span(7, 11)) == ["good"]
+    assert marked(encoding, Span(5, 9)) == ["very", "good"]
+    assert marked(encoding, Span(0, 1), Span(12, 13)) == ["a", "film"]
+    assert marked(encoding) == []
+
+
+def test_touching_is_not_overlapping():
+    assert marked(encode("don't"), Span(3, 4)) == ["'"]
+
+
+def test_segments_of_a_pair_are_kept_apart():
+    encoding = encode("good film", "good plot")
+    mask = rationale_mask(encoding, [Span(0, 4, 1)])
+    assert mask.tolist() == [False, False, False, True, False]
+
+
+def test_pieces_of_a_word_and_special_tokens(tiny_bert):
+    (encoding,) = tiny_bert.encode([("the brilliant plot",)])
+    assert marked(encoding, Span(4, 13)) == ["bril", "##liant"]
+    assert marked(encoding, Span(0, 18)) == ["the", "bril", "##liant", "plot"]
+
+
+@given(st.lists(st.sampled_from(["ab", "c", " ", "  ", "!", "dé"]), min_size=1), st.data())
+def test_the_mask_equals_a_loop_over_characters(pieces: list[str], data: st.DataObject):
+    text = "x" + "".join(pieces)
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    encoding = encode(text)
+    expected = [bool(set(range(a, b)) & set(range(start, end))) for a, b in encoding.offsets]
+    assert rationale_mask(encoding, [Span(start, end)], (text,)).tolist() == expected
+
+
+def test_a_span_that_reaches_no_token():
+    text = "good  film"
+    encoding = encode(text)
+    with pytest.raises(InputError, match="no token overlaps the rationale at characters 30 to 34 of text 0"):
+        rationale_mask(encoding, [Span(30, 34)])
+    with pytest.raises(InputError, match="no token overlaps"):
+        rationale_mask(encoding, [Span(4, 6)])
+    assert marked(encoding, Span(4, 6), texts=(text,)) == []
+
+
+def test_what_was_cut_off_cannot_be_marked():
+    first, second = "good film today", "bad plot"
+    whole = encode(first, second)
+    cut = truncate(whole, 5)
+    assert marked(cut, Span(4, 8, 1), Span(0, 4)) == ["good"]
+    with pytest.raises(InputError, match="no token overlaps"):
+        rationale_mask(whole, [Span(40, 44, 1)])
+    cut = truncate(whole, 3)
+    assert marked(cut, Span(0, 3, 1), Span(10, 15), Span(5, 9)) == ["film"]
+
+
+EXAMPLE = Example(
+    "e1",
+    ("good film",),
+    (1,),
+    (
+        Rationale((Span(0, 4),), annotator="a"),
+        Rationale((Span(5, 9), Span(0, 4)), annotator="b"),
+        Rationale((Span(5, 7),), annotator="a", label=0),
+    ),
+)
+
+
+def test_gold_spans_are_the_union_over_annotators():
+    assert gold_spans(EXAMPLE, 1) == (Span(0, 4), Span(5, 9))
+    assert gold_spans(EXAMPLE, 0) == (Span(5, 7),)
+    assert gold_spans(EXAMPLE, 2) == ()
+
+
+def test_gold_mask_names_the_example():
+    encoding = encode(*EXAMPLE.texts)
+    assert gold_mask(encoding, EXAMPLE, 1).tolist() == [True, True]
+    assert gold_mask(encoding, EXAMPLE, 2).tolist() == [False, False]
+    with pytest.raises(InputError, match="example 'e1': no token overlaps"):
+        gold_mask(encode("go"), EXAMPLE, 1)
+
+
+def test_every_rationale_of_the_toy_tasks_marks_its_keyword(
+    toy_task, toy_multi_label_task, toy_pair_task, tiny_bert
+):
+    for task in (toy_task, toy_multi_label_task, toy_pair_task):
+        for example in task.test:
+            for label in example.labels:
+                spans = gold_spans(example, label)
+                (encoding,) = VOCABULARY.encode([example.texts], Limit(50))
+                assert gold_mask(encoding, example, label).sum() == len(spans) > 0
+                (pieces,) = tiny_bert.encode([example.texts])
+                words = pieces.word_ids[gold_mask(pieces, example, label)]
+                assert len(np.unique(words)) == len(spans)
