@@ -1,0 +1,104 @@
+"""Control explainers: what a table needs to be read against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explainers.baselines import Baseline
+from explainers.explanation import Explanation
+from explainers.protocol import Explainer, Request, Traits, explanation
+from models.alignment import gold_mask
+from models.engine import Engine
+from models.protocol import Model
+from tasks.randomness import generator
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Scores drawn uniformly from [0, 1) per token and class: the level that luck reaches."""
+
+    version: ClassVar[int] = 1
+    traits = Traits(signed=False, additive=False, stochastic=True)
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """None: no model is asked."""
+        return 0, 0
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        return [
+            [explanation(request, target, _draw(request, target)) for target in request.targets.tolist()]
+            for request in requests
+        ]
+
+
+def _draw(request: Request, target: int) -> NDArray[np.float32]:
+    # Drawn as float32, because a float64 just below 1 would be rounded up to it.
+    rng = generator(request.seed, "random", request.example.id, target)
+    return rng.random(len(request.encoding), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """1 on the tokens people (or the generator of the text) marked for the target, 0 elsewhere.
+
+    Where exactly one label is right, what was marked for another label speaks against the target: -1.
+    """
+
+    version: ClassVar[int] = 1
+    traits = Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"rationales"}))
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """None: no model is asked."""
+        return 0, 0
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        return [
+            [
+                explanation(request, target, _marked(request, target, engine.model))
+                for target in request.targets.tolist()
+            ]
+            for request in requests
+        ]
+
+
+def _marked(request: Request, target: int, model: Model) -> NDArray[np.float32]:
+    marked = [gold_mask(request.encoding, request.example, label) for label in range(len(model.labels))]
+    scores = marked[target].astype(np.float32)
+    if not model.multi_label:
+        others = np.any(marked[:target] + marked[target + 1 :], axis=0)
+        scores[others & ~marked[target]] = -1
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Inverted:
+    """Another explainer's scores with the sign turned: as wrong as that explainer is right."""
+
+    of: Explainer
+    version: ClassVar[int] = 1
+
+    @property
+    def traits(self) -> Traits:
+        # Scores that were never negative are now never positive.
+        return replace(self.of.traits, signed=True, additive=False)
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """Those of the explainer it inverts."""
+        return self.of.model_rows(tokens, targets)
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        return [
+            [replace(found, scores=-found.scores, value_baseline=float("nan")) for found in of_one]
+            for of_one in self.of.explain(engine, requests, baseline)
+        ]

@@ -1,0 +1,67 @@
+"""The record an explainer leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the explanations of one example, all its targets together, asked of the model.
+
+    forward_rows, backward_rows: rows after dropping duplicates within the example. tokens: forward tokens.
+    seconds: wall time, shared out over the examples of a pool by their tokens.
+    """
+
+    forward_rows: int = 0
+    backward_rows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """One score per token for one (example, target class).
+
+    scores: (T,) float32, larger means more evidence for `target`; 0 on tokens the method does not score.
+    segments, offsets: (T,) which text of a pair, and (T, 2) the character range in it. word_ids: (T,), -1 for
+    special tokens. output_space: "logit",
+    "probability", "log_odds" or "none", the units the scores are in. value_input, value_baseline: the
+    model's output for the target at the input and at the baseline, NaN where the method has none.
+    Raises ValueError, naming the example, on a score that is not finite or an array of the wrong length.
+    """
+
+    example_id: str
+    target: int
+    tokens: tuple[str, ...]
+    segments: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+    word_ids: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    output_space: str
+    value_input: float = float("nan")
+    value_baseline: float = float("nan")
+    cost: Cost = field(default_factory=Cost)
+
+    def __post_init__(self) -> None:
+        where = f"explanation of example {self.example_id!r}, target {self.target}"
+        length = len(self.tokens)
+        if (
+            self.scores.shape != (length,)
+            or self.word_ids.shape != (length,)
+            or self.offsets.shape != (length, 2)
+        ):
+            raise ValueError(f"{where}: {length} tokens, but scores of shape {self.scores.shape}")
+        if not np.isfinite(self.scores).all():
+            bad = self.tokens[int(np.flatnonzero(~np.isfinite(self.scores))[0])]
+            raise ValueError(
+                f"{where}: the score of token {bad!r} is not finite; the model's output may be NaN"
+            )
+
+    @property
+    def completeness_gap(self) -> float:
+        """f(input) - f(baseline) - sum of scores; 0 for an exact additive method, NaN where undefined."""
+        return self.value_input - self.value_baseline - float(self.scores.sum())

@@ -1,0 +1,120 @@
+"""What an explainer is asked, what it declares about itself, and which combinations make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explainers.baselines import Baseline
+from explainers.explanation import Cost, Explanation
+from models.encoding import Encoding
+from models.engine import Engine
+from tasks.example import Example
+
+BaselineUse = Literal["removal", "reference", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What an explainer declares.
+
+    signed: negative scores mean evidence against the target. additive: the scores sum to
+    f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs: abilities
+    of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses one.
+    """
+
+    signed: bool
+    additive: bool
+    stochastic: bool
+    needs: frozenset[str] = frozenset()
+    baseline: BaselineUse = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """Explain `targets` (M,) of one encoded example; `seed` is the experiment's explainer seed."""
+
+    example: Example
+    encoding: Encoding
+    targets: NDArray[np.intp]
+    seed: int = 0
+
+
+class Explainer(Protocol):
+    """Turns requests into explanations. Implementations are frozen dataclasses holding parameters."""
+
+    version: ClassVar[int]
+
+    @property
+    def traits(self) -> Traits: ...
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        """For every request one explanation per target, in order."""
+        ...
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """Forward and backward rows for a text of so many content tokens, duplicates not yet dropped."""
+        ...
+
+
+def refusal(
+    explainer: Explainer,
+    baseline: Baseline | None,
+    *,
+    abilities: frozenset[str],
+    rationales: bool,
+) -> str | None:
+    """Why this combination makes no sense on this model and task, in one clause; None if it does."""
+    traits = explainer.traits
+    has = abilities | ({"rationales"} if rationales else set())
+    lacking = sorted(traits.needs - has)
+    if lacking:
+        owner = "the task has no" if lacking[0] == "rationales" else "the model gives no"
+        return f"{owner} {lacking[0].replace('_', ' ')}"
+    if traits.baseline == "none":
+        return None
+    if baseline is None:
+        return "the explainer needs a baseline and none was chosen"
+    if traits.baseline == "reference" and not baseline.references:
+        return f"baseline {baseline.name!r} changes the text's length, so no straight path leads to it"
+    if traits.baseline == "removal" and not baseline.removes:
+        return f"baseline {baseline.name!r} cannot remove single tokens"
+    lacking = sorted(baseline.needs - has)
+    if lacking:
+        return (
+            f"baseline {baseline.name!r} needs {lacking[0].replace('_', ' ')}, which the model does not give"
+        )
+    return None
+
+
+def explanation(
+    request: Request,
+    target: int,
+    scores: NDArray[np.floating],
+    *,
+    output_space: str = "none",
+    value_input: float = float("nan"),
+    value_baseline: float = float("nan"),
+    cost: Cost | None = None,
+) -> Explanation:
+    """The record of one request's target; scores: (T,)."""
+    encoding = request.encoding
+    return Explanation(
+        example_id=request.example.id,
+        target=target,
+        tokens=encoding.tokens,
+        segments=encoding.segments,
+        offsets=encoding.offsets,
+        word_ids=encoding.word_ids,
+        scores=scores.astype(np.float32),
+        output_space=output_space,
+        value_input=value_input,
+        value_baseline=value_baseline,
+        cost=cost or Cost(),
+    )

@@ -1,0 +1,237 @@
+"""What must hold for every explainer that configuration offers, with every baseline it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from explainer_models import explain, request, scores, smooth
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+import explainers.perturbation
+from explainers.baselines import Baseline
+from explainers.explanation import Explanation
+from explainers.protocol import Explainer, Request, refusal
+from models.engine import Engine
+from models.protocol import abilities
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def _chosen(group: str) -> dict[str, Any]:
+    """Name to object, as the YAML files of a group describe them."""
+    found = {}
+    for path in sorted((CONF / group).glob("*.yaml")):
+        for name, settings in OmegaConf.load(path).items():
+            # What holds at any number of rows is quicker to see with few.
+            few = {"rows": 100} if name == "lime" else {}
+            found[str(name)] = instantiate(settings, **few)
+    return found
+
+
+EXPLAINERS: dict[str, Explainer] = _chosen("explainer")
+BASELINES: dict[str, Baseline] = _chosen("baseline")
+ABILITIES = abilities(smooth())
+
+
+def _refusal(explainer: Explainer, baseline: Baseline | None) -> str | None:
+    return refusal(explainer, baseline, abilities=ABILITIES, rationales=True)
+
+
+def _pairs(wanted: Callable[[str, Explainer], bool] = lambda name, explainer: True) -> Any:
+    """A parametrisation by every wanted explainer with every baseline that it takes, or with none."""
+    found = [
+        pytest.param(explainer, baseline, id=f"{name}-{baseline_name}")
+        for name, explainer in EXPLAINERS.items()
+        for baseline_name, baseline in [("none", None), *BASELINES.items()]
+        if (explainer.traits.baseline == "none") == (baseline is None) and not _refusal(explainer, baseline)
+        if wanted(name, explainer)
+    ]
+    return pytest.mark.parametrize(("explainer", "baseline"), found)
+
+
+pairs = _pairs()
+
+TEXTS = [
+    (4, 9, 5, 12, 7, 20),
+    (11,),
+    (6, 6, 6),
+    (8, 3, 9, 4, 15, 16, 17, 18, 19, 21, 22),
+    (2, 13, 0, 1, 14, 3),
+]
+
+
+def _requests(seed: int = 0) -> list[Request]:
+    return [request(ids, [2, 0], specials=(0, 5) if ids[0] == 2 else (), seed=seed) for ids in TEXTS]
+
+
+def _all(found: list[list[Explanation]]) -> list[np.ndarray]:
+    return [scores(records) for records in found]
+
+
+def _alike(left: list[list[Explanation]], right: list[list[Explanation]], error: float = 1e-5) -> None:
+    for one, other in zip(_all(left), _all(right), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=error)
+    values = [
+        [[(r.value_input, r.value_baseline) for r in records] for records in side] for side in (left, right)
+    ]
+    for one, other in zip(*values, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=error)
+
+
+def test_every_explainer_is_tried():
+    assert len(EXPLAINERS) >= 12
+    assert {name for name, e in EXPLAINERS.items() if e.traits.baseline != "none"} == {
+        *("integrated_gradients", "inverted", "kernel_shap", "lime", "occlusion", "shapley_sampling")
+    }
+
+
+@pairs
+def test_records_are_in_order_and_carry_their_example_and_target(explainer, baseline):
+    requests = _requests()
+    for asked, found in zip(requests, explain(explainer, smooth(), requests, baseline), strict=True):
+        assert [record.target for record in found] == [2, 0]
+        for record in found:
+            assert record.example_id == asked.example.id
+            assert record.tokens == asked.encoding.tokens
+            assert record.scores.dtype == np.float32
+
+
+@pairs
+def test_batch_mates_order_and_budget_change_nothing(explainer, baseline):
+    together = explain(explainer, smooth(), _requests(), baseline)
+    alone = [explain(explainer, smooth(), [one], baseline)[0] for one in _requests()]
+    _alike(together, alone)
+    _alike(together, explain(explainer, smooth(), _requests()[::-1], baseline)[::-1])
+    _alike(together, explain(explainer, smooth(), _requests(), baseline, budget=13))
+
+
+@pairs
+def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word_model, toy_task):
+    model = word_model("cnn")
+    encodings = model.encode([example.texts for example in toy_task.test[:4]])
+    requests = [
+        Request(e, encoding, np.arange(3)) for e, encoding in zip(toy_task.test, encodings, strict=False)
+    ]
+    together = explain(explainer, model, requests, baseline)
+    _alike(together, [explain(explainer, model, [one], baseline, budget=64)[0] for one in requests])
+
+
+@pairs
+def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: pytest.MonkeyPatch):
+    together = explain(explainer, smooth(), _requests(), baseline)
+    monkeypatch.setattr(explainers.perturbation, "POOL_TOKENS", 1)
+    _alike(together, explain(explainer, smooth(), _requests(), baseline))
+
+
+@_pairs(lambda name, explainer: name not in ("gold", "random"))
+def test_renaming_the_classes_renames_the_scores(explainer, baseline):
+    order = [2, 0, 1]
+    plain = explain(
+        explainer, smooth(), [replace(one, targets=np.array(order)) for one in _requests()], baseline
+    )
+    renamed = [replace(one, targets=np.arange(3)) for one in _requests()]
+    _alike(plain, explain(explainer, smooth(order=order), renamed, baseline))
+
+
+@pairs
+def test_a_target_does_not_depend_on_which_others_are_asked(explainer, baseline):
+    both = explain(explainer, smooth(), _requests(), baseline)
+    single = [replace(one, targets=np.array([0])) for one in _requests()]
+    nothing = [replace(one, targets=np.array([], dtype=np.intp)) for one in _requests()]
+    for one, other in zip(both, explain(explainer, smooth(), single, baseline), strict=True):
+        np.testing.assert_allclose(one[1].scores, other[0].scores, rtol=0, atol=1e-6)
+    assert explain(explainer, smooth(), nothing, baseline) == [[]] * len(TEXTS)
+    assert explain(explainer, smooth(), [], baseline) == []
+
+
+@pairs
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_matters_if_declared(explainer, baseline):
+    first, again, other = (
+        [part.tobytes() for part in _all(explain(explainer, smooth(), _requests(seed), baseline))]
+        for seed in (7, 7, 8)
+    )
+    assert first == again
+    # Text 3 is too long to be enumerated.
+    assert (first[3] != other[3]) == explainer.traits.stochastic
+    assert (first != other) == explainer.traits.stochastic
+
+
+@pairs
+def test_traits_are_honest(explainer, baseline):
+    records = [r for found in explain(explainer, smooth(), _requests(), baseline) for r in found]
+    gaps = np.array([record.completeness_gap for record in records])
+    if explainer.traits.additive:
+        assert np.abs(gaps).max() < 1e-4
+    else:
+        assert np.isnan(gaps).all() or np.abs(gaps).max() > 1e-2
+    lowest = min(float(record.scores.min()) for record in records)
+    assert (lowest < 0) == explainer.traits.signed
+
+
+@pairs
+def test_the_cost_of_an_example_is_what_the_engine_counts_when_it_is_alone(explainer, baseline):
+    together = explain(explainer, smooth(), _requests(), baseline)
+    for asked, found in zip(_requests(), together, strict=True):
+        engine = Engine(smooth())
+        (alone,) = explainer.explain(engine, [asked], baseline)
+        for cost in (found[0].cost, found[1].cost, alone[0].cost):
+            assert cost.forward_rows == engine.counters.forward_rows
+            assert cost.backward_rows == engine.counters.backward_rows
+            assert cost.tokens == engine.counters.forward_tokens
+            assert (cost.seconds > 0) == (engine.counters.forward_rows > 0)
+
+
+@pairs
+@pytest.mark.parametrize(("classes", "multi_label"), [(2, False), (3, True), (1, True)])
+def test_two_classes_and_several_labels(explainer, baseline, classes: int, multi_label: bool):
+    model = smooth(classes, multi_label=multi_label)
+    requests = [replace(one, targets=np.arange(classes)) for one in _requests()]
+    for found in explain(explainer, model, requests, baseline):
+        assert len(found) == classes
+
+
+@_pairs(lambda name, explainer: explainer.traits.additive)
+def test_a_text_of_one_token_gets_all_the_difference(explainer, baseline):
+    for record in explain(explainer, smooth(), [request((2, 9, 3), specials=(0, 2))], baseline)[0]:
+        expected = [0, record.value_input - record.value_baseline, 0]
+        np.testing.assert_allclose(record.scores, expected, atol=1e-5)
+
+
+@pairs
+def test_a_pair_of_texts_is_explained_in_both(explainer, baseline):
+    asked = request((2, 4, 3, 9, 5, 3), specials=(0, 2, 5))
+    asked.encoding.segments[3:] = 1
+    for record in explain(explainer, smooth(), [asked], baseline)[0]:
+        np.testing.assert_array_equal(record.segments, [0, 0, 0, 1, 1, 1])
+        if explainer is not EXPLAINERS["gold"]:
+            assert record.scores[[1, 3, 4]].all()
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+@pytest.mark.parametrize("baseline_name", BASELINES)
+def test_every_combination_works_or_is_refused_with_a_reason(name: str, baseline_name: str):
+    explainer, baseline = EXPLAINERS[name], BASELINES[baseline_name]
+    reason = _refusal(explainer, baseline)
+    if reason is None:
+        assert explain(explainer, smooth(), _requests(), baseline)
+    else:
+        assert (name, baseline_name) == ("integrated_gradients", "delete")
+        assert reason.startswith("baseline 'delete' changes")
+
+
+@pairs
+def test_model_rows_bound_the_cost_and_meet_it_where_nothing_repeats(explainer, baseline):
+    asked = request((4, 9, 5, 12, 7, 20), [2, 0])
+    (found,) = explain(explainer, smooth(), [asked], baseline)
+    forward, backward = explainer.model_rows(6, 2)
+    assert found[0].cost.backward_rows == backward
+    if explainer.traits.stochastic:
+        assert found[0].cost.forward_rows <= forward
+    else:
+        assert found[0].cost.forward_rows == forward

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from explainers.baselines import Baseline, Delete, Mask, Pad, Zero
+from explainers.controls import Gold, Inverted, Random
+from explainers.gradients import Saliency
+from explainers.integrated_gradients import IntegratedGradients
+from explainers.occlusion import Occlusion
+from explainers.protocol import Explainer, refusal
+from models.encoding import Encoding
+from models.protocol import Model
+from models.rows import Rows
+
+EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token"})
+
+
+@dataclass(frozen=True)
+class OnlyAReference:
+    """A baseline that is an input of its own and cannot take out single tokens."""
+
+    name: ClassVar[str] = "blank"
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset()
+    removes: ClassVar[bool] = False
+    references: ClassVar[bool] = True
+
+    def rows(self, model: Model, encoding: Encoding, keep: np.ndarray) -> Rows:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("explainer", "baseline", "lacks", "reason"),
+    [
+        (Saliency(), None, {"gradients"}, "the model gives no gradients"),
+        (IntegratedGradients(), Pad(), {"gradients"}, "the model gives no gradients"),
+        (Inverted(of=Saliency()), None, {"gradients"}, "the model gives no gradients"),
+        (Gold(), None, {"rationales"}, "the task has no rationales"),
+        (Occlusion(), None, set(), "the explainer needs a baseline and none was chosen"),
+        (IntegratedGradients(), Delete(), set(), "baseline 'delete' changes the text's length"),
+        (Occlusion(), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
+        (Inverted(of=Occlusion()), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
+        (Occlusion(), Mask(), {"mask_token"}, "baseline 'mask' needs mask token, which the model does not"),
+        (Occlusion(), Zero(), {"embeddings"}, "baseline 'zero' needs embeddings, which the model does not"),
+    ],
+)
+def test_reasons(explainer: Explainer, baseline: Baseline | None, lacks: set[str], reason: str):
+    found = refusal(explainer, baseline, abilities=EVERYTHING - lacks, rationales="rationales" not in lacks)
+    assert found is not None and found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("explainer", "baseline"),
+    [
+        (Random(), None),
+        (Saliency(), Delete()),  # uses none
+        (Occlusion(), Delete()),
+        (IntegratedGradients(), OnlyAReference()),
+        (Gold(), None),
+    ],
+)
+def test_what_makes_sense_is_not_refused(explainer: Explainer, baseline: Baseline | None):
+    assert refusal(explainer, baseline, abilities=EVERYTHING, rationales=True) is None
+
+
+def test_a_black_box_is_explained_by_removal_alone():
+    nothing = frozenset[str]()
+    assert refusal(Occlusion(), Pad(), abilities=nothing, rationales=False) is None
+    assert refusal(Occlusion(), Delete(), abilities=nothing, rationales=False) is None

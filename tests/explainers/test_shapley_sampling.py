@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from explainer_models import explain, request, scores, shapley, smooth
+
+from explainers.baselines import Delete, Mask, Pad, Zero
+from explainers.shapley_sampling import ShapleySampling
+from tasks.errors import InputError
+
+TEXT = (4, 9, 5, 12, 7, 20)
+
+
+def test_every_chain_adds_one_token_at_a_time_from_nothing_to_everything():
+    design = ShapleySampling(permutations=40).design(5, np.random.default_rng(0)).reshape(40, 6, 5)
+    np.testing.assert_array_equal(design.sum(axis=2), np.broadcast_to(np.arange(6), (40, 6)))
+    assert (design[:, 1:] >= design[:, :-1]).all()
+
+
+def test_permutations_are_uniform():
+    design = ShapleySampling(permutations=6000).design(3, np.random.default_rng(1)).reshape(6000, 4, 3)
+    place = (~design[:, 1:]).sum(axis=1)
+    _, counts = np.unique(place, axis=0, return_counts=True)
+    assert len(counts) == 6
+    # Four standard errors around 1000.
+    assert np.abs(counts - 1000).max() < 4 * np.sqrt(6000 * (1 / 6) * (5 / 6))
+
+
+def test_one_permutation_gives_what_each_token_added_in_its_turn():
+    explainer = ShapleySampling(permutations=1)
+    # Token 2 first, then 0, then 1.
+    design = np.array([[0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
+    answers = np.array([[1.0], [4.0], [4.5], [10.0]])
+    np.testing.assert_allclose(
+        explainer.solve(design, answers, answers[3], answers[0]), [[0.5], [5.5], [3.0]]
+    )
+
+
+@pytest.mark.parametrize("permutations", [1, 2, 25])
+@pytest.mark.parametrize("baseline", [Pad(), Mask(), Zero(), Delete()])
+def test_scores_sum_to_what_the_tokens_add_for_any_number_of_permutations(permutations: int, baseline):
+    explainer = ShapleySampling(permutations=permutations)
+    for record in explain(explainer, smooth(), [request(TEXT)], baseline)[0]:
+        assert abs(record.completeness_gap) < 1e-5
+
+
+def test_the_mean_over_seeds_is_the_exact_value():
+    requests = [request(TEXT, seed=seed) for seed in range(150)]
+    found = np.array([scores(one) for one in explain(ShapleySampling(4), smooth(), requests, Pad())])
+    exact = shapley(smooth(), Pad(), requests[0].encoding).T
+    error = found.std(axis=0, ddof=1) / np.sqrt(len(requests))
+    assert error.min() > 0
+    assert (np.abs(found.mean(axis=0) - exact) < 4 * error).all()
+
+
+def test_no_permutation_is_refused():
+    with pytest.raises(InputError, match=r"shapley_sampling\.permutations is 0"):
+        ShapleySampling(permutations=0)
