@@ -32,6 +32,8 @@ def planted(
 
     rule, with its rationale:
     "keyword": one keyword among filler, each class has a few; that word.
+    "presence": label 1 if a keyword is there, once or, in half of the texts, twice, where either would do;
+    all copies of it; nothing for label 0.
     "negation": one keyword of two classes, perhaps after "not", which flips the label; both words.
     "conjunction": a word of kind A and one of kind B, each plus or minus, label 1 if both are plus; both
     words for label 1, the minus words for label 0.

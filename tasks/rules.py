@@ -88,6 +88,16 @@ def _keyword_draw(lexicon: Lexicon, label: int, length: int, rng: np.random.Gene
     return [Block((_pick(lexicon.groups[label], rng),), label)]
 
 
+def _presence_label(lexicon: Lexicon, words: Sequence[str]) -> int | None:
+    return int(any(lexicon.group(word) == 0 for word in words))
+
+
+def _presence_draw(lexicon: Lexicon, label: int, length: int, rng: np.random.Generator) -> list[Block]:
+    # Where the word stands twice, either suffices, and taking one away alone changes nothing.
+    copies = min(int(rng.integers(1, 3)), length) if label else 0
+    return [Block((_pick(lexicon.groups[0], rng),), label)] * copies
+
+
 def _negation_label(lexicon: Lexicon, words: Sequence[str]) -> int | None:
     votes: set[int] = set()
     for at, word in enumerate(words):
@@ -137,6 +147,7 @@ def _counting_draw(lexicon: Lexicon, label: int, length: int, rng: np.random.Gen
 
 _RULES = {
     "keyword": Rule(lambda classes: classes, _keyword_label, _keyword_draw, shortest=1),
+    "presence": Rule(lambda classes: 1, _presence_label, _presence_draw, shortest=1),
     "negation": Rule(lambda classes: 2, _negation_label, _negation_draw, shortest=2),
     "conjunction": Rule(lambda classes: 4, _conjunction_label, _conjunction_draw, shortest=2),
     "counting": Rule(lambda classes: 2, _counting_label, _counting_draw, shortest=2),
