@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ VOCABULARY_FILE = "vocabulary.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordSpec:
+class WordSpec(ABC):
     """What all word models can be told; an architecture adds its sizes and `network`.
 
     min_count, max_words: which words of the training texts get an embedding; the others share
@@ -39,10 +40,10 @@ class WordSpec:
     training: Training = field(default_factory=lambda: Training(mask_rate=0.1))
     init_only: bool = False
 
+    @abstractmethod
     def network(self, words: int, classes: int) -> nn.Module:
         """A new network with a submodule `embedding`, whose forward takes embeddings (B, T, D) and attention
         (B, T) and gives its layers from the bottom up, the logits (B, K) last."""
-        raise NotImplementedError
 
     def untrained(self, task: Task, seed: int) -> WordModel:
         """The model before training: vocabulary from the training texts, parameters drawn from the seed."""
