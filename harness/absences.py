@@ -1,0 +1,72 @@
+"""What is not there and why: combinations that make no sense, and failures from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.experiment import Experiment
+from harness.ledger import Failure, failure
+from harness.pairs import Pair, pairs
+from harness.plan import Cell, Trial, cells, failure_key, metric_refusal, metrics
+from harness.store import Store
+from harness.trial import read_card
+from metrics.subject import PairMetric
+from results.records import Absence, Group
+
+
+def group_of(trial: Trial) -> Group:
+    """What the trial's explainers are compared within."""
+    return Group(trial.task.name, trial.model_name, trial.kind)
+
+
+def pair_group(pair: Pair) -> Group:
+    """The same for a pair of trials."""
+    return group_of(pair.first)._replace(kind=pair.kind)
+
+
+def known_cells(trial: Trial, store: Store) -> list[Cell]:
+    """The trial's cells, refused ones included; none before its model was first loaded."""
+    card = read_card(trial, store)
+    return [] if card is None else cells(trial, card["weights"], frozenset(card["abilities"]))
+
+
+def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
+    """Everything of the experiment that is in the ledger."""
+    store, found = experiment.store, []
+    for config in experiment.configs:
+        kind = "untrained" if config.model.get("init_only") else "trained"
+        names = str(config.task.name), str(config.model.name), kind, str(config.seed)
+        found.append((failure(store, failure_key(config)), names))
+    for trial in trials:
+        for cell in known_cells(trial, store):
+            names = (*group_of(trial), str(trial.seed), cell.explainer_name, cell.baseline_name)
+            found.append((failure(store, cell.key), names))
+    for pair in pairs(trials, store):
+        found.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
+    return [_failed(entry, names) for entry, names in found if entry is not None]
+
+
+def refusals(trials: Sequence[Trial], store: Store) -> list[Absence]:
+    """Cells and metrics that make no sense, once per task and model."""
+    return list(dict.fromkeys(absence for trial in trials for absence in _refused(trial, trials, store)))
+
+
+def _failed(entry: Failure, names: Sequence[str]) -> Absence:
+    return Absence(entry.sentence, *names, failed=True, detail=entry.traceback)
+
+
+def _refused(trial: Trial, trials: Sequence[Trial], store: Store) -> Iterator[Absence]:
+    group = group_of(trial)
+    for cell in known_cells(trial, store):
+        if cell.refusal:
+            yield Absence(cell.refusal, *group, explainer=cell.explainer_name, baseline=cell.baseline_name)
+    card = read_card(trial, store)
+    if card is None:
+        return
+    alone = sum(group_of(other) == group for other in trials) < 2
+    for chosen in metrics(trial.config):
+        reason = metric_refusal(chosen.metric, trial, frozenset(card["abilities"]))
+        if reason is None and alone and isinstance(chosen.metric, PairMetric):
+            reason = "it compares two models; give more than one seed"
+        if reason is not None:
+            yield Absence(reason, *group, metric=chosen.metric.name)

@@ -1,0 +1,63 @@
+"""Objects from configuration, from trusted code only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from tasks.errors import InputError
+
+TRUSTED = ("tasks", "models", "explainers", "metrics")
+
+
+def build(config: Any, **arguments: Any) -> Any:
+    """Instantiate a configuration whose every `_target_` is defined in a trusted package.
+
+    Trusted are Assay's own floors and the packages named in the environment variable ASSAY_TRUST (separated
+    by commas); a configuration file cannot extend that list. Raises InputError otherwise, or when a target
+    does not exist or does not take the given options.
+    """
+    plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    for target in _targets(plain):
+        _check(target)
+    try:
+        return instantiate(plain, _convert_="all", **arguments)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, InputError):
+            raise cause from None
+        where = plain.get("_target_", "?") if isinstance(plain, dict) else "?"
+        raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
+
+
+def _targets(config: Any) -> Iterator[str]:
+    if isinstance(config, (dict, DictConfig)):
+        if "_target_" in config:
+            yield str(config["_target_"])
+        for value in config.values():
+            yield from _targets(value)
+    elif isinstance(config, (list, tuple, ListConfig)):
+        for value in config:
+            yield from _targets(value)
+
+
+def _check(target: str) -> None:
+    extra = [name.strip() for name in os.environ.get("ASSAY_TRUST", "").split(",") if name.strip()]
+    trusted = (*TRUSTED, *extra)
+    refused = f"_target_ {target!r} is not in a trusted package ({', '.join(trusted)}); "
+    if target.split(".")[0] not in trusted:
+        raise InputError(
+            refused + "if you trust it, name its package in the environment variable ASSAY_TRUST"
+        )
+    try:
+        found = get_object(target)
+    except Exception as error:
+        raise InputError(f"_target_ {target!r} does not exist: {error}") from error
+    # A trusted module's namespace also holds what it imports (os, torch); those are not targets.
+    if str(getattr(found, "__module__", "")).split(".")[0] not in trusted:
+        raise InputError(refused + "it is only imported there")

@@ -1,0 +1,159 @@
+"""Running one cell: explain shard by shard, then score; whatever is on disk already is not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explainers.explanation import Explanation
+from explainers.protocol import Request
+from harness.keys import key
+from harness.plan import Cell, ChosenMetric, Trial, removal
+from harness.records import read_scores, to_table
+from harness.schema import Targets
+from harness.store import Store, write_json, write_table
+from metrics.dataset_consistency import pooled_activations
+from metrics.subject import CellMetric, Shard, Subject, gold, predicted
+from models.engine import Engine
+from models.protocol import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A trial with its model at hand. probabilities: (N, K) on the explained texts."""
+
+    trial: Trial
+    engine: Engine
+    weights: str
+    abilities: frozenset[str]
+    probabilities: NDArray[np.float64]
+    _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Model:
+        return self.engine.model
+
+    def parts(self) -> list[slice]:
+        """The shards of the explained texts."""
+        size, total = int(self.trial.config.shard), len(self.trial.task.test)
+        return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+    def activations(self) -> dict[str, NDArray[np.float32]]:
+        """Layer to (N, D) on the explained texts; asked once, because no explainer changes it."""
+        if not self._activations:
+            texts = [example.texts for example in self.trial.task.test]
+            self._activations.update(pooled_activations(self.engine, self.model.encode(texts)))
+        return self._activations
+
+    def targets(self) -> NDArray[np.bool_]:
+        """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
+        choice = self.trial.config.targets
+        test, task = self.trial.task.test, self.trial.task
+        if choice is Targets.all:
+            return np.ones(self.probabilities.shape, dtype=bool)
+        if choice is Targets.gold:
+            wanted = gold(test, len(task.labels))
+        else:
+            wanted = predicted(self.probabilities, multi_label=task.multi_label)
+        nothing = ~wanted.any(axis=1)
+        wanted[nothing, self.probabilities[nothing].argmax(axis=1)] = True
+        return wanted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredShards:
+    """A cell's explanations as metrics walk them; each walk reads the files anew."""
+
+    folder: Path
+    loaded: Loaded
+
+    def __iter__(self) -> Iterator[Shard]:
+        task = self.loaded.trial.task
+        for number, part in enumerate(self.loaded.parts()):
+            examples = task.test[part]
+            path = explanations_path(self.folder, number)
+            scores, costs = read_scores(path, [example.id for example in examples], len(task.labels))
+            encodings = self.loaded.model.encode([example.texts for example in examples])
+            content = np.zeros((len(examples), scores.shape[2]), dtype=bool)
+            for row, encoding in enumerate(encodings):
+                content[row, : len(encoding)] = encoding.content
+            yield Shard(examples, encodings, self.loaded.probabilities[part], scores, content, costs)
+
+
+def explanations_path(folder: Path, number: int) -> Path:
+    """Where a shard's explanations lie."""
+    return folder / "explanations" / f"part-{number:05d}.parquet"
+
+
+def seconds_path(folder: Path, number: int) -> Path:
+    """Where a shard's wall times lie."""
+    return folder / "seconds" / f"part-{number:05d}.parquet"
+
+
+def explain(
+    cell: Cell, loaded: Loaded, store: Store, describe: dict[str, Any], tick: Callable[[int], object]
+) -> None:
+    """Leave the cell's explanations on disk; `tick` hears of every finished text."""
+    folder = store.cell(cell.key)
+    test, wanted = loaded.trial.task.test, loaded.targets()
+    if not (folder / "cell.json").exists():
+        before = loaded.engine.counters.copy()
+        # Each model has draws of its own: two models' random explanations must not agree by construction.
+        draws = int(key("draws", loaded.weights, cell.explainer_seed), 16)
+        for number, part in enumerate(loaded.parts()):
+            path = explanations_path(folder, number)
+            if path.exists():
+                continue
+            encodings = loaded.model.encode([example.texts for example in test[part]])
+            requests = [
+                Request(example, encoding, np.flatnonzero(row), draws)
+                for example, encoding, row in zip(test[part], encodings, wanted[part], strict=True)
+            ]
+            found = cell.explainer.explain(loaded.engine, requests, cell.baseline)
+            write_table(seconds_path(folder, number), _seconds(found))
+            write_table(path, to_table(record for records in found for record in records))
+            tick(len(requests))
+        spent = loaded.engine.counters.since(before)
+        describe = {**describe, "seconds_in_model": spent.seconds, "halvings": spent.halvings}
+        write_json(folder / "cell.json", describe)
+    else:
+        tick(len(test))
+
+
+def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
+    """Leave one metric's long table of the cell on disk."""
+    path = scores_path(store, cell, chosen)
+    if path.exists():
+        return
+    assert isinstance(chosen.metric, CellMetric)
+    subject = Subject(
+        shards=StoredShards(store.cell(cell.key), loaded),
+        labels=loaded.trial.task.labels,
+        multi_label=loaded.trial.task.multi_label,
+        engine=loaded.engine,
+        removal=removal(loaded.trial.config),
+        seed=cell.explainer_seed,
+        activations=loaded.activations,
+    )
+    write_table(path, chosen.metric.score(subject))
+
+
+def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
+    """Where a metric's long table of a cell lies."""
+    return store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"
+
+
+def _seconds(found: list[list[Explanation]]) -> pd.DataFrame:
+    """Wall seconds per text, all its targets together."""
+    return pd.DataFrame(
+        {
+            "example_id": [records[0].example_id for records in found],
+            "seconds": [records[0].cost.seconds for records in found],
+        }
+    )

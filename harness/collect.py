@@ -1,0 +1,189 @@
+"""From what is on disk to what the results floor reads; whatever is missing is left out with its reason."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from harness.absences import failures, group_of, known_cells, pair_group, refusals
+from harness.cells import explanations_path, scores_path
+from harness.experiment import Experiment
+from harness.keys import key
+from harness.pairs import pair_cells, pairs
+from harness.plan import Cell, Trial, metrics
+from harness.provenance import library_versions
+from harness.store import Store
+from harness.trial import read_card, read_trial
+from metrics.rows import wide
+from metrics.subject import predicted
+from results.records import (
+    CellScores,
+    Group,
+    Method,
+    ModelQuality,
+    Results,
+    ShownScores,
+    ShownText,
+    TaskSize,
+    Timing,
+)
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFile:
+    """One metric of one cell (or pair of cells) on disk."""
+
+    path: Path
+    group: Group
+    method: Method
+    metric: str
+    seed: str
+    explainer_seed: int
+
+    def read(self) -> CellScores:
+        units, _, parts = wide(pd.read_parquet(self.path))
+        return CellScores(
+            self.group, self.method, self.metric, self.seed, tuple(units), parts, self.explainer_seed
+        )
+
+
+def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
+    """Everything known about the experiment's trials."""
+    config, store = experiment.configs[0], experiment.store
+    return Results(
+        name=experiment.name,
+        metrics=[chosen.metric for chosen in metrics(config)],
+        cells=[file.read() for file in score_files(trials, store)],
+        explainers=[str(name) for name in config.explainer],
+        controls=frozenset(config.controls),
+        random=RANDOM,
+        command=shlex.join(["assay", "run", *experiment.command]),
+        versions=library_versions(),
+        tasks=list(dict.fromkeys(map(_size, trials))),
+        absences=[*failures(experiment, trials), *refusals(trials, store)],
+        timings=[timing for trial in trials for timing in _timings(trial, store)],
+        models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
+        texts=list(_texts(trials, store, int(config.report.texts))),
+    )
+
+
+def inputs(experiment: Experiment, trials: Sequence[Trial]) -> str:
+    """A name for everything a report is made from; scores are named by their content already."""
+    config = experiment.configs[0]
+    files = [str(file.path) for file in score_files(trials, experiment.store)]
+    failed = [absence.reason for absence in failures(experiment, trials)]
+    chosen = [config.report, config.controls, list(config.explainer), config.metric]
+    return key(library_versions(), experiment.command, chosen, files, failed)
+
+
+def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
+    """The scores of all cells, and of all pairs of cells, that are on disk."""
+    found = []
+    for trial in trials:
+        chosen_metrics = metrics(trial.config)
+        for cell in known_cells(trial, store):
+            for chosen in chosen_metrics:
+                names = (
+                    group_of(trial),
+                    _method(cell),
+                    chosen.metric.name,
+                    str(trial.seed),
+                    cell.explainer_seed,
+                )
+                found.append(ScoreFile(scores_path(store, cell, chosen), *names))
+    for pair in pairs(trials, store):
+        for both in pair_cells(pair, store):
+            cell, metric = both.first, both.chosen.metric
+            names = pair_group(pair), _method(cell), metric.name, pair.seeds, cell.explainer_seed
+            found.append(ScoreFile(both.path, *names))
+    return [file for file in found if file.path.exists()]
+
+
+def _method(cell: Cell) -> Method:
+    return Method(cell.explainer_name, cell.baseline_name)
+
+
+def _done(trial: Trial, store: Store) -> list[Cell]:
+    return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
+
+
+def _timings(trial: Trial, store: Store) -> Iterator[Timing]:
+    for cell in _done(trial, store):
+        files = sorted((store.cell(cell.key) / "seconds").glob("part-*.parquet"))
+        seconds = np.concatenate([pq.read_table(file)["seconds"].to_numpy() for file in files])
+        low, median, high = map(float, np.quantile(seconds, [0.25, 0.5, 0.75]))
+        yield Timing(group_of(trial), _method(cell), str(trial.seed), len(seconds), median, low, high)
+
+
+def _size(trial: Trial) -> TaskSize:
+    task = trial.task
+    sizes = len(task.train), len(task.dev), len(task.test)
+    return TaskSize(task.name, task.labels, *sizes, explained=len(task.test))
+
+
+def _quality(trial: Trial, store: Store) -> ModelQuality | None:
+    record = read_trial(trial, store)
+    if record is None:
+        return None
+    return ModelQuality(group_of(trial), str(trial.seed), record["macro_f1"], record["label_accuracy"])
+
+
+def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[ShownText]:
+    """About `wanted` texts, shared out evenly over the tasks and models, of the first seed of each."""
+    first: dict[Group, Trial] = {}
+    for trial in trials:
+        if read_trial(trial, store) is not None:
+            first.setdefault(group_of(trial), trial)
+    for trial in first.values():
+        yield from _texts_of(trial, store, max(1, wanted // len(first)))
+
+
+def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
+    """The first texts of a trial, each explained for its most probable class."""
+    card = read_card(trial, store)
+    assert card is not None
+    path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
+    probabilities = np.stack(pq.read_table(path)["probabilities"].to_pylist()[:wanted])
+    decided = predicted(probabilities, multi_label=trial.task.multi_label)
+    tables = [
+        (_method(cell), pq.read_table(explanations_path(store.cell(cell.key), 0)).to_pandas())
+        for cell in _done(trial, store)
+        if cell.explainer_seed == trial.config.explainer_seeds[0]
+    ]
+    labels = trial.task.labels
+    for row, example in enumerate(trial.task.test[: len(probabilities)]):
+        target = int(probabilities[row].argmax())
+        shown, place = [], None
+        for method, table in tables:
+            here = table[(table["example_id"] == example.id) & (table["target"] == target)]
+            if len(here):
+                place = here.iloc[0]
+                shown.append(ShownScores(method, labels[target], np.asarray(place["scores"], np.float32)))
+        if place is None:
+            continue
+        yield ShownText(
+            id=example.id,
+            group=group_of(trial),
+            texts=example.texts,
+            gold=tuple(labels[label] for label in example.labels),
+            predicted=tuple(labels[label] for label in np.flatnonzero(decided[row])),
+            probabilities=dict(zip(labels, map(float, probabilities[row]), strict=True)),
+            offsets=np.stack([place["starts"], place["ends"]], axis=1),
+            segments=np.asarray(place["segments"]),
+            content=np.asarray(place["word_ids"]) >= 0,
+            explanations=shown,
+            rationales=[
+                span
+                for rationale in example.rationales
+                if rationale.label in (None, *example.labels)
+                for span in rationale.spans
+            ],
+        )

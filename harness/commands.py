@@ -1,0 +1,79 @@
+"""What each command does; every function returns the exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from harness.absences import failures
+from harness.collect import collect, inputs
+from harness.experiment import Experiment, load_trials, open_experiment
+from harness.experiment import run as run_experiment
+from harness.plan import Trial
+from harness.show import plan_text, status_text, survey
+from harness.store import read_json, write_json
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Compute, report, and say what failed."""
+    experiment = open_experiment(overrides)
+    trials = run_experiment(experiment)
+    _report(experiment, trials, anew=False)
+    return _say_failures(experiment, trials)
+
+
+def report(overrides: Sequence[str]) -> int:
+    """Report what is on disk."""
+    experiment = open_experiment(overrides)
+    trials = load_trials(experiment)
+    _report(experiment, trials, anew=True)
+    return _say_failures(experiment, trials)
+
+
+def plan(overrides: Sequence[str]) -> int:
+    """Print what a run would do."""
+    experiment = open_experiment(overrides)
+    print(plan_text(experiment, load_trials(experiment)))
+    return 0
+
+
+def status(overrides: Sequence[str]) -> int:
+    """Print what is done, failed and missing."""
+    experiment = open_experiment(overrides)
+    found = survey(experiment, load_trials(experiment))
+    print(status_text(experiment, found))
+    return 0 if all(trial.done == trial.planned and not trial.failures for trial in found) else 1
+
+
+def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> None:
+    """Write tables and page, unless they were written from the very same inputs and `anew` is false."""
+    folder = experiment.store.experiment(experiment.name)
+    made_from = {"inputs": inputs(experiment, trials)}
+    if anew or read_json(folder / "report.json") != made_from:
+        results = collect(experiment, trials)
+        if not results.cells:
+            return
+        # Drawing is slow to import, and most commands draw nothing.
+        from results.statistics import Bootstrap
+        from results.write import write_results
+
+        options = experiment.configs[0].report
+        write_results(results, folder, Bootstrap(n=int(options.bootstrap), seed=int(options.seed)))
+        write_json(folder / "report.json", made_from)
+    print((folder / "comparison.txt").read_text(encoding="utf-8"))
+    print(f"Report: {folder / 'report.html'}")
+
+
+def _say_failures(experiment: Experiment, trials: Sequence[Trial]) -> int:
+    """Each distinct sentence once, on stderr."""
+    places: dict[str, list[str]] = {}
+    for absence in failures(experiment, trials):
+        places.setdefault(absence.reason, []).append(absence.place)
+    for sentence, where in places.items():
+        more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+        print(f"assay: error: {where[0]}{more}: {sentence}", file=sys.stderr)
+    states = survey(experiment, trials)
+    missing = sum(state.planned - state.done for state in states)
+    if missing:
+        print(f"assay: {missing} cells are missing; run again to compute them", file=sys.stderr)
+    return 1 if places or missing else 0

@@ -1,0 +1,67 @@
+"""An experiment: its trials, and running, planning and reporting them as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from harness.compose import Sweep, configuration, sweep
+from harness.keys import canonical
+from harness.launch import launch
+from harness.ledger import ledgered
+from harness.pairs import run_pairs
+from harness.plan import Trial, check_names, failure_key, load_task, load_trial, metrics, removal, title
+from harness.store import Store
+from harness.trial import complete
+from tasks.example import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Experiment:
+    """command: the overrides as the user gave them. configs: one per trial, in order."""
+
+    command: tuple[str, ...]
+    sweep: Sweep
+    configs: tuple[DictConfig, ...]
+    store: Store
+
+    @property
+    def name(self) -> str:
+        return str(self.configs[0].name)
+
+
+def open_experiment(overrides: Sequence[str]) -> Experiment:
+    """Compose every trial. Raises InputError on anything that does not fit, before anything is computed."""
+    crossed = sweep(overrides)
+    configs = [configuration(trial) for trial in crossed.trials()]
+    for config in configs:
+        check_names(config)
+        metrics(config)
+        removal(config)
+    store = Store(configs[0].store)
+    store.experiment(configs[0].name)
+    return Experiment(tuple(overrides), crossed, tuple(configs), store)
+
+
+def load_trials(experiment: Experiment) -> list[Trial]:
+    """The trials whose texts can be read; the others are in the ledger."""
+    trials = []
+    tasks: dict[str, Task] = {}
+    for config in experiment.configs:
+        with ledgered(experiment.store, failure_key(config), title(config)):
+            source = canonical(config.task)
+            if source not in tasks:
+                tasks[source] = load_task(config)
+            trials.append(load_trial(config, tasks[source]))
+    return trials
+
+
+def run(experiment: Experiment) -> list[Trial]:
+    """Do whatever is not on disk yet: trials first, through Hydra's launcher, then pairs of trials."""
+    trials = load_trials(experiment)
+    if trials and not all(complete(trial, experiment.store) for trial in trials):
+        launch(experiment.sweep.arguments())
+    run_pairs(trials, experiment.store)
+    return trials

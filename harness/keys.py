@@ -1,0 +1,48 @@
+"""Content hashes: the names of everything in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from omegaconf import OmegaConf
+
+# Raised when the layout of stored files changes, so that older stores are never misread.
+STORE_VERSION = 1
+
+
+def key(*parts: Any) -> str:
+    """20 hex digits that name `parts`; configurations, mappings, sequences and scalars, by content."""
+    return hashlib.sha256(canonical([STORE_VERSION, *parts]).encode()).hexdigest()[:20]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys; equal content, equal text."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def versions(built: Any) -> list[tuple[str, int]]:
+    """(class, version) of an object built from configuration and of those it holds: part of its key, so that
+    changed mathematics is never mistaken for a stored result."""
+    found = []
+    if hasattr(built, "version"):
+        found.append((type(built).__qualname__, int(built.version)))
+    if is_dataclass(built):
+        for field in fields(built):
+            found += versions(getattr(built, field.name))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if OmegaConf.is_config(value):
+        return _plain(OmegaConf.to_container(value, resolve=True))
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

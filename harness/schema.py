@@ -1,0 +1,75 @@
+"""The typed outer record of an experiment's configuration; everything inside a group is a YAML of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+
+class Targets(Enum):
+    """Which classes are explained: the model's choice, the labels, or every class (as in the study)."""
+
+    predicted = "predicted"
+    gold = "gold"
+    all = "all"
+
+
+@dataclass
+class Limits:
+    """How many examples of each split are used; null for all. A label-stratified, seeded sample is drawn."""
+
+    train: int | None = None
+    dev: int | None = None
+    test: int | None = None
+
+
+@dataclass
+class EngineOptions:
+    """Where the model runs, and the tokens of one batch (null: by the model's size)."""
+
+    device: str = "cpu"
+    budget: int | None = None
+
+
+@dataclass
+class ReportOptions:
+    """bootstrap: resamples behind every interval. texts: how many coloured texts the page shows."""
+
+    bootstrap: int = 1000
+    texts: int = 20
+    seed: int = 0
+
+
+@dataclass
+class Run:
+    """One trial's configuration, and the axes (`sweep`) that cross it into an experiment.
+
+    limits: by model name, `default` for the others. sweep: override key to list of values, for example
+    {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
+    """
+
+    name: str = "trial"
+    seed: int = 0
+    explainer_seeds: list[int] = field(default_factory=lambda: [0])
+    targets: Targets = Targets.all
+    limits: dict[str, Limits] = field(default_factory=dict)
+    sweep: dict[str, list[Any]] = field(default_factory=dict)
+    controls: list[str] = field(default_factory=lambda: ["gold", "random", "inverted"])
+    store: str = "assay-store"
+    shard: int = 256
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    report: ReportOptions = field(default_factory=ReportOptions)
+    task: Any = None
+    model: Any = None
+    explainer: dict[str, Any] = field(default_factory=dict)
+    baseline: dict[str, Any] = field(default_factory=dict)
+    removal: dict[str, Any] = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Make the schema known to Hydra under the name that conf/config.yaml builds on."""
+    ConfigStore.instance().store(name="schema", node=Run)
