@@ -1,0 +1,83 @@
+"""How every figure looks: the Okabe-Ito colours with distinct markers, and the same bytes on every day."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without yellow, which is too pale on white; DARK stands for its black.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+LINES = ("-", "--", "-.", ":")
+DARK = "#222222"
+GREY = "#767676"
+BAND = "#DDDDDD"
+SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#999999",
+    "axes.linewidth": 0.8,
+    "axes.titlelocation": "left",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """A finished figure.
+
+    name: of its files. title: its heading. text: what it shows, for those who do not see it.
+    """
+
+    name: str
+    title: str
+    text: str
+    svg: bytes
+    png: bytes
+
+
+@contextmanager
+def style(name: str) -> Iterator[None]:
+    """Figures made inside look as SETTINGS say; matplotlib's own settings are as before afterwards.
+
+    The name keeps the element ids of two figures apart when both stand in one page.
+    """
+    settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": f"assay-{name}"}
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def render(figure: Figure, name: str, title: str, text: str, resolution: int = 150) -> Drawing:
+    """The figure as SVG and PNG, to be called inside `style(name)`; resolution in dots per inch."""
+    svg, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=resolution, metadata={"Software": None})
+    # The layout found for the one is kept for the other: it takes most of the time.
+    figure.set_layout_engine("none")
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Drawing(name, title, text, svg.getvalue(), png.getvalue())
+
+
+def grid_lines(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
+    """Faint lines behind the data at the ticks of an axis."""
+    axes.grid(axis=axis, color="#EEEEEE", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2.5)

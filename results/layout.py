@@ -1,0 +1,178 @@
+"""A comparison as a grid to be printed: methods in rows, metrics in columns, reasons as numbered notes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metrics.subject import Metric
+from results.records import Group, Method
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+MISSING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One number with its interval; `note` is the number of the note that says why it is missing, or 0."""
+
+    value: float
+    low: float
+    high: float
+    best: bool = False
+    note: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method and its entries, one per column."""
+
+    method: Method
+    control: bool
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric; decimals of its values, None for three significant digits."""
+
+    name: str
+    title: str
+    direction: str
+    decimals: int | None
+
+    @property
+    def heading(self) -> str:
+        """The title with its arrow: up if more is better."""
+        return f"{self.title} {ARROWS[self.direction]}"
+
+    def number(self, value: float) -> str:
+        """The value with this column's digits."""
+        return _number(value, self.decimals)
+
+    def interval(self, entry: Entry) -> str:
+        """Both ends in brackets, with a digit less than the value; empty if unknown or without width."""
+        if not (math.isfinite(entry.low) and math.isfinite(entry.high)) or entry.low == entry.high:
+            return ""
+        decimals = None if self.decimals is None else max(0, self.decimals - 1)
+        return f"[{_number(entry.low, decimals)}, {_number(entry.high, decimals)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The comparison of one group.
+
+    notes: reasons, numbered from 1. left_out: what has no value at all, or not for every seed.
+    """
+
+    group: Group
+    seeds: int
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def caption(self) -> str:
+        """What was compared, on how much."""
+        seeds = "1 model seed" if self.seeds == 1 else f"{self.seeds} model seeds"
+        return f"{self.group.title} ({seeds})"
+
+
+Record = Mapping[str, Any]
+
+
+def grids(comparison: pd.DataFrame, metrics: Sequence[Metric]) -> list[Grid]:
+    """One grid per group of the comparison that has any value, in its order."""
+    groups: dict[Group, list[Record]] = {}
+    for record in comparison.to_dict("records"):
+        groups.setdefault(Group(record["task"], record["model"], record["kind"]), []).append(record)
+    return [_grid(group, records, metrics) for group, records in groups.items() if any(map(_given, records))]
+
+
+def _given(record: Record) -> bool:
+    return math.isfinite(record["value"])
+
+
+def _method(record: Record) -> Method:
+    return Method(record["explainer"], record["baseline"])
+
+
+def _grid(group: Group, records: Sequence[Record], metrics: Sequence[Metric]) -> Grid:
+    seeds: dict[str, int] = {}
+    for record in filter(_given, records):
+        seeds[record["metric"]] = max(record["n_seeds"], seeds.get(record["metric"], 0))
+    columns = tuple(_column(metric, records) for metric in metrics if metric.name in seeds)
+    by_method: dict[Method, dict[str, Record]] = {}
+    for record in records:
+        by_method.setdefault(_method(record), {})[record["metric"]] = record
+    notes: dict[str, int] = {}
+    rows = []
+    for method, by_metric in by_method.items():
+        if any(map(_given, by_metric.values())):
+            entries = tuple(_entry(by_metric[column.name], notes) for column in columns)
+            rows.append(Row(method, by_metric[columns[0].name]["control"], entries))
+    return Grid(
+        group=group,
+        seeds=Counter(seeds.values()).most_common(1)[0][0],
+        columns=columns,
+        rows=tuple(rows),
+        notes=tuple(notes),
+        left_out=tuple(_left_out(records, by_method, metrics, seeds)),
+    )
+
+
+def _entry(record: Record, notes: dict[str, int]) -> Entry:
+    note = 0 if _given(record) else notes.setdefault(record["reason"], len(notes) + 1)
+    return Entry(record["value"], record["low"], record["high"], record["best"], note)
+
+
+def _left_out(
+    records: Sequence[Record],
+    by_method: Mapping[Method, Mapping[str, Record]],
+    metrics: Sequence[Metric],
+    seeds: Mapping[str, int],
+) -> list[str]:
+    """A line per metric without any value, per method without any, and per method that lacks some seeds."""
+    lines = []
+    for metric in metrics:
+        reasons = Counter(record["reason"] for record in records if record["metric"] == metric.name)
+        if metric.name not in seeds and reasons:
+            lines.append(f"{metric.title}: {reasons.most_common(1)[0][0]}")
+    titles = {metric.name: metric.title for metric in metrics}
+    for method, by_metric in by_method.items():
+        here = {name: record for name, record in by_metric.items() if name in seeds}
+        if not any(map(_given, here.values())):
+            reasons = dict.fromkeys(record["reason"] for record in here.values())
+            lines.append(f"{method.title}: {'; '.join(reasons)}")
+        for name, record in here.items():
+            if 0 < record["n_seeds"] < seeds[name]:
+                lines.append(
+                    f"{method.title}, {titles[name]}: only {record['n_seeds']} of {seeds[name]} seeds"
+                )
+    return lines
+
+
+def _column(metric: Metric, records: Sequence[Record]) -> Column:
+    decimals = None
+    if all(math.isfinite(bound) for bound in metric.bounds):
+        widths = [record["high"] - record["low"] for record in records if record["metric"] == metric.name]
+        widths = [width for width in widths if math.isfinite(width) and width > 0]
+        typical = float(np.median(widths)) if widths else (metric.bounds[1] - metric.bounds[0]) / 50
+        decimals = min(4, max(1, math.ceil(-math.log10(typical)) + 1))
+    return Column(metric.name, metric.title, metric.direction, decimals)
+
+
+def _number(value: float, decimals: int | None) -> str:
+    if not math.isfinite(value):
+        return MISSING
+    if decimals is None:
+        decimals = 0 if value == int(value) else max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.removeprefix("-") if not any(digit in text for digit in "123456789") else text

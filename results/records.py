@@ -1,0 +1,181 @@
+"""What the results floor is given: the scores of an experiment and what surrounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.subject import Metric
+
+TRAINED = "trained"
+
+
+class Group(NamedTuple):
+    """What explainers are compared within. kind: "trained", "untrained", or "mixed" for a pair of both."""
+
+    task: str
+    model: str
+    kind: str = TRAINED
+
+    @property
+    def title(self) -> str:
+        """The group as a heading."""
+        names = {TRAINED: "", "untrained": ", untrained", "mixed": ", trained against untrained"}
+        return f"{self.task} / {self.model}{names.get(self.kind, f', {self.kind}')}"
+
+
+class Method(NamedTuple):
+    """One row of a comparison; `baseline` is "" for an explainer that has none."""
+
+    explainer: str
+    baseline: str = ""
+
+    @property
+    def title(self) -> str:
+        """The method in one line."""
+        return f"{self.explainer} ({self.baseline})" if self.baseline else self.explainer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellScores:
+    """One metric of one cell.
+
+    seed: of the trained model, or both of a pair of models ("0-1"). parts: name to (n units, m targets), as
+    from metrics.rows.wide, NaN where absent.
+    """
+
+    group: Group
+    method: Method
+    metric: str
+    seed: str
+    units: tuple[str, ...]
+    parts: Mapping[str, NDArray[np.float64]]
+    explainer_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why something is not there. An empty field means all of them; `detail` is a traceback, if it failed."""
+
+    reason: str
+    task: str = ""
+    model: str = ""
+    kind: str = ""
+    seed: str = ""
+    explainer: str = ""
+    baseline: str = ""
+    metric: str = ""
+    failed: bool = False
+    detail: str = ""
+
+    def explains(self, group: Group, method: Method, metric: str) -> bool:
+        """Whether this is (part of) the reason why the metric of the method is missing."""
+        given = (self.explainer, self.baseline, self.metric)
+        pairs = zip(given, (*method, metric), strict=True)
+        return self.covers(group) and all(mine in ("", theirs) for mine, theirs in pairs)
+
+    def covers(self, group: Group) -> bool:
+        """Whether this concerns the group."""
+        given = (self.task, self.model, self.kind)
+        return all(mine in ("", theirs) for mine, theirs in zip(given, group, strict=True))
+
+    @property
+    def place(self) -> str:
+        """Where it happened, in one line."""
+        seed = f"seed {self.seed}" if self.seed else ""
+        method = Method(self.explainer, self.baseline).title
+        names = (self.task, self.model, self.kind, seed, method, self.metric)
+        return " / ".join(name for name in names if name) or "everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Wall seconds per explained text in one cell: median and quartiles over `texts` texts."""
+
+    group: Group
+    method: Method
+    seed: str
+    texts: int
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuality:
+    """How good one classifier is on the test texts; all values in 0..1, NaN where unknown."""
+
+    group: Group
+    seed: str
+    macro_f1: float
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSize:
+    """How many texts a task has, and how many of the test texts were explained."""
+
+    name: str
+    labels: tuple[str, ...]
+    train: int
+    dev: int
+    test: int
+    explained: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownScores:
+    """One method's (T,) scores of a shown text, for the class named `target`."""
+
+    method: Method
+    target: str
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownText:
+    """A text (or pair) to be shown with coloured tokens.
+
+    offsets: (T, 2) character ranges. segments: (T,) which text a token is in. content: (T,) false for special
+    tokens. probabilities: class name to the model's output. rationales: what people marked, as (start, end,
+    segment).
+    """
+
+    id: str
+    group: Group
+    texts: tuple[str, ...]
+    gold: tuple[str, ...]
+    predicted: tuple[str, ...]
+    probabilities: Mapping[str, float]
+    offsets: NDArray[np.int32]
+    segments: NDArray[np.int32]
+    content: NDArray[np.bool_]
+    explanations: Sequence[ShownScores]
+    rationales: Sequence[tuple[int, int, int]] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """Everything known about an experiment; whatever is not known is empty.
+
+    explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
+    `random` names the one whose level is drawn as a reference.
+    """
+
+    name: str
+    metrics: Sequence[Metric]
+    cells: Sequence[CellScores]
+    explainers: Sequence[str] = ()
+    controls: frozenset[str] = frozenset()
+    random: str = "random"
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    tasks: Sequence[TaskSize] = ()
+    absences: Sequence[Absence] = ()
+    timings: Sequence[Timing] = ()
+    models: Sequence[ModelQuality] = ()
+    texts: Sequence[ShownText] = ()

@@ -1,0 +1,236 @@
+"""The report: one HTML page with everything people read about an experiment, complete in itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from metrics.subject import Metric
+from results.comparison import methods_of
+from results.figure_style import Drawing
+from results.heatmap import coloured, marked
+from results.inline_svg import inline
+from results.layout import ARROWS, MISSING, Grid
+from results.records import Absence, Group, Method, ModelQuality, Results, ShownScores, ShownText
+from results.statistics import Bootstrap
+
+QUESTIONS = {
+    "faithfulness": "How fast does the model fail when the tokens with the highest scores are taken away?",
+    "confidence indication": "Can the model's confidence be read off its explanation?",
+    "rationale consistency": "Where two models reason differently, do their explanations differ as much?",
+    "dataset consistency": "Does one model explain texts alike that it reads alike?",
+    "human agreement": "Do the scores rank the tokens first that people marked as the reason?",
+    "compute time": "What does an explanation cost?",
+}
+Rank = Callable[[Method], tuple[bool, int]]
+METHOD_COLUMNS = ("task", "model", "kind", "explainer", "baseline")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read one metric."""
+
+    title: str
+    arrow: str
+    better: str
+    question: str
+    definition: str
+    bounds: str
+    random: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The explanations of one text for one class: per method its coloured text, or both texts of a pair."""
+
+    target: str
+    lines: tuple[tuple[Method, tuple[Markup, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Wall milliseconds per text of one method, mean over seeds of the median and the quartiles."""
+
+    group: Group
+    method: Method
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Everything that is left out for one reason."""
+
+    reason: str
+    places: tuple[str, ...]
+
+
+def page(
+    results: Results,
+    grids: Sequence[Grid],
+    drawings: Sequence[Drawing],
+    timing: pd.DataFrame,
+    bootstrap: Bootstrap | None = None,
+) -> str:
+    """The whole page. Whatever is empty is left out, or said to be missing.
+
+    timing: as from results.write.timing_table, in seconds. bootstrap: what the grids were made with, for the
+    words about intervals. Equal input gives equal bytes. Names and texts are escaped; a content security
+    policy lets the page run its own script and nothing else.
+    """
+    environment = Environment(
+        loader=PackageLoader("results", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["three_digits"] = three_digits
+    script, sheet = (_packaged(environment, name) for name in ("report.js.j2", "report.css"))
+    candidates, controls = _explainers(results)
+    rank = ranked(results)
+    html = environment.get_template("report.html.j2").render(
+        results=results,
+        bootstrap=bootstrap or Bootstrap(),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sheet=Markup(sheet),
+        missing=MISSING,
+        candidates=candidates,
+        controls=controls,
+        seeds=_seeds(results),
+        readings=[reading(metric) for metric in results.metrics],
+        grids=grids,
+        figures=[inline(drawing, place) for place, drawing in enumerate(drawings, 1)],
+        clocks=clocks(timing, rank),
+        models=[(model, _accuracies(model)) for model in results.models],
+        skipped=skipped(results.absences),
+        failures=[absence for absence in results.absences if absence.failed],
+        texts=[(text, marked(text) if text.rationales else (), panels(text, rank)) for text in results.texts],
+        shown=_shown(results.texts, rank),
+    )
+    # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
+    return html.encode("utf-8", "replace").decode()
+
+
+def _packaged(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def ranked(results: Results) -> Rank:
+    """The order of methods in the tables: as configured, controls last."""
+    order = {name: place for place, name in enumerate(results.explainers)}
+    return lambda method: (method.explainer in results.controls, order.get(method.explainer, len(order)))
+
+
+def _explainers(results: Results) -> tuple[list[str], list[str]]:
+    """Candidates and controls, each with the baselines it was run with."""
+    baselines: dict[str, dict[str, None]] = {name: {} for name in results.explainers}
+    measured = {cell.method for cell in results.cells}
+    for method in (method for methods in methods_of(results).values() for method in methods):
+        if method in measured:
+            baselines.setdefault(method.explainer, {})[method.baseline] = None
+    titles = {
+        name: f"{name} ({', '.join(filter(None, used))})" if any(used) else name
+        for name, used in baselines.items()
+    }
+    return (
+        [title for name, title in titles.items() if name not in results.controls],
+        [title for name, title in titles.items() if name in results.controls],
+    )
+
+
+def _seeds(results: Results) -> list[str]:
+    """Seeds of single models, in numerical order where they are numbers."""
+    seeds = {model.seed for model in results.models} or {cell.seed for cell in results.cells}
+    return sorted(seeds, key=lambda seed: (not seed.isdecimal(), int(seed) if seed.isdecimal() else 0, seed))
+
+
+def _shown(texts: Iterable[ShownText], rank: Rank) -> list[str]:
+    """The explainers that any text is shown under."""
+    methods = {shown.method for text in texts for shown in text.explanations}
+    return list(dict.fromkeys(method.explainer for method in sorted(methods, key=lambda of: (rank(of), of))))
+
+
+def _accuracies(model: ModelQuality) -> str:
+    return ", ".join(f"{label} {three_digits(value)}" for label, value in model.accuracy.items()) or MISSING
+
+
+def reading(metric: Metric) -> Reading:
+    """What the page says about a metric: its question, and what its class says it computes."""
+    definition = (inspect.getdoc(type(metric)) or "").split("\n\n")[0]
+    low, high = (f"{bound:g}".replace("inf", "any size").replace("-", "−") for bound in metric.bounds)
+    return Reading(
+        title=metric.title,
+        arrow=ARROWS[metric.direction],
+        better="more is better" if metric.direction == "higher" else "less is better",
+        question=QUESTIONS.get(metric.property, ""),
+        definition=" ".join(definition.split()),
+        bounds=f"{low} to {high}",
+        random=code_marked(metric.random_level),
+    )
+
+
+def code_marked(words: str) -> Markup:
+    """The words with what stands between backticks set as code."""
+    parts = words.split("`")
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
+def panels(text: ShownText, rank: Rank) -> list[Panel]:
+    """The explanations of a text, one panel per explained class."""
+    by_target: dict[str, list[ShownScores]] = {}
+    for shown in sorted(text.explanations, key=lambda shown: rank(shown.method)):
+        by_target.setdefault(shown.target, []).append(shown)
+    return [
+        Panel(target, tuple((shown.method, coloured(text, shown)) for shown in found))
+        for target, found in by_target.items()
+    ]
+
+
+def skipped(absences: Iterable[Absence]) -> list[Skipped]:
+    """What was left out on purpose, by reason."""
+    places: dict[str, dict[str, None]] = {}
+    for absence in absences:
+        if not absence.failed:
+            places.setdefault(absence.reason, {})[absence.place] = None
+    return [Skipped(reason, tuple(where)) for reason, where in places.items()]
+
+
+def clocks(timing: pd.DataFrame, rank: Rank) -> list[Clock]:
+    """Wall times by method, from seconds per cell."""
+    found: dict[tuple[Group, Method], list[tuple[float, float, float]]] = {}
+    for row in timing.to_dict("records"):
+        task, model, kind, explainer, baseline = (str(row[name]) for name in METHOD_COLUMNS)
+        numbers = (float(row["median"]), float(row["quartile_1"]), float(row["quartile_3"]))
+        found.setdefault((Group(task, model, kind), Method(explainer, baseline)), []).append(numbers)
+    groups = list(dict.fromkeys(group for group, _ in found))
+    return [
+        Clock(group, method, *(1000 * fmean(numbers) for numbers in zip(*seeds, strict=True)))
+        for (group, method), seeds in sorted(
+            found.items(), key=lambda item: (groups.index(item[0][0]), rank(item[0][1]))
+        )
+    ]
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits without an exponent; a dash if it is no number."""
+    if not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    return f"{value:,.{min(12, max(0, 2 - math.floor(math.log10(abs(value)))))}f}"

@@ -1,0 +1,186 @@
+"""The comparison in words: Markdown, LaTeX and plain text for a terminal. Equal input gives equal bytes."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from results.layout import MISSING, Column, Entry, Grid, Row
+from results.statistics import Bootstrap
+
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "×": r"$\times$",
+}
+
+
+def reading(bootstrap: Bootstrap) -> str:
+    """How to read the comparison."""
+    return (
+        f"Means over model seeds; in brackets, {bootstrap.level:.0%} bootstrap intervals over texts. Arrows "
+        "show which way is better. Bold: cannot be told apart from the best "
+        f"(paired bootstrap, Holm, {bootstrap.alpha:.0%})."
+    )
+
+
+def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """GitHub Markdown, one table per grid."""
+    return "\n".join(["# Comparison", "", reading(bootstrap), "", *(_markdown(grid) for grid in grids)])
+
+
+def _markdown(grid: Grid) -> str:
+    headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
+    lines = [f"## {escape_markdown(grid.caption)}", "", _pipes([escape_markdown(text) for text in headings])]
+    lines.append(_pipes(["---", "---", *("---:" for _ in grid.columns)]))
+    for place, row in enumerate(grid.rows):
+        if row.control and (place == 0 or not grid.rows[place - 1].control):
+            lines.append(_pipes(["*controls*", *("" for _ in headings[1:])]))
+        names = [escape_markdown(row.method.explainer), escape_markdown(row.method.baseline)]
+        cells = [_markdown_cell(*pair) for pair in zip(grid.columns, row.entries, strict=True)]
+        lines.append(_pipes(names + cells))
+    notes = [f"{number}. {escape_markdown(note)}" for number, note in enumerate(grid.notes, 1)]
+    left_out = [f"- {escape_markdown(line)}" for line in grid.left_out]
+    for heading, items in (("Missing:", notes), ("Left out:", left_out)):
+        if items:
+            lines += ["", heading, "", *items]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(column: Column, entry: Entry) -> str:
+    if entry.note:
+        return f"{MISSING}<sup>{entry.note}</sup>"
+    number = f"**{column.number(entry.value)}**" if entry.best else column.number(entry.value)
+    return escape_brackets(f"{number} {column.interval(entry)}".rstrip())
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def escape_brackets(text: str) -> str:
+    """Brackets that Markdown cannot take for a link."""
+    return text.replace("[", r"\[").replace("]", r"\]")
+
+
+def escape_markdown(text: str) -> str:
+    """The text as itself, inside a table or outside."""
+    return re.sub(r"([\\`*|<>\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+
+
+def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """LaTeX tables for `\\input`, one per grid; they need the package booktabs."""
+    head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
+    words = reading(bootstrap).replace("in brackets", "below")
+    return head + "\n".join(_latex(grid, words) for grid in grids)
+
+
+def _latex(grid: Grid, words: str) -> str:
+    lines = [
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{escape_latex(grid.caption)}. {escape_latex(words)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * len(grid.columns)}}}",
+        r"\toprule",
+        " & ".join(["explainer", "baseline", *(_latex_heading(column) for column in grid.columns)]) + r" \\",
+        r"\midrule",
+    ]
+    for place, row in enumerate(grid.rows):
+        if row.control and place and not grid.rows[place - 1].control:
+            lines.append(r"\midrule")
+        lines += _latex_row(grid, row)
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = [rf"$^{{{number}}}$ {escape_latex(note)}." for number, note in enumerate(grid.notes, 1)]
+    notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
+    if notes:
+        lines.append(r"\par\smallskip\raggedright\scriptsize " + " ".join(notes))
+    return "\n".join([*lines, r"\end{table*}"]) + "\n"
+
+
+def _latex_heading(column: Column) -> str:
+    wrapped = textwrap.wrap(column.heading, 14, break_long_words=False)
+    lines = r"\\".join(escape_latex(line) for line in wrapped)
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
+
+
+def _latex_row(grid: Grid, row: Row) -> list[str]:
+    values = [escape_latex(row.method.explainer), escape_latex(row.method.baseline)]
+    intervals = ["", ""]
+    for column, entry in zip(grid.columns, row.entries, strict=True):
+        number = _latex_number(column.number(entry.value))
+        number = rf"\textbf{{{number}}}" if entry.best else number
+        values.append(rf"--$^{{{entry.note}}}$" if entry.note else number)
+        below = _latex_number(column.interval(entry))
+        intervals.append(rf"\scriptsize {below}" if below else "")
+    # A row that begins with "[" would be read as the optional argument of \\.
+    lines = [" & ".join(values) + r" \\"]
+    return [*lines, " & ".join(intervals) + r" \\"] if any(intervals) else lines
+
+
+def _latex_number(text: str) -> str:
+    return text.replace("-", "$-$").replace("–", "--")
+
+
+def escape_latex(text: str) -> str:
+    """The text as itself in LaTeX."""
+    return "".join(LATEX_ESCAPES.get(character, character) for character in " ".join(text.split()))
+
+
+def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """Aligned columns for a terminal: value ± half the interval, a star on those like the best."""
+    words = (
+        f"value ± half of the {bootstrap.level:.0%} interval; * not distinguishable from the best; "
+        "↑ more is better, ↓ less is better"
+    )
+    return "\n".join([*(_plain(grid) for grid in grids), words, ""])
+
+
+def _plain(grid: Grid) -> str:
+    names = ["", *(row.method.title for row in grid.rows)]
+    first = max(len(name) for name in names)
+    headings = [textwrap.wrap(column.heading, 13, break_long_words=False) for column in grid.columns]
+    height = max((len(lines) for lines in headings), default=0)
+    padded = [[""] * (height - len(lines)) + lines for lines in headings]
+    body = [[_plain_cell(*pair) for pair in zip(grid.columns, row.entries, strict=True)] for row in grid.rows]
+    table = [[lines[level] for lines in padded] for level in range(height)] + body
+    widths = [max(len(line[place]) for line in table) for place in range(len(grid.columns))]
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        fields = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        return "  ".join([name.ljust(first), *fields]).rstrip()
+
+    lines = [grid.caption, *(line("", cells) for cells in table[:height])]
+    rule = "-" * (first + sum(widths) + 2 * len(widths))
+    for place, (row, cells) in enumerate(zip(grid.rows, body, strict=True)):
+        if place == 0 or row.control != grid.rows[place - 1].control:
+            lines.append(rule)
+        lines.append(line(row.method.title, cells))
+    lines += [f"  {number}) {note}" for number, note in enumerate(grid.notes, 1)]
+    lines += [f"  left out: {text}" for text in grid.left_out]
+    return "\n".join(lines) + "\n"
+
+
+def _plain_cell(column: Column, entry: Entry) -> str:
+    if entry.note:
+        return f"{MISSING} {entry.note})"
+    star = "*" if entry.best else " "
+    number = column.number(entry.value)
+    half = (entry.high - entry.low) / 2
+    digits = f"{half:,.{len(number.partition('.')[2])}f}"
+    spread = f" ±{digits}" if half > 0 and digits.strip("0.") else ""
+    return f"{number}{spread}{star}"

@@ -1,0 +1,94 @@
+"""Everything people read, written into one folder; each file appears whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from results.comparison import compare
+from results.figures import drawings
+from results.layout import grids
+from results.records import Results, Timing
+from results.report import page
+from results.statistics import Bootstrap
+from results.tables import escape_markdown, latex, markdown, plain
+
+KEYS = ["task", "model", "kind", "explainer", "baseline"]
+STATISTICS = ["median", "quartile_1", "quartile_3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """text: the comparison for a terminal. page: where the report lies."""
+
+    text: str
+    page: Path
+
+
+def write_results(results: Results, folder: Path, bootstrap: Bootstrap) -> Written:
+    """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html.
+
+    All but the timing files and the page, which show wall times, are the same bytes for the same scores.
+    """
+    comparison = compare(results, bootstrap)
+    table = grids(comparison, results.metrics)
+    figures = drawings(results, table)
+    timing = timing_table(results.timings)
+    text = plain(table, bootstrap)
+    files = {
+        "comparison.csv": comparison.to_csv(index=False, lineterminator="\n").encode(),
+        "comparison.md": markdown(table, bootstrap).encode(),
+        "comparison.tex": latex(table, bootstrap).encode(),
+        "comparison.txt": text.encode(),
+        "timing.csv": timing.to_csv(index=False, lineterminator="\n").encode(),
+        "timing.md": _timing_markdown(timing).encode(),
+        "report.html": page(results, table, figures, timing).encode(),
+    }
+    for drawing in figures:
+        files[f"figures/{drawing.name}.svg"] = drawing.svg
+        files[f"figures/{drawing.name}.png"] = drawing.png
+    for name, content in files.items():
+        _write(folder / name, content)
+    return Written(text, folder / "report.html")
+
+
+def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
+    """One row per cell: wall seconds per text, all explained classes together."""
+    rows = [
+        (*timing.group, *timing.method, timing.seed, timing.texts, timing.median, timing.low, timing.high)
+        for timing in timings
+    ]
+    return pd.DataFrame(rows, columns=[*KEYS, "seed", "texts", *STATISTICS])
+
+
+def _timing_markdown(timing: pd.DataFrame) -> str:
+    lines = [
+        "# Wall time per text",
+        "",
+        "Milliseconds, mean over seeds of the median and the quartiles, all explained classes together. They",
+        "depend on the machine and on what else it did, and differ from run to run.",
+        "",
+        "| task | model | explainer | baseline | median | quartiles |",
+        "| --- | --- | --- | --- | ---: | ---: |",
+    ]
+    means = pd.DataFrame(timing.groupby(KEYS, sort=False, as_index=False)[STATISTICS].agg("mean"))
+    for row in means.to_dict("records"):
+        model = row["model"] if row["kind"] == "trained" else f"{row['model']} ({row['kind']})"
+        cells = [row["task"], model, row["explainer"], row["baseline"]]
+        median, low, high = (f"{1000 * row[name]:.3g}" for name in STATISTICS)
+        lines.append("| " + " | ".join([*map(escape_markdown, cells), median, f"{low} to {high}"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
