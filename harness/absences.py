@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.experiment import Experiment
 from harness.ledger import Failure, failure
 from harness.pairs import Pair, pairs
-from harness.plan import Cell, Trial, cells, failure_key, metric_refusal, metrics
+from harness.plan import Cell, Trial, cells, failure_key, metric_refusal
 from harness.store import Store
 from harness.trial import read_card
 from metrics.subject import PairMetric
@@ -39,7 +39,7 @@ def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
         found.append((failure(store, failure_key(config)), names))
     for trial in trials:
         for cell in known_cells(trial, store):
-            names = (*group_of(trial), str(trial.seed), cell.explainer_name, cell.baseline_name)
+            names = (*group_of(trial), str(trial.seed), cell.method.explainer_name, cell.method.baseline_name)
             found.append((failure(store, cell.key), names))
     for pair in pairs(trials, store):
         found.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
@@ -59,12 +59,14 @@ def _refused(trial: Trial, trials: Sequence[Trial], store: Store) -> Iterator[Ab
     group = group_of(trial)
     for cell in known_cells(trial, store):
         if cell.refusal:
-            yield Absence(cell.refusal, *group, explainer=cell.explainer_name, baseline=cell.baseline_name)
+            yield Absence(
+                cell.refusal, *group, explainer=cell.method.explainer_name, baseline=cell.method.baseline_name
+            )
     card = read_card(trial, store)
     if card is None:
         return
     alone = sum(group_of(other) == group for other in trials) < 2
-    for chosen in metrics(trial.config):
+    for chosen in trial.choice.metrics:
         reason = metric_refusal(chosen.metric, trial, frozenset(card["abilities"]))
         if reason is None and alone and isinstance(chosen.metric, PairMetric):
             reason = "it compares two models; give more than one seed"

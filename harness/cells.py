@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from explainers.explanation import Explanation
 from explainers.protocol import Request
+from harness.choice import ChosenMetric
 from harness.keys import key
-from harness.plan import Cell, ChosenMetric, Trial, removal
+from harness.plan import Cell, Trial
 from harness.records import read_scores, to_table
 from harness.schema import Targets
 from harness.store import Store, write_json, write_table
@@ -115,7 +116,7 @@ def explain(
                 Request(example, encoding, np.flatnonzero(row), draws)
                 for example, encoding, row in zip(test[part], encodings, wanted[part], strict=True)
             ]
-            found = cell.explainer.explain(loaded.engine, requests, cell.baseline)
+            found = cell.method.explainer.explain(loaded.engine, requests, cell.method.baseline)
             write_table(seconds_path(folder, number), _seconds(found))
             write_table(path, to_table(record for records in found for record in records))
             tick(len(requests))
@@ -137,7 +138,7 @@ def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> Non
         labels=loaded.trial.task.labels,
         multi_label=loaded.trial.task.multi_label,
         engine=loaded.engine,
-        removal=removal(loaded.trial.config),
+        removal=loaded.trial.choice.removal,
         seed=cell.explainer_seed,
         activations=loaded.activations,
     )

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from harness.absences import failures, group_of, known_cells, pair_group, refusals
 from harness.cells import explanations_path, scores_path
+from harness.choice import choose
 from harness.experiment import Experiment
 from harness.keys import key
 from harness.pairs import pair_cells, pairs
-from harness.plan import Cell, Trial, metrics
+from harness.plan import Cell, Trial
 from harness.provenance import library_versions
 from harness.store import Store
 from harness.trial import read_card, read_trial
@@ -60,7 +61,7 @@ def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
     config, store = experiment.configs[0], experiment.store
     return Results(
         name=experiment.name,
-        metrics=[chosen.metric for chosen in metrics(config)],
+        metrics=[chosen.metric for chosen in choose(config).metrics],
         cells=[file.read() for file in score_files(trials, store)],
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
@@ -88,9 +89,8 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
     """The scores of all cells, and of all pairs of cells, that are on disk."""
     found = []
     for trial in trials:
-        chosen_metrics = metrics(trial.config)
         for cell in known_cells(trial, store):
-            for chosen in chosen_metrics:
+            for chosen in trial.choice.metrics:
                 names = (
                     group_of(trial),
                     _method(cell),
@@ -108,7 +108,7 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
 
 
 def _method(cell: Cell) -> Method:
-    return Method(cell.explainer_name, cell.baseline_name)
+    return Method(cell.method.explainer_name, cell.method.baseline_name)
 
 
 def _done(trial: Trial, store: Store) -> list[Cell]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
+from harness.choice import choose
 from harness.compose import Sweep, configuration, sweep
 from harness.keys import canonical
 from harness.launch import launch
 from harness.ledger import ledgered
 from harness.pairs import run_pairs
-from harness.plan import Trial, check_names, failure_key, load_task, load_trial, metrics, removal, title
+from harness.plan import Trial, check_names, failure_key, load_task, load_trial, title
 from harness.store import Store
 from harness.trial import complete
 from tasks.example import Task
@@ -38,8 +39,7 @@ def open_experiment(overrides: Sequence[str]) -> Experiment:
     configs = [configuration(trial) for trial in crossed.trials()]
     for config in configs:
         check_names(config)
-        metrics(config)
-        removal(config)
+        choose(config)
     store = Store(configs[0].store)
     store.experiment(configs[0].name)
     return Experiment(tuple(overrides), crossed, tuple(configs), store)

@@ -11,9 +11,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from harness.cells import StoredShards
+from harness.choice import ChosenMetric
 from harness.keys import canonical, key
 from harness.ledger import ledgered
-from harness.plan import Cell, ChosenMetric, Trial, cells, metric_refusal, metrics
+from harness.plan import Cell, Trial, cells, metric_refusal
 from harness.store import Store, write_table
 from harness.trial import load_model, read_card
 from metrics.rationale_consistency import activation_distances
@@ -69,7 +70,7 @@ def pair_cells(pair: Pair, store: Store) -> Iterator[PairCell]:
     """The pair's metrics on every explainer whose cells of both models are complete."""
     first, has_first = _done(pair.first, store)
     second, has_second = _done(pair.second, store)
-    for chosen in metrics(pair.first.config):
+    for chosen in pair.first.choice.metrics:
         refused = metric_refusal(chosen.metric, pair.first, has_first) or metric_refusal(
             chosen.metric, pair.second, has_second
         )
@@ -86,7 +87,7 @@ def _done(trial: Trial, store: Store) -> tuple[dict[tuple[str, str, int], Cell],
     card = read_card(trial, store) or {"weights": "", "abilities": []}
     has = frozenset(card["abilities"])
     done = {
-        (cell.explainer_name, cell.baseline_name, cell.explainer_seed): cell
+        (cell.method.explainer_name, cell.method.baseline_name, cell.explainer_seed): cell
         for cell in cells(trial, card["weights"], has)
         if cell.refusal is None and (store.cell(cell.key) / "cell.json").exists()
     }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from explainers.baselines import Baseline
-from explainers.protocol import Explainer, refusal
+from explainers.protocol import refusal
 from harness.build import build
-from harness.keys import key, versions
+from harness.choice import Choice, Method, choose
+from harness.keys import key
 from harness.schema import Targets
 from metrics.subject import Metric
 from tasks.errors import InputError, did_you_mean
@@ -24,6 +23,7 @@ class Trial:
 
     config: DictConfig
     task: Task
+    choice: Choice
     model_key: str
     explained: str  # fingerprint of the texts to explain
 
@@ -50,31 +50,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """One (explainer, baseline, explainer seed) of a trial; baseline is "" for an explainer without one.
-
-    refusal: why the combination makes no sense here, or None.
-    """
+    """One method and explainer seed of a trial. refusal: why the method makes no sense here, or None."""
 
     key: str
-    explainer_name: str
-    baseline_name: str
+    method: Method
     explainer_seed: int
-    explainer: Explainer
-    baseline: Baseline | None
     refusal: str | None
 
     @property
     def title(self) -> str:
-        suffix = f" ({self.baseline_name})" if self.baseline_name else ""
-        return f"{self.explainer_name}{suffix}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChosenMetric:
-    """A metric with the name its scores are stored under."""
-
-    metric: Metric
-    key: str
+        baseline = self.method.baseline_name
+        return self.method.explainer_name + (f" ({baseline})" if baseline else "")
 
 
 def title(config: DictConfig) -> str:
@@ -103,65 +89,24 @@ def load_trial(config: DictConfig, task: Task | None = None) -> Trial:
         test=limits.get("test"),
     )
     data = [fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label]
-    return Trial(config, task, key("model", config.model, int(config.seed), data), fingerprint(task.test))
+    model_key = key("model", config.model, int(config.seed), data)
+    return Trial(config, task, choose(config), model_key, fingerprint(task.test))
 
 
 def cells(trial: Trial, weights: str, abilities: frozenset[str]) -> list[Cell]:
-    """Every combination of explainers, baselines and explainer seeds, in the order of the configuration.
-
-    Explainers without a baseline have one cell for all baselines, deterministic ones one for all seeds.
-    Raises InputError when a chosen baseline fits none of the chosen explainers.
-    """
+    """Every method and explainer seed, in the order of the configuration; deterministic methods once."""
     config = trial.config
-    baselines: dict[str, Baseline] = {name: build(entry) for name, entry in config.baseline.items()}
     rationales = any(example.rationales for example in trial.task.test)
-    found: list[Cell] = []
-    for name, entry in config.explainer.items():
-        explainer: Explainer = build(entry)
-        traits = explainer.traits
-        choices = [("", None)] if traits.baseline == "none" else list(baselines.items()) or [("", None)]
-        for baseline_name, baseline in choices:
-            reason = refusal(explainer, baseline, abilities=abilities, rationales=rationales)
-            for seed in config.explainer_seeds if traits.stochastic else config.explainer_seeds[:1]:
-                method = [entry, versions(explainer), config.baseline.get(baseline_name), versions(baseline)]
-                # The shard is part of the name because it decides which rows are batched together, and so
-                # the last digits.
-                cell_key = key("cell", trial.key(weights), method, int(seed), config.targets, config.shard)
-                found.append(
-                    Cell(cell_key, str(name), str(baseline_name), int(seed), explainer, baseline, reason)
-                )
-    check_baselines(baselines, found)
+    found = []
+    for method in trial.choice.methods:
+        reason = refusal(method.explainer, method.baseline, abilities=abilities, rationales=rationales)
+        stochastic = method.explainer.traits.stochastic
+        for seed in config.explainer_seeds if stochastic else config.explainer_seeds[:1]:
+            # The shard is part of the name because it decides which rows are batched together, and so the
+            # last digits.
+            settings = method.identity, int(seed), config.targets, config.shard
+            found.append(Cell(key("cell", trial.key(weights), *settings), method, int(seed), reason))
     return found
-
-
-def check_baselines(baselines: dict[str, Baseline], found: Sequence[Cell]) -> None:
-    """Raise InputError on a baseline that every explainer which could use it refuses."""
-    for name in baselines:
-        reasons = [cell.refusal for cell in found if cell.baseline_name == name]
-        if reasons and all(reasons):
-            raise InputError(
-                f"baseline {name!r} fits none of the chosen explainers: {reasons[0]}; "
-                f"take it out of baseline=[...] or choose an explainer that can use it"
-            )
-
-
-def metrics(config: DictConfig) -> list[ChosenMetric]:
-    """The chosen metrics in the order of the configuration."""
-    chosen = []
-    for entry in config.metric.values():
-        metric: Metric = build(entry)
-        name = f"{metric.name}-{key('metric', entry, versions(metric), config.removal)}"
-        chosen.append(ChosenMetric(metric, name))
-    return chosen
-
-
-def removal(config: DictConfig) -> Baseline:
-    """What "absent" means to metrics that mask tokens. Raises InputError unless exactly one is chosen."""
-    if len(config.removal) != 1:
-        raise InputError(
-            f"{len(config.removal)} removal operators are chosen; expected one, as in baseline@removal=[mask]"
-        )
-    return build(next(iter(config.removal.values())))
 
 
 def check_names(config: DictConfig) -> None:
@@ -176,11 +121,11 @@ def check_names(config: DictConfig) -> None:
 
 def metric_refusal(metric: Metric, trial: Trial, abilities: frozenset[str]) -> str | None:
     """Why a metric cannot be computed on this trial, in one clause; None if it can."""
-    operator = removal(trial.config)
+    operator = trial.choice.removal
     has = {
         "rationales": any(example.rationales for example in trial.task.test),
         "all_targets": trial.config.targets is Targets.all,
-        "removal": operator.removes and operator.needs <= abilities,
+        "removal": operator.needs <= abilities,
     }
     reasons = {
         "rationales": "the task has no rationales",

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from harness.choice import EVERY_ABILITY
 from harness.compose import offered
 from harness.experiment import Experiment
 from harness.ledger import Failure, failure
@@ -15,9 +16,6 @@ from harness.plan import Cell, Trial, cells, failure_key, title
 from harness.store import Store
 from harness.trial import complete, read_card
 from models.vocabulary import find_words
-
-# What a model that has not been trained yet is taken to be able to do.
-EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +59,7 @@ def survey(experiment: Experiment, trials: Sequence[Trial]) -> list[State]:
 
 def planned_cells(trial: Trial, store: Store) -> list[Cell]:
     """The trial's cells; before its model is known, under the assumption that it can do everything."""
-    card = read_card(trial, store) or {"weights": "unknown", "abilities": EVERYTHING}
+    card = read_card(trial, store) or {"weights": "unknown", "abilities": EVERY_ABILITY}
     return cells(trial, card["weights"], frozenset(card["abilities"]))
 
 
@@ -79,7 +77,7 @@ def plan_text(experiment: Experiment, trials: Sequence[Trial]) -> str:
                 refused[f"  {place}: {cell.refusal}"] = None
                 continue
             stored = (experiment.store.cell(cell.key) / "cell.json").exists()
-            counts = [sum(cell.explainer.model_rows(int(length), targets)) for length in lengths]
+            counts = [sum(cell.method.explainer.model_rows(int(length), targets)) for length in lengths]
             passes, tokens = sum(counts), int(np.dot(counts, lengths))
             if not stored:
                 total_rows, total_tokens = total_rows + passes, total_tokens + tokens

@@ -13,16 +13,15 @@ from tqdm import tqdm
 
 from harness.build import build
 from harness.cells import Loaded, explain, score, scores_path
+from harness.choice import ChosenMetric
 from harness.ledger import ledgered
 from harness.plan import (
     Cell,
-    ChosenMetric,
     Trial,
     cells,
     failure_key,
     load_trial,
     metric_refusal,
-    metrics,
     title,
 )
 from harness.provenance import library_versions
@@ -77,7 +76,7 @@ def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
     """The chosen metrics that one cell of this trial can be scored on."""
     return [
         chosen
-        for chosen in metrics(trial.config)
+        for chosen in trial.choice.metrics
         if isinstance(chosen.metric, CellMetric) and metric_refusal(chosen.metric, trial, has) is None
     ]
 
@@ -177,8 +176,8 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "model": loaded.trial.model_name,
         "kind": loaded.trial.kind,
         "seed": loaded.trial.seed,
-        "explainer": cell.explainer_name,
-        "baseline": cell.baseline_name,
+        "explainer": cell.method.explainer_name,
+        "baseline": cell.method.baseline_name,
         "explainer_seed": cell.explainer_seed,
         "weights": loaded.weights,
         "explained": loaded.trial.explained,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tasks.errors import InputError
@@ -130,6 +130,15 @@ def fingerprint(examples: Iterable[Example]) -> str:
     """Hex sha256 over everything in the examples, in order: equal prints mean equal data."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(json.dumps(asdict(example), ensure_ascii=False).encode())
+        record = {
+            "id": example.id,
+            "texts": example.texts,
+            "labels": example.labels,
+            "rationales": [
+                {"spans": rationale.spans, "annotator": rationale.annotator, "label": rationale.label}
+                for rationale in example.rationales
+            ],
+        }
+        digest.update(json.dumps(record, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()

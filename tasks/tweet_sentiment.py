@@ -39,7 +39,7 @@ def tweet_sentiment(*, name: str = "tweet_sentiment", path: str | None = None) -
     dev, test = train_test_split(rest, test_size=0.5, random_state=0)
     dropped = sum(example is None for example in examples)
     if dropped:
-        logger.warning("%s: %d row(s) without a text left out", folder / "train.csv", dropped)
+        logger.info("%s: %d row(s) without a text left out", folder / "train.csv", dropped)
     splits = [
         tuple(example for example in (examples[index] for index in part) if example is not None)
         for part in (train, dev, test)

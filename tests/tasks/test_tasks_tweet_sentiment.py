@@ -47,7 +47,7 @@ def test_the_phrase_is_found_by_its_characters(tmp_path: Path) -> None:
 
 def test_an_empty_row_is_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = _write(tmp_path, ("x", "", "", "neutral"))
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         task = tweet_sentiment(path=path)
     assert len(task.train) + len(task.dev) + len(task.test) == 37
     assert "1 row(s) without a text left out" in caplog.text
