@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 success, 1 something failed or is missing, 2 bad usage."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="assay: %(levelname)s: %(message)s")
     try:
         return _run(options)
     except InputError as error:
