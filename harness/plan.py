@@ -135,4 +135,10 @@ def metric_refusal(metric: Metric, trial: Trial, abilities: frozenset[str]) -> s
     for need in sorted(metric.needs):
         if not has.get(need, need in abilities):
             return reasons.get(need, f"the model gives no {need.replace('_', ' ')}")
+    wanted, explained = getattr(metric, "target", None), trial.config.targets
+    if wanted is not None and explained is not Targets.all and wanted != explained.name:
+        return (
+            f"it looks at the {wanted} class, but targets={explained.name}; set targets=all or "
+            f"metric.{metric.name}.target={explained.name}"
+        )
     return None
