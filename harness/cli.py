@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from tasks.errors import InputError
 
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=summary,
-            description=description,
+            description=fill(description, 100),
             epilog=OVERRIDES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -13,6 +13,7 @@ from harness.compose import offered
 from harness.experiment import Experiment
 from harness.ledger import Failure, failure
 from harness.plan import Cell, Trial, cells, failure_key, title
+from harness.schema import Targets
 from harness.store import Store
 from harness.trial import complete, read_card
 from models.vocabulary import find_words
@@ -63,35 +64,57 @@ def planned_cells(trial: Trial, store: Store) -> list[Cell]:
     return cells(trial, card["weights"], frozenset(card["abilities"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One cell as a plan shows it: the trial's and the explainer's title, and what is left to do."""
+
+    trial: str
+    explainer: str
+    stored: bool
+    rows: int
+    tokens: int
+
+
 def plan_text(experiment: Experiment, trials: Sequence[Trial]) -> str:
-    """Trials, cells, what is stored, and the model rows and tokens still to run."""
-    rows: list[list[str]] = []
+    """Trials, explainers, what is stored, and the model rows and tokens still to run."""
+    work: list[Work] = []
     refused: dict[str, None] = {}
-    total_rows = total_tokens = 0
     for trial in trials:
         lengths = np.array([_words(example.texts) for example in trial.task.test])
-        targets = len(trial.task.labels) if trial.config.targets.name == "all" else 1
+        targets = len(trial.task.labels) if trial.config.targets is Targets.all else 1
         for cell in planned_cells(trial, experiment.store):
             if cell.refusal is not None:
                 place = f"{trial.task.name} / {trial.model_name} / {cell.title}"
                 refused[f"  {place}: {cell.refusal}"] = None
                 continue
             stored = (experiment.store.cell(cell.key) / "cell.json").exists()
-            counts = [sum(cell.method.explainer.model_rows(int(length), targets)) for length in lengths]
-            passes, tokens = sum(counts), int(np.dot(counts, lengths))
-            if not stored:
-                total_rows, total_tokens = total_rows + passes, total_tokens + tokens
-            state = "stored" if stored else "to do"
-            rows.append([trial.title, cell.title, state, f"{passes:,}", f"{tokens:,}"])
-    lines = [f"Experiment {experiment.name}: {len(trials)} trials, {len(rows)} cells", ""]
-    lines += aligned(["trial", "explainer", "state", "model rows", "tokens"], rows)
-    lines += [
-        "",
-        f"To do: {total_rows:,} model rows, about {total_tokens:,} tokens (words counted; metrics not).",
-    ]
+            rows = np.array([sum(cell.method.explainer.model_rows(int(n), targets)) for n in lengths])
+            left = (0, 0) if stored else (int(rows.sum()), int(rows @ lengths))
+            work.append(Work(trial.title, cell.title, stored, *left))
+    rows, tokens = sum(cell.rows for cell in work), sum(cell.tokens for cell in work)
+    lines = [f"Experiment {experiment.name}: {len(trials)} trials, {len(work)} cells", ""]
+    lines += [*_by("trial", work), "", *_by("explainer", work), ""]
+    lines.append(
+        f"To do: {rows:,} model rows of {tokens:,} tokens, by words and without training and metrics."
+    )
     if refused:
         lines += ["", "Left out:", *refused]
     return "\n".join(lines)
+
+
+def _by(what: str, work: Sequence[Work]) -> list[str]:
+    """A line per trial or per explainer, summed over the other."""
+    table = []
+    for name in dict.fromkeys(getattr(cell, what) for cell in work):
+        cells = [cell for cell in work if getattr(cell, what) == name]
+        numbers = (
+            len(cells),
+            sum(c.stored for c in cells),
+            sum(c.rows for c in cells),
+            sum(c.tokens for c in cells),
+        )
+        table.append([name, *(f"{number:,}" for number in numbers)])
+    return aligned([what, "cells", "stored", "model rows to do", "tokens to do"], table)
 
 
 def status_text(experiment: Experiment, states: Sequence[State]) -> str:
@@ -126,7 +149,7 @@ def aligned(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a table with columns as wide as they need to be."""
     table = [heading, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(heading))]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
 
 
 def _offers(group: str) -> Iterable[tuple[str, str]]:

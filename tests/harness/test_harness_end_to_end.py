@@ -131,7 +131,7 @@ def test_plan_and_status_tell_what_is_there(
     capsys.readouterr()
     assert main(["plan", *SMALL, f"store={tmp_path}"]) == 0
     out = capsys.readouterr().out
-    assert "to do" in out
+    assert "To do: " in out
     assert "baseline 'delete' changes the text's length" in out
     assert not (tmp_path / "cells").exists()
 
