@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-LIBRARIES = ("assay", "torch", "transformers", "numpy", "scipy", "scikit-learn", "captum", "lime")
+LIBRARIES = ("assay", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 
 def library_versions() -> dict[str, str]:

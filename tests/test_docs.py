@@ -1,0 +1,72 @@
+"""What the documentation shows is run, so that it cannot go stale."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.cli import main
+from harness.compose import configuration, offered, sweep
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_the_explainer_of_contributing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = _blocks(ROOT / "CONTRIBUTING.md", "python")
+    (settings,) = _blocks(ROOT / "CONTRIBUTING.md", "yaml")
+    (tmp_path / "alone.py").write_text(code, encoding="utf-8")
+    folder = tmp_path / "conf" / "explainer"
+    folder.mkdir(parents=True)
+    (folder / "alone.yaml").write_text(settings.replace("explainers.alone", "alone"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("ASSAY_TRUST", "alone")
+    overrides = ["task=planted", "task.train=200", "model=linear", "explainer=[alone,occlusion,random]"]
+    overrides += ["limits.default.test=30", "report.bootstrap=20", f"store={tmp_path / 'store'}", "name=docs"]
+    assert main(["run", "--config-dir", str(folder.parent), *overrides]) == 0
+    table = (tmp_path / "store" / "experiments" / "docs" / "comparison.md").read_text(encoding="utf-8")
+    assert "alone" in table
+
+
+def test_the_experiment_of_the_configuration_page_composes(tmp_path: Path) -> None:
+    (text,) = _blocks(ROOT / "docs" / "configuration.md", "yaml")
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    found = sweep([f'hydra.searchpath=["file://{tmp_path}"]', "experiment=mine"])
+    assert len(found.trials()) == 6
+    assert configuration(found.trials()[0]).name == "mine"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_in_commands_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    own = {"mine", "module", "service", "alone", "NAME", "KEY"}
+    for group in ("task", "model", "experiment"):
+        for name in re.findall(rf"\b{group}=(\w+)", text):
+            assert name in {*offered(group), *own}, f"{page.name}: {group}={name}"
+    for group in ("explainer", "baseline", "metric", "baseline@removal"):
+        for names in re.findall(rf"(?<![\w@.]){group}=\[([\w,]+)\]", text):
+            known = {*offered(group.split("@")[0]), *own, "A", "B"}
+            assert set(names.split(",")) <= known, f"{page.name}: {group}=[{names}]"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_shipped_file_of_configuration_is_yaml_with_a_comment_of_what_it_is() -> None:
+    for path in sorted((ROOT / "conf").glob("*/*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert yaml.safe_load(text), path
+        lines = [line for line in text.splitlines() if not line.startswith("# @package")]
+        assert lines[0].startswith("# "), path
