@@ -1,4 +1,4 @@
-"""Saliency and input x gradient, at the token embeddings."""
+"""Saliency and input x gradient, where the model's first layer reads (models.protocol.EntryModel)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Saliency:
     """
 
     aggregation: Aggregation = "l2"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS)
 
     def __post_init__(self) -> None:
@@ -49,14 +49,14 @@ class Saliency:
 
 @dataclass(frozen=True, slots=True)
 class InputXGradient:
-    """Embedding x gradient of the target logit, aggregated over the embedding.
+    """What the first layer reads x gradient of the target logit, aggregated over the embedding.
 
     With "mean" the scores are signed, with "l2" they are lengths. Source: Shrikumar et al. 2016; Kindermans
     et al. 2016; aggregations as Atanasova et al. 2020.
     """
 
     aggregation: Aggregation = "l2"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         _check(self.aggregation)

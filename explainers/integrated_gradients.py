@@ -1,4 +1,4 @@
-"""Integrated gradients at the token embeddings."""
+"""Integrated gradients, where the model's first layer reads (models.protocol.EntryModel)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class IntegratedGradients:
 
     Signed; the scores sum to f(x) - f(baseline) up to the error of the integration rule, which every record
     shows as its completeness gap. Special tokens are the same at both ends and get 0. Source: Sundararajan
-    et al., ICML 2017, equation 1; the path runs through the token embeddings.
+    et al., ICML 2017, equation 1; both ends are texts in token ids, the path joins what they become there.
     """
 
     steps: int = 50
     rule: Rule = "gauss_legendre"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     traits = Traits(
         signed=True, additive=True, stochastic=False, needs=frozenset({"gradients"}), baseline="reference"
     )

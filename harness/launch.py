@@ -9,6 +9,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
+from harness.compose import without_unchosen
 from harness.schema import register
 from harness.trial import run_trial
 
@@ -16,7 +17,7 @@ from harness.trial import run_trial
 @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
 def job(config: DictConfig) -> None:
     """One job: one trial."""
-    run_trial(config)
+    run_trial(without_unchosen(config))
 
 
 def launch(arguments: Sequence[str]) -> None:

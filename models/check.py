@@ -8,7 +8,7 @@ from typing import cast
 import torch
 
 from models.batching import pad
-from models.protocol import ActivationModel, Batch, EmbeddingModel, Model
+from models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model
 
 PADDING = 5
 
@@ -68,6 +68,11 @@ def _check_embeddings(model: Model, batch: Batch, logits: torch.Tensor, bound: f
     difference = float((logits - again.detach()).abs().max())
     if not difference <= bound:
         return [f"logits from embeddings differ from the logits by {difference:.2g}"]
+    if isinstance(model, EntryModel):
+        entered = model.logits_from_entry(model.enter(embeddings, batch), batch)
+        difference = float((logits - entered.detach()).abs().max())
+        if not difference <= bound:
+            return [f"logits from the entry of the first layer differ from the logits by {difference:.2g}"]
     if not again.requires_grad:
         return ["no gradient flows from the logits to the embeddings"]
     (gradient,) = torch.autograd.grad(again.sum(), embeddings, allow_unused=True)

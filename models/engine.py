@@ -116,7 +116,8 @@ class Engine:
         return probabilities(torch.from_numpy(logits), multi_label=self.model.multi_label).numpy()
 
     def gradients(self, paths: Sequence[Path]) -> Iterator[GradientBatch]:
-        """Gradients of the target logits with respect to the token embeddings at every point of every path.
+        """Gradients of the target logits at every point of every path, with respect to what the first layer
+        reads: the token embeddings, with positions and segments where the model adds them there.
 
         Batches come in no order of the paths; reduce them as they come, they are large. A path without
         targets gives no batch. The model must be an EmbeddingModel. Raises InputError on a path whose ends

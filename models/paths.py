@@ -1,4 +1,4 @@
-"""Points on straight lines between two inputs in embedding space, and the gradients there."""
+"""Points on straight lines between two inputs, where the model's first layer reads, and gradients there."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from models.protocol import EmbeddingModel
 from models.rows import Packed, Rows, pack
-from models.tensors import embed, to_batch
+from models.tensors import embed, enter, logits_from_entry, to_batch
 from tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Points on the straight line between two inputs of equal length, in embedding space.
+    """Points on the straight line between two inputs of equal length, as the model's first layer reads them.
 
     start, end: one row each (equal for a plain gradient). alphas: (S,) positions, 1 is `end`.
     targets: (M,) classes whose logits are differentiated.
@@ -104,14 +104,14 @@ def differentiate(model: EmbeddingModel, points: Points, span: slice, device: st
     with torch.no_grad():
         batch = to_batch(points.ends, at, model.pad_id, device)
         reference = to_batch(points.starts, at, model.pad_id, device)
-        end = embed(model, points.ends, at, batch)
-        difference = end - embed(model, points.starts, at, reference)
+        end = enter(model, embed(model, points.ends, at, batch), batch)
+        difference = end - enter(model, embed(model, points.starts, at, reference), reference)
         alphas = torch.from_numpy(points.alphas[span]).to(end)
         point = end - (1 - alphas)[:, None, None] * difference
     targets = torch.from_numpy(points.targets[span]).to(device)
     with torch.enable_grad():
         point.requires_grad_(True)
-        logits = model.logits_from_embeddings(point, batch)
+        logits = logits_from_entry(model, point, batch)
         # Rows do not see each other, so one pass over their sum gives every row its own gradient.
         asked = logits.gather(1, targets).sum(dim=0)
         gradients = [

@@ -62,6 +62,21 @@ class EmbeddingModel(Model, Protocol):
 
 
 @runtime_checkable
+class EntryModel(EmbeddingModel, Protocol):
+    """A model that does something to its token embeddings before its first layer reads them, such as adding
+    positions and normalising. Gradients are then taken behind it, as the diagnostic study does: in front of
+    a normalisation, which undoes changes of length, embedding x gradient is about the positions."""
+
+    def enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, T, D) what the first layer reads, from token embeddings; `batch.ids` is not read."""
+        ...
+
+    def logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, K) logits from what the first layer reads; `batch.ids` is not read."""
+        ...
+
+
+@runtime_checkable
 class ActivationModel(Model, Protocol):
     """A model that shows its inner layers."""
 

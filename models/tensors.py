@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.protocol import Batch, EmbeddingModel
+from models.protocol import Batch, EmbeddingModel, EntryModel
 from models.rows import Packed
 
 
@@ -30,3 +30,15 @@ def embed(model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], batch: Ba
         here = torch.from_numpy(absent).to(embeddings.device)[..., None]
         embeddings = torch.where(here, torch.from_numpy(packed.fillers[code]).to(embeddings), embeddings)
     return embeddings
+
+
+def enter(model: EmbeddingModel, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(B, T, D) what the first layer reads: the embeddings, or what an embedding block makes of them."""
+    return model.enter(embeddings, batch) if isinstance(model, EntryModel) else embeddings
+
+
+def logits_from_entry(model: EmbeddingModel, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(B, K) logits from what the model's first layer reads."""
+    if isinstance(model, EntryModel):
+        return model.logits_from_entry(entry, batch)
+    return model.logits_from_embeddings(entry, batch)

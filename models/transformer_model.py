@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from models.encoding import Encoding
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 class TransformerModel:
     """A sequence classifier (models.protocol: gradients, embeddings, activations, maybe a mask token).
 
-    Embeddings are those of the tokens; positions and segments are added inside. Both ways in take the same
-    path through the network, so positions never depend on which ids a text contains.
+    Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
+    gradients are taken. All ways in take the same path through the network, so positions never depend on
+    which ids a text contains.
     """
 
     def __init__(
@@ -49,6 +52,12 @@ class TransformerModel:
             and "token_type_ids" in inspect.signature(network.forward).parameters
             and getattr(network.config, "type_vocab_size", 2) > 1
         )
+        block = getattr(network.base_model, "embeddings", None)
+        if isinstance(block, nn.Module):
+            self._block = block
+            # Left unset where there is no such block, because what a model has is what it can do.
+            self.enter = self._enter
+            self.logits_from_entry = self._logits_from_entry
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
@@ -65,6 +74,36 @@ class TransformerModel:
     def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from token embeddings (B, T, D)."""
         return self._forward(embeddings, batch).logits
+
+    def _enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
+        found: list[torch.Tensor] = []
+
+        def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+            found.append(output)
+            raise _Entered
+
+        # The block is reached through the network, which knows how to call it; the layers are not run.
+        with self._hook(keep), suppress(_Entered):
+            self._forward(embeddings, batch)
+        return found[0]
+
+    def _logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, K) logits from the output of the embedding block."""
+        # The block is called as ever, on anything of the right shape, and its answer exchanged.
+        unread = torch.zeros_like(
+            self.embed(torch.zeros(entry.shape[:2], dtype=torch.long, device=entry.device))
+        )
+        with self._hook(lambda module, inputs, output: entry):
+            return self._forward(unread, batch).logits
+
+    @contextmanager
+    def _hook(self, hook: Callable[..., object]) -> Iterator[None]:
+        handle = self._block.register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The output of the embedding module and of each layer (B, T, D), and the logits."""
@@ -83,6 +122,10 @@ class TransformerModel:
         return self.network(
             inputs_embeds=embeddings, attention_mask=batch.attention.long(), **segments, **options
         )
+
+
+class _Entered(Exception):
+    """The embedding block has answered; nothing behind it is needed."""
 
 
 def _special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
+from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import additive, explain, request, scores, smooth
 
@@ -18,7 +20,8 @@ from explainers.gradients import InputXGradient, Saliency
 from explainers.integrated_gradients import IntegratedGradients, nodes
 from explainers.protocol import Explainer, Request
 from models.encoding import Encoding
-from models.protocol import Batch
+from models.protocol import Batch, EntryModel
+from models.tensors import enter, logits_from_entry
 from tasks.errors import InputError
 from tasks.example import Task
 
@@ -68,17 +71,19 @@ def _captum(
     segments = torch.from_numpy(encoding.segments.astype(np.int64))[None]
     content = torch.from_numpy(encoding.content)[None, :, None]
     with torch.no_grad():
-        point = model.embed(ids)
+        batch = Batch(ids, torch.ones_like(ids, dtype=torch.bool), segments)
+        tokens = model.embed(ids)
         name = baseline.name if baseline else "zero"
         token = {"pad": model.pad_id, "mask": model.mask_id}.get(name)
-        reference = torch.zeros_like(point) if token is None else model.embed(torch.full_like(ids, token))
-        start = torch.where(content, reference, point)
+        reference = torch.zeros_like(tokens) if token is None else model.embed(torch.full_like(ids, token))
+        point = enter(model, tokens, batch)
+        start = enter(model, torch.where(content, reference, tokens), batch)
 
     def forward(embeddings: torch.Tensor) -> torch.Tensor:
         rows = len(embeddings)
         attention = torch.ones(rows, ids.shape[1], dtype=torch.bool)
         batch = Batch(ids.expand(rows, -1), attention, segments.expand(rows, -1))
-        return model.logits_from_embeddings(embeddings, batch)
+        return logits_from_entry(model, embeddings, batch)
 
     rows = []
     for target in range(len(model.labels)):
@@ -121,6 +126,39 @@ def test_they_equal_captum_on_a_transformer_in_double_precision(tiny_bert, case,
         expected = _captum(model, asked.encoding, baseline, attribute, how)
         # The records hold float32.
         np.testing.assert_allclose(scores(found), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "input_x_gradient"])
+def test_a_transformer_is_differentiated_behind_its_embedding_block(tiny_bert, method: str, toy_task: Task):
+    """Against captum's layer methods, which reach that block with hooks of their own."""
+    model = deepcopy(tiny_bert)
+    network = model.network.double()
+    assert isinstance(model, EntryModel)
+    (encoding,) = model.encode([toy_task.test[0].texts])
+    ids = torch.from_numpy(encoding.ids.astype(np.int64))[None]
+    reference = ids.clone()
+    reference[0, torch.from_numpy(encoding.content)] = tiny_bert.mask_id
+
+    def forward(ids: torch.Tensor) -> torch.Tensor:
+        return network(input_ids=ids).logits
+
+    block = network.base_model.embeddings
+    every = np.arange(len(model.labels))
+    asked = Request(toy_task.test[0], encoding, every)
+    if method == "integrated_gradients":
+        found = explain(IntegratedGradients(), model, [asked], Mask())[0]
+        peer = LayerIntegratedGradients(forward, block)
+        layer = [
+            cast(torch.Tensor, peer.attribute(ids, reference, target=k, n_steps=50)) for k in every.tolist()
+        ]
+        rows = [attributions[0].sum(-1) for attributions in layer]
+    else:
+        found = explain(InputXGradient("mean"), model, [asked], None)[0]
+        peer = LayerGradientXActivation(forward, block)
+        layer = [cast(torch.Tensor, peer.attribute(ids, target=k)) for k in every.tolist()]
+        rows = [attributions[0].mean(-1) for attributions in layer]
+    expected = np.array([row.detach().numpy() for row in rows])
+    np.testing.assert_allclose(scores(found), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_integrated_gradients_of_an_additive_model_are_its_contributions():

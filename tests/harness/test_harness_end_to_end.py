@@ -79,6 +79,7 @@ def test_a_wider_experiment_computes_only_what_is_new(undisturbed: Path, expecte
     changed = ("name=", "explainer", "baseline=")
     wider = [override for override in SMALL if not override.startswith(changed)]
     wider += ["name=wider", "explainer=[occlusion,saliency_l2]", "baseline=[mask]", f"store={undisturbed}"]
+    wider += ["+explainer.lime.rows=30"]  # settings of an explainer that is not chosen, as experiments have
     assert main(["run", *wider]) == 0
     new = {path.name for path in (undisturbed / "cells").iterdir()} - cells
     assert len(new) == 2  # saliency, on two seeds
