@@ -114,8 +114,9 @@ class ConfidenceIndication:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceIndicationMax(ConfidenceIndication):
-    """As ConfidenceIndication, but the largest absolute error of each split instead of the mean."""
+    """Largest error of predicting the model's confidence from its explanation, averaged over splits."""
 
+    extreme: ClassVar[bool] = True
     name: ClassVar[str] = "confidence_indication_max"
     title: ClassVar[str] = "Confidence indication (MAX)"
     random_level: ClassVar[str] = "about that of always predicting the mean of the up-sampled training part"

@@ -65,7 +65,8 @@ class Metric(Protocol):
     name: as in tables. title: a heading. property: which diagnostic property it measures. direction:
     whether a better explainer scores higher or lower. bounds: the range of `summarise`. random_level: what
     a random explainer gets, in words. version: raised whenever the mathematics changes. needs: abilities of
-    the model, "rationales", "all_targets" or "removal".
+    the model, "rationales", "all_targets" or "removal". A metric that is an extreme sets `extreme = True`:
+    a resample's extreme is never beyond the sample's, so resampling says nothing about its error.
     """
 
     name: ClassVar[str]

@@ -105,8 +105,9 @@ def _one_seed(
     for cell in sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed)):
         parts = aligned(cell, units)
         value = float(metric.summarise(parts, everything)[0])
-        # Resampling one text says nothing about others.
-        draws = metric.summarise(parts, index) if len(units) > 1 else np.full(bootstrap.n, np.nan)
+        # Resampling one text says nothing about others, and resampling says nothing about extremes.
+        resampled = len(units) > 1 and not getattr(metric, "extreme", False)
+        draws = metric.summarise(parts, index) if resampled else np.full(bootstrap.n, np.nan)
         by_method.setdefault(cell.method, []).append((value, draws, len(cell.units)))
     return {
         method: (
@@ -149,7 +150,7 @@ def _rows(
     candidates = [method for method in methods if method.explainer not in results.controls]
     estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
     marks = best_group(estimates, higher=metric.direction == "higher", alpha=bootstrap.alpha)
-    best = dict(zip(candidates, marks, strict=True))
+    best = {} if getattr(metric, "extreme", False) else dict(zip(candidates, marks, strict=True))
     rows: list[dict[str, object]] = []
     for method in methods:
         of, n_units = found.get(method, (nothing, 0))

@@ -79,9 +79,15 @@ def _timing_markdown(timing: pd.DataFrame) -> str:
     for row in means.to_dict("records"):
         model = row["model"] if row["kind"] == "trained" else f"{row['model']} ({row['kind']})"
         cells = [row["task"], model, row["explainer"], row["baseline"]]
-        median, low, high = (f"{1000 * row[name]:.3g}" for name in STATISTICS)
+        median, low, high = (_milliseconds(row[name]) for name in STATISTICS)
         lines.append("| " + " | ".join([*map(escape_markdown, cells), median, f"{low} to {high}"]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _milliseconds(seconds: float) -> str:
+    """Three digits, or all before the point."""
+    value = 1000 * seconds
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _write(path: Path, content: bytes) -> None:

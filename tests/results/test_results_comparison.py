@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 from results_synthetic import AGREEMENT as MEAN
-from results_synthetic import CONTROLS, QUALITY, Group, Method, cell, experiment
+from results_synthetic import CONTROLS, QUALITY, Group, MeanOf, Method, cell, experiment
 
 from metrics.subject import Metric
 from results.comparison import COLUMNS, UNKNOWN, aligned, compare
@@ -224,3 +224,18 @@ def test_the_seed_of_the_bootstrap_changes_intervals_only() -> None:
     known = results(cell(Method("lime"), "agreement", values(0)))
     one, two = (row(compare(known, Bootstrap(n=200, seed=seed)), "lime") for seed in (0, 1))
     assert one["value"] == two["value"] and one["low"] != two["low"]
+
+
+@dataclass(frozen=True)
+class Largest(MeanOf):
+    """A mean to the table, declared an extreme."""
+
+    extreme: ClassVar[bool] = True
+
+
+def test_an_extreme_has_a_value_but_no_interval_and_no_best_group() -> None:
+    largest = cast(Metric, Largest())
+    found = compare(replace(experiment(n=20), metrics=(largest,)), FEW)
+    known = [each for each in rows(found) if np.isfinite(each["value"])]
+    assert known
+    assert all(np.isnan(each["low"]) and np.isnan(each["high"]) and not each["best"] for each in known)
