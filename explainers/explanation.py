@@ -31,6 +31,8 @@ class Explanation:
     special tokens. output_space: "logit",
     "probability", "log_odds" or "none", the units the scores are in. value_input, value_baseline: the
     model's output for the target at the input and at the baseline, NaN where the method has none.
+    standard_error: (T,) how far a score would move under another draw, in its own units, NaN where the budget
+    was too small to tell; None where nothing was drawn or nothing is known.
     Raises ValueError, naming the example, on a score that is not finite or an array of the wrong length.
     """
 
@@ -44,6 +46,7 @@ class Explanation:
     output_space: str
     value_input: float = float("nan")
     value_baseline: float = float("nan")
+    standard_error: NDArray[np.float32] | None = None
     cost: Cost = field(default_factory=Cost)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,10 @@ class Explanation:
             or self.offsets.shape != (length, 2)
         ):
             raise ValueError(f"{where}: {length} tokens, but scores of shape {self.scores.shape}")
+        if self.standard_error is not None and self.standard_error.shape != (length,):
+            raise ValueError(
+                f"{where}: {length} tokens, but standard errors of shape {self.standard_error.shape}"
+            )
         if not np.isfinite(self.scores).all():
             bad = self.tokens[int(np.flatnonzero(~np.isfinite(self.scores))[0])]
             raise ValueError(
@@ -65,3 +72,20 @@ class Explanation:
     def completeness_gap(self) -> float:
         """f(input) - f(baseline) - sum of scores; 0 for an exact additive method, NaN where undefined."""
         return self.value_input - self.value_baseline - float(self.scores.sum())
+
+    @property
+    def reliability(self) -> float:
+        """The share of the differences between tokens that is not noise, 0 to 1.
+
+        1 - mean(standard error^2) / var(scores) over content tokens: the correlation to expect between two
+        runs with different seeds (reliability in classical test theory). 0 where the budget was too small
+        for a standard error; NaN where nothing was drawn, or for fewer than two tokens.
+        """
+        content = self.word_ids >= 0
+        if self.standard_error is None or content.sum() < 2:
+            return float("nan")
+        noise = self.standard_error[content].astype(np.float64)
+        if np.isnan(noise).any():
+            return 0.0
+        spread = float(self.scores[content].astype(np.float64).var(ddof=1))
+        return max(0.0, 1.0 - float((noise**2).mean()) / spread) if spread > 0 else float(not noise.any())

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
-from explainers.perturbation import Output, Perturbation, check_output
+from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
+from explainers.units import Unit, check_unit
 from tasks.errors import InputError
 
 
@@ -26,12 +27,14 @@ class KernelShap(Perturbation):
 
     rows: int = 200
     output: Output = "logit"
+    unit: Unit = "token"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "kernel_shap"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
+        check_unit(self.name, self.unit)
         if self.rows < 2:
             raise InputError(f"explainer.kernel_shap.rows is {self.rows}; paired coalitions need at least 2")
 
@@ -57,11 +60,12 @@ class KernelShap(Perturbation):
         values: NDArray[np.float64],
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+    ) -> Estimate:
         """(n, K) scores; drawn coalitions weigh the same, enumerated ones by the Shapley kernel."""
         players = design.shape[1]
         weights = shapley_kernel(design) if self.exact(players) else np.ones(len(design))
-        return constrained_least_squares(design.astype(np.float64), values - empty, weights, full - empty)
+        coalitions = design.astype(np.float64)
+        return Estimate(constrained_least_squares(coalitions, values - empty, weights, full - empty))
 
 
 def shapley_kernel(design: NDArray[np.bool_]) -> NDArray[np.float64]:

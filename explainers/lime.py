@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.perturbation import Output, Perturbation, check_output
+from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
+from explainers.units import Unit, check_unit
 from tasks.errors import InputError
 
 
@@ -26,12 +27,14 @@ class Lime(Perturbation):
     kernel_width: float = 25.0
     ridge: float = 1.0
     output: Output = "logit"
+    unit: Unit = "token"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "lime"
     traits = Traits(signed=True, additive=False, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
+        check_unit(self.name, self.unit)
         if self.rows < 2:
             raise InputError(f"explainer.lime.rows is {self.rows}; a regression needs at least 2 rows")
         for option in ("kernel_width", "ridge"):
@@ -51,11 +54,10 @@ class Lime(Perturbation):
         values: NDArray[np.float64],
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+    ) -> Estimate:
         """(n, K) coefficients of the regression."""
-        return ridge_regression(
-            design.astype(np.float64), values, kernel(design, self.kernel_width), self.ridge
-        )
+        weights = kernel(design, self.kernel_width)
+        return Estimate(ridge_regression(design.astype(np.float64), values, weights, self.ridge))
 
 
 def ridge_regression(

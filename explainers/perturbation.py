@@ -1,16 +1,19 @@
-"""Perturbation explainers in two pure steps: `design` chooses coalitions, `solve` scores from the answers.
+"""Perturbation explainers: which coalitions of tokens to ask about, and scores from the answers.
 
-Between the two the engine is asked once for a whole pool of examples. One design serves every class, because
-a forward pass gives all logits; K targets cost the rows of one.
+A method is a conversation: it yields coalitions, is sent the model's values for them, and ends with its
+estimate. Most say everything in one round, so `Perturbation` splits it into two pure steps, `design` and
+`solve`. The conversations of many texts go on side by side, each round of all of them one question to the
+engine. One design serves every class, because a forward pass gives all logits: K targets cost the rows of
+one.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,9 @@ from scipy.special import expit, log_softmax, logsumexp, softmax
 from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from explainers.protocol import Request, explanation
-from models.engine import Engine
+from explainers.units import Unit, Units, units_of
+from models.engine import Answer, Engine
+from models.rows import Rows
 from tasks.errors import InputError, did_you_mean
 from tasks.randomness import generator
 
@@ -29,15 +34,52 @@ Output = Literal["logit", "probability", "log_odds"]
 POOL_TOKENS = 2**20
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing."""
+
+    values: NDArray[np.float64]
+    full: NDArray[np.float64]
+    empty: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
+    nothing was drawn or nothing is known of it."""
+
+    scores: NDArray[np.float64]
+    standard_error: NDArray[np.float64] | None = None
+
+
+# Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
+Conversation = Generator[NDArray[np.bool_], Answers, Estimate]
+
+
+class Asking(Protocol):
+    """What `explain_by_asking` needs. name: seeds its draws. output: the space of the answers."""
+
+    name: ClassVar[str]
+
+    @property
+    def output(self) -> Output: ...
+
+    @property
+    def unit(self) -> Unit: ...
+
+    def converse(self, units: Units, rng: np.random.Generator) -> Conversation: ...
+
+
 class Perturbation(ABC):
-    """A method given by its two steps. name: seeds its draws. output: the space of the answers."""
+    """A method given by two pure steps."""
 
     name: ClassVar[str]
     output: Output
+    unit: Unit
 
     @abstractmethod
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """(R, n) bool: which of n >= 1 tokens each row keeps."""
+        """(R, n) bool: which of n >= 1 units each row keeps."""
 
     @abstractmethod
     def solve(
@@ -46,26 +88,43 @@ class Perturbation(ABC):
         values: NDArray[np.float64],
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """(n, K) scores from the values (R, K) of the design's rows and of the full and empty input (K,)."""
+    ) -> Estimate:
+        """Scores from the values (R, K) of the design's rows and of the full and empty input (K,)."""
+
+    def converse(self, units: Units, rng: np.random.Generator) -> Conversation:
+        """One round: the design, then the scores."""
+        design = self.design(len(units), rng)
+        answers = yield design
+        return self.solve(design, answers.values, answers.full, answers.empty)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
-        """For every request one explanation per target; the rows of many requests are asked together.
-
-        Raises InputError without a baseline, or with one that cannot remove single tokens.
-        """
-        if baseline is None or not baseline.removes:
-            raise InputError(
-                f"explainer {self.name!r} needs a baseline that says what a single absent token means, not "
-                f"{baseline.name if baseline else None!r}; choose another"
-            )
-        return [found for pool in _pools(self, requests) for found in _explain(self, engine, pool, baseline)]
+        """For every request one explanation per target; the rows of many requests are asked together."""
+        return explain_by_asking(self, engine, requests, baseline)
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """The design, the full and the empty text; nothing is differentiated."""
         return 2 + (len(self.design(tokens, np.random.default_rng(0))) if tokens else 0), 0
+
+
+def explain_by_asking(
+    method: Asking, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+) -> list[list[Explanation]]:
+    """For every request one explanation per target.
+
+    Raises InputError without a baseline, or with one that cannot remove single tokens.
+    """
+    if baseline is None or not baseline.removes:
+        raise InputError(
+            f"explainer {method.name!r} needs a baseline that says what a single absent token means, not "
+            f"{baseline.name if baseline else None!r}; choose another"
+        )
+    return [
+        records
+        for pool in _pools(method, engine, requests)
+        for records in _explain(method, engine, pool, baseline)
+    ]
 
 
 def check_output(explainer: str, output: str) -> None:
@@ -91,28 +150,69 @@ def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return log_p - others
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Question:
-    """One example's distinct coalitions of its n content tokens.
+@dataclass(slots=True, eq=False)
+class _Dialogue:
+    """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
 
-    design: (R, n). keep: (U, T), special tokens always kept. where: (2 + R,) the row of `keep` for the full
-    text, the empty one and each row of the design. seconds: spent on the design.
+    known: the row of `logits` (U, K) that answers a coalition, by its packed bits.
     """
 
     request: Request
-    design: NDArray[np.bool_]
-    keep: NDArray[np.bool_]
-    where: NDArray[np.intp]
-    seconds: float
+    units: Units
+    multi_label: bool
+    output: Output
+    conversation: Conversation
+    waiting: NDArray[np.bool_] | None
+    logits: NDArray[np.float64]
+    estimate: Estimate
+    known: dict[bytes, int] = field(default_factory=dict)
+    rows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def unanswered(self) -> NDArray[np.bool_]:
+        """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
+        assert self.waiting is not None
+        asked = self.waiting
+        if not self.known:
+            ends = np.array([[True], [False]]).repeat(len(self.units), axis=1)
+            asked = np.concatenate([ends, asked])
+        new = []
+        for at, bits in enumerate(_bits(asked)):
+            if bits not in self.known:
+                self.known[bits] = len(self.known)
+                new.append(at)
+        return asked[new]
+
+    def hear(self, answer: Answer) -> None:
+        """Take the answers to `unanswered`, and let the method go on."""
+        assert self.waiting is not None
+        self.logits = np.concatenate([self.logits, answer.logits])
+        self.rows += answer.rows
+        self.tokens += answer.tokens
+        if len(self.units) == 0:
+            self.waiting = None
+            return
+        asked = [self.known[bits] for bits in _bits(self.waiting)]
+        values = output_space(self.logits[[0, 1, *asked]], self.output, multi_label=self.multi_label)
+        try:
+            self.waiting = self.conversation.send(Answers(values[2:], values[0], values[1]))
+        except StopIteration as end:
+            self.estimate, self.waiting = end.value, None
 
 
-def _pools(method: Perturbation, requests: Sequence[Request]) -> Iterator[list[_Question]]:
-    pool: list[_Question] = []
+def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
+    return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
+
+
+def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Dialogue]]:
+    pool: list[_Dialogue] = []
     waiting = 0
     for request in requests:
-        question = _ask(method, request)
-        pool.append(question)
-        waiting += question.keep.size
+        dialogue = _begin(method, engine, request)
+        pool.append(dialogue)
+        if dialogue.waiting is not None:
+            waiting += (len(dialogue.waiting) + 2) * len(request.encoding)
         if waiting >= POOL_TOKENS:
             yield pool
             pool, waiting = [], 0
@@ -120,70 +220,65 @@ def _pools(method: Perturbation, requests: Sequence[Request]) -> Iterator[list[_
         yield pool
 
 
-def _ask(method: Perturbation, request: Request) -> _Question:
+def _begin(method: Asking, engine: Engine, request: Request) -> _Dialogue:
     began = time.perf_counter()
-    content = request.encoding.content
-    players = int(content.sum())
-    design = method.design(players, generator(request.seed, method.name, request.example.id))
-    ends = np.array([[True], [False]]).repeat(players, axis=1)
-    distinct, where = _distinct(np.concatenate([ends, design]))
-    keep = np.ones((len(distinct), len(content)), dtype=bool)
-    keep[:, content] = distinct
-    return _Question(request, design, keep, where, time.perf_counter() - began)
-
-
-def _distinct(rows: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-    """The different rows of a table, and for every row its place among them; packed into bytes to compare."""
-    packed = np.ascontiguousarray(np.packbits(rows, axis=1))
-    as_bytes = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, where = np.unique(as_bytes, return_index=True, return_inverse=True)
-    return rows[first], where.ravel()
+    units, classes = units_of(request, method.unit), len(engine.model.labels)
+    conversation = method.converse(units, generator(request.seed, method.name, request.example.id))
+    # A text of special tokens alone has nothing to be asked about but itself.
+    first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
+    return _Dialogue(
+        request=request,
+        units=units,
+        multi_label=engine.model.multi_label,
+        output=method.output,
+        conversation=conversation,
+        waiting=first,
+        logits=np.zeros((0, classes)),
+        estimate=Estimate(np.zeros((0, classes))),
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _explain(
-    method: Perturbation, engine: Engine, pool: list[_Question], baseline: Baseline
+    method: Asking, engine: Engine, pool: list[_Dialogue], baseline: Baseline
 ) -> Iterator[list[Explanation]]:
-    began = time.perf_counter()
-    rows = [baseline.rows(engine.model, question.request.encoding, question.keep) for question in pool]
-    answers = engine.answers(rows)
-    solved = [
-        _solve(method, question, answer.logits, multi_label=engine.model.multi_label)
-        for question, answer in zip(pool, answers, strict=True)
-    ]
-    seconds_per_token = (time.perf_counter() - began) / sum(answer.tokens for answer in answers)
-    for question, answer, (scores, values) in zip(pool, answers, solved, strict=True):
-        seconds = question.seconds + seconds_per_token * answer.tokens
-        yield _records(method, question, scores, values, Cost(answer.rows, 0, answer.tokens, seconds))
+    active = pool
+    while active:
+        began, before = time.perf_counter(), [dialogue.tokens for dialogue in active]
+        rows = [_rows(baseline, engine, dialogue) for dialogue in active]
+        for dialogue, answer in zip(active, engine.answers(rows), strict=True):
+            dialogue.hear(answer)
+        asked = [dialogue.tokens - known for dialogue, known in zip(active, before, strict=True)]
+        seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
+        for dialogue, tokens in zip(active, asked, strict=True):
+            dialogue.seconds += seconds_per_token * tokens
+        active = [dialogue for dialogue in active if dialogue.waiting is not None]
+    for dialogue in pool:
+        yield _records(method, dialogue)
 
 
-def _solve(
-    method: Perturbation, question: _Question, logits: NDArray[np.float64], *, multi_label: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(T, K) scores, and (2, K) values of the full and the empty input."""
-    values = output_space(logits, method.output, multi_label=multi_label)[question.where]
-    scores = np.zeros((len(question.request.encoding), values.shape[1]))
-    scores[question.request.encoding.content] = method.solve(
-        question.design, values[2:], values[0], values[1]
-    )
-    return scores, values[:2]
+def _rows(baseline: Baseline, engine: Engine, dialogue: _Dialogue) -> Rows:
+    keep = dialogue.units.keep(dialogue.unanswered())
+    return baseline.rows(engine.model, dialogue.request.encoding, keep)
 
 
-def _records(
-    method: Perturbation,
-    question: _Question,
-    scores: NDArray[np.float64],
-    values: NDArray[np.float64],
-    cost: Cost,
-) -> list[Explanation]:
+def _records(method: Asking, dialogue: _Dialogue) -> list[Explanation]:
+    ends = output_space(dialogue.logits[:2], method.output, multi_label=dialogue.multi_label)
+    if len(dialogue.units) == 0:
+        ends = ends[[0, 0]]
+    units, estimate = dialogue.units, dialogue.estimate
+    scores = units.spread(estimate.scores)
+    error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
     return [
         explanation(
-            question.request,
+            dialogue.request,
             target,
             scores[:, target],
             output_space=method.output,
-            value_input=float(values[0, target]),
-            value_baseline=float(values[1, target]),
-            cost=cost,
+            value_input=float(ends[0, target]),
+            value_baseline=float(ends[1, target]),
+            standard_error=None if error is None else error[:, target],
+            cost=Cost(dialogue.rows, 0, dialogue.tokens, dialogue.seconds),
         )
-        for target in question.request.targets.tolist()
+        for target in dialogue.request.targets.tolist()
     ]

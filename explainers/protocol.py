@@ -101,9 +101,10 @@ def explanation(
     output_space: str = "none",
     value_input: float = float("nan"),
     value_baseline: float = float("nan"),
+    standard_error: NDArray[np.floating] | None = None,
     cost: Cost | None = None,
 ) -> Explanation:
-    """The record of one request's target; scores: (T,)."""
+    """The record of one request's target; scores, standard_error: (T,)."""
     encoding = request.encoding
     return Explanation(
         example_id=request.example.id,
@@ -116,5 +117,6 @@ def explanation(
         output_space=output_space,
         value_input=value_input,
         value_baseline=value_baseline,
+        standard_error=None if standard_error is None else standard_error.astype(np.float32),
         cost=cost or Cost(),
     )

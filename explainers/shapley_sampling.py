@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.perturbation import Output, Perturbation, check_output
+from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
+from explainers.units import Unit, check_unit
 from tasks.errors import InputError
 
 
@@ -23,12 +24,14 @@ class ShapleySampling(Perturbation):
 
     permutations: int = 25
     output: Output = "logit"
+    unit: Unit = "token"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "shapley_sampling"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
+        check_unit(self.name, self.unit)
         if self.permutations < 1:
             raise InputError(
                 f"explainer.shapley_sampling.permutations is {self.permutations}; expected at least 1"
@@ -46,7 +49,7 @@ class ShapleySampling(Perturbation):
         values: NDArray[np.float64],
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+    ) -> Estimate:
         """(n, K) means over permutations of what each token added."""
         players = design.shape[1]
         chains = values.reshape(self.permutations, players + 1, -1)
@@ -54,4 +57,12 @@ class ShapleySampling(Perturbation):
         gains = np.diff(chains, axis=1)
         # A token is in all prefixes but those before it, so their number is its place in the permutation.
         place = (~prefixes[:, 1:]).sum(axis=1)
-        return np.take_along_axis(gains, place[:, :, None], axis=1).mean(axis=0)
+        each = np.take_along_axis(gains, place[:, :, None], axis=1)
+        return Estimate(each.mean(axis=0), standard_error_of_mean(each))
+
+
+def standard_error_of_mean(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(...) standard error of the mean of independent draws (R, ...); NaN for a single one."""
+    if len(draws) < 2:
+        return np.full(draws.shape[1:], np.nan)
+    return draws.std(axis=0, ddof=1) / np.sqrt(len(draws))

@@ -22,6 +22,7 @@ SCHEMA = pa.schema(
         ("ends", pa.list_(pa.int32())),
         ("word_ids", pa.list_(pa.int32())),
         ("scores", pa.list_(pa.float32())),
+        ("standard_error", pa.list_(pa.float32())),
         ("output_space", pa.string()),
         ("value_input", pa.float64()),
         ("value_baseline", pa.float64()),
@@ -29,7 +30,7 @@ SCHEMA = pa.schema(
         ("backward_rows", pa.int64()),
         ("tokens_read", pa.int64()),
     ],
-    metadata={"schema_version": "1"},
+    metadata={"schema_version": "2"},
 )
 
 
@@ -45,6 +46,7 @@ def to_table(explanations: Iterable[Explanation]) -> pa.Table:
             "ends": found.offsets[:, 1],
             "word_ids": found.word_ids,
             "scores": found.scores,
+            "standard_error": found.standard_error,
             "output_space": found.output_space,
             "value_input": found.value_input,
             "value_baseline": found.value_baseline,

@@ -28,7 +28,7 @@ def test_full_enumeration_in_double_precision():
 
     answers = np.stack([values(model, baseline, asked.encoding, row) for row in design])
     ends = [values(model, baseline, asked.encoding, np.full(8, kept)) for kept in (True, False)]
-    found = explainer.solve(design, answers, *ends)
+    found = explainer.solve(design, answers, *ends).scores
     np.testing.assert_allclose(found, shapley(model, baseline, asked.encoding), atol=1e-12)
 
 

@@ -43,7 +43,7 @@ def test_coefficients_equal_those_of_the_lime_package_for_the_same_masks(players
     explainer = Lime(rows=120, kernel_width=width)
     design = explainer.design(players, rng)
     answers = rng.normal(size=(120, 3)) + design[:, :1] * 2
-    found = explainer.solve(design, answers, answers[0], answers[1])
+    found = explainer.solve(design, answers, answers[0], answers[1]).scores
     assert found.shape == (players, 3)
     for label in range(3):
         np.testing.assert_allclose(

@@ -32,7 +32,7 @@ def test_one_permutation_gives_what_each_token_added_in_its_turn():
     design = np.array([[0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
     answers = np.array([[1.0], [4.0], [4.5], [10.0]])
     np.testing.assert_allclose(
-        explainer.solve(design, answers, answers[3], answers[0]), [[0.5], [5.5], [3.0]]
+        explainer.solve(design, answers, answers[3], answers[0]).scores, [[0.5], [5.5], [3.0]]
     )
 
 
