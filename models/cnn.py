@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
 from models.vocabulary import PAD
-from models.word_model import WordSpec
+from models.word_model import WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,14 @@ class Cnn(WordSpec):
     channels: int = 50
     dropout: float = 0.3
 
-    def network(self, words: int, classes: int) -> nn.Module:
+    def network(self, words: int, classes: int) -> WordNetwork:
         return CnnNetwork(words, classes, self.dimensions, self.widths, self.channels, self.dropout)
 
 
-class CnnNetwork(nn.Module):
+class CnnNetwork(WordNetwork):
     """The text lies in zeros on both sides, so a text shorter than a filter works and padding is not seen."""
+
+    steps = frozenset({"relu", "maximum"})
 
     def __init__(
         self, words: int, classes: int, dimensions: int, widths: Sequence[int], channels: int, dropout: float
@@ -40,25 +43,31 @@ class CnnNetwork(nn.Module):
         self.convolutions = nn.ModuleDict(
             {str(width): nn.Conv1d(dimensions, channels, width, padding=width - 1) for width in widths}
         )
-        self.activations = nn.ModuleDict({str(width): nn.ReLU() for width in widths})
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels * len(widths), classes)
 
-    def forward(self, embeddings: torch.Tensor, attention: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        embeddings: torch.Tensor,
+        attention: torch.Tensor,
+        arithmetic: Arithmetic = PLAIN,
+        tap: Tap = untapped,
+    ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T); a row without tokens pools to 0."""
+        embeddings = tap("embedding", embeddings)
         layers = {"embedding": embeddings}
         # Batches without any token get one padding position, which no filter counts.
         missing = int(attention.shape[1] == 0)
         real = nn.functional.pad(attention, (0, missing)).to(embeddings.dtype).unsqueeze(1)
         signal = nn.functional.pad(embeddings, (0, 0, 0, missing)).transpose(1, 2) * real
         for width, convolution in self.convolutions.items():
-            found = self.activations[width](convolution(signal))
+            found = arithmetic.elementwise("relu", convolution(signal))
             reach = int(width)
             touched = nn.functional.max_pool1d(
                 nn.functional.pad(real, (reach - 1, reach - 1)), reach, stride=1
             )
             # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
-            layers[f"width_{width}"] = (found * touched).amax(dim=2)
+            layers[f"width_{width}"] = arithmetic.maximum(found * touched, dim=2)
         pooled = torch.cat([layers[f"width_{width}"] for width in self.convolutions], dim=1)
         layers["logits"] = self.dense(self.dropout(pooled))
         return layers

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
 from models.vocabulary import PAD
-from models.word_model import WordSpec
+from models.word_model import WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +22,11 @@ class Linear(WordSpec):
 
     name: str = "linear"
 
-    def network(self, words: int, classes: int) -> nn.Module:
+    def network(self, words: int, classes: int) -> WordNetwork:
         return LinearNetwork(words, classes)
 
 
-class LinearNetwork(nn.Module):
+class LinearNetwork(WordNetwork):
     """The embedding of a token is its vector of class weights (K)."""
 
     def __init__(self, words: int, classes: int) -> None:
@@ -34,7 +35,14 @@ class LinearNetwork(nn.Module):
         nn.init.zeros_(self.embedding.weight)
         self.bias = nn.Parameter(torch.zeros(classes))
 
-    def forward(self, embeddings: torch.Tensor, attention: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        embeddings: torch.Tensor,
+        attention: torch.Tensor,
+        arithmetic: Arithmetic = PLAIN,
+        tap: Tap = untapped,
+    ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, K) under attention (B, T)."""
+        embeddings = tap("embedding", embeddings)
         logits = (embeddings * attention.unsqueeze(-1)).sum(dim=1) + self.bias
         return {"embedding": embeddings, "logits": logits}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
 from models.vocabulary import PAD
-from models.word_model import WordSpec
+from models.word_model import WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,14 @@ class Lstm(WordSpec):
     hidden: int = 50
     dropout: float = 0.1
 
-    def network(self, words: int, classes: int) -> nn.Module:
+    def network(self, words: int, classes: int) -> WordNetwork:
         return LstmNetwork(words, classes, self.dimensions, self.units, self.hidden, self.dropout)
 
 
-class LstmNetwork(nn.Module):
+class LstmNetwork(WordNetwork):
+    token_layers = ("embedding", "states")
+    steps = frozenset({"sigmoid", "tanh", "multiply", "relu"})
+
     def __init__(
         self, words: int, classes: int, dimensions: int, units: int, hidden: int, dropout: float
     ) -> None:
@@ -39,18 +43,26 @@ class LstmNetwork(nn.Module):
         self.from_start = nn.LSTM(dimensions, units, batch_first=True)
         self.from_end = nn.LSTM(dimensions, units, batch_first=True)
         self.hidden = nn.Linear(2 * units, hidden)
-        self.activation = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(hidden, classes)
 
-    def forward(self, embeddings: torch.Tensor, attention: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        embeddings: torch.Tensor,
+        attention: torch.Tensor,
+        arithmetic: Arithmetic = PLAIN,
+        tap: Tap = untapped,
+    ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T); the state of a row without tokens is 0."""
-        state = self._final_states(self.dropout(embeddings), attention)
-        hidden = self.activation(self.hidden(state))
+        embeddings = tap("embedding", embeddings)
+        state = self._final_states(self.dropout(embeddings), attention, arithmetic, tap)
+        hidden = arithmetic.elementwise("relu", self.hidden(state))
         logits = self.dense(self.dropout(hidden))
         return {"embedding": embeddings, "state": state, "hidden": hidden, "logits": logits}
 
-    def _final_states(self, embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+    def _final_states(
+        self, embeddings: torch.Tensor, attention: torch.Tensor, arithmetic: Arithmetic, tap: Tap
+    ) -> torch.Tensor:
         """(B, 2 * units): the state of each direction after the last token it reads."""
         missing = int(attention.shape[1] == 0)
         attention = nn.functional.pad(attention, (0, missing))
@@ -62,15 +74,54 @@ class LstmNetwork(nn.Module):
         onward = torch.argsort(~attention, dim=1, stable=True)
         positions = torch.arange(attention.shape[1], device=attention.device)
         backward = onward.gather(1, (last - positions).clamp(min=0))
-        # cuDNN refuses the backward pass of a recurrent layer in eval mode, where explanations are made.
-        native = not self.training and torch.is_grad_enabled()
-        with torch.backends.cudnn.flags(enabled=False) if native else nullcontext():
-            onward_states, _ = self.from_start(_reorder(embeddings, onward))
-            backward_states, _ = self.from_end(_reorder(embeddings, backward))
+        read = [
+            _run(lstm, _reorder(embeddings, order), arithmetic)
+            for lstm, order in ((self.from_start, onward), (self.from_end, backward))
+        ]
+        if tap is not untapped:
+            # Seen from outside, a state stands at the token after which it is reached.
+            places = [order.argsort(dim=1) for order in (onward, _once(backward, lengths))]
+            tapped = torch.cat([_reorder(*pair) for pair in zip(read, places, strict=True)], dim=2)
+            tapped = tap("states", tapped).chunk(2, dim=2)
+            read = [_reorder(*pair) for pair in zip(tapped, (onward, backward), strict=True)]
         rows = torch.arange(len(last), device=last.device)
-        state = torch.cat([onward_states[rows, last[:, 0]], backward_states[rows, last[:, 0]]], dim=1)
+        state = torch.cat([states[rows, last[:, 0]] for states in read], dim=1)
         return torch.where(lengths > 0, state, 0.0)
 
 
-def _reorder(embeddings: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    return embeddings.gather(1, order.unsqueeze(-1).expand_as(embeddings))
+def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The reading order with every position once: behind its end come the unread ones, in any order."""
+    places = torch.arange(backward.shape[1], device=backward.device)
+    unread = torch.ones_like(backward).scatter(1, backward, 0).bool()
+    rest = torch.argsort(~unread, dim=1, stable=True)
+    return torch.where(places < lengths, backward, rest.gather(1, (places - lengths).clamp(min=0)))
+
+
+def _run(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
+    """(B, T, units) states of an LSTM over (B, T, D)."""
+    if arithmetic is not PLAIN:
+        return _run_in_steps(lstm, embeddings, arithmetic)
+    # cuDNN refuses the backward pass of a recurrent layer in eval mode, where explanations are made.
+    native = not lstm.training and torch.is_grad_enabled()
+    with torch.backends.cudnn.flags(enabled=False) if native else nullcontext():
+        return lstm(embeddings)[0]
+
+
+def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
+    weights = dict(lstm.named_parameters())
+    inputs = nn.functional.linear(embeddings, weights["weight_ih_l0"], weights["bias_ih_l0"])
+    state = cell = embeddings.new_zeros(len(embeddings), lstm.hidden_size)
+    states = []
+    for now in inputs.unbind(dim=1):
+        gates = now + nn.functional.linear(state, weights["weight_hh_l0"], weights["bias_hh_l0"])
+        write, keep, new, read = gates.chunk(4, dim=1)
+        write, keep, read = (arithmetic.elementwise("sigmoid", gate) for gate in (write, keep, read))
+        new = arithmetic.elementwise("tanh", new)
+        cell = arithmetic.multiply(keep, cell) + arithmetic.multiply(write, new)
+        state = arithmetic.multiply(read, arithmetic.elementwise("tanh", cell))
+        states.append(state)
+    return torch.stack(states, dim=1)
+
+
+def _reorder(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[2]))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
 from models.vocabulary import PAD
-from models.word_model import WordSpec
+from models.word_model import WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,23 +19,31 @@ class MaxPool(WordSpec):
     name: str = "maxpool"
     dimensions: int = 100
 
-    def network(self, words: int, classes: int) -> nn.Module:
+    def network(self, words: int, classes: int) -> WordNetwork:
         return MaxPoolNetwork(words, classes, self.dimensions)
 
 
-class MaxPoolNetwork(nn.Module):
+class MaxPoolNetwork(WordNetwork):
+    steps = frozenset({"maximum"})
+
     def __init__(self, words: int, classes: int, dimensions: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(words, dimensions, padding_idx=PAD)
         self.dense = nn.Linear(dimensions, classes)
 
-    def forward(self, embeddings: torch.Tensor, attention: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        embeddings: torch.Tensor,
+        attention: torch.Tensor,
+        arithmetic: Arithmetic = PLAIN,
+        tap: Tap = untapped,
+    ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T); a row without tokens pools to 0."""
+        embeddings = tap("embedding", embeddings)
         real = attention.unsqueeze(-1)
         # One more position keeps the maximum defined for batches without any token.
         lowest = torch.finfo(embeddings.dtype).min
-        pooled = nn.functional.pad(embeddings.masked_fill(~real, lowest), (0, 0, 0, 1), value=lowest).amax(
-            dim=1
-        )
+        padded = nn.functional.pad(embeddings.masked_fill(~real, lowest), (0, 0, 0, 1), value=lowest)
+        pooled = arithmetic.maximum(padded, dim=1)
         pooled = torch.where(attention.any(dim=1, keepdim=True), pooled, 0.0)
         return {"embedding": embeddings, "pooled": pooled, "logits": self.dense(pooled)}

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from models.arithmetic import Arithmetic, Tap
 from models.encoding import Encoding
 
 
@@ -77,6 +78,28 @@ class EntryModel(EmbeddingModel, Protocol):
 
 
 @runtime_checkable
+class OpenModel(EmbeddingModel, Protocol):
+    """A model whose forward pass can be followed layer by layer and step by step.
+
+    layers: its layers with one vector per token, from the bottom up; the first, "embedding", is what the
+    first layer reads. steps: the names of the elementwise functions and the methods of `Arithmetic` it uses.
+    """
+
+    layers: tuple[str, ...]
+    steps: frozenset[str]
+
+    def open_logits(
+        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+    ) -> torch.Tensor:
+        """(B, K) logits from what the first layer reads (B, T, D), each step by `arithmetic`.
+
+        Each of `layers` is passed through `tap` by name, as (B, T, D), and the pass goes on with what it
+        returns. `batch.ids` is not read.
+        """
+        ...
+
+
+@runtime_checkable
 class ActivationModel(Model, Protocol):
     """A model that shows its inner layers."""
 
@@ -86,14 +109,23 @@ class ActivationModel(Model, Protocol):
 
 
 def abilities(model: Model) -> frozenset[str]:
-    """Which of "gradients", "embeddings", "activations", "mask_token" the model has."""
+    """Which of "gradients", "embeddings", "open_layers", "activations", "mask_token",
+    "unk_token" the model has; the last shows in an optional `unk_id`.
+
+    An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
+    """
     found = set()
     if isinstance(model, EmbeddingModel):
         found |= {"gradients", "embeddings"}
+    if isinstance(model, OpenModel):
+        found |= {"open_layers", *(f"layer:{name}" for name in model.layers)}
+        found |= {f"step:{name}" for name in model.steps}
     if isinstance(model, ActivationModel):
         found.add("activations")
     if model.mask_id is not None:
         found.add("mask_token")
+    if getattr(model, "unk_id", None) is not None:
+        found.add("unk_token")
     return frozenset(found)
 
 

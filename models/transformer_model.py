@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from models.encoder import read_encoder
 from models.encoding import Encoding
 from models.limit import Limit
 from models.protocol import Batch
@@ -26,7 +28,8 @@ class TransformerModel:
 
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
     gradients are taken. All ways in take the same path through the network, so positions never depend on
-    which ids a text contains.
+    which ids a text contains. A network laid out like BERT is run by `models.encoder` except in training, and
+    is an OpenModel.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class TransformerModel:
         self.multi_label = multi_label
         self.pad_id = _special_id(tokenizer, "pad") or 0
         self.mask_id = _special_id(tokenizer, "mask")
+        self.unk_id = _special_id(tokenizer, "unk")
         self._limit = limit
         self._takes_segments = (
             "token_type_ids" in tokenizer.model_input_names
@@ -58,6 +62,12 @@ class TransformerModel:
             # Left unset where there is no such block, because what a model has is what it can do.
             self.enter = self._enter
             self.logits_from_entry = self._logits_from_entry
+            encoder = read_encoder(network)
+            if encoder is not None:
+                self._encoder = encoder
+                self.layers = ("embedding", *(f"layer_{n}" for n in range(1, len(encoder.layers))))
+                self.steps = encoder.steps
+                self.open_logits = self._open_logits
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
@@ -73,10 +83,23 @@ class TransformerModel:
 
     def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from token embeddings (B, T, D)."""
+        if self._is_open():
+            return self._logits_from_entry(self._enter(embeddings, batch), batch)
         return self._forward(embeddings, batch).logits
+
+    def _is_open(self) -> bool:
+        return hasattr(self, "open_logits") and not self.network.training
+
+    def _open_logits(
+        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+    ) -> torch.Tensor:
+        """(B, K) logits from the output of the embedding block, step by step."""
+        return self._encoder.logits(entry, batch.attention, arithmetic, tap)
 
     def _enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
+        if self._is_open():
+            return self._block(inputs_embeds=embeddings, **self._segments(batch))
         found: list[torch.Tensor] = []
 
         def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
@@ -90,6 +113,8 @@ class TransformerModel:
 
     def _logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from the output of the embedding block."""
+        if self._is_open():
+            return self._encoder.logits(entry, batch.attention, PLAIN, untapped)
         # The block is called as ever, on anything of the right shape, and its answer exchanged.
         unread = torch.zeros_like(
             self.embed(torch.zeros(entry.shape[:2], dtype=torch.long, device=entry.device))
@@ -118,10 +143,15 @@ class TransformerModel:
         self.tokenizer.save_pretrained(folder)
 
     def _forward(self, embeddings: torch.Tensor, batch: Batch, **options: bool):
-        segments = {"token_type_ids": batch.segments} if self._takes_segments else {}
         return self.network(
-            inputs_embeds=embeddings, attention_mask=batch.attention.long(), **segments, **options
+            inputs_embeds=embeddings,
+            attention_mask=batch.attention.long(),
+            **self._segments(batch),
+            **options,
         )
+
+    def _segments(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"token_type_ids": batch.segments} if self._takes_segments else {}
 
 
 class _Entered(Exception):

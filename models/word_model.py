@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
 from models.encoding import Encoding
 from models.limit import Limit
 from models.protocol import Batch
 from models.seeding import seeded
 from models.training import Training
-from models.vocabulary import MASK, PAD, Vocabulary, build_vocabulary
+from models.vocabulary import MASK, PAD, UNK, Vocabulary, build_vocabulary
 from tasks.example import Task
 
 VOCABULARY_FILE = "vocabulary.json"
@@ -41,9 +42,8 @@ class WordSpec(ABC):
     init_only: bool = False
 
     @abstractmethod
-    def network(self, words: int, classes: int) -> nn.Module:
-        """A new network with a submodule `embedding`, whose forward takes embeddings (B, T, D) and attention
-        (B, T) and gives its layers from the bottom up, the logits (B, K) last."""
+    def network(self, words: int, classes: int) -> WordNetwork:
+        """A new `WordNetwork`."""
 
     def untrained(self, task: Task, seed: int) -> WordModel:
         """The model before training: vocabulary from the training texts, parameters drawn from the seed."""
@@ -62,8 +62,26 @@ class WordSpec(ABC):
         return WordModel(self, vocabulary, network, labels, multi_label=multi_label)
 
 
+class WordNetwork(nn.Module, ABC):
+    """A network over word embeddings. token_layers, steps: `layers` and `steps` of protocol.OpenModel."""
+
+    token_layers: tuple[str, ...] = ("embedding",)
+    steps: frozenset[str] = frozenset()
+    embedding: nn.Embedding
+
+    @abstractmethod
+    def forward(
+        self,
+        embeddings: torch.Tensor,
+        attention: torch.Tensor,
+        arithmetic: Arithmetic = PLAIN,
+        tap: Tap = untapped,
+    ) -> dict[str, torch.Tensor]:
+        """Layers of embeddings (B, T, D) under attention (B, T), from the bottom up to the logits (B, K)."""
+
+
 class WordModel:
-    """A classifier over words (models.protocol: gradients, embeddings, activations, mask token).
+    """A classifier over words (models.protocol: everything a model can have).
 
     Pairs are one sequence, first [SEP] second; the networks know the sides by that token alone, and those
     that ignore order do not know them.
@@ -71,12 +89,13 @@ class WordModel:
 
     pad_id = PAD
     mask_id: int | None = MASK
+    unk_id: int | None = UNK
 
     def __init__(
         self,
         spec: WordSpec,
         vocabulary: Vocabulary,
-        network: nn.Module,
+        network: WordNetwork,
         labels: tuple[str, ...],
         *,
         multi_label: bool,
@@ -84,6 +103,8 @@ class WordModel:
         self.spec = spec
         self.vocabulary = vocabulary
         self.network = network.eval()
+        self.layers = network.token_layers
+        self.steps = network.steps
         self.labels = labels
         self.multi_label = multi_label
         self._limit = Limit(spec.max_tokens, spec.over_limit)
@@ -94,7 +115,7 @@ class WordModel:
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """(B, T, D) embeddings of ids (B, T); that of [PAD] is 0."""
-        return self.network.get_submodule("embedding")(ids)
+        return self.network.embedding(ids)
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """(B, K) logits."""
@@ -103,6 +124,12 @@ class WordModel:
     def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from embeddings (B, T, D)."""
         return self.network(embeddings, batch.attention)["logits"]
+
+    def open_logits(
+        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+    ) -> torch.Tensor:
+        """(B, K) logits from embeddings (B, T, D), step by step."""
+        return self.network(entry, batch.attention, arithmetic, tap)["logits"]
 
     def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The network's layers."""

@@ -1,0 +1,193 @@
+"""BERT's encoder written out step by step: no row is padded, and the last layer answers for one token only.
+
+The classifier reads the first token of the last layer, so there the other tokens' queries and feed-forward
+blocks are not computed. Rows of equal length attend together, without a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from models.arithmetic import ELEMENTWISE, Arithmetic, Tap, untapped
+from models.dense import Dense
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """The modules of one layer."""
+
+    query: Dense
+    key: Dense
+    value: Dense
+    merge: Dense
+    after_attention: nn.LayerNorm
+    widen: Dense
+    narrow: Dense
+    after_feed_forward: nn.LayerNorm
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoder:
+    """Layers, and the head: `hidden` and `output` with the elementwise function `squash` between them."""
+
+    layers: tuple[Layer, ...]
+    heads: int
+    activation: str
+    hidden: Dense
+    squash: str
+    output: Dense
+
+    @property
+    def steps(self) -> frozenset[str]:
+        """As `steps` of models.protocol.OpenModel."""
+        return frozenset({self.activation, self.squash, "attend", "matmul", "softmax", "normalise"})
+
+    def logits(
+        self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: Arithmetic, tap: Tap
+    ) -> torch.Tensor:
+        """(B, K) logits from what the first layer reads (B, T, D) and where tokens are (B, T).
+
+        Without a tap rows are cut to their tokens.
+        """
+        rows, width, _ = entry.shape
+        if tap is untapped:
+            states, groups = entry[attention], tuple(_by_length(attention))
+        else:
+            states = tap("embedding", entry).flatten(0, 1)
+            mask = torch.zeros(attention.shape, dtype=entry.dtype, device=entry.device)
+            groups = (Group(rows, width, mask.masked_fill(~attention, -torch.inf)[:, None, None]),)
+        for number, layer in enumerate(self.layers, start=1):
+            last = number == len(self.layers)
+            states = self._run(layer, number, states, groups, arithmetic, first_only=last)
+            if tap is not untapped and not last:
+                states = tap(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
+        return self.output(arithmetic.elementwise(self.squash, self.hidden(states)))
+
+    def _run(
+        self,
+        layer: Layer,
+        number: int,
+        states: torch.Tensor,
+        groups: Sequence[Group],
+        arithmetic: Arithmetic,
+        *,
+        first_only: bool,
+    ) -> torch.Tensor:
+        """(N, D) states after a layer, or (B, D) of each row's first token."""
+        keys, values = layer.key(states), layer.value(states)
+        if first_only:
+            states = states[_firsts(groups, states.device)]
+        context = self._attend(number, layer.query(states), keys, values, groups, arithmetic, first_only)
+        states = arithmetic.normalise(layer.after_attention, layer.merge(context) + states)
+        wide = arithmetic.elementwise(self.activation, layer.widen(states))
+        return arithmetic.normalise(layer.after_feed_forward, layer.narrow(wide) + states)
+
+    def _attend(
+        self,
+        number: int,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        groups: Sequence[Group],
+        arithmetic: Arithmetic,
+        first_only: bool,
+    ) -> torch.Tensor:
+        """Every row's queries over its own keys and values."""
+        found, asked, read = [], 0, 0
+        for group in groups:
+            per_row = 1 if first_only else group.length
+            here = group.rows * per_row, group.rows * group.length
+            split = [
+                states.view(group.rows, tokens, self.heads, -1).transpose(1, 2)
+                for states, tokens in (
+                    (queries[asked : asked + here[0]], per_row),
+                    (keys[read : read + here[1]], group.length),
+                    (values[read : read + here[1]], group.length),
+                )
+            ]
+            context = arithmetic.attend(number, split[0], split[1], split[2], group.mask)
+            found.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
+            asked, read = asked + here[0], read + here[1]
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Consecutive rows of one length. mask: (rows, 1, 1, length) as `Arithmetic.attend` takes it."""
+
+    rows: int
+    length: int
+    mask: torch.Tensor | None = None
+
+
+def _by_length(attention: torch.Tensor) -> Iterator[Group]:
+    lengths, rows = torch.unique_consecutive(attention.sum(dim=1), return_counts=True)
+    for length, count in zip(lengths.tolist(), rows.tolist(), strict=True):
+        yield Group(count, length)
+
+
+def _firsts(groups: Sequence[Group], device: torch.device) -> torch.Tensor:
+    """Where each row begins among all tokens."""
+    lengths = torch.tensor([group.length for group in groups], device=device)
+    rows = torch.tensor([group.rows for group in groups], device=device)
+    of_rows = torch.repeat_interleave(lengths, rows)
+    return of_rows.cumsum(0) - of_rows
+
+
+def read_encoder(network: PreTrainedModel) -> Encoder | None:
+    """The encoder of a sequence classifier, or None if it is not known to be laid out like BERT."""
+    config = network.config
+    head = _HEADS.get(type(network).__name__)
+    activation = getattr(config, "hidden_act", None)
+    if head is None or activation not in ELEMENTWISE or getattr(config, "is_decoder", False):
+        return None
+    hidden, squash, output = head
+    layers = network.base_model.get_submodule("encoder.layer")
+    return Encoder(
+        layers=tuple(_layer(layer) for layer in layers.children()),
+        heads=int(config.num_attention_heads),
+        activation=activation,
+        hidden=Dense(_linear(network, hidden)),
+        squash=squash,
+        output=Dense(_linear(network, output)),
+    )
+
+
+# Where the two linear layers of a classifier's head are, and what stands between them.
+_HEADS = {
+    "BertForSequenceClassification": ("bert.pooler.dense", "tanh", "classifier"),
+    "RobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
+    "XLMRobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
+}
+
+
+def _layer(module: nn.Module) -> Layer:
+    def dense(name: str) -> Dense:
+        return Dense(_linear(module, name))
+
+    def norm(name: str) -> nn.LayerNorm:
+        found = module.get_submodule(name)
+        assert isinstance(found, nn.LayerNorm)
+        return found
+
+    return Layer(
+        query=dense("attention.self.query"),
+        key=dense("attention.self.key"),
+        value=dense("attention.self.value"),
+        merge=dense("attention.output.dense"),
+        after_attention=norm("attention.output.LayerNorm"),
+        widen=dense("intermediate.dense"),
+        narrow=dense("output.dense"),
+        after_feed_forward=norm("output.LayerNorm"),
+    )
+
+
+def _linear(module: nn.Module, name: str) -> nn.Linear:
+    found = module.get_submodule(name)
+    assert isinstance(found, nn.Linear)
+    return found
