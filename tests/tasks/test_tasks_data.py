@@ -9,8 +9,10 @@ import pytest
 
 from tasks.eraser import eraser
 from tasks.example import Example, Task
+from tasks.goemotions import goemotions
 from tasks.local import local
 from tasks.tweet_sentiment import tweet_sentiment
+from tasks.unfair_tos import unfair_tos
 
 pytestmark = pytest.mark.data
 
@@ -80,3 +82,20 @@ def test_go_emotions_as_local_files(data: Path) -> None:
     )
     assert _sizes(task) == (43410, 5426, 5427)
     assert sum(len(e.labels) for e in task.train) / len(task.train) == pytest.approx(1.18, abs=0.01)
+    same = goemotions(path=str(folder))
+    assert same.labels == task.labels
+    assert (same.train, same.dev, same.test) == (task.train, task.dev, task.test)
+
+
+def test_unfair_terms_of_service(data: Path) -> None:
+    path = str(data / "unfair_tos_claudette" / "unfair_tos_en.tar.gz")
+    task = unfair_tos(path=path)
+    assert sum(_sizes(task)) == 17383
+    everything = (*task.train, *task.dev, *task.test)
+    assert sum(not example.labels for example in everything) == 16009
+    counts = {name: sum(k in e.labels for e in everything) for k, name in enumerate(task.labels)}
+    assert counts["limitation_of_liability"] == 490 + 8 and counts["privacy_included"] == 36
+    documents = [{e.id.rpartition("-")[0] for e in split} for split in (task.train, task.dev, task.test)]
+    assert [len(split) for split in documents] == [35, 5, 10]
+    fair = unfair_tos(path=path, min_degree=1)
+    assert sum(len(e.labels) for e in fair.test) > sum(len(e.labels) for e in task.test)
