@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from explainers import averaging
+from explainers.baselines import Baseline
 from explainers.explanation import Explanation
 from explainers.protocol import Request
 from harness.choice import ChosenMetric
@@ -35,6 +37,7 @@ class Loaded:
     abilities: frozenset[str]
     probabilities: NDArray[np.float64]
     _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -51,6 +54,12 @@ class Loaded:
             texts = [example.texts for example in self.trial.task.test]
             self._activations.update(pooled_activations(self.engine, self.model.encode(texts)))
         return self._activations
+
+    def fitted(self, baseline: Baseline) -> Baseline:
+        """A baseline of the trial, fitted to its training texts and the model; once for all that use it."""
+        if baseline not in self._fitted:
+            self._fitted[baseline] = baseline.fitted(self.engine, self.trial.task.train)
+        return self._fitted[baseline]
 
     def targets(self) -> NDArray[np.bool_]:
         """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
@@ -106,7 +115,9 @@ def explain(
     if not (folder / "cell.json").exists():
         before = loaded.engine.counters.copy()
         # Each model has draws of its own: two models' random explanations must not agree by construction.
-        draws = int(key("draws", loaded.weights, cell.explainer_seed), 16)
+        # They go by its name: a weight that differs in its last digit must not change all of them.
+        draws = int(key("draws", loaded.trial.model_key, cell.explainer_seed), 16)
+        baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
         for number, part in enumerate(loaded.parts()):
             path = explanations_path(folder, number)
             if path.exists():
@@ -116,7 +127,7 @@ def explain(
                 Request(example, encoding, np.flatnonzero(row), draws)
                 for example, encoding, row in zip(test[part], encodings, wanted[part], strict=True)
             ]
-            found = cell.method.explainer.explain(loaded.engine, requests, cell.method.baseline)
+            found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
             write_table(seconds_path(folder, number), _seconds(found))
             write_table(path, to_table(record for records in found for record in records))
             tick(len(requests))
@@ -138,7 +149,7 @@ def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> Non
         labels=loaded.trial.task.labels,
         multi_label=loaded.trial.task.multi_label,
         engine=loaded.engine,
-        removal=loaded.trial.choice.removal,
+        removal=loaded.fitted(loaded.trial.choice.removal),
         seed=cell.explainer_seed,
         activations=loaded.activations,
     )

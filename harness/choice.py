@@ -15,12 +15,17 @@ from metrics.subject import Metric
 from tasks.errors import InputError
 
 # What a model that has not been seen yet is taken to be able to do.
-EVERY_ABILITY = frozenset({"gradients", "embeddings", "activations", "mask_token"})
+EVERY_ABILITY = frozenset(
+    {
+        *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
+        *("mask_token", "unk_token"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
-    """An explainer with a baseline, or None for an explainer without one; both names as configured.
+    """An explainer with a baseline (not fitted), or None where it uses none; both names as configured.
 
     identity: everything about the two that can change a number, for `harness.keys.key`.
     """
@@ -42,7 +47,8 @@ class ChosenMetric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """methods: every explainer with every baseline, in order. removal: "absent" to metrics that mask."""
+    """methods: every explainer with every baseline, in order. removal: "absent" to metrics that mask, not
+    fitted."""
 
     methods: tuple[Method, ...]
     metrics: tuple[ChosenMetric, ...]
@@ -58,9 +64,15 @@ def choose(config: DictConfig) -> Choice:
     removal: Baseline = build(next(iter(config.removal.values())))
     if not removal.removes:
         raise InputError(f"baseline {removal.name!r} cannot remove single tokens; choose another removal")
+    if removal.per_target:
+        raise InputError(
+            f"baseline {removal.name!r} means something else for every label, but metrics take tokens away "
+            "from all labels at once; choose another removal, as in baseline@removal=[mean]"
+        )
     methods = _methods(config)
     _check_baselines(list(config.baseline), methods)
-    return Choice(methods, tuple(_metric(entry, config) for entry in config.metric.values()), removal)
+    metrics = tuple(_metric(entry, config, removal) for entry in config.metric.values())
+    return Choice(methods, metrics, removal)
 
 
 def _methods(config: DictConfig) -> tuple[Method, ...]:
@@ -89,7 +101,7 @@ def _check_baselines(names: list[Any], methods: tuple[Method, ...]) -> None:
             )
 
 
-def _metric(entry: Any, config: DictConfig) -> ChosenMetric:
+def _metric(entry: Any, config: DictConfig, removal: Baseline) -> ChosenMetric:
     metric: Metric = build(entry)
-    name = f"{metric.name}-{key('metric', entry, versions(metric), config.removal)}"
+    name = f"{metric.name}-{key('metric', entry, versions(metric), config.removal, versions(removal))}"
     return ChosenMetric(metric, name)

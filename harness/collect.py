@@ -22,10 +22,11 @@ from harness.provenance import library_versions
 from harness.store import Store
 from harness.trial import read_card, read_trial
 from metrics.rows import wide
-from metrics.subject import predicted
+from metrics.subject import gold, predicted
 from results.records import (
     CellScores,
     Group,
+    LabelTexts,
     Method,
     ModelQuality,
     Results,
@@ -50,9 +51,16 @@ class ScoreFile:
     explainer_seed: int
 
     def read(self) -> CellScores:
-        units, _, parts = wide(pd.read_parquet(self.path))
+        units, targets, parts = wide(pd.read_parquet(self.path))
         return CellScores(
-            self.group, self.method, self.metric, self.seed, tuple(units), parts, self.explainer_seed
+            self.group,
+            self.method,
+            self.metric,
+            self.seed,
+            tuple(units),
+            parts,
+            self.explainer_seed,
+            tuple(targets),
         )
 
 
@@ -73,6 +81,7 @@ def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
         timings=[timing for trial in trials for timing in _timings(trial, store)],
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(_texts(trials, store, int(config.report.texts))),
+        labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
     )
 
 
@@ -129,11 +138,25 @@ def _size(trial: Trial) -> TaskSize:
     return TaskSize(task.name, task.labels, *sizes, explained=len(task.test))
 
 
+def _labels(trial: Trial) -> LabelTexts:
+    task = trial.task
+    texts = gold(task.test, len(task.labels)).sum(axis=0)
+    return LabelTexts(group_of(trial), task.labels, tuple(map(int, texts)), len(task.test))
+
+
 def _quality(trial: Trial, store: Store) -> ModelQuality | None:
     record = read_trial(trial, store)
     if record is None:
         return None
-    return ModelQuality(group_of(trial), str(trial.seed), record["macro_f1"], record["label_accuracy"])
+    # Records of earlier versions have no F1 per label.
+    return ModelQuality(
+        group_of(trial),
+        str(trial.seed),
+        record["macro_f1"],
+        record["label_accuracy"],
+        record.get("f1", {}),
+        record.get("micro_f1", float("nan")),
+    )
 
 
 def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[ShownText]:
@@ -147,7 +170,7 @@ def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[Shown
 
 
 def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
-    """The first texts of a trial, each explained for its most probable class."""
+    """The first texts of a trial, explained for the most probable class, or for every label predicted."""
     card = read_card(trial, store)
     assert card is not None
     path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
@@ -160,13 +183,14 @@ def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
     ]
     labels = trial.task.labels
     for row, example in enumerate(trial.task.test[: len(probabilities)]):
-        target = int(probabilities[row].argmax())
+        targets = np.flatnonzero(decided[row])
+        targets = targets if len(targets) else probabilities[row].argmax(keepdims=True)
         shown, place = [], None
         for method, table in tables:
-            here = table[(table["example_id"] == example.id) & (table["target"] == target)]
-            if len(here):
-                place = here.iloc[0]
-                shown.append(ShownScores(method, labels[target], np.asarray(place["scores"], np.float32)))
+            here = table[(table["example_id"] == example.id) & table["target"].isin(targets)]
+            for _, place in here.iterrows():
+                scores = np.asarray(place["scores"], np.float32)
+                shown.append(ShownScores(method, labels[place["target"]], scores))
         if place is None:
             continue
         yield ShownText(

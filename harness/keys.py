@@ -10,8 +10,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-# Raised when the layout of stored files changes, so that older stores are never misread.
-STORE_VERSION = 1
+# Raised when the layout of stored files changes, or what is stored of every cell, so that older stores are
+# never misread.
+STORE_VERSION = 2
 
 
 def key(*parts: Any) -> str:

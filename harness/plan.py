@@ -11,7 +11,7 @@ from harness.build import build
 from harness.choice import Choice, Method, choose
 from harness.keys import key
 from harness.schema import Targets
-from metrics.subject import Metric
+from metrics.subject import Metric, PairMetric
 from tasks.errors import InputError, did_you_mean
 from tasks.example import Task, fingerprint
 from tasks.sampling import limit
@@ -135,6 +135,11 @@ def metric_refusal(metric: Metric, trial: Trial, abilities: frozenset[str]) -> s
     for need in sorted(metric.needs):
         if not has.get(need, need in abilities):
             return reasons.get(need, f"the model gives no {need.replace('_', ' ')}")
+    everywhere = trial.config.targets is Targets.all or (
+        trial.config.targets is Targets.gold and not trial.task.multi_label
+    )
+    if isinstance(metric, PairMetric) and not everywhere:
+        return "two models may explain different classes of a text; set targets=all"
     wanted, explained = getattr(metric, "target", None), trial.config.targets
     if wanted is not None and explained is not Targets.all and wanted != explained.name:
         return (

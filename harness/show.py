@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from explainers import averaging
 from harness.choice import EVERY_ABILITY
 from harness.compose import offered
 from harness.experiment import Experiment
@@ -88,7 +89,7 @@ def plan_text(experiment: Experiment, trials: Sequence[Trial]) -> str:
                 refused[f"  {place}: {cell.refusal}"] = None
                 continue
             stored = (experiment.store.cell(cell.key) / "cell.json").exists()
-            rows = np.array([sum(cell.method.explainer.model_rows(int(n), targets)) for n in lengths])
+            rows = np.array([_model_rows(cell, int(n), targets) for n in lengths])
             left = (0, 0) if stored else (int(rows.sum()), int(rows @ lengths))
             work.append(Work(trial.title, cell.title, stored, *left))
     rows, tokens = sum(cell.rows for cell in work), sum(cell.tokens for cell in work)
@@ -157,6 +158,11 @@ def _offers(group: str) -> Iterable[tuple[str, str]]:
         lines = files("conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8").splitlines()
         comments = (line[2:] for line in lines if line.startswith("# "))
         yield name, next((line for line in comments if not line.startswith("@package")), "")
+
+
+def _model_rows(cell: Cell, words: int, targets: int) -> int:
+    """Forward and backward rows of one text."""
+    return sum(averaging.model_rows(cell.method.explainer, cell.method.baseline, words, targets))
 
 
 def _words(texts: tuple[str, ...]) -> int:

@@ -147,7 +147,9 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
         "weights": weights,
         "accuracy": measured.accuracy,
         "macro_f1": measured.macro_f1,
+        "micro_f1": measured.micro_f1,
         "label_accuracy": measured.label_accuracy,
+        "f1": measured.f1,
     }
     write_json(folder / "trial.json", record)
     return found
@@ -178,6 +180,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "seed": loaded.trial.seed,
         "explainer": cell.method.explainer_name,
         "baseline": cell.method.baseline_name,
+        "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         "explainer_seed": cell.explainer_seed,
         "weights": loaded.weights,
         "explained": loaded.trial.explained,

@@ -37,6 +37,7 @@ class TorchAdapter:
         multi_label: bool = False,
         pad_id: int = 0,
         mask_id: int | None = None,
+        unk_id: int | None = None,
         logits: Callable[[Batch], torch.Tensor] | None = None,
         embed: Callable[[torch.Tensor], torch.Tensor] | None = None,
         logits_from_embeddings: Callable[[torch.Tensor, Batch], torch.Tensor] | None = None,
@@ -50,6 +51,7 @@ class TorchAdapter:
         self.multi_label = multi_label
         self.pad_id = pad_id
         self.mask_id = mask_id
+        self.unk_id = unk_id
         self._encode = encode
         self._logits = logits
         # Left unset when not given, because what a model has is what it can do.
@@ -82,6 +84,7 @@ class BlackBox:
 
     pad_id = 0
     mask_id: int | None = None
+    unk_id: int | None = None
     separator_id = 1
 
     def __init__(

@@ -25,11 +25,13 @@ class Quality:
     """How well a model does on one split; every number from 0 to 1, higher is better.
 
     accuracy: share of texts with exactly the right labels. macro_f1: mean of `f1` over the task's labels.
-    label_accuracy, f1: per label name, presence against absence of that label; F1 is 0 where undefined.
+    micro_f1: of all decisions together. label_accuracy, f1: per label name, presence against absence of that
+    label. F1 is 0 where undefined.
     """
 
     accuracy: float
     macro_f1: float
+    micro_f1: float
     label_accuracy: dict[str, float]
     f1: dict[str, float]
 
@@ -72,6 +74,7 @@ def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Seque
     return Quality(
         accuracy=float((gold == predicted).all(axis=1).mean()),
         macro_f1=float(f1.mean()),
+        micro_f1=float(2 * found.sum() / max(marked.sum(), 1)),
         label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
         f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
     )

@@ -6,7 +6,17 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from explainers.baselines import Baseline, Delete, Mask, Pad, Zero
+from explainers.baselines import (
+    Baseline,
+    Delete,
+    Mask,
+    Mean,
+    Negatives,
+    Pad,
+    RandomTokens,
+    Unknown,
+    Zero,
+)
 from explainers.controls import Gold, Inverted, Random
 from explainers.gradients import Saliency
 from explainers.integrated_gradients import IntegratedGradients
@@ -16,11 +26,11 @@ from models.encoding import Encoding
 from models.protocol import Model
 from models.rows import Rows
 
-EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token"})
+EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token", "unk_token"})
 
 
 @dataclass(frozen=True)
-class OnlyAReference:
+class OnlyAReference(Baseline):
     """A baseline that is an input of its own and cannot take out single tokens."""
 
     name: ClassVar[str] = "blank"
@@ -28,6 +38,7 @@ class OnlyAReference:
     needs: ClassVar[frozenset[str]] = frozenset()
     removes: ClassVar[bool] = False
     references: ClassVar[bool] = True
+    policy: ClassVar[str] = "does not matter"
 
     def rows(self, model: Model, encoding: Encoding, keep: np.ndarray) -> Rows:
         raise NotImplementedError
@@ -45,6 +56,9 @@ class OnlyAReference:
         (Occlusion(), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
         (Inverted(of=Occlusion()), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
         (Occlusion(), Mask(), {"mask_token"}, "baseline 'mask' needs mask token, which the model does not"),
+        (Occlusion(), Unknown(), {"unk_token"}, "baseline 'unk' needs unk token, which the model does not"),
+        (Occlusion(), Mean(), {"embeddings"}, "baseline 'mean' needs embeddings, which the model does not"),
+        (Occlusion(), Negatives(), {"embeddings"}, "baseline 'negatives' needs embeddings, which the model"),
         (Occlusion(), Zero(), {"embeddings"}, "baseline 'zero' needs embeddings, which the model does not"),
     ],
 )
@@ -60,6 +74,8 @@ def test_reasons(explainer: Explainer, baseline: Baseline | None, lacks: set[str
         (Saliency(), Delete()),  # uses none
         (Occlusion(), Delete()),
         (IntegratedGradients(), OnlyAReference()),
+        (IntegratedGradients(), Negatives()),
+        (IntegratedGradients(), RandomTokens()),
         (Gold(), None),
     ],
 )
@@ -71,3 +87,4 @@ def test_a_black_box_is_explained_by_removal_alone():
     nothing = frozenset[str]()
     assert refusal(Occlusion(), Pad(), abilities=nothing, rationales=False) is None
     assert refusal(Occlusion(), Delete(), abilities=nothing, rationales=False) is None
+    assert refusal(Occlusion(), RandomTokens(), abilities=nothing, rationales=False) is None

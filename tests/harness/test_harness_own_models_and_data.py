@@ -76,6 +76,11 @@ def test_several_labels_per_text(tmp_path: Path) -> None:
     agreement = _agreement(table)
     assert agreement["gold"] == 1.0
     assert agreement["integrated_gradients"] > agreement["random"]
+    labels = pd.read_csv(tmp_path / "store" / "experiments" / "mine" / "labels.csv")
+    assert {"human_agreement", "faithfulness", "confidence_indication"} <= set(labels["metric"])
+    assert set(labels["label"].dropna()) == set(TOPICS)
+    of_gold = labels[(labels["explainer"] == "gold") & (labels["metric"] == "human_agreement")]
+    assert set(of_gold["value"]) == {1.0} and min(of_gold["f1"]) > 0.5
 
 
 def test_pairs_of_texts(tmp_path: Path) -> None:

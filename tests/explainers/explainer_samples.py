@@ -1,0 +1,42 @@
+"""Training texts for hand-made models, which then fit any baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from explainer_models import CLS, HandModel, encoding
+
+from explainers.baselines import Baseline
+from models.encoding import Encoding
+from models.engine import Engine
+from tasks.example import Example
+
+UNK = 29
+# Each is read as a special token and these words; they share few with the texts that are explained.
+WORDS = [(22, 23, 24), (23, 25), (24, 24, 26, 27), (28, 22), (25, 27, 28, 28, 23), (26, 22)]
+
+
+def reading(model: HandModel) -> HandModel:
+    """The model, now with an unknown token and able to encode texts of numbers."""
+
+    def encode(texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
+        return [encoding((CLS, *map(int, text.split())), specials=(0,)) for (text,) in texts]
+
+    model.__dict__.update(encode=encode, unk_id=UNK)
+    return model
+
+
+def training_texts(classes: int = 3, *, order: Sequence[int] | None = None) -> list[Example]:
+    """Labelled texts, no label of which is on all; `order` renames them as in explainer_models.smooth."""
+    place = list(order or range(classes))
+    return [
+        Example(f"training {n}", (" ".join(map(str, words)),), (place.index(n % classes),) if n else ())
+        for n, words in enumerate(WORDS)
+    ]
+
+
+def fit(baseline: Baseline | None, model, sample: Sequence[Example] | None = None) -> Baseline | None:
+    """The baseline fitted to a model; without a sample to `training_texts`."""
+    if baseline is None:
+        return None
+    return baseline.fitted(Engine(model), sample or training_texts(len(model.labels)))
