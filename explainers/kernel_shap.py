@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
+from explainers.coalitions import (
+    count_of_size,
+    distinct,
+    drawn_pairs,
+    pair_count,
+    pairs_of_size,
+    size_share,
+    with_complements,
+)
 from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
 from explainers.units import Unit, check_unit
+from explainers.until import Until, until_of
 from tasks.errors import InputError
 
 
@@ -20,39 +29,58 @@ from tasks.errors import InputError
 class KernelShap(Perturbation):
     """Weighted least squares over token coalitions, the sum of scores fixed to f(x) - f(empty).
 
-    With 2^n - 2 <= rows every coalition is asked and the result is the exact Shapley value. Otherwise
-    coalitions are drawn with the Shapley kernel's probability of their size, each with its complement.
-    Source: Lundberg & Lee, NeurIPS 2017; paired draws, Covert & Lee, AISTATS 2021.
+    Coalitions are asked with their complements: all of a single token, of two tokens and so on, as long as
+    the budget has their share of the Shapley kernel's weight to spare; the others are drawn without
+    repetition, their sizes with the kernel's probability. Each size keeps its weight, shared by what was
+    asked of it. With 2^n - 2 <= rows every coalition is asked and the result is the exact Shapley value.
+    Standard error: sandwich over pairs; NaN with fewer pairs than units, which do not determine the fit.
+    Source: Lundberg & Lee, NeurIPS 2017, and its authors' shap (KernelExplainer, outside in); paired draws,
+    Covert & Lee, AISTATS 2021.
     """
 
     rows: int = 200
+    until: Until | None = None
     output: Output = "logit"
     unit: Unit = "token"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "kernel_shap"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
         check_unit(self.name, self.unit)
+        object.__setattr__(self, "until", until_of(self.name, self.until))
         if self.rows < 2:
             raise InputError(f"explainer.kernel_shap.rows is {self.rows}; paired coalitions need at least 2")
 
     def exact(self, players: int) -> bool:
-        """Whether the budget covers every coalition of so many tokens."""
-        return players < 31 and 2**players - 2 <= self.rows
+        """Whether the budget covers every coalition of so many units."""
+        return pair_count(players) <= self.rows // 2
+
+    def complete(self, players: int) -> tuple[int, int]:
+        """Of how many sizes, from a single token on, the budget asks all pairs; and how many pairs remain."""
+        left, share = min(self.rows // 2, pair_count(players)), size_share(players)
+        sizes = np.arange(1, players // 2 + 1)
+        for size, count in zip(sizes.tolist(), count_of_size(players, sizes).tolist(), strict=True):
+            # Rounding must not hide that the last size fits.
+            if left * share[size - 1] / share[size - 1 :].sum() < count * (1 - 1e-9):
+                return size - 1, left
+            left -= int(count)
+        return len(sizes), left
 
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """(R, n) coalitions, without the empty and the full one."""
-        if self.exact(players):
-            everything = np.array(list(product([False, True], repeat=players)), dtype=bool)
-            return everything[1:-1]
-        sizes = np.arange(1, players)
-        weight = 1.0 / (sizes * (players - sizes))
-        drawn = rng.choice(sizes, size=self.rows // 2, p=weight / weight.sum())
-        rank = rng.random((len(drawn), players)).argsort(axis=1).argsort(axis=1)
-        half = rank < drawn[:, None]
-        return np.concatenate([half, ~half])
+        """(R, n) coalitions, each followed by its complement, without the empty and the full one."""
+        whole, left = self.complete(players)
+        parts = [np.zeros((0, players), dtype=bool)]
+        parts += [pairs_of_size(players, size) for size in range(1, whole + 1)]
+        if left:
+            parts.append(drawn_pairs(players, left, rng, smallest=whole + 1))
+        return with_complements(np.concatenate(parts))
+
+    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """(R, n) further drawn coalitions."""
+        whole, left = self.complete(players)
+        return with_complements(drawn_pairs(players, left, rng, smallest=whole + 1))
 
     def solve(
         self,
@@ -61,11 +89,41 @@ class KernelShap(Perturbation):
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
     ) -> Estimate:
-        """(n, K) scores; drawn coalitions weigh the same, enumerated ones by the Shapley kernel."""
-        players = design.shape[1]
-        weights = shapley_kernel(design) if self.exact(players) else np.ones(len(design))
-        coalitions = design.astype(np.float64)
-        return Estimate(constrained_least_squares(coalitions, values - empty, weights, full - empty))
+        """(n, K) scores, and their errors by what the drawn pairs leave unexplained."""
+        players, first = design.shape[1], distinct(design)
+        pairs = design[::2][first]
+        size = np.minimum(pairs.sum(axis=1), (~pairs).sum(axis=1))
+        asked = np.bincount(size, minlength=players + 1)[size]
+        weights = np.repeat(size_share(players)[size - 1] / asked, 2)
+        coalitions = with_complements(pairs).astype(np.float64)
+        answers = values.reshape(-1, 2, values.shape[1])[first].reshape(-1, values.shape[1]) - empty
+        scores = constrained_least_squares(coalitions, answers, weights, full - empty)
+        # What is not drawn, because all pairs of the size are asked, does not vary.
+        drawn = 1.0 - asked / count_of_size(players, size)
+        return Estimate(scores, _sandwich(coalitions, answers, weights, scores, drawn))
+
+
+def _sandwich(
+    design: NDArray[np.float64],
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(n, K) standard errors of a fit to rows (2 P, n) that come in pairs; drawn: (P,) the share of a pair's
+    like that was not asked (finite population correction)."""
+    players, count = design.shape[1], len(drawn)
+    if not (drawn > 0).any():
+        return np.zeros_like(scores)
+    if count < players:
+        return np.full_like(scores, np.nan)
+    centred = design - design.mean(axis=1, keepdims=True)
+    inverse = np.linalg.pinv((centred * weights[:, None]).T @ centred)
+    moved = (centred * weights[:, None]) @ inverse
+    residual = values - design @ scores
+    each = (moved[:, :, None] * residual[:, None, :]).reshape(count, 2, players, -1).sum(axis=1)
+    variance = np.einsum("p,pnk->nk", drawn, each**2)
+    return np.sqrt(variance * count / (count - players + 1))
 
 
 def shapley_kernel(design: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
+from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import conjunction, explain, request, scores, shapley, smooth
 
 from explainers.baselines import Delete, Mask, Pad, Zero
+from explainers.coalitions import size_share
 from explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from explainers.until import Until
 from tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
@@ -92,17 +97,68 @@ def test_the_solution_has_no_better_neighbour():
         assert error(found + 1e-3 * (step - step.mean())) > error(found)
 
 
-def test_drawn_coalitions_are_paired_and_their_sizes_follow_the_kernel():
-    design = KernelShap(rows=20_000).design(30, np.random.default_rng(2))
-    half, other = np.split(design, 2)
-    np.testing.assert_array_equal(half, ~other)
-    sizes = np.bincount(half.sum(axis=1), minlength=31)[1:30] / len(half)
-    expected = 1 / (np.arange(1, 30) * np.arange(29, 0, -1))
-    expected /= expected.sum()
-    # Four standard errors of a share.
-    assert (np.abs(sizes - expected) < 4 * np.sqrt(expected / len(half))).all()
-    # Within a size every token is as likely as another.
-    assert np.abs(half.mean(axis=0) - half.mean()).max() < 0.03
+def test_small_coalitions_are_all_asked_and_the_others_drawn_by_the_kernel():
+    design = KernelShap(rows=6_000).design(30, np.random.default_rng(2))
+    assert len(np.unique(design, axis=0)) == 6_000
+    np.testing.assert_array_equal(design[1::2], ~design[::2])
+    sizes = np.bincount(design.sum(axis=1), minlength=31)
+    assert sizes[1] == sizes[29] == 30
+    assert sizes[2] == sizes[28] == 435
+    # Of the 4060 of three too many are missing; they come with the kernel's probability.
+    drawn = sizes[3:28]
+    expected = 1 / (np.arange(3, 28) * np.arange(27, 2, -1))
+    expected *= drawn.sum() / expected.sum()
+    # Within four standard errors; those of three players repeat in part, and are drawn anew.
+    assert (np.abs(drawn - expected)[2:-2] < 4 * np.sqrt(expected)[2:-2] + 0.05 * expected[2:-2]).all()
+    # Every token is as likely as another.
+    assert np.abs(design[::2][465:].mean(axis=0) - design[::2][465:].mean()).max() < 0.05
+
+
+@pytest.mark.parametrize(("players", "rows"), [(1, 2), (2, 5), (3, 4), (4, 12), (5, 29), (9, 508), (12, 90)])
+def test_the_budget_is_met_and_never_exceeded(players: int, rows: int):
+    design = KernelShap(rows=rows).design(players, np.random.default_rng(0))
+    assert len(design) == min(rows // 2 * 2, 2**players - 2)
+    assert len(np.unique(design, axis=0)) == len(design)
+
+
+def test_every_size_keeps_its_weight():
+    # Worth depends on the size alone, so every fit that respects the sizes is the exact one.
+    game = lambda coalitions: coalitions.sum(axis=1, keepdims=True) ** 2.0  # noqa: E731
+    found, _ = play(KernelShap(rows=60), game, 10)
+    np.testing.assert_allclose(found.scores.mean(), 10.0, atol=1e-12)
+    shares = size_share(10)
+    np.testing.assert_allclose(shares.sum(), 1.0)
+    everything = np.array(list(product([False, True], repeat=10)))[1:-1]
+    weights = shapley_kernel(everything)
+    smaller = np.minimum(everything.sum(axis=1), (~everything).sum(axis=1))
+    np.testing.assert_allclose(np.bincount(smaller, weights)[1:] / weights.sum(), shares)
+
+
+def test_two_standard_errors_hold_the_exact_value():
+    for rows in (60, 200):
+        inside = []
+        for seed in range(40):
+            game = smooth_game(10, seed)
+            found, _ = play(KernelShap(rows=rows), game, 10, seed)
+            assert found.standard_error is not None
+            inside.append(np.abs(found.scores - exact_shapley(game, 10)) <= 2 * found.standard_error)
+        assert 0.8 <= np.mean(inside) <= 0.99
+
+
+def test_standard_errors_are_none_of_nothing_drawn_and_unknown_with_fewer_pairs_than_tokens():
+    found, _ = play(KernelShap(rows=30), smooth_game(5, seed=0), 5)
+    assert found.standard_error is not None
+    assert not found.standard_error.any()
+    found, _ = play(KernelShap(rows=10), smooth_game(9, seed=0), 9)
+    assert found.standard_error is not None
+    assert np.isnan(found.standard_error).all()
+
+
+def test_rounds_go_on_to_the_goal():
+    goal = Until(reliability=None, standard_error=1e-9)
+    found, rounds = play(KernelShap(rows=40, until=goal), table_game(7, seed=4), 7)
+    assert len(rounds) > 2
+    np.testing.assert_allclose(found.scores, exact_shapley(table_game(7, seed=4), 7), atol=1e-9)
 
 
 def test_the_kernel_of_three_players():

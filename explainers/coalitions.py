@@ -1,0 +1,76 @@
+"""Coalitions asked together with their complements."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import comb
+
+
+def pair_count(players: int) -> int:
+    """How many pairs of complementary coalitions there are, the empty and the full one apart."""
+    return 2 ** (players - 1) - 1
+
+
+def every_pair(players: int) -> NDArray[np.bool_]:
+    """(2^(n-1) - 1, n) one of each pair, as `smaller` chooses it."""
+    numbers = np.arange(1, pair_count(players) + 1)[:, None]
+    return smaller((numbers >> np.arange(players - 1, -1, -1)) & 1 == 1)
+
+
+def pairs_of_size(players: int, size: int) -> NDArray[np.bool_]:
+    """(m, n) one of each pair whose smaller coalition has `size` players."""
+    members = np.array(list(combinations(range(players), size)))
+    found = np.zeros((len(members), players), dtype=bool)
+    np.put_along_axis(found, members, True, axis=1)
+    return found[~found[:, 0]] if 2 * size == players else found
+
+
+def count_of_size(players: int, sizes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How many pairs there are whose smaller coalition has so many players."""
+    return comb(players, sizes) / np.where(2 * sizes == players, 2, 1)
+
+
+def size_share(players: int) -> NDArray[np.float64]:
+    """(n // 2,) the Shapley kernel's weight of all pairs whose smaller coalition has 1, 2, ... players.
+
+    Of all coalitions of size s it is 1 / (s (n - s)), in all 1.
+    """
+    sizes = np.arange(1, players // 2 + 1)
+    weight = np.where(2 * sizes == players, 1.0, 2.0) / (sizes * (players - sizes))
+    return weight / weight.sum()
+
+
+def drawn_pairs(
+    players: int, count: int, rng: np.random.Generator, *, smallest: int = 1
+) -> NDArray[np.bool_]:
+    """(count, n) one of each of `count` different pairs, whose smaller coalition has at least `smallest`
+    players, their sizes drawn with the Shapley kernel's weight; there must be so many.
+    """
+    sizes, share = np.arange(smallest, players // 2 + 1), size_share(players)[smallest - 1 :]
+    found: dict[bytes, NDArray[np.bool_]] = {}
+    while len(found) < count:
+        size = rng.choice(sizes, size=count, p=share / share.sum())
+        rank = rng.random((count, players)).argsort(axis=1).argsort(axis=1)
+        for row in smaller(rank < size[:, None]):
+            found.setdefault(row.tobytes(), row)
+    return np.array(list(found.values())[:count], dtype=bool).reshape(count, players)
+
+
+def smaller(coalitions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(R, n) of each coalition and its complement the smaller, or of two halves the one without player 0."""
+    size, players = coalitions.sum(axis=1), coalitions.shape[1]
+    other = (2 * size > players) | ((2 * size == players) & coalitions[:, 0])
+    return coalitions ^ other[:, None]
+
+
+def with_complements(pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(2 P, n) each coalition followed by its complement."""
+    return np.stack([pairs, ~pairs], axis=1).reshape(-1, pairs.shape[1])
+
+
+def distinct(design: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(P,) places among the pairs of a `with_complements` design, each pair once, whichever way round."""
+    return np.unique(smaller(design[::2]), axis=0, return_index=True)[1]

