@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -13,6 +13,8 @@ from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from models.encoding import Encoding
 from models.engine import Engine
+from models.protocol import abilities
+from tasks.errors import InputError
 from tasks.example import Example
 
 BaselineUse = Literal["removal", "reference", "none"]
@@ -25,6 +27,8 @@ class Traits:
     signed: negative scores mean evidence against the target. additive: the scores sum to
     f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs: abilities
     of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses one.
+    refuses: abilities to the reason, in one clause, why the method makes no sense for a model that has all it
+    needs; None if it does.
     """
 
     signed: bool
@@ -32,6 +36,7 @@ class Traits:
     stochastic: bool
     needs: frozenset[str] = frozenset()
     baseline: BaselineUse = "none"
+    refuses: Callable[[frozenset[str]], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +82,10 @@ def refusal(
     if lacking:
         owner = "the task has no" if lacking[0] == "rationales" else "the model gives no"
         return f"{owner} {lacking[0].replace('_', ' ')}"
+    # A model that was not loaded yet shows no layers; what it refuses is found out then.
+    seen = any(ability.startswith("layer:") for ability in abilities)
+    if traits.refuses and seen and (reason := traits.refuses(abilities)):
+        return reason
     if traits.baseline == "none":
         return None
     if baseline is None:
@@ -91,6 +100,13 @@ def refusal(
             f"baseline {baseline.name!r} needs {lacking[0].replace('_', ' ')}, which the model does not give"
         )
     return None
+
+
+def insist(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:
+    """Raise InputError with the reason if the explainer makes no sense on this model and baseline."""
+    reason = refusal(explainer, baseline, abilities=abilities(engine.model), rationales=True)
+    if reason is not None:
+        raise InputError(f"explainer {name!r}: {reason}")
 
 
 def explanation(

@@ -54,6 +54,12 @@ class Arithmetic:
         """
         return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
+    def merge(
+        self, layer: int, linear: Callable[[torch.Tensor], torch.Tensor], heads: torch.Tensor
+    ) -> torch.Tensor:
+        """(N, D): a layer's attended values, heads side by side (N, H * E), through a linear map."""
+        return linear(heads)
+
     def normalise(self, norm: torch.nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
         """Layer normalisation over the last axis."""
         return norm(x)

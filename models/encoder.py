@@ -45,7 +45,8 @@ class Encoder:
     @property
     def steps(self) -> frozenset[str]:
         """As `steps` of models.protocol.OpenModel."""
-        return frozenset({self.activation, self.squash, "attend", "matmul", "softmax", "normalise"})
+        own = {self.activation, self.squash}
+        return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
     def logits(
         self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: Arithmetic, tap: Tap
@@ -83,7 +84,8 @@ class Encoder:
         if first_only:
             states = states[_firsts(groups, states.device)]
         context = self._attend(number, layer.query(states), keys, values, groups, arithmetic, first_only)
-        states = arithmetic.normalise(layer.after_attention, layer.merge(context) + states)
+        merged = arithmetic.merge(number, layer.merge, context)
+        states = arithmetic.normalise(layer.after_attention, merged + states)
         wide = arithmetic.elementwise(self.activation, layer.widen(states))
         return arithmetic.normalise(layer.after_feed_forward, layer.narrow(wide) + states)
 

@@ -1,0 +1,81 @@
+"""Backward passes under a rule: from the target logits to a layer of an open model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.arithmetic import Arithmetic
+from models.paths import Points
+from models.protocol import Batch, OpenModel
+from models.rows import Packed
+from models.tensors import embed, enter, to_batch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PropagationBatch:
+    """What came back to a layer for B paths.
+
+    path: (B,) which path. lengths: (B,). logits: (E, B, K) and states: (E, B, T, D) of the layer, at the
+    path's end and, where the rule compares the two (E = 2), at its start. gradients: (M, B, T, D), what the
+    rule takes for the gradient of each target's logit at the end.
+    """
+
+    path: NDArray[np.intp]
+    lengths: NDArray[np.int32]
+    logits: torch.Tensor
+    states: torch.Tensor
+    gradients: torch.Tensor
+
+
+def propagate(
+    model: OpenModel, points: Points, span: slice, device: str, rule: Arithmetic, layer: str, *, compare: bool
+) -> PropagationBatch:
+    """One backward pass per target for the paths of `span`, each a single point.
+
+    compare: run the starts of the paths as the second half of the batch, for a rule that reads both halves.
+    """
+    at = points.row[span]
+    ends = [points.ends, points.starts] if compare else [points.ends]
+    with torch.no_grad():
+        batches = [to_batch(packed, at, model.pad_id, device) for packed in ends]
+        entry = torch.cat([_entry(model, *pair, at) for pair in zip(ends, batches, strict=True)])
+    targets = torch.from_numpy(points.targets[span]).to(device)
+    found: list[torch.Tensor] = []
+
+    def tap(name: str, states: torch.Tensor) -> torch.Tensor:
+        if name != layer:
+            return states
+        found.append(states.detach().requires_grad_(True))
+        return found[0]
+
+    with torch.enable_grad():
+        logits = model.open_logits(entry, _joined(batches), rule, tap)
+        # Rows do not see each other, so one pass over their sum gives every row its own gradient.
+        asked = logits[: len(at)].gather(1, targets).sum(dim=0)
+        gradients = [
+            torch.autograd.grad(value, found[0], retain_graph=nth < len(asked) - 1)[0][: len(at)]
+            for nth, value in enumerate(asked)
+        ]
+    return PropagationBatch(
+        path=points.path[span],
+        lengths=points.ends.lengths[at],
+        logits=logits.detach().unflatten(0, (len(ends), -1)),
+        states=found[0].detach().unflatten(0, (len(ends), -1)),
+        gradients=torch.stack(gradients),
+    )
+
+
+def _entry(model: OpenModel, packed: Packed, batch: Batch, at: NDArray[np.intp]) -> torch.Tensor:
+    return enter(model, embed(model, packed, at, batch), batch)
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    return Batch(
+        torch.cat([batch.ids for batch in batches]),
+        torch.cat([batch.attention for batch in batches]),
+        torch.cat([batch.segments for batch in batches]),
+    )
