@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,6 +18,8 @@ from metrics.subject import Shard, Subject, gold, predicted
 from metrics.targets import check_choice, chosen, require_explained
 from tasks.errors import InputError
 from tasks.randomness import generator
+
+F1 = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +120,43 @@ class Faithfulness:
         self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""
-        thresholds, curve = macro_f1_curve(parts, index)
-        return (np.diff(thresholds) * (curve[:, 1:] + curve[:, :-1]) / 2).sum(axis=1)
+        return _area(*macro_f1_curve(parts, index))
+
+
+@dataclass(frozen=True, slots=True)
+class FaithfulnessMicro(Faithfulness):
+    """Area under micro-F1 as a function of the share of tokens taken away: every decision counts alike, so
+    frequent labels weigh more. Made of the same ingredients as `Faithfulness`."""
+
+    name: ClassVar[str] = "faithfulness_micro"
+    title: ClassVar[str] = "Faithfulness, micro (AUC-TP)"
+
+    def summarise(
+        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(B,) area under the curve, thresholds in percent and micro-F1 in 0..1, so 0..100 in all."""
+        return _area(*_f1_curve(parts, index, micro_f1))
+
+
+def _area(thresholds: NDArray[np.float64], curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (np.diff(thresholds) * (curve[:, 1:] + curve[:, :-1]) / 2).sum(axis=1)
 
 
 def macro_f1_curve(
     parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Thresholds in percent (steps,), rising, and the macro-F1 there for every resample (B, steps)."""
+    return _f1_curve(parts, index, macro_f1)
+
+
+def _f1_curve(
+    parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp], f1: F1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     thresholds = sorted(
         int(part.removeprefix("predicted@")) for part in parts if part.startswith("predicted@")
     )
     counts = multiplicities(index, len(parts["gold"]))
-    curve = [macro_f1(parts["gold"], parts[f"predicted@{threshold}"], counts) for threshold in thresholds]
+    curve = [f1(parts["gold"], parts[f"predicted@{threshold}"], counts) for threshold in thresholds]
     return np.array(thresholds, dtype=np.float64), np.stack(curve, axis=1)
 
 
@@ -142,10 +168,28 @@ def macro_f1(
     The average is over the labels that occur in gold or predictions of the resample, as scikit-learn does
     for single-label data; NaN if none does.
     """
+    twice_hits, either = _decided(gold, predicted, counts)
+    f1 = ratio(twice_hits, either)
+    return ratio(np.where(either > 0, f1, 0.0).sum(axis=1), (either > 0).sum(axis=1))
+
+
+def micro_f1(
+    gold: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(B,) F1 over all decisions of 0/1 arrays (n, K) together, with each unit taken `counts` (B, n) times.
+
+    The accuracy in a single-label task; NaN if there is no label in gold or predictions.
+    """
+    twice_hits, either = _decided(gold, predicted, counts)
+    return ratio(twice_hits.sum(axis=1), either.sum(axis=1))
+
+
+def _decided(
+    gold: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(B, K) each: twice the true positives, and the gold plus the predicted positives."""
     known = ~(np.isnan(gold) | np.isnan(predicted))
     truth, answer = known & (gold == 1), known & (predicted == 1)
     # Sums of whole numbers are exact, so here a matrix product is safe.
     hits = counts @ (truth & answer).astype(np.float64)
-    either = counts @ truth.astype(np.float64) + counts @ answer.astype(np.float64)
-    f1 = ratio(2.0 * hits, either)
-    return ratio(np.where(either > 0, f1, 0.0).sum(axis=1), (either > 0).sum(axis=1))
+    return 2.0 * hits, counts @ truth.astype(np.float64) + counts @ answer.astype(np.float64)

@@ -47,7 +47,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
         for metric in results.metrics:
             if metric.name in names or group.kind != "mixed":
                 found = estimate(cells.get((group, metric.name), []), metric, bootstrap)
-                rows += _rows(group, methods, metric, found, results, bootstrap)
+                rows += method_rows(group, methods, metric, found, results, bootstrap)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -138,7 +138,7 @@ def _by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str],
     return found
 
 
-def _rows(
+def method_rows(
     group: Group,
     methods: Sequence[Method],
     metric: Metric,
@@ -146,6 +146,7 @@ def _rows(
     results: Results,
     bootstrap: Bootstrap,
 ) -> list[dict[str, object]]:
+    """A row of COLUMNS per method of the group, from what `estimate` found for the metric."""
     nothing = Estimate({}, {})
     candidates = [method for method in methods if method.explainer not in results.controls]
     estimates = [found.get(method, (nothing, 0))[0] for method in candidates]

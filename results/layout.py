@@ -108,7 +108,7 @@ def _grid(group: Group, records: Sequence[Record], metrics: Sequence[Metric]) ->
     seeds: dict[str, int] = {}
     for record in filter(_given, records):
         seeds[record["metric"]] = max(record["n_seeds"], seeds.get(record["metric"], 0))
-    columns = tuple(_column(metric, records) for metric in metrics if metric.name in seeds)
+    columns = tuple(column_of(metric, records) for metric in metrics if metric.name in seeds)
     by_method: dict[Method, dict[str, Record]] = {}
     for record in records:
         by_method.setdefault(_method(record), {})[record["metric"]] = record
@@ -159,7 +159,8 @@ def _left_out(
     return lines
 
 
-def _column(metric: Metric, records: Sequence[Record]) -> Column:
+def column_of(metric: Metric, records: Sequence[Record]) -> Column:
+    """The metric with the decimals that its intervals in the records are worth."""
     decimals = None
     if all(math.isfinite(bound) for bound in metric.bounds):
         widths = [record["high"] - record["low"] for record in records if record["metric"] == metric.name]

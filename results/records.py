@@ -45,7 +45,7 @@ class CellScores:
     """One metric of one cell.
 
     seed: of the trained model, or both of a pair of models ("0-1"). parts: name to (n units, m targets), as
-    from metrics.rows.wide, NaN where absent.
+    from metrics.rows.wide, NaN where absent. targets: the m label indices, -1 for what is about no one label.
     """
 
     group: Group
@@ -55,6 +55,7 @@ class CellScores:
     units: tuple[str, ...]
     parts: Mapping[str, NDArray[np.float64]]
     explainer_seed: int = 0
+    targets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ModelQuality:
-    """How good one classifier is on the test texts; all values in 0..1, NaN where unknown."""
+    """How good one classifier is on the test texts; all values in 0..1, NaN where unknown.
+
+    accuracy, f1: by label.
+    """
 
     group: Group
     seed: str
     macro_f1: float
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    f1: Mapping[str, float] = field(default_factory=dict)
+    micro_f1: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,16 @@ class TaskSize:
     train: int
     dev: int
     test: int
+    explained: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTexts:
+    """A group of a multi-label task: its labels in class order, and how many explained texts have each."""
+
+    group: Group
+    labels: tuple[str, ...]
+    texts: tuple[int, ...]
     explained: int
 
 
@@ -163,7 +179,7 @@ class Results:
     """Everything known about an experiment; whatever is not known is empty.
 
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
-    `random` names the one whose level is drawn as a reference.
+    `random` names the one whose level is drawn as a reference. labels: the groups of multi-label tasks.
     """
 
     name: str
@@ -179,3 +195,4 @@ class Results:
     timings: Sequence[Timing] = ()
     models: Sequence[ModelQuality] = ()
     texts: Sequence[ShownText] = ()
+    labels: Sequence[LabelTexts] = ()

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -19,8 +19,9 @@ from results.comparison import methods_of
 from results.figure_style import Drawing
 from results.heatmap import coloured, marked
 from results.inline_svg import inline
+from results.label_layout import LabelGrid, reading_labels
 from results.layout import ARROWS, MISSING, Grid
-from results.records import Absence, Group, Method, ModelQuality, Results, ShownScores, ShownText
+from results.records import Absence, Group, Method, Results, ShownScores, ShownText
 from results.statistics import Bootstrap
 
 QUESTIONS = {
@@ -81,12 +82,14 @@ def page(
     drawings: Sequence[Drawing],
     timing: pd.DataFrame,
     bootstrap: Bootstrap | None = None,
+    labels: Sequence[LabelGrid] = (),
 ) -> str:
     """The whole page. Whatever is empty is left out, or said to be missing.
 
     timing: as from results.write.timing_table, in seconds. bootstrap: what the grids were made with, for the
-    words about intervals. Equal input gives equal bytes. Names and texts are escaped; a content security
-    policy lets the page run its own script and nothing else.
+    words about intervals. labels: the comparison label by label, of multi-label tasks. Equal input gives
+    equal bytes. Names and texts are escaped; a content security policy lets the page run its own script and
+    nothing else.
     """
     environment = Environment(
         loader=PackageLoader("results", ""),
@@ -111,9 +114,11 @@ def page(
         seeds=_seeds(results),
         readings=[reading(metric) for metric in results.metrics],
         grids=grids,
+        label_grids=labels,
+        reading_labels=reading_labels(bootstrap or Bootstrap()),
         figures=[inline(drawing, place) for place, drawing in enumerate(drawings, 1)],
         clocks=clocks(timing, rank),
-        models=[(model, _accuracies(model)) for model in results.models],
+        models=[(model, _by_label(model.accuracy), _by_label(model.f1)) for model in results.models],
         skipped=skipped(results.absences),
         failures=[absence for absence in results.absences if absence.failed],
         texts=[(text, marked(text) if text.rationales else (), panels(text, rank)) for text in results.texts],
@@ -163,8 +168,8 @@ def _shown(texts: Iterable[ShownText], rank: Rank) -> list[str]:
     return list(dict.fromkeys(method.explainer for method in sorted(methods, key=lambda of: (rank(of), of))))
 
 
-def _accuracies(model: ModelQuality) -> str:
-    return ", ".join(f"{label} {three_digits(value)}" for label, value in model.accuracy.items()) or MISSING
+def _by_label(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{label} {three_digits(value)}" for label, value in values.items()) or MISSING
 
 
 def reading(metric: Metric) -> Reading:

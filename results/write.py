@@ -11,6 +11,8 @@ import pandas as pd
 
 from results.comparison import compare
 from results.figures import drawings
+from results.label_layout import label_grids, labels_markdown
+from results.labels import by_label
 from results.layout import grids
 from results.records import Results, Timing
 from results.report import page
@@ -32,13 +34,16 @@ class Written:
 def write_results(results: Results, folder: Path, bootstrap: Bootstrap) -> Written:
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html.
 
-    All but the timing files and the page, which show wall times, are the same bytes for the same scores.
+    With a multi-label task also labels.{csv,md}, the comparison label by label. All but the timing files and
+    the page, which show wall times, are the same bytes for the same scores.
     """
     comparison = compare(results, bootstrap)
     table = grids(comparison, results.metrics)
     figures = drawings(results, table)
     timing = timing_table(results.timings)
     text = plain(table, bootstrap)
+    labels = by_label(results, bootstrap)
+    of_labels = label_grids(labels, results)
     files = {
         "comparison.csv": comparison.to_csv(index=False, lineterminator="\n").encode(),
         "comparison.md": markdown(table, bootstrap).encode(),
@@ -46,8 +51,11 @@ def write_results(results: Results, folder: Path, bootstrap: Bootstrap) -> Writt
         "comparison.txt": text.encode(),
         "timing.csv": timing.to_csv(index=False, lineterminator="\n").encode(),
         "timing.md": _timing_markdown(timing).encode(),
-        "report.html": page(results, table, figures, timing).encode(),
+        "report.html": page(results, table, figures, timing, labels=of_labels).encode(),
     }
+    if results.labels:
+        files["labels.csv"] = labels.to_csv(index=False, lineterminator="\n").encode()
+        files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
     for drawing in figures:
         files[f"figures/{drawing.name}.svg"] = drawing.svg
         files[f"figures/{drawing.name}.png"] = drawing.png

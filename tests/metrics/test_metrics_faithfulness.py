@@ -24,7 +24,7 @@ from metrics_world import (
 )
 from sklearn.metrics import f1_score
 
-from metrics.faithfulness import Faithfulness, macro_f1, macro_f1_curve
+from metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1, macro_f1_curve, micro_f1
 from metrics.rows import wide
 from metrics.subject import Subject
 from tasks.errors import InputError
@@ -52,6 +52,44 @@ def test_macro_f1_is_that_of_sklearn_on_every_resample(pairs: list[tuple[int, in
 
 def test_macro_f1_without_any_label_is_nan() -> None:
     assert np.isnan(macro_f1(np.zeros((2, 3)), np.zeros((2, 3)), np.ones((1, 2)))[0])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(CLASSES, CLASSES), min_size=1, max_size=12), st.integers(0, 99))
+def test_micro_f1_is_that_of_sklearn_on_every_resample(pairs: list[tuple[int, int]], seed: int) -> None:
+    """The two bits of a class are two labels: none, one or both."""
+    nan: Any = np.nan
+    bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    truth, answer = (bits[list(side)] for side in zip(*pairs, strict=True))
+    index = np.random.default_rng(seed).integers(len(truth), size=(3, len(truth)))
+    counts = np.stack([np.bincount(sample, minlength=len(truth)) for sample in index]).astype(np.float64)
+    found = micro_f1(truth.astype(np.float64), answer.astype(np.float64), counts)
+    for at, sample in enumerate(index):
+        expected = f1_score(truth[sample], answer[sample], average="micro", zero_division=nan)
+        assert found[at] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+def test_micro_f1_of_one_label_per_text_is_the_accuracy() -> None:
+    world = World(keyword_examples(30), keyword_model(strength=1.0))
+    subject = world.subject(Noise())
+    units, _, parts = wide(FaithfulnessMicro().score(subject))
+    shares = [
+        (parts["gold"].argmax(axis=1) == parts[f"predicted@{t}"].argmax(axis=1)).mean()
+        for t in range(0, 101, 10)
+    ]
+    area = FaithfulnessMicro().summarise(parts, np.arange(len(units))[None])[0]
+    assert area == pytest.approx(np.trapezoid(shares, dx=10))
+    # The same ingredients serve both averages.
+    same_table(FaithfulnessMicro().score(subject), Faithfulness().score(subject))
+
+
+def test_texts_without_any_predicted_label_leave_a_shard_without_questions() -> None:
+    model = keyword_model(multi_label=True)
+    model.bias[:] = -50.0
+    subject = World([example("a", "the film", []), example("b", "a story", [1])], model).subject(oracle)
+    _, labels, parts = wide(Faithfulness().score(subject))
+    assert labels == [0, 1, 2] and parts["gold"].sum() == 1
+    assert not any(parts[f"predicted@{t}"].any() for t in range(0, 101, 10))
 
 
 @pytest.mark.parametrize("explainer", [oracle, Noise(), inverted])
