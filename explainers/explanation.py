@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from explainers.reliability import reliability
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -28,9 +30,9 @@ class Explanation:
 
     scores: (T,) float32, larger means more evidence for `target`; 0 on tokens the method does not score.
     segments, offsets: (T,) which text of a pair, and (T, 2) the character range in it. word_ids: (T,), -1 for
-    special tokens. output_space: "logit",
-    "probability", "log_odds" or "none", the units the scores are in. value_input, value_baseline: the
-    model's output for the target at the input and at the baseline, NaN where the method has none.
+    special tokens. output_space: "logit", "probability", "log_odds" or "none", the units the scores are in.
+    value_input, value_baseline: the model's output for the target at the input and at the baseline, NaN where
+    the method has none.
     standard_error: (T,) how far a score would move under another draw, in its own units, NaN where the budget
     was too small to tell; None where nothing was drawn or nothing is known.
     Raises ValueError, naming the example, on a score that is not finite or an array of the wrong length.
@@ -75,17 +77,8 @@ class Explanation:
 
     @property
     def reliability(self) -> float:
-        """The share of the differences between tokens that is not noise, 0 to 1.
-
-        1 - mean(standard error^2) / var(scores) over content tokens: the correlation to expect between two
-        runs with different seeds (reliability in classical test theory). 0 where the budget was too small
-        for a standard error; NaN where nothing was drawn, or for fewer than two tokens.
-        """
-        content = self.word_ids >= 0
-        if self.standard_error is None or content.sum() < 2:
+        """How much of the order of its content tokens another seed would repeat, 0 to 1
+        (`explainers.reliability`); NaN where nothing was drawn, or for fewer than two tokens."""
+        if self.standard_error is None:
             return float("nan")
-        noise = self.standard_error[content].astype(np.float64)
-        if np.isnan(noise).any():
-            return 0.0
-        spread = float(self.scores[content].astype(np.float64).var(ddof=1))
-        return max(0.0, 1.0 - float((noise**2).mean()) / spread) if spread > 0 else float(not noise.any())
+        return float(reliability(self.scores, self.standard_error, self.word_ids >= 0))

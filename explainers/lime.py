@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
 from explainers.units import Unit, check_unit
+from explainers.until import Until, until_of
 from tasks.errors import InputError
 
 
@@ -18,23 +19,26 @@ from tasks.errors import InputError
 class Lime(Perturbation):
     """LIME with the sampling, distance, kernel and regression of marcotcr/lime's text explainer.
 
-    Every token is a feature (lime's `bow=False`), and all are in the regression (`num_features=n`). Each row
-    removes a uniformly drawn number of tokens; the first row is the full text. kernel_width: of the
-    exponential kernel on 100 x cosine distance. Source: Ribeiro et al., KDD 2016; lime 0.2.0.1.
+    Every unit is a feature, and all are in the regression (`num_features=n`): `unit: word` is lime's
+    `bow=False`, `word_type` its default `bow=True`. Each row removes a uniformly drawn number of units; the
+    first row is the full text. kernel_width: of the exponential kernel on 100 x cosine distance. Source:
+    Ribeiro et al., KDD 2016; lime 0.2.0.1.
     """
 
     rows: int = 1000
     kernel_width: float = 25.0
     ridge: float = 1.0
+    until: Until | None = None
     output: Output = "logit"
     unit: Unit = "token"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "lime"
     traits = Traits(signed=True, additive=False, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
         check_unit(self.name, self.unit)
+        object.__setattr__(self, "until", until_of(self.name, self.until))
         if self.rows < 2:
             raise InputError(f"explainer.lime.rows is {self.rows}; a regression needs at least 2 rows")
         for option in ("kernel_width", "ridge"):
@@ -48,6 +52,10 @@ class Lime(Perturbation):
         order = rng.random((self.rows - 1, players)).argsort(axis=1).argsort(axis=1)
         return np.concatenate([np.ones((1, players), dtype=bool), order >= removed[:, None]])
 
+    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """(rows - 1, n): without the full text again."""
+        return self.design(players, rng)[1:]
+
     def solve(
         self,
         design: NDArray[np.bool_],
@@ -55,23 +63,33 @@ class Lime(Perturbation):
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
     ) -> Estimate:
-        """(n, K) coefficients of the regression."""
+        """(n, K) coefficients of the regression and their standard errors."""
         weights = kernel(design, self.kernel_width)
-        return Estimate(ridge_regression(design.astype(np.float64), values, weights, self.ridge))
+        return Estimate(*ridge_regression(design.astype(np.float64), values, weights, self.ridge))
 
 
 def ridge_regression(
     design: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64], penalty: float
-) -> NDArray[np.float64]:
-    """(n, K) coefficients b minimising sum_r weight_r (value_r - intercept - design_r b)^2 + penalty |b|^2.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n, K) coefficients b minimising sum_r weight_r (value_r - intercept - design_r b)^2 + penalty |b|^2,
+    and their standard errors.
 
-    The intercept is not penalised: it takes up the weighted means.
+    The intercept is not penalised: it takes up the weighted means. The errors are the sandwich estimate HC1
+    (MacKinnon & White 1985), which asks nothing of the residuals but that rows are independent; NaN where
+    rows do not outnumber the n + 1 coefficients.
     """
     share = weights / weights.sum()
     centred = design - share @ design
     weighted = centred.T * weights
     gram = weighted @ centred + penalty * np.eye(design.shape[1])
-    return np.linalg.solve(gram, weighted @ (values - share @ values))
+    from_mean = values - share @ values
+    found = np.linalg.solve(gram, weighted @ from_mean)
+    spare = len(design) - design.shape[1] - 1
+    if spare <= 0:
+        return found, np.full_like(found, np.nan)
+    influence = np.linalg.solve(gram, weighted)
+    variance = influence**2 @ (from_mean - centred @ found) ** 2
+    return found, np.sqrt(variance * len(design) / spare)
 
 
 def kernel(design: NDArray[np.bool_], width: float) -> NDArray[np.float64]:

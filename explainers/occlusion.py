@@ -1,4 +1,4 @@
-"""Occlusion: how much the output falls when one token is absent."""
+"""Occlusion: how much the output falls when one token, or a window of tokens, is absent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
 from explainers.units import Unit, check_unit
+from tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Occlusion(Perturbation):
-    """f(x) - f(x without token t). Source: Zeiler & Fergus, ECCV 2014; on text, Li et al. 2016 (erasure)."""
+    """f(x) - f(x without unit t), or the mean over the windows that cover t.
 
+    window, stride: how many units are absent together, and how far apart windows begin; the last one ends
+    with the text. Source: Zeiler & Fergus, ECCV 2014; on text, Li et al. 2016 (erasure). Windows as in
+    captum.attr.Occlusion.
+    """
+
+    window: int = 1
+    stride: int = 1
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 1
@@ -26,10 +34,19 @@ class Occlusion(Perturbation):
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
         check_unit(self.name, self.unit)
+        if self.window < 1:
+            raise InputError(f"explainer.occlusion.window is {self.window}; expected at least 1")
+        if not 1 <= self.stride <= self.window:
+            raise InputError(
+                f"explainer.occlusion.stride is {self.stride}; expected 1 to the window ({self.window}), or "
+                "some tokens are never absent"
+            )
 
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """(n, n): row t keeps all but token t."""
-        return ~np.eye(players, dtype=bool)
+        """(R, n): row r keeps all but the window that begins at r * stride."""
+        starts = np.arange(0, max(players - self.window, 0) + self.stride, self.stride)[:, None]
+        at = np.arange(players)
+        return (at < starts) | (at >= starts + self.window)
 
     def solve(
         self,
@@ -38,5 +55,6 @@ class Occlusion(Perturbation):
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
     ) -> Estimate:
-        """(n, K) drops of the output."""
-        return Estimate(full - values)
+        """(n, K) mean drops of the output."""
+        absent = (~design).astype(np.float64)
+        return Estimate((absent.T @ (full - values)) / absent.sum(axis=0)[:, None])

@@ -23,6 +23,7 @@ from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from explainers.protocol import Request, explanation
 from explainers.units import Unit, Units, units_of
+from explainers.until import Until
 from models.engine import Answer, Engine
 from models.rows import Rows
 from tasks.errors import InputError, did_you_mean
@@ -71,11 +72,12 @@ class Asking(Protocol):
 
 
 class Perturbation(ABC):
-    """A method given by two pure steps."""
+    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
 
     name: ClassVar[str]
     output: Output
-    unit: Unit
+    unit: Unit = "token"
+    until: Until | None = None
 
     @abstractmethod
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -89,13 +91,37 @@ class Perturbation(ABC):
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
     ) -> Estimate:
-        """Scores from the values (R, K) of the design's rows and of the full and empty input (K,)."""
+        """Scores from the values (R, K) of the design's rows, of one round or of several one after the
+        other, and of the full and empty input (K,)."""
+
+    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """(R, n) the design of a further round."""
+        return self.design(players, rng)
+
+    def exact(self, players: int) -> bool:
+        """Whether one round says everything about a text of so many units."""
+        return False
 
     def converse(self, units: Units, rng: np.random.Generator) -> Conversation:
-        """One round: the design, then the scores."""
+        """The design, then the scores; with a goal, further rounds until it is met."""
         design = self.design(len(units), rng)
         answers = yield design
-        return self.solve(design, answers.values, answers.full, answers.empty)
+        values = answers.values
+        estimate = self.solve(design, values, answers.full, answers.empty)
+        while not self._done(units, estimate):
+            further = self.more(len(units), rng)
+            if not len(further) or (self.until and len(design) + len(further) > self.until.max_rows):
+                break
+            answers = yield further
+            design, values = np.concatenate([design, further]), np.concatenate([values, answers.values])
+            estimate = self.solve(design, values, answers.full, answers.empty)
+        return estimate
+
+    def _done(self, units: Units, estimate: Estimate) -> bool:
+        if self.until is None or estimate.standard_error is None or self.exact(len(units)):
+            return True
+        scores, error = units.spread(estimate.scores), units.spread(estimate.standard_error)
+        return self.until.met(scores, error, units.of >= 0)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
@@ -104,8 +130,14 @@ class Perturbation(ABC):
         return explain_by_asking(self, engine, requests, baseline)
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """The design, the full and the empty text; nothing is differentiated."""
-        return 2 + (len(self.design(tokens, np.random.default_rng(0))) if tokens else 0), 0
+        """The design, the full and the empty text; with a goal, at most. Nothing is differentiated."""
+        if not tokens:
+            return 2, 0
+        rows = len(self.design(tokens, np.random.default_rng(0)))
+        if self.until is not None and not self.exact(tokens):
+            further = len(self.more(tokens, np.random.default_rng(0)))
+            rows += max(0, self.until.max_rows - rows) // max(further, 1) * further
+        return 2 + rows, 0
 
 
 def explain_by_asking(
@@ -199,6 +231,8 @@ class _Dialogue:
             self.waiting = self.conversation.send(Answers(values[2:], values[0], values[1]))
         except StopIteration as end:
             self.estimate, self.waiting = end.value, None
+            # A pool waits for its longest conversation.
+            self.logits, self.known = self.logits[:2], {}
 
 
 def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:

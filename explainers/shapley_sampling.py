@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explainers.perturbation import Estimate, Output, Perturbation, check_output
 from explainers.protocol import Traits
 from explainers.units import Unit, check_unit
+from explainers.until import Until, until_of
 from tasks.errors import InputError
 
 
@@ -18,20 +19,24 @@ from tasks.errors import InputError
 class ShapleySampling(Perturbation):
     """Mean marginal contribution of each token over random orders of adding tokens to the empty text.
 
-    Unbiased, and additive for any number of permutations. Source: Strumbelj & Kononenko 2010; Castro et al.
-    2009. The study draws 25 permutations.
+    Unbiased, and additive for any number of permutations. antithetic: every second permutation is the
+    reverse of the one before, so what a token adds early and late is balanced. Source: Strumbelj & Kononenko
+    2010; Castro et al. 2009; antithetic, Mitchell et al., JMLR 2022. The study draws 25 permutations.
     """
 
     permutations: int = 25
+    antithetic: bool = True
+    until: Until | None = None
     output: Output = "logit"
     unit: Unit = "token"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "shapley_sampling"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
     def __post_init__(self) -> None:
         check_output(self.name, self.output)
         check_unit(self.name, self.unit)
+        object.__setattr__(self, "until", until_of(self.name, self.until))
         if self.permutations < 1:
             raise InputError(
                 f"explainer.shapley_sampling.permutations is {self.permutations}; expected at least 1"
@@ -39,7 +44,10 @@ class ShapleySampling(Perturbation):
 
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """(P * (n + 1), n): for each permutation its prefixes, from the empty text to the full one."""
-        rank = rng.random((self.permutations, players)).argsort(axis=1).argsort(axis=1)
+        drawn = -(-self.permutations // 2) if self.antithetic else self.permutations
+        rank = rng.random((drawn, players)).argsort(axis=1).argsort(axis=1)
+        if self.antithetic:
+            rank = np.stack([rank, players - 1 - rank], axis=1).reshape(-1, players)[: self.permutations]
         added = np.arange(players + 1)
         return (rank[:, None, :] < added[None, :, None]).reshape(-1, players)
 
@@ -50,19 +58,26 @@ class ShapleySampling(Perturbation):
         full: NDArray[np.float64],
         empty: NDArray[np.float64],
     ) -> Estimate:
-        """(n, K) means over permutations of what each token added."""
+        """(n, K) means over permutations of what each token added, and their errors over pairs of them."""
         players = design.shape[1]
-        chains = values.reshape(self.permutations, players + 1, -1)
-        prefixes = design.reshape(self.permutations, players + 1, players)
+        chains = values.reshape(-1, players + 1, values.shape[1])
+        prefixes = design.reshape(-1, players + 1, players)
         gains = np.diff(chains, axis=1)
         # A token is in all prefixes but those before it, so their number is its place in the permutation.
         place = (~prefixes[:, 1:]).sum(axis=1)
         each = np.take_along_axis(gains, place[:, :, None], axis=1)
-        return Estimate(each.mean(axis=0), standard_error_of_mean(each))
+        turn = np.arange(len(each)) % self.permutations
+        return Estimate(each.mean(axis=0), standard_error_of_mean(each, ~(self.antithetic & (turn % 2 == 1))))
 
 
-def standard_error_of_mean(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...) standard error of the mean of independent draws (R, ...); NaN for a single one."""
-    if len(draws) < 2:
+def standard_error_of_mean(draws: NDArray[np.float64], begins: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(...) standard error of the mean of draws (R, ...) that come in independent groups.
+
+    begins: (R,) true where a group begins. Robust to whatever dependence is within a group; for groups of
+    one the textbook formula. NaN for a single group.
+    """
+    starts = np.flatnonzero(begins)
+    if len(starts) < 2:
         return np.full(draws.shape[1:], np.nan)
-    return draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
+    errors = np.add.reduceat(draws - draws.mean(axis=0), starts, axis=0)
+    return np.sqrt((errors**2).sum(axis=0) * len(starts) / (len(starts) - 1)) / len(draws)

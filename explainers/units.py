@@ -1,4 +1,4 @@
-"""What is present or absent as a whole: tokens, words or sentences."""
+"""What is present or absent as a whole: tokens, words, word types or sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from explainers.protocol import Request
 from tasks.errors import InputError, did_you_mean
 
-Unit = Literal["token", "word", "sentence"]
+# A word type is a word wherever it stands, lime's `bow=True`.
+Unit = Literal["token", "word", "word_type", "sentence"]
 
 # A sentence ends at a line break, or at a mark followed by white space.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|\n+")
@@ -20,13 +21,17 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|\n+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """The n players of a text, groups of its content tokens.
+    """The n players of a text, groups of its content tokens, in the order in which they begin.
 
     of: (T,) the unit each token belongs to, -1 for special tokens. names: (n,) their tokens, joined.
+    texts: (n,) their stretches of the text, each up to where the next token begins. segments: (n,) which
+    text of a pair they begin in.
     """
 
     of: NDArray[np.intp]
     names: tuple[str, ...]
+    texts: tuple[str, ...]
+    segments: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,24 +55,12 @@ class Units:
 
 def units_of(request: Request, unit: Unit) -> Units:
     """The units of a request's text."""
-    encoding = request.encoding
-    content = encoding.content
     if unit == "token":
-        groups = np.arange(len(encoding))
-    elif unit == "word":
-        groups = encoding.word_ids.astype(np.intp)
-    else:
-        groups = _sentences(request)
-    of = np.full(len(encoding), -1, dtype=np.intp)
-    distinct, first, of[content] = np.unique(groups[content], return_index=True, return_inverse=True)
-    # Numbered in the order of the text.
-    rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
-    of[content] = rank[of[content]]
-    names = [""] * len(distinct)
-    for token, number in zip(encoding.tokens, of.tolist(), strict=True):
-        if number >= 0:
-            names[number] = f"{names[number]} {token}".lstrip()
-    return Units(of, tuple(names))
+        return _grouped(request, np.arange(len(request.encoding)))
+    if unit == "sentence":
+        return _grouped(request, _sentences(request))
+    words = _grouped(request, request.encoding.word_ids.astype(np.intp))
+    return words if unit == "word" else _types(words)
 
 
 def check_unit(explainer: str, unit: str) -> None:
@@ -75,6 +68,50 @@ def check_unit(explainer: str, unit: str) -> None:
     choices = list(get_args(Unit))
     if unit not in choices:
         raise InputError(f"explainer.{explainer}.unit is {unit!r}; {did_you_mean(str(unit), choices)}")
+
+
+def _grouped(request: Request, groups: NDArray[np.intp]) -> Units:
+    """The units that group content tokens by a number (T,)."""
+    encoding = request.encoding
+    content = encoding.content
+    of = np.full(len(encoding), -1, dtype=np.intp)
+    distinct, first, of[content] = np.unique(groups[content], return_index=True, return_inverse=True)
+    # Numbered in the order of the text.
+    rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
+    of[content] = rank[of[content]]
+    names, texts = [""] * len(distinct), [""] * len(distinct)
+    for token, piece, number in zip(encoding.tokens, _pieces(request), of.tolist(), strict=True):
+        if number >= 0:
+            names[number] = f"{names[number]} {token}".lstrip()
+            texts[number] += piece
+    return Units(of, tuple(names), tuple(texts), encoding.segments[content][np.sort(first)])
+
+
+def _types(words: Units) -> Units:
+    """Equal words as one unit, described by where it first occurs."""
+    # Equal in their text as well as their tokens: words the model does not know share a token.
+    kinds = [(name, text.strip()) for name, text in zip(words.names, words.texts, strict=True)]
+    number = {kind: at for at, kind in enumerate(dict.fromkeys(kinds))}
+    merged = np.array([*(number[kind] for kind in kinds), -1], dtype=np.intp)
+    first = [kinds.index(kind) for kind in number]
+    return Units(
+        merged[words.of],
+        tuple(words.names[at] for at in first),
+        tuple(words.texts[at] for at in first),
+        words.segments[first],
+    )
+
+
+def _pieces(request: Request) -> list[str]:
+    """(T,) the text from where a content token begins to where the next one does; "" for special tokens."""
+    encoding = request.encoding
+    found = [""] * len(encoding)
+    for segment, text in enumerate(request.example.texts):
+        places = np.flatnonzero((encoding.segments == segment) & encoding.content)
+        starts, ends = encoding.offsets[places].T.tolist()
+        for at, start, end, following in zip(places.tolist(), starts, ends, [*starts[1:], 0], strict=False):
+            found[at] = text[start : max(end, following)]
+    return found
 
 
 def _sentences(request: Request) -> NDArray[np.intp]:

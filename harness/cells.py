@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,19 @@ from explainers import averaging
 from explainers.baselines import Baseline
 from explainers.explanation import Explanation
 from explainers.protocol import Request
+from explainers.reliability import unreliable
 from harness.choice import ChosenMetric
 from harness.keys import key
 from harness.plan import Cell, Trial
-from harness.records import read_scores, to_table
+from harness.records import read_checks, read_scores, to_table
 from harness.schema import Targets
 from harness.store import Store, write_json, write_table
 from metrics.dataset_consistency import pooled_activations
 from metrics.subject import CellMetric, Shard, Subject, gold, predicted
 from models.engine import Engine
 from models.protocol import Model
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +93,15 @@ class StoredShards:
         for number, part in enumerate(self.loaded.parts()):
             examples = task.test[part]
             path = explanations_path(self.folder, number)
-            scores, costs = read_scores(path, [example.id for example in examples], len(task.labels))
+            ids = [example.id for example in examples]
+            scores, costs = read_scores(path, ids, len(task.labels))
             encodings = self.loaded.model.encode([example.texts for example in examples])
             content = np.zeros((len(examples), scores.shape[2]), dtype=bool)
             for row, encoding in enumerate(encodings):
                 content[row, : len(encoding)] = encoding.content
-            yield Shard(examples, encodings, self.loaded.probabilities[part], scores, content, costs)
+            probabilities = self.loaded.probabilities[part]
+            checks = partial(read_checks, path, ids, len(task.labels))
+            yield Shard(examples, encodings, probabilities, scores, content, costs, checks)
 
 
 def explanations_path(folder: Path, number: int) -> Path:
@@ -118,6 +126,7 @@ def explain(
         # They go by its name: a weight that differs in its last digit must not change all of them.
         draws = int(key("draws", loaded.trial.model_key, cell.explainer_seed), 16)
         baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
+        said: list[tuple[float, int]] = []  # of every explanation its reliability and its rows
         for number, part in enumerate(loaded.parts()):
             path = explanations_path(folder, number)
             if path.exists():
@@ -130,7 +139,10 @@ def explain(
             found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
             write_table(seconds_path(folder, number), _seconds(found))
             write_table(path, to_table(record for records in found for record in records))
+            said += [(one.reliability, one.cost.forward_rows) for records in found for one in records]
             tick(len(requests))
+        if warning := unreliable(*np.reshape(said, (-1, 2)).T):
+            log.warning("%s, %s: %s", loaded.trial.title, cell.title, warning)
         spent = loaded.engine.counters.since(before)
         describe = {**describe, "seconds_in_model": spent.seconds, "halvings": spent.halvings}
         write_json(folder / "cell.json", describe)

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from explainers.explanation import Cost, Explanation
+from explainers.reliability import reliability
+from metrics.subject import Checks
 
 SCHEMA = pa.schema(
     [
@@ -79,3 +81,18 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
     for row, forward, backward, tokens in zip(rows, *numbers, strict=True):
         costs[row] = Cost(int(forward), int(backward), int(tokens))
     return scores, costs
+
+
+def read_checks(path: Path, ids: Sequence[str], classes: int) -> Checks:
+    """What the explanations of one part say of themselves, in the order of `ids`."""
+    names = ["example_id", "target", "word_ids", "scores", "standard_error", "value_input", "value_baseline"]
+    found = Checks(*(np.full((len(ids), classes), np.nan) for _ in range(3)))
+    row_of = {name: row for row, name in enumerate(ids)}
+    for record in pq.read_table(path, columns=names).to_pylist():
+        at = row_of[record["example_id"]], record["target"]
+        found.effect[at] = record["value_input"] - record["value_baseline"]
+        found.gap[at] = found.effect[at] - sum(record["scores"])
+        if record["standard_error"] is not None:
+            content = np.array(record["word_ids"]) >= 0
+            found.reliability[at] = reliability(record["scores"], record["standard_error"], content)
+    return found

@@ -20,12 +20,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Checks:
+    """What explanations say of themselves, (N, K) each; NaN where undefined or not explained.
+
+    effect: f(x) - f(baseline). gap: what the scores leave of it. reliability: see `explainers.reliability`.
+    """
+
+    effect: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+
+
+def _unchecked() -> Checks:
+    raise NotImplementedError("these shards were made without checks")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Shard:
     """N explained examples, padded to T tokens and K classes.
 
     scores: (N, K, T) float32, NaN for classes that were not explained, 0 on padding. content: (N, T) bool,
     true for tokens of the text, false for special tokens and padding. probabilities: (N, K), the model's
-    output on the full texts. costs: one per example.
+    output on the full texts. costs: one per example. checks: read when asked for, by few metrics.
     """
 
     examples: Sequence[Example]
@@ -34,6 +50,7 @@ class Shard:
     scores: NDArray[np.float32]
     content: NDArray[np.bool_]
     costs: Sequence[Cost]
+    checks: Callable[[], Checks] = _unchecked
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -30,7 +30,9 @@ def reader(path: Path, *, marker: str) -> Reader:
     members = _members(path)
     roots = sorted(PurePosixPath(name).parent for name in members if PurePosixPath(name).name == marker)
     if not roots:
-        raise InputError(f"{path} has no file {marker}; expected the folder of the data set, or an archive of it")
+        raise InputError(
+            f"{path} has no file {marker}; expected the folder of the data set, or an archive of it"
+        )
     root = min(roots, key=lambda folder: len(folder.parts))
     return lambda name: members.get(str(root / _safe(name, str(path))))
 

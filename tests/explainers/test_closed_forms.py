@@ -12,11 +12,15 @@ from explainers.integrated_gradients import IntegratedGradients
 from explainers.kernel_shap import KernelShap
 from explainers.lime import Lime
 from explainers.occlusion import Occlusion
+from explainers.owen import Owen
 from explainers.protocol import Request
 from explainers.shapley_sampling import ShapleySampling
 from tasks.example import Task
 
-ADDITIVE = [Occlusion(), IntegratedGradients(steps=3), ShapleySampling(permutations=2), KernelShap(rows=60)]
+ADDITIVE = [
+    *(Occlusion(), IntegratedGradients(steps=3), ShapleySampling(permutations=2), KernelShap(rows=60)),
+    *(Owen(), Owen(fixed_context=0)),
+]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from explainer_models import explain, request, scores, smooth, values
 from lime.lime_base import LimeBase
+from lime.lime_text import LimeTextExplainer
 from scipy.stats import chisquare
 from sklearn.metrics import pairwise_distances
 
@@ -63,6 +64,57 @@ def test_a_whole_explanation_equals_the_lime_package_on_the_same_masks(baseline)
         np.testing.assert_allclose(found[label], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("bow", [True, False])
+def test_it_is_limes_text_explainer_on_the_texts_that_it_drew(bow: bool):
+    text = "the plot is good and the cast is good but the end is bad"
+    words = text.split()
+    features = list(dict.fromkeys(words)) if bow else words
+    drawn: list[str] = []
+
+    def classify(texts: list[str]) -> np.ndarray:
+        drawn.extend(texts)
+        counts = np.array([[len(t), t.count("good"), 3 * t.count("bad")] for t in texts], dtype=float)
+        share = np.exp(counts / 10)
+        return share / share.sum(axis=1, keepdims=True)
+
+    theirs = LimeTextExplainer(bow=bow, random_state=1, feature_selection="none").explain_instance(
+        text, classify, labels=(0, 1, 2), num_features=len(features), num_samples=80
+    )
+    present = [one.split() for one in drawn]
+    design = np.array(
+        [[w in one for w in features] if bow else [w != "UNKWORDZ" for w in one] for one in present]
+    )
+    probabilities = classify(drawn[:])
+    found = Lime(output="probability").solve(design, probabilities, probabilities[0], probabilities[1])
+    for label in range(3):
+        expected = np.zeros(len(features))
+        for feature, weight in theirs.local_exp[label]:
+            expected[feature] = weight
+        np.testing.assert_allclose(found.scores[:, label], expected, atol=1e-9)
+
+
+def test_standard_errors_are_the_sandwich_of_the_weighted_regression():
+    rng = np.random.default_rng(4)
+    design = Lime(rows=90).design(6, rng)
+    answers, weights = rng.normal(size=(90, 2)), kernel(design, 25.0)
+    _, found = ridge_regression(design.astype(float), answers, weights, 1e-9)
+    full = np.column_stack([np.ones(90), design])
+    bread = np.linalg.inv(full.T * weights @ full)
+    for k in range(2):
+        residual = answers[:, k] - full @ (bread @ (full.T * weights @ answers[:, k]))
+        meat = full.T * (weights * residual) ** 2 @ full
+        variance = bread @ meat @ bread * 90 / (90 - 7)
+        np.testing.assert_allclose(found[:, k], np.sqrt(np.diag(variance))[1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "known"), [(7, False), (8, True)])
+def test_standard_errors_need_more_rows_than_coefficients(rows: int, known: bool):
+    design = Lime(rows=rows).design(6, np.random.default_rng(0)).astype(float)
+    _, error = ridge_regression(design, design[:, :1], np.ones(rows), 1.0)
+    assert np.isfinite(error).all() == known
+    assert np.isnan(error).all() != known
+
+
 def test_the_kernel_is_limes_also_on_the_empty_text():
     design = Lime(rows=200).design(6, np.random.default_rng(0))
     assert (~design).all(axis=1).any()
@@ -82,7 +134,7 @@ def test_a_weak_penalty_finds_the_coefficients_of_a_linear_function():
     rng = np.random.default_rng(2)
     design = Lime(rows=300).design(7, rng).astype(float)
     truth = rng.normal(size=(7, 2))
-    found = ridge_regression(design, design @ truth + 5, kernel(design > 0, 25.0), 1e-9)
+    found = ridge_regression(design, design @ truth + 5, kernel(design > 0, 25.0), 1e-9)[0]
     np.testing.assert_allclose(found, truth, atol=1e-6)
 
 

@@ -84,6 +84,63 @@ def test_it_equals_captums_ablation_and_occlusion_of_ids(model, baseline, toy_ta
                 np.testing.assert_allclose(found[target, content], theirs[0].numpy()[content], atol=1e-5)
 
 
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), (3, 2), (3, 3), (4, 3), (9, 1), (20, 7)])
+@pytest.mark.parametrize("length", [1, 2, 7, 9])
+def test_a_token_gets_the_mean_over_the_windows_that_cover_it(length: int, window: int, stride: int):
+    asked, model = request((4, 9, 5, 12, 7, 20, 11, 6, 15)[:length]), smooth()
+    full = values(model, Mask(), asked.encoding, np.ones(length, dtype=bool))
+    total, count = np.zeros((length, 3)), np.zeros((length, 1))
+    start = 0
+    while not count.all():
+        covered = np.zeros(length, dtype=bool)
+        covered[start : start + window] = True
+        total[covered] += full - values(model, Mask(), asked.encoding, ~covered)
+        count[covered] += 1
+        start += stride
+    found = scores(explain(Occlusion(window=window, stride=stride), model, [asked], Mask())[0]).T
+    np.testing.assert_allclose(found, total / count, atol=1e-6)
+
+
+@pytest.mark.parametrize(("window", "stride"), [(2, 1), (3, 2), (4, 3), (5, 5)])
+def test_windows_are_captums(window: int, stride: int):
+    asked, model = request((4, 9, 5, 12, 7, 20, 11, 6, 15)), smooth()
+    ids = torch.from_numpy(asked.encoding.ids.astype(np.int64))[None]
+
+    def forward(rows: torch.Tensor) -> torch.Tensor:
+        return model.logits(Batch(rows, torch.ones_like(rows, dtype=torch.bool), torch.zeros_like(rows)))
+
+    found = scores(explain(Occlusion(window=window, stride=stride), model, [asked], Mask())[0])
+    for target in range(3):
+        theirs = CaptumOcclusion(forward).attribute(
+            ids, sliding_window_shapes=(window,), strides=stride, baselines=model.mask_id, target=target
+        )
+        np.testing.assert_allclose(found[target], theirs[0].numpy(), atol=1e-6)
+
+
+def test_words_go_as_a_whole_and_share_their_score():
+    asked, model = request((4, 9, 5, 12)), smooth()
+    asked.encoding.word_ids[:] = [0, 0, 1, 2]
+    full = values(model, Pad(), asked.encoding, np.ones(4, dtype=bool))
+    drop = full - values(model, Pad(), asked.encoding, np.array([False, False, True, True]))
+    found = scores(explain(Occlusion(unit="word"), model, [asked], Pad())[0]).T
+    np.testing.assert_allclose(found[0], drop / 2, atol=1e-6)
+    np.testing.assert_allclose(found[1], drop / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0}, r"occlusion\.window is 0; expected at least 1"),
+        ({"window": 2, "stride": 3}, r"occlusion\.stride is 3; expected 1 to the window \(2\)"),
+        ({"stride": 0}, r"occlusion\.stride is 0"),
+        ({"unit": "tokens"}, r"occlusion\.unit is 'tokens'; did you mean 'token'"),
+    ],
+)
+def test_impossible_windows_are_refused(options: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        Occlusion(**options)
+
+
 def test_either_of_two_necessary_words_takes_all_the_credit():
     found = explain(Occlusion(), conjunction(4, 9), [request((4, 7, 9), [0, 1])], Pad())[0]
     np.testing.assert_allclose(scores(found), [[0, 0, 0], [1, 0, 1]])

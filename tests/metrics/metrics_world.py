@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from explainers.explanation import Cost
 from metrics.rows import wide
-from metrics.subject import Shard, Subject
+from metrics.subject import Checks, Shard, Subject
 from models.encoding import Encoding
 from models.rows import Rows
 from tasks.example import Example, Rationale, Span
@@ -196,7 +196,8 @@ class World:
                 exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
                 probabilities = exponent / exponent.sum(axis=1, keepdims=True)
             costs = [Cost(forward_rows=2, backward_rows=1, tokens=9, seconds=0.5) for _ in examples]
-            made.append(Shard(examples, encodings, probabilities, scores, content, costs))
+            checks = Checks(*(np.full(scores.shape[:2], value) for value in (2.0, -0.5, 0.75)))
+            made.append(Shard(examples, encodings, probabilities, scores, content, costs, lambda c=checks: c))
         return made
 
     def subject(self, explainer: Explainer, *, size: int = 7, seed: int = 0, **options: Any) -> Subject:

@@ -50,6 +50,7 @@ def test_the_six_properties_are_measured() -> None:
         "rationale consistency",
         "dataset consistency",
         "compute time",
+        "numerical quality",
     }
 
 
