@@ -1,0 +1,408 @@
+"""Time Assay against captum, lime and shap, and against the model itself.
+
+    python scripts/bench_peers.py [--quick] [--threads 1 2] [--rounds 5] [--texts 64] [--only NAME ...]
+
+The model is MiniLM with a random head (3 classes, or 28 labels where said), the texts are review sentences of
+6 to 60 words, spread evenly over lengths. Every round takes its own share of the texts (round r the texts r,
+r + rounds, ...), runs peer and Assay on it in one process, in an order that alternates between rounds, and a
+round in which other processes used more than 0.15 of a core is thrown away and repeated. The median ratio of
+the rounds is reported; ratios compare within one run on one machine and nowhere else, and one under 1.1 is no
+claim.
+
+Share of the limit: the time the rows would take at the best time per row, over Assay's time. The best time
+per row is that of the Hugging Face network, on batches of texts of one length without padding, at the best
+batch size for each length, with nothing else done. Shares over 100 % come from asking less: a last layer for
+one token, duplicates dropped, oneDNN's kernels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import peers
+import torch
+from peers import Classifier
+from tqdm import tqdm
+
+from explainers.baselines import Delete, Mask
+from explainers.controls import Random
+from explainers.gradients import InputXGradient, Saliency
+from explainers.guided_backprop import GuidedBackprop
+from explainers.integrated_gradients import IntegratedGradients
+from explainers.kernel_shap import KernelShap
+from explainers.lime import Lime
+from explainers.occlusion import Occlusion
+from explainers.owen import Owen
+from explainers.protocol import Explainer, Request
+from explainers.shapley_sampling import ShapleySampling
+from metrics.faithfulness import Faithfulness
+from metrics.subject import Shard, Subject
+from models.engine import Counters, Engine
+from models.minilm import MiniLM
+from models.transformer_model import TransformerModel
+from tasks.example import Example, Task
+from tasks.randomness import generator
+from tasks.reviews import reviews
+
+QUIET = 0.15  # cores that other processes may use in a round
+TRIES = 4  # times a round is repeated for quiet before the bench gives up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """What is explained: a model as both sides have it, and texts with their encodings."""
+
+    peer: Classifier
+    engine: Engine
+    examples: tuple[Example, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        return [example.texts[0] for example in self.examples]
+
+    def requests(self, targets: Sequence[int]) -> list[Request]:
+        encodings = self.engine.model.encode([example.texts for example in self.examples])
+        return [
+            Request(example, encoding, np.array(targets, dtype=np.intp))
+            for example, encoding in zip(self.examples, encodings, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Race:
+    """One line of the table. bar: the least ratio to the peer with one thread and with two.
+
+    perturbation: whether the rows are forward rows alone, so that they have a limit.
+    """
+
+    name: str
+    labels: int
+    theirs: Callable[[World], object]
+    ours: Callable[[World], object]
+    bar: tuple[float, float]
+    words: tuple[int, int] = (6, 60)
+    perturbation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One side of one round."""
+
+    seconds: float
+    rows: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    theirs: Lap
+    ours: Lap
+    limit: float
+    in_model: float
+    disturbance: float
+
+
+def explained(explainer: Explainer, baseline: Mask | Delete | None, targets: Sequence[int]):
+    """Assay's side of a race with one explainer."""
+    return lambda world: explainer.explain(world.engine, world.requests(targets), baseline)
+
+
+def each(call: peers.Peer, targets: Sequence[int]):
+    """A peer's side: text after text, class after class."""
+    return lambda world: [call(world.peer, text, target) for text in world.texts for target in targets]
+
+
+def races() -> list[Race]:
+    """The table."""
+    one, three, many = (1,), (0, 1, 2), tuple(range(28))
+    lime = explained(Lime(rows=1000, output="probability", unit="word"), Delete(), one)
+
+    def lime_peer(batch_size: int | None):
+        return lambda world: [peers.lime(world.peer, t, one, 1000, batch_size) for t in world.texts]
+
+    def race(name: str, theirs: peers.Peer, ours: Explainer, bar: float, *, targets=one, **rest) -> Race:
+        labels = 28 if len(targets) == 28 else 3
+        return Race(name, labels, each(theirs, targets), explained(ours, Mask(), targets), (bar, bar), **rest)
+
+    return [
+        race("occlusion", peers.occlusion, Occlusion(), 2.0, perturbation=True),
+        race("occlusion, 28 labels", peers.occlusion, Occlusion(), 50.0, targets=many, perturbation=True),
+        race("KernelSHAP, 200 rows", peers.kernel_shap, KernelShap(rows=200), 2.4, perturbation=True),
+        race("Shapley sampling, 25", peers.shapley_sampling, ShapleySampling(25), 2.3, perturbation=True),
+        Race("LIME, 1,000 rows, by 32", 3, lime_peer(32), lime, (2.0, 2.0), perturbation=True),
+        Race("LIME, 1,000 rows, unbatched", 3, lime_peer(None), lime, (2.8, 2.8), perturbation=True),
+        Race(
+            "Owen values, 500 rows",
+            3,
+            lambda world: [peers.owen(world.peer, text, 500) for text in world.texts],
+            explained(Owen(rows=500, output="probability"), Mask(), three),
+            (2.2, 2.2),
+            perturbation=True,
+        ),
+        race("integrated gradients, 50 steps", peers.integrated_gradients, IntegratedGradients(50), 1.35),
+        race(
+            "integrated gradients, 28 labels",
+            peers.integrated_gradients,
+            IntegratedGradients(50),
+            1.6,
+            targets=many,
+        ),
+        Race("LIME, at most 8 words", 3, lime_peer(32), lime, (5.0, 5.0), words=(4, 8), perturbation=True),
+        Race(
+            "saliency",
+            3,
+            each(peers.saliency, one),
+            explained(Saliency("l2"), None, one),
+            (1.5, 1.9),
+        ),
+        Race("faithfulness of 10 explainers", 3, faithfulness_by_batches, faithfulness, (1.5, 1.5)),
+        Race("the study's ten, all classes", 3, study_by_peers, study, (5.0, 5.0)),
+    ]
+
+
+def _scores(world: World, explainer: int) -> list[np.ndarray]:
+    """(K, T) random scores of every text: which tokens they order first does not change the work."""
+    return [
+        np.random.default_rng([explainer, row]).random((3, len(request.encoding)), dtype=np.float32)
+        for row, request in enumerate(world.requests((0,)))
+    ]
+
+
+def faithfulness(world: World) -> None:
+    """Ten explainers' faithfulness, each by the metric."""
+    requests = world.requests((0,))
+    encodings = [request.encoding for request in requests]
+    content = np.zeros((len(encodings), max(map(len, encodings))), dtype=bool)
+    for row, encoding in enumerate(encodings):
+        content[row, : len(encoding)] = encoding.content
+    probabilities = world.engine.probabilities(encodings)
+    for explainer in range(10):
+        scores = np.zeros((len(encodings), 3, content.shape[1]), dtype=np.float32)
+        for row, found in enumerate(_scores(world, explainer)):
+            scores[row, :, : found.shape[1]] = found
+        shard = Shard(list(world.examples), encodings, probabilities, scores, content, [])
+        labels = world.engine.model.labels
+        Faithfulness().score(Subject([shard], labels, False, world.engine, Mask()))
+
+
+def faithfulness_by_batches(world: World) -> None:
+    """The same masks, threshold by threshold, in batches of 32 texts in their order."""
+    tokenizer, network = world.peer.model.tokenizer, world.peer.model.network
+    ids = [world.peer.ids(text)[0] for text in world.texts]
+    predicted = [int(np.argmax(world.peer.predict([text], None))) for text in world.texts]
+    for explainer in range(10):
+        scores = _scores(world, explainer)
+        for threshold in range(0, 101, 10):
+            masked = []
+            for row, label, found in zip(ids, predicted, scores, strict=True):
+                order = np.argsort(-found[label, 1:-1]) + 1
+                changed = row.clone()
+                changed[order[: threshold * len(order) // 100].copy()] = int(world.peer.model.mask_id or 0)
+                masked.append(changed)
+            for start in range(0, len(masked), 32):
+                batch = tokenizer.pad({"input_ids": masked[start : start + 32]}, return_tensors="pt")
+                with torch.no_grad():
+                    network(**batch)
+
+
+def study(world: World) -> None:
+    """The ten explainers of Atanasova et al. 2020, every class."""
+    for explainer in (
+        Random(),
+        Saliency("mean"),
+        Saliency("l2"),
+        InputXGradient("mean"),
+        InputXGradient("l2"),
+        GuidedBackprop("mean"),
+        GuidedBackprop("l2"),
+        Occlusion(),
+        Lime(rows=1000, unit="word"),
+        ShapleySampling(25),
+    ):
+        baseline = None if explainer.traits.baseline == "none" else Mask()
+        explainer.explain(world.engine, world.requests((0, 1, 2)), baseline)
+
+
+def study_by_peers(world: World) -> None:
+    """The same by the peers' own calls: both aggregations of a gradient are two calls, as in a script."""
+    for text in world.texts:
+        for call in (peers.saliency, peers.input_x_gradient, peers.guided_backprop):
+            for target in (0, 1, 2) * 2:
+                call(world.peer, text, target)
+        for call in (peers.occlusion, peers.shapley_sampling):
+            for target in (0, 1, 2):
+                call(world.peer, text, target)
+        peers.lime(world.peer, text, (0, 1, 2), 1000, 32)
+
+
+def build_world(labels: int) -> World:
+    """MiniLM with a random head of so many labels, and no texts yet."""
+    some = (Example("some", ("text",), (0,)),)
+    task = Task("bench", tuple(f"label {k}" for k in range(labels)), train=some, dev=some, test=some)
+    model = MiniLM(init_only=True).untrained(task, 0)
+    model.network.requires_grad_(False)
+    assert isinstance(model, TransformerModel)
+    return World(Classifier(model), Engine(model), ())
+
+
+def sentences(words: tuple[int, int], count: int) -> list[Example]:
+    """Review sentences whose numbers of words are spread evenly over a range."""
+    by_length: dict[int, list[str]] = {}
+    for example in reviews(train=6000).train:
+        by_length.setdefault(len(example.texts[0].split()), []).append(example.texts[0])
+    wanted = np.linspace(words[0], words[1], count).round().astype(int).tolist()
+    rng, found = generator("bench_peers", *words), []
+    for number, length in enumerate(wanted):
+        near = min((other for other in by_length if by_length[other]), key=lambda other: abs(other - length))
+        at = int(rng.integers(len(by_length[near])))
+        found.append(Example(str(number), (by_length[near].pop(at),), (0,)))
+    return found
+
+
+def time_limits(world: World) -> Callable[[int], float]:
+    """The best seconds per row of so many tokens: measured at a few lengths, straight lines between them."""
+    lengths = (6, 10, 16, 24, 36, 50, 70)
+    best = []
+    for length in lengths:
+        seconds = []
+        for tokens in (256, 512, 1024, 2048):
+            rows = max(1, tokens // length)
+            ids = torch.from_numpy(np.random.default_rng(0).integers(1000, 20000, (rows, length)))
+            with torch.inference_mode():
+                for _ in range(3):
+                    began = time.perf_counter()
+                    world.peer.model.network(input_ids=ids)
+                    seconds.append((time.perf_counter() - began) / rows)
+        best.append(min(seconds))
+    return lambda tokens: float(np.interp(tokens, lengths, best)) * max(1.0, tokens / lengths[-1])
+
+
+def busy_elsewhere(call: Callable[[], object]) -> float:
+    """Cores that other processes used while `call` ran."""
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def others() -> float:
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        idle = fields[3] + fields[4]
+        own = os.times()
+        return (sum(fields[:8]) - idle) / ticks - own.user - own.system
+
+    began, before = time.perf_counter(), others()
+    call()
+    return max(0.0, others() - before) / (time.perf_counter() - began)
+
+
+def run_round(race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool) -> Round:
+    """Both sides once."""
+    laps: dict[str, Lap] = {}
+    spent = Counters()
+
+    def theirs() -> None:
+        world.peer.rows = world.peer.tokens = 0
+        began = time.perf_counter()
+        race.theirs(world)
+        laps["theirs"] = Lap(time.perf_counter() - began, world.peer.rows, world.peer.tokens)
+
+    def ours() -> None:
+        nonlocal spent
+        before = world.engine.counters.copy()
+        began = time.perf_counter()
+        race.ours(world)
+        seconds = time.perf_counter() - began
+        spent = world.engine.counters.since(before)
+        laps["ours"] = Lap(seconds, spent.forward_rows, spent.forward_tokens)
+
+    def both() -> None:
+        for side in (theirs, ours) if peer_first else (ours, theirs):
+            side()
+
+    disturbance = busy_elsewhere(both)
+    rows = max(spent.forward_rows, 1)
+    least = limit(round(spent.forward_tokens / rows)) * rows
+    return Round(laps["theirs"], laps["ours"], least, spent.seconds, disturbance)
+
+
+def run_race(race: Race, worlds: dict[int, World], options: argparse.Namespace) -> list[Round]:
+    """Quiet rounds, each on its own share of the texts."""
+    texts = sentences(race.words, options.texts)
+    whole = worlds[race.labels]
+    limit = time_limits(whole)
+    warm = replace(whole, examples=tuple(texts[:1]))
+    run_round(race, warm, limit, peer_first=True)
+    found = []
+    for number in range(options.rounds):
+        share = texts[number :: options.rounds * options.sparse]
+        world = replace(whole, examples=tuple(share))
+        for _ in range(TRIES):
+            done = run_round(race, world, limit, peer_first=number % 2 == 0)
+            if done.disturbance <= QUIET or options.quick:
+                found.append(done)
+                break
+    return found
+
+
+def report(race: Race, rounds: list[Round], threads: int, wanted: int) -> tuple[str, bool]:
+    """A line of the table, and whether its bar is met."""
+    bar = race.bar[threads > 1]
+    if len(rounds) < wanted:
+        return f"| {race.name} | only {len(rounds)} of {wanted} rounds were quiet | | | {bar} x | |", False
+    ratio = statistics.median(done.theirs.seconds / done.ours.seconds for done in rounds)
+    share = statistics.median(done.limit / done.ours.seconds for done in rounds)
+    inside = statistics.median(done.in_model / done.ours.seconds for done in rounds)
+    rows = sum(done.ours.rows for done in rounds), sum(done.theirs.rows for done in rounds)
+    met = ratio >= bar and (not race.perturbation or share >= 0.95)
+    limit = f"{share:.0%}" if race.perturbation else ""
+    spread = f"{min(d.theirs.seconds / d.ours.seconds for d in rounds):.1f} to " + (
+        f"{max(d.theirs.seconds / d.ours.seconds for d in rounds):.1f}"
+    )
+    line = (
+        f"| {race.name} | {ratio:.2f} x ({spread}) | {bar} x | {limit} | {inside:.0%} | "
+        f"{rows[0]:,} / {rows[1]:,} | {'met' if met else 'missed'} |"
+    )
+    return line, met
+
+
+def chosen(names: Sequence[str]) -> Iterator[Race]:
+    for race in races():
+        if not names or any(name.lower() in race.name.lower() for name in names):
+            yield race
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few short texts, one round: is it all there?")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=64)
+    parser.add_argument("--sparse", type=int, default=1, help="take every n-th text of a round's share only")
+    parser.add_argument("--only", nargs="+", default=[], help="parts of the names of races to run")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.texts, options.threads = 1, 1, [1]
+    misses = []
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        worlds = {labels: build_world(labels) for labels in (3, 28)}
+        print(f"\n{threads} thread{'s' * (threads > 1)}, {options.rounds} rounds, {options.texts} texts\n")
+        print("| work | ratio to the peer (rounds) | bar | share of the limit | in the model | rows | |")
+        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+        for race in tqdm(list(chosen(options.only)), disable=None):
+            line, met = report(race, run_race(race, worlds, options), threads, options.rounds)
+            print(line, flush=True)
+            misses += [] if met else [f"{race.name} ({threads} thread{'s' * (threads > 1)})"]
+    print(f"\nbar: {'missed: ' + ', '.join(misses) if misses else 'met'}")
+    return bool(misses)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
