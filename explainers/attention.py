@@ -56,7 +56,7 @@ class Attention:
 class AttentionRollout:
     """Attention followed down all layers, whatever the target: product of (mean over heads + identity) / 2.
 
-    The scores sum to 1. Source: Abnar and Zuidema, ACL 2020, equation 1.
+    The scores sum to 1. Source: Abnar and Zuidema, ACL 2020.
     """
 
     version: ClassVar[int] = 1
@@ -78,7 +78,7 @@ class AttentionValueWeighted:
     """Length of the vector that every token adds in the last attention, whatever the target.
 
     The vector is the sum over heads of weight x value, through the map that merges the heads. Source:
-    Kobayashi et al., EMNLP 2020, equation 4.
+    Kobayashi et al., EMNLP 2020.
     """
 
     version: ClassVar[int] = 1
@@ -101,7 +101,7 @@ class AttentionValueWeighted:
 class AttentionXGradient:
     """Attention weight x gradient of the target logit with respect to it, in the last layer, mean over heads.
 
-    Signed. Source: Serrano and Smith, ACL 2019, section 4.
+    Signed. Source: Serrano and Smith, ACL 2019.
     """
 
     version: ClassVar[int] = 1
@@ -127,7 +127,7 @@ class AttentionXGradient:
 class AttentionRelevance:
     """Positive part of attention x gradient of the target logit, followed down all layers.
 
-    Source: Chefer et al., ICCV 2021, equations 5 and 6 (self-attention).
+    Source: Chefer et al., ICCV 2021 (self-attention).
     """
 
     version: ClassVar[int] = 1

@@ -21,8 +21,8 @@ class Relevance(Arithmetic):
     """Backward passes in which value x gradient is a step's relevance, by the rules of AttnLRP.
 
     Linear maps and the largest value: the derivative, which is the epsilon rule with epsilon 0; biases keep
-    their share. One input, one output: all of the relevance passes on (equation 9). Products: half to either
-    factor, all to one if the other is not about the input (equation 7). Softmax: its Taylor expansion, whose
+    their share. One input, one output: all of the relevance passes on. Products: half to either
+    factor, all to one if the other is not about the input. Softmax: its Taylor expansion, whose
     bias keeps a share (proposition 3.1). Normalisation: the deviation is a constant (proposition 3.4).
     Source: Achtibat et al., ICML 2024. Sigmoids are gates and as such constants, all relevance is the
     signal's: Arras et al., WASSA 2017.

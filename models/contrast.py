@@ -17,7 +17,7 @@ class Contrast(Arithmetic):
     """Backward passes carry multipliers, the same for both halves: sum(multiplier * change) of a step's
     inputs is the change of its output, up to rounding.
 
-    One input, one output: change of output / change of input (Shrikumar et al., ICML 2017, equation 11, the
+    One input, one output: change of output / change of input (Shrikumar et al., ICML 2017, the
     rescale rule). Maximum: all of the change belongs to the input that holds the larger of the two maxima,
     as in shap and captum. Products, for which the paper has no rule: each factor's change times the mean of
     the other factor, its Shapley value in a game of two. Softmax and layer normalisation are taken apart

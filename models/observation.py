@@ -70,7 +70,7 @@ class Observer(Arithmetic):
         return linear(heads)
 
     def moved(self) -> torch.Tensor | None:
-        """As in AttentionBatch. Source: Kobayashi et al., EMNLP 2020, equation 4, without its norm."""
+        """As in AttentionBatch. Source: Kobayashi et al., EMNLP 2020, without the norm."""
         if self.merging is None or self.values is None:
             return None
         weighted = (self.weights[-1][:, :, 0, :, None] * self.values).detach().transpose(1, 2).flatten(2)
