@@ -35,7 +35,7 @@ def explain(
     for group in groups:
         for nth, part in enumerate(group.parts):
             for at, records in _of_part(explainer, engine, requests, group.targets, nth, part):
-                costs[at] = _sum(costs[at], records[0].cost)
+                costs[at] = costs[at] + records[0].cost
                 for record in records:
                     drawn[at].setdefault(record.target, []).append(record)
     return [
@@ -93,15 +93,6 @@ def _of_part(
 def _seed(seed: int, nth: int) -> int:
     """The explainer seed of a part; the first keeps the given one, so labels meet the same coalitions."""
     return int(generator(seed, "part", nth).integers(2**63)) if nth else seed
-
-
-def _sum(one: Cost, other: Cost) -> Cost:
-    return Cost(
-        one.forward_rows + other.forward_rows,
-        one.backward_rows + other.backward_rows,
-        one.tokens + other.tokens,
-        one.seconds + other.seconds,
-    )
 
 
 def _mean(records: Sequence[Explanation]) -> Explanation:

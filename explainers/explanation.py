@@ -23,6 +23,15 @@ class Cost:
     tokens: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Cost) -> Cost:
+        """Both together."""
+        return Cost(
+            self.forward_rows + other.forward_rows,
+            self.backward_rows + other.backward_rows,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:

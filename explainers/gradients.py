@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 
 from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
+from explainers.explanation import Explanation
+from explainers.points import Reduce, at_points, pools
 from explainers.protocol import Request, Traits, explanation
-from models.engine import Engine, GradientBatch, Path
+from models.engine import Engine, Path
 from models.rows import full_rows
 from tasks.errors import InputError
 
@@ -35,12 +35,12 @@ class Saliency:
     traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS)
 
     def __post_init__(self) -> None:
-        _check(self.aggregation)
+        check_aggregation(self.aggregation)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
-        return _explain(engine, requests, lambda b: _aggregate(b.gradients.abs(), self.aggregation))
+        return _explain(engine, requests, lambda b: aggregate(b.gradients.abs(), self.aggregation))
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """One forward row, and one backward row per target."""
@@ -59,7 +59,7 @@ class InputXGradient:
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        _check(self.aggregation)
+        check_aggregation(self.aggregation)
 
     @property
     def traits(self) -> Traits:
@@ -68,47 +68,40 @@ class InputXGradient:
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
-        return _explain(engine, requests, lambda b: _aggregate(b.points * b.gradients, self.aggregation))
+        return _explain(engine, requests, lambda b: aggregate(b.points * b.gradients, self.aggregation))
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """One forward row, and one backward row per target."""
         return 1, targets
 
 
-def _aggregate(attributions: torch.Tensor, how: Aggregation) -> torch.Tensor:
-    """(M, B, T) from (M, B, T, D)."""
+def aggregate(attributions: torch.Tensor, how: Aggregation) -> torch.Tensor:
+    """(..., T) from (..., T, D)."""
     return attributions.mean(dim=-1) if how == "mean" else attributions.norm(dim=-1)
 
 
-def _check(aggregation: str) -> None:
+def check_aggregation(aggregation: str) -> None:
     if aggregation not in ("mean", "l2"):
         raise InputError(f"aggregation is {aggregation!r}; expected 'mean' or 'l2'")
 
 
-def _explain(
-    engine: Engine, requests: Sequence[Request], reduce: Callable[[GradientBatch], torch.Tensor]
-) -> list[list[Explanation]]:
-    rows = [full_rows(request.encoding) for request in requests]
-    paths = [Path(row, row, _HERE, request.targets) for row, request in zip(rows, requests, strict=True)]
-    found: list[list[Explanation]] = [[] for _ in requests]
-    began = time.perf_counter()
-    for batch in engine.gradients(paths):
-        scores = reduce(batch).cpu().double().numpy()
-        logits = batch.logits.cpu().double().numpy()
-        seconds = (time.perf_counter() - began) / int(batch.lengths.sum())
-        for at, index in enumerate(batch.path):
-            request, length = requests[index], int(batch.lengths[at])
-            cost = Cost(1, len(request.targets), length, seconds * length)
-            found[index] = [
-                explanation(
-                    request,
-                    target,
-                    scores[nth, at, :length],
-                    output_space="logit",
-                    value_input=float(logits[at, target]),
-                    cost=cost,
-                )
-                for nth, target in enumerate(request.targets.tolist())
-            ]
-        began = time.perf_counter()
+def _explain(engine: Engine, requests: Sequence[Request], reduce: Reduce) -> list[list[Explanation]]:
+    found = []
+    for pool in pools(requests, points=1):
+        rows = [full_rows(request.encoding) for request in pool]
+        paths = [Path(row, row, _HERE, request.targets) for row, request in zip(rows, pool, strict=True)]
+        for request, here in zip(pool, at_points(engine, paths, reduce), strict=True):
+            found.append(
+                [
+                    explanation(
+                        request,
+                        target,
+                        here.values[nth, 0],
+                        output_space="logit",
+                        value_input=float(here.logits[0, target]),
+                        cost=here.cost,
+                    )
+                    for nth, target in enumerate(request.targets.tolist())
+                ]
+            )
     return found

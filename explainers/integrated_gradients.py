@@ -1,23 +1,37 @@
-"""Integrated gradients, where the model's first layer reads (models.protocol.EntryModel)."""
+"""Integrated gradients, where the model's first layer reads (models.protocol.EntryModel) or further up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
+from explainers.points import (
+    AtPoints,
+    at_points,
+    check_reference,
+    layer_refusal,
+    pools,
+    straight_paths,
+)
 from explainers.protocol import Request, Traits, explanation
-from models.engine import Answer, Engine, Path
-from models.rows import Rows, full_rows
-from tasks.errors import InputError
+from models.engine import Engine, GradientBatch
+from models.paths import ENTRY, check_layer
+from models.rows import Rows
+from tasks.errors import InputError, did_you_mean
 
-Rule = Literal["gauss_legendre", "riemann_middle"]
+Rule = Literal["gauss_legendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
+
+# Logits; two outputs closer than this are told apart no better than float32 arithmetic allows.
+TINY = 1e-3
+FIRST_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,96 +39,215 @@ class IntegratedGradients:
     """Difference to the baseline x mean gradient of the target logit on the straight path between them.
 
     Signed; the scores sum to f(x) - f(baseline) up to the error of the integration rule, which every record
-    shows as its completeness gap. Special tokens are the same at both ends and get 0. Source: Sundararajan
-    et al., ICML 2017, equation 1; both ends are texts in token ids, the path joins what they become there.
+    shows as its completeness gap. rule: at `steps` points. until: in place of both, as many points as make
+    the gap at most this share of |f(x) - f(baseline)|, at most `max_steps`: 9, 17, 33, ... (nested
+    Clenshaw-Curtis), for each target by itself; with fewer, a small gap is often chance. layer: any of the
+    model's layers; the path is straight there, everything below is as at the text. Special tokens are the
+    same at both ends where the first layer reads and get 0; at inner layers they differ, and keep the scores
+    without which the sum is not complete. Source: Sundararajan et al., ICML 2017, equation 1; both ends are
+    texts in token ids, the path joins what they become at the layer.
     """
 
     steps: int = 50
     rule: Rule = "gauss_legendre"
+    until: float | None = None
+    max_steps: int = 129
+    layer: str = ENTRY
     version: ClassVar[int] = 2
-    traits = Traits(
-        signed=True, additive=True, stochastic=False, needs=frozenset({"gradients"}), baseline="reference"
-    )
+    name: ClassVar[str] = "integrated_gradients"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"explainer.integrated_gradients.steps is {self.steps}; expected at least 1")
-        if self.rule not in ("gauss_legendre", "riemann_middle"):
+        check_rule(self.name, self.rule, self.steps)
+        if self.until is not None and not 0 < self.until < 1:
             raise InputError(
-                f"explainer.integrated_gradients.rule is {self.rule!r}; expected 'gauss_legendre' or "
-                "'riemann_middle'"
+                f"explainer.{self.name}.until is {self.until}; expected a share between 0 and 1, such as 0.01"
             )
+        if self.max_steps < 2**FIRST_LEVEL + 1:
+            raise InputError(
+                f"explainer.{self.name}.max_steps is {self.max_steps}; expected at least {2**FIRST_LEVEL + 1}"
+            )
+
+    @property
+    def traits(self) -> Traits:
+        needs = frozenset({"gradients"} if self.layer == ENTRY else {"gradients", "open_layers"})
+        return Traits(
+            signed=True,
+            additive=True,
+            stochastic=False,
+            needs=needs,
+            baseline="reference",
+            refuses=self._refuses,
+        )
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
-        if baseline is None or not baseline.references:
-            raise InputError(
-                "explainer 'integrated_gradients' starts its path at a baseline that keeps every token's "
-                f"place, not at {baseline.name if baseline else None!r}; choose another"
-            )
+        baseline = check_reference(self.name, baseline)
+        check_layer(engine.model, self.layer)
+        explain = self._at_steps if self.until is None else self._until
+        found: list[list[Explanation]] = []
+        for pool in pools(requests, self.steps if self.until is None else self.max_steps):
+            found += explain(engine, pool, baseline)
+        return found
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """Every step forward and, per target, backward; with `steps` also both ends of the path, with
+        `until` at most so many."""
+        if self.until is None:
+            return self.steps + 2, self.steps * targets
+        most = 2**self._last_level + 1
+        return most, most * targets
+
+    def _refuses(self, abilities: frozenset[str]) -> str | None:
+        return layer_refusal(self.layer, abilities)
+
+    @property
+    def _last_level(self) -> int:
+        return int(np.log2(self.max_steps - 1))
+
+    def _at_steps(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline
+    ) -> Iterator[list[Explanation]]:
         alphas, weights = nodes(self.steps, self.rule)
         began = time.perf_counter()
-        paths = [
-            Path(_reference(engine, request, baseline), full_rows(request.encoding), alphas, request.targets)
-            for request in requests
-        ]
-        scores = [np.zeros((len(request.targets), len(request.encoding))) for request in requests]
-        for batch in engine.gradients(paths):
-            # The difference is the same at every step, so each row can be multiplied before summing.
-            rows = (batch.gradients * batch.difference).sum(dim=-1).cpu().double().numpy()
-            for at, (index, step) in enumerate(zip(batch.path, batch.step, strict=True)):
-                scores[index] += weights[step] * rows[:, at, : batch.lengths[at]]
+        paths = straight_paths(engine, requests, baseline, alphas)
         ends = engine.answers([_ends(engine, request, baseline) for request in requests])
         tokens = sum(len(request.encoding) for request in requests)
         seconds_per_token = (time.perf_counter() - began) / max(tokens, 1)
-        return [
-            self._records(request, of_request, answer, seconds_per_token)
-            for request, of_request, answer in zip(requests, scores, ends, strict=True)
-        ]
+        points = at_points(engine, paths, directional, self.layer, "layer")
+        for request, found, answer in zip(requests, points, ends, strict=True):
+            seconds = seconds_per_token * len(request.encoding)
+            cost = found.cost + Cost(answer.rows, 0, answer.tokens, seconds)
+            values = np.einsum("mst,s->mt", found.values, weights)
+            yield _records(request, values, answer.logits[1], answer.logits[0], cost)
 
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """Every step forward and, per target, backward; and both ends of the path."""
-        return self.steps + 2, self.steps * targets
+    def _until(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline
+    ) -> Iterator[list[Explanation]]:
+        texts = [_Progress.of(request, len(engine.model.labels)) for request in requests]
+        for level in range(FIRST_LEVEL, self._last_level + 1):
+            active = [text for text in texts if text.left]
+            alphas, weights = clenshaw_curtis(level)
+            # The even points are those of the grid before.
+            new = alphas if level == FIRST_LEVEL else alphas[1::2]
+            asked = [replace(one.request, targets=one.request.targets[one.left]) for one in active]
+            paths = straight_paths(engine, asked, baseline, new)
+            for text, found in zip(
+                active, at_points(engine, paths, directional, self.layer, "layer"), strict=True
+            ):
+                text.hear(found, weights, self.until or 0.0)
+        for text in texts:
+            yield _records(text.request, text.scores, text.ends[1], text.ends[0], text.cost)
 
-    def _records(
-        self, request: Request, scores: NDArray[np.float64], ends: Answer, seconds_per_token: float
-    ) -> list[Explanation]:
-        """One record per target; scores: (M, T), ends: the answers at the baseline and at the input."""
-        length, targets = len(request.encoding), request.targets.tolist()
-        steps = self.steps if targets else 0
-        cost = Cost(
-            forward_rows=steps + ends.rows,
-            backward_rows=steps * len(targets),
-            tokens=steps * length + ends.tokens,
-            seconds=seconds_per_token * length,
+
+@dataclass(slots=True, eq=False)
+class _Progress:
+    """One text on its way to completeness.
+
+    left: positions of the targets that have not got there. values: (|left|, n + 1, T) at the points so far.
+    scores: (M, T) by the last rule each target was given. ends: (2, K) logits at the baseline and the text.
+    """
+
+    request: Request
+    left: list[int]
+    values: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    cost: Cost = field(default_factory=Cost)
+
+    @staticmethod
+    def of(request: Request, classes: int) -> _Progress:
+        targets, tokens = len(request.targets), len(request.encoding)
+        nothing = np.zeros((targets, 0, tokens))
+        return _Progress(
+            request, [*range(targets)], nothing, np.zeros((targets, tokens)), np.zeros((2, classes))
         )
-        return [
-            explanation(
-                request,
-                target,
-                scores[nth],
-                output_space="logit",
-                value_input=float(ends.logits[1, target]),
-                value_baseline=float(ends.logits[0, target]),
-                cost=cost,
-            )
-            for nth, target in enumerate(targets)
-        ]
+
+    def hear(self, found: AtPoints, weights: NDArray[np.float64], until: float) -> None:
+        """Take the new points of the targets left, and keep those that are not complete."""
+        if self.values.shape[1] == 0:
+            self.values, self.ends = found.values, found.logits[[0, -1]]
+        else:
+            points = self.values.shape[1] + found.values.shape[1]
+            merged = np.empty((len(self.left), points, self.values.shape[2]))
+            merged[:, ::2], merged[:, 1::2] = self.values, found.values
+            self.values = merged
+        self.cost = self.cost + found.cost
+        scores = np.einsum("mst,s->mt", self.values, weights)
+        self.scores[self.left] = scores
+        start, end = self.ends[:, self.request.targets[self.left]]
+        far = np.abs(end - start - scores.sum(axis=1)) > until * np.maximum(np.abs(end - start), TINY)
+        self.left = [nth for nth, still in zip(self.left, far, strict=True) if still]
+        self.values = self.values[far]
+
+
+def check_rule(explainer: str, rule: str, steps: int) -> None:
+    """Raise InputError unless `rule` names an integration rule that has so many steps."""
+    choices = list(get_args(Rule))
+    if rule not in choices:
+        raise InputError(f"explainer.{explainer}.rule is {rule!r}; {did_you_mean(rule, choices)}")
+    least = 2 if rule == "riemann_trapezoid" else 1
+    if steps < least:
+        raise InputError(f"explainer.{explainer}.steps is {steps}; expected at least {least}")
+
+
+def directional(batch: GradientBatch) -> torch.Tensor:
+    """(M, B, T) gradient x difference: the rate of change along the path."""
+    return (batch.gradients * batch.difference).sum(dim=-1)
 
 
 def nodes(steps: int, rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions in (0, 1) and weights summing to 1 of an integration rule."""
+    """Positions in [0, 1] and weights summing to 1 of an integration rule.
+
+    The rules are captum's but for the trapezoids, whose weights sum to (steps - 1) / steps there.
+    """
     if rule == "gauss_legendre":
         x, w = np.polynomial.legendre.leggauss(steps)
         return (1 + x) / 2, w / 2
-    return (np.arange(steps) + 0.5) / steps, np.full(steps, 1.0 / steps)
+    if rule == "riemann_trapezoid":
+        weights = np.full(steps, 1.0 / (steps - 1))
+        weights[[0, -1]] /= 2
+        return np.linspace(0, 1, steps), weights
+    shift = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[rule]
+    return (np.arange(steps) + shift) / steps, np.full(steps, 1.0 / steps)
 
 
-def _reference(engine: Engine, request: Request, baseline: Baseline) -> Rows:
-    return baseline.rows(engine.model, request.encoding, ~request.encoding.content[None])
+def clenshaw_curtis(level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The n + 1 = 2 ** level + 1 points of [0, 1], ends included, and their weights, summing to 1.
+
+    Every other point is one of the level below. Exact for polynomials of degree n (Clenshaw & Curtis 1960).
+    """
+    n = 2**level
+    j = np.arange(n + 1)
+    k = np.arange(1, n // 2 + 1)
+    halved = np.where(k == n // 2, 1.0, 2.0) / (4.0 * k**2 - 1)
+    weights = (1 - np.cos(2 * np.pi * np.outer(j, k) / n) @ halved) / n
+    weights[[0, -1]] /= 2
+    return (1 - np.cos(np.pi * j / n)) / 2, weights
 
 
 def _ends(engine: Engine, request: Request, baseline: Baseline) -> Rows:
     content = request.encoding.content
     return baseline.rows(engine.model, request.encoding, np.stack([~content, np.ones_like(content)]))
+
+
+def _records(
+    request: Request,
+    scores: NDArray[np.float64],
+    value_input: NDArray[np.float64],
+    value_baseline: NDArray[np.float64],
+    cost: Cost,
+) -> list[Explanation]:
+    """One record per target; scores: (M, T), values: (K,)."""
+    return [
+        explanation(
+            request,
+            target,
+            scores[nth],
+            output_space="logit",
+            value_input=float(value_input[target]),
+            value_baseline=float(value_baseline[target]),
+            cost=cost,
+        )
+        for nth, target in enumerate(request.targets.tolist())
+    ]

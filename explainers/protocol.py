@@ -82,8 +82,8 @@ def refusal(
     if lacking:
         owner = "the task has no" if lacking[0] == "rationales" else "the model gives no"
         return f"{owner} {lacking[0].replace('_', ' ')}"
-    # A model that was not loaded yet shows no layers; what it refuses is found out then.
-    seen = any(ability.startswith("layer:") for ability in abilities)
+    # A model that was not loaded yet shows no layers or steps; whether it is refused is found out then.
+    seen = any(":" in ability for ability in abilities)
     if traits.refuses and seen and (reason := traits.refuses(abilities)):
         return reason
     if traits.baseline == "none":

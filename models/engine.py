@@ -16,14 +16,37 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.arithmetic import Arithmetic
 from models.encoding import Encoding
-from models.paths import GradientBatch, Path, differentiate, groups, lay_out
-from models.protocol import ActivationModel, EmbeddingModel, Model, probabilities
+from models.memory import give_back
+from models.observation import AttentionBatch, observe
+from models.paths import (
+    ENTRY,
+    GradientBatch,
+    Path,
+    Points,
+    Straight,
+    check_layer,
+    differentiate,
+    groups,
+    lay_out,
+)
+from models.propagation import PropagationBatch, propagate
+from models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
 from models.rows import Packed, Rows, batches, full_rows, pack
 from models.tensors import embed, to_batch
 from tasks.errors import InputError
 
-__all__ = ["ActivationBatch", "Answer", "Counters", "Engine", "GradientBatch", "Path"]
+__all__ = [
+    "ActivationBatch",
+    "Answer",
+    "AttentionBatch",
+    "Counters",
+    "Engine",
+    "GradientBatch",
+    "Path",
+    "PropagationBatch",
+]
 
 Result = TypeVar("Result")
 
@@ -31,6 +54,8 @@ Result = TypeVar("Result")
 SMALL_MODEL_PARAMETERS = 5_000_000
 SMALL_MODEL_BUDGET = 16_384
 LARGE_MODEL_BUDGET = 1_024
+# Often enough that memory stays flat, seldom enough that it costs no time.
+BATCHES_PER_TRIM = 128
 
 
 @dataclass(slots=True)
@@ -83,6 +108,7 @@ class Engine:
     device: str = "cpu"
     budget: int | None = None
     counters: Counters = field(default_factory=Counters)
+    batches: int = 0
 
     def __post_init__(self) -> None:
         if self.budget is None:
@@ -109,28 +135,81 @@ class Engine:
             start += len(rows)
         return found
 
+    def embed(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(N, D) float32 token embeddings of ids (N,). The model must be an EmbeddingModel."""
+        with torch.inference_mode():
+            asked = torch.from_numpy(ids.astype(np.int64))[:, None].to(self.device)
+            return cast(EmbeddingModel, self.model).embed(asked)[:, 0].float().cpu().numpy()
+
     def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
         """(N, K) probabilities of the examples as they are."""
         rows = self.logits([full_rows(encoding) for encoding in encodings])
         logits = np.concatenate([np.empty((0, len(self.model.labels))), *rows])
         return probabilities(torch.from_numpy(logits), multi_label=self.model.multi_label).numpy()
 
-    def gradients(self, paths: Sequence[Path]) -> Iterator[GradientBatch]:
+    def gradients(
+        self, paths: Sequence[Path], layer: str = ENTRY, straight: Straight = "entry"
+    ) -> Iterator[GradientBatch]:
         """Gradients of the target logits at every point of every path, with respect to what the first layer
-        reads: the token embeddings, with positions and segments where the model adds them there.
+        reads (the token embeddings, with positions and segments where the model adds them there), or to an
+        inner layer of an OpenModel, where the paths can also be straight.
 
-        Batches come in no order of the paths; reduce them as they come, they are large. A path without
-        targets gives no batch. The model must be an EmbeddingModel. Raises InputError on a path whose ends
-        differ in length.
+        Reduce the batches as they come, they are large. Paths come in any order, the points of one in theirs,
+        one after the other. A path without targets gives no batch. The model must be an EmbeddingModel.
+        Passes up to a layer, for the start of a path there, are not counted. Raises InputError on a path
+        whose ends differ in length, and on an unknown layer.
         """
+        check_layer(self.model, layer)
         model = cast(EmbeddingModel, self.model)
         for chosen in groups(paths):
             points = lay_out(paths, chosen)
-            for span, batch in self._run(
-                points.lengths, lambda span, points=points: differentiate(model, points, span, self.device)
-            ):
+
+            def run(span: slice, points: Points = points) -> GradientBatch:
+                return differentiate(model, points, span, self.device, layer, straight)
+
+            for span, batch in self._run(points.lengths, run):
                 _check_finite(batch.logits.cpu().numpy(), points.lengths[span])
                 self.counters.backward_rows += len(batch.path) * len(batch.gradients)
+                yield batch
+                del batch
+
+    def propagate(
+        self, paths: Sequence[Path], rule: Arithmetic, *, layer: str = ENTRY, compare: bool = False
+    ) -> Iterator[PropagationBatch]:
+        """What `rule` passes back from the target logits to a layer, at the end of every path.
+
+        compare: the rule reads the paths' starts, too (models.propagation). Order, and paths without targets
+        or with ends of different length, as in `gradients`. The model must be an OpenModel. Raises InputError
+        on an unknown layer.
+        """
+        check_layer(self.model, layer)
+        model, ends = cast(OpenModel, self.model), 1 + compare
+        for chosen in groups(paths):
+            points = lay_out(paths, chosen)
+
+            def run(span: slice, points: Points = points) -> PropagationBatch:
+                return propagate(model, points, span, self.device, rule, layer, compare=compare)
+
+            for span, batch in self._run(points.lengths, run, ends):
+                _check_finite(batch.logits.transpose(0, 1).cpu().numpy(), points.lengths[span])
+                self.counters.backward_rows += ends * len(batch.path) * len(batch.gradients)
+                yield batch
+
+    def attention(self, paths: Sequence[Path], *, differentiate: bool) -> Iterator[AttentionBatch]:
+        """Attention in the ends of all paths, with the gradients of the target logits if `differentiate`.
+
+        Order, and paths without targets, as in `gradients`. The model must be an OpenModel that attends.
+        """
+        model = cast(OpenModel, self.model)
+        for chosen in groups(paths):
+            points = lay_out(paths, chosen)
+
+            def run(span: slice, points: Points = points) -> AttentionBatch:
+                return observe(model, points, span, self.device, differentiate=differentiate)
+
+            for span, batch in self._run(points.lengths, run):
+                _check_finite(batch.logits.cpu().numpy(), points.lengths[span])
+                self.counters.backward_rows += differentiate * batch.path.size * points.targets.shape[1]
                 yield batch
 
     def activations(self, encodings: Sequence[Encoding]) -> Iterator[ActivationBatch]:
@@ -146,12 +225,15 @@ class Engine:
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
 
     def _run(
-        self, lengths: NDArray[np.int32], call: Callable[[slice], Result]
+        self, lengths: NDArray[np.int32], call: Callable[[slice], Result], ends: int = 1
     ) -> Iterator[tuple[slice, Result]]:
-        """Call on batch after batch of rows of ascending length; halve the budget when memory runs out."""
+        """Call on batch after batch of rows of ascending length; halve the budget when memory runs out.
+
+        ends: how many rows of the model a row stands for.
+        """
         start = 0
         while start < len(lengths):
-            for span in batches(lengths, self.budget or 1, start):
+            for span in batches(lengths, max(1, (self.budget or 1) // ends), start):
                 began = time.perf_counter()
                 try:
                     result = call(span)
@@ -161,10 +243,15 @@ class Engine:
                     self._halve(lengths[span])
                     break
                 self.counters.seconds += time.perf_counter() - began
-                self.counters.forward_rows += span.stop - span.start
-                self.counters.forward_tokens += int(lengths[span].sum())
+                self.counters.forward_rows += ends * (span.stop - span.start)
+                self.counters.forward_tokens += ends * int(lengths[span].sum())
                 start = span.stop
                 yield span, result
+                # Or it would be in memory while the next one is made.
+                del result
+                self.batches += 1
+                if self.batches % BATCHES_PER_TRIM == 0:
+                    give_back()
 
     def _halve(self, lengths: NDArray[np.int32]) -> None:
         """Lower the budget so that a batch of these rows is cut at least in two."""

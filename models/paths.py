@@ -1,18 +1,40 @@
-"""Points on straight lines between two inputs, where the model's first layer reads, and gradients there."""
+"""Points between two inputs, where the first layer reads or at an inner layer, and gradients there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.protocol import EmbeddingModel
+from models.arithmetic import PLAIN
+from models.protocol import Batch, EmbeddingModel, OpenModel
 from models.rows import Packed, Rows, pack
 from models.tensors import embed, enter, logits_from_entry, to_batch
-from tasks.errors import InputError
+from tasks.errors import InputError, did_you_mean
+from tasks.randomness import generator
+
+ENTRY = "embedding"  # what open models call what their first layer reads
+
+# Where a path is straight: at what the first layer reads, or at the layer whose gradients are asked for.
+Straight = Literal["entry", "layer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Gaussian noise on the end of a path, another draw for each of its points.
+
+    seed: parts of the generator, to which the number of the point is added, so that a draw is the same in any
+    batch. scale: the standard deviation; if `relative`, as a share of the range of the end's values.
+    """
+
+    seed: tuple[object, ...]
+    scale: float
+    relative: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,19 +42,23 @@ class Path:
     """Points on the straight line between two inputs of equal length, as the model's first layer reads them.
 
     start, end: one row each (equal for a plain gradient). alphas: (S,) positions, 1 is `end`.
-    targets: (M,) classes whose logits are differentiated.
+    targets: (M,) classes whose logits are differentiated. noise: moves the end, for each point anew.
+    through: (S, T, D) token embeddings to visit in place of the line's points.
     """
 
     start: Rows
     end: Rows
     alphas: NDArray[np.floating]
     targets: NDArray[np.intp]
+    noise: Noise | None = None
+    through: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GradientBatch:
     """Gradients at B points: path, step: (B,) which path and which of its alphas; lengths: (B,);
-    logits: (B, K); points: (B, T, D); difference: (B, T, D) end minus start; gradients: (M, B, T, D)."""
+    logits: (B, K); points: (B, T, D) the layer's values, gradients: (M, B, T, D) with respect to them;
+    difference: (B, T, D) end minus start, where the path is straight."""
 
     path: NDArray[np.intp]
     step: NDArray[np.intp]
@@ -47,10 +73,12 @@ class GradientBatch:
 class Points:
     """N points of paths with equally many targets, in ascending length.
 
-    starts, ends: the two ends of each path. row: (N,) where in them a point's path is. path, step: (N,)
-    position in the paths asked for, and in that path's alphas. alphas: (N,). targets: (N, M).
+    paths: those asked for. starts, ends: the two ends of each path. row: (N,) where in them a point's path
+    is. path, step: (N,) position in the paths asked for, and in that path's alphas. alphas: (N,).
+    targets: (N, M).
     """
 
+    paths: Sequence[Path]
     starts: Packed
     ends: Packed
     row: NDArray[np.intp]
@@ -88,6 +116,7 @@ def lay_out(paths: Sequence[Path], chosen: Sequence[int]) -> Points:
     steps = [len(path.alphas) for path in sorted_paths]
     row = np.repeat(np.arange(len(order)), steps)
     return Points(
+        paths=paths,
         starts=starts,
         ends=ends,
         row=row,
@@ -98,20 +127,66 @@ def lay_out(paths: Sequence[Path], chosen: Sequence[int]) -> Points:
     )
 
 
-def differentiate(model: EmbeddingModel, points: Points, span: slice, device: str) -> GradientBatch:
+def check_layer(model: object, layer: str) -> None:
+    """Raise InputError unless the model can be followed to the layer; every model can to the entry."""
+    if layer == ENTRY:
+        return
+    if not isinstance(model, OpenModel):
+        raise InputError(
+            f"layer is {layer!r}, but the model does not show its inner layers; choose layer={ENTRY}"
+        )
+    if layer not in model.layers:
+        raise InputError(
+            f"layer is {layer!r}, which the model does not have; {did_you_mean(layer, list(model.layers))}"
+        )
+
+
+def differentiate(
+    model: EmbeddingModel,
+    points: Points,
+    span: slice,
+    device: str,
+    layer: str = ENTRY,
+    straight: Straight = "entry",
+) -> GradientBatch:
     """Gradients of the target logits at the points of `span`, one backward pass per target."""
     at = points.row[span]
+    alphas = torch.from_numpy(points.alphas[span])[:, None, None]
+
+    def between(start: torch.Tensor, end: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
+        return torch.lerp(start, end, alphas.to(end)), end - start
+
     with torch.no_grad():
         batch = to_batch(points.ends, at, model.pad_id, device)
-        reference = to_batch(points.starts, at, model.pad_id, device)
-        end = enter(model, embed(model, points.ends, at, batch), batch)
-        difference = end - enter(model, embed(model, points.starts, at, reference), reference)
-        alphas = torch.from_numpy(points.alphas[span]).to(end)
-        point = end - (1 - alphas)[:, None, None] * difference
+        start, end = _ends(model, points, at, device)
+        end = _moved(end, points, span)
+        point, difference = between(start, end)
+        point = _visited(model, point, batch, points, span)
+        if layer == ENTRY:
+            point.requires_grad_(True)
+            with torch.enable_grad():
+                logits = logits_from_entry(model, point, batch)
+        else:
+            opened = cast(OpenModel, model)
+            if straight == "entry":
+                logits, point = _open(opened, point, batch, layer, lambda value: value)
+            else:
+                # Each path's start is run once, however many of its points are in the batch.
+                once, first, which = np.unique(at, return_index=True, return_inverse=True)
+                below = to_batch(points.ends, once, model.pad_id, device)
+                low = _value(opened, start[torch.from_numpy(first).to(device)], below, layer)
+                low = low[torch.from_numpy(which).to(device)]
+                ends: list[torch.Tensor] = []
+
+                def exchange(high: torch.Tensor) -> torch.Tensor:
+                    ends.append(high)
+                    return between(low, high)[0]
+
+                logits, point = _open(opened, end, batch, layer, exchange)
+                difference = ends[0] - low
     targets = torch.from_numpy(points.targets[span]).to(device)
     with torch.enable_grad():
-        point.requires_grad_(True)
-        logits = logits_from_entry(model, point, batch)
         # Rows do not see each other, so one pass over their sum gives every row its own gradient.
         asked = logits.gather(1, targets).sum(dim=0)
         gradients = [
@@ -127,3 +202,91 @@ def differentiate(model: EmbeddingModel, points: Points, span: slice, device: st
         difference=difference,
         gradients=torch.stack(gradients),
     )
+
+
+def _ends(
+    model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
+    # Points of one path share their ends.
+    once, which = np.unique(at, return_inverse=True)
+    found = []
+    for packed in (points.starts, points.ends):
+        batch = to_batch(packed, once, model.pad_id, device)
+        found.append(
+            enter(model, embed(model, packed, once, batch), batch)[torch.from_numpy(which).to(device)]
+        )
+    return found[0], found[1]
+
+
+def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:
+    """The ends with the noise of their paths, on real tokens only."""
+    rows = zip(points.path[span], points.step[span], points.lengths[span].tolist(), strict=True)
+    for at, (path, step, length) in enumerate(rows):
+        noise = points.paths[path].noise
+        if noise is not None:
+            here = end[at, :length]
+            scale = noise.scale * float(here.max() - here.min()) if noise.relative else noise.scale
+            drawn = generator(*noise.seed, step).standard_normal(tuple(here.shape))
+            end[at, :length] = here + torch.from_numpy(scale * drawn).to(end)
+    return end
+
+
+def _visited(
+    model: EmbeddingModel, point: torch.Tensor, batch: Batch, points: Points, span: slice
+) -> torch.Tensor:
+    """The points of the line, or those that their paths give in place of it."""
+    rows = list(zip(points.path[span], points.step[span], strict=True))
+    given = [(at, points.paths[path].through, step) for at, (path, step) in enumerate(rows)]
+    if all(through is None for _, through, _ in given):
+        return point
+    embeddings = model.embed(batch.ids)
+    which = torch.zeros(len(given), dtype=torch.bool, device=point.device)
+    for at, through, step in given:
+        if through is not None:
+            embeddings[at, : through.shape[1]] = torch.from_numpy(through[step]).to(embeddings)
+            which[at] = True
+    return torch.where(which[:, None, None], enter(model, embeddings, batch), point)
+
+
+def _open(
+    model: OpenModel,
+    entry: torch.Tensor,
+    batch: Batch,
+    layer: str,
+    exchange: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which they have
+    derivatives."""
+    found: list[torch.Tensor] = []
+
+    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name != layer:
+            return value
+        found.append(exchange(value).detach().clone().requires_grad_(True))
+        # Below the layer nothing is kept for the way back.
+        torch.set_grad_enabled(True)
+        return found[0]
+
+    with torch.no_grad():
+        logits = model.open_logits(entry, batch, PLAIN, tap)
+    return logits, found[0]
+
+
+class _Reached(Exception):
+    """The layer has shown its values; nothing above it is needed."""
+
+
+def _value(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> torch.Tensor:
+    """(B, T, D) the layer's values."""
+    found: list[torch.Tensor] = []
+
+    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name == layer:
+            found.append(value)
+            raise _Reached
+        return value
+
+    with torch.no_grad(), suppress(_Reached):
+        model.open_logits(entry, batch, PLAIN, tap)
+    return found[0]

@@ -124,6 +124,8 @@ def abilities(model: Model) -> frozenset[str]:
         found.add("activations")
     if model.mask_id is not None:
         found.add("mask_token")
+    if getattr(model, "embedding_rows", None) is not None:
+        found.add("embedding_table")
     if getattr(model, "unk_id", None) is not None:
         found.add("unk_token")
     return frozenset(found)

@@ -51,6 +51,7 @@ class TransformerModel:
         self.mask_id = _special_id(tokenizer, "mask")
         self.unk_id = _special_id(tokenizer, "unk")
         self._limit = limit
+        self.embedding_rows = int(network.get_input_embeddings().get_parameter("weight").shape[0])
         self._takes_segments = (
             "token_type_ids" in tokenizer.model_input_names
             and "token_type_ids" in inspect.signature(network.forward).parameters

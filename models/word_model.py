@@ -105,6 +105,7 @@ class WordModel:
         self.network = network.eval()
         self.layers = network.token_layers
         self.steps = network.steps
+        self.embedding_rows = network.embedding.num_embeddings
         self.labels = labels
         self.multi_label = multi_label
         self._limit = Limit(spec.max_tokens, spec.over_limit)

@@ -26,6 +26,7 @@ class HandModel:
     """A classifier whose `forward` is one expression of embeddings (B, T, D) and attention (B, T, 1)."""
 
     pad_id = PAD
+    embedding_rows = WORDS
 
     def __init__(
         self, forward: Forward, classes: int, *, multi_label: bool = False, mask: bool = True

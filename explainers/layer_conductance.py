@@ -1,0 +1,72 @@
+"""Layer conductance: how much of the output's change flows through each token of an inner layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from explainers.baselines import Baseline
+from explainers.explanation import Explanation
+from explainers.points import along, check_reference, layer_refusal, pools, records_along, straight_paths
+from explainers.protocol import Request, Traits
+from models.engine import Engine
+from models.paths import ENTRY, check_layer
+from tasks.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class LayerConductance:
+    """Gradient of the target logit at a layer x change of the layer, along the straight path from baseline to
+    text where the first layer reads.
+
+    Signed; the scores sum to f(x) - f(baseline) up to the error of the trapezoids over `steps` stretches,
+    which every record shows as its completeness gap. A token's score is that of the layer's vector at its
+    place, special tokens included: what flows through [CLS] belongs to the sum, and at the last layers that
+    is nearly everything. layer: any of the model's layers; at "embedding" it is integrated gradients.
+    Source: Dhamdhere et al., ICLR 2019; captum's LayerConductance takes the gradient where a
+    stretch begins instead of the mean of both ends, and leaves out the path's own ends.
+    """
+
+    layer: str = ENTRY
+    steps: int = 50
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "layer_conductance"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"explainer.{self.name}.steps is {self.steps}; expected at least 1")
+
+    @property
+    def traits(self) -> Traits:
+        needs = frozenset({"gradients"} if self.layer == ENTRY else {"gradients", "open_layers"})
+        return Traits(
+            signed=True,
+            additive=True,
+            stochastic=False,
+            needs=needs,
+            baseline="reference",
+            refuses=self._refuses,
+        )
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        baseline = check_reference(self.name, baseline)
+        check_layer(engine.model, self.layer)
+        alphas = np.linspace(0, 1, self.steps + 1)
+        found = []
+        for pool in pools(requests, len(alphas)):
+            paths = straight_paths(engine, pool, baseline, alphas)
+            stretches = along(engine, paths, self.layer)
+            found += [records_along(*pair) for pair in zip(pool, stretches, strict=True)]
+        return found
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """Every point of the path, both ends included, forward and, per target, backward."""
+        return self.steps + 1, (self.steps + 1) * targets
+
+    def _refuses(self, abilities: frozenset[str]) -> str | None:
+        return layer_refusal(self.layer, abilities)
