@@ -53,7 +53,7 @@ Result = TypeVar("Result")
 # Where padding and cache misses balance; measured with scripts/calibrate_engine.py.
 SMALL_MODEL_PARAMETERS = 5_000_000
 SMALL_MODEL_BUDGET = 16_384
-LARGE_MODEL_BUDGET = 1_024
+LARGE_MODEL_BUDGET = 1_536
 # Often enough that memory stays flat, seldom enough that it costs no time.
 BATCHES_PER_TRIM = 128
 
