@@ -6,21 +6,18 @@ scores. All are refused on models without attention.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, Traits, explanation, insist
-from models.engine import AttentionBatch, Engine, Path
-from models.rows import full_rows
+from explainers.explanation import Explanation
+from explainers.one_pass import one_pass, text_paths
+from explainers.protocol import Request, Traits, insist
+from models.engine import AttentionBatch, Engine
 
-_HERE = np.ones(1)
 _NEEDS = frozenset({"open_layers"})
 
 
@@ -185,29 +182,10 @@ def _explain(
     differentiate: bool = False,
 ) -> list[list[Explanation]]:
     """reduce: a batch to its scores, (M, B, T), or (1, B, T) for all targets."""
-    rows = [full_rows(request.encoding) for request in requests]
-    paths = [Path(row, row, _HERE, request.targets) for row, request in zip(rows, requests, strict=True)]
-    found: list[list[Explanation]] = [[] for _ in requests]
-    began = time.perf_counter()
-    for batch in engine.attention(paths, differentiate=differentiate):
-        scores = reduce(batch).cpu().double().numpy()
-        logits = batch.logits.cpu().double().numpy()
-        seconds = (time.perf_counter() - began) / int(batch.lengths.sum())
-        for at, index in enumerate(batch.path.tolist()):
-            request, length = requests[index], int(batch.lengths[at])
-            targets = request.targets.tolist()
-            cost = Cost(1, differentiate * len(targets), length, seconds * length)
-            found[index] = [
-                explanation(
-                    request,
-                    target,
-                    of_target[at, :length],
-                    value_input=float(logits[at, target]),
-                    cost=cost,
-                )
-                for target, of_target in zip(
-                    targets, np.broadcast_to(scores, (len(targets), *scores.shape[1:])), strict=True
-                )
-            ]
-        began = time.perf_counter()
-    return found
+    return one_pass(
+        requests,
+        engine.attention(text_paths(requests), differentiate=differentiate),
+        lambda batch: (reduce(batch), batch.logits[None]),
+        output_space="none",
+        differentiated=differentiate,
+    )

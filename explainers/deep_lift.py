@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, Traits, explanation, insist
+from explainers.explanation import Explanation
+from explainers.one_pass import one_pass
+from explainers.protocol import Request, Traits, insist
 from models.contrast import PRODUCTS, Contrast
 from models.engine import Engine, Path, PropagationBatch
 from models.rows import full_rows
@@ -69,27 +70,10 @@ class DeepLift:
             )
             for request in requests
         ]
-        found: list[list[Explanation]] = [[] for _ in requests]
-        began = time.perf_counter()
-        for batch in engine.propagate(paths, Contrast(), layer=self.layer, compare=True):
-            scores, logits = _scores(batch), batch.logits.cpu().double().numpy()
-            seconds = (time.perf_counter() - began) / int(batch.lengths.sum())
-            for at, index in enumerate(batch.path.tolist()):
-                request, length = requests[index], int(batch.lengths[at])
-                cost = Cost(2, 2 * len(request.targets), 2 * length, seconds * length)
-                found[index] = [
-                    explanation(
-                        request,
-                        target,
-                        _complete(scores[nth, at, :length], logits[:, at, target], request, target),
-                        output_space="logit",
-                        value_input=float(logits[0, at, target]),
-                        value_baseline=float(logits[1, at, target]),
-                        cost=cost,
-                    )
-                    for nth, target in enumerate(request.targets.tolist())
-                ]
-            began = time.perf_counter()
+        batches = engine.propagate(paths, Contrast(), layer=self.layer, compare=True)
+        found = one_pass(requests, batches, lambda batch: (_scores(batch), batch.logits))
+        for record in chain.from_iterable(found):
+            _check_complete(record)
         return found
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -109,23 +93,21 @@ class DeepLift:
         return None
 
 
-def _scores(batch: PropagationBatch) -> NDArray[np.float64]:
+def _scores(batch: PropagationBatch) -> torch.Tensor:
     """(M, B, T)."""
     difference = batch.states[0] - batch.states[1]
-    return (batch.gradients.double() * difference.double()).sum(dim=-1).cpu().numpy()
+    return (batch.gradients.double() * difference.double()).sum(dim=-1)
 
 
-def _complete(
-    scores: NDArray[np.float64], ends: NDArray[np.float64], request: Request, target: int
-) -> NDArray[np.float64]:
-    """The scores (T,), once they have been seen to sum to the difference of the logits at the two ends."""
-    difference = float(ends[0] - ends[1])
-    gap = abs(float(scores.sum()) - difference)
+def _check_complete(record: Explanation) -> None:
+    """Raise InputError unless the scores sum to the difference of the logits at the two ends."""
+    difference = record.value_input - record.value_baseline
     # Scores that cancel out leave their own rounding errors behind.
-    if not gap <= 1e-4 + 1e-2 * abs(difference) + 1e-4 * np.abs(scores).sum():
+    tolerance = 1e-4 + 1e-2 * abs(difference) + 1e-4 * float(np.abs(record.scores).sum())
+    if not abs(record.completeness_gap) <= tolerance:
         raise InputError(
-            f"explainer 'deep_lift': the scores of example {request.example.id!r} for class {target} sum to "
-            f"{scores.sum():.4g}, but the logit changes by {difference:.4g}; the model takes steps in its "
-            "open_logits that no rule covers, so route them through `arithmetic` or use another explainer"
+            f"explainer 'deep_lift': the scores of example {record.example_id!r} for class {record.target} "
+            f"sum to {record.scores.sum():.4g}, but the logit changes by {difference:.4g}; the model takes "
+            "steps in its open_logits that no rule covers, so route them through `arithmetic` or use another "
+            "explainer"
         )
-    return scores

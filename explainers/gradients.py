@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 
 from explainers.baselines import Baseline
 from explainers.explanation import Explanation
+from explainers.one_pass import text_paths
 from explainers.points import Reduce, at_points, pools
 from explainers.protocol import Request, Traits, explanation
-from models.engine import Engine, Path
-from models.rows import full_rows
+from models.engine import Engine
 from tasks.errors import InputError
 
 Aggregation = Literal["mean", "l2"]
 
 _NEEDS = frozenset({"gradients"})
-_HERE = np.ones(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,7 @@ def check_aggregation(aggregation: str) -> None:
 def _explain(engine: Engine, requests: Sequence[Request], reduce: Reduce) -> list[list[Explanation]]:
     found = []
     for pool in pools(requests, points=1):
-        rows = [full_rows(request.encoding) for request in pool]
-        paths = [Path(row, row, _HERE, request.targets) for row, request in zip(rows, pool, strict=True)]
-        for request, here in zip(pool, at_points(engine, paths, reduce), strict=True):
+        for request, here in zip(pool, at_points(engine, text_paths(pool), reduce), strict=True):
             found.append(
                 [
                     explanation(

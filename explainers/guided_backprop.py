@@ -11,7 +11,7 @@ import torch
 from explainers.baselines import Baseline
 from explainers.explanation import Explanation
 from explainers.gradients import Aggregation
-from explainers.propagated import propagated
+from explainers.one_pass import one_pass, text_paths
 from explainers.protocol import Request, Traits, insist
 from models.arithmetic import ELEMENTWISE, Arithmetic
 from models.engine import Engine, PropagationBatch
@@ -83,7 +83,8 @@ class GuidedBackprop:
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
         insist("guided_backprop", self, engine, baseline)
-        return propagated(engine, requests, Guided(), self._aggregate)
+        batches = engine.propagate(text_paths(requests), Guided())
+        return one_pass(requests, batches, lambda batch: (self._aggregate(batch), batch.logits))
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """One forward row, and one backward row per target."""

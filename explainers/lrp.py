@@ -10,10 +10,10 @@ import torch
 
 from explainers.baselines import Baseline
 from explainers.explanation import Explanation
-from explainers.propagated import propagated
+from explainers.one_pass import one_pass, text_paths
 from explainers.protocol import Request, Traits, insist
 from models.arithmetic import ELEMENTWISE, Arithmetic, attend_in_steps
-from models.engine import Engine
+from models.engine import Engine, PropagationBatch
 from models.slopes import derivative, with_slope
 
 
@@ -77,10 +77,14 @@ class Lrp:
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
         insist("lrp", self, engine, baseline)
-        return propagated(
-            engine, requests, Relevance(), lambda batch: (batch.gradients * batch.states[0]).sum(dim=-1)
-        )
+        batches = engine.propagate(text_paths(requests), Relevance())
+        return one_pass(requests, batches, lambda batch: (_relevance(batch), batch.logits))
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """One forward row, and one backward row per target."""
         return 1, targets
+
+
+def _relevance(batch: PropagationBatch) -> torch.Tensor:
+    """(M, B, T)."""
+    return (batch.gradients * batch.states[0]).sum(dim=-1)

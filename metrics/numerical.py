@@ -14,18 +14,20 @@ from metrics.resampling import ratio, resampled_mean, unit_means
 from metrics.rows import long
 from metrics.subject import Checks, Subject
 
+RESOLUTION = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """Mean |f(x) - f(baseline) - sum of scores| as a share of the mean |f(x) - f(baseline)|.
 
-    0 for an exact additive method. Of means, because single texts whose absence changes nothing would rule
-    a mean of shares. NaN for methods without a baseline. Source: Sundararajan et al., ICML 2017
-    (completeness).
+    0 for an exact additive method; less than float32 scores can resolve, 1e-6, counts as 0. Of means,
+    because single texts whose absence changes nothing would rule a mean of shares. NaN for methods without a
+    baseline. Source: Sundararajan et al., ICML 2017 (completeness).
     """
 
     name: ClassVar[str] = "completeness"
-    title: ClassVar[str] = "Completeness gap (share of what is to be explained)"
+    title: ClassVar[str] = "Completeness gap (share)"
     property: ClassVar[str] = "numerical quality"
     direction: ClassVar[Literal["higher", "lower"]] = "lower"
     bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
@@ -42,7 +44,8 @@ class Completeness:
     ) -> NDArray[np.float64]:
         """(B,) mean gap over mean effect."""
         gap, effect = (resampled_mean(unit_means(parts[part]), index) for part in ("gap", "effect"))
-        return ratio(gap, effect)
+        share = ratio(gap, effect)
+        return np.where(share < RESOLUTION, 0.0, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class SelfAgreement:
     """
 
     name: ClassVar[str] = "self_agreement"
-    title: ClassVar[str] = "Self-agreement (expected correlation between seeds)"
+    title: ClassVar[str] = "Self-agreement (correlation)"
     property: ClassVar[str] = "numerical quality"
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)

@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -161,9 +162,7 @@ def _shap(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
 
 def _shapiq(name: str, **options: object) -> Method:
     def run(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
-        from shapiq import approximator
-
-        method = getattr(approximator, name)(n=game.players, random_state=seed, **options)
+        method = getattr(import_module("shapiq.approximator"), name)(n=game.players, random_state=seed, **options)
         found = method.approximate(budget, lambda kept: game(kept) - game.worth[0])
         return np.array([found[(player,)] for player in range(game.players)])
 
