@@ -30,6 +30,7 @@ from explainers.lime import Lime
 from explainers.perturbation import Perturbation
 from explainers.protocol import Request
 from explainers.reliability import unreliable
+from explainers.shapley_gp import ShapleyGP
 from explainers.shapley_sampling import ShapleySampling
 from explainers.until import Until
 from models.cnn import Cnn
@@ -139,6 +140,7 @@ def methods(engine: Engine, rows: int, length: int) -> dict[str, Callable[[int],
     permutations = max(2, rows // (length + 1))
     sampling = {
         "kernel_shap": KernelShap(rows=rows),
+        "shapley_gp": ShapleyGP(rows=rows),
         "shapley_sampling": ShapleySampling(permutations=permutations),
         "lime": Lime(rows=rows),
     }
