@@ -162,7 +162,8 @@ def _shap(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
 
 def _shapiq(name: str, **options: object) -> Method:
     def run(game: Game, budget: int, seed: int) -> NDArray[np.floating]:
-        method = getattr(import_module("shapiq.approximator"), name)(n=game.players, random_state=seed, **options)
+        of_name = getattr(import_module("shapiq.approximator"), name)
+        method = of_name(n=game.players, random_state=seed, **options)
         found = method.approximate(budget, lambda kept: game(kept) - game.worth[0])
         return np.array([found[(player,)] for player in range(game.players)])
 
