@@ -110,9 +110,11 @@ def logarithmic(axes: Axes, values: Iterable[float]) -> float:
     positive = [value for value in finite if value > 0] or [1.0]
     first, last = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     last = max(last, first + 1)
-    space = max(0.6, 0.12 * (last - first))
+    # The smaller the first power, the wider its label.
+    wide = first < -1
+    space = max(0.6, (0.24 if wide else 0.12) * (last - first))
     zero = 10 ** (first - space)
-    step = max(1, math.ceil((last - first) / 4))
+    step = max(1, math.ceil((last - first) / (2 if wide else 4)))
     ticks = [10.0**power for power in range(first, last + 1, step)]
     free = min(finite, default=1.0) == 0
     axes.set_xscale("log")
