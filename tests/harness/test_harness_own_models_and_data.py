@@ -49,6 +49,7 @@ def _agreement(table: pd.DataFrame) -> dict[str, float]:
 
 
 ALL = {
+    "completeness",
     "human_agreement",
     "faithfulness",
     "confidence_indication",
