@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.arithmetic import Arithmetic
 from models.encoding import Encoding
-from models.memory import give_back
+from models.memory import Residence
 from models.observation import AttentionBatch, observe
 from models.paths import (
     ENTRY,
@@ -54,8 +54,6 @@ Result = TypeVar("Result")
 SMALL_MODEL_PARAMETERS = 5_000_000
 SMALL_MODEL_BUDGET = 16_384
 LARGE_MODEL_BUDGET = 1_536
-# Often enough that memory stays flat, seldom enough that it costs no time.
-BATCHES_PER_TRIM = 128
 
 
 @dataclass(slots=True)
@@ -108,7 +106,7 @@ class Engine:
     device: str = "cpu"
     budget: int | None = None
     counters: Counters = field(default_factory=Counters)
-    batches: int = 0
+    residence: Residence = field(default_factory=Residence)
 
     def __post_init__(self) -> None:
         if self.budget is None:
@@ -249,9 +247,8 @@ class Engine:
                 yield span, result
                 # Or it would be in memory while the next one is made.
                 del result
-                self.batches += 1
-                if self.batches % BATCHES_PER_TRIM == 0:
-                    give_back()
+                self.residence.settle()
+        self.residence.give_back()
 
     def _halve(self, lengths: NDArray[np.int32]) -> None:
         """Lower the budget so that a batch of these rows is cut at least in two."""
