@@ -13,7 +13,7 @@ from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from explainers.integrated_gradients import directional
 from explainers.points import at_points, check_reference, pools, reference
-from explainers.protocol import Request, Traits, explanation
+from explainers.protocol import Request, Traits, explanations
 from models.engine import Engine, Path
 from models.paths import Noise
 from models.rows import full_rows
@@ -62,7 +62,9 @@ class ExpectedGradients:
             ):
                 low, high = ends[2 * nth : 2 * nth + 2]
                 cost = here.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
-                found.append(_records(request, here.values, low.logits[0], high.logits[0], cost))
+                scores, errors = mean_of_pairs(here.values)
+                values = high.logits[0], low.logits[0]
+                found.append(explanations(request, scores, *values, standard_error=errors, cost=cost))
         return found
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -83,26 +85,3 @@ def mean_of_pairs(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     pairs = draws.reshape(len(draws), -1, 2, draws.shape[2])
     half = (pairs[:, :, 0] - pairs[:, :, 1]) / 2
     return draws.mean(axis=1), np.sqrt((half**2).sum(axis=1)) / pairs.shape[1]
-
-
-def _records(
-    request: Request,
-    draws: NDArray[np.float64],
-    value_baseline: NDArray[np.float64],
-    value_input: NDArray[np.float64],
-    cost: Cost,
-) -> list[Explanation]:
-    scores, errors = mean_of_pairs(draws)
-    return [
-        explanation(
-            request,
-            target,
-            scores[nth],
-            output_space="logit",
-            value_input=float(value_input[target]),
-            value_baseline=float(value_baseline[target]),
-            standard_error=errors[nth],
-            cost=cost,
-        )
-        for nth, target in enumerate(request.targets.tolist())
-    ]

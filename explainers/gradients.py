@@ -12,7 +12,7 @@ from explainers.baselines import Baseline
 from explainers.explanation import Explanation
 from explainers.one_pass import text_paths
 from explainers.points import Reduce, at_points, pools
-from explainers.protocol import Request, Traits, explanation
+from explainers.protocol import Request, Traits, explanations
 from models.engine import Engine
 from tasks.errors import InputError
 
@@ -87,17 +87,5 @@ def _explain(engine: Engine, requests: Sequence[Request], reduce: Reduce) -> lis
     found = []
     for pool in pools(requests, points=1):
         for request, here in zip(pool, at_points(engine, text_paths(pool), reduce), strict=True):
-            found.append(
-                [
-                    explanation(
-                        request,
-                        target,
-                        here.values[nth, 0],
-                        output_space="logit",
-                        value_input=float(here.logits[0, target]),
-                        cost=here.cost,
-                    )
-                    for nth, target in enumerate(request.targets.tolist())
-                ]
-            )
+            found.append(explanations(request, here.values[:, 0], here.logits[0], cost=here.cost))
     return found

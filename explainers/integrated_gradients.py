@@ -21,7 +21,7 @@ from explainers.points import (
     pools,
     straight_paths,
 )
-from explainers.protocol import Request, Traits, explanation
+from explainers.protocol import Request, Traits, explanations
 from models.engine import Engine, GradientBatch
 from models.paths import ENTRY, check_layer
 from models.rows import Rows
@@ -119,7 +119,7 @@ class IntegratedGradients:
             seconds = seconds_per_token * len(request.encoding)
             cost = found.cost + Cost(answer.rows, 0, answer.tokens, seconds)
             values = np.einsum("mst,s->mt", found.values, weights)
-            yield _records(request, values, answer.logits[1], answer.logits[0], cost)
+            yield explanations(request, values, answer.logits[1], answer.logits[0], cost=cost)
 
     def _until(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline
@@ -137,7 +137,7 @@ class IntegratedGradients:
             ):
                 text.hear(found, weights, self.until or 0.0)
         for text in texts:
-            yield _records(text.request, text.scores, text.ends[1], text.ends[0], text.cost)
+            yield explanations(text.request, text.scores, text.ends[1], text.ends[0], cost=text.cost)
 
 
 @dataclass(slots=True, eq=False)
@@ -229,25 +229,3 @@ def clenshaw_curtis(level: int) -> tuple[NDArray[np.float64], NDArray[np.float64
 def _ends(engine: Engine, request: Request, baseline: Baseline) -> Rows:
     content = request.encoding.content
     return baseline.rows(engine.model, request.encoding, np.stack([~content, np.ones_like(content)]))
-
-
-def _records(
-    request: Request,
-    scores: NDArray[np.float64],
-    value_input: NDArray[np.float64],
-    value_baseline: NDArray[np.float64],
-    cost: Cost,
-) -> list[Explanation]:
-    """One record per target; scores: (M, T), values: (K,)."""
-    return [
-        explanation(
-            request,
-            target,
-            scores[nth],
-            output_space="logit",
-            value_input=float(value_input[target]),
-            value_baseline=float(value_baseline[target]),
-            cost=cost,
-        )
-        for nth, target in enumerate(request.targets.tolist())
-    ]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanation
+from explainers.protocol import Request, explanations
 from models.engine import Path
 from models.rows import full_rows
 
@@ -58,21 +58,16 @@ def one_pass(
         ends = len(logits)
         for at, index in enumerate(batch.path.tolist()):
             request, length = requests[index], int(batch.lengths[at])
-            targets = request.targets.tolist()
-            backward = ends * len(targets) if differentiated else 0
+            targets = len(request.targets)
+            backward = ends * targets if differentiated else 0
             cost = Cost(ends, backward, ends * length, seconds * length)
-            of_targets = np.broadcast_to(scores[:, at, :length], (len(targets), length))
-            found[index] = [
-                explanation(
-                    request,
-                    target,
-                    of_target,
-                    output_space=output_space,
-                    value_input=float(logits[0, at, target]),
-                    value_baseline=float(logits[1, at, target]) if ends == 2 else float("nan"),
-                    cost=cost,
-                )
-                for target, of_target in zip(targets, of_targets, strict=True)
-            ]
+            found[index] = explanations(
+                request,
+                np.broadcast_to(scores[:, at, :length], (targets, length)),
+                logits[0, at],
+                logits[1, at] if ends == 2 else None,
+                output_space=output_space,
+                cost=cost,
+            )
         began = time.perf_counter()
     return found

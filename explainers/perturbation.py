@@ -21,7 +21,7 @@ from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanation
+from explainers.protocol import Request, explanations
 from explainers.units import Unit, Units, units_of
 from explainers.until import Until
 from models.engine import Answer, Engine
@@ -303,16 +303,12 @@ def _records(method: Asking, dialogue: _Dialogue) -> list[Explanation]:
     units, estimate = dialogue.units, dialogue.estimate
     scores = units.spread(estimate.scores)
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
-    return [
-        explanation(
-            dialogue.request,
-            target,
-            scores[:, target],
-            output_space=method.output,
-            value_input=float(ends[0, target]),
-            value_baseline=float(ends[1, target]),
-            standard_error=None if error is None else error[:, target],
-            cost=Cost(dialogue.rows, 0, dialogue.tokens, dialogue.seconds),
-        )
-        for target in dialogue.request.targets.tolist()
-    ]
+    asked = dialogue.request.targets
+    return explanations(
+        dialogue.request,
+        scores[:, asked].T,
+        *ends,
+        standard_error=None if error is None else error[:, asked].T,
+        output_space=method.output,
+        cost=Cost(dialogue.rows, 0, dialogue.tokens, dialogue.seconds),
+    )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanation
+from explainers.protocol import Request, explanations
 from models.engine import Engine, GradientBatch, Path
 from models.paths import ENTRY, Straight
 from models.rows import Rows, full_rows
@@ -144,18 +144,8 @@ def variance_over_points(
 
 def records_along(request: Request, stretches: AtPoints) -> list[Explanation]:
     """One record per target of a path that leads from the baseline to the text."""
-    return [
-        explanation(
-            request,
-            target,
-            stretches.values[nth].sum(axis=0),
-            output_space="logit",
-            value_input=float(stretches.logits[-1, target]),
-            value_baseline=float(stretches.logits[0, target]),
-            cost=stretches.cost,
-        )
-        for nth, target in enumerate(request.targets.tolist())
-    ]
+    start, *_, end = stretches.logits
+    return explanations(request, stretches.values.sum(axis=1), end, start, cost=stretches.cost)
 
 
 def reference(engine: Engine, request: Request, baseline: Baseline) -> Rows:

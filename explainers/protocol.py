@@ -136,3 +136,32 @@ def explanation(
         standard_error=None if standard_error is None else standard_error.astype(np.float32),
         cost=cost or Cost(),
     )
+
+
+def explanations(
+    request: Request,
+    scores: NDArray[np.floating],
+    value_input: NDArray[np.floating],
+    value_baseline: NDArray[np.floating] | None = None,
+    *,
+    standard_error: NDArray[np.floating] | None = None,
+    output_space: str = "logit",
+    cost: Cost,
+) -> list[Explanation]:
+    """One record per target of a request.
+
+    scores, standard_error: (M, T), in the order of the targets. values: (K,), None without a baseline.
+    """
+    return [
+        explanation(
+            request,
+            target,
+            scores[nth],
+            output_space=output_space,
+            value_input=float(value_input[target]),
+            value_baseline=float("nan") if value_baseline is None else float(value_baseline[target]),
+            standard_error=None if standard_error is None else standard_error[nth],
+            cost=cost,
+        )
+        for nth, target in enumerate(request.targets.tolist())
+    ]

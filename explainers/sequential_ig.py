@@ -12,7 +12,7 @@ from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from explainers.integrated_gradients import Rule, check_rule, directional, nodes
 from explainers.points import at_points, check_reference, pools
-from explainers.protocol import Request, Traits, explanation
+from explainers.protocol import Request, Traits, explanations
 from models.engine import Engine, Path
 from models.rows import full_rows
 
@@ -71,17 +71,8 @@ class SequentialIG:
             if self.normalise:
                 length = np.linalg.norm(scores, axis=1, keepdims=True)
                 scores = scores / np.where(length > 0, length, 1)
-            yield [
-                explanation(
-                    request,
-                    target,
-                    scores[nth],
-                    output_space="none" if self.normalise else "logit",
-                    value_input=float(text.logits[0, target]),
-                    cost=cost,
-                )
-                for nth, target in enumerate(request.targets.tolist())
-            ]
+            space = "none" if self.normalise else "logit"
+            yield explanations(request, scores, text.logits[0], output_space=space, cost=cost)
 
 
 def _paths(engine: Engine, request: Request, baseline: Baseline, alphas: np.ndarray) -> dict[int, Path]:

@@ -13,7 +13,7 @@ from explainers.baselines import Baseline
 from explainers.explanation import Cost, Explanation
 from explainers.gradients import Aggregation, aggregate, check_aggregation
 from explainers.points import at_points, pools, variance_over_points
-from explainers.protocol import Request, Traits, explanation
+from explainers.protocol import Request, Traits, explanations
 from models.engine import Engine, Path
 from models.paths import Noise
 from models.rows import full_rows
@@ -53,7 +53,7 @@ class SmoothGrad:
             for request, here, (logits, cost) in zip(pool, copies, _texts(engine, pool), strict=True):
                 mean = here.values.mean(axis=1)
                 error = here.values.std(axis=1, ddof=1) / np.sqrt(self.samples)
-                found.append(_records(request, mean, error, logits, here.cost + cost))
+                found.append(explanations(request, mean, logits, standard_error=error, cost=here.cost + cost))
         return found
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -88,7 +88,7 @@ class VarGrad:
             paths = _noisy(self.name, pool, self.samples, self.noise_level)
             spreads = variance_over_points(engine, paths, lambda v: aggregate(v, self.aggregation))
             for request, here, (logits, cost) in zip(pool, spreads, _texts(engine, pool), strict=True):
-                found.append(_records(request, here.values[:, 0], None, logits, here.cost + cost))
+                found.append(explanations(request, here.values[:, 0], logits, cost=here.cost + cost))
         return found
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -128,24 +128,3 @@ def _texts(engine: Engine, requests: Sequence[Request]) -> list[tuple[NDArray[np
         else:
             found.append(nothing)
     return found
-
-
-def _records(
-    request: Request,
-    scores: NDArray[np.float64],
-    error: NDArray[np.float64] | None,
-    logits: NDArray[np.float64],
-    cost: Cost,
-) -> list[Explanation]:
-    return [
-        explanation(
-            request,
-            target,
-            scores[nth],
-            output_space="logit",
-            value_input=float(logits[target]),
-            standard_error=None if error is None else error[nth],
-            cost=cost,
-        )
-        for nth, target in enumerate(request.targets.tolist())
-    ]
