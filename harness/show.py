@@ -81,7 +81,8 @@ def plan_text(experiment: Experiment, trials: Sequence[Trial]) -> str:
     work: list[Work] = []
     refused: dict[str, None] = {}
     for trial in trials:
-        lengths = np.array([_words(example.texts) for example in trial.task.test])
+        texts = [_words(example.texts) for example in trial.task.test]
+        lengths, count = np.unique(texts, return_counts=True)
         targets = len(trial.task.labels) if trial.config.targets is Targets.all else 1
         for cell in planned_cells(trial, experiment.store):
             if cell.refusal is not None:
@@ -90,7 +91,7 @@ def plan_text(experiment: Experiment, trials: Sequence[Trial]) -> str:
                 continue
             stored = (experiment.store.cell(cell.key) / "cell.json").exists()
             rows = np.array([_model_rows(cell, int(n), targets) for n in lengths])
-            left = (0, 0) if stored else (int(rows.sum()), int(rows @ lengths))
+            left = (0, 0) if stored else (int(rows @ count), int(rows @ (lengths * count)))
             work.append(Work(trial.title, cell.title, stored, *left))
     rows, tokens = sum(cell.rows for cell in work), sum(cell.tokens for cell in work)
     lines = [f"Experiment {experiment.name}: {len(trials)} trials, {len(work)} cells", ""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -30,7 +30,7 @@ class Dense:
             return self.linear(x)
         forth, back = self._layouts(weight)
         if torch.is_grad_enabled() and x.requires_grad:
-            return _Frozen.apply(x, forth, back, self.linear.bias)  # type: ignore[return-value]
+            return cast(torch.Tensor, _Frozen.apply(x, forth, back, self.linear.bias))
         return _multiply(x, forth, self.linear.bias)
 
     def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear]]:

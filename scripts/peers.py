@@ -152,8 +152,8 @@ def saliency(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
     """captum's Saliency with respect to the word embeddings, l2 per token."""
     ids = peer.ids(text)
     embeddings = peer.model.network.get_input_embeddings()(ids).detach().requires_grad_(True)
-    forward = lambda values: peer.model.network(inputs_embeds=values).logits  # noqa: E731
-    return Saliency(forward).attribute(embeddings, target=target)[0].norm(dim=-1).numpy()
+    found = Saliency(_FromEmbeddings(peer.model.network)).attribute(embeddings, target=target)
+    return found[0].norm(dim=-1).numpy()
 
 
 def input_x_gradient(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:

@@ -123,7 +123,9 @@ def test_the_budget_is_met_and_never_exceeded(players: int, rows: int):
 
 def test_every_size_keeps_its_weight():
     # Worth depends on the size alone, so every fit that respects the sizes is the exact one.
-    game = lambda coalitions: coalitions.sum(axis=1, keepdims=True) ** 2.0  # noqa: E731
+    def game(coalitions: np.ndarray) -> np.ndarray:
+        return coalitions.sum(axis=1, keepdims=True) ** 2.0
+
     found, _ = play(KernelShap(rows=60), game, 10)
     np.testing.assert_allclose(found.scores.mean(), 10.0, atol=1e-12)
     shares = size_share(10)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,7 +143,10 @@ def test_texts_too_long_to_know_most_coalitions_are_nearer_than_by_least_squares
     rng = np.random.default_rng(0)
     alone, triples = rng.normal(size=(40, 2)), [rng.choice(40, size=3, replace=False) for _ in range(60)]
     truth = alone + sum(np.isin(np.arange(40), t)[:, None] / 3 for t in triples)
-    game = lambda c: c @ alone + sum(c[:, t].all(axis=1)[:, None] for t in triples)  # noqa: E731
+
+    def game(c: Any) -> np.ndarray:
+        return c @ alone + sum(c[:, t].all(axis=1)[:, None] for t in triples)
+
     errors = [
         np.mean((play(method, game, 40)[0].scores - truth) ** 2)
         for method in (ShapleyGP(rows=200), KernelShap(rows=200))

@@ -130,7 +130,19 @@ def test_models_are_in_eval_mode_and_frozen(model):
 
 
 def test_abilities(model):
-    assert abilities(model) >= {"gradients", "embeddings", "open_layers", "activations", "mask_token"}
+    assert abilities(model) == {
+        *(
+            "gradients",
+            "embeddings",
+            "embedding_table",
+            "open_layers",
+            "activations",
+            "mask_token",
+            "unk_token",
+        ),
+        *(f"layer:{name}" for name in model.layers),
+        *(f"step:{name}" for name in model.steps),
+    }
 
 
 def test_check_model_agrees(model):
