@@ -9,11 +9,12 @@ from explainer_models import explain, request, smooth
 from explainer_samples import fit, reading
 
 from explainers import averaging
-from explainers.baselines import Baseline, Mask, Mean, Negatives, RandomTokens, Unknown
+from explainers.baselines import Baseline, Mask, Unknown
 from explainers.explanation import Cost, Explanation
 from explainers.integrated_gradients import IntegratedGradients
 from explainers.occlusion import Occlusion
 from explainers.protocol import Explainer, Request, Traits, explanation
+from explainers.sampled_baselines import Mean, Negatives, RandomTokens
 from explainers.shapley_sampling import ShapleySampling
 from models.engine import Engine
 from tasks.example import Example, Task

@@ -11,25 +11,12 @@ from explainer_models import MASK, PAD, HandModel, encoding, explain, scores, sm
 from explainer_samples import UNK, reading, training_texts
 
 from explainers import averaging
-from explainers.baselines import (
-    Baseline,
-    Delete,
-    Draw,
-    Draws,
-    Filler,
-    Mask,
-    Mean,
-    Negatives,
-    Pad,
-    PerLabel,
-    RandomTokens,
-    Unknown,
-    Zero,
-)
+from explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
 from explainers.integrated_gradients import IntegratedGradients
 from explainers.kernel_shap import KernelShap
 from explainers.occlusion import Occlusion
 from explainers.protocol import Request
+from explainers.sampled_baselines import Draw, Draws, Filler, Mean, Negatives, PerLabel, RandomTokens
 from explainers.shapley_sampling import ShapleySampling
 from models.adapters import BlackBox
 from models.engine import Engine

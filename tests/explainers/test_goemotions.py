@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from explainers import averaging
-from explainers.baselines import Filler, Negatives
 from explainers.integrated_gradients import IntegratedGradients
 from explainers.protocol import Request
+from explainers.sampled_baselines import Filler, Negatives
 from models.cnn import Cnn
 from models.engine import Engine
 from models.training import Training, fit

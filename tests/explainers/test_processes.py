@@ -12,8 +12,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from explainers import averaging
-from explainers.baselines import RandomTokens
 from explainers.protocol import Request, refusal
+from explainers.sampled_baselines import RandomTokens
 from models.cnn import Cnn
 from models.engine import Engine
 from models.protocol import abilities

@@ -6,22 +6,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from explainers.baselines import (
-    Baseline,
-    Delete,
-    Mask,
-    Mean,
-    Negatives,
-    Pad,
-    RandomTokens,
-    Unknown,
-    Zero,
-)
+from explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
 from explainers.controls import Gold, Inverted, Random
 from explainers.gradients import Saliency
 from explainers.integrated_gradients import IntegratedGradients
 from explainers.occlusion import Occlusion
 from explainers.protocol import Explainer, refusal
+from explainers.sampled_baselines import Mean, Negatives, RandomTokens
 from models.encoding import Encoding
 from models.protocol import Model
 from models.rows import Rows

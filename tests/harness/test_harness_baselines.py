@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from explainers.baselines import Mask, Mean, Negatives, RandomTokens
+from explainers.baselines import Mask
+from explainers.sampled_baselines import Mean, Negatives, RandomTokens
 from harness.cells import Loaded, explain, explanations_path
 from harness.choice import choose
 from harness.cli import main
