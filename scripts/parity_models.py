@@ -1,0 +1,214 @@
+"""The models and texts of the parity table as a peer sees them, with passes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from math import comb
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from explainers.protocol import Request
+from models.arithmetic import Arithmetic, untapped
+from models.cnn import Cnn
+from models.encoding import Encoding
+from models.lstm import Lstm
+from models.maxpool import MaxPool
+from models.minilm import MiniLM
+from models.protocol import Batch
+from models.seeding import seeded
+from models.tensors import enter
+from models.training import Training, fit
+from models.transformer import Transformer
+from models.transformer_model import TransformerModel
+from tasks.example import Example, Task
+from tasks.planted import planted
+
+
+class Steps(Arithmetic):
+    """Every ReLU and every maximum a module of its own, where captum's hooks can find it."""
+
+    def __init__(self, relus: nn.ModuleList, pools: nn.ModuleList) -> None:
+        self.relus, self.pools = iter(relus), pools
+
+    def elementwise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return next(self.relus)(x) if name == "relu" else super().elementwise(name, x)
+
+    def maximum(self, x: torch.Tensor, dim: int) -> torch.Tensor:
+        moved = x.movedim(dim, -1)
+        return self.pools[moved.shape[-1] - 1](moved).squeeze(-1)
+
+
+class WordPass(nn.Module):
+    """A word model from its embeddings to its logits, of modules."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.relus = nn.ModuleList(nn.ReLU() for _ in range(8))
+        self.pools = nn.ModuleList(nn.MaxPool1d(width) for width in range(1, 40))
+
+    def forward(self, entry: torch.Tensor) -> torch.Tensor:
+        rows, tokens, _ = entry.shape
+        real = torch.ones(rows, tokens, dtype=torch.bool)
+        nothing = torch.zeros(rows, tokens, dtype=torch.long)
+        steps = Steps(self.relus, self.pools)
+        return self.model.open_logits(entry, Batch(nothing, real, nothing), steps, untapped)
+
+
+class BertPass(nn.Module):
+    """transformers' own encoder, pooler and classifier, from the output of the embedding block."""
+
+    def __init__(self, model: TransformerModel) -> None:
+        super().__init__()
+        self.network: Any = model.network
+
+    def forward(self, entry: torch.Tensor) -> torch.Tensor:
+        states = self.network.bert.encoder(entry)[0]
+        return self.network.classifier(self.network.bert.pooler(states))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """One text as the peers see it.
+
+    entry, start: (1, T, D) what the first layer reads, of the text and of the text masked. exact: (T, K)
+    Shapley values by enumeration.
+    """
+
+    request: Request
+    forward: nn.Module
+    entry: torch.Tensor
+    start: torch.Tensor
+    ids: torch.Tensor
+    masked: torch.Tensor
+    logits: Callable[[torch.Tensor], torch.Tensor]
+    memory: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def content(self) -> NDArray[np.bool_]:
+        return self.request.encoding.content
+
+    @property
+    def players(self) -> torch.Tensor:
+        """(1, T) captum's feature mask; special tokens, which are the same when masked, share a feature."""
+        numbers = np.cumsum(self.content) - 1
+        return torch.from_numpy(numbers.clip(0))[None]
+
+    def keep(self, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(R, K) logits when only so many content tokens (R, n) are kept."""
+        kept = np.ones((len(rows), len(self.content)), dtype=bool)
+        kept[:, self.content] = rows
+        ids = torch.where(torch.from_numpy(kept), self.ids, self.masked)
+        with torch.no_grad():
+            return self.logits(ids).double().numpy()
+
+    @property
+    def exact(self) -> NDArray[np.float64]:
+        if "exact" not in self.memory:
+            self.memory["exact"] = self._enumerate()
+        return self.memory["exact"]
+
+    def _enumerate(self) -> NDArray[np.float64]:
+        n = int(self.content.sum())
+        rows = np.array(list(product([False, True], repeat=n)), dtype=bool)
+        worth, size = self.keep(rows), rows.sum(axis=1)
+        found = np.zeros((len(self.content), worth.shape[1]))
+        for player, place in enumerate(np.flatnonzero(self.content)):
+            having = rows[:, player]
+            without = np.flatnonzero(having) - 2 ** (n - 1 - player)
+            share = 1 / (n * np.array([comb(n - 1, s - 1) for s in size[having]]))
+            found[place] = share @ (worth[having] - worth[without])
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    name: str
+    model: Any
+    texts: tuple[Text, ...]
+
+    @property
+    def inner(self) -> str | None:
+        """A layer above the first, where captum can find it."""
+        return "layer_1" if isinstance(self.model, TransformerModel) else None
+
+
+def families(texts: Sequence[str], *, minilm: bool) -> Iterator[Family]:
+    """The models, smallest first."""
+    task = planted(train=600, dev=60, test=20)
+    training = Training(epochs=3, mask_rate=0.1)
+    for name, spec in (("maxpool", MaxPool), ("cnn", Cnn), ("lstm", Lstm)):
+        model = fit(spec(training=training, min_count=1), _with(task, texts), 0)[0]
+        yield family(name, model, texts)
+    with TemporaryDirectory() as folder:
+        yield family("tiny BERT", tiny_bert(folder, task, texts), texts)
+    if minilm:
+        yield family("MiniLM", MiniLM(init_only=True).untrained(task, 0), texts)
+
+
+def _with(task: Task, texts: Sequence[str]) -> Task:
+    """The task with the texts among its training texts, so that their words are known."""
+    more = tuple(
+        Example(f"parity {n}", (text,), (n % len(task.labels),)) for n, text in enumerate([*texts] * 20)
+    )
+    return Task(task.name, task.labels, train=task.train + more, dev=task.dev, test=task.test)
+
+
+def tiny_bert(folder: str, task: Task, texts: Sequence[str]) -> TransformerModel:
+    """A random BERT of three layers that knows the texts' words."""
+    words = sorted({word for text in texts for word in text.split()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    Path(folder, "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizer(vocab=f"{folder}/vocab.txt", model_max_length=64).save_pretrained(folder)
+    with seeded(0):
+        BertModel(
+            BertConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=32,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                intermediate_size=64,
+                max_position_embeddings=64,
+                initializer_range=0.2,
+            )
+        ).save_pretrained(folder)
+    return Transformer(path=folder, init_only=True).untrained(task, 0)
+
+
+def family(name: str, model: Any, texts: Sequence[str]) -> Family:
+    model.network.requires_grad_(False)
+    forward = BertPass(model) if isinstance(model, TransformerModel) else WordPass(model)
+    encodings = model.encode([(text,) for text in texts])
+    every = np.arange(len(model.labels))
+    return Family(
+        name,
+        model,
+        tuple(
+            _text(model, forward, Request(Example(text, (text,), (0,)), encoding, every))
+            for text, encoding in zip(texts, encodings, strict=True)
+        ),
+    )
+
+
+def _text(model: Any, forward: nn.Module, request: Request) -> Text:
+    encoding: Encoding = request.encoding
+    ids = torch.from_numpy(encoding.ids.astype(np.int64))[None]
+    masked = torch.where(torch.from_numpy(encoding.content), torch.full_like(ids, model.mask_id), ids)
+
+    def entry(rows: torch.Tensor) -> torch.Tensor:
+        nothing = torch.zeros_like(rows)
+        batch = Batch(rows, torch.ones_like(rows, dtype=torch.bool), nothing)
+        return enter(model, model.embed(rows), batch)
+
+    with torch.no_grad():
+        start, end = entry(masked), entry(ids)
+    return Text(request, forward, end, start, ids, masked, lambda rows: forward(entry(rows)))
