@@ -1,13 +1,11 @@
-"""Running one cell: explain shard by shard, then score; whatever is on disk already is not done again."""
+"""One cell: its shards explained, its explanations scored."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,19 +15,16 @@ from explainers import averaging
 from explainers.baselines import Baseline
 from explainers.explanation import Explanation
 from explainers.protocol import Request
-from explainers.reliability import unreliable
 from harness.choice import ChosenMetric, Method
 from harness.keys import key
 from harness.plan import Cell, Trial
 from harness.records import read_checks, read_scores, to_table
 from harness.schema import Targets
-from harness.store import Store, write_json, write_table
+from harness.store import Store, write_table
 from metrics.dataset_consistency import pooled_activations
 from metrics.subject import CellMetric, Shard, Subject, gold, predicted
-from models.engine import Engine
+from models.engine import Counters, Engine
 from models.protocol import Model
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,45 +109,27 @@ def seconds_path(folder: Path, number: int) -> Path:
     return folder / "seconds" / f"part-{number:05d}.parquet"
 
 
-def explain(
-    cell: Cell, loaded: Loaded, store: Store, describe: dict[str, Any], tick: Callable[[int], object]
-) -> None:
-    """Leave the cell's explanations on disk; `tick` hears of every finished text."""
-    folder = store.cell(cell.key)
-    test, wanted = loaded.trial.task.test, loaded.targets()
-    if not (folder / "cell.json").exists():
-        before = loaded.engine.counters.copy()
-        draws = _draws(cell, loaded)
-        baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
-        said: list[tuple[float, int]] = []  # of every explanation its reliability and its rows
-        for number, part in enumerate(loaded.parts()):
-            path = explanations_path(folder, number)
-            if path.exists():
-                continue
-            encodings = loaded.model.encode([example.texts for example in test[part]])
-            requests = [
-                Request(example, encoding, np.flatnonzero(row), draws)
-                for example, encoding, row in zip(test[part], encodings, wanted[part], strict=True)
-            ]
-            found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
-            write_table(seconds_path(folder, number), _seconds(found))
-            write_table(path, to_table(record for records in found for record in records))
-            said += [(one.reliability, one.cost.forward_rows) for records in found for one in records]
-            tick(len(requests))
-        if warning := unreliable(*np.reshape(said, (-1, 2)).T):
-            log.warning("%s, %s: %s", loaded.trial.title, cell.title, warning)
-        spent = loaded.engine.counters.since(before)
-        describe = {**describe, "seconds_in_model": spent.seconds, "halvings": spent.halvings}
-        write_json(folder / "cell.json", describe)
-    else:
-        tick(len(test))
+def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:
+    """Leave one shard's explanations on disk; returns the reliability and the rows of each."""
+    folder, part = store.cell(cell.key), loaded.parts()[number]
+    examples, wanted = loaded.trial.task.test[part], loaded.targets()[part]
+    baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
+    encodings = loaded.model.encode([example.texts for example in examples])
+    draws = _draws(cell, loaded)
+    requests = [
+        Request(example, encoding, np.flatnonzero(row), draws)
+        for example, encoding, row in zip(examples, encodings, wanted, strict=True)
+    ]
+    before = loaded.engine.counters.copy()
+    found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
+    spent = loaded.engine.counters.since(before)
+    write_table(seconds_path(folder, number), _seconds(found, spent))
+    write_table(explanations_path(folder, number), to_table(one for records in found for one in records))
+    return [(one.reliability, one.cost.forward_rows) for records in found for one in records]
 
 
 def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
     """Leave one metric's long table of the cell on disk."""
-    path = scores_path(store, cell, chosen)
-    if path.exists():
-        return
     assert isinstance(chosen.metric, CellMetric)
     subject = Subject(
         shards=StoredShards(store.cell(cell.key), loaded),
@@ -165,7 +142,7 @@ def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> Non
         explain=partial(_explain_again, cell.method, loaded),
         draws=_draws(cell, loaded),
     )
-    write_table(path, chosen.metric.score(subject))
+    write_table(scores_path(store, cell, chosen), chosen.metric.score(subject))
 
 
 def _draws(cell: Cell, loaded: Loaded) -> int:
@@ -194,11 +171,14 @@ def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
     return store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"
 
 
-def _seconds(found: list[list[Explanation]]) -> pd.DataFrame:
-    """Wall seconds per text, all its targets together."""
+def _seconds(found: Sequence[Sequence[Explanation]], spent: Counters) -> pd.DataFrame:
+    """Wall seconds per text, all its targets together; of the shard, seconds in the model by text, and how
+    often memory ran out."""
     return pd.DataFrame(
         {
             "example_id": [records[0].example_id for records in found],
             "seconds": [records[0].cost.seconds for records in found],
+            "seconds_in_model": spent.seconds / max(len(found), 1),
+            "halvings": spent.halvings,
         }
     )

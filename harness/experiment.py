@@ -9,12 +9,13 @@ from omegaconf import DictConfig
 
 from harness.choice import choose
 from harness.compose import Sweep, configuration, sweep
+from harness.job import threads
 from harness.keys import canonical
 from harness.launch import launch
-from harness.ledger import ledgered
+from harness.ledger import ledgered, settle
 from harness.pairs import run_pairs
 from harness.plan import Trial, check_names, failure_key, load_task, load_trial, title
-from harness.store import Store
+from harness.store import Store, check_space
 from harness.trial import complete
 from tasks.example import Task
 
@@ -50,7 +51,7 @@ def load_trials(experiment: Experiment) -> list[Trial]:
     trials = []
     tasks: dict[str, Task] = {}
     for config in experiment.configs:
-        with ledgered(experiment.store, failure_key(config), title(config)):
+        with ledgered(experiment.store, failure_key(config), title(config), clear=False):
             source = canonical(config.task)
             if source not in tasks:
                 tasks[source] = load_task(config)
@@ -59,9 +60,19 @@ def load_trials(experiment: Experiment) -> list[Trial]:
 
 
 def run(experiment: Experiment) -> list[Trial]:
-    """Do whatever is not on disk yet: trials first, through Hydra's launcher, then pairs of trials."""
-    trials = load_trials(experiment)
-    if trials and not all(complete(trial, experiment.store) for trial in trials):
-        launch(experiment.sweep.arguments())
-    run_pairs(trials, experiment.store)
+    """Do whatever is not on disk yet: trials first, through Hydra's launcher, then pairs of trials.
+
+    Raises StoreFull, and Damaged when a finished cell turned out not to be.
+    """
+    trials, store = load_trials(experiment), experiment.store
+    if trials and not all(complete(trial, store) for trial in trials):
+        portions = range(max(trial.portions for trial in trials))
+        cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
+        launch([*experiment.sweep.arguments(), *cut])
+        check_space(store)
+    for trial in trials:
+        if complete(trial, store):
+            settle(store, failure_key(trial.config))
+    with threads(experiment.configs[0].engine.threads):
+        run_pairs(trials, store)
     return trials

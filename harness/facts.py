@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harness.absences import group_of
 from harness.plan import Trial
-from harness.store import Store
+from harness.store import Store, read_table
 from harness.trial import read_card, read_trial
 from metrics.subject import gold, predicted
 from results.records import TextFacts
@@ -25,7 +24,7 @@ def text_facts(trial: Trial, store: Store, explanations: Path | None) -> TextFac
     if card is None or read_trial(trial, store) is None:
         return None
     path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
-    probabilities = np.stack(pq.read_table(path)["probabilities"].to_pylist())
+    probabilities = np.stack(read_table(path)["probabilities"].to_pylist())
     task = trial.task
     decided = predicted(probabilities, multi_label=task.multi_label)
     sure = (
@@ -49,7 +48,7 @@ def token_counts(explanations: Path) -> dict[str, int]:
     """The number of tokens of every explained text, special ones left out."""
     found: dict[str, int] = {}
     for file in sorted(explanations.glob("part-*.parquet")):
-        table = pq.read_table(file, columns=["example_id", "word_ids"])
+        table = read_table(file, columns=["example_id", "word_ids"])
         column = table["word_ids"].combine_chunks()
         ends = np.cumsum(np.append(0, column.values.to_numpy() >= 0))
         offsets: NDArray[np.integer] = column.offsets.to_numpy()

@@ -1,7 +1,8 @@
-"""The fan-out: Hydra's launchers run one job per trial, in this process unless another launcher is chosen."""
+"""The fan-out: Hydra's launchers run the jobs, in this process unless another launcher is chosen."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -10,14 +11,21 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from harness.compose import without_unchosen
+from harness.job import run_job
 from harness.schema import register
-from harness.trial import run_trial
+from harness.store import StoreFull
+
+log = logging.getLogger(__name__)
 
 
 @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
 def job(config: DictConfig) -> None:
-    """One job: one trial."""
-    run_trial(without_unchosen(config))
+    """One job: one trial, or one portion of it."""
+    try:
+        run_job(without_unchosen(config))
+    except StoreFull as error:
+        # The jobs that follow see for themselves whether there is room again.
+        log.error("%s", error)
 
 
 def launch(arguments: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from harness.store import Store, read_json, write_json
+from harness.store import Damaged, Store, StoreFull, read_json, write_json
 from tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -24,10 +24,16 @@ class Failure:
 
 
 @contextmanager
-def ledgered(store: Store, name: str, title: str) -> Iterator[None]:
-    """Run a block; if it fails, write that to the ledger under `name` and go on behind the block."""
+def ledgered(store: Store, name: str, title: str, *, clear: bool = True) -> Iterator[None]:
+    """Run a block; if it fails, write that to the ledger under `name` and go on behind the block.
+
+    clear: take an earlier entry away when the block ends well. Raises StoreFull and Damaged, which concern
+    more than this block.
+    """
     try:
         yield
+    except (StoreFull, Damaged):
+        raise
     except Exception as error:  # whatever went wrong with one cell, the others must still run
         known = isinstance(error, InputError)
         sentence = str(error) if known else f"{type(error).__name__}: {error}"
@@ -35,7 +41,13 @@ def ledgered(store: Store, name: str, title: str) -> Iterator[None]:
         detail = "" if known else "".join(traceback.format_exception(error))
         write_json(store.failure(name), asdict(Failure(title, sentence, detail)))
     else:
-        store.failure(name).unlink(missing_ok=True)
+        if clear:
+            settle(store, name)
+
+
+def settle(store: Store, name: str) -> None:
+    """Forget a failure: what failed is done now."""
+    store.failure(name).unlink(missing_ok=True)
 
 
 def failure(store: Store, name: str) -> Failure | None:

@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from harness.cells import Loaded, StoredShards
 from harness.choice import ChosenMetric
+from harness.claims import finish_all, held
 from harness.keys import canonical, key
 from harness.ledger import ledgered
 from harness.plan import Cell, Trial, cells, metric_refusal
-from harness.store import Store, write_table
+from harness.store import Store, present, read_table, write_table
 from harness.trial import load_model, read_card
 from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 
@@ -154,10 +155,18 @@ def _done(trial: Trial, store: Store) -> tuple[dict[Named, Cell], frozenset[str]
 
 def run_pairs(trials: Sequence[Trial], store: Store) -> None:
     """Score every pair that is not scored yet; what fails goes to the ledger."""
-    waiting = [(pair, todo) for pair in pairs(trials, store) if (todo := _missing(pair, store))]
-    for pair, todo in tqdm(waiting, desc="pairs of models", unit="pair", disable=None):
-        with ledgered(store, pair.key, pair.title):
-            _run_pair(pair, todo, store)
+    waiting = [pair for pair in pairs(trials, store) if _missing(pair, store)]
+    with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
+
+        def advance(pair: Pair) -> bool:
+            with held(store, pair.key, pair.title) as ours:
+                if ours:
+                    with ledgered(store, pair.key, pair.title):
+                        _run_pair(pair, _missing(pair, store), store)
+                    bar.update()
+            return ours
+
+        finish_all(waiting, advance)
 
 
 def _missing(pair: Pair, store: Store) -> list[PairCell]:
@@ -191,7 +200,7 @@ def _layer_distances(
 ) -> tuple[list[str], LayerDistances]:
     """The explained texts' ids and how far the two models are apart on them, from disk or asked now."""
     path = store.pair(pair.key) / "layer_distances.parquet"
-    if not path.exists():
+    if not present(path):
         test = pair.first.task.test
         found = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
         columns = {
@@ -200,7 +209,7 @@ def _layer_distances(
             for at, name in enumerate(found.names)
         }
         write_table(path, pd.DataFrame({"example_id": [example.id for example in test], **columns}))
-    table = pd.read_parquet(path)
+    table = read_table(path).to_pandas()
     columns = [str(column) for column in table.columns]
     names = [column.removeprefix("signed ") for column in columns if column.startswith("signed ")]
     absolute, signed = (

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from explainers.explanation import Cost, Explanation
 from explainers.reliability import reliability
+from harness.store import read_table
 from metrics.subject import Checks
 
 SCHEMA = pa.schema(
@@ -64,7 +64,7 @@ def to_table(explanations: Iterable[Explanation]) -> pa.Table:
 def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[np.float32], list[Cost]]:
     """Scores (N, K, T) of one part in the order of `ids`, NaN for classes not explained, and the costs."""
     names = ["example_id", "target", "scores", "forward_rows", "backward_rows", "tokens_read"]
-    table = pq.read_table(path, columns=names)
+    table = read_table(path, columns=names)
     row_of = {name: row for row, name in enumerate(ids)}
     rows = np.array([row_of[name] for name in table["example_id"].to_pylist()], dtype=np.intp)
     targets = table["target"].to_numpy()
@@ -88,7 +88,7 @@ def read_checks(path: Path, ids: Sequence[str], classes: int) -> Checks:
     names = ["example_id", "target", "word_ids", "scores", "standard_error", "value_input", "value_baseline"]
     found = Checks(*(np.full((len(ids), classes), np.nan) for _ in range(3)))
     row_of = {name: row for row, name in enumerate(ids)}
-    for record in pq.read_table(path, columns=names).to_pylist():
+    for record in read_table(path, columns=names).to_pylist():
         at = row_of[record["example_id"]], record["target"]
         found.effect[at] = record["value_input"] - record["value_baseline"]
         found.gap[at] = found.effect[at] - sum(record["scores"])

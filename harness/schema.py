@@ -28,10 +28,12 @@ class Limits:
 
 @dataclass
 class EngineOptions:
-    """Where the model runs, and the tokens of one batch (null: by the model's size)."""
+    """Where the model runs, the tokens of one batch (null: by the model's size), and the threads of a job
+    (null: as many as its libraries choose)."""
 
     device: str = "cpu"
     budget: int | None = None
+    threads: int | None = None
 
 
 @dataclass
@@ -49,6 +51,9 @@ class Run:
 
     limits: by model name, `default` for the others. sweep: override key to list of values, for example
     {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
+    shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
+    portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set by
+    `assay retry`.
     """
 
     name: str = "trial"
@@ -60,6 +65,9 @@ class Run:
     controls: list[str] = field(default_factory=lambda: ["gold", "random", "inverted"])
     store: str = "assay-store"
     shard: int = 256
+    shards_per_job: int | None = None
+    portion: int = 0
+    only_failed: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     task: Any = None

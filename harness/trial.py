@@ -1,49 +1,38 @@
-"""One trial: the model loaded once, every cell explained and scored, failures written to the ledger."""
+"""One trial as it stands on disk, and its model, trained or loaded."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
 from harness.build import build
-from harness.cells import Loaded, explain, score, scores_path
+from harness.cells import Loaded, scores_path
 from harness.choice import ChosenMetric
-from harness.ledger import ledgered
-from harness.plan import (
-    Cell,
-    Trial,
-    cells,
-    failure_key,
-    load_trial,
-    metric_refusal,
-    title,
+from harness.claims import once
+from harness.plan import Trial, cells, metric_refusal
+from harness.store import (
+    Store,
+    present,
+    read_json,
+    read_table,
+    set_aside,
+    whole_or_full,
+    write_json,
+    write_table,
 )
-from harness.provenance import library_versions
-from harness.store import Store, read_json, write_json, write_table
 from metrics.subject import CellMetric, predicted
 from models.engine import Engine
 from models.protocol import Model, abilities
-from models.report import quality
+from models.report import Quality, quality
 from models.saving import load, save, weights_hash
 from models.training import Trainable, encode_split, fit
 from tasks.errors import InputError
 
-
-def run_trial(config: DictConfig) -> None:
-    """Do what is not done yet of one trial; what fails goes to the ledger and is not raised."""
-    store = Store(config.store)
-    with ledgered(store, failure_key(config), title(config)):
-        trial = load_trial(config)
-        if complete(trial, store):
-            return
-        loaded = load_model(trial, store)
-        _run_cells(loaded, store)
+log = logging.getLogger(__name__)
 
 
 def complete(trial: Trial, store: Store) -> bool:
@@ -87,7 +76,9 @@ def load_model(trial: Trial, store: Store) -> Loaded:
     options = trial.config.engine
     engine = Engine(model, device=options.device, budget=options.budget)
     has = abilities(model)
-    write_json(store.model(trial.model_key) / "card.json", {"weights": weights, "abilities": sorted(has)})
+    card = {"weights": weights, "abilities": sorted(has)}
+    if read_card(trial, store) != card:
+        write_json(store.model(trial.model_key) / "card.json", card)
     return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store))
 
 
@@ -117,29 +108,58 @@ def _ready_model(trial: Trial) -> tuple[Model, str] | None:
 
 def _trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
     folder, device = store.model(trial.model_key), trial.config.engine.device
-    if not (folder / "training.json").exists():
+
+    def trained() -> bool:
+        return (folder / "training.json").exists()
+
+    def train() -> None:
         model, report = fit(build(trial.config.model), trial.task, trial.seed, device)
-        save(model, folder)
+        with whole_or_full(folder):
+            save(model, folder)
         write_json(folder / "training.json", {**report.record(), "seconds": report.seconds})
-    model = load(folder, device)
+
+    def ready() -> Trainable:
+        once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
+        return load(folder, device)
+
+    try:
+        model = ready()
+    except InputError as error:
+        # It was whole when it was written, so its files were harmed since. What is trained again is the same.
+        log.warning("%s", error)
+        set_aside(folder)
+        model = ready()
     return model, weights_hash(model)
 
 
 def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> NDArray[np.float64]:
-    """Predictions on the explained texts, from disk or asked now; trial.json is written last."""
-    folder, task = store.trial(trial.key(weights)), trial.task
+    """Predictions on the explained texts, from disk or asked now."""
+    name = trial.key(weights)
+    folder = store.trial(name)
     path = folder / "predictions.parquet"
-    if (folder / "trial.json").exists():
-        return np.stack(pq.read_table(path)["probabilities"].to_pylist())
-    split = encode_split(engine.model, task.test)
-    found = engine.probabilities(split.encodings)
-    ids = [example.id for example in task.test]
-    write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(found)}))
-    measured = quality(split.targets > 0, predicted(found, multi_label=task.multi_label), task.labels)
-    record = {
-        "task": task.name,
-        "labels": list(task.labels),
-        "sizes": {name: len(getattr(task, name)) for name in ("train", "dev", "test")},
+
+    def predict() -> None:
+        task = trial.task
+        split = encode_split(engine.model, task.test)
+        found = engine.probabilities(split.encodings)
+        ids = [example.id for example in task.test]
+        write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(found)}))
+        measured = quality(split.targets > 0, predicted(found, multi_label=task.multi_label), task.labels)
+        write_json(folder / "trial.json", _record(trial, weights, measured))
+
+    def predicted_already() -> bool:
+        return present(path) and (folder / "trial.json").exists()
+
+    once(store, f"trial-{name}", f"predictions of {trial.title}", predicted_already, predict)
+    return np.stack(read_table(path)["probabilities"].to_pylist())
+
+
+def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
+    """What trial.json says of the model on these texts."""
+    return {
+        "task": trial.task.name,
+        "labels": list(trial.task.labels),
+        "sizes": {name: len(getattr(trial.task, name)) for name in ("train", "dev", "test")},
         "explained": trial.explained,
         "model": trial.model_name,
         "kind": trial.kind,
@@ -150,42 +170,4 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
         "micro_f1": measured.micro_f1,
         "label_accuracy": measured.label_accuracy,
         "f1": measured.f1,
-    }
-    write_json(folder / "trial.json", record)
-    return found
-
-
-def _run_cells(loaded: Loaded, store: Store) -> None:
-    trial = loaded.trial
-    planned = [cell for cell in cells(trial, loaded.weights, loaded.abilities) if cell.refusal is None]
-    chosen = cell_metrics(trial, loaded.abilities)
-    with tqdm(total=len(planned) * len(trial.task.test), desc=trial.title, unit="text", disable=None) as bar:
-        for cell in planned:
-            with ledgered(store, cell.key, f"{trial.title} / {cell.title}"):
-                bar.set_postfix_str(cell.title)
-                explain(cell, loaded, store, _description(cell, loaded), bar.update)
-                for metric in chosen:
-                    score(cell, metric, loaded, store)
-
-
-def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
-    """What cell.json says of where its numbers come from."""
-    config = loaded.trial.config
-    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    assert isinstance(plain, dict)
-    return {
-        "task": loaded.trial.task.name,
-        "model": loaded.trial.model_name,
-        "kind": loaded.trial.kind,
-        "seed": loaded.trial.seed,
-        "explainer": cell.method.explainer_name,
-        "baseline": cell.method.baseline_name,
-        "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
-        "explainer_seed": cell.explainer_seed,
-        "weights": loaded.weights,
-        "explained": loaded.trial.explained,
-        "device": config.engine.device,
-        "budget": loaded.engine.budget,
-        "versions": library_versions(),
-        "config": plain,
     }

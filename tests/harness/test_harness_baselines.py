@@ -11,7 +11,7 @@ import pytest
 
 from explainers.baselines import Mask
 from explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from harness.cells import Loaded, explain, explanations_path
+from harness.cells import Loaded, explain_part, explanations_path
 from harness.choice import choose
 from harness.cli import main
 from harness.collect import collect
@@ -140,7 +140,7 @@ def test_weights_that_differ_in_a_digit_do_not_change_the_draws_and_another_seed
 def _scores(loaded: Loaded, store: Store) -> list[list[float]]:
     """The random explainer's, of the first shard."""
     cell = cells(loaded.trial, loaded.weights, loaded.abilities)[0]
-    explain(cell, loaded, store, {}, lambda texts: None)
+    explain_part(cell, loaded, store, 0)
     return pq.read_table(explanations_path(store.cell(cell.key), 0))["scores"].to_pylist()
 
 
