@@ -28,7 +28,8 @@ class Traits:
     f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs: abilities
     of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses one.
     refuses: abilities to the reason, in one clause, why the method makes no sense for a model that has all it
-    needs; None if it does.
+    needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be made once more
+    for a changed text or model.
     """
 
     signed: bool
@@ -37,6 +38,7 @@ class Traits:
     needs: frozenset[str] = frozenset()
     baseline: BaselineUse = "none"
     refuses: Callable[[frozenset[str]], str | None] | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

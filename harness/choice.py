@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,11 +11,15 @@ from omegaconf import DictConfig
 from explainers.baselines import Baseline
 from explainers.protocol import Explainer, refusal
 from harness.build import build
-from harness.keys import key, versions
+from harness.keys import key, plain, versions
 from metrics.subject import CellMetric, Metric
 from metrics.with_removal import WithRemoval
 from tasks.errors import InputError
 
+# The groups whose choices make methods and metrics.
+GROUPS = ("explainer", "baseline", "removal", "metric")
+# Of each of these groups the chosen names and their settings, in order.
+Chosen = dict[str, dict[str, Any]]
 # What a model that has not been seen yet is taken to be able to do.
 EVERY_ABILITY = frozenset(
     {
@@ -56,16 +61,26 @@ class Choice:
     metrics: tuple[ChosenMetric, ...]
 
 
-def choose(config: DictConfig) -> Choice:
-    """Build what is chosen. Raises InputError on bad settings, or a baseline that fits no explainer."""
-    methods = _methods(config)
-    _check_baselines(list(config.baseline), methods)
-    return Choice(methods, _metrics(config, _removals(config)))
+def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice:
+    """Build what is chosen. Raises InputError on bad settings, or a baseline that fits no explainer.
+
+    known: choices of other trials, to which this one is added; trials that choose the same share one.
+    """
+    chosen = {group: plain(config[group]) for group in GROUPS}
+    # In order: that of methods and metrics is the order of the tables.
+    name = json.dumps(chosen)
+    if known is None or name not in known:
+        methods = _methods(chosen)
+        _check_baselines(list(chosen["baseline"]), methods)
+        found = Choice(methods, _metrics(chosen, _removals(chosen)))
+        known = {} if known is None else known
+        known[name] = found
+    return known[name]
 
 
-def _removals(config: DictConfig) -> dict[str, Baseline]:
+def _removals(chosen: Chosen) -> dict[str, Baseline]:
     """Every removal operator by its configured name, the experiment's first first."""
-    removals: dict[str, Baseline] = {str(name): build(entry) for name, entry in config.removal.items()}
+    removals: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["removal"].items()}
     if not removals:
         raise InputError("no removal operator is chosen; choose one, as in baseline@removal=[mask]")
     for removal in removals.values():
@@ -79,34 +94,35 @@ def _removals(config: DictConfig) -> dict[str, Baseline]:
     return removals
 
 
-def _metrics(config: DictConfig, removals: dict[str, Baseline]) -> tuple[ChosenMetric, ...]:
+def _metrics(chosen: Chosen, removals: dict[str, Baseline]) -> tuple[ChosenMetric, ...]:
     found = []
-    for entry in config.metric.values():
+    for entry in chosen["metric"].values():
         metric: Metric = build(entry)
         takes_away = "removal" in metric.needs
         for place, (operator, removal) in enumerate(removals.items()):
             if place and not takes_away:
                 break
-            by = [{operator: config.removal[operator]}, versions(removal)] if takes_away else []
+            by = [{operator: chosen["removal"][operator]}, versions(removal)] if takes_away else []
             about = key("metric", entry, versions(metric), *by)
             shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
             found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
     return tuple(found)
 
 
-def _methods(config: DictConfig) -> tuple[Method, ...]:
-    baselines: dict[str, Baseline] = {str(name): build(entry) for name, entry in config.baseline.items()}
+def _methods(chosen: Chosen) -> tuple[Method, ...]:
+    baselines: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["baseline"].items()}
     found = []
-    for name, entry in config.explainer.items():
+    for name, entry in chosen["explainer"].items():
         explainer: Explainer = build(entry)
         uses_one = explainer.traits.baseline != "none" and baselines
         for baseline_name, baseline in baselines.items() if uses_one else [("", None)]:
-            identity = entry, versions(explainer), config.baseline.get(baseline_name), versions(baseline)
-            found.append(Method(str(name), baseline_name, explainer, baseline, identity))
+            settings = chosen["baseline"].get(baseline_name)
+            identity = entry, versions(explainer), settings, versions(baseline)
+            found.append(Method(name, baseline_name, explainer, baseline, identity))
     return tuple(found)
 
 
-def _check_baselines(names: list[Any], methods: tuple[Method, ...]) -> None:
+def _check_baselines(names: list[str], methods: tuple[Method, ...]) -> None:
     for name in names:
         users = [method for method in methods if method.baseline_name == name]
         reasons = [

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 
 from harness.absences import failures, group_of, known_cells, pair_group, refusals
 from harness.cells import explanations_path, scores_path
@@ -17,12 +15,12 @@ from harness.choice import choose
 from harness.experiment import Experiment
 from harness.facts import text_facts
 from harness.keys import key
+from harness.layouts import Layout, layout_of
 from harness.pairs import pair_cells, pairs
 from harness.plan import Cell, Trial
 from harness.provenance import library_versions
-from harness.store import Store
+from harness.store import Store, read_table
 from harness.trial import read_card, read_trial
-from metrics.rows import wide
 from metrics.subject import gold, predicted
 from results.records import (
     CellScores,
@@ -52,27 +50,30 @@ class ScoreFile:
     seed: str
     explainer_seed: int
 
-    def read(self) -> CellScores:
-        units, targets, parts = wide(pd.read_parquet(self.path))
+    def read(self, layouts: dict[bytes, Layout]) -> CellScores:
+        """layouts: of tables read before, to which a new one is added."""
+        table = read_table(self.path)
+        layout = layout_of(table, layouts)
         return CellScores(
             self.group,
             self.method,
             self.metric,
             self.seed,
-            tuple(units),
-            parts,
+            layout.units,
+            layout.wide(table["value"].to_numpy()),
             self.explainer_seed,
-            tuple(targets),
+            layout.targets,
         )
 
 
 def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
     """Everything known about the experiment's trials."""
     config, store = experiment.configs[0], experiment.store
+    layouts: dict[bytes, Layout] = {}
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
-        cells=[file.read() for file in score_files(trials, store)],
+        cells=[file.read(layouts) for file in score_files(trials, store)],
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
         random=RANDOM,
@@ -131,7 +132,7 @@ def _done(trial: Trial, store: Store) -> list[Cell]:
 def _timings(trial: Trial, store: Store) -> Iterator[Timing]:
     for cell in _done(trial, store):
         files = sorted((store.cell(cell.key) / "seconds").glob("part-*.parquet"))
-        seconds = np.concatenate([pq.read_table(file)["seconds"].to_numpy() for file in files])
+        seconds = np.concatenate([read_table(file)["seconds"].to_numpy() for file in files])
         low, median, high = map(float, np.quantile(seconds, [0.25, 0.5, 0.75]))
         yield Timing(group_of(trial), _method(cell), str(trial.seed), len(seconds), median, low, high)
 
@@ -169,12 +170,15 @@ def _quality(trial: Trial, store: Store) -> ModelQuality | None:
 
 
 def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[ShownText]:
-    """About `wanted` texts, shared out evenly over the tasks and models, of the first seed of each."""
+    """About `wanted` texts, shared out evenly over the tasks and models, of the first seed of each.
+
+    Of more tasks and models than that, the first have one each.
+    """
     first: dict[Group, Trial] = {}
     for trial in trials:
         if read_trial(trial, store) is not None:
             first.setdefault(group_of(trial), trial)
-    for trial in first.values():
+    for trial in list(first.values())[: max(1, wanted)]:
         yield from _texts_of(trial, store, max(1, wanted // len(first)))
 
 
@@ -183,10 +187,10 @@ def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
     card = read_card(trial, store)
     assert card is not None
     path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
-    probabilities = np.stack(pq.read_table(path)["probabilities"].to_pylist()[:wanted])
+    probabilities = np.stack(read_table(path)["probabilities"].to_pylist()[:wanted])
     decided = predicted(probabilities, multi_label=trial.task.multi_label)
     tables = [
-        (_method(cell), pq.read_table(explanations_path(store.cell(cell.key), 0)).to_pandas())
+        (_method(cell), read_table(explanations_path(store.cell(cell.key), 0)).to_pandas())
         for cell in _done(trial, store)
         if cell.explainer_seed == trial.config.explainer_seeds[0]
     ]

@@ -5,24 +5,57 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.absences import failures
 from harness.collect import RANDOM, collect, inputs
 from harness.experiment import Experiment, load_trials, open_experiment
 from harness.experiment import run as run_experiment
 from harness.ledger import failure
+from harness.on_disk import read_disk
 from harness.plan import Trial, failure_key
-from harness.show import plan_text, status_text, survey
-from harness.store import read_json, write_json
+from harness.status import State, survey
+from harness.store import Damaged, read_json, write_json
+from harness.wanted import plan_work
 from tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.importing import Order
+
+# So often a run starts over because a file was damaged; files found damaged together count once.
+MENDINGS = 5
 
 
 def run(overrides: Sequence[str]) -> int:
     """Compute, report, and say what failed."""
     experiment = open_experiment(overrides)
-    trials = run_experiment(experiment)
-    _report(experiment, trials, anew=False)
+    trials = _whole_run(experiment)
     return _say_failures(experiment, trials)
+
+
+def retry(overrides: Sequence[str]) -> int:
+    """Compute again what failed, report, and say what failed again."""
+    from harness.retry import retry_text, what_failed
+
+    experiment = open_experiment(overrides)
+    found = what_failed(experiment, load_trials(experiment))
+    print(retry_text(found))
+    trials = _whole_run(found.experiment) if found.failures else load_trials(experiment)
+    return _say_failures(experiment, trials)
+
+
+def _whole_run(experiment: Experiment) -> list[Trial]:
+    """Compute and report; what turns out to be damaged on disk is set aside and computed anew."""
+    for _ in range(MENDINGS):
+        try:
+            trials = run_experiment(experiment)
+            _report(experiment, trials, anew=False)
+        except Damaged:
+            continue
+        return trials
+    raise InputError(
+        f"files in {str(experiment.store.root)!r} were damaged {MENDINGS} times in a row; check the disk"
+    )
 
 
 def report(overrides: Sequence[str]) -> int:
@@ -33,19 +66,48 @@ def report(overrides: Sequence[str]) -> int:
     return _say_failures(experiment, trials)
 
 
-def plan(overrides: Sequence[str]) -> int:
-    """Print what a run would do."""
-    experiment = open_experiment(overrides)
-    print(plan_text(experiment, load_trials(experiment)))
+def plan(overrides: Sequence[str], *, calibrated: bool, workers: int) -> int:
+    """Print what a run would do, and how long it would take."""
+    from harness import planning
+
+    print(planning.plan(open_experiment(overrides), calibrated=calibrated, workers=workers))
     return 0
 
 
-def status(overrides: Sequence[str]) -> int:
-    """Print what is done, failed and missing."""
+def export(overrides: Sequence[str], *, to: Path | None, explanations: Path | None, overwrite: bool) -> int:
+    """Write the scores as one table, the explanations as a dataset, or both."""
+    from harness.export_explanations import export_explanations
+    from harness.export_scores import export_scores
+
+    if to is None and explanations is None:
+        raise InputError("nothing to export; give --to FILE for the scores or --explanations FOLDER, or both")
     experiment = open_experiment(overrides)
-    found = survey(experiment, load_trials(experiment))
-    print(status_text(experiment, found))
-    return 0 if all(trial.done == trial.planned and not trial.failures for trial in found) else 1
+    trials = load_trials(experiment)
+    if to is not None:
+        rows, tables = export_scores(experiment, trials, to, overwrite=overwrite)
+        print(f"{rows:,} scores of {tables:,} tables: {to}")
+    if explanations is not None:
+        rows = export_explanations(experiment, trials, explanations, overwrite=overwrite)
+        print(f"{rows:,} explanations, with their texts: {explanations}")
+    return _say_failures(experiment, trials)
+
+
+def import_scores(order: Order, overrides: Sequence[str]) -> int:
+    """Make an explainer of a file of scores, and print the command that scores it."""
+    from harness.importing import import_scores as made
+
+    print(made(order, overrides))
+    return 0
+
+
+def track(overrides: Sequence[str], *, to: str, folder: Path | None) -> int:
+    """Hand what is finished over to an experiment tracker."""
+    from harness.tracking import track
+
+    experiment = open_experiment(overrides)
+    found = track(experiment, load_trials(experiment), to, folder)
+    print(f"Runs written: {found.written}, there already: {found.known}. Folder: {found.folder}")
+    return 0
 
 
 def check_metrics(arguments: Sequence[str], *, csv: Path | None, quick: bool) -> int:
@@ -122,8 +184,8 @@ def _say_failures(experiment: Experiment, trials: Sequence[Trial]) -> int:
     for sentence, where in places.items():
         more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
         print(f"assay: error: {where[0]}{more}: {sentence}", file=sys.stderr)
-    states = survey(experiment, trials)
-    missing = sum(state.planned - state.done for state in states)
-    if missing:
+    planned = plan_work(experiment, trials)
+    found = survey(planned, read_disk(experiment.store, planned))
+    if missing := found.counts()[State.missing]:
         print(f"assay: {missing} cells are missing; run again to compute them", file=sys.stderr)
-    return 1 if places or missing else 0
+    return 0 if found.done and not places else 1

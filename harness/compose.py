@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from itertools import product
 from typing import Any
@@ -11,14 +13,24 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.schema import register
+from harness.schema import Run, register
 from tasks.errors import InputError, did_you_mean
 
 CONFIG = "config"
+# Launchers that are plugins, and what to install for them.
+LAUNCHERS = {
+    "joblib": "hydra-joblib-launcher",
+    "ray": "hydra-ray-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+}
+SCHEMA = frozenset(field.name for field in fields(Run))
+# The names in the schema that are chosen as groups too.
+GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,10 @@ class Sweep:
         """One list of overrides per trial, the last axis running fastest."""
         crossed = product(*([f"{key}={value}" for value in values] for key, values in self.axes.items()))
         return [[*self.fixed, *choice] for choice in crossed]
+
+    def choices(self) -> list[str]:
+        """Every override that not all trials share."""
+        return [f"{key}={value}" for key, values in self.axes.items() for value in values]
 
     def arguments(self) -> list[str]:
         """The same sweep in the form Hydra's command line takes."""
@@ -65,11 +81,55 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 
 def configuration(overrides: Sequence[str]) -> DictConfig:
     """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
+    with _sentences():
+        return without_unchosen(_composed(overrides))
+
+
+def configurations(crossed: Sweep) -> list[DictConfig]:
+    """Every trial's configuration, as `configuration` gives it, with the same errors.
+
+    Composing takes long, so it is done once for every choice of groups; plain values are set on copies.
+    """
+    parsed = {text: one for text in crossed.choices() for one in _parse([text]) if _is_value(one)}
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    found = []
+    for trial in crossed.trials():
+        others = tuple(text for text in trial if text not in parsed)
+        with _sentences():
+            if others not in composed:
+                composed[others] = _composed(others)
+            values = [parsed[text] for text in trial if text in parsed]
+            found.append(without_unchosen(_with_values(composed[others], values)))
+    return found
+
+
+def _is_value(override: Override) -> bool:
+    """Whether it sets a value of the schema, or one inside a group, and chooses no group."""
+    name, _, inside = override.key_or_group.partition(".")
+    changes = override.type is OverrideType.CHANGE and override.package is None
+    return changes and name in SCHEMA and (bool(inside) or name not in GROUPS)
+
+
+def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
+    """A copy with values set as Hydra sets them."""
+    copy = deepcopy(config)
+    for override in values:
+        OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+    return copy
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
     register()
     GlobalHydra.instance().clear()
+    with initialize_config_module("conf", version_base="1.3"):
+        return compose(CONFIG, overrides=list(overrides))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what Hydra raises into InputError with one sentence."""
     try:
-        with initialize_config_module("conf", version_base="1.3"):
-            return without_unchosen(compose(CONFIG, overrides=list(overrides)))
+        yield
     except MissingConfigException as error:
         raise InputError(_missing(error)) from error
     except (HydraException, OmegaConfBaseException, ConfigCompositionException) as error:
@@ -96,7 +156,7 @@ def without_unchosen(config: DictConfig) -> DictConfig:
     return config
 
 
-def _parse(overrides: Sequence[str]) -> list[Any]:
+def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
@@ -108,6 +168,8 @@ def _parse(overrides: Sequence[str]) -> list[Any]:
 def _missing(error: MissingConfigException) -> str:
     wanted = str(error.missing_cfg_file or "?")
     group, _, name = wanted.rpartition("/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        return f"the launcher {name!r} is not installed; run: pip install {LAUNCHERS[name]}"
     # Hydra lists the options of a single choice only; a list of choices has the same ones.
     choices = list(error.options or offered(group))
     if not choices:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from harness.choice import choose
-from harness.compose import Sweep, configuration, sweep
+from harness.census import remember
+from harness.choice import Choice, choose
+from harness.compose import Sweep, configurations, sweep
+from harness.explained import ExplainedTexts
 from harness.job import threads
 from harness.keys import canonical
 from harness.launch import launch
+from harness.launchers import check_launcher
 from harness.ledger import ledgered, settle
 from harness.pairs import run_pairs
-from harness.plan import Trial, check_names, failure_key, load_task, load_trial, title
+from harness.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
+from harness.progress import sweep_progress
 from harness.store import Store, check_space
 from harness.trial import complete
 from tasks.example import Task
@@ -37,10 +41,11 @@ class Experiment:
 def open_experiment(overrides: Sequence[str]) -> Experiment:
     """Compose every trial. Raises InputError on anything that does not fit, before anything is computed."""
     crossed = sweep(overrides)
-    configs = [configuration(trial) for trial in crossed.trials()]
+    configs = configurations(crossed)
+    choices: dict[str, Choice] = {}
     for config in configs:
         check_names(config)
-        choose(config)
+        choose(config, choices)
     store = Store(configs[0].store)
     store.experiment(configs[0].name)
     return Experiment(tuple(overrides), crossed, tuple(configs), store)
@@ -50,12 +55,13 @@ def load_trials(experiment: Experiment) -> list[Trial]:
     """The trials whose texts can be read; the others are in the ledger."""
     trials = []
     tasks: dict[str, Task] = {}
+    known = Known()
     for config in experiment.configs:
         with ledgered(experiment.store, failure_key(config), title(config), clear=False):
             source = canonical(config.task)
             if source not in tasks:
                 tasks[source] = load_task(config)
-            trials.append(load_trial(config, tasks[source]))
+            trials.append(load_trial(config, tasks[source], known))
     return trials
 
 
@@ -65,10 +71,15 @@ def run(experiment: Experiment) -> list[Trial]:
     Raises StoreFull, and Damaged when a finished cell turned out not to be.
     """
     trials, store = load_trials(experiment), experiment.store
+    for trial in trials:
+        remember(trial, store)
     if trials and not all(complete(trial, store) for trial in trials):
         portions = range(max(trial.portions for trial in trials))
         cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
-        launch([*experiment.sweep.arguments(), *cut])
+        check_launcher(experiment.sweep.trials()[0])
+        count = ExplainedTexts(trials, store)
+        with sweep_progress(f"experiment {experiment.name}", count.total, count):
+            launch([*experiment.sweep.arguments(), *cut])
         check_space(store)
     for trial in trials:
         if complete(trial, store):

@@ -6,7 +6,7 @@ to it, and what is on disk already is not done again. So a job may be killed at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +15,18 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from explainers.reliability import unreliable
 from harness.cells import Loaded, explain_part, explanations_path, score, scores_path
 from harness.choice import ChosenMetric
 from harness.claims import finish_all, held
-from harness.ledger import ledgered, log, settle
+from harness.entries import ledger_of, owner
+from harness.ledger import failure, ledgered, log, settle
 from harness.plan import Cell, cells, failure_key, load_trial, title
+from harness.progress import Progress, progress
 from harness.provenance import library_versions
 from harness.store import Damaged, Store, check_space, present, write_json
-from harness.trial import cell_metrics, complete, load_model
+from harness.trial import cell_metrics, complete, load_model, scored_on
 
 
 def run_job(config: DictConfig) -> None:
@@ -35,10 +36,14 @@ def run_job(config: DictConfig) -> None:
     """
     store = Store(config.store)
     check_space(store)
-    with threads(config.engine.threads):
+    # A trial that failed as a whole has failed in all of its cells.
+    only_failed = bool(config.only_failed) and failure(store, failure_key(config)) is None
+    with threads(config.engine.threads), progress(title(config)) as where:
+        where.at("its model")
         loaded = _open(config, store)
         if loaded is not None:
-            _Job(loaded, store).run()
+            metrics = cell_metrics(loaded.trial, loaded.abilities)
+            _Job(loaded, store, metrics, only_failed, where).run()
 
 
 @contextmanager
@@ -67,15 +72,18 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """seen: explanations that are known to be whole. said: reliability and rows of what this job explained,
-    by cell. reopened: cells whose files were found damaged."""
+    """metrics: of the trial. only_failed: cells that never failed are left alone. seen: explanations that are
+    known to be whole. said: reliability and rows of what this job explained, by cell. reopened: cells whose
+    files were found damaged."""
 
     loaded: Loaded
     store: Store
+    metrics: Sequence[ChosenMetric]
+    only_failed: bool
+    where: Progress
     seen: set[tuple[str, int]] = field(default_factory=set)
     said: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     reopened: set[str] = field(default_factory=set)
-    bar: tqdm[Any] = field(default_factory=lambda: tqdm(unit="text", disable=None))
 
     @property
     def shards(self) -> range:
@@ -85,19 +93,22 @@ class _Job:
         return range(total)[int(config.portion) * size :][:size]
 
     def run(self) -> None:
-        trial = self.loaded.trial
-        planned = cells(trial, self.loaded.weights, self.loaded.abilities)
-        planned = [cell for cell in planned if cell.refusal is None]
-        texts = sum(self._texts(number) for number in self.shards)
-        self.bar.set_description(trial.title)
-        self.bar.reset(total=texts * len(planned))
-        with self.bar:
-            finish_all(planned, self._advance)
+        planned = self._planned()
+        self.where.total = len(planned) * self._texts()
+        finish_all(planned, self._advance)
+
+    def _planned(self) -> list[Cell]:
+        every = cells(self.loaded.trial, self.loaded.weights, self.loaded.abilities)
+        planned = {cell.key: cell for cell in every if cell.refusal is None}
+        if not self.only_failed:
+            return list(planned.values())
+        failed = {owner(entry, planned) for entry in ledger_of(self.store, planned)}
+        return [cell for key, cell in planned.items() if key in failed]
 
     def _advance(self, cell: Cell) -> bool:
         """Go on with a cell as far as possible; False if the rest waits for another job."""
-        self.bar.set_postfix_str(cell.title)
-        with ledgered(self.store, cell.key, f"{self.loaded.trial.title} / {cell.title}", clear=False):
+        self.where.at(cell.title, self._texts())
+        with ledgered(self.store, cell.key, self._title(cell), clear=False):
             try:
                 return self._explain(cell) and self._score(cell)
             except Damaged:
@@ -131,13 +142,17 @@ class _Job:
             if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
         waits = False
-        for chosen in self._metrics():
+        for chosen in scored_on(cell, self.metrics):
             path = scores_path(self.store, cell, chosen)
             if path.exists():
                 continue
-            with held(self.store, f"{cell.key}-{chosen.key}", self._title(cell)) as ours:
+            name, about = f"{cell.key}-{chosen.key}", f"{self._title(cell)} / {chosen.metric.name}"
+            self.where.at(f"{chosen.metric.name} of {cell.title}")
+            with held(self.store, name, about) as ours:
                 if ours and not path.exists():
-                    score(cell, chosen, self.loaded, self.store)
+                    # One metric that fails must not cost the others.
+                    with ledgered(self.store, name, about):
+                        score(cell, chosen, self.loaded, self.store)
                 waits |= not ours
         if not waits:
             settle(self.store, cell.key)
@@ -153,14 +168,14 @@ class _Job:
 
     def _count(self, cell: Cell, number: int) -> None:
         self.seen.add((cell.key, number))
-        self.bar.update(self._texts(number))
-
-    def _texts(self, number: int) -> int:
         part = self.loaded.parts()[number]
-        return part.stop - part.start
+        self.where.tick(part.stop - part.start)
 
-    def _metrics(self) -> list[ChosenMetric]:
-        return cell_metrics(self.loaded.trial, self.loaded.abilities)
+    def _texts(self) -> int:
+        """How many this job explains by every cell."""
+        return sum(
+            part.stop - part.start for part in self.loaded.parts()[self.shards.start : self.shards.stop]
+        )
 
     def _title(self, cell: Cell) -> str:
         return f"{self.loaded.trial.title} / {cell.title}"

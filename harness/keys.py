@@ -22,28 +22,32 @@ def key(*parts: Any) -> str:
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys; equal content, equal text."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def versions(built: Any) -> list[tuple[str, int]]:
+def versions(built: Any) -> list[tuple[str, int | str]]:
     """(class, version) of an object built from configuration and of those it holds: part of its key, so that
-    changed mathematics is never mistaken for a stored result."""
-    found = []
+    changed mathematics is never mistaken for a stored result. An object that reads a file also has a
+    `fingerprint` of its content, for the same reason. Raises InputError when that file cannot be read."""
+    found: list[tuple[str, int | str]] = []
     if hasattr(built, "version"):
         found.append((type(built).__qualname__, int(built.version)))
+    if hasattr(built, "fingerprint"):
+        found.append(("fingerprint", str(built.fingerprint)))
     if is_dataclass(built):
         for field in fields(built):
             found += versions(getattr(built, field.name))
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value with configurations resolved to plain mappings and sequences, in their order."""
     if OmegaConf.is_config(value):
-        return _plain(OmegaConf.to_container(value, resolve=True))
+        return plain(OmegaConf.to_container(value, resolve=True))
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
 
 from omegaconf import DictConfig
 
 from explainers.protocol import refusal
 from harness.build import build
 from harness.choice import Choice, ChosenMetric, Method, choose
-from harness.keys import key
+from harness.keys import canonical, key, plain
 from harness.schema import Targets
 from metrics.subject import PairMetric
 from tasks.errors import InputError, did_you_mean
@@ -43,6 +46,12 @@ class Trial:
     def title(self) -> str:
         return title(self.config)
 
+    @property
+    def portions(self) -> int:
+        """Into how many jobs it is cut."""
+        texts, size = len(self.task.test), self.config.shards_per_job
+        return 1 if size is None else max(1, ceil(texts / (int(self.config.shard) * int(size))))
+
     def key(self, weights: str) -> str:
         """The name of everything that depends on the texts and the weights, but on no explainer."""
         return key("trial", self.model_key, weights, self.explained)
@@ -70,7 +79,7 @@ def title(config: DictConfig) -> str:
 
 
 def failure_key(config: DictConfig) -> str:
-    """The ledger's name for a trial that fails as a whole: by configuration, as its data may not load."""
+    """The ledger's name for a trial that fails as a whole."""
     return key("trial configuration", config.task, config.model, config.seed, config.limits)
 
 
@@ -79,9 +88,41 @@ def load_task(config: DictConfig) -> Task:
     return build(config.task)
 
 
-def load_trial(config: DictConfig, task: Task | None = None) -> Trial:
+def limits_of(config: DictConfig) -> Mapping[str, Any]:
+    """How many texts of each split the trial's model gets."""
+    return config.limits.get(config.model.name) or config.limits.get("default") or {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """A task as limited, with what names its training texts, its labels and its explained texts."""
+
+    task: Task
+    data: list[Any]
+    explained: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What trials of one experiment share, filled as they are loaded: made once, kept in memory once."""
+
+    choices: dict[str, Choice] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
+
+
+def load_trial(config: DictConfig, task: Task | None = None, known: Known | None = None) -> Trial:
     """A trial with its texts, limited as the configuration says; `task` if they are loaded already."""
-    limits = config.limits.get(config.model.name) or config.limits.get("default") or {}
+    known = known or Known()
+    source = canonical([config.task, limits_of(config)])
+    if source not in known.texts:
+        known.texts[source] = _texts(config, task)
+    texts = known.texts[source]
+    model_key = key("model", config.model, int(config.seed), texts.data)
+    return Trial(config, texts.task, choose(config, known.choices), model_key, texts.explained)
+
+
+def _texts(config: DictConfig, task: Task | None) -> Texts:
+    limits = limits_of(config)
     task = limit(
         task or load_task(config),
         train=limits.get("train"),
@@ -89,23 +130,24 @@ def load_trial(config: DictConfig, task: Task | None = None) -> Trial:
         test=limits.get("test"),
     )
     data = [fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label]
-    model_key = key("model", config.model, int(config.seed), data)
-    return Trial(config, task, choose(config), model_key, fingerprint(task.test))
+    return Texts(task, data, fingerprint(task.test))
 
 
 def cells(trial: Trial, weights: str, abilities: frozenset[str]) -> list[Cell]:
     """Every method and explainer seed, in the order of the configuration; deterministic methods once."""
     config = trial.config
     rationales = any(example.rationales for example in trial.task.test)
+    # Read once: an experiment has thousands of cells.
+    of_trial, seeds = trial.key(weights), [int(seed) for seed in config.explainer_seeds]
+    # The shard is part of the name: it decides which rows are batched together, and so the last digits.
+    of_all = plain([config.targets, config.shard])
     found = []
     for method in trial.choice.methods:
         reason = refusal(method.explainer, method.baseline, abilities=abilities, rationales=rationales)
         stochastic = method.explainer.traits.stochastic
-        for seed in config.explainer_seeds if stochastic else config.explainer_seeds[:1]:
-            # The shard is part of the name because it decides which rows are batched together, and so the
-            # last digits.
-            settings = method.identity, int(seed), config.targets, config.shard
-            found.append(Cell(key("cell", trial.key(weights), *settings), method, int(seed), reason))
+        for seed in seeds if stochastic else seeds[:1]:
+            name = key("cell", of_trial, method.identity, seed, *of_all)
+            found.append(Cell(name, method, seed, reason))
     return found
 
 
@@ -117,6 +159,13 @@ def check_names(config: DictConfig) -> None:
             raise InputError(
                 f"limits names the model {name!r}; {did_you_mean(str(name), sorted(map(str, known)))}"
             )
+
+
+def remaking_refusal(cell: Cell, chosen: ChosenMetric) -> str | None:
+    """Why a metric that makes sense in the trial does not for this cell, in one clause; None if it does."""
+    if cell.method.explainer.traits.fixed and "explaining" in chosen.metric.needs:
+        return "it explains changed texts or models, but these scores were computed elsewhere"
+    return None
 
 
 def metric_refusal(chosen: ChosenMetric, trial: Trial, abilities: frozenset[str]) -> str | None:

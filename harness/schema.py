@@ -52,8 +52,8 @@ class Run:
     limits: by model name, `default` for the others. sweep: override key to list of values, for example
     {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
     shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
-    portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set by
-    `assay retry`.
+    portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set
+    by `assay retry`.
     """
 
     name: str = "trial"

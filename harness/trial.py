@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from harness.build import build
 from harness.cells import Loaded, scores_path
 from harness.choice import ChosenMetric
 from harness.claims import once
-from harness.plan import Trial, cells, metric_refusal
+from harness.plan import Cell, Trial, cells, metric_refusal, remaking_refusal
 from harness.store import (
     Store,
     present,
@@ -41,10 +42,10 @@ def complete(trial: Trial, store: Store) -> bool:
     if card is None or read_trial(trial, store) is None:
         return False
     has = frozenset(card["abilities"])
-    scored = cell_metrics(trial, has)
+    metrics = cell_metrics(trial, has)
     return all(
         (store.cell(cell.key) / "cell.json").exists()
-        and all(scores_path(store, cell, chosen).exists() for chosen in scored)
+        and all(scores_path(store, cell, chosen).exists() for chosen in scored_on(cell, metrics))
         for cell in cells(trial, card["weights"], has)
         if cell.refusal is None
     )
@@ -61,8 +62,13 @@ def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
     return None if card is None else read_json(store.trial(trial.key(card["weights"])) / "trial.json")
 
 
+def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
+    """Those of its trial's `cell_metrics` that make sense for this cell."""
+    return [chosen for chosen in metrics if remaking_refusal(cell, chosen) is None]
+
+
 def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
-    """The chosen metrics that one cell of this trial can be scored on."""
+    """The chosen metrics that single cells of this trial can be scored on."""
     return [
         chosen
         for chosen in trial.choice.metrics

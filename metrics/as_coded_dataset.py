@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from metrics.as_coded_pairs import draw_pairs
 from metrics.rationale_consistency import correlation
-from metrics.rows import long
+from metrics.rows import long, pair_name
 from metrics.subject import Subject
 from metrics.targets import require_explained
 from tasks.errors import InputError
@@ -49,6 +49,7 @@ class DatasetConsistencyAsCoded:
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
+    of_pairs: ClassVar[bool] = True
     random_level: ClassVar[str] = "near 0: see the random row"
 
     pairs: int = 2000
@@ -64,8 +65,8 @@ class DatasetConsistencyAsCoded:
             )
 
     def score(self, subject: Subject) -> pd.DataFrame:
-        """Per pair, named "id|id": `activation_distance`, `explanation_distance`, `overlap` (the number of
-        shared words), and `similar` (1 or 0).
+        """Per pair (`metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap` (the
+        number of shared words), and `similar` (1 or 0).
 
         Raises InputError when a class was not explained.
         """
@@ -83,7 +84,9 @@ class DatasetConsistencyAsCoded:
             "overlap": pairs.overlap,
             "similar": pairs.similar,
         }
-        names = [f"{examples[i].id}|{examples[j].id}" for i, j in zip(pairs.first, pairs.second, strict=True)]
+        names = [
+            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
+        ]
         return long(names, parts)
 
     def _read(

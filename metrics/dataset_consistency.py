@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metrics.resampling import resampled_spearman
-from metrics.rows import long
+from metrics.rows import long, pair_name
 from metrics.subject import Subject
 from metrics.text_pairs import Pairs, choose_pairs
 from tasks.errors import InputError
@@ -47,6 +47,7 @@ class DatasetConsistency:
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
+    of_pairs: ClassVar[bool] = True
     random_level: ClassVar[str] = (
         "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row"
     )
@@ -62,8 +63,8 @@ class DatasetConsistency:
             )
 
     def score(self, subject: Subject) -> pd.DataFrame:
-        """Per pair, named "id|id": `activation_distance`, `explanation_distance`, `overlap` of the words, and
-        `similar` (1 or 0).
+        """Per pair (`metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap` of
+        the words, and `similar` (1 or 0).
 
         The subject's `activations`, if it has them, are what `pooled_activations` gives for all its examples;
         otherwise the model is asked for the texts that occur in pairs. Raises InputError when a class was not
@@ -86,7 +87,9 @@ class DatasetConsistency:
             "overlap": pairs.overlap,
             "similar": pairs.similar,
         }
-        names = [f"{examples[i].id}|{examples[j].id}" for i, j in zip(pairs.first, pairs.second, strict=True)]
+        names = [
+            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
+        ]
         return long(names, parts)
 
     def _choose(self, examples: Sequence[Example]) -> Pairs:

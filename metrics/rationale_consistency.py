@@ -30,11 +30,13 @@ class RationaleConsistency:
     in place of `score`.
 
     pairs_budget: of each kind at most so many distinct pairs are compared, drawn at random. layers: "all", or
-    the names of some, from the bottom up the model's own, the last of which is "logits".
+    the names of some, from the bottom up the model's own, the last of which is "logits". rescale: whether a
+    layer's distances are divided by their mean over the texts of the pair.
 
     Activations are apart by the mean over layers of the mean absolute difference over tokens and units. The
     signed mean of the authors' scripts is not used: behind a layer normalisation it is near 0 whatever the
-    models do. Layers are not rescaled, so those with large activations weigh more.
+    models do. The study takes layers as they are, so the one with the largest numbers decides; rescaled ones
+    count alike.
     """
 
     name: ClassVar[str] = "rationale_consistency"
@@ -42,13 +44,14 @@ class RationaleConsistency:
     property: ClassVar[str] = "rationale consistency"
     direction: ClassVar[Literal["higher", "lower"]] = "higher"
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
     random_level: ClassVar[str] = "about 0"
     pooled: ClassVar[Literal["no", "kind", "all"]] = "no"
 
     pairs_budget: int = 10
     layers: str | tuple[str, ...] = "all"
+    rescale: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, str):
@@ -73,13 +76,21 @@ class RationaleConsistency:
         return [every[at] for at in np.sort(rng.permutation(len(every))[: self.pairs_budget])]
 
     def activation_distance(self, layers: LayerDistances) -> NDArray[np.float64]:
-        """(N,) mean absolute difference over the chosen layers. Raises InputError on an unknown layer."""
-        if isinstance(self.layers, str):
-            return layers.absolute.mean(axis=1)
-        for name in self.layers:
-            if name not in layers.names:
-                raise InputError(f"{self.name}: no layer {name!r}; {did_you_mean(name, list(layers.names))}")
-        return layers.absolute[:, [layers.names.index(name) for name in self.layers]].mean(axis=1)
+        """(N,) mean over the chosen layers of how far they are apart; a layer that never differs counts 0.
+
+        Raises InputError on an unknown layer.
+        """
+        apart = layers.absolute
+        if not isinstance(self.layers, str):
+            for name in self.layers:
+                if name not in layers.names:
+                    near = did_you_mean(name, list(layers.names))
+                    raise InputError(f"{self.name}: no layer {name!r}; {near}")
+            apart = apart[:, [layers.names.index(name) for name in self.layers]]
+        if self.rescale and len(apart):
+            typical = apart.mean(axis=0)
+            apart = apart / np.where(typical > 0, typical, 1.0)
+        return apart.mean(axis=1)
 
     def score_pair(
         self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
@@ -107,12 +118,16 @@ class RationaleConsistencyPooled(RationaleConsistency):
     """The same correlation over all (pair, text) points of a kind at once, as in the study.
 
     It mixes in how far apart the pairs are as a whole: two clusters of pairs make a correlation that no pair
-    need have. Made of the same ingredients as `RationaleConsistency`.
+    need have. Layers are not rescaled by default, because that would hide how far apart the models of a pair
+    are, and not the explanations.
     """
 
     name: ClassVar[str] = "rationale_consistency_pooled"
     title: ClassVar[str] = "Rationale consistency, pooled (Spearman ρ)"
+    version: ClassVar[int] = 1
     pooled: ClassVar[Literal["no", "kind", "all"]] = "kind"
+
+    rescale: bool = False
 
 
 def distances_table(

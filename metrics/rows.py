@@ -1,20 +1,49 @@
 """The long table every metric leaves: one row per unit, target and part.
 
-unit: an example id, or "id|id" for a pair. target: a label index, or -1 where the value is not about one
-label. part: which ingredient of the metric the value is ("ap", "predicted@30", "activation_distance").
-Ingredients rather than finished numbers are kept so that any aggregate, any slice and any bootstrap
-resample can be computed later without the model.
+unit: an example id, or those of a pair of texts (`pair_name`). target: a label index, or -1 where the value
+is not about one label. part: which ingredient of the metric the value is ("ap", "predicted@30",
+"activation_distance"). Ingredients rather than finished numbers are kept so that any aggregate, any slice and
+any bootstrap resample can be computed later without the model.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.errors import InputError
+
 COLUMNS = ("unit", "target", "part", "value")
+
+# The id of one text of a pair.
+_ID = r"((?:[^|\\]|\\.)*)"
+_PAIR = re.compile(rf"{_ID}\|{_ID}", re.DOTALL)
+
+
+def pair_name(first: str, second: str) -> str:
+    """The unit of a pair of texts: their ids with a bar between, as in "a|b".
+
+    Bars within ids, and backslashes, follow a backslash.
+    """
+    return "|".join(re.sub(r"([|\\])", r"\\\1", name) for name in (first, second))
+
+
+def pair_texts(unit: str) -> tuple[str, str]:
+    """The ids of the two texts, from `pair_name`. Raises InputError on any other name."""
+    found = _PAIR.fullmatch(unit)
+    if found is None:
+        raise InputError(
+            f"the unit {unit!r} names no pair of texts; expected two ids with a bar between, bars within ids "
+            "written \\|; run the experiment anew, into another store"
+        )
+    first, second = found.groups()
+    if "\\" in unit:
+        first, second = (re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in (first, second))
+    return first, second
 
 
 def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike = -1) -> pd.DataFrame:

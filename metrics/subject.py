@@ -93,7 +93,8 @@ class Metric(Protocol):
     explainer gets, in words. version: raised whenever the mathematics changes. needs: abilities of the model,
     "rationales", "ground_truth", "all_targets", "removal" or "explaining". A metric that is an extreme sets
     `extreme = True`: a resample's extreme is never beyond the sample's, so resampling says nothing about its
-    error.
+    error. A metric whose units are pairs of texts, named by `metrics.rows.pair_name`, sets `of_pairs = True`:
+    pairs that share a text are not independent.
     """
 
     name: ClassVar[str]

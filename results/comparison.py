@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from results.intervals import Floats, jackknife_index
 from results.permutation import swap_test
 from results.records import Absence, CellScores, Group, Method, Results
 from results.statistics import Bootstrap, Estimate, bootstrap_index, p_from_best
+from results.text_pairs import TextTest, dyads, is_of_pairs, pair_draws
 from tasks.randomness import generator
 
 COLUMNS = (
@@ -43,13 +44,13 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     """The table of COLUMNS; missing values are NaN with a reason.
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
-    "bca" or "percentile" over units, "hierarchical" over units and models, with interval_note where BCa is
+    "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
     undefined (results.intervals). seed_deviation: over model seeds. p: of being as good as the best explainer
-    of its task, model and metric, adjusted for all of them (results.permutation). best: not distinguishable
+    of its task, model and metric, adjusted for all of them (`paired_test`). best: not distinguishable
     from it. Candidates come first, in the order of `results.explainers`, controls after them.
     """
     rows: list[dict[str, object]] = []
-    cells = _by_group_and_metric(results.cells)
+    cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():
         names = {metric for (where, metric) in cells if where == group}
         for metric in results.metrics:
@@ -96,10 +97,14 @@ def estimate(
             replicates={seed: run.replicates for seed, run in defined.items()},
             left_out={seed: run.left_out for seed, run in defined.items()},
             cells={seed: run.cells for seed, run in defined.items()},
-            n=min((max(map(_informed, run.cells)) for run in defined.values()), default=0),
+            n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
         )
         estimates[method] = of, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
     return estimates
+
+
+# Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
+_Draws = Callable[[Metric, Sequence[Mapping[str, Floats]], float], tuple[Floats, Floats]]
 
 
 class _Run(NamedTuple):
@@ -128,20 +133,37 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     resampled = len(units) > 1 and not is_extreme(metric)
     # Cells that measure the same units draw the same resamples: this pairs explainers within a model seed,
     # and keeps together the texts that several model seeds share, which would count as independent otherwise.
-    index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
-    without = jackknife_index(len(units))
+    draws = (pair_draws if is_of_pairs(metric) else _text_draws)(units, bootstrap) if resampled else None
     found: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]
-        found[method] = _Run(
-            float(np.mean([metric.summarise(parts, everything)[0] for parts in each])),
-            np.mean([metric.summarise(parts, index) for parts in each], axis=0) if resampled else unknown,
-            np.mean([metric.summarise(parts, without) for parts in each], axis=0)
-            if resampled
-            else unknown[:0],
-            runs,
-        )
+        value = float(np.mean([metric.summarise(parts, everything)[0] for parts in each]))
+        replicates, left_out = (unknown, unknown[:0]) if draws is None else draws(metric, each, value)
+        found[method] = _Run(value, replicates, left_out, runs)
     return found
+
+
+def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> _Draws:
+    """Resamples of units that are independent texts, and the jackknife over them."""
+    index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
+    without = jackknife_index(len(units))
+
+    def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
+        drawn, left_out = (
+            np.mean([metric.summarise(dict(parts), at) for parts in runs], axis=0) for at in (index, without)
+        )
+        return drawn, left_out
+
+    return draws
+
+
+def paired_test(
+    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
+) -> Callable[[Estimate, Estimate], float]:
+    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out."""
+    if is_of_pairs(metric):
+        return TextTest(metric, bootstrap.seed)
+    return swap_test(estimates, metric, bootstrap)
 
 
 def is_extreme(metric: Metric) -> bool:
@@ -149,10 +171,14 @@ def is_extreme(metric: Metric) -> bool:
     return bool(getattr(metric, "extreme", False))
 
 
-def _informed(cell: CellScores) -> int:
-    """How many units have any number at all."""
-    present = [~np.isnan(values).all(axis=1) for values in cell.parts.values()]
-    return int(np.any(present, axis=0).sum()) if present else 0
+def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
+    """How many texts have any number at all, in the cell that has most."""
+    found = [0]
+    for cell in (cell for cell in cells if cell.parts):
+        present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
+        units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
+        found.append(dyads(units).texts if is_of_pairs(metric) else len(units))
+    return max(found)
 
 
 def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
@@ -167,7 +193,8 @@ def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
     return parts
 
 
-def _by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str], list[CellScores]]:
+def by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str], list[CellScores]]:
+    """The cells of every group and metric, in their order."""
     found: dict[tuple[Group, str], list[CellScores]] = {}
     for cell in cells:
         found.setdefault((cell.group, cell.metric), []).append(cell)
@@ -188,7 +215,7 @@ def method_rows(
     estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
     p: dict[Method, float] = {}
     if not is_extreme(metric):
-        test = swap_test(estimates, metric, bootstrap)
+        test = paired_test(estimates, metric, bootstrap)
         adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
         p = dict(zip(candidates, adjusted, strict=True))
     rows: list[dict[str, object]] = []

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from metrics.rows import pair_texts
 from metrics.subject import Metric
-from results.comparison import aligned, estimate, is_extreme
+from results.comparison import aligned, estimate, is_extreme, paired_test
 from results.intervals import ROUNDING, Floats
-from results.permutation import swap_test
 from results.records import CellScores
 from results.statistics import Bootstrap
+from results.text_pairs import is_of_pairs
 from tasks.randomness import generator
 
 # One explainer's scores: of one model, or of several models or pairs of them, which are averaged.
@@ -90,7 +91,7 @@ def diagnose(metric: Metric, evidence: Evidence, options: Diagnosis) -> WorldChe
     judge = _Judge(metric, units, subsets(np.arange(len(units)), options.subsets, rng))
     halves = [
         _Judge(metric, units, subsets(half, options.subsets, rng))
-        for half in _halves(units, evidence.lengths)
+        for half in _halves([_texts(unit, metric) for unit in units], evidence.lengths)
     ]
     faint, faint_random = next(iter(evidence.faint.values())), next(iter(evidence.faint_random.values()))
     levels = {0.0: evidence.exact, **evidence.noisy}
@@ -169,15 +170,24 @@ def subsets(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
     return np.sort(rng.permuted(np.tile(rows, (count, 1)), axis=1)[:, :size], axis=1)
 
 
-def _halves(units: Sequence[str], lengths: Mapping[str, int]) -> list[Rows]:
-    """The shorter and the longer half of the units; a pair "a|b" is as long as its texts on average.
+def _texts(unit: str, metric: Metric) -> tuple[str, ...]:
+    """The ids of the texts that a unit is about."""
+    if is_of_pairs(metric):
+        return pair_texts(unit)
+    # The units of a pool of pairs of models begin with the pair.
+    return (unit.partition("|")[2],) if getattr(metric, "pooled", "no") != "no" else (unit,)
+
+
+def _halves(units: Sequence[Sequence[str]], lengths: Mapping[str, int]) -> list[Rows]:
+    """The shorter and the longer half of the units, given by their texts; a pair is as long as they are on
+    average.
 
     Nothing where a unit is about no text.
     """
-    texts = [[lengths[name] for name in unit.split("|") if name in lengths] for unit in units]
-    if not all(texts):
+    known = [[lengths[name] for name in texts if name in lengths] for texts in units]
+    if not all(known):
         return []
-    order = np.argsort([np.mean(of_unit) for of_unit in texts], kind="stable")
+    order = np.argsort([np.mean(of_unit) for of_unit in known], kind="stable")
     return [np.sort(half) for half in np.array_split(order, 2)]
 
 
@@ -198,7 +208,7 @@ def _false_alarms(
         found = [of_one for of_one, _ in estimate(cells, metric, bootstrap).values() if of_one.values]
         for a, b in circle_pairs(len(found)):
             pair = found[a], found[b]
-            alarms.append(swap_test(pair, metric, bootstrap)(*pair) < bootstrap.alpha)
+            alarms.append(paired_test(pair, metric, bootstrap)(*pair) < bootstrap.alpha)
     return float(np.mean(alarms)) if alarms else float("nan")
 
 

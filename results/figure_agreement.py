@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from results.agreement import Agreement, two_digits
 from results.figure_plan import shortened
 from results.figure_style import COLOURS, DARK, GREY, Drawing, render, style
+from results.shortlist import MOST_GROUPS, listed
 
 BLUE, ORANGE = COLOURS[0], COLOURS[1]
 HATCH = "////"
@@ -34,7 +35,8 @@ def agreement_figures(found: Sequence[Agreement]) -> list[Drawing]:
     )
 
 
-def _drawing(name: str, found: Sequence[Agreement], title: str) -> Drawing:
+def _drawing(name: str, every: Sequence[Agreement], title: str) -> Drawing:
+    found = every[:MOST_GROUPS]
     wide = min(len(found), PANELS_PER_ROW)
     rows = math.ceil(len(found) / wide)
     size = CELL * max(len(of.metrics) for of in found)
@@ -48,8 +50,8 @@ def _drawing(name: str, found: Sequence[Agreement], title: str) -> Drawing:
             else:
                 axes.set_axis_off()
         figure.legend(handles=_key(), loc="outside lower left", ncols=2, columnspacing=1.2)
-        groups = "; ".join(of.title for of in found)
-        text = f"Kendall's tau between the rankings of the explainers by every two metrics: {groups}."
+        groups = listed([of.title for of in every], "; ")
+        text = f"Kendall's tau between the rankings of the explainers by every two metrics: {groups}"
         return render(figure, name, title, text)
 
 

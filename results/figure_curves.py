@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from metrics.faithfulness import macro_f1_curve
+from results.comparison import by_group_and_metric
 from results.figure_plan import Plan, heading, plan, shortened
 from results.figure_style import COLOURS, DARK, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
 from results.layout import Grid
 from results.records import CellScores, Method, Results
+from results.shortlist import MOST_GROUPS, listed
 from results.statistics import Floats
 
 PANELS_PER_ROW = 2
@@ -26,9 +28,12 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
 
     Whose line falls early found tokens that the model needs.
     """
-    drawn = [(grid, lines) for grid in grids if (lines := lines_of(results.cells, grid, metric))]
-    if not drawn:
+    cells = by_group_and_metric(cell for cell in results.cells if cell.metric == metric)
+    of_grids = ((grid, lines_of(cells.get((grid.group, metric), []), grid, metric)) for grid in grids)
+    having = [(grid, lines) for grid, lines in of_grids if lines]
+    if not having:
         return None
+    drawn = having[:MOST_GROUPS]
     name, where = f"curves-{metric}", plan([grid for grid, _ in drawn], results.random)
     rows = math.ceil(len(drawn) / PANELS_PER_ROW)
     wide = min(len(drawn), PANELS_PER_ROW)
@@ -48,8 +53,8 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
             else:
                 axes.set_axis_off()
         figure.legend(handles=key, loc="outside right upper", handlelength=3, labelspacing=0.4)
-        groups = ", ".join(grid.group.title for grid, _ in drawn)
-        text = f"Macro-F1 against the share of tokens taken away, a line per explainer, for {groups}."
+        groups = listed([grid.group.title for grid, _ in having])
+        text = f"Macro-F1 against the share of tokens taken away, a line per explainer, for {groups}"
         return render(figure, name, "What happens when the highest tokens are taken away", text)
 
 

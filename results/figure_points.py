@@ -13,13 +13,15 @@ from matplotlib.patches import Patch
 
 from results.figure_plan import DIRECTIONS, Plan, heading, logarithmic, plan, shortened, wide_range
 from results.figure_style import BAND, DARK, GREY, Drawing, grid_lines, render, style
-from results.layout import Column, Entry, Grid
+from results.layout import Column, Grid
+from results.shortlist import MOST_GROUPS, first_of, listed
 
 PANELS_PER_ROW = 3
 
 
 def overview(grids: Sequence[Grid], random: str) -> Drawing:
     """Small multiples: a row of panels per group, a panel per metric."""
+    beyond, grids = first_of(len(grids)), grids[:MOST_GROUPS]
     name, where = "overview", plan(grids, random)
     columns = list(dict.fromkeys(column.name for grid in grids for column in grid.columns))
     spread = {metric: values_of(grids, metric) for metric in columns}
@@ -40,15 +42,18 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
                     axes.set_yticklabels([])
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(panels[:, 0])
-        text = f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics."
+        text = (
+            f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{beyond}"
+        )
         return render(figure, name, "All properties at a glance", text)
 
 
 def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None:
     """One metric, a panel per group; None if no group has it."""
-    having = [(grid, column) for grid in grids for column in grid.columns if column.name == metric]
-    if not having:
+    every = [(grid, column) for grid in grids for column in grid.columns if column.name == metric]
+    if not every:
         return None
+    having = every[:MOST_GROUPS]
     name, where = f"metric-{metric}", plan([grid for grid, _ in having], random)
     lines = math.ceil(len(having) / PANELS_PER_ROW)
     wide = math.ceil(len(having) / lines)
@@ -68,8 +73,8 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
             else:
                 axes.set_axis_off()
         title = having[0][1].title
-        groups = ", ".join(grid.group.title for grid, _ in having)
-        return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}.")
+        groups = listed([grid.group.title for grid, _ in every])
+        return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}")
 
 
 def values_of(grids: Sequence[Grid], metric: str) -> Mapping[str, list[float]]:
@@ -95,6 +100,8 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, spread: Mapping
     zero = 0.0
     if wide_range(spread["values"]) and min(spread["values"] + spread["ends"]) >= 0:
         zero = logarithmic(axes, spread["values"] + spread["ends"])
+    bars: dict[str, list[tuple[float, float, float]]] = {}
+    dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for row in grid.rows:
         entry = row.entries[place]
         if not math.isfinite(entry.value):
@@ -106,16 +113,18 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, spread: Mapping
             axes.axvspan(low, high, color=BAND, linewidth=0, zorder=0)
             axes.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
         height, colour = where.height(row.method, grid.rows), where.colour(row.method)
-        _point(axes, Entry(value, low, high, entry.best), height, colour, where.marker(row.method))
+        if math.isfinite(low) and math.isfinite(high):
+            bars.setdefault(colour, []).append((height, low, high))
+        look = colour, where.marker(row.method), colour if entry.best else "white"
+        dots.setdefault(look, []).append((value, height))
+    # One element for all that look alike: drawing takes as long as there are elements.
+    for colour, ends in bars.items():
+        axes.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.4)
+    for (colour, marker, face), places in dots.items():
+        across, up = zip(*places, strict=True)
+        axes.plot(across, up, marker, color=colour, markerfacecolor=face, markersize=4.5)
     if not zero:
         axes.margins(x=0.08)
-
-
-def _point(axes: Axes, entry: Entry, height: float, colour: str, marker: str) -> None:
-    if math.isfinite(entry.low) and math.isfinite(entry.high):
-        axes.hlines(height, entry.low, entry.high, color=colour, linewidth=1.4)
-    face = colour if entry.best else "white"
-    axes.plot([entry.value], [height], marker, color=colour, markerfacecolor=face, markersize=4.5)
 
 
 def _frame(axes: Axes, where: Plan) -> None:

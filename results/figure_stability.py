@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from results.figure_plan import heading, shortened
 from results.figure_style import COLOURS, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
 from results.records import Group
+from results.shortlist import MOST_GROUPS, listed
 from results.stability import ENOUGH, Stability
 
 NAME = "stability"
@@ -27,6 +28,8 @@ def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Draw
             panels.setdefault(of.group, []).append(of)
     if not panels:
         return None
+    groups = listed([group.title for group in panels])
+    panels = dict(list(panels.items())[:MOST_GROUPS])
     titles = {of.metric.name: of.metric.title for lines in panels.values() for of in lines}
     looks = {name: place for place, name in enumerate(name for name in metrics if name in titles)}
     key = [_line(place, titles[name]) for name, place in looks.items()]
@@ -50,8 +53,7 @@ def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Draw
             else:
                 axes.set_axis_off()
         figure.legend(handles=key, loc="outside right upper", handlelength=3, labelspacing=0.5)
-        groups = ", ".join(group.title for group in panels)
-        text = f"Share of random subsamples with the same best explainer, against their size, for {groups}."
+        text = f"Share of random subsamples with the same best explainer, against their size, for {groups}"
         return render(figure, NAME, "How many texts until the winner stays", text)
 
 

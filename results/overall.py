@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from metrics.subject import Metric
-from results.comparison import estimate, methods_of
+from results.comparison import by_group_and_metric, estimate, methods_of
 from results.primary import of_the_six
 from results.ranking import percentiles, ranks, sign
-from results.records import Group, Method, Results, of_trained
+from results.records import CellScores, Group, Method, Results, of_trained
 from results.statistics import ROUNDING, Bootstrap, Estimate, Floats
 
 MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
@@ -66,12 +66,13 @@ def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
     Of each of the six properties the first configured metric enters. Intervals are percentiles over
     bootstrap replicates of these metrics; those on the same texts are resampled together.
     """
-    methods = methods_of(results)
+    methods, unused = methods_of(results), results.controls - {results.random, results.gold}
+    cells = by_group_and_metric(cell for cell in results.cells if cell.method.explainer not in unused)
     bootstrap = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
     found = []
     for group in of_trained(methods):
         known = {
-            metric.name: _estimates(results, group, metric, bootstrap)
+            metric.name: _estimates(cells.get((group, metric.name), []), metric, bootstrap)
             for metric in of_the_six(results.metrics)
         }
         metrics = [
@@ -88,13 +89,7 @@ def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
     return found
 
 
-def _estimates(results: Results, group: Group, metric: Metric, bootstrap: Bootstrap) -> Estimates:
-    unused = results.controls - {results.random, results.gold}
-    cells = [
-        cell
-        for cell in results.cells
-        if (cell.group, cell.metric) == (group, metric.name) and cell.method.explainer not in unused
-    ]
+def _estimates(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> Estimates:
     return {method: of for method, (of, _) in estimate(cells, metric, bootstrap).items() if of.values}
 
 

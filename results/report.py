@@ -25,6 +25,7 @@ from results.layout import MISSING, Grid
 from results.overall_layout import reading_overall
 from results.readings import reading
 from results.records import Absence, Group, Method, Results, ShownScores, ShownText
+from results.shortlist import first_of
 from results.statistics import Bootstrap
 
 Rank = Callable[[Method], tuple[bool, int]]
@@ -111,7 +112,7 @@ def page(
         stability_headings=stability_layout.HEADINGS,
         stability=stability_layout.stability_lines(found.stability),
         stability_figures=list(islice(further, len(found.stability_figures))),
-        reading_slices=slice_layout.READING,
+        reading_slices=slice_layout.READING + first_of(len({grid.group for grid in grids})),
         clocks=clocks(timing, rank),
         models=[(model, _by_label(model.accuracy), _by_label(model.f1)) for model in results.models],
         skipped=skipped(results.absences),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from results.layout import MISSING, Column, Grid
 from results.records import Group, Method
+from results.shortlist import MOST_GROUPS
 from results.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
 
 DIMENSION_TITLES = {
@@ -59,7 +60,9 @@ class SliceGrid:
 
 
 def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
-    """One grid per group and column of `grids` that the table by `slices` has more than one slice of."""
+    """One grid per group and column of `grids` that the table by `slices` has more than one slice of; of the
+    first groups, if there are many."""
+    shown = list(dict.fromkeys(grid.group for grid in grids))[:MOST_GROUPS]
     records: dict[tuple[Group, str], list[dict[str, Any]]] = {}
     for record in table.to_dict("records"):
         row = {str(name): value for name, value in record.items()}
@@ -68,6 +71,7 @@ def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
     found = [
         _grid(grid.group, column, records[grid.group, column.name])
         for grid in grids
+        if grid.group in shown
         for column in grid.columns
         if (grid.group, column.name) in records
     ]

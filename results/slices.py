@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metrics.subject import Metric
-from results.comparison import methods_of
+from results.comparison import by_group_and_metric, methods_of
 from results.records import CellScores, Group, Method, Results, TextFacts, of_trained
 from results.statistics import Floats
 from results.values import by_seed, units_of, values_on
@@ -97,11 +97,11 @@ def slices(results: Results) -> pd.DataFrame:
     two slices.
     """
     facts = {(of.group, of.seed): slices_of(of) for of in results.facts}
-    methods = methods_of(results)
+    methods, cells = methods_of(results), by_group_and_metric(results.cells)
     rows = []
     for group in of_trained(cell.group for cell in results.cells):
         for metric in results.metrics:
-            found = _sliced(by_seed(results.cells, group, metric.name), group, metric, facts)
+            found = _sliced(by_seed(cells.get((group, metric.name), [])), group, metric, facts)
             for (dimension, _, name), of_methods in sorted(found.items(), key=_order):
                 for method in methods[group]:
                     values, units = of_methods.get(method, ([], 0))

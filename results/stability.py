@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.subject import Metric
+from results.comparison import by_group_and_metric
 from results.ranking import best_methods, concordance, mean_tau, settled, sign
 from results.records import CellScores, Group, Method, Results, of_trained
 from results.statistics import Bootstrap, Floats
@@ -84,15 +85,13 @@ def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) 
     """
     best = best_methods(comparison)
     known = {name for facts in results.facts for name in facts.ids}
+    cells = by_group_and_metric(
+        cell for cell in results.cells if cell.method.explainer not in results.controls
+    )
     found = []
     for group in of_trained(cell.group for cell in results.cells):
         for metric in results.metrics:
-            cells = [
-                cell
-                for cell in results.cells
-                if cell.metric == metric.name and cell.method.explainer not in results.controls
-            ]
-            seeds = by_seed(cells, group, metric.name)
+            seeds = by_seed(cells.get((group, metric.name), []))
             leaders = best.get((group, metric.name), set())
             one = _stability(group, metric, seeds, leaders, known, bootstrap.seed)
             if one is not None:

@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from metrics.subject import Metric
 from results.comparison import aligned
-from results.records import CellScores, Group, Method
+from results.records import CellScores, Method
 from results.statistics import Floats
 
 Index = NDArray[np.intp]
 
 
-def by_seed(cells: Iterable[CellScores], group: Group, metric: str) -> dict[str, list[CellScores]]:
-    """The cells of one metric of one group, by model seed in order."""
+def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
+    """The cells by model seed, in order."""
     found: dict[str, list[CellScores]] = {}
     for cell in cells:
-        if cell.group == group and cell.metric == metric:
-            found.setdefault(cell.seed, []).append(cell)
+        found.setdefault(cell.seed, []).append(cell)
     return dict(sorted(found.items()))
 
 
@@ -36,10 +35,20 @@ def values_on(
 
     units: sorted, a superset of the cells'. Explainer seeds are averaged.
     """
+    # Indices of one width are asked as one: a call costs more than a row.
+    by_width: dict[int, list[int]] = {}
+    for place, index in enumerate(indices):
+        by_width.setdefault(index.shape[1], []).append(place)
+    together = [(places, np.concatenate([indices[at] for at in places])) for places in by_width.values()]
     runs: dict[Method, list[list[Floats]]] = {}
     for cell in cells:
         parts = aligned(cell, units)
-        runs.setdefault(cell.method, []).append([metric.summarise(parts, index) for index in indices])
+        values: list[Floats] = [np.empty(0)] * len(indices)
+        for places, index in together:
+            ends = np.cumsum([len(indices[at]) for at in places])[:-1]
+            for at, of_index in zip(places, np.split(metric.summarise(parts, index), ends), strict=True):
+                values[at] = of_index
+        runs.setdefault(cell.method, []).append(values)
     return {
         method: [np.mean(of_index, axis=0) for of_index in zip(*found, strict=True)]
         for method, found in runs.items()

@@ -3,13 +3,13 @@
     python scripts/coverage.py [--quick] [--sims N] [--seed S]
 
 First the coverage of nominal 95 % intervals of the real metrics on made-up texts whose true value is known:
-means of three shapes, the area under macro-F1, a rank correlation; then of three and five models that have
-effects of their own, and of all pairs of models. Beside it, for comparison and outside the bar, the plain
-percentile interval over texts, and the one that resamples models, then texts. Then the family-wise error:
-how often any of twelve explainers that do not differ is told apart from the best of them, and how often it
-would be if Holm counted only the eleven tests made. The bar: every coverage from 90 to 98 %, every
-family-wise error at most 6 %. --quick: fewer simulations and settings; the bar then allows three standard
-errors.
+means of three shapes, the area under macro-F1, a rank correlation, one over pairs of texts that share texts;
+then of three and five models that have effects of their own, and of all pairs of models. Beside it, for
+comparison and outside the bar, the plain percentile interval over texts, and the one that resamples models,
+then texts. Then the family-wise error: how often any of twelve explainers that do not differ is told apart
+from the best of them, and how often it would be if Holm counted only the eleven tests made. The bar: every
+coverage from 90 to 98 %, every family-wise error at most 6 %. --quick: fewer simulations and settings; the
+bar then allows three standard errors.
 """
 
 from __future__ import annotations
@@ -20,11 +20,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from coverage_worlds import EXPLAINERS, Covered, Family, Parts, Rng, families, over_models, over_texts
+from coverage_worlds import (
+    EXPLAINERS,
+    Covered,
+    Family,
+    Parts,
+    Rng,
+    families,
+    over_models,
+    over_pairs,
+    over_texts,
+)
 
 from metrics.subject import Metric
-from results.comparison import estimate
-from results.permutation import swap_test
+from results.comparison import estimate, paired_test
 from results.records import CellScores, Group, Method
 from results.statistics import Bootstrap, Estimate, holm, p_from_best
 
@@ -66,12 +75,14 @@ class Verdict:
         )
 
 
-def estimated(metric: Metric, parts: dict[str, Parts], bootstrap: Bootstrap) -> Estimate:
-    """What the comparison makes of these parts."""
+def estimated(
+    metric: Metric, parts: dict[str, Parts], bootstrap: Bootstrap, named: tuple[str, ...] = ()
+) -> Estimate:
+    """What the comparison makes of these parts; named: their units, numbers if there are none."""
     cells = []
     for seed, of_seed in parts.items():
         n = len(next(iter(of_seed.values())))
-        units = tuple(f"{unit:04d}" for unit in range(n))
+        units = named or tuple(f"{unit:04d}" for unit in range(n))
         cells.append(CellScores(Group("made up", "known"), Method("one"), metric.name, seed, units, of_seed))
     return estimate(cells, metric, bootstrap)[Method("one")][0]
 
@@ -93,7 +104,8 @@ def coverage(setting: Covered, sims: int, resamples: int, seed: int) -> list[flo
     held: list[list[bool]] = []
     for sim in range(sims):
         rng = np.random.default_rng((seed, sim))
-        of = estimated(setting.metric, setting.draw(rng), Bootstrap(n=resamples, seed=sim))
+        bootstrap = Bootstrap(n=resamples, seed=sim)
+        of = estimated(setting.metric, setting.draw(rng), bootstrap, setting.units)
         intervals = [of.interval(LEVEL)[:2], *plain(of, rng)]
         held.append([low <= setting.truth <= high for low, high in intervals])
     return np.mean(held, axis=0).tolist()
@@ -121,7 +133,7 @@ def family_errors(setting: Family, sims: int, seed: int) -> list[float]:
         drawn = setting.draw(np.random.default_rng((seed, sim)))
         estimates = [estimated(setting.metric, parts, bootstrap) for parts in drawn]
         best = int(np.argmax([of.value for of in estimates]))
-        recorded = _Recorded(estimates, swap_test(estimates, setting.metric, bootstrap))
+        recorded = _Recorded(estimates, paired_test(estimates, setting.metric, bootstrap))
         shipped = np.array(p_from_best(estimates, higher=True, test=recorded))
         tests_made = np.ones(len(estimates))
         tests_made[list(recorded.asked)] = holm(list(recorded.asked.values()))
@@ -146,7 +158,11 @@ def main() -> None:
     print(f"error {error:.1f} %. Plain: percentile intervals, for comparison.\n")
     print("| what | texts | coverage | plain, texts alone | plain, models and texts |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    settings = [*over_texts(sizes, 200_000), *over_models(sizes if not options.quick else (100,), models)]
+    settings = [
+        *over_texts(sizes, 200_000),
+        *over_pairs((50,) if options.quick else (50, 100), 200_000),
+        *over_models(sizes if not options.quick else (100,), models),
+    ]
     for setting in settings:
         shares = coverage(setting, sims, resamples, options.seed)
         verdict.coverage(shares[0], sims)

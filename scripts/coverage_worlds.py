@@ -9,26 +9,32 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.dataset_consistency import DatasetConsistency
 from metrics.faithfulness import Faithfulness
 from metrics.human_agreement import HumanAgreement
 from metrics.rationale_consistency import RationaleConsistency
+from metrics.rows import pair_name
 from metrics.subject import Metric
 
 Floats = NDArray[np.float64]
 Parts = dict[str, Floats]
 Rng = np.random.Generator
 EXPLAINERS = 12
-MEAN, AREA, RHO = HumanAgreement(), Faithfulness(), RationaleConsistency()
+MEAN, AREA, RHO, PAIRED = HumanAgreement(), Faithfulness(), RationaleConsistency(), DatasetConsistency()
+# Each text of a setting with pairs is in so many of them on average.
+DEGREE = 16
 
 
 class Covered(NamedTuple):
-    """A setting: per model seed the parts that one simulation draws, and the true value."""
+    """A setting: per model seed the parts that one simulation draws, and the true value. units: their names,
+    numbers if there are none."""
 
     title: str
     metric: Metric
     n: int
     truth: float
     draw: Callable[[Rng], dict[str, Parts]]
+    units: tuple[str, ...] = ()
 
 
 class Family(NamedTuple):
@@ -123,6 +129,49 @@ def over_models(sizes: tuple[int, ...], models: tuple[int, ...]) -> Iterator[Cov
             }
 
         yield Covered(f"all pairs of {count} models", MEAN, 100, 0.0, pairs)
+
+
+def some_pairs(texts: int) -> tuple[NDArray[np.intp], NDArray[np.intp], tuple[str, ...]]:
+    """Distinct random pairs of so many texts, always the same: both texts of each, and their names."""
+    first, second = np.triu_indices(texts, 1)
+    chosen = np.random.default_rng(texts).choice(len(first), texts * DEGREE // 2, replace=False)
+    # Units are sorted, as `wide` has them.
+    first, second = first[np.sort(chosen)], second[np.sort(chosen)]
+    return first, second, tuple(pair_name(f"{a:04d}", f"{b:04d}") for a, b in zip(first, second, strict=True))
+
+
+def apart(of_texts: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
+    """Mean absolute difference of the units (T, D) of two texts."""
+    return np.abs(of_texts[first] - of_texts[second]).mean(axis=1)
+
+
+def read_and_explained(rng: Rng, texts: int) -> tuple[Floats, Floats]:
+    """Five units (T, 5) of each text's activations, and an explanation that has to do with them."""
+    read, noise = rng.normal(size=(2, texts, 5))
+    return read, 0.6 * read + 0.8 * noise
+
+
+def over_pairs(sizes: tuple[int, ...], huge: int) -> Iterator[Covered]:
+    """One model and pairs of its texts. own: how much each pair's distance has of its own. The true value is
+    that of `huge` texts in pairs that share none, five times."""
+
+    def parts(rng: Rng, texts: int, first: NDArray[np.intp], second: NDArray[np.intp], own: float) -> Parts:
+        read, explained = read_and_explained(rng, texts)
+        noise = own * rng.normal(size=len(first))
+        return distances(apart(read, first, second), apart(explained, first, second) + noise)
+
+    alone = np.arange(huge, dtype=np.intp)
+    everything = np.arange(huge // 2, dtype=np.intp)[None]
+    for title, own in (("distances of texts", 0.0), ("distances of their own", 0.5)):
+        known = [parts(np.random.default_rng(seed), huge, alone[::2], alone[1::2], own) for seed in range(5)]
+        truth = float(np.mean([PAIRED.summarise(of, everything) for of in known]))
+        for n in sizes:
+            first, second, units = some_pairs(n)
+
+            def draw(rng: Rng, n: int = n, first=first, second=second, own: float = own) -> dict[str, Parts]:
+                return {"0": parts(rng, n, first, second, own)}
+
+            yield Covered(f"Spearman over {len(units)} pairs, {title}", PAIRED, n, truth, draw, units)
 
 
 def families(quick: bool) -> Iterator[Family]:

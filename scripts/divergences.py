@@ -129,7 +129,7 @@ def transcribed(cells: Sequence[Any]) -> dict[str, float]:
 
 def compared(lab: Lab) -> Iterator[Line]:
     """Row 6: pairs of models."""
-    described, coded = RationaleConsistency(), RationaleConsistencyAsCoded(runs=RUNS)
+    described, coded = RationaleConsistency(rescale=False), RationaleConsistencyAsCoded(runs=RUNS)
     for name, explainer in EXPLAINERS.items():
         trained, untrained = lab.cells(explainer, lab.trained), lab.cells(explainer, lab.untrained)
         pairs = pair_tables(described, trained)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -47,16 +47,17 @@ def local(
     Raises InputError naming file and line.
     """
     columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
-    files = _files(path, train, dev, test)
-    rows = {split: list(_rows(file, columns, header, quotes)) for split, file in files.items()}
+    files = data_files(path, train, dev, test)
+    rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     if labels is None:
         labels = label_names(chain.from_iterable(rows.values()), columns)
     read = {split: examples(rows[split], columns, labels, file.stem) for split, file in files.items()}
-    splits = _split(read, fractions, seed)
+    splits = split_up(read, fractions, seed)
     return Task(name, tuple(labels), *splits, multi_label=multi_label)
 
 
-def _files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:
+def data_files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:
+    """The files of the splits, or the one of "all". Raises InputError when they do not fit together."""
     if path is None and train is not None:
         path = "."
     root = given_path(path, option="task.path", what="a data file, or a folder of them", source=_SOURCE)
@@ -77,24 +78,28 @@ def _files(path: str | None, train: str | None, dev: str | None, test: str | Non
     return given
 
 
-def _rows(path: Path, columns: Columns, header: Sequence[str] | None, quotes: bool | None) -> list[Row]:
+def data_rows(
+    path: Path, columns: Columns, header: Sequence[str] | None, quotes: bool | None
+) -> Iterator[Row]:
+    """The records of a file, by its suffix. Raises InputError on an unknown one, or on a broken file."""
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         comma = suffix == ".csv"
         quoted = comma if quotes is None else quotes
         delimiter = "," if comma else "\t"
-        return list(csv_rows(path, wanted=columns.wanted, delimiter=delimiter, quotes=quoted, header=header))
+        return csv_rows(path, wanted=columns.wanted, delimiter=delimiter, quotes=quoted, header=header)
     if suffix in (".jsonl", ".ndjson"):
-        return list(json_rows(file_text(path), str(path), wanted=columns.wanted))
+        return json_rows(file_text(path), str(path), wanted=columns.wanted)
     if suffix in (".parquet", ".pq"):
-        return list(parquet_rows(path, wanted=columns.wanted))
+        return parquet_rows(path, wanted=columns.wanted)
     known = [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"]
     raise InputError(f"{path} ends in {suffix!r}; {did_you_mean(suffix, known)}")
 
 
-def _split(
+def split_up(
     read: dict[str, list[Example]], fractions: Sequence[float], seed: int
 ) -> tuple[tuple[Example, ...], ...]:
+    """Train, dev and test of what was read by split, or of "all". Raises InputError on unusable fractions."""
     shares = tuple(fractions)
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise InputError(

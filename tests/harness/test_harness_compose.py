@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from harness.compose import configuration, sweep
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from harness.compose import Sweep, configuration, configurations, sweep
 from tasks.errors import InputError
 
 
@@ -59,3 +62,52 @@ def test_what_does_not_fit_is_one_sentence(overrides: list[str], sentence: str) 
         for trial in sweep(overrides).trials():
             configuration(trial)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["experiment=quickstart"],
+        ["experiment=unfair_tos", "seed=3,4"],
+        ["model=cnn,maxpool", "seed=0,1", "explainer=[occlusion,lime]", "explainer.lime.rows=30,60"],
+        ["model.name=a,b", "targets=all,gold", "engine.budget=null,512", "explainer_seeds=[0,1],[2]"],
+        ["task=planted", "task.length=[8,20],[9,9]", "limits.default.test=5,null", "+sweep.shard=[64,128]"],
+        ["baseline=[mask],[pad,zero]", "model.training={epochs:1},{epochs:2,mask_rate:0}", "name='a b',c"],
+        ["task.name=${model.name},x", "seed=1,2"],
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_composing_once_gives_what_composing_each_trial_gives(overrides: list[str]) -> None:
+    crossed = sweep(overrides)
+    found = configurations(crossed)
+    alone = [configuration(trial) for trial in crossed.trials()]
+    assert len(found) > 1 and found == alone
+    assert [OmegaConf.to_yaml(one) for one in found] == [OmegaConf.to_yaml(one) for one in alone]
+    resolved = [OmegaConf.to_container(one, resolve=True) for one in found]
+    assert resolved == [OmegaConf.to_container(one, resolve=True) for one in alone]
+    assert len({id(one) for one in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["seed=0,abc"],
+        ["sed=0,1"],
+        ["task.sise=0,1"],
+        ["targets=all,gild"],
+        ["model=cnn,cn"],
+        ["explainer=[occlusion]", "explainer.lime.rows=3,4"],
+        ["+explainer.lmie.rows=3,4"],
+    ],
+    ids=lambda overrides: overrides[-1],
+)
+def test_composing_once_raises_the_same_sentences(overrides: list[str]) -> None:
+    def sentence(compose: Callable[[Sweep], object]) -> str:
+        with pytest.raises(InputError) as caught:
+            compose(sweep(overrides))
+        return str(caught.value)
+
+    def each(crossed: Sweep) -> list[DictConfig]:
+        return [configuration(trial) for trial in crossed.trials()]
+
+    assert sentence(configurations) == sentence(each)

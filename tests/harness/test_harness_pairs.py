@@ -111,6 +111,15 @@ def test_as_coded_pools_all_kinds_and_models_with_themselves(store: Path, table:
         assert {unit.split("|")[0].split()[0] for unit in points.index} == {"trained", "untrained", "mixed"}
 
 
+def test_a_pool_of_all_kinds_says_where_its_value_stands(table: pd.DataFrame) -> None:
+    rows = table.loc["rationale_consistency_as_coded", "untrained"]
+    assert len(rows) and rows["value"].isna().all()
+    assert set(rows["reason"]) == {
+        "it pools trained and untrained models; its value stands with the trained ones"
+    }
+    assert set(table.loc["rationale_consistency_pooled", "untrained"]["reason"]) == {""}
+
+
 def test_the_variants_stand_in_one_table(table: pd.DataFrame) -> None:
     for metric in METRICS:
         assert np.isfinite(table.loc[metric, "trained", "occlusion"]["value"]), metric

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from metrics_world import (
     BagEngine,
     Noise,
@@ -22,8 +24,9 @@ from metrics_world import (
 )
 
 from metrics import text_pairs
+from metrics.as_coded_dataset import DatasetConsistencyAsCoded
 from metrics.dataset_consistency import DatasetConsistency, pooled_activations, type_scores
-from metrics.rows import wide
+from metrics.rows import pair_name, pair_texts, wide
 from metrics.text_pairs import choose_pairs, content_words
 from models.encoding import Encoding
 from tasks.errors import InputError
@@ -228,3 +231,28 @@ def test_missing_explanations_and_bad_parameters_are_refused() -> None:
         METRIC.score(subject)
     with pytest.raises(InputError, match="at least 1 pair"):
         DatasetConsistency(pairs=0)
+
+
+@given(st.tuples(st.text(), st.text()))
+def test_a_pair_is_read_back_from_its_name(ids: tuple[str, str]) -> None:
+    assert pair_texts(pair_name(*ids)) == ids
+
+
+def test_names_of_pairs_of_plain_ids_are_plain() -> None:
+    assert pair_name("a", "b") == "a|b"
+    assert len({pair_name("a|b", "c"), pair_name("a", "b|c"), pair_name("a\\", "b|c")}) == 3
+
+
+@pytest.mark.parametrize("name", ["", "a", "a|b|c", "a\\|b", "a|b\\"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="names no pair of texts; expected two ids with a bar between"):
+        pair_texts(name)
+
+
+@pytest.mark.parametrize("metric", [METRIC, DatasetConsistencyAsCoded()])
+def test_units_name_their_texts_even_if_ids_have_bars(metric: DatasetConsistency) -> None:
+    examples = [replace(item, id=f"{item.id}|x") for item in keyword_examples(20)]
+    table = metric.score(World(examples).subject(oracle))
+    assert metric.of_pairs
+    named = {name for unit in table["unit"] for name in pair_texts(unit)}
+    assert named and named <= {item.id for item in examples}

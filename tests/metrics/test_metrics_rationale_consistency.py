@@ -42,7 +42,7 @@ def distances(a: BagModel, b: BagModel, batches: tuple[int, int] = (3, 3)) -> di
     first: Any = BagEngine(a, batches[0])
     second: Any = BagEngine(b, batches[1])
     layers = layer_distances(first, second, [encode(item.texts[0]) for item in EXAMPLES])
-    found = RationaleConsistency().activation_distance(layers)
+    found = RationaleConsistency(rescale=False).activation_distance(layers)
     return dict(zip([item.id for item in EXAMPLES], found.tolist(), strict=True))
 
 
@@ -132,7 +132,7 @@ def test_signed_distances_and_chosen_layers_equal_a_loop() -> None:
         )
         assert layers.absolute[at, 1] == pytest.approx(np.abs(logits).mean(), rel=1e-5)
     chosen: Any = ["logits"]
-    metric = RationaleConsistency(layers=chosen)
+    metric = RationaleConsistency(layers=chosen, rescale=False)
     np.testing.assert_array_equal(metric.activation_distance(layers), layers.absolute[:, 1])
     signed = RationaleConsistencyAsCoded().activation_distance(layers)
     np.testing.assert_allclose(signed, np.abs(layers.signed.sum(axis=1)) / 2)
@@ -238,3 +238,42 @@ def test_different_texts_tokens_and_lengths_are_refused() -> None:
         metric.score_pair(shards, [replace(shards[0], encodings=changed)], near)
     with pytest.raises(InputError, match="example 't0000' has no activation distance"):
         metric.score_pair(shards, shards, {})
+
+
+def made_up_layers(seed: int = 0) -> LayerDistances:
+    absolute = np.random.default_rng(seed).exponential(size=(30, 5)) * 10.0 ** np.arange(5)
+    return LayerDistances(("a", "b", "c", "d", "logits"), absolute, -absolute)
+
+
+def test_rescaled_layers_count_alike_however_large_they_are() -> None:
+    layers = made_up_layers()
+    found = RationaleConsistency().activation_distance(layers)
+    expected = [np.mean([row[k] / layers.absolute[:, k].mean() for k in range(5)]) for row in layers.absolute]
+    np.testing.assert_allclose(found, expected)
+    larger = replace(layers, absolute=layers.absolute * np.array([1, 1e6, 1, 1e-6, 1]))
+    np.testing.assert_allclose(RationaleConsistency().activation_distance(larger), found)
+    some = RationaleConsistency(layers=("b", "logits")).activation_distance(layers)
+    np.testing.assert_allclose(some, (layers.absolute / layers.absolute.mean(axis=0))[:, [1, 4]].mean(axis=1))
+
+
+def test_layers_can_be_taken_as_they_are() -> None:
+    layers = made_up_layers(1)
+    plain = RationaleConsistency(rescale=False).activation_distance(layers)
+    np.testing.assert_array_equal(plain, layers.absolute.mean(axis=1))
+    np.testing.assert_array_equal(RationaleConsistencyPooled().activation_distance(layers), plain)
+    assert (
+        spearman(plain, layers.absolute[:, 4])
+        > 0.95
+        > spearman(RationaleConsistency().activation_distance(layers), layers.absolute[:, 4])
+    )
+
+
+def test_a_layer_that_never_differs_counts_nothing_and_no_text_gives_nothing() -> None:
+    layers = made_up_layers()
+    layers.absolute[:, :4] = 0
+    found = RationaleConsistency().activation_distance(layers)
+    np.testing.assert_allclose(found, layers.absolute[:, 4] / layers.absolute[:, 4].mean() / 5)
+    layers.absolute[:] = 0
+    assert not RationaleConsistency().activation_distance(layers).any()
+    empty = LayerDistances(("logits",), np.empty((0, 1)), np.empty((0, 1)))
+    assert RationaleConsistency().activation_distance(empty).shape == (0,)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from metrics.resampling import resampled_mean
+from metrics.rows import pair_name
 from metrics.subject import Metric
 from results.diagnosis import (
     Diagnosis,
@@ -241,3 +242,41 @@ def test_tables():
 def test_the_bootstrap_is_the_one_asked_for():
     one = diagnose(metric(), evidence(), Diagnosis(5, Bootstrap(n=50, alpha=1.0)))
     assert one.false_alarms > 0.9
+
+
+@dataclass(frozen=True)
+class PairedMean(Mean):
+    """The same of pairs of texts."""
+
+    of_pairs: bool = True
+
+
+@dataclass(frozen=True)
+class PooledMean(Mean):
+    """The same of texts in pairs of models."""
+
+    pooled: str = "kind"
+
+
+def of_half_the_texts(unit_of: Any, only_long: bool) -> Evidence:
+    known = evidence(only_long=only_long, gain=3.0)
+    lengths = {f"x|{name}": length for name, length in known.lengths.items()}
+
+    def renamed(found: Any) -> Any:
+        if isinstance(found, CellScores):
+            return replace(found, units=tuple(unit_of(f"x|{unit}") for unit in found.units))
+        return (
+            {k: renamed(v) for k, v in found.items()} if isinstance(found, dict) else [*map(renamed, found)]
+        )
+
+    fields = ("exact", "noisy", "inverted", "random", "faint", "faint_random")
+    return replace(known, lengths=lengths, **{name: renamed(getattr(known, name)) for name in fields})
+
+
+@pytest.mark.parametrize(
+    ("of", "unit_of"),
+    [(PairedMean, lambda text: pair_name(text, text)), (PooledMean, lambda text: f"trained 0-1|{text}")],
+)
+def test_units_about_texts_have_their_length(of: Any, unit_of: Any):
+    assert diagnose(cast(Metric, of()), of_half_the_texts(unit_of, True), Diagnosis(5)).length_range > 0.3
+    assert diagnose(cast(Metric, of()), of_half_the_texts(unit_of, False), Diagnosis(5)).length_range < 0.1

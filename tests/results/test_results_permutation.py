@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from results_synthetic import AGREEMENT, FAITHFULNESS, cell
 from scipy.stats import permutation_test, rankdata
 
-from metrics.dataset_consistency import DatasetConsistency
 from metrics.faithfulness import Faithfulness
+from metrics.rationale_consistency import RationaleConsistency
 from metrics.subject import Metric
 from results.comparison import estimate
 from results.permutation import (
@@ -34,7 +34,7 @@ from results.statistics import Bootstrap, Estimate, p_of_difference
 
 MEAN = cast(Metric, AGREEMENT)
 AREA = Faithfulness(thresholds=(0, 50, 100))
-SPEARMAN = DatasetConsistency()
+SPEARMAN = RationaleConsistency()
 ONE, OTHER = Method("lime"), Method("saliency")
 FEW = Bootstrap(n=60)
 
@@ -60,7 +60,7 @@ def decisions(method: Method, rng: np.random.Generator, n: int, gold: NDArray[np
 
 def distances(method: Method, x: NDArray[np.float64], y: NDArray[np.float64]) -> CellScores:
     parts = {"activation_distance": x[:, None], "explanation_distance": y[:, None]}
-    return replace(means(method, x), metric="dataset_consistency", parts=parts)
+    return replace(means(method, x), metric="rationale_consistency", parts=parts)
 
 
 def by_loop(metric: Metric, one: CellScores, other: CellScores, swap: NDArray[np.bool_]) -> float:

@@ -1,0 +1,174 @@
+"""Scores that were computed elsewhere, as a file: written once, read a few row groups at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from explainers.explanation import Cost
+from tasks.errors import InputError
+
+SCHEMA = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("target", pa.int32()),
+        ("text", pa.string()),
+        ("segments", pa.list_(pa.int32())),
+        ("starts", pa.list_(pa.int32())),
+        ("ends", pa.list_(pa.int32())),
+        ("scores", pa.list_(pa.float32())),
+        ("output_space", pa.string()),
+        ("value_input", pa.float64()),
+        ("value_baseline", pa.float64()),
+        ("forward_rows", pa.int64()),
+        ("backward_rows", pa.int64()),
+        ("tokens_read", pa.int64()),
+    ]
+)
+_LABELS = b"assay.labels"
+# Of a file in the order of the explained texts, a shard needs a group or two.
+_GROUP = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The scores of one (example, target): score i belongs to characters [starts[i], ends[i]) of text
+    segments[i]. text: `text_print` of the example. The rest as in `explainers.explanation`."""
+
+    example_id: str
+    target: int
+    text: str
+    segments: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    output_space: str = "none"
+    value_input: float = float("nan")
+    value_baseline: float = float("nan")
+    cost: Cost = field(default_factory=Cost)
+
+
+def text_print(texts: Sequence[str]) -> str:
+    """16 hex digits that name a text or a pair: equal prints mean equal characters."""
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
+
+
+def write_scores(path: Path, labels: Sequence[str], scores: Iterable[Scores]) -> None:
+    """Write a file of scores, holding no more than a row group of them in memory."""
+    schema = SCHEMA.with_metadata({_LABELS: json.dumps(list(labels)).encode()})
+    rows: list[dict[str, Any]] = []
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for found in scores:
+            rows.append(_row(found))
+            if len(rows) == _GROUP:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows = []
+        if rows:
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def digest(path: Path) -> str:
+    """Hex sha256 of a file's bytes, read anew only where its size or time changed. Raises InputError when
+    there is no such file."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(
+            f"there is no file of scores {str(path)!r}; make it with `assay import`, for every model and "
+            "seed that is to be scored"
+        ) from error
+    return _digest(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed: int) -> str:
+    return digest_now(path)
+
+
+def digest_now(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(slots=True, eq=False)
+class ScoreFile:
+    """An open file of scores. labels: the classes its targets count. groups: example id to the row groups
+    that hold it."""
+
+    labels: tuple[str, ...]
+    file: pq.ParquetFile
+    groups: dict[str, tuple[int, ...]]
+    _near: dict[int, dict[tuple[str, int], Scores]] = field(default_factory=dict)
+
+    def find(self, ids: Sequence[str]) -> dict[tuple[str, int], Scores]:
+        """Everything in the row groups that hold these examples, by (id, target)."""
+        wanted = sorted({group for id in ids for group in self.groups.get(id, ())})
+        self._near = {group: self._near.get(group) or self._read(group) for group in wanted}
+        return {place: found for group in self._near.values() for place, found in group.items()}
+
+    def _read(self, group: int) -> dict[tuple[str, int], Scores]:
+        rows = self.file.read_row_group(group).to_pylist()
+        return {(row["example_id"], row["target"]): _scores(row) for row in rows}
+
+
+def open_scores(path: Path) -> ScoreFile:
+    """Open a file of scores. Raises InputError when it is none."""
+    try:
+        file = pq.ParquetFile(path)
+        labels = (file.schema_arrow.metadata or {}).get(_LABELS)
+        if labels is None or file.schema_arrow.names != SCHEMA.names:
+            raise InputError(f"{str(path)!r} is no file of scores; make one with `assay import`")
+        groups: dict[str, tuple[int, ...]] = {}
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["example_id"])["example_id"]
+            for id in ids.unique().to_pylist():
+                groups[id] = (*groups.get(id, ()), group)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read ({error}); make it anew with `assay import`"
+        ) from error
+    return ScoreFile(tuple(json.loads(labels)), file, groups)
+
+
+def _row(found: Scores) -> dict[str, Any]:
+    return {
+        "example_id": found.example_id,
+        "target": found.target,
+        "text": found.text,
+        "segments": found.segments,
+        "starts": found.starts,
+        "ends": found.ends,
+        "scores": found.scores,
+        "output_space": found.output_space,
+        "value_input": found.value_input,
+        "value_baseline": found.value_baseline,
+        "forward_rows": found.cost.forward_rows,
+        "backward_rows": found.cost.backward_rows,
+        "tokens_read": found.cost.tokens,
+    }
+
+
+def _scores(row: dict[str, Any]) -> Scores:
+    spans = (np.array(row[name], dtype=np.int32) for name in ("segments", "starts", "ends"))
+    return Scores(
+        row["example_id"],
+        row["target"],
+        row["text"],
+        *spans,
+        scores=np.array(row["scores"], dtype=np.float32),
+        output_space=row["output_space"],
+        value_input=row["value_input"],
+        value_baseline=row["value_baseline"],
+        cost=Cost(row["forward_rows"], row["backward_rows"], row["tokens_read"]),
+    )

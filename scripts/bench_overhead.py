@@ -1,0 +1,227 @@
+"""What a trial costs beside its model: wall time minus time inside the model, as a share, and where it goes.
+
+    python scripts/bench_overhead.py [--quick] [--models cnn,minilm] [--texts N]
+
+A trial is run as a job on a cluster is: a fresh interpreter imports what it needs, reads the task, loads the
+model, explains so many review sentences for every class and scores the explanations. 6 explainers (random,
+saliency, integrated gradients, occlusion, LIME, Shapley sampling) and the metrics of conf/config.yaml that
+reviews allow. The model is trained before, by a run of its own that explains one text, and takes no part.
+
+Inside the model: the seconds that the engines count (models/engine.py), which is making a batch of tensors,
+running the model forward or backward on it, and copying the answer out. The rest is wall time, from before
+the interpreter starts, minus that. Where the rest goes is told by a thread that looks every 5 ms at what line
+of which file the job is; the phases it names:
+
+    imports      the interpreter, torch and the libraries
+    engine       joining, sorting and cutting rows of many texts into batches
+    encoding     texts to tokens, and loading the model
+    explainers   their own mathematics: drawing coalitions, solving, adding up
+    metrics      their own mathematics
+    writing      explanations and scores to Parquet, syncs included
+    reading      explanations from Parquet
+    harness      everything else: configuration, the task, claims, hashes
+
+The bar: at most 5 % for minilm (--quick: at most 50 % for the cnn on few texts, a check of the measuring).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread, get_ident
+from traceback import walk_stack
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[1]
+EVERY_SECONDS = 0.005
+BAR, QUICK_BAR = 0.05, 0.50
+TEXTS = {"cnn": 200, "minilm": 60}
+QUICK_TEXTS = 20
+INSIDE = "model"
+# The first that fits: a part of the path of the innermost file of ours, and of any function on the stack.
+PHASES = (
+    (INSIDE, "models/", "_run"),
+    ("imports", "", "_find_and_load"),
+    ("writing", "", "write_"),
+    ("reading", "", "read_"),
+    ("encoding", "", "encode"),
+    ("engine", "models/rows", ""),
+    ("engine", "models/paths", ""),
+    ("engine", "models/engine", ""),
+    ("encoding", "models/", ""),
+    ("explainers", "explainers/", ""),
+    ("metrics", "metrics/", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of one trial: in all, inside the model, and by phase as far as looking at it tells."""
+
+    wall: float
+    model: float
+    phases: dict[str, float]
+
+    @property
+    def share(self) -> float:
+        """What is not the model."""
+        return 1 - self.model / self.wall
+
+
+def overrides(model: str, texts: int, store: Path) -> list[str]:
+    """The experiment, as `assay run` would be told."""
+    return [
+        "name=overhead",
+        "task=reviews",
+        f"model={model}",
+        "explainer=[random,saliency_l2,integrated_gradients,occlusion,lime,shapley_sampling]",
+        "baseline=[mask]",
+        "explainer.lime.rows=300",
+        "explainer.shapley_sampling.permutations=10",
+        f"limits={{default: {{train: 1000, dev: 200, test: {texts}}}}}",
+        f"store={store}",
+    ]
+
+
+class Watch:
+    """Where the thread that made it is, again and again while the block runs. seconds: by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._watched, self._over = get_ident(), Event()
+        self._thread = Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        before = time.perf_counter()
+        while not self._over.wait(EVERY_SECONDS):
+            place = phase(sys._current_frames()[self._watched])
+            now = time.perf_counter()
+            self.seconds[place] += now - before
+            before = now
+
+
+def phase(frame: FrameType) -> str:
+    """The phase that a stack belongs to."""
+    stack = [(one.f_code.co_filename, one.f_code.co_name) for one, _ in walk_stack(frame)]
+    ours = [Path(file).relative_to(ROOT).as_posix() for file, _ in stack if file.startswith(str(ROOT / ""))]
+    inside = [file for file in ours if not file.startswith((".venv", "scripts"))]
+    innermost = inside[0] if inside else ""
+    functions = [name for _, name in stack]
+    for name, file, function in PHASES:
+        if file in innermost and any(function in called for called in functions):
+            return name
+    return "harness"
+
+
+def trial(model: str, texts: int, store: Path, began: float) -> Spent:
+    """The whole job, in this process, which was started at `began`."""
+    started = time.time() - began
+    with Watch() as watch:
+        from harness.compose import configuration
+        from harness.job import run_job
+        from models.engine import Engine
+
+        engines: list[Engine] = []
+        made = Engine.__post_init__
+
+        def noted(self: Engine) -> None:
+            made(self)
+            engines.append(self)
+
+        Engine.__post_init__ = noted
+        run_job(configuration(overrides(model, texts, store)))
+    watch.seconds["imports"] += started
+    wall = time.time() - began
+    return Spent(wall, sum(engine.counters.seconds for engine in engines), dict(watch.seconds))
+
+
+def measured(model: str, texts: int) -> Spent:
+    """A trial in a process of its own, whose model was trained by another."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder)
+        _child(model, 1, store)
+        return _child(model, texts, store)
+
+
+def _child(model: str, texts: int, store: Path) -> Spent:
+    command = [sys.executable, __file__, "--part", model, "--texts", str(texts)]
+    began = time.time()
+    run = subprocess.run(
+        [*command, "--store", store, "--began", str(began)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    failed = list(store.glob("ledger/*.json"))
+    if run.returncode or failed:
+        why = failed[0].read_text(encoding="utf-8") if failed else run.stderr
+        raise SystemExit(f"the trial of {model} failed:\n{why}")
+    return Spent(**json.loads(run.stdout.splitlines()[-1]))
+
+
+def table(found: dict[str, Spent]) -> None:
+    """A column per model: seconds, and percent of the wall time."""
+    print(f"{'':14}" + "".join(f"{name:>20}" for name in found))
+    rows = {"wall time": [one.wall for one in found.values()]}
+    rows["in the model"] = [one.model for one in found.values()]
+    rows["  as watched"] = [one.phases.get(INSIDE, 0.0) for one in found.values()]
+    rows["the rest"] = [one.wall - one.model for one in found.values()]
+    names = dict.fromkeys(name for name, _, _ in (*PHASES, ("harness", "", "")) if name != INSIDE)
+    rows |= {f"  {name}": [one.phases.get(name, 0.0) for one in found.values()] for name in names}
+    for name, values in rows.items():
+        cells = zip(values, found.values(), strict=True)
+        print(f"{name:14}" + "".join(f"{value:10.2f} s {value / one.wall:6.1%}" for value, one in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="the cnn on few texts; under a minute")
+    parser.add_argument("--models", default="cnn,minilm", help="names with commas between (cnn,minilm)")
+    parser.add_argument("--texts", type=int, help=f"texts to explain (default: {TEXTS})")
+    parser.add_argument("--part", choices=TEXTS, help=argparse.SUPPRESS)
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        spent = trial(options.part, options.texts, options.store, options.began)
+        print(json.dumps({"wall": spent.wall, "model": spent.model, "phases": spent.phases}))
+        return
+    names = ["cnn"] if options.quick else options.models.split(",")
+    found: dict[str, Spent] = {}
+    for name in names:
+        texts = options.texts or (QUICK_TEXTS if options.quick else TEXTS[name])
+        found[name] = measured(name, texts)
+    table(found)
+    sys.exit(not verdict(found, QUICK_BAR if options.quick else BAR))
+
+
+def verdict(found: dict[str, Spent], bar: float) -> bool:
+    """Print the last line."""
+    judged = found.get("minilm") or found["cnn"]
+    met = judged.share <= bar
+    shares = ", ".join(f"{name} {one.share:.1%}" for name, one in found.items())
+    print(f"bar: {'met' if met else 'missed'}; not in the model: {shares} (at most {bar:.0%})")
+    return met
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""How fast a full store answers: status under 2 seconds and report under 60 on 10,000 finished cells.
+
+    python scripts/store_scale.py [--quick] [--store FOLDER]
+
+Runs one tiny trial (40 planted texts, a linear model, 40 cells, three metrics) and copies what it left to all
+trials of an experiment of 25 models and 10 seeds, under the names that each of them expects; scores
+are drawn anew for every cell, from those of the trial's texts. Then times `assay status` and `assay report`,
+each in a process of its own, interpreter start and peak of resident memory (at most 1 GB) included. --quick:
+1,000 cells, the same bars. --store: keep the store there; what it has already is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from harness.experiment import Experiment
+    from harness.plan import Trial
+    from harness.store import Store
+
+STATUS_SECONDS, REPORT_SECONDS, MEGABYTES = 2.0, 60.0, 1000.0
+PLAIN = ("gold", "random", "saliency_l2", "input_x_gradient_l2")
+WITH_BASELINE = ("inverted", "integrated_gradients", "integrated_gradients_until", "occlusion")
+WITH_BASELINE += ("occlusion_window", "lime", "kernel_shap", "shapley_sampling", "owen")
+BASELINES = ("mask", "pad", "zero", "unk")
+CELLS_OF_A_TRIAL = len(PLAIN) + len(WITH_BASELINE) * len(BASELINES)
+ROWS = ("lime", "kernel_shap")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The axes of the experiment; a group of the report is a model."""
+
+    models: int
+    seeds: int
+
+    @property
+    def cells(self) -> int:
+        return self.models * self.seeds * CELLS_OF_A_TRIAL
+
+
+FULL, QUICK = Sizes(25, 10), Sizes(5, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One command: wall seconds with the interpreter's start, and MB held at most."""
+
+    seconds: float
+    megabytes: float
+    output: str
+
+
+def overrides(sizes: Sizes, store: Path) -> list[str]:
+    """The experiment, as on the command line."""
+    return [
+        "name=scale",
+        f"store={store}",
+        "task=planted",
+        *("task.train=60", "task.dev=20", "task.test=40"),
+        "model=linear",
+        f"model.name={','.join(f'model_{number}' for number in range(sizes.models))}",
+        "model.training.epochs=3",
+        f"seed={','.join(map(str, range(sizes.seeds)))}",
+        f"explainer=[{','.join((*PLAIN, *WITH_BASELINE))}]",
+        f"baseline=[{','.join(BASELINES)}]",
+        "metric=[human_agreement,faithfulness,compute_time]",
+        *(f"explainer.{name}.rows=30" for name in ROWS),
+    ]
+
+
+def make(sizes: Sizes, folder: Path) -> None:
+    """Leave a store in which every cell of the experiment is finished."""
+    from harness.experiment import load_trials, open_experiment
+    from harness.trial import complete
+
+    experiment = open_experiment(overrides(sizes, folder))
+    trials, store = load_trials(experiment), experiment.store
+    run(experiment)
+    first = _left(trials[0], store)
+    # Files made here need not survive a power cut.
+    with patch("os.fsync"):
+        for trial in trials[1:]:
+            if not complete(trial, store):
+                _copy(first, trial, store)
+    unfinished = [trial.title for trial in trials if not complete(trial, store)]
+    if unfinished or len(trials) != len(experiment.configs):
+        raise SystemExit(f"{len(unfinished)} trials are not finished, first {unfinished[:1]}")
+
+
+def run(experiment: Experiment) -> None:
+    """Run the first trial for real."""
+    from harness.launch import launch
+
+    launch(
+        [*experiment.sweep.fixed, *(f"{key}={values[0]}" for key, values in experiment.sweep.axes.items())]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellFiles:
+    """What a finished cell left: its description, its parts by their paths, and its scores by file name."""
+
+    about: dict[str, Any]
+    parts: dict[str, bytes]
+    scores: dict[str, Scores]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialFiles:
+    """What a finished trial left."""
+
+    card: dict[str, Any]
+    record: dict[str, Any]
+    predictions: bytes
+    cells: list[CellFiles]
+
+
+def _left(trial: Trial, store: Store) -> TrialFiles:
+    from harness.absences import known_cells
+    from harness.trial import read_card, read_trial
+
+    card, record = read_card(trial, store), read_trial(trial, store)
+    if card is None or record is None:
+        raise SystemExit("the first trial did not finish")
+    cells = []
+    for folder in (store.cell(cell.key) for cell in known_cells(trial, store)):
+        parts = {str(file.relative_to(folder)): file.read_bytes() for file in folder.glob("*/part-*.parquet")}
+        scores = {file.name: Scores.read(file) for file in folder.glob("scores/*.parquet")}
+        cells.append(CellFiles(_json(folder / "cell.json"), parts, scores))
+    predictions = store.trial(trial.key(card["weights"])) / "predictions.parquet"
+    return TrialFiles(card, record, predictions.read_bytes(), cells)
+
+
+def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
+    """Give a trial what the first one left, with scores of its own."""
+    import numpy as np
+
+    from harness.absences import known_cells
+    from harness.store import write_json, write_table
+
+    write_json(store.model(trial.model_key) / "card.json", first.card)
+    folder = store.trial(trial.key(first.card["weights"]))
+    about = {"task": trial.task.name, "model": trial.model_name, "seed": trial.seed}
+    _write(folder / "predictions.parquet", first.predictions)
+    write_json(folder / "trial.json", {**first.record, **about})
+    rng = np.random.default_rng(int(trial.model_key, 16))
+    for files, cell in zip(first.cells, known_cells(trial, store), strict=True):
+        folder = store.cell(cell.key)
+        for name, content in files.parts.items():
+            _write(folder / name, content)
+        for name, scores in files.scores.items():
+            write_table(folder / "scores" / name, scores.redrawn(rng))
+        write_json(folder / "cell.json", {**files.about, **about})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """A long table and its values as (parts, units, targets); at: (3, rows) where each row stands in them."""
+
+    table: pa.Table
+    values: np.ndarray[Any, np.dtype[np.float64]]
+    at: np.ndarray[Any, np.dtype[np.intp]]
+
+    @classmethod
+    def read(cls, file: Path) -> Scores:
+        import numpy as np
+
+        from harness.store import read_table
+        from metrics.rows import wide
+
+        table = read_table(file)
+        units, targets, parts = wide(table.to_pandas())
+        known = (sorted(parts), units, targets)
+        columns = (np.array(table[name].to_pylist()) for name in ("part", "unit", "target"))
+        at = np.stack([np.searchsorted(*pair) for pair in zip(known, columns, strict=True)])
+        return cls(table, np.stack([parts[name] for name in sorted(parts)]), at)
+
+    def redrawn(self, rng: np.random.Generator) -> pa.Table:
+        """The table with each unit having the numbers of a unit drawn at random."""
+        import pyarrow as pa
+
+        part, unit, target = self.at
+        drawn = rng.integers(0, self.values.shape[1], self.values.shape[1])
+        values = pa.array(self.values[part, drawn[unit], target])
+        return self.table.set_column(self.table.column_names.index("value"), "value", values)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def measured(command: str, sizes: Sizes, folder: Path) -> Measured:
+    """Run `assay` in a process of its own."""
+    program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, command, *overrides(sizes, folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    # Of this process alone, which RUSAGE_CHILDREN is not.
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"assay {command} failed:\n{output[-3000:]}")
+    return Measured(seconds, usage.ru_maxrss / 1024, output)
+
+
+def compare(sizes: Sizes, folder: Path) -> bool:
+    """Make the store, time the commands, print the table and the bar."""
+    start = time.perf_counter()
+    make(sizes, folder)
+    print(f"{sizes.cells:,} cells made in {time.perf_counter() - start:.0f} s", flush=True)
+    found = {command: measured(command, sizes, folder) for command in ("status", "report")}
+    page = folder / "experiments" / "scale" / "report.html"
+    print(f"page: {page.stat().st_size / 1e6:.1f} MB")
+    for command, of in found.items():
+        print(f"{command:7} {of.seconds:6.2f} s {of.megabytes:7.0f} MB")
+    status, report = found["status"], found["report"]
+    most = max(of.megabytes for of in found.values())
+    met = status.seconds < STATUS_SECONDS and report.seconds < REPORT_SECONDS and most < MEGABYTES
+    print(
+        f"bar: {'met' if met else 'missed'}; {sizes.cells:,} cells: status {status.seconds:.2f} s (under "
+        f"{STATUS_SECONDS:.0f}), report {report.seconds:.1f} s (under {REPORT_SECONDS:.0f}), memory "
+        f"{most:.0f} MB (under {MEGABYTES:.0f})"
+    )
+    return met
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="1,000 cells; under a minute")
+    parser.add_argument("--store", metavar="FOLDER", type=Path, help="keep the store here")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else FULL
+    if options.store is not None:
+        sys.exit(not compare(sizes, options.store))
+    with tempfile.TemporaryDirectory() as folder:
+        sys.exit(not compare(sizes, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Of many groups a page draws the first and says so; the tables beside it have all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from results_synthetic import METHODS, METRICS, Group, experiment
+
+from results.comparison import aligned
+from results.shortlist import MOST_GROUPS, first_of, listed
+from results.statistics import Bootstrap
+from results.values import units_of, values_on
+from results.write import write_results
+
+WORDS = f"The first {MOST_GROUPS} of {MOST_GROUPS + 1} groups are shown"
+
+
+def test_nothing_is_said_while_everything_is_shown() -> None:
+    assert first_of(MOST_GROUPS) == ""
+    assert listed(["a", "b"]) == "a, b."
+    assert WORDS in first_of(MOST_GROUPS + 1)
+    assert listed([str(place) for place in range(100)]).startswith("0, 1, 2")
+    assert ", 12" not in listed([str(place) for place in range(100)])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_page_of_many_groups_draws_the_first(tmp_path: Path, more: int) -> None:
+    groups = [Group("planted", f"model{place:02d}") for place in range(MOST_GROUPS + more)]
+    results = experiment(groups, METHODS[:3], ("0",), METRICS[:2], n=24)
+    write_results(results, tmp_path, Bootstrap(n=20, permutations=50))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (WORDS in page) == bool(more)
+    last = groups[-1].model
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.glob("figures/*.svg")}
+    # Groups in which no two metrics rank the explainers have no agreement, and metrics' means no names.
+    named = {name for name in drawn if name == "overview" or name.startswith(("metric-", "curves-"))}
+    assert len(named) == 4
+    assert {name for name in named if last in drawn[name]} == (set() if more else named)
+    for name in ("comparison", "slices", "stability", "overall"):
+        table = pd.read_csv(tmp_path / f"{name}.csv")
+        assert set(table["model"]) == {group.model for group in groups}
+
+
+def test_indices_of_one_width_are_asked_together_with_the_same_answers() -> None:
+    results = experiment([Group("planted", "cnn")], seeds=("0",), n=30)
+    rng = np.random.default_rng(0)
+    shapes = [(1, 30), (4, 7), (1, 7), (3, 30), (2, 12)]
+    indices = [rng.integers(0, 30, shape) for shape in shapes]
+    for metric in results.metrics:
+        cells = [cell for cell in results.cells if cell.metric == metric.name]
+        units = units_of(cells)
+        found = values_on(cells, metric, units, indices)
+        for cell in cells:
+            for index, values in zip(indices, found[cell.method], strict=True):
+                np.testing.assert_array_equal(values, metric.summarise(aligned(cell, units), index))
