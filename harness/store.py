@@ -20,16 +20,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.seal import intact as is_intact
 from harness.seal import sealed
 from tasks.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ def read_json(path: Path) -> Any:
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write a sealed Parquet file that appears whole. Raises StoreFull."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+    arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     _write(path, sealed(arrow))
 
 
@@ -114,7 +116,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     if not is_intact(content):
         aside = set_aside(path)
         raise Damaged(f"{path} is damaged and was renamed to {aside.name}; run the same command once more")
-    return pq.read_table(pa.BufferReader(content), columns=None if columns is None else list(columns))
+    return pq.ParquetFile(pa.BufferReader(content)).read(
+        columns=None if columns is None else list(columns), use_threads=False
+    )
 
 
 def intact(path: Path) -> bool:

@@ -91,10 +91,12 @@ def test_wrong_hash(tmp_path: Path, store: str, capsys: pytest.CaptureFixture[st
     state = load_file(weights)
     next(iter(state.values())).add_(1)
     save_file(state, weights)
+    altered = weights.read_bytes()
     capsys.readouterr()
-    sentence = _fails(capsys, *overrides, "explainer=[lime]")
-    assert "hash" in sentence
-    assert "train again" in sentence
+    assert main(["run", *overrides, "explainer=[lime]"]) == 0
+    assert "does not have the hash that model.json names; train again" in capsys.readouterr().err
+    (aside,) = (tmp_path / "store").glob("models/*.damaged/weights.safetensors")
+    assert aside.read_bytes() == altered != weights.read_bytes()
 
 
 def test_unwritable_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
