@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from explainers.explanation import Explanation
 from harness.records import read_checks, to_table
+from harness.store import write_table
 
 
 def test_checks_are_what_the_explanations_say_of_themselves(tmp_path: Path):
@@ -28,7 +28,7 @@ def test_checks_are_what_the_explanations_say_of_themselves(tmp_path: Path):
         )
 
     records = [record("b", 1, [0, 0.5, 0.5, 0.5]), record("a", 0, None)]
-    pq.write_table(to_table(records), tmp_path / "part.parquet")
+    write_table(tmp_path / "part.parquet", to_table(records))
     found = read_checks(tmp_path / "part.parquet", ["a", "b"], 2)
     np.testing.assert_array_equal(found.effect, [[7, np.nan], [np.nan, 7]])
     np.testing.assert_array_equal(found.gap, [[1, np.nan], [np.nan, 1]])
