@@ -41,8 +41,8 @@ QUICK = (
 )
 LAUNCHERS = {
     "in-process": (),
-    "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
-    "ray": ("hydra/launcher=ray", "++hydra.launcher.ray.init.num_cpus=2"),
+    "joblib": ("hydra/launcher=workstation", "hydra.launcher.n_jobs=2"),
+    "ray": ("hydra/launcher=ray_local", "hydra.launcher.ray.init.num_cpus=2"),
 }
 EVERYTHING, WORKER, LAUNCHING = "everything", "one worker", "launching process"
 # A run that takes so many times its usual duration hangs.
