@@ -168,40 +168,45 @@ def _f1_curve(
         int(part.removeprefix("predicted@")) for part in parts if part.startswith("predicted@")
     )
     counts = multiplicities(index, len(parts["gold"]))
-    curve = [f1(parts["gold"], parts[f"predicted@{threshold}"], counts) for threshold in thresholds]
-    return np.array(thresholds, dtype=np.float64), np.stack(curve, axis=1)
+    # All thresholds at once, because one of few texts takes no longer than one of them.
+    predicted = np.stack([parts[f"predicted@{threshold}"] for threshold in thresholds], axis=1)
+    return np.array(thresholds, dtype=np.float64), f1(parts["gold"][:, None], predicted, counts)
 
 
 def macro_f1(
     gold: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(B,) macro-averaged F1 of 0/1 arrays (n, K), with each unit taken `counts` (B, n) times.
+    """(B, ...) macro-averaged F1 of 0/1 arrays (n, ..., K), with each unit taken `counts` (B, n) times.
 
     The average is over the labels that occur in gold or predictions of the resample, as scikit-learn does
     for single-label data; NaN if none does.
     """
     twice_hits, either = _decided(gold, predicted, counts)
     f1 = ratio(twice_hits, either)
-    return ratio(np.where(either > 0, f1, 0.0).sum(axis=1), (either > 0).sum(axis=1))
+    return ratio(np.where(either > 0, f1, 0.0).sum(axis=-1), (either > 0).sum(axis=-1))
 
 
 def micro_f1(
     gold: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(B,) F1 over all decisions of 0/1 arrays (n, K) together, with each unit taken `counts` (B, n) times.
+    """(B, ...) F1 over all K decisions of 0/1 arrays (n, ..., K), each unit taken `counts` (B, n) times.
 
     The accuracy in a single-label task; NaN if there is no label in gold or predictions.
     """
     twice_hits, either = _decided(gold, predicted, counts)
-    return ratio(twice_hits.sum(axis=1), either.sum(axis=1))
+    return ratio(twice_hits.sum(axis=-1), either.sum(axis=-1))
 
 
 def _decided(
     gold: NDArray[np.float64], predicted: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(B, K) each: twice the true positives, and the gold plus the predicted positives."""
+    """(B, ..., K) each: twice the true positives, and the gold plus the predicted positives."""
     known = ~(np.isnan(gold) | np.isnan(predicted))
     truth, answer = known & (gold == 1), known & (predicted == 1)
-    # Sums of whole numbers are exact, so here a matrix product is safe.
-    hits = counts @ (truth & answer).astype(np.float64)
-    return 2.0 * hits, counts @ truth.astype(np.float64) + counts @ answer.astype(np.float64)
+
+    def counted(flags: NDArray[np.integer]) -> NDArray[np.float64]:
+        # Sums of whole numbers are exact, so here a matrix product is safe.
+        product = counts @ flags.reshape(len(flags), -1).astype(np.float64)
+        return product.reshape(len(counts), *flags.shape[1:])
+
+    return counted(2 * (truth & answer)), counted(truth.astype(np.int8) + answer)

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 def unit_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) mean over the targets a unit has, from (n, m); NaN for a unit that has none."""
     present = ~np.isnan(values)
+    if present.size and present.all():
+        return values.sum(axis=1) / values.shape[1]
     return ratio(np.where(present, values, 0.0).sum(axis=1), present.sum(axis=1))
 
 
 def resampled_mean(values: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
     """(B,) mean over the units of each resample, from (n,)."""
     # Gathered, not multiplied by counts: a matrix product's last digits depend on the number of threads.
-    return unit_means(values[index])
+    present = ~np.isnan(values)
+    total = np.where(present, values, 0.0)[index].sum(axis=1)
+    if present.all() and index.shape[1]:
+        return total / index.shape[1]
+    return ratio(total, present.astype(np.float64)[index].sum(axis=1))
 
 
 def multiplicities(index: NDArray[np.intp], units: int) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from tasks.example import Example
 
@@ -56,6 +55,9 @@ def choose_pairs(examples: Sequence[Example], pairs: int, rng: np.random.Generat
 
 def content_words(example: Example) -> frozenset[str]:
     """The lower-cased words of the example's texts, without English stop words."""
+    # Slow to import, and every command imports this file.
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     words = re.findall(r"\w+", " ".join(example.texts).lower())
     return frozenset(words) - ENGLISH_STOP_WORDS
 

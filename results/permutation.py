@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import lcm
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from tasks.randomness import generator
 Parts = dict[str, Floats]
 # Permutations are drawn so many at a time, and no more are once so many were as extreme as the observation.
 BLOCK = 50
+# So many blocks are computed together at most.
+AT_ONCE = 16
 ENOUGH = 10
 
 
@@ -48,14 +51,22 @@ class SwapTest:
             return p_of_difference(one, other)
         rng = generator(self.seed, "swaps", *units)
 
-        def draw(count: int) -> Floats:
-            swaps = rng.integers(0, 2, size=(count, len(units)), dtype=np.int8).astype(np.bool_)
-            return swapped_differences(self.metric, stacks, swaps)
+        def blocks() -> Iterator[Floats]:
+            """The longer it takes, the more blocks are computed at once; those not asked for are in vain."""
+            for round in count():
+                # Drawn one by one: a call of the generator throws away what it leaves of its last number.
+                size = BLOCK, len(units)
+                each = [rng.integers(0, 2, size, np.int8) for _ in range(min(AT_ONCE, 2**round))]
+                swaps = np.concatenate(each).astype(np.bool_)
+                yield from swapped_differences(self.metric, stacks, swaps).reshape(len(each), BLOCK)
 
+        drawn = blocks()
         unswapped = np.zeros((1, len(units)), dtype=np.bool_)
         observed = float(swapped_differences(self.metric, stacks, unswapped)[0])
         rounding = ROUNDING * max(abs(one.value), abs(other.value))
-        return sequential_p(observed, draw, usual=self.permutations, finest=self.finest, rounding=rounding)
+        return sequential_p(
+            observed, lambda _: next(drawn), usual=self.permutations, finest=self.finest, rounding=rounding
+        )
 
 
 def swap_test(estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap) -> SwapTest:
