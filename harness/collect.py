@@ -35,6 +35,7 @@ from results.records import (
     TextFacts,
     Timing,
 )
+from results.spread import in_threads
 
 RANDOM = "random"
 
@@ -66,14 +67,16 @@ class ScoreFile:
         )
 
 
-def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
-    """Everything known about the experiment's trials."""
+def collect(
+    experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile] | None = None
+) -> Results:
+    """Everything known about the experiment's trials. files: by `score_files`, if at hand."""
     config, store = experiment.configs[0], experiment.store
-    layouts: dict[bytes, Layout] = {}
+    done = [(trial, _done(trial, store)) for trial in trials]
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
-        cells=[file.read(layouts) for file in score_files(trials, store)],
+        cells=_scores(score_files(trials, store) if files is None else files),
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
         random=RANDOM,
@@ -81,37 +84,36 @@ def collect(experiment: Experiment, trials: Sequence[Trial]) -> Results:
         versions=library_versions(),
         tasks=list(dict.fromkeys(map(_size, trials))),
         absences=[*failures(experiment, trials), *refusals(trials, store)],
-        timings=[timing for trial in trials for timing in _timings(trial, store)],
+        timings=_timings(done, store),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(_texts(trials, store, int(config.report.texts))),
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
-        facts=[facts for trial in trials if (facts := _facts(trial, store)) is not None],
+        facts=[facts for trial, cells in done if (facts := _facts(trial, cells, store)) is not None],
         removal=str(next(iter(config.removal), "")),
     )
 
 
-def inputs(experiment: Experiment, trials: Sequence[Trial]) -> str:
-    """A name for everything a report is made from; scores are named by their content already."""
+def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile]) -> str:
+    """A name for everything a report is made from; scores are named by their content already.
+
+    files: by `score_files`.
+    """
     config = experiment.configs[0]
-    files = [str(file.path) for file in score_files(trials, experiment.store)]
+    paths = [str(file.path) for file in files]
     failed = [absence.reason for absence in failures(experiment, trials)]
     chosen = [config.report, config.controls, list(config.explainer), config.metric]
-    return key(library_versions(), experiment.command, chosen, files, failed)
+    return key(library_versions(), experiment.command, chosen, paths, failed)
 
 
 def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
     """The scores of all cells, and of all pairs of cells, that are on disk."""
     found = []
     for trial in trials:
+        # Asked once: an experiment has thousands of cells.
+        group, seed = group_of(trial), str(trial.seed)
         for cell in known_cells(trial, store):
             for chosen in trial.choice.metrics:
-                names = (
-                    group_of(trial),
-                    _method(cell),
-                    chosen.metric.name,
-                    str(trial.seed),
-                    cell.explainer_seed,
-                )
+                names = group, _method(cell), chosen.metric.name, seed, cell.explainer_seed
                 found.append(ScoreFile(scores_path(store, cell, chosen), *names))
     for pair in pairs(trials, store):
         for both in pair_cells(pair, store):
@@ -119,6 +121,11 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
             names = pair_group(pair), _method(cell), metric.name, pair.seeds, cell.explainer_seed
             found.append(ScoreFile(both.path, *names))
     return [file for file in found if file.path.exists()]
+
+
+def _scores(files: Sequence[ScoreFile]) -> list[CellScores]:
+    layouts: dict[bytes, Layout] = {}
+    return in_threads(lambda file: file.read(layouts), files)
 
 
 def _method(cell: Cell) -> Method:
@@ -129,16 +136,20 @@ def _done(trial: Trial, store: Store) -> list[Cell]:
     return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
 
 
-def _timings(trial: Trial, store: Store) -> Iterator[Timing]:
-    for cell in _done(trial, store):
+def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Timing]:
+    def read(of: tuple[Group, str, Cell]) -> Timing:
+        group, seed, cell = of
         files = sorted((store.cell(cell.key) / "seconds").glob("part-*.parquet"))
         seconds = np.concatenate([read_table(file)["seconds"].to_numpy() for file in files])
         low, median, high = map(float, np.quantile(seconds, [0.25, 0.5, 0.75]))
-        yield Timing(group_of(trial), _method(cell), str(trial.seed), len(seconds), median, low, high)
+        return Timing(group, _method(cell), seed, len(seconds), median, low, high)
+
+    every = [(group_of(trial), str(trial.seed), cells) for trial, cells in done]
+    return in_threads(read, [(group, seed, cell) for group, seed, cells in every for cell in cells])
 
 
-def _facts(trial: Trial, store: Store) -> TextFacts | None:
-    folders = [explanations_path(store.cell(cell.key), 0).parent for cell in _done(trial, store)]
+def _facts(trial: Trial, done: Sequence[Cell], store: Store) -> TextFacts | None:
+    folders = [explanations_path(store.cell(cell.key), 0).parent for cell in done]
     return text_facts(trial, store, folders[0] if folders else None)
 
 

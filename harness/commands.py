@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.absences import failures
-from harness.collect import RANDOM, collect, inputs
+from harness.collect import RANDOM, collect, inputs, score_files
 from harness.experiment import Experiment, load_trials, open_experiment
 from harness.experiment import run as run_experiment
 from harness.ledger import failure
@@ -160,9 +160,10 @@ def roar(overrides: Sequence[str], *, shares: tuple[int, ...], recursive: bool, 
 def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> None:
     """Write tables and page, unless they were written from the very same inputs and `anew` is false."""
     folder = experiment.store.experiment(experiment.name)
-    made_from = {"inputs": inputs(experiment, trials)}
+    files = score_files(trials, experiment.store)
+    made_from = {"inputs": inputs(experiment, trials, files)}
     if anew or read_json(folder / "report.json") != made_from:
-        results = collect(experiment, trials)
+        results = collect(experiment, trials, files)
         if not results.cells:
             return
         # Drawing is slow to import, and most commands draw nothing.

@@ -38,10 +38,12 @@ COLUMNS = (
     "p",
 )
 UNKNOWN = "not computed"
+# By group and metric: per method the estimate, and the number of units behind it.
+Estimated = Mapping[tuple[Group, str], Mapping[Method, tuple[Estimate, int]]]
 
 
-def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
-    """The table of COLUMNS; missing values are NaN with a reason.
+def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = None) -> pd.DataFrame:
+    """The table of COLUMNS; missing values are NaN with a reason. known: its estimates, if at hand.
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
@@ -52,10 +54,11 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():
-        names = {metric for (where, metric) in cells if where == group}
         for metric in results.metrics:
-            if metric.name in names or group.kind != "mixed":
-                found = estimate(cells.get((group, metric.name), []), metric, bootstrap)
+            where = group, metric.name
+            if where in cells or group.kind != "mixed":
+                of = cells.get(where, [])
+                found = estimate(of, metric, bootstrap) if known is None else known.get(where, {})
                 rows += method_rows(group, methods, metric, found, results, bootstrap)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

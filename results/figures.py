@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from results.figure_cost import cost_against
 from results.figure_curves import curves
@@ -11,25 +12,29 @@ from results.figure_style import Drawing
 from results.layout import Grid, restricted
 from results.primary import of_the_six
 from results.records import Results
+from results.spread import Spread, in_turn
 
 COST = "compute time"
 
 
-def drawings(results: Results, grids: Sequence[Grid]) -> list[Drawing]:
+def drawings(results: Results, grids: Sequence[Grid], spread: Spread = in_turn) -> list[Drawing]:
     """The overview, a figure per metric, masking curves, cost against quality; those that show something.
 
     grids: with all metrics. The overview and cost against quality have one metric per property only, so that
-    they can be read at a glance.
+    they can be read at a glance. spread: over what the figures are.
     """
     if not grids:
         return []
-    costs = [metric.name for metric in results.metrics if metric.property == COST]
+    cost = [metric.name for metric in results.metrics if metric.property == COST]
     names = {metric.name for metric in of_the_six(results.metrics)}
     main = [grid for grid in (restricted(grid, names) for grid in grids) if grid.columns]
-    found = [
-        *([overview(main, results.random)] if main else []),
-        *(by_metric(grids, metric.name, results.random) for metric in results.metrics),
-        *(curves(results, grids, metric.name) for metric in results.metrics),
-        *(cost_against(main, name, results.random) for name in costs[:1]),
-    ]
-    return [drawing for drawing in found if drawing is not None]
+    points = spread(
+        [
+            *([partial(overview, main, results.random)] if main else []),
+            *(partial(by_metric, grids, metric.name, results.random) for metric in results.metrics),
+        ]
+    )
+    costs = spread([partial(cost_against, main, name, results.random) for name in cost[:1]])
+    # Here and meanwhile, because all scores are too many to be sent to another process.
+    of_scores = [curves(results, grids, metric.name) for metric in results.metrics]
+    return [drawing for drawing in (*points, *of_scores, *costs) if drawing is not None]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 
 from results.agreement import Agreement, agreement, agreement_markdown, agreement_table
+from results.by_group import ByGroup
 from results.checks import Checks
 from results.figure_agreement import agreement_figures
 from results.figure_stability import stability_figure
 from results.figure_style import Drawing
 from results.layout import Grid, restricted
-from results.overall import Overall, overall, overall_table
+from results.overall import Overall, overall_table
 from results.overall_layout import overall_grids, overall_markdown
 from results.primary import first_of_each
 from results.ranks import rank_table
 from results.records import Results
 from results.slice_layout import SliceGrid, slice_grids
-from results.slices import slices
-from results.stability import Stability, stability, stability_table, steps_table
+from results.spread import Spread, in_turn
+from results.stability import Stability, stability_table, steps_table
 from results.stability_layout import stability_markdown
 from results.statistics import Bootstrap
 
@@ -45,23 +47,29 @@ class Findings:
 
 
 def findings(
-    results: Results, comparison: pd.DataFrame, tables: list[Grid], checks: Checks, bootstrap: Bootstrap
+    results: Results,
+    found: ByGroup,
+    tables: list[Grid],
+    checks: Checks,
+    bootstrap: Bootstrap,
+    spread: Spread = in_turn,
 ) -> Findings:
-    """All findings. comparison: by `compare`. tables: by `split_grids`; slices take their digits."""
-    scores = overall(results, bootstrap)
-    agreed = agreement(comparison, results.metrics)
-    stable = stability(results, comparison, bootstrap)
-    sliced = slices(results)
+    """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits. spread: over
+    what the figures are."""
+    scores, stable, sliced = found.overall, found.stability, found.slices
+    agreed = agreement(found.comparison, results.metrics)
     first = [metric.name for metric in first_of_each(results.metrics)]
-    drawn = stability_figure(stable, first)
+    of_stability = spread([partial(stability_figure, stable, first)])
+    of_agreement = spread([partial(agreement_figures, agreed)])
+    ranks = rank_table(results, alpha=bootstrap.alpha)
     return Findings(
         scores=scores,
         overall=overall_grids(scores, checks),
         agreement=agreed,
-        agreement_figures=agreement_figures(agreed),
+        agreement_figures=next(of_agreement),
         stability=stable,
-        stability_figures=[drawn] if drawn is not None else [],
-        ranks=rank_table(results, alpha=bootstrap.alpha),
+        stability_figures=[drawn for drawn in of_stability if drawn is not None],
+        ranks=ranks,
         slices=sliced,
         slice_grids=slice_grids(sliced, [restricted(grid, first) for grid in tables]),
     )

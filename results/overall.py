@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from metrics.subject import Metric
-from results.comparison import by_group_and_metric, estimate, methods_of
+from results.comparison import Estimated, by_group_and_metric, estimate, methods_of
 from results.primary import of_the_six
 from results.ranking import percentiles, ranks, sign
 from results.records import CellScores, Group, Method, Results, of_trained
 from results.statistics import ROUNDING, Bootstrap, Estimate, Floats
+from results.text_pairs import is_of_pairs
 
 MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
 FORMS = (MIN_MAX, MEAN_RANK, ANCHORED)
@@ -60,21 +61,23 @@ class Overall:
     scores: Mapping[Method, Mapping[str, Score]]
 
 
-def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
+def overall(results: Results, bootstrap: Bootstrap, estimated: Estimated | None = None) -> list[Overall]:
     """One per group of trained models in which two candidates have values of two metrics.
 
     Of each of the six properties the first configured metric enters. Intervals are percentiles over
-    bootstrap replicates of these metrics; those on the same texts are resampled together.
+    bootstrap replicates of these metrics; those on the same texts are resampled together. estimated: with
+    the same bootstrap, if at hand.
     """
     methods, unused = methods_of(results), results.controls - {results.random, results.gold}
-    cells = by_group_and_metric(cell for cell in results.cells if cell.method.explainer not in unused)
+    cells = by_group_and_metric(results.cells)
     bootstrap = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
     found = []
     for group in of_trained(methods):
-        known = {
-            metric.name: _estimates(cells.get((group, metric.name), []), metric, bootstrap)
-            for metric in of_the_six(results.metrics)
-        }
+        known: dict[str, Estimates] = {}
+        for metric in of_the_six(results.metrics):
+            of = cells.get((group, metric.name), [])
+            before = (estimated or {}).get((group, metric.name), {})
+            known[metric.name] = _estimates(of, unused, metric, bootstrap, before)
         metrics = [
             metric for metric in of_the_six(results.metrics) if _measured(known[metric.name], results) > 1
         ]
@@ -89,8 +92,35 @@ def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
     return found
 
 
-def _estimates(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> Estimates:
-    return {method: of for method, (of, _) in estimate(cells, metric, bootstrap).items() if of.values}
+def _estimates(
+    cells: Sequence[CellScores],
+    unused: frozenset[str],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    before: Mapping[Method, tuple[Estimate, int]],
+) -> Estimates:
+    """Of all but the unused explainers; from what was estimated before, with more resamples, if alike."""
+    used = [cell for cell in cells if cell.method.explainer not in unused]
+    # The first of many resamples are those that fewer would be, if they are of the same units.
+    alike = before and not is_of_pairs(metric) and _units(used) == _units(cells)
+    found = before if alike else estimate(used, metric, bootstrap)
+    return {
+        method: _first(of, bootstrap.n)
+        for method, (of, _) in found.items()
+        if of.values and method.explainer not in unused
+    }
+
+
+def _units(cells: Sequence[CellScores]) -> dict[str, set[str]]:
+    """All that was measured in each seed."""
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        found.setdefault(cell.seed, set()).update(cell.units)
+    return found
+
+
+def _first(of: Estimate, resamples: int) -> Estimate:
+    return replace(of, replicates={seed: drawn[:resamples] for seed, drawn in of.replicates.items()})
 
 
 def _measured(estimates: Estimates, results: Results) -> int:

@@ -141,10 +141,13 @@ def swapped_differences(metric: Metric, stacks: Sequence[Stack], swaps: NDArray[
     A swap picks the other's row of a text, so the permutations of a stack are one (2B, n) index.
     """
     total = np.zeros(len(swaps))
+    # Seeds that measure the same texts are swapped alike.
+    indices: dict[bytes, NDArray[np.intp]] = {}
     for stack in stacks:
-        n = len(stack.at)
-        mine = swaps[:, stack.at]
-        values = metric.summarise(stack.parts, np.arange(n) + n * np.concatenate([mine, ~mine]))
+        if (same := stack.at.tobytes()) not in indices:
+            mine, n = swaps[:, stack.at], len(stack.at)
+            indices[same] = np.arange(n) + n * np.concatenate([mine, ~mine])
+        values = metric.summarise(stack.parts, indices[same])
         total += stack.weight * (values[: len(swaps)] - values[len(swaps) :])
     return total
 

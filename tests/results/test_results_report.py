@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from results_synthetic import METHODS, METRICS, experiment, shown
 
+from results.by_group import by_group
 from results.checks import FAILS, Check
-from results.comparison import compare
 from results.figure_style import Drawing
 from results.findings import findings
 from results.layout import split_grids
@@ -95,9 +95,9 @@ def drawing(name: str, text: str = "What it shows.") -> Drawing:
 def built(
     results: Results, drawings: Sequence[Drawing] = (), checks: Mapping[str, Check] | None = None
 ) -> str:
-    comparison = compare(results, BOOTSTRAP)
-    tables = split_grids(comparison, results.metrics, results.removal, checks)
-    found = findings(results, comparison, tables, checks or {}, BOOTSTRAP)
+    of_groups = by_group(results, BOOTSTRAP)
+    tables = split_grids(of_groups.comparison, results.metrics, results.removal, checks)
+    found = findings(results, of_groups, tables, checks or {}, BOOTSTRAP)
     return page(results, tables, drawings, timing(results.timings), BOOTSTRAP, found=found)
 
 

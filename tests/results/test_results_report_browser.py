@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from results_synthetic import experiment
 
-from results.comparison import compare
+from results.by_group import by_group
 from results.figures import drawings
 from results.findings import findings
 from results.layout import grids, split_grids
@@ -75,10 +75,10 @@ def browse(folder: Path, html: str, *options: str) -> subprocess.CompletedProces
 def html() -> str:
     results = experiment(n=20)
     bootstrap = Bootstrap(n=40)
-    comparison = compare(results, bootstrap)
-    tables = split_grids(comparison, results.metrics)
-    figures = drawings(results, grids(comparison, results.metrics))
-    found = findings(results, comparison, tables, {}, bootstrap)
+    of_groups = by_group(results, bootstrap)
+    tables = split_grids(of_groups.comparison, results.metrics)
+    figures = drawings(results, grids(of_groups.comparison, results.metrics))
+    found = findings(results, of_groups, tables, {}, bootstrap)
     return page(results, tables, figures, timing_table(results.timings), bootstrap, found=found)
 
 

@@ -1,0 +1,84 @@
+"""All that is computed within each group: what it takes from the scores of no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+
+import pandas as pd
+
+from results.comparison import Estimated, by_group_and_metric, compare, estimate
+from results.overall import Overall, overall
+from results.records import CellScores, Group, Results, of_trained
+from results.slices import slices
+from results.spread import Spread, in_turn
+from results.stability import Stability, stability
+from results.statistics import Bootstrap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByGroup:
+    """The comparison, overall scores, stability and slices, of one group or of all; of models that are not
+    trained the comparison only."""
+
+    comparison: pd.DataFrame
+    overall: list[Overall]
+    stability: list[Stability]
+    slices: pd.DataFrame
+
+
+def by_group(results: Results, bootstrap: Bootstrap, spread: Spread = in_turn) -> ByGroup:
+    """Of all groups, in order; spread: over what the groups are."""
+    groups = list(_alone(results))
+    trained = set(of_trained(group for group, _ in groups))
+    calls = [partial(_of_group, alone, bootstrap, group in trained) for group, alone in groups]
+    # Without any group the tables have their columns still.
+    found = list(spread(calls)) or [_of_group(results, bootstrap, True)]
+    return ByGroup(
+        _joined([of.comparison for of in found]),
+        list(chain.from_iterable(of.overall for of in found)),
+        list(chain.from_iterable(of.stability for of in found)),
+        _joined([of.slices for of in found]),
+    )
+
+
+def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
+    """Each group and all that is known of it, which is little enough to be sent to another process."""
+    cells: dict[Group, list[CellScores]] = {}
+    for cell in results.cells:
+        cells.setdefault(cell.group, []).append(cell)
+    for group, of in cells.items():
+        # A group of pairs of models takes the facts of its single models.
+        facts = [known for known in results.facts if known.group[:2] == group[:2]]
+        yield group, replace(results, cells=of, facts=facts, texts=(), timings=(), models=(), labels=())
+
+
+def _of_group(alone: Results, bootstrap: Bootstrap, trained: bool) -> ByGroup:
+    known = _estimates(alone, bootstrap)
+    comparison = compare(alone, bootstrap, known)
+    if not trained:
+        return ByGroup(comparison, [], [], slices(replace(alone, cells=())))
+    return ByGroup(
+        comparison,
+        overall(alone, bootstrap, known),
+        stability(alone, comparison, bootstrap),
+        slices(alone),
+    )
+
+
+def _estimates(results: Results, bootstrap: Bootstrap) -> Estimated:
+    """What `estimate` finds for every group and metric that has cells."""
+    cells, metrics = by_group_and_metric(results.cells), {metric.name: metric for metric in results.metrics}
+    return {
+        (group, name): estimate(of, metrics[name], bootstrap)
+        for (group, name), of in cells.items()
+        if name in metrics
+    }
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One below the other; tables without rows have columns of no type."""
+    having = [table for table in tables if len(table)]
+    return pd.concat(having, ignore_index=True) if having else tables[0]

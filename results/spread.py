@@ -1,0 +1,65 @@
+"""Independent pieces of work over processes or threads, or one after another; answers keep their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+# A thread is given so many items at a time.
+AT_ONCE = 100
+
+
+class Spread(Protocol):
+    """Starts all calls, and gives their answers in order."""
+
+    def __call__(self, calls: Sequence[Callable[[], T]]) -> Iterator[T]: ...
+
+
+def in_turn(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """Each call when its answer is asked for, in this process."""
+    return (call() for call in calls)
+
+
+@contextmanager
+def spread(processes: int) -> Iterator[Spread]:
+    """Over so many processes, which end with the block; in this one if one is enough."""
+    if processes < 2:
+        yield in_turn
+        return
+    # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+
+    def over(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+        return pool.map(_alone, calls)
+
+    try:
+        yield over
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_threads(read: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+    """What is read for each item, in their order, by as many threads as there are processors."""
+    parts = [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
+    with ThreadPoolExecutor(processors()) as pool:
+        found = pool.map(lambda part: [read(item) for item in part], parts)
+        return [one for part in found for one in part]
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _alone(call: Callable[[], Any]) -> Any:
+    """The call with one thread of BLAS, because every processor has a process already."""
+    with threadpool_limits(1):
+        return call()
