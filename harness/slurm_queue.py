@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob  # pyright: ignore[reportMissingImports]
 
 LEFT = "LEFT_THE_QUEUE"
 

@@ -52,7 +52,7 @@ class Nodes:
 @pytest.fixture
 def nodes(assay: Assay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     # Jobs have the environment of their node.
     for name, value in assay.settings(SLOW).items():
