@@ -66,7 +66,10 @@ def _chosen(group: str) -> dict[str, Any]:
     return found
 
 
-EXPLAINERS: dict[str, Explainer] = _chosen("explainer")
+# Scores that were computed elsewhere are of texts and a model of their own (test_imported.py).
+EXPLAINERS: dict[str, Explainer] = {
+    name: explainer for name, explainer in _chosen("explainer").items() if not explainer.traits.fixed
+}
 BASELINES: dict[str, Baseline] = _chosen("baseline")
 ABILITIES = abilities(smooth())
 # What the convolutional model has beyond that.

@@ -40,6 +40,8 @@ def explained(texts: tuple[int, ...]) -> dict[str, list[np.ndarray]]:
     for path in sorted(CONF.glob("*.yaml")):
         for name, settings in OmegaConf.load(path).items():
             explainer = instantiate(settings)
+            if explainer.traits.fixed:  # its scores were computed elsewhere
+                continue
             used = baseline if explainer.traits.baseline != "none" else None
             if refusal(explainer, used, abilities=abilities(model), rationales=True) is None:
                 records = averaging.explain(explainer, engine, requests, used)
