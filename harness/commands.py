@@ -15,7 +15,7 @@ from harness.ledger import failure
 from harness.on_disk import read_disk
 from harness.plan import Trial, failure_key
 from harness.status import State, survey
-from harness.store import Damaged, read_json, write_json
+from harness.store import Damaged, present, read_json, write_json
 from harness.wanted import plan_work
 from tasks.errors import InputError
 
@@ -51,6 +51,9 @@ def _whole_run(experiment: Experiment) -> list[Trial]:
             trials = run_experiment(experiment)
             _report(experiment, trials, anew=False)
         except Damaged:
+            # Whatever else is damaged is found now, and computed anew together with it.
+            for path in experiment.store.root.glob("*/*/*/*.parquet"):
+                present(path)
             continue
         return trials
     raise InputError(
