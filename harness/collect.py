@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,15 +13,14 @@ from harness.choice import choose
 from harness.experiment import Experiment
 from harness.facts import text_facts
 from harness.keys import key
-from harness.layouts import Layout, layout_of
 from harness.pairs import pair_cells, pairs
 from harness.plan import Cell, Trial
 from harness.provenance import library_versions
+from harness.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from harness.store import Store, read_table
 from harness.trial import read_card, read_trial
 from metrics.subject import gold, predicted
 from results.records import (
-    CellScores,
     Group,
     LabelTexts,
     Method,
@@ -35,48 +32,25 @@ from results.records import (
     TextFacts,
     Timing,
 )
-from results.spread import in_threads
+from results.spread import Spread, in_turn
 
 RANDOM = "random"
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreFile:
-    """One metric of one cell (or pair of cells) on disk."""
-
-    path: Path
-    group: Group
-    method: Method
-    metric: str
-    seed: str
-    explainer_seed: int
-
-    def read(self, layouts: dict[bytes, Layout]) -> CellScores:
-        """layouts: of tables read before, to which a new one is added."""
-        table = read_table(self.path)
-        layout = layout_of(table, layouts)
-        return CellScores(
-            self.group,
-            self.method,
-            self.metric,
-            self.seed,
-            layout.units,
-            layout.wide(table["value"].to_numpy()),
-            self.explainer_seed,
-            layout.targets,
-        )
-
-
 def collect(
-    experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile] | None = None
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    files: Sequence[ScoreFile] | None = None,
+    spread: Spread = in_turn,
 ) -> Results:
-    """Everything known about the experiment's trials. files: by `score_files`, if at hand."""
+    """Everything known about the experiment's trials. files: by `score_files`, if at hand. spread: over what
+    they are read."""
     config, store = experiment.configs[0], experiment.store
     done = [(trial, _done(trial, store)) for trial in trials]
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
-        cells=_scores(score_files(trials, store) if files is None else files),
+        cells=read_scores(score_files(trials, store) if files is None else files, spread),
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
         random=RANDOM,
@@ -84,7 +58,7 @@ def collect(
         versions=library_versions(),
         tasks=list(dict.fromkeys(map(_size, trials))),
         absences=[*failures(experiment, trials), *refusals(trials, store)],
-        timings=_timings(done, store),
+        timings=_timings(done, store, spread),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(_texts(trials, store, int(config.report.texts))),
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
@@ -123,11 +97,6 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
     return [file for file in found if file.path.exists()]
 
 
-def _scores(files: Sequence[ScoreFile]) -> list[CellScores]:
-    layouts: dict[bytes, Layout] = {}
-    return in_threads(lambda file: file.read(layouts), files)
-
-
 def _method(cell: Cell) -> Method:
     return Method(cell.method.explainer_name, cell.method.baseline_name)
 
@@ -136,16 +105,14 @@ def _done(trial: Trial, store: Store) -> list[Cell]:
     return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
 
 
-def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Timing]:
-    def read(of: tuple[Group, str, Cell]) -> Timing:
-        group, seed, cell = of
-        files = sorted((store.cell(cell.key) / "seconds").glob("part-*.parquet"))
-        seconds = np.concatenate([read_table(file)["seconds"].to_numpy() for file in files])
-        low, median, high = map(float, np.quantile(seconds, [0.25, 0.5, 0.75]))
-        return Timing(group, _method(cell), seed, len(seconds), median, low, high)
-
+def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: Spread) -> list[Timing]:
     every = [(group_of(trial), str(trial.seed), cells) for trial, cells in done]
-    return in_threads(read, [(group, seed, cell) for group, seed, cells in every for cell in cells])
+    folders = [
+        SecondsFolder(store.cell(cell.key) / "seconds", group, _method(cell), seed)
+        for group, seed, cells in every
+        for cell in cells
+    ]
+    return read_seconds(folders, spread)
 
 
 def _facts(trial: Trial, done: Sequence[Cell], store: Store) -> TextFacts | None:

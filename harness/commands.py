@@ -17,6 +17,7 @@ from harness.plan import Trial, failure_key
 from harness.status import State, survey
 from harness.store import Damaged, present, read_json, write_json
 from harness.wanted import plan_work
+from results.spread import spread, worthwhile
 from tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -166,15 +167,17 @@ def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> N
     files = score_files(trials, experiment.store)
     made_from = {"inputs": inputs(experiment, trials, files)}
     if anew or read_json(folder / "report.json") != made_from:
-        results = collect(experiment, trials, files)
-        if not results.cells:
+        if not files:
             return
         # Drawing is slow to import, and most commands draw nothing.
         from results.statistics import Bootstrap
         from results.write import write_results
 
         options = experiment.configs[0].report
-        write_results(results, folder, Bootstrap(n=int(options.bootstrap), seed=int(options.seed)))
+        bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+        with spread(worthwhile(len(files))) as spreading:
+            results = collect(experiment, trials, files, spreading)
+            write_results(results, folder, bootstrap, spreading)
         write_json(folder / "report.json", made_from)
     print((folder / "comparison.txt").read_text(encoding="utf-8"))
     print(f"Report: {folder / 'report.html'}")

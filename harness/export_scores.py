@@ -13,9 +13,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from harness.choice import choose
-from harness.collect import ScoreFile, score_files
+from harness.collect import score_files
 from harness.experiment import Experiment
 from harness.plan import Trial
+from harness.score_files import ScoreFile
 from harness.store import read_table
 from harness.whole import whole_file
 from metrics.with_removal import WithRemoval

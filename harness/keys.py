@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 # Raised when the layout of stored files changes, or what is stored of every cell, so that older stores are
 # never misread.
 STORE_VERSION = 2
+SCALARS = frozenset({str, int, float, bool})
 
 
 def key(*parts: Any) -> str:
@@ -42,6 +43,9 @@ def versions(built: Any) -> list[tuple[str, int | str]]:
 
 def plain(value: Any) -> Any:
     """The value with configurations resolved to plain mappings and sequences, in their order."""
+    # Nearly all that is asked about, and asking whether it is a configuration takes longest.
+    if value is None or type(value) in SCALARS:
+        return value
     if OmegaConf.is_config(value):
         return plain(OmegaConf.to_container(value, resolve=True))
     if isinstance(value, Enum):

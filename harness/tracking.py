@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.collect import ScoreFile, score_files
+from harness.collect import score_files
 from harness.experiment import Experiment
 from harness.keys import key
 from harness.layouts import Layout
 from harness.plan import Trial
+from harness.score_files import ScoreFile
 from harness.store import read_json, read_table, write_json
 from harness.trackers import TRACKERS, Run
 from metrics.subject import Metric

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from metrics.asking import Cases, explained
 from metrics.averages import mean_of
@@ -151,6 +150,9 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Of two (S,) that are not constant; ties share their mean rank."""
+    # Imported when needed: it takes half a second, also of commands that compute no metric.
+    from scipy.stats import rankdata
+
     return pearson(rankdata(x), rankdata(y))
 
 

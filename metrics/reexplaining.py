@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from metrics.rows import long
 from metrics.subject import Subject
@@ -96,6 +95,9 @@ def rank_agreement(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """
     if len(a) < 2:
         return float("nan")
+    # Imported when needed: it takes half a second, also of commands that compute no metric.
+    from scipy.stats import rankdata
+
     x, y = (rankdata(_rounded(scores)) - (len(a) + 1) / 2 for scores in (a, b))
     scale = np.sqrt((x @ x) * (y @ y))
     return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0 else float(np.array_equal(x, y))

@@ -1,10 +1,10 @@
-"""Independent pieces of work over processes or threads, or one after another; answers keep their order."""
+"""Independent pieces of work over processes, or one after another; answers keep their order."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
@@ -12,9 +12,8 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
-Item = TypeVar("Item")
-# A thread is given so many items at a time.
-AT_ONCE = 100
+# With fewer scored cells than this, processes take longer to start than they save.
+MANY = 2000
 
 
 class Spread(Protocol):
@@ -46,16 +45,10 @@ def spread(processes: int) -> Iterator[Spread]:
         pool.shutdown(cancel_futures=True)
 
 
-def in_threads(read: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
-    """What is read for each item, in their order, by as many threads as there are processors."""
-    parts = [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
-    with ThreadPoolExecutor(processors()) as pool:
-        found = pool.map(lambda part: [read(item) for item in part], parts)
-        return [one for part in found for one in part]
-
-
-def processors() -> int:
-    """How many this process may use."""
+def worthwhile(cells: int) -> int:
+    """How many processes so many scored cells are worth: one, or as many as this one may use."""
+    if cells < MANY:
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from results.records import CellScores, Method
 from results.statistics import Floats
 
 Index = NDArray[np.intp]
+# Resamples times units of one call of a metric, about.
+MOST = 200_000
 
 
 def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
@@ -39,20 +42,49 @@ def values_on(
     by_width: dict[int, list[int]] = {}
     for place, index in enumerate(indices):
         by_width.setdefault(index.shape[1], []).append(place)
-    together = [(places, np.concatenate([indices[at] for at in places])) for places in by_width.values()]
+    values: list[list[Floats]] = [[np.empty(0)] * len(indices) for _ in cells]
+    for alike in _alike(cells):
+        parts = [aligned(cells[at], units) for at in alike]
+        for places in by_width.values():
+            index = np.concatenate([indices[place] for place in places])
+            ends = np.cumsum([len(indices[place]) for place in places])[:-1]
+            for at, found in zip(alike, _of_each(metric, parts, index), strict=True):
+                for place, of_index in zip(places, np.split(found, ends), strict=True):
+                    values[at][place] = of_index
     runs: dict[Method, list[list[Floats]]] = {}
-    for cell in cells:
-        parts = aligned(cell, units)
-        values: list[Floats] = [np.empty(0)] * len(indices)
-        for places, index in together:
-            ends = np.cumsum([len(indices[at]) for at in places])[:-1]
-            for at, of_index in zip(places, np.split(metric.summarise(parts, index), ends), strict=True):
-                values[at] = of_index
-        runs.setdefault(cell.method, []).append(values)
+    for cell, found in zip(cells, values, strict=True):
+        runs.setdefault(cell.method, []).append(found)
     return {
         method: [np.mean(of_index, axis=0) for of_index in zip(*found, strict=True)]
         for method, found in runs.items()
     }
+
+
+def _alike(cells: Sequence[CellScores]) -> list[list[int]]:
+    """The places of cells whose parts have the same names and targets, together."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for at, cell in enumerate(cells):
+        form = tuple(sorted((name, values.shape[1:]) for name, values in cell.parts.items()))
+        found.setdefault(form, []).append(at)
+    return list(found.values())
+
+
+def _of_each(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:
+    """The metric of each cell's parts (n units) on the index (B, k), (B,) each.
+
+    So many cells are put one below the other and asked as one that resamples times units stay few: with few
+    of both a call costs far more than what it computes.
+    """
+    n = len(next(iter(cells[0].values()), ()))
+    together = max(1, isqrt(MOST // max(1, len(index) * n)))
+    found: list[Floats] = []
+    for start in range(0, len(cells), together):
+        block = cells[start : start + together]
+        stacked = {name: np.concatenate([parts[name] for parts in block]) for name in block[0]}
+        rows = index + n * np.arange(len(block))[:, None, None]
+        of_block = metric.summarise(stacked, rows.reshape(-1, index.shape[1]))
+        found += np.split(of_block, len(block))
+    return found
 
 
 def of_pairs(units: Iterable[str], texts: Collection[str]) -> bool:

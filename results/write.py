@@ -18,13 +18,11 @@ from results.labels import by_label
 from results.layout import grids, split_grids
 from results.records import Results, Timing
 from results.report import page
-from results.spread import processors, spread
+from results.spread import Spread, in_turn
 from results.statistics import Bootstrap
 from results.tables import escape_markdown, latex, markdown, plain
 
 KEYS = ["task", "model", "kind", "explainer", "baseline"]
-# With fewer scored cells than this, processes take longer to start than they save.
-MANY = 2000
 STATISTICS = ["median", "quartile_1", "quartile_3"]
 
 
@@ -36,21 +34,19 @@ class Written:
     page: Path
 
 
-def write_results(results: Results, folder: Path, bootstrap: Bootstrap, *, many: int = MANY) -> Written:
+def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: Spread = in_turn) -> Written:
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html, and what
     `finding_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label. All but the timing files and
-    the page, which show wall times, are the same bytes for the same scores. Of `many` scored cells and more
-    the work is spread over the processors.
+    the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
     """
     checks = packaged_checks()
-    with spread(processors() if len(results.cells) >= many else 1) as spreading:
-        of_groups = by_group(results, bootstrap, spreading)
-        comparison = of_groups.comparison
-        tables = split_grids(comparison, results.metrics, results.removal, checks)
-        figures = drawings(results, grids(comparison, results.metrics), spreading)
-        found = findings(results, of_groups, tables, checks, bootstrap, spreading)
+    of_groups = by_group(results, bootstrap, spread)
+    comparison = of_groups.comparison
+    tables = split_grids(comparison, results.metrics, results.removal, checks)
+    figures = drawings(results, grids(comparison, results.metrics), spread)
+    found = findings(results, of_groups, tables, checks, bootstrap, spread)
     timing = timing_table(results.timings)
     text = plain(tables, bootstrap)
     labels = by_label(results, bootstrap)

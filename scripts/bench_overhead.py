@@ -4,8 +4,9 @@
 
 A trial is run as a job on a cluster is: a fresh interpreter imports what it needs, reads the task, loads the
 model, explains so many review sentences for every class and scores the explanations. 6 explainers (random,
-saliency, integrated gradients, occlusion, LIME, Shapley sampling) and the metrics of conf/config.yaml that
-reviews allow. The model is trained before, by a run of its own that explains one text, and takes no part.
+saliency, integrated gradients, occlusion, LIME, Shapley sampling; settings as in conf/) and the metrics of
+conf/config.yaml that reviews allow. The model is trained before, by a run of its own that explains one text,
+and takes no part. About ten minutes.
 
 Inside the model: the seconds that the engines count (models/engine.py), which is making a batch of tensors,
 running the model forward or backward on it, and copying the answer out. The rest is wall time, from before
@@ -84,8 +85,6 @@ def overrides(model: str, texts: int, store: Path) -> list[str]:
         f"model={model}",
         "explainer=[random,saliency_l2,integrated_gradients,occlusion,lime,shapley_sampling]",
         "baseline=[mask]",
-        "explainer.lime.rows=300",
-        "explainer.shapley_sampling.permutations=10",
         f"limits={{default: {{train: 1000, dev: 200, test: {texts}}}}}",
         f"store={store}",
     ]

@@ -1,6 +1,6 @@
 """How near `assay plan --calibrate` comes to the real run of a small experiment.
 
-    OMP_NUM_THREADS=1 python scripts/plan_accuracy.py [--quick] [--processor] [--factor F] [--attempts N]
+    python scripts/plan_accuracy.py [--quick] [--processor] [--factor F] [--attempts N]
 
 Two models, several explainers, the usual metrics, two seeds, a fresh store: first the plan with its
 calibration, then the run, trial by trial and the pairs of models at the end, all in one process. The bar: the
@@ -25,7 +25,7 @@ from harness.calibration import calibrate
 from harness.census import outlooks
 from harness.estimate import Estimate, estimate
 from harness.experiment import load_trials, open_experiment
-from harness.job import run_job
+from harness.job import run_job, threads
 from harness.pairs import run_pairs
 from harness.trial import complete
 
@@ -91,7 +91,9 @@ def attempt(overrides: list[str]) -> Attempt:
 
         def plan() -> Estimate:
             seen, _ = outlooks(experiment.configs, experiment.store)
-            return estimate(seen, calibrate(seen), experiment.store)
+            # As jobs run, and as `assay plan` measures.
+            with threads(experiment.configs[0].engine.threads):
+                return estimate(seen, calibrate(seen), experiment.store)
 
         made, _, planning = _timed(plan)
         truths = []

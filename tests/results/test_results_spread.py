@@ -30,8 +30,9 @@ def _several() -> Results:
     return experiment(groups, n=20)
 
 
-def _written(results: Results, folder: Path, many: int) -> dict[str, bytes]:
-    write_results(results, folder, FEW, many=many)
+def _written(results: Results, folder: Path, processes: int) -> dict[str, bytes]:
+    with spread(processes) as over:
+        write_results(results, folder, FEW, over)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -50,10 +51,9 @@ def test_what_fails_in_a_process_fails_here() -> None:
         list(over([partial(divmod, 1, 0), *[partial(divmod, 1, 1)] * 50]))
 
 
-def test_a_report_is_the_same_bytes_over_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("results.write.processors", lambda: 2)
+def test_a_report_is_the_same_bytes_over_processes(tmp_path: Path) -> None:
     results = _several()
-    alone, spread_out = (_written(results, tmp_path / str(many), many) for many in (10**9, 1))
+    alone, spread_out = (_written(results, tmp_path / str(count), count) for count in (1, 2))
     assert alone == spread_out
     assert len(alone["comparison.csv"].splitlines()) > 3 * 8
 
