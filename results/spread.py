@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 T = TypeVar("T")
 # With fewer scored cells than this, processes take longer to start than they save.
 MANY = 2000
+# Each process holds the libraries once more, about 200 MB.
+MOST = 8
 
 
 class Spread(Protocol):
@@ -46,10 +48,11 @@ def spread(processes: int) -> Iterator[Spread]:
 
 
 def worthwhile(cells: int) -> int:
-    """How many processes so many scored cells are worth: one, or as many as this one may use."""
+    """How many processes so many scored cells are worth: one, or one per processor that this one may use."""
     if cells < MANY:
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST)
 
 
 def _alone(call: Callable[[], Any]) -> Any:

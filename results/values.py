@@ -73,7 +73,8 @@ def _of_each(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index
     """The metric of each cell's parts (n units) on the index (B, k), (B,) each.
 
     So many cells are put one below the other and asked as one that resamples times units stay few: with few
-    of both a call costs far more than what it computes.
+    of both a call costs far more than what it computes. Rank correlations differ from those asked alone by
+    the rounding of their sums.
     """
     n = len(next(iter(cells[0].values()), ()))
     together = max(1, isqrt(MOST // max(1, len(index) * n)))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from results_synthetic import METHODS, METRICS, Group, experiment
 
-from results.comparison import aligned
 from results.shortlist import MOST_GROUPS, first_of, listed
 from results.statistics import Bootstrap
-from results.values import units_of, values_on
 from results.write import write_results
 
 WORDS = f"The first {MOST_GROUPS} of {MOST_GROUPS + 1} groups are shown"
@@ -42,17 +39,3 @@ def test_a_page_of_many_groups_draws_the_first(tmp_path: Path, more: int) -> Non
     for name in ("comparison", "slices", "stability", "overall"):
         table = pd.read_csv(tmp_path / f"{name}.csv")
         assert set(table["model"]) == {group.model for group in groups}
-
-
-def test_indices_of_one_width_are_asked_together_with_the_same_answers() -> None:
-    results = experiment([Group("planted", "cnn")], seeds=("0",), n=30)
-    rng = np.random.default_rng(0)
-    shapes = [(1, 30), (4, 7), (1, 7), (3, 30), (2, 12)]
-    indices = [rng.integers(0, 30, shape) for shape in shapes]
-    for metric in results.metrics:
-        cells = [cell for cell in results.cells if cell.metric == metric.name]
-        units = units_of(cells)
-        found = values_on(cells, metric, units, indices)
-        for cell in cells:
-            for index, values in zip(indices, found[cell.method], strict=True):
-                np.testing.assert_array_equal(values, metric.summarise(aligned(cell, units), index))

@@ -16,7 +16,7 @@ from results.comparison import compare
 from results.overall import overall, overall_table
 from results.records import Results
 from results.slices import slices
-from results.spread import in_turn, spread
+from results.spread import MANY, MOST, in_turn, spread, worthwhile
 from results.stability import stability, stability_table
 from results.statistics import Bootstrap
 from results.write import write_results
@@ -81,3 +81,8 @@ def test_without_scores_there_are_columns() -> None:
     assert len(nothing.comparison) == len(nothing.slices) == 0
     assert {"value", "p"} <= {*nothing.comparison.columns}
     assert (nothing.overall, nothing.stability) == ([], [])
+
+
+def test_few_cells_are_not_worth_a_process_and_many_no_more_than_a_few() -> None:
+    assert worthwhile(MANY - 1) == 1
+    assert 1 <= worthwhile(MANY) <= MOST
