@@ -21,7 +21,7 @@ from harness.cells import Loaded, explain_part, explanations_path, score, scores
 from harness.choice import ChosenMetric
 from harness.claims import finish_all, held
 from harness.entries import ledger_of, owner
-from harness.ledger import failure, ledgered, log, settle
+from harness.ledger import ledgered, log, settle
 from harness.plan import Cell, cells, failure_key, load_trial, title
 from harness.progress import Progress, progress
 from harness.provenance import library_versions
@@ -36,8 +36,9 @@ def run_job(config: DictConfig) -> None:
     """
     store = Store(config.store)
     check_space(store)
-    # A trial that failed as a whole has failed in all of its cells.
-    only_failed = bool(config.only_failed) and failure(store, failure_key(config)) is None
+    # A trial that failed as a whole has failed in all of its cells, also for those of its portions that come
+    # when another has loaded its model and taken the failure out of the ledger.
+    only_failed = config.only_failed is not None and failure_key(config) not in config.only_failed
     with threads(config.engine.threads), progress(title(config)) as where:
         where.at("its model")
         loaded = _open(config, store)

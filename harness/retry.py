@@ -30,7 +30,10 @@ def what_failed(experiment: Experiment, trials: Sequence[Trial]) -> Retry:
     failed = [place for place, of_trial in enumerate(keys) if ledger_of(experiment.store, of_trial)]
     # Pairs of models are no jobs: every run does those that are not there.
     sweep = narrowed(experiment.sweep, failed) if failed else experiment.sweep
-    only = Sweep((*sweep.fixed, "only_failed=true"), sweep.axes)
+    whole = sorted({trial.ledger for trial in planned.trials} & entries.keys())
+    # In quotes, because some names are numbers.
+    names = ",".join(f"'{name}'" for name in whole)
+    only = Sweep((*sweep.fixed, f"only_failed=[{names}]"), sweep.axes)
     return Retry(tuple(entries.values()), replace(experiment, sweep=only))
 
 

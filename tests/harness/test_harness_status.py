@@ -219,10 +219,16 @@ def test_retry_does_what_failed_and_leaves_what_is_missing(
     assert "Nothing has failed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cut", [[], ["shards_per_job=1"]], ids=["whole", "in portions"])
 def test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it(
-    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cut: list[str],
+    tmp_path: Path,
+    tiny: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    overrides = [*(o for o in tiny if not o.startswith("seed")), "seed=0", f"store={tmp_path}"]
+    of_one = [override for override in tiny if not override.startswith("seed")]
+    overrides = [*of_one, "seed=0", "shard=4", *cut, f"store={tmp_path}"]
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no training today")
