@@ -1,6 +1,7 @@
 """Explanations of known quality: exact ones, with noise, turned around, or nothing but noise.
 
-They are what metrics are checked with (harness.check_metrics), not explainers to choose in an experiment.
+They are what metrics are checked with (harness.questions.check_metrics), not explainers to choose in an
+experiment.
 """
 
 from __future__ import annotations

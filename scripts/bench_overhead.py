@@ -132,8 +132,8 @@ def trial(model: str, texts: int, store: Path, began: float) -> Spent:
     """The whole job, in this process, which was started at `began`."""
     started = time.time() - began
     with Watch() as watch:
-        from harness.compose import configuration
-        from harness.job import run_job
+        from harness.config.compose import configuration
+        from harness.trials.job import run_job
         from models.engine import Engine
 
         engines: list[Engine] = []

@@ -131,7 +131,7 @@ def family_errors(setting: Family, sims: int, seed: int) -> list[float]:
     for sim in range(sims):
         bootstrap = Bootstrap(n=1, seed=sim)
         drawn = setting.draw(np.random.default_rng((seed, sim)))
-        estimates = [estimated(setting.metric, parts, bootstrap) for parts in drawn]
+        estimates = [estimated(setting.metric, parts, bootstrap, setting.units) for parts in drawn]
         best = int(np.argmax([of.value for of in estimates]))
         recorded = _Recorded(estimates, paired_test(estimates, setting.metric, bootstrap))
         shipped = np.array(p_from_best(estimates, higher=True, test=recorded))

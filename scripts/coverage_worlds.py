@@ -38,12 +38,14 @@ class Covered(NamedTuple):
 
 
 class Family(NamedTuple):
-    """A setting: per explainer and model seed the parts; the first `equal` explainers do not differ."""
+    """A setting: per explainer and model seed the parts; the first `equal` explainers do not differ. units:
+    as for `Covered`."""
 
     title: str
     metric: Metric
     equal: int
     draw: Callable[[Rng], list[dict[str, Parts]]]
+    units: tuple[str, ...] = ()
 
 
 def mean_of(values: Floats) -> Parts:
@@ -197,6 +199,15 @@ def families(quick: bool) -> Iterator[Family]:
         # On scales of their own, which a rank correlation does not see.
         return [{"0": distances(x, 0.6 * x + 0.8 * own + k)} for k, own in enumerate(noise)]
 
+    first, second, pairs = some_pairs(50)
+
+    def over_pairs(rng: Rng) -> list[dict[str, Parts]]:
+        # What is noise in an explanation, in part all explainers have it.
+        read, shared = rng.normal(size=(2, 50, 5))
+        noise = [0.8 * shared + 0.6 * rng.normal(size=(50, 5)) for _ in range(EXPLAINERS)]
+        of_texts = apart(read, first, second)
+        return [{"0": distances(of_texts, apart(0.6 * read + 0.8 * own, first, second))} for own in noise]
+
     yield Family("mean, skewed, 100 texts", MEAN, 12, lambda rng: means(rng, 100))
     if not quick:
         yield Family("mean, skewed, 50 texts", MEAN, 12, lambda rng: means(rng, 50))
@@ -204,3 +215,4 @@ def families(quick: bool) -> Iterator[Family]:
         yield Family("mean, skewed, 200 texts, 6 worse", MEAN, 6, lambda rng: means(rng, 200, worse=6))
         yield Family("macro-F1 area, 100 texts", AREA, 12, areas)
         yield Family("Spearman, 100 texts", RHO, 12, rhos)
+        yield Family(f"Spearman over {len(pairs)} pairs of 50 texts", PAIRED, 12, over_pairs, pairs)

@@ -25,7 +25,7 @@ from explainers.lime import Lime
 from explainers.occlusion import Occlusion
 from explainers.protocol import Explainer, Request
 from explainers.shapley_sampling import ShapleySampling
-from harness.latency import Latency, latencies
+from harness.questions.latency import Latency, latencies
 from models.cnn import Cnn
 from models.engine import Engine
 from models.minilm import MiniLM

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.calibration import calibrate
-from harness.census import outlooks
-from harness.estimate import Estimate, estimate
-from harness.experiment import load_trials, open_experiment
-from harness.job import run_job, threads
-from harness.pairs import run_pairs
-from harness.trial import complete
+from harness.costs.calibration import calibrate
+from harness.costs.estimate import Estimate, estimate
+from harness.trials.census import outlooks
+from harness.trials.experiment import load_trials, open_experiment
+from harness.trials.job import run_job, threads
+from harness.trials.pairs import run_pairs
+from harness.trials.trial import complete
 
 Result = TypeVar("Result")
 

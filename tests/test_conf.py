@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hydra.utils import get_object, instantiate
 
-from harness.compose import configuration
+from harness.config.compose import configuration
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))

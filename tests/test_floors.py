@@ -1,4 +1,4 @@
-"""The house's one rule: a floor imports from itself and from the floors below it."""
+"""The house's one rule: a floor imports from itself and from those below it. So do the harness's folders."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ("tasks", "models", "explainers", "metrics", "results", "harness")
+# The folders of the top floor, from the lowest; above them is the command itself.
+FOLDERS = ("config", "storage", "trials", "state", "costs", "reporting", "upkeep", "exchange", "questions")
+FOLDERS += ("command_line", "cli")
+# What has no place among the folders, because it imports none of them.
+BESIDE = "aligned"
 OUTSIDE = ("scripts", "tests", "conftest")
 FILES = [path for floor in (*FLOORS, "conf") for path in sorted((ROOT / floor).rglob("*.py"))]
 
@@ -43,10 +48,20 @@ def offences(floor: str, source: str) -> list[str]:
     return found
 
 
+def offences_in_harness(folder: str, source: str) -> list[str]:
+    """What a source in a folder of the harness imports from folders above it."""
+    allowed = (*FOLDERS[: FOLDERS.index(folder) + 1], BESIDE) if folder in FOLDERS else (folder,)
+    inside = [module for module in imported(source) if module.split(".")[0] == "harness"]
+    return [module for module in inside if module.split(".")[1:2] not in [[name] for name in allowed]]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down(path: Path):
-    floor = path.relative_to(ROOT).parts[0]
-    assert offences(floor, path.read_text(encoding="utf-8")) == []
+    floor, *folder, _ = *path.relative_to(ROOT).with_suffix("").parts, ""
+    source = path.read_text(encoding="utf-8")
+    assert offences(floor, source) == []
+    if floor == "harness":
+        assert offences_in_harness(folder[0], source) == []
 
 
 @pytest.mark.parametrize(
@@ -67,6 +82,27 @@ def test_imports_go_down(path: Path):
 )
 def test_the_check_itself_sees_what_is_forbidden(floor: str, source: str, expected: list[str]):
     assert offences(floor, source) == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "source", "expected"),
+    [
+        ("storage", "from harness.trials.plan import Cell", ["harness.trials.plan"]),
+        ("config", "def f():\n    import harness.storage.store", ["harness.storage.store"]),
+        ("aligned", "from harness.config.keys import key", ["harness.config.keys"]),
+        ("state", "from harness import cli", ["harness"]),
+        ("command_line", "import harness.cli", ["harness.cli"]),
+        ("state", "from harness.aligned import table\nfrom harness.state import eta\nimport torch", []),
+        ("cli", "from harness.command_line import commands", []),
+    ],
+)
+def test_the_check_of_the_harness_sees_what_is_forbidden(folder: str, source: str, expected: list[str]):
+    assert offences_in_harness(folder, source) == expected
+
+
+def test_every_folder_of_the_harness_has_its_place():
+    found = {path.stem if path.is_file() else path.name for path in (ROOT / "harness").glob("[!_]*")}
+    assert found == {*FOLDERS, BESIDE}
 
 
 def test_there_is_something_to_check_on_every_floor():

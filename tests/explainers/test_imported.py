@@ -14,7 +14,7 @@ from explainers.explanation import Cost
 from explainers.imported import Imported, spread
 from explainers.protocol import Request
 from explainers.score_file import Scores, open_scores, text_print, write_scores
-from harness.keys import key, versions
+from harness.config.keys import key, versions
 from models.encoding import Encoding
 from models.engine import Engine
 from models.transformer_model import TransformerModel

@@ -16,11 +16,11 @@ from explainers.baselines import Baseline, Delete, Mask, Pad
 from explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, KnownQuality, Quality, Remembered
 from explainers.occlusion import Occlusion
 from explainers.protocol import Request
-from harness import check_metrics as checking
-from harness.check_metrics import Effort, check_metrics, chosen_metrics
 from harness.cli import main
-from harness.exact_worlds import World, additive, interacting
-from harness.known_cells import known_cells
+from harness.questions import check_metrics as checking
+from harness.questions.check_metrics import Effort, check_metrics, chosen_metrics
+from harness.questions.exact_worlds import World, additive, interacting
+from harness.questions.known_cells import known_cells
 from metrics.confidence_indication import ConfidenceIndicationMax
 from metrics.faithfulness import Faithfulness
 from metrics.human_agreement import HumanAgreement

@@ -11,16 +11,16 @@ import pytest
 
 from explainers.baselines import Mask
 from explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from harness.cells import Loaded, explain_part, explanations_path
-from harness.choice import choose
 from harness.cli import main
-from harness.collect import collect
-from harness.compose import configuration
-from harness.experiment import load_trials, open_experiment, run
-from harness.keys import key
-from harness.plan import cells
-from harness.store import Store, read_json
-from harness.trial import load_model
+from harness.config.choice import choose
+from harness.config.compose import configuration
+from harness.config.keys import key
+from harness.reporting.collect import collect
+from harness.storage.store import Store, read_json
+from harness.trials.cells import Loaded, explain_part, explanations_path
+from harness.trials.experiment import load_trials, open_experiment, run
+from harness.trials.plan import cells
+from harness.trials.trial import load_model
 from tasks.errors import InputError
 
 SMALL = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from explainers.occlusion import Occlusion
-from harness.build import build
+from harness.config.build import build
 from tasks.errors import InputError
 
 

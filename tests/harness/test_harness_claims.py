@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import claims
-from harness.claims import Claim, alive, finish_all, held, once, read
-from harness.store import Store
+from harness.storage import claims
+from harness.storage.claims import Claim, alive, finish_all, held, once, read
+from harness.storage.store import Store
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_claim_ends_when_the_work_fails(store: Store) -> None:
 
 def test_the_claim_of_a_killed_process_is_taken_over_at_once(store: Store) -> None:
     program = (
-        "import sys, time; from harness.claims import held; from harness.store import Store\n"
+        "import sys, time; from harness.storage.claims import held; from harness.storage.store import Store\n"
         "with held(Store(sys.argv[1]), 'work', 'a cell') as ours: print(ours, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from harness.compose import Sweep, configuration, configurations, sweep
+from harness.config.compose import Sweep, configuration, configurations, sweep
 from tasks.errors import InputError
 
 

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from harness import export_explanations, export_scores
 from harness.cli import main
-from harness.dataset_card import SCHEMA
-from harness.export_scores import harmless
-from harness.whole import whole_file, whole_folder
+from harness.exchange import export_explanations, export_scores
+from harness.exchange.dataset_card import SCHEMA
+from harness.exchange.export_scores import harmless
+from harness.exchange.whole import whole_file, whole_folder
 from tasks.errors import InputError
 
 SMALL = [

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import load_trials, open_experiment
-from harness.plan import Trial, metric_refusal
+from harness.trials.experiment import load_trials, open_experiment
+from harness.trials.plan import Trial, metric_refusal
 
 SIZES = ["task.train=40", "task.dev=10", "task.test=10"]
 

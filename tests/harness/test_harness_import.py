@@ -16,9 +16,9 @@ from safetensors.numpy import save
 
 from explainers.score_file import Scores, open_scores
 from harness.cli import main
-from harness.cli_exchange import AXES, FORMATS
-from harness.foreign import Known
-from harness.importing import READERS, Order, Tally, checked, import_scores
+from harness.command_line.cli_exchange import AXES, FORMATS
+from harness.exchange.foreign import Known
+from harness.exchange.importing import READERS, Order, Tally, checked, import_scores
 from tasks.errors import InputError
 from tasks.example import Example, Task
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import store as store_module
 from harness.cli import main
-from harness.commands import MENDINGS
-from harness.job import threads
+from harness.command_line.commands import MENDINGS
+from harness.storage import store as store_module
+from harness.trials.job import threads
 
 SMALL = [
     "name=small",
@@ -37,10 +37,10 @@ SMALL = [
 SHARDS, CELLS = 3, 6
 PROGRAM = """
 import sys
-import harness.job
+import harness.trials.job
 from harness.cli import main
 
-explain = harness.job.explain_part
+explain = harness.trials.job.explain_part
 notes = sys.argv[1]
 
 def noted(cell, loaded, store, number):
@@ -49,7 +49,7 @@ def noted(cell, loaded, store, number):
         file.write(f"{cell.key} {number}\\n")
     return found
 
-harness.job.explain_part = noted
+harness.trials.job.explain_part = noted
 sys.exit(main(sys.argv[2:]))
 """
 

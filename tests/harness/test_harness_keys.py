@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 
 from explainers.controls import Inverted
 from explainers.occlusion import Occlusion
-from harness.keys import key, versions
-from harness.schema import Targets
+from harness.config.keys import key, versions
+from harness.config.schema import Targets
 
 
 def test_names_depend_on_content_not_on_order_or_type() -> None:

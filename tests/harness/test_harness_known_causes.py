@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.collect import collect
-from harness.experiment import load_trials, open_experiment, run
+from harness.reporting.collect import collect
+from harness.trials.experiment import load_trials, open_experiment, run
 from results.records import CellScores
 
 Values = dict[tuple[str, str], float]

@@ -13,9 +13,9 @@ from explainers.baselines import Baseline, Mask
 from explainers.explanation import Cost, Explanation
 from explainers.occlusion import Occlusion
 from explainers.protocol import Request, Traits, explanation
-from harness import latency
-from harness.latency import latencies
-from harness.peak_memory import peak_memory
+from harness.questions import latency
+from harness.questions.latency import latencies
+from harness.questions.peak_memory import peak_memory
 from models.adapters import BlackBox
 from models.engine import Engine
 from models.measuring import forward_flops

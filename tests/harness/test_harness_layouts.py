@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from harness.layouts import Layout, layout_of
+from harness.reporting.layouts import Layout, layout_of
 from metrics.rows import wide
 
 

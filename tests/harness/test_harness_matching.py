@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.matching import locate
+from harness.exchange.matching import locate
 from tasks.errors import InputError
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from harness.build import build
 from harness.cli import main
-from harness.compose import configuration
+from harness.config.build import build
+from harness.config.compose import configuration
 from models.engine import Engine
 
 METRICS = [

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import census
-from harness.calibration import calibrate
 from harness.cli import main
-from harness.compose import configuration
-from harness.estimate import Amount, CellWork, Estimate, TrialWork, estimate
-from harness.experiment import Experiment, load_trials, open_experiment
-from harness.planning import duration, plan, size
-from harness.speeds import Rate, Speeds, bytes_name, keep, method_name, metric_name, speeds_key
+from harness.config.compose import configuration
+from harness.costs.calibration import calibrate
+from harness.costs.estimate import Amount, CellWork, Estimate, TrialWork, estimate
+from harness.costs.planning import duration, plan, size
+from harness.costs.speeds import Rate, Speeds, bytes_name, keep, method_name, metric_name, speeds_key
+from harness.trials import census
+from harness.trials.experiment import Experiment, load_trials, open_experiment
 from tasks import glimpse as glimpsing
 from tasks.glimpse import Sizes, glimpse
 from tasks.local import local

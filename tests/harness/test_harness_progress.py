@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.cells import explanations_path
-from harness.choice import EVERY_ABILITY
-from harness.experiment import load_trials, open_experiment
-from harness.explained import ExplainedTexts
-from harness.plan import cells
-from harness.progress import Progress, answering, progress, sweep_progress
-from harness.store import write_json
+from harness.config.choice import EVERY_ABILITY
+from harness.storage.store import write_json
+from harness.trials.cells import explanations_path
+from harness.trials.experiment import load_trials, open_experiment
+from harness.trials.explained import ExplainedTexts
+from harness.trials.plan import cells
+from harness.trials.progress import Progress, answering, progress, sweep_progress
 
 SMALL = ["name=watched", "task=planted", "task.train=60", "task.dev=20", "task.test=10", "model=linear"]
 SMALL += ["explainer=[random,occlusion]", "baseline=[mask]", "limits.default.test=10", "shard=4"]
@@ -67,7 +67,7 @@ def test_signals_of_launchers_are_left_alone() -> None:
 
 WORKER = """
 import sys, time
-from harness.progress import progress
+from harness.trials.progress import progress
 
 with progress("the trial", 100) as where:
     where.at("lime (mask)", 50)
@@ -106,7 +106,7 @@ def test_the_bar_counts_and_is_silent_in_logs(monkeypatch: pytest.MonkeyPatch) -
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("harness.progress.EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("harness.trials.progress.EVERY_SECONDS", 0.01)
     for stream, wanted in ((Terminal(), True), (io.StringIO(), False)):
         counted: list[int] = []
 

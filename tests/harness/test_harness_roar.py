@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import roar
 from harness.cli import main
-from harness.roar_texts import written_mask
+from harness.questions import roar
+from harness.questions.roar_texts import written_mask
 from metrics.degrading import degraded
 from models.saving import weights_hash
 from models.transformer_model import TransformerModel

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from harness import score_files
-from harness.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
-from harness.store import Damaged, write_table
+from harness.reporting import score_files
+from harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from harness.storage.store import Damaged, write_table
 from metrics.rows import long
 from results.records import Group, Method
 from results.spread import in_turn, spread

@@ -13,15 +13,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from harness.claims import held
 from harness.cli import main
-from harness.compose import Sweep
-from harness.eta import remaining
-from harness.ledger import Failure
-from harness.retry import narrowed
-from harness.status import OnDisk, Planned, PlannedCell, PlannedPair, PlannedTrial, State, survey
-from harness.status_text import AXES, counts_by
-from harness.store import Store
+from harness.config.compose import Sweep
+from harness.state.eta import remaining
+from harness.state.retry import narrowed
+from harness.state.status import OnDisk, Planned, PlannedCell, PlannedPair, PlannedTrial, State, survey
+from harness.state.status_text import AXES, counts_by
+from harness.storage.claims import held
+from harness.storage.ledger import Failure
+from harness.storage.store import Store
 
 NO_FAILURE = Failure("a", "b", "")
 
@@ -233,7 +233,7 @@ def test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no training today")
 
-    monkeypatch.setattr("harness.trial.fit", fail)
+    monkeypatch.setattr("harness.trials.trial.fit", fail)
     assert main(["run", *overrides]) == 1
     capsys.readouterr()
     assert main(["status", *overrides]) == 1

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from explainers.explanation import Cost, Explanation
-from harness.ledger import failure, ledgered
-from harness.records import read_scores, to_table
-from harness.store import Store, read_json, write_json, write_table
+from harness.storage.ledger import failure, ledgered
+from harness.storage.store import Store, read_json, write_json, write_table
+from harness.trials.records import read_scores, to_table
 from tasks.errors import InputError
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from harness.cli import main
-from harness.experiment import load_trials, open_experiment
-from harness.trackers import TRACKERS, Run, Tracker
-from harness.tracking import runs, track
+from harness.exchange.trackers import TRACKERS, Run, Tracker
+from harness.exchange.tracking import runs, track
+from harness.trials.experiment import load_trials, open_experiment
 from tasks.errors import InputError
 
 SMALL = ["name=tracked", "task=planted", "task.train=80", "task.dev=20", "task.test=12", "model=linear"]

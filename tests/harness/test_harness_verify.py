@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
-from harness.store import Store, write_table
-from harness.verify import verify
+from harness.storage.store import Store, write_table
+from harness.upkeep.verify import verify
 
 Break = Callable[[Path], Path]
 

@@ -1,0 +1,28 @@
+"""`assay status`: what is done, running, failed and missing. It imports torch only where nothing was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.state.eta import remaining
+from harness.state.manifest import Manifest, recall
+from harness.state.on_disk import at_work, read_disk
+from harness.state.status import survey
+from harness.state.status_text import status_text
+
+
+def status(overrides: Sequence[str]) -> int:
+    """Print it; returns the exit status, 0 if everything is done."""
+    known = recall(overrides) or _found_out(overrides)
+    work = at_work(known.store, known.planned)
+    found = survey(known.planned, read_disk(known.store, known.planned, work.claims))
+    print(status_text(known.name, found, work, remaining(found, known.store, work.jobs)))
+    return 0 if found.done else 1
+
+
+def _found_out(overrides: Sequence[str]) -> Manifest:
+    from harness.state.wanted import plan_work
+    from harness.trials.experiment import load_trials, open_experiment
+
+    experiment = open_experiment(overrides)
+    return Manifest(experiment.name, experiment.store, plan_work(experiment, load_trials(experiment)))

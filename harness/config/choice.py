@@ -1,0 +1,136 @@
+"""The explainers, baselines and metrics that a configuration chooses, built once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from omegaconf import DictConfig
+
+from explainers.baselines import Baseline
+from explainers.protocol import Explainer, refusal
+from harness.config.build import build
+from harness.config.keys import key, plain, versions
+from metrics.subject import CellMetric, Metric
+from metrics.with_removal import WithRemoval
+from tasks.errors import InputError
+
+# The groups whose choices make methods and metrics.
+GROUPS = ("explainer", "baseline", "removal", "metric")
+# Of each of these groups the chosen names and their settings, in order.
+Chosen = dict[str, dict[str, Any]]
+# What a model that has not been seen yet is taken to be able to do.
+EVERY_ABILITY = frozenset(
+    {
+        *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
+        *("mask_token", "unk_token"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """An explainer with a baseline (not fitted), or None where it uses none; both names as configured.
+
+    identity: everything about the two that can change a number, for `harness.config.keys.key`.
+    """
+
+    explainer_name: str
+    baseline_name: str
+    explainer: Explainer
+    baseline: Baseline | None
+    identity: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChosenMetric:
+    """A metric with the name its scores are stored under, and what "absent" means to it (not fitted)."""
+
+    metric: Metric
+    key: str
+    removal: Baseline
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """methods: every explainer with every baseline, in order. metrics: in order; those that take tokens away
+    once for each removal operator."""
+
+    methods: tuple[Method, ...]
+    metrics: tuple[ChosenMetric, ...]
+
+
+def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice:
+    """Build what is chosen. Raises InputError on bad settings, or a baseline that fits no explainer.
+
+    known: choices of other trials, to which this one is added; trials that choose the same share one.
+    """
+    chosen = {group: plain(config[group]) for group in GROUPS}
+    # In order: that of methods and metrics is the order of the tables.
+    name = json.dumps(chosen)
+    if known is None or name not in known:
+        methods = _methods(chosen)
+        _check_baselines(list(chosen["baseline"]), methods)
+        found = Choice(methods, _metrics(chosen, _removals(chosen)))
+        known = {} if known is None else known
+        known[name] = found
+    return known[name]
+
+
+def _removals(chosen: Chosen) -> dict[str, Baseline]:
+    """Every removal operator by its configured name, the experiment's first first."""
+    removals: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["removal"].items()}
+    if not removals:
+        raise InputError("no removal operator is chosen; choose one, as in baseline@removal=[mask]")
+    for removal in removals.values():
+        if not removal.removes:
+            raise InputError(f"baseline {removal.name!r} cannot remove single tokens; choose another removal")
+        if removal.per_target:
+            raise InputError(
+                f"baseline {removal.name!r} means something else for every label, but metrics take tokens "
+                "away from all labels at once; choose another removal, as in baseline@removal=[mean]"
+            )
+    return removals
+
+
+def _metrics(chosen: Chosen, removals: dict[str, Baseline]) -> tuple[ChosenMetric, ...]:
+    found = []
+    for entry in chosen["metric"].values():
+        metric: Metric = build(entry)
+        takes_away = "removal" in metric.needs
+        for place, (operator, removal) in enumerate(removals.items()):
+            if place and not takes_away:
+                break
+            by = [{operator: chosen["removal"][operator]}, versions(removal)] if takes_away else []
+            about = key("metric", entry, versions(metric), *by)
+            shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
+            found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
+    return tuple(found)
+
+
+def _methods(chosen: Chosen) -> tuple[Method, ...]:
+    baselines: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["baseline"].items()}
+    found = []
+    for name, entry in chosen["explainer"].items():
+        explainer: Explainer = build(entry)
+        uses_one = explainer.traits.baseline != "none" and baselines
+        for baseline_name, baseline in baselines.items() if uses_one else [("", None)]:
+            settings = chosen["baseline"].get(baseline_name)
+            identity = entry, versions(explainer), settings, versions(baseline)
+            found.append(Method(name, baseline_name, explainer, baseline, identity))
+    return tuple(found)
+
+
+def _check_baselines(names: list[str], methods: tuple[Method, ...]) -> None:
+    for name in names:
+        users = [method for method in methods if method.baseline_name == name]
+        reasons = [
+            refusal(method.explainer, method.baseline, abilities=EVERY_ABILITY, rationales=True)
+            for method in users
+        ]
+        if reasons and all(reasons):
+            raise InputError(
+                f"baseline {name!r} fits none of the chosen explainers: {reasons[0]}; "
+                "take it out of baseline=[...] or choose an explainer that can use it"
+            )

@@ -1,0 +1,198 @@
+"""From command-line overrides to the configurations of an experiment's trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from itertools import product
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config.schema import Run, register
+from tasks.errors import InputError, did_you_mean
+
+CONFIG = "config"
+# Launchers that are plugins, and what to install for them.
+LAUNCHERS = {
+    "joblib": "hydra-joblib-launcher",
+    "ray": "hydra-ray-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+}
+SCHEMA = frozenset(field.name for field in fields(Run))
+# The names in the schema that are chosen as groups too.
+GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """fixed: overrides that all trials share. axes: override key to its values, as written in overrides."""
+
+    fixed: tuple[str, ...]
+    axes: dict[str, tuple[str, ...]]
+
+    def trials(self) -> list[list[str]]:
+        """One list of overrides per trial, the last axis running fastest."""
+        crossed = product(*([f"{key}={value}" for value in values] for key, values in self.axes.items()))
+        return [[*self.fixed, *choice] for choice in crossed]
+
+    def choices(self) -> list[str]:
+        """Every override that not all trials share."""
+        return [f"{key}={value}" for key, values in self.axes.items() for value in values]
+
+    def arguments(self) -> list[str]:
+        """The same sweep in the form Hydra's command line takes."""
+        return [*self.fixed, *(f"{key}={','.join(values)}" for key, values in self.axes.items())]
+
+
+def sweep(overrides: Sequence[str]) -> Sweep:
+    """Read the axes of an experiment and of the command line; a key given there replaces the experiment's.
+
+    Raises InputError on an override that cannot be read or names something that does not exist.
+    """
+    fixed: list[str] = []
+    axes: dict[str, tuple[str, ...]] = {}
+    given: set[str] = set()
+    for text, parsed in zip(overrides, _parse(overrides), strict=True):
+        given.add(parsed.key_or_group)
+        if parsed.is_sweep_override():
+            axes[parsed.get_key_element()] = tuple(parsed.sweep_string_iterator())
+        else:
+            fixed.append(text)
+    first = [f"{key}={values[0]}" for key, values in axes.items()]
+    configured = configuration([*fixed, *first]).sweep
+    for key, values in configured.items():
+        if not values:
+            raise InputError(
+                f"the axis {key!r} of the experiment's sweep is empty; expected at least one value"
+            )
+    experiment = {key: tuple(map(_value, values)) for key, values in configured.items() if key not in given}
+    return Sweep(tuple(fixed), {**experiment, **axes})
+
+
+def configuration(overrides: Sequence[str]) -> DictConfig:
+    """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
+    with _sentences():
+        return without_unchosen(_composed(overrides))
+
+
+def configurations(crossed: Sweep) -> list[DictConfig]:
+    """Every trial's configuration, as `configuration` gives it, with the same errors.
+
+    Composing takes long, so it is done once for every choice of groups; plain values are set on copies.
+    """
+    parsed = {text: one for text in crossed.choices() for one in _parse([text]) if _is_value(one)}
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    found = []
+    for trial in crossed.trials():
+        others = tuple(text for text in trial if text not in parsed)
+        with _sentences():
+            if others not in composed:
+                composed[others] = _composed(others)
+            values = [parsed[text] for text in trial if text in parsed]
+            found.append(without_unchosen(_with_values(composed[others], values)))
+    return found
+
+
+def _is_value(override: Override) -> bool:
+    """Whether it sets a value of the schema, or one inside a group, and chooses no group."""
+    name, _, inside = override.key_or_group.partition(".")
+    changes = override.type is OverrideType.CHANGE and override.package is None
+    return changes and name in SCHEMA and (bool(inside) or name not in GROUPS)
+
+
+def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
+    """A copy with values set as Hydra sets them."""
+    copy = deepcopy(config)
+    for override in values:
+        OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+    return copy
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_module("conf", version_base="1.3"):
+        return compose(CONFIG, overrides=list(overrides))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what Hydra raises into InputError with one sentence."""
+    try:
+        yield
+    except MissingConfigException as error:
+        raise InputError(_missing(error)) from error
+    except (HydraException, OmegaConfBaseException, ConfigCompositionException) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+        where = getattr(cause, "full_key", None)
+        raise InputError(
+            f"the configuration does not fit{f' at {where}' if where else ''}: {_first_line(cause)}"
+        ) from error
+
+
+def without_unchosen(config: DictConfig) -> DictConfig:
+    """Drop what an experiment says of an explainer, baseline or metric that was not chosen in the end.
+
+    Raises InputError when it speaks of one that does not exist.
+    """
+    with open_dict(config):
+        for group in ("explainer", "baseline", "metric"):
+            for name in [str(name) for name, entry in config[group].items() if "_target_" not in entry]:
+                if name not in offered(group):
+                    raise InputError(
+                        f"there is no {group} named {name!r}; {did_you_mean(name, offered(group))}"
+                    )
+                del config[group][name]
+    return config
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise InputError(
+            f"an override could not be read: {_first_line(error)}; expected key=value"
+        ) from error
+
+
+def _missing(error: MissingConfigException) -> str:
+    wanted = str(error.missing_cfg_file or "?")
+    group, _, name = wanted.rpartition("/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        return f"the launcher {name!r} is not installed; run: pip install {LAUNCHERS[name]}"
+    # Hydra lists the options of a single choice only; a list of choices has the same ones.
+    choices = list(error.options or offered(group))
+    if not choices:
+        return f"the configuration {wanted!r} does not exist; `assay choices` lists what does"
+    return f"there is no {group} named {name!r}; {did_you_mean(name, choices)}"
+
+
+def offered(group: str) -> list[str]:
+    """The names that the shipped configuration offers in a group."""
+    folder = files("conf").joinpath(group)
+    if not group or not folder.is_dir():
+        return []
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _value(value: Any) -> str:
+    """A configured value as an override writes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -1,0 +1,156 @@
+"""All scores of an experiment as one tidy table, for whatever reads Parquet or CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from harness.config.choice import choose
+from harness.exchange.whole import whole_file
+from harness.reporting.collect import score_files
+from harness.reporting.score_files import ScoreFile
+from harness.storage.store import read_table
+from harness.trials.experiment import Experiment
+from harness.trials.plan import Trial
+from metrics.with_removal import WithRemoval
+from tasks.errors import InputError
+
+SCHEMA = pa.schema(
+    [
+        ("task", pa.string()),
+        ("model", pa.string()),
+        ("kind", pa.string()),
+        ("model_seed", pa.string()),
+        ("explainer", pa.string()),
+        ("baseline", pa.string()),
+        ("explainer_seed", pa.int64()),
+        ("metric", pa.string()),
+        ("removal", pa.string()),
+        ("direction", pa.string()),
+        ("unit", pa.string()),
+        ("target", pa.int32()),
+        ("label", pa.string()),
+        ("part", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+
+# What a spreadsheet takes for a formula, and is not just a number.
+_FORMULA = re.compile(r"(?![+-]?\d+(\.\d*)?$)[=+\-@\t\r]")
+
+
+class Exported(NamedTuple):
+    """What was written: rows, and of how many metrics of how many cells."""
+
+    rows: int
+    tables: int
+
+
+class _Measure(NamedTuple):
+    metric: str
+    removal: str | None
+    direction: str
+
+
+def export_scores(
+    experiment: Experiment, trials: Sequence[Trial], path: Path, *, overwrite: bool
+) -> Exported:
+    """Write every score that is on disk to a .parquet or a .csv, one metric of one cell in memory at a time.
+
+    Raises InputError on another ending, on a file that is there already, unless `overwrite`, and when there
+    are no scores.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError(f"--to is {str(path)!r}; expected a name that ends in .parquet or .csv")
+    files = score_files(trials, experiment.store)
+    if not files:
+        raise InputError(
+            f"nothing of experiment {experiment.name!r} is scored yet; run it first, with assay run"
+        )
+    labels = {trial.task.name: trial.task.labels for trial in trials}
+    measures = _measures(trials)
+    rows = 0
+    opened = _parquet if path.suffix == ".parquet" else _csv
+    with whole_file(path, overwrite=overwrite) as scratch, opened(scratch) as write:
+        for file in files:
+            table = _tidy(file, measures[file.metric], labels[file.group.task])
+            rows += len(table)
+            write(table)
+    return Exported(rows, len(files))
+
+
+def _measures(trials: Sequence[Trial]) -> Mapping[str, _Measure]:
+    """By the name that scores are stored under: the metric, what takes tokens away, and its direction."""
+    found = {}
+    for chosen in (chosen for trial in trials for chosen in choose(trial.config).metrics):
+        metric = chosen.metric
+        removal = str(next(iter(trials[0].config.removal))) if "removal" in metric.needs else None
+        if isinstance(metric, WithRemoval):
+            found[metric.name] = _Measure(metric.metric.name, metric.operator, metric.direction)
+        else:
+            found[metric.name] = _Measure(metric.name, removal, metric.direction)
+    return found
+
+
+def _tidy(file: ScoreFile, measure: _Measure, labels: Sequence[str]) -> pa.Table:
+    """The stored table with a column for everything that is constant in it."""
+    stored = read_table(file.path)
+    # -1 stands for what is not about one label.
+    numbers = stored["target"].to_numpy()
+    targets = pa.array(numbers, pa.int32(), mask=numbers < 0)
+    constant = {
+        "task": file.group.task,
+        "model": file.group.model,
+        "kind": file.group.kind,
+        "model_seed": file.seed,
+        "explainer": file.method.explainer,
+        "baseline": file.method.baseline or None,
+        "explainer_seed": file.explainer_seed,
+        **measure._asdict(),
+    }
+    columns = {
+        **{
+            name: pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(stored))
+            for name, value in constant.items()
+        },
+        "unit": stored["unit"],
+        "target": targets,
+        "label": pa.array(labels, pa.string()).take(targets),
+        "part": stored["part"],
+        # NaN is a value that is not defined, which tables call missing.
+        "value": pa.array(stored["value"].to_numpy(), pa.float64(), from_pandas=True),
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], names=SCHEMA.names).cast(SCHEMA)
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Callable[[pa.Table], object]]:
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        yield writer.write_table
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Callable[[pa.Table], object]]:
+    with csv.CSVWriter(path, SCHEMA) as writer:
+        yield lambda table: writer.write_table(harmless(table))
+
+
+def harmless(table: pa.Table) -> pa.Table:
+    """The table with an apostrophe before every text that a spreadsheet would take for a formula.
+
+    Numbers are left alone, even as texts: "-5" is no formula.
+    """
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            coded = table.column(at).combine_chunks().dictionary_encode()
+            marked = [f"'{text}" if _FORMULA.match(text) else text for text in coded.dictionary.to_pylist()]
+            plain = pa.array(marked, pa.string()).take(coded.indices)
+            table = table.set_column(at, field, plain)
+    return table

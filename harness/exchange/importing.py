@@ -1,0 +1,242 @@
+"""Scores computed elsewhere: checked against a task and made a file that an explainer reads."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import yaml
+from omegaconf import DictConfig
+
+from explainers.explanation import Cost
+from explainers.score_file import Scores, text_print, write_scores
+from harness.config.compose import configuration, offered, sweep
+from harness.config.keys import canonical
+from harness.config.schema import Targets
+from harness.exchange.foreign import Found, Known
+from harness.exchange.foreign_eraser import read_eraser
+from harness.exchange.foreign_inseq import read_inseq
+from harness.exchange.foreign_jsonl import read_jsonl
+from harness.exchange.foreign_study import read_study
+from harness.exchange.whole import whole_file
+from harness.trials.plan import limits_of, load_task
+from tasks.errors import InputError, did_you_mean
+from tasks.example import Example, Task
+from tasks.sampling import limit
+
+Axis = Literal["task", "model", "seed"]
+
+READERS: Mapping[str, Callable[[Path, Known], Iterator[Found]]] = {
+    "eraser": read_eraser,
+    "study": read_study,
+    "inseq": read_inseq,
+    "jsonl": read_jsonl,
+}
+# What stands for an axis in the path of a file that exists once for each of its values.
+_AXES: Mapping[Axis, str] = {"task": "task.name", "model": "model.name", "seed": "seed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to import. source: the file, in the layout `form`. name: what the explainer will be called.
+
+    folder: a configuration folder (`--config-dir`), where the file and its YAML go. by: the axes whose
+    values have files of their own.
+    """
+
+    source: Path
+    form: str
+    name: str
+    folder: Path
+    by: tuple[Axis, ...] = ()
+    overwrite: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was seen while a file was read. classes: example id to a bit per class."""
+
+    classes: dict[str, int] = field(default_factory=dict)
+    explanations: int = 0
+    partly: int = 0
+    costly: int = 0
+
+
+def import_scores(order: Order, overrides: Sequence[str]) -> str:
+    """Write the file and the explainer's YAML; returns what was done and the command that scores it.
+
+    Raises InputError, and writes nothing, on scores that do not fit the task, or that lack a text or class
+    which the configuration explains.
+    """
+    _check_names(order)
+    searched = _searched(order.folder)
+    configs = [configuration(trial) for trial in sweep([*overrides, *searched]).trials()]
+    task = _one_task(configs)
+    place = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
+    tally = Tally()
+    with whole_file(place, overwrite=order.overwrite) as scratch:
+        found = READERS[order.form](order.source, Known(task))
+        write_scores(scratch, task.labels, checked(found, tally))
+        _check_complete(configs, task, tally, order.source)
+        # The YAML comes after the checks and before the file: an old file is never named by a new YAML.
+        _write_choice(order)
+    return "\n".join([*_notes(order, configs, tally, place), *_command(order, overrides, configs)])
+
+
+def _check_names(order: Order) -> None:
+    if order.form not in READERS:
+        raise InputError(f"--format is {order.form!r}; {did_you_mean(order.form, list(READERS))}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", order.name):
+        raise InputError(f"--as is {order.name!r}; expected letters, digits and _, beginning with a letter")
+    if order.name in offered("explainer"):
+        raise InputError(f"--as is {order.name!r}, which is an explainer of Assay's own; choose another name")
+    if "$" in str(order.folder):
+        raise InputError(f"--to is {str(order.folder)!r}; expected a folder without $ in its name")
+
+
+def _searched(folder: Path) -> list[str]:
+    return [f'hydra.searchpath=["file://{folder.resolve()}"]'] if folder.is_dir() else []
+
+
+def _one_task(configs: Sequence[DictConfig]) -> Task:
+    """The task of all trials, whole. Raises InputError when there are several."""
+    sources = {canonical(config.task): config for config in configs}
+    if len(sources) > 1:
+        names = ", ".join(str(config.task.name) for config in sources.values())
+        raise InputError(
+            f"the experiment has several tasks ({names}); say whose scores these are, with task="
+        )
+    return load_task(configs[0])
+
+
+def _values(configs: Sequence[DictConfig], by: Sequence[Axis]) -> list[str]:
+    """The value of each axis, which must be one. Raises InputError when there are several, or odd ones."""
+    found = []
+    for axis in by:
+        owners = {str(config[axis] if axis == "seed" else config[axis].name): config for config in configs}
+        if len(owners) > 1:
+            raise InputError(
+                f"--by {axis}: the experiment has several ({', '.join(owners)}); choose the one that these "
+                f"scores are of, with {axis}="
+            )
+        (value,) = owners
+        if not re.fullmatch(r"[\w.-]+", value):
+            raise InputError(f"--by {axis}: {value!r} cannot be part of a file's name")
+        found.append(value)
+    return found
+
+
+def checked(found: Iterator[Found], tally: Tally) -> Iterator[Scores]:
+    """Explanations as they are stored. Raises InputError on a stretch outside its text, or on a second one of
+    the same example and class."""
+    for one in found:
+        bit, seen = 1 << one.target, tally.classes.get(one.example.id, 0)
+        if seen & bit:
+            raise InputError(
+                f"{one.where}: a second explanation of example {one.example.id!r} and class {one.target}; "
+                "expected one explainer's scores, once for each"
+            )
+        tally.classes[one.example.id] = seen | bit
+        tally.explanations += 1
+        yield _stored(one, tally)
+
+
+def _stored(one: Found, tally: Tally) -> Scores:
+    texts, stretches = one.example.texts, one.stretches
+    missing = [np.array([not character.isspace() for character in text]) for text in texts]
+    for start, end, _, segment in stretches:
+        if not 0 <= segment < len(texts) or not 0 <= start < end <= len(texts[segment]):
+            length = f"{len(texts[segment])} characters" if 0 <= segment < len(texts) else "no characters"
+            raise InputError(
+                f"{one.where}: a score at characters {start} to {end} of text {segment}, which has "
+                f"{length} in example {one.example.id!r}; expected 0 <= start < end within the text"
+            )
+        missing[segment][start:end] = False
+    scores = np.array([stretch.score for stretch in stretches], dtype=np.float64)
+    if (np.abs(scores) > np.finfo(np.float32).max).any():
+        raise InputError(f"{one.where}: a score is too large for a 32-bit number; scale the scores")
+    about = one.about
+    tally.partly += any(of_text.any() for of_text in missing)
+    tally.costly += "forward_rows" in about
+    columns = ([getattr(stretch, name) for stretch in stretches] for name in ("segment", "start", "end"))
+    return Scores(
+        one.example.id,
+        one.target,
+        text_print(texts),
+        *(np.array(column, dtype=np.int32) for column in columns),
+        scores=scores.astype(np.float32),
+        output_space=about.get("output_space", "none"),
+        value_input=about.get("value_input", float("nan")),
+        value_baseline=about.get("value_baseline", float("nan")),
+        cost=Cost(about.get("forward_rows", 0), about.get("backward_rows", 0), about.get("tokens_read", 0)),
+    )
+
+
+def _check_complete(configs: Sequence[DictConfig], task: Task, tally: Tally, source: Path) -> None:
+    """Raise InputError on the first explained text without scores, or without those of an explained class."""
+    for config in configs:
+        explained = limit(task, test=limits_of(config).get("test")).test
+        without = [example for example in explained if example.id not in tally.classes]
+        if without:
+            raise InputError(
+                f"{source} has no scores for {len(without)} of the {len(explained)} texts that are "
+                f"explained, such as {without[0].id!r}; give scores for all of them, or make a task of those "
+                "that have some"
+            )
+        for example in explained:
+            wanted = _wanted(example, config.targets, len(task.labels))
+            lacking = [at for at in wanted if not tally.classes[example.id] >> at & 1]
+            if lacking:
+                raise InputError(
+                    f"{source} has no scores for example {example.id!r} and class "
+                    f"{task.labels[lacking[0]]!r}, but targets={config.targets.name} explains it; give "
+                    "scores for it, or explain what the file has, with targets=predicted or targets=gold"
+                )
+
+
+def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
+    """The classes that are explained whatever the model says."""
+    if targets is Targets.all:
+        return range(classes)
+    return example.labels if targets is Targets.gold else ()
+
+
+def _write_choice(order: Order) -> None:
+    """The YAML by which the explainer is chosen."""
+    place = order.folder / "explainer" / f"{order.name}.yaml"
+    ending = "".join(f"-${{{_AXES[axis]}}}" for axis in order.by)
+    path = str(order.folder / f"{order.name}{ending}.parquet")
+    settings = {order.name: {"_target_": "explainers.imported.Imported", "path": path}}
+    text = "# Scores computed elsewhere, brought here by `assay import`.\n" + yaml.safe_dump(settings)
+    if place.is_file() and place.read_text(encoding="utf-8") == text:
+        return
+    with whole_file(place, overwrite=order.overwrite) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, place: Path) -> Iterator[str]:
+    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {place}"
+    if tally.partly:
+        yield f"{tally.partly} of them score part of their text; what has no score counts as 0."
+    if tally.costly < tally.explanations:
+        yield "The file does not say what its scores cost; compute time will show 0 for them."
+    models = {canonical([config.model, config.seed]) for config in configs}
+    if len(models) > 1 and not order.by:
+        yield (
+            f"The experiment has {len(models)} models, but scores explain one: if others have files of their "
+            "own, import each with --by model,seed."
+        )
+
+
+def _command(order: Order, overrides: Sequence[str], configs: Sequence[DictConfig]) -> Iterator[str]:
+    """How to score the explainer beside those that were chosen."""
+    chosen = [str(name) for name in configs[0].explainer if name != order.name]
+    kept = [text for text in overrides if not text.startswith("explainer=")]
+    run = ["assay", "run", "--config-dir", str(order.folder), *kept]
+    yield "To score them beside the others:"
+    yield "  " + shlex.join([*run, f"explainer=[{','.join([*chosen, order.name])}]"])

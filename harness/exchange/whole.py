@@ -1,0 +1,75 @@
+"""Files and folders outside the store that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from harness.storage.store import whole_or_full
+from tasks.errors import InputError
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A scratch file that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Raises InputError when there is one already and `overwrite` is false.
+    """
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; expected the name of a file")
+    if path.exists() and not overwrite:
+        raise InputError(f"{str(path)!r} exists; give another name, or --overwrite to replace it")
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    with _writing(path):
+        try:
+            yield scratch
+            with scratch.open("rb+") as file:
+                os.fsync(file.fileno())
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
+    """A scratch folder that becomes `path` when the block ends well, and vanishes when it does not.
+
+    The block writes the file `mark`. Raises InputError when there is something already, unless `overwrite`
+    and it is a folder with that file: nothing else is ever deleted.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if not overwrite:
+            raise InputError(f"{str(path)!r} exists; give another name, or --overwrite to replace it")
+        if not (path / mark).is_file():
+            raise InputError(
+                f"{str(path)!r} was not written by this command (it has no {mark}); give another name"
+            )
+    with _writing(path):
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield scratch
+            # mkdtemp lets nobody else in.
+            scratch.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            scratch.replace(path)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder that `path` lies in, and turn the system's refusals into InputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_or_full(path):
+            yield
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise InputError(
+            f"{str(path)!r} cannot be written ({error.strerror}); choose another place"
+        ) from error

@@ -1,0 +1,168 @@
+"""A world's explanations of known quality, as metrics are given a cell's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explainers import averaging
+from explainers.baselines import Baseline, Mask
+from explainers.explanation import Explanation
+from explainers.known_quality import EXACT, KnownQuality, Quality, spread
+from explainers.protocol import Request
+from harness.questions.exact_worlds import World
+from metrics.dataset_consistency import pooled_activations
+from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from metrics.subject import CellMetric, Metric, Shard, Subject
+from models.encoding import Encoding
+from models.engine import Engine
+from tasks.example import Example
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCells:
+    """What metrics are asked about in one world; every explanation is made once and kept.
+
+    scale: the standard deviation of random scores. encodings: of the explained texts, which all models of a
+    world read alike. probabilities: of each model on them.
+    """
+
+    world: World
+    encodings: Sequence[Encoding]
+    probabilities: Sequence[NDArray[np.float64]]
+    scale: float = 1.0
+    _shards: dict[tuple[int, Quality, int, str], Shard] = field(default_factory=dict)
+    _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    _distances: dict[tuple[int, int], LayerDistances] = field(default_factory=dict)
+
+    def score(
+        self, metric: Metric, quality: Quality, draw: int, removal: Baseline
+    ) -> dict[str, pd.DataFrame]:
+        """The metric's long table of the world's first model, or of each pair of models, by name.
+
+        draw: the seed of the explanations. They are exact with respect to `removal`, which is also the
+        metric's.
+        """
+        if isinstance(metric, ModelPairMetric):
+            return self._score_pairs(metric, quality, draw, removal)
+        assert isinstance(metric, CellMetric)
+        return {"0": metric.score(self.subject(quality, draw, removal))}
+
+    def _score_pairs(
+        self, metric: ModelPairMetric, quality: Quality, draw: int, removal: Baseline
+    ) -> dict[str, pd.DataFrame]:
+        """As in an experiment: a table per pair, or one of all pairs (of a kind) that names them in units."""
+        tables: dict[str, list[pd.DataFrame]] = {}
+        ids = [example.id for example in self.world.task.test]
+        for kind, a, b in self._pairs(metric):
+            near = metric.activation_distance(self.distances(a, b))
+            shards = self.shard(a, quality, draw, removal), self.shard(b, quality, draw, removal)
+            table = metric.score_pair([shards[0]], [shards[1]], dict(zip(ids, near.tolist(), strict=True)))
+            name = f"{kind} {a}-{b}"
+            if metric.pooled != "no":
+                table = table.assign(unit=f"{name}|" + table["unit"].astype(str))
+                name = kind if metric.pooled == "kind" else "pooled"
+            tables.setdefault(name, []).append(table)
+        return {name: pd.concat(of_name, ignore_index=True) for name, of_name in tables.items()}
+
+    def _pairs(self, metric: ModelPairMetric) -> Iterator[tuple[str, int, int]]:
+        """Kind and places of the pairs of models that a metric looks at."""
+        trained, untrained = self.world.trained, self.world.untrained
+        kinds = ("trained", trained, None), ("untrained", untrained, None), ("mixed", untrained, trained)
+        for kind, firsts, seconds in kinds:
+            others = firsts if seconds is None else seconds
+            for i, j in metric.pairs(len(firsts), None if seconds is None else len(seconds)):
+                yield kind, firsts[i], others[j]
+
+    def subject(self, quality: Quality, draw: int, removal: Baseline) -> Subject:
+        """The world's first model, explained."""
+        task, explainer = self.world.task, KnownQuality(self.world.exact, quality, self.scale)
+
+        def explain(engine: Engine, requests: Sequence[Request]) -> list[list[Explanation]]:
+            return averaging.explain(explainer, engine, requests, removal)
+
+        return Subject(
+            shards=[self.shard(0, quality, draw, removal)],
+            labels=task.labels,
+            multi_label=task.multi_label,
+            engine=self.world.engines[0],
+            removal=removal,
+            activations=self.activations,
+            explain=explain,
+            draws=self.seed(0, draw),
+        )
+
+    def shard(self, place: int, quality: Quality, draw: int, removal: Baseline) -> Shard:
+        """All texts and classes, explained for the model at `place`."""
+        key = place, quality, draw, removal.name
+        if key not in self._shards:
+            explainer = KnownQuality(self.world.exact, quality, self.scale)
+            requests = self.requests(self.seed(place, draw))
+            found = averaging.explain(explainer, self.world.engines[place], requests, removal)
+            known = self.world.task.test, self.encodings, self.probabilities[place]
+            self._shards[key] = to_shard(*known, found)
+        return self._shards[key]
+
+    def requests(self, seed: int) -> list[Request]:
+        """Every class of every text."""
+        classes = np.arange(len(self.world.task.labels))
+        texts = zip(self.world.task.test, self.encodings, strict=True)
+        return [Request(example, encoding, classes, seed) for example, encoding in texts]
+
+    def seed(self, place: int, draw: int) -> int:
+        """As in an experiment, each model's explanations have draws of their own."""
+        return draw * len(self.world.engines) + place
+
+    def activations(self) -> Mapping[str, NDArray[np.float32]]:
+        """Of the first model."""
+        if not self._activations:
+            self._activations.update(pooled_activations(self.world.engines[0], self.encodings))
+        return self._activations
+
+    def distances(self, a: int, b: int) -> LayerDistances:
+        """How far the activations of two models are apart."""
+        if (a, b) not in self._distances:
+            engines = self.world.engines[a], self.world.engines[b]
+            self._distances[a, b] = layer_distances(*engines, self.encodings)
+        return self._distances[a, b]
+
+    def lengths(self) -> dict[str, int]:
+        """Content tokens by example id."""
+        texts = zip(self.world.task.test, self.encodings, strict=True)
+        return {example.id: int(encoding.content.sum()) for example, encoding in texts}
+
+
+def known_cells(world: World) -> KnownCells:
+    """The cells of a world; random scores spread as exact ones of the first model do in the median text."""
+    encodings = world.engines[0].model.encode([example.texts for example in world.task.test])
+    probabilities = [engine.probabilities(encodings) for engine in world.engines]
+    exact = KnownCells(world, encodings, probabilities).shard(0, EXACT, 0, Mask())
+    spreads = [
+        spread(scores, content)
+        for of_text, content in zip(exact.scores, exact.content, strict=True)
+        for scores in of_text
+    ]
+    return KnownCells(world, encodings, probabilities, float(np.median(spreads)))
+
+
+def to_shard(
+    examples: Sequence[Example],
+    encodings: Sequence[Encoding],
+    probabilities: NDArray[np.float64],
+    explained: Sequence[Sequence[Explanation]],
+) -> Shard:
+    """One shard of explanations that were just made."""
+    width = max(len(encoding) for encoding in encodings)
+    scores = np.full((len(examples), probabilities.shape[1], width), np.nan, dtype=np.float32)
+    content = np.zeros((len(examples), width), dtype=bool)
+    for row, (encoding, records) in enumerate(zip(encodings, explained, strict=True)):
+        content[row, : len(encoding)] = encoding.content
+        for record in records:
+            scores[row, record.target] = 0.0
+            scores[row, record.target, : len(encoding)] = record.scores
+    costs = [records[0].cost for records in explained]
+    return Shard(examples, encodings, probabilities, scores, content, costs)

@@ -1,0 +1,82 @@
+"""What a text costs when it is explained alone: time after a warm-up, memory, what was asked of the model.
+
+Time and memory depend on the machine and its load; rows, tokens and floating-point operations do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from explainers import averaging
+from explainers.baselines import Baseline
+from explainers.explanation import Cost
+from explainers.protocol import Explainer, Request
+from harness.questions.peak_memory import peak_memory
+from models.engine import Engine
+from models.measuring import countable, counted
+from tasks.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Of one text, all its targets together.
+
+    rows: forward and backward; tokens: forward; flops: of the model, NaN for a black box; all three means
+    over texts. p50, p95: quantiles of the seconds over texts and repeats. peak_memory: bytes that the dearest
+    text needed above what was held before, NaN if unknown.
+    """
+
+    rows: float
+    tokens: float
+    flops: float
+    p50: float
+    p95: float
+    peak_memory: float
+
+
+def latencies(
+    explainer: Explainer,
+    baseline: Baseline | None,
+    engine: Engine,
+    requests: Sequence[Request],
+    warm_up: int = 3,
+    repeats: int = 3,
+) -> Latency:
+    """Explain every request alone, `repeats` times, after `warm_up` explanations that are not timed.
+
+    baseline: fitted. Raises InputError without requests or repeats, and where explainer and baseline do not
+    fit the model.
+    """
+    if not requests or repeats < 1 or warm_up < 0:
+        raise InputError(
+            f"latencies of {len(requests)} texts with {repeats} repeats and a warm-up of {warm_up}; expected "
+            "at least one text, one repeat and a warm-up of 0"
+        )
+
+    def explain(request: Request) -> Cost:
+        ((first, *_),) = averaging.explain(explainer, engine, [request], baseline)
+        return first.cost
+
+    for nth in range(warm_up):
+        explain(requests[nth % len(requests)])
+    seconds, costs = [], []
+    for _ in range(repeats):
+        for request in requests:
+            began = perf_counter()
+            cost = explain(request)
+            seconds.append(perf_counter() - began)
+            costs.append(cost)
+    flops = [counted(lambda one=request: explain(one)) for request in requests] if countable(engine) else []
+    p50, p95 = np.quantile(seconds, [0.5, 0.95])
+    return Latency(
+        rows=float(np.mean([cost.forward_rows + cost.backward_rows for cost in costs])),
+        tokens=float(np.mean([cost.tokens for cost in costs])),
+        flops=float(np.mean(flops)) if flops else float("nan"),
+        p50=float(p50),
+        p95=float(p95),
+        peak_memory=peak_memory(lambda: [explain(request) for request in requests]),
+    )

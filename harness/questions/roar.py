@@ -1,0 +1,164 @@
+"""Remove and retrain (ROAR, Hooker et al., NeurIPS 2019): is a model trained without the words that an
+explainer ranks first worse than one trained without random words?
+
+Every explainer of a trial explains the training, development and test texts for the class the trial's model
+predicts; a share of each text's words, the highest scores first, is taken out of all of them; a new model of
+the same settings and seed is trained on what is left. The further its accuracy falls below that of the random
+explainer, the more of what can be learnt the explainer had found. In recursive ROAR each retrained model
+explains what is left before more words go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from explainers.controls import Random
+from explainers.protocol import refusal
+from harness.config.build import build
+from harness.config.choice import Method
+from harness.config.keys import key, versions
+from harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
+from harness.reporting.collect import RANDOM
+from harness.storage.ledger import Failure, failure, ledgered
+from harness.storage.store import Store, read_json, write_json
+from harness.trials.cells import Loaded
+from harness.trials.plan import Trial
+from harness.trials.trial import load_model
+from metrics.degrading import DELETE
+from models.engine import Engine
+from models.protocol import Model
+from models.training import fit
+from tasks.errors import InputError
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """shares: percent of each text's words that go, rising. recursive: explain anew before each share.
+    absent: "delete", or "mask", one word that stands for all of them. Raises InputError on others."""
+
+    shares: tuple[int, ...] = (10, 30, 50, 70, 90)
+    recursive: bool = False
+    absent: str = "delete"
+
+    def __post_init__(self) -> None:
+        if not self.shares or min(self.shares) < 1 or max(self.shares) > 99 or any(np.diff(self.shares) <= 0):
+            raise InputError(f"--shares are {self.shares}; expected percentages that rise, from 1 to 99")
+        if self.absent not in ("delete", "mask"):
+            raise InputError(f"--absent is {self.absent!r}; expected delete or mask")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """rows: one per trial, explainer and share, share 0 being the trial's own model. left_out: combinations
+    that make no sense, and why."""
+
+    rows: pd.DataFrame
+    left_out: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+def remove_and_retrain(trials: Sequence[Trial], store: Store, folder: Path, settings: Settings) -> Outcome:
+    """Do what is not in `folder` yet; what fails goes to the ledger."""
+    records: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    names: list[str] = []
+    for trial in trials:
+        names.append(key("roar trial", trial.model_key))
+        with ledgered(store, names[-1], f"roar / {trial.title}"):
+            loaded = _load(trial, store)
+            for method, reason in _methods(loaded, settings):
+                title = f"{trial.title} / {method.explainer_name} {method.baseline_name}".rstrip()
+                if reason is not None:
+                    left_out.append(f"{title}: {reason}")
+                    continue
+                names.append(key("roar cell", _key(loaded, method, settings, settings.shares[-1])))
+                with ledgered(store, names[-1], f"roar / {title}"):
+                    records += _run(loaded, method, settings, store, folder, title)
+    found = [entry for name in names if (entry := failure(store, name)) is not None]
+    return Outcome(pd.DataFrame(records), tuple(left_out), tuple(found))
+
+
+def _load(trial: Trial, store: Store) -> Loaded:
+    if isinstance(build(trial.config.model), Model) or trial.config.model.get("init_only"):
+        raise InputError(
+            f"roar trains a model anew, but {trial.model_name!r} is not trained here; choose another, such "
+            "as model=cnn"
+        )
+    return load_model(trial, store)
+
+
+def _methods(loaded: Loaded, settings: Settings) -> Iterator[tuple[Method, str | None]]:
+    """The trial's methods, the random explainer always among them, and why one makes no sense, or None."""
+    methods = list(loaded.trial.choice.methods)
+    if all(method.explainer_name != RANDOM for method in methods):
+        methods.append(Method(RANDOM, "", Random(), None, (RANDOM, versions(Random()))))
+    # Where words have gone, the characters of a rationale lie elsewhere.
+    rationales = not settings.recursive and any(e.rationales for e in loaded.trial.task.test)
+    for method in methods:
+        yield (
+            method,
+            refusal(method.explainer, method.baseline, abilities=loaded.abilities, rationales=rationales),
+        )
+
+
+def _key(loaded: Loaded, method: Method, settings: Settings, share: int) -> str:
+    """The name of one result: everything that can change it."""
+    trial = loaded.trial
+    way = settings.shares[: settings.shares.index(share) + 1] if settings.recursive else [share]
+    how = [
+        settings.absent,
+        settings.recursive,
+        list(way),
+        trial.config.explainer_seeds[0],
+        trial.config.shard,
+    ]
+    return key("roar", VERSION, trial.key(loaded.weights), method.identity, how)
+
+
+def _run(
+    loaded: Loaded, method: Method, settings: Settings, store: Store, folder: Path, title: str
+) -> list[dict[str, Any]]:
+    """The results of one method, those on disk and those computed now."""
+    trial, engine, task = loaded.trial, loaded.engine, loaded.trial.task
+    paths = {share: folder / f"{_key(loaded, method, settings, share)}.json" for share in settings.shares}
+    missing = [share for share, path in paths.items() if not path.exists()]
+    if missing and settings.recursive:
+        # Every step needs the model of the one before.
+        missing = list(settings.shares)
+    fill = written_mask(engine.model) if settings.absent == "mask" else DELETE
+    explained: dict[str, Split] = {}
+    sizes: dict[str, list[int]] = {}
+    for share in tqdm(missing, desc=f"roar {title}", unit="model", disable=None):
+        if not explained or settings.recursive:
+            step = share if settings.recursive else 0
+            draws = int(key("roar", trial.model_key, trial.config.explainer_seeds[0], step), 16)
+            explained = explain_task(method, engine, task, draws, int(trial.config.shard))
+        sizes = sizes or {name: split.sizes(fill) for name, split in explained.items()}
+        left = degrade_task(task, explained, sizes, share, fill, trial.seed)
+        model, report = fit(build(trial.config.model), left, trial.seed, engine.device)
+        quality = {"accuracy": report.test.accuracy, "macro_f1": report.test.macro_f1}
+        write_json(paths[share], {"share": share, **quality})
+        if settings.recursive:
+            task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
+    whole = read_json(store.model(trial.model_key) / "training.json")["test"]
+    found = [{"share": 0, "accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"]}]
+    found += [read_json(path) for path in paths.values()]
+    about = {
+        "task": trial.task.name,
+        "model": trial.model_name,
+        "seed": trial.seed,
+        "explainer": method.explainer_name,
+        "baseline": method.baseline_name,
+        "recursive": settings.recursive,
+        "absent": settings.absent,
+    }
+    return [{**about, **record} for record in found]

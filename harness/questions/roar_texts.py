@@ -1,0 +1,105 @@
+"""The texts of remove and retrain: explained, and without a share of their words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explainers import averaging
+from explainers.baselines import Baseline
+from explainers.protocol import Request
+from harness.config.choice import Method
+from metrics.degrading import degraded, words
+from metrics.subject import predicted
+from models.encoding import Encoding
+from models.engine import Engine
+from models.protocol import Model
+from tasks.example import Example, Task
+from tasks.randomness import generator
+
+SPLITS = ("train", "dev", "test")
+# Stands for a word in texts of models whose mask token cannot be written; trained as any other word.
+PLACEHOLDER = "removedword"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """N explained texts: their encodings, and of each one score for every token (T,)."""
+
+    examples: Sequence[Example]
+    encodings: Sequence[Encoding]
+    scores: Sequence[NDArray[np.float32]]
+
+    def sizes(self, fill: str) -> list[int]:
+        """How many words each text has, those that read `fill` not counted."""
+        texts = zip(self.examples, self.encodings, self.scores, strict=True)
+        return [len(words(example, encoding, scores, fill)) for example, encoding, scores in texts]
+
+
+def explain_task(method: Method, engine: Engine, task: Task, draws: int, shard: int) -> dict[str, Split]:
+    """All splits, explained for the classes the engine's model predicts (or the most probable one, where it
+    predicts none); a text's scores are the mean over them. draws: the requests' seed."""
+    baseline = None if method.baseline is None else method.baseline.fitted(engine, task.train)
+    return {
+        name: _explain_split(method, baseline, engine, getattr(task, name), draws, shard) for name in SPLITS
+    }
+
+
+def degrade_task(
+    task: Task, explained: dict[str, Split], sizes: dict[str, list[int]], share: int, fill: str, seed: int
+) -> Task:
+    """The task with `share` percent of the words that each text had at first gone in all.
+
+    sizes: how many words each text had at first. fill: as in metrics.degrading. seed: of ties.
+    """
+    changed = {}
+    for name, split in explained.items():
+        texts = zip(
+            split.examples, split.encodings, split.scores, sizes[name], split.sizes(fill), strict=True
+        )
+        changed[name] = tuple(
+            degraded(
+                example,
+                encoding,
+                scores,
+                max(0, share * size // 100 - (size - now)),
+                fill,
+                generator(seed, "roar", name, example.id),
+            )
+            for example, encoding, scores, size, now in texts
+        )
+    return replace(task, **changed)
+
+
+def written_mask(model: Model) -> str:
+    """What is written for a masked word: the tokenizer's mask token where there is one."""
+    token = getattr(getattr(model, "tokenizer", None), "mask_token", None)
+    return token if isinstance(token, str) else PLACEHOLDER
+
+
+def _explain_split(
+    method: Method,
+    baseline: Baseline | None,
+    engine: Engine,
+    examples: Sequence[Example],
+    draws: int,
+    shard: int,
+) -> Split:
+    encodings = engine.model.encode([example.texts for example in examples])
+    probabilities = engine.probabilities(encodings)
+    wanted = predicted(probabilities, multi_label=engine.model.multi_label)
+    nothing = ~wanted.any(axis=1)
+    wanted[nothing, probabilities[nothing].argmax(axis=1)] = True
+    requests = [
+        Request(example, encoding, np.flatnonzero(row), draws)
+        for example, encoding, row in zip(examples, encodings, wanted, strict=True)
+    ]
+    scores: list[NDArray[np.float32]] = []
+    for start in range(0, len(requests), shard):
+        part = requests[start : start + shard]
+        for records in averaging.explain(method.explainer, engine, part, baseline):
+            scores.append(np.stack([record.scores for record in records]).mean(axis=0, dtype=np.float32))
+    return Split(examples, encodings, scores)

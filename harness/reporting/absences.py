@@ -1,0 +1,93 @@
+"""What is not there and why: combinations that make no sense, and failures from the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from harness.storage.ledger import Failure, failure
+from harness.storage.store import Store
+from harness.trials.experiment import Experiment
+from harness.trials.pairs import Pair, pairs
+from harness.trials.plan import Cell, Trial, cells, failure_key, metric_refusal, remaking_refusal
+from harness.trials.trial import read_card
+from metrics.model_pairs import ModelPairMetric
+from metrics.subject import Metric, PairMetric
+from results.records import Absence, Group
+
+
+def group_of(trial: Trial) -> Group:
+    """What the trial's explainers are compared within."""
+    return Group(trial.task.name, trial.model_name, trial.kind)
+
+
+def pair_group(pair: Pair) -> Group:
+    """The same for a pair of trials."""
+    return group_of(pair.first)._replace(kind=pair.kind)
+
+
+def known_cells(trial: Trial, store: Store) -> list[Cell]:
+    """The trial's cells, refused ones included; none before its model was first loaded."""
+    card = read_card(trial, store)
+    return [] if card is None else cells(trial, card["weights"], frozenset(card["abilities"]))
+
+
+def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
+    """Everything of the experiment that is in the ledger."""
+    store, found = experiment.store, []
+    for config in experiment.configs:
+        kind = "untrained" if config.model.get("init_only") else "trained"
+        names = str(config.task.name), str(config.model.name), kind, str(config.seed)
+        found.append((failure(store, failure_key(config)), names))
+    # Asked once for all: an experiment has thousands of cells, of which next to none fail.
+    entries = {file.stem for file in (store.root / "ledger").glob("*.json")}
+    for trial in trials if entries else ():
+        for cell in known_cells(trial, store):
+            names = (*group_of(trial), str(trial.seed), cell.method.explainer_name, cell.method.baseline_name)
+            for name in (cell.key, *(f"{cell.key}-{chosen.key}" for chosen in trial.choice.metrics)):
+                if name in entries:
+                    found.append((failure(store, name), names))
+    for pair in pairs(trials, store):
+        found.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
+    return [_failed(entry, names) for entry, names in found if entry is not None]
+
+
+def refusals(trials: Sequence[Trial], store: Store) -> list[Absence]:
+    """Cells and metrics that make no sense, once per task and model."""
+    sizes = Counter(map(group_of, trials))
+    return list(dict.fromkeys(absence for trial in trials for absence in _refused(trial, sizes, store)))
+
+
+def _failed(entry: Failure, names: Sequence[str]) -> Absence:
+    return Absence(entry.sentence, *names, failed=True, detail=entry.traceback)
+
+
+def _refused(trial: Trial, sizes: Mapping[Group, int], store: Store) -> Iterator[Absence]:
+    group = group_of(trial)
+    for cell in known_cells(trial, store):
+        explainer, baseline = cell.method.explainer_name, cell.method.baseline_name
+        if cell.refusal:
+            yield Absence(cell.refusal, *group, explainer=explainer, baseline=baseline)
+            continue
+        for chosen in trial.choice.metrics:
+            if reason := remaking_refusal(cell, chosen):
+                name = chosen.metric.name
+                yield Absence(reason, *group, explainer=explainer, baseline=baseline, metric=name)
+    card = read_card(trial, store)
+    if card is None:
+        return
+    alone = sizes[group] < 2
+    for chosen in trial.choice.metrics:
+        reason = metric_refusal(chosen, trial, frozenset(card["abilities"]))
+        if reason is None and _stands_with_trained(chosen.metric, group, sizes):
+            reason = "it pools trained and untrained models; its value stands with the trained ones"
+        if reason is None and alone and isinstance(chosen.metric, PairMetric):
+            reason = "it compares two models; give more than one seed"
+        if reason is not None:
+            yield Absence(reason, *group, metric=chosen.metric.name)
+
+
+def _stands_with_trained(metric: Metric, group: Group, known: Collection[Group]) -> bool:
+    """Whether the metric pools this group of untrained models with trained ones (`Pair.kind`)."""
+    pools = isinstance(metric, ModelPairMetric) and metric.pooled == "all"
+    return pools and group.kind == "untrained" and group._replace(kind="trained") in known

@@ -1,0 +1,204 @@
+"""From what is on disk to what the results floor reads; whatever is missing is left out with its reason."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from harness.config.choice import choose
+from harness.config.keys import key
+from harness.config.provenance import library_versions
+from harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
+from harness.reporting.facts import text_facts
+from harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from harness.storage.store import Store, read_table
+from harness.trials.cells import explanations_path, scores_path
+from harness.trials.experiment import Experiment
+from harness.trials.pairs import pair_cells, pairs
+from harness.trials.plan import Cell, Trial
+from harness.trials.trial import read_card, read_trial
+from metrics.subject import gold, predicted
+from results.records import (
+    Group,
+    LabelTexts,
+    Method,
+    ModelQuality,
+    Results,
+    ShownScores,
+    ShownText,
+    TaskSize,
+    TextFacts,
+    Timing,
+)
+from results.spread import Spread, in_turn
+
+RANDOM = "random"
+
+
+def collect(
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    files: Sequence[ScoreFile] | None = None,
+    spread: Spread = in_turn,
+) -> Results:
+    """Everything known about the experiment's trials. files: by `score_files`, if at hand. spread: over what
+    they are read."""
+    config, store = experiment.configs[0], experiment.store
+    done = [(trial, _done(trial, store)) for trial in trials]
+    return Results(
+        name=experiment.name,
+        metrics=[chosen.metric for chosen in choose(config).metrics],
+        cells=read_scores(score_files(trials, store) if files is None else files, spread),
+        explainers=[str(name) for name in config.explainer],
+        controls=frozenset(config.controls),
+        random=RANDOM,
+        command=shlex.join(["assay", "run", *experiment.command]),
+        versions=library_versions(),
+        tasks=list(dict.fromkeys(map(_size, trials))),
+        absences=[*failures(experiment, trials), *refusals(trials, store)],
+        timings=_timings(done, store, spread),
+        models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
+        texts=list(_texts(trials, store, int(config.report.texts))),
+        labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
+        facts=[facts for trial, cells in done if (facts := _facts(trial, cells, store)) is not None],
+        removal=str(next(iter(config.removal), "")),
+    )
+
+
+def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile]) -> str:
+    """A name for everything a report is made from; scores are named by their content already.
+
+    files: by `score_files`.
+    """
+    config = experiment.configs[0]
+    paths = [str(file.path) for file in files]
+    failed = [absence.reason for absence in failures(experiment, trials)]
+    chosen = [config.report, config.controls, list(config.explainer), config.metric]
+    return key(library_versions(), experiment.command, chosen, paths, failed)
+
+
+def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
+    """The scores of all cells, and of all pairs of cells, that are on disk."""
+    found = []
+    for trial in trials:
+        # Asked once: an experiment has thousands of cells.
+        group, seed = group_of(trial), str(trial.seed)
+        for cell in known_cells(trial, store):
+            for chosen in trial.choice.metrics:
+                names = group, _method(cell), chosen.metric.name, seed, cell.explainer_seed
+                found.append(ScoreFile(scores_path(store, cell, chosen), *names))
+    for pair in pairs(trials, store):
+        for both in pair_cells(pair, store):
+            cell, metric = both.first, both.chosen.metric
+            names = pair_group(pair), _method(cell), metric.name, pair.seeds, cell.explainer_seed
+            found.append(ScoreFile(both.path, *names))
+    return [file for file in found if file.path.exists()]
+
+
+def _method(cell: Cell) -> Method:
+    return Method(cell.method.explainer_name, cell.method.baseline_name)
+
+
+def _done(trial: Trial, store: Store) -> list[Cell]:
+    return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
+
+
+def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: Spread) -> list[Timing]:
+    every = [(group_of(trial), str(trial.seed), cells) for trial, cells in done]
+    folders = [
+        SecondsFolder(store.cell(cell.key) / "seconds", group, _method(cell), seed)
+        for group, seed, cells in every
+        for cell in cells
+    ]
+    return read_seconds(folders, spread)
+
+
+def _facts(trial: Trial, done: Sequence[Cell], store: Store) -> TextFacts | None:
+    folders = [explanations_path(store.cell(cell.key), 0).parent for cell in done]
+    return text_facts(trial, store, folders[0] if folders else None)
+
+
+def _size(trial: Trial) -> TaskSize:
+    task = trial.task
+    sizes = len(task.train), len(task.dev), len(task.test)
+    return TaskSize(task.name, task.labels, *sizes, explained=len(task.test))
+
+
+def _labels(trial: Trial) -> LabelTexts:
+    task = trial.task
+    texts = gold(task.test, len(task.labels)).sum(axis=0)
+    return LabelTexts(group_of(trial), task.labels, tuple(map(int, texts)), len(task.test))
+
+
+def _quality(trial: Trial, store: Store) -> ModelQuality | None:
+    record = read_trial(trial, store)
+    if record is None:
+        return None
+    # Records of earlier versions have no F1 per label.
+    return ModelQuality(
+        group_of(trial),
+        str(trial.seed),
+        record["macro_f1"],
+        record["label_accuracy"],
+        record.get("f1", {}),
+        record.get("micro_f1", float("nan")),
+    )
+
+
+def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[ShownText]:
+    """About `wanted` texts, shared out evenly over the tasks and models, of the first seed of each.
+
+    Of more tasks and models than that, the first have one each.
+    """
+    first: dict[Group, Trial] = {}
+    for trial in trials:
+        if read_trial(trial, store) is not None:
+            first.setdefault(group_of(trial), trial)
+    for trial in list(first.values())[: max(1, wanted)]:
+        yield from _texts_of(trial, store, max(1, wanted // len(first)))
+
+
+def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
+    """The first texts of a trial, explained for the most probable class, or for every label predicted."""
+    card = read_card(trial, store)
+    assert card is not None
+    path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
+    probabilities = np.stack(read_table(path)["probabilities"].to_pylist()[:wanted])
+    decided = predicted(probabilities, multi_label=trial.task.multi_label)
+    tables = [
+        (_method(cell), read_table(explanations_path(store.cell(cell.key), 0)).to_pandas())
+        for cell in _done(trial, store)
+        if cell.explainer_seed == trial.config.explainer_seeds[0]
+    ]
+    labels = trial.task.labels
+    for row, example in enumerate(trial.task.test[: len(probabilities)]):
+        targets = np.flatnonzero(decided[row])
+        targets = targets if len(targets) else probabilities[row].argmax(keepdims=True)
+        shown, place = [], None
+        for method, table in tables:
+            here = table[(table["example_id"] == example.id) & table["target"].isin(targets)]
+            for _, place in here.iterrows():
+                scores = np.asarray(place["scores"], np.float32)
+                shown.append(ShownScores(method, labels[place["target"]], scores))
+        if place is None:
+            continue
+        yield ShownText(
+            id=example.id,
+            group=group_of(trial),
+            texts=example.texts,
+            gold=tuple(labels[label] for label in example.labels),
+            predicted=tuple(labels[label] for label in np.flatnonzero(decided[row])),
+            probabilities=dict(zip(labels, map(float, probabilities[row]), strict=True)),
+            offsets=np.stack([place["starts"], place["ends"]], axis=1),
+            segments=np.asarray(place["segments"]),
+            content=np.asarray(place["word_ids"]) >= 0,
+            explanations=shown,
+            rationales=[
+                span
+                for rationale in example.rationales
+                if rationale.label in (None, *example.labels)
+                for span in rationale.spans
+            ],
+        )

@@ -1,0 +1,54 @@
+"""What a store holds of what is planned: finished cells, scores, failures, and jobs at work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from harness.state.status import OnDisk, Planned
+from harness.storage.claims import Claim, alive, read
+from harness.storage.entries import ledger_of, names_in, owner
+from harness.storage.ledger import Failure
+from harness.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """Claims of living jobs by name, None for one that was just being written. jobs: those behind them."""
+
+    claims: dict[str, Claim | None]
+
+    @property
+    def jobs(self) -> int:
+        return len({(claim.place, claim.process) for claim in self.claims.values() if claim})
+
+
+def at_work(store: Store, planned: Planned) -> AtWork:
+    """The claims on parts of `planned` behind which a job still runs."""
+    models = {trial.model_key for trial in planned.trials if trial.model_key}
+    owners = {*_cells(planned), *models, *(pair.key for pair in planned.pairs)}
+    found = {}
+    for file in sorted((store.root / "claims").glob("[!.]*.json")):
+        if owner(file.stem, owners) is not None:
+            claim = read(file)
+            if alive(file, claim):
+                found[file.stem] = claim
+    return AtWork(found)
+
+
+def _cells(planned: Planned) -> list[str]:
+    return [cell.key for trial in planned.trials for cell in trial.cells]
+
+
+def read_disk(store: Store, planned: Planned, claimed: Collection[str] = ()) -> OnDisk:
+    """What of `planned` the store holds; nothing else in it is looked at. claimed: names of living claims."""
+    keys = _cells(planned)
+    explained = frozenset(key for key in keys if (store.cell(key) / "cell.json").exists())
+    scores = {key: names_in(store.cell(key) / "scores") for key in keys}
+    scores |= {pair.key: names_in(store.pair(pair.key) / "scores") for pair in planned.pairs}
+    owners = {*keys, *(trial.ledger for trial in planned.trials), *(pair.key for pair in planned.pairs)}
+    failures: dict[str, list[Failure]] = {}
+    for name, entry in ledger_of(store, owners).items():
+        failures.setdefault(str(owner(name, owners)), []).append(entry)
+    busy = {found for name in claimed if (found := owner(name, owners)) is not None}
+    return OnDisk(explained, scores, failures, frozenset(busy))

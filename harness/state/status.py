@@ -1,0 +1,160 @@
+"""What of an experiment is done, running, failed and missing: what is planned, held against the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.storage.ledger import Failure
+
+
+class State(Enum):
+    """How far a piece of work is."""
+
+    done = "done"
+    running = "running"
+    failed = "failed"
+    missing = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell that makes sense. scores: the files wanted in cells/KEY/scores. parts: shards of its texts."""
+
+    key: str
+    explainer: str
+    baseline: str
+    explainer_seed: int
+    scores: tuple[str, ...]
+    parts: int
+
+    @property
+    def title(self) -> str:
+        return self.explainer + (f" ({self.baseline})" if self.baseline else "")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTrial:
+    """One trial and its cells; none if its texts cannot be read.
+
+    model: its name, "untrained" behind it where it is. model_key: its folder in models/. ledger: the name of
+    the trial's entry if it fails as a whole. refused: how many combinations make no sense.
+    """
+
+    title: str
+    task: str
+    model: str
+    seed: int
+    ledger: str
+    model_key: str | None
+    cells: tuple[PlannedCell, ...] = ()
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPair:
+    """A pair of trials, or a pool of them. scores: the files wanted in pairs/KEY/scores."""
+
+    key: str
+    title: str
+    scores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Everything that an experiment wants on disk; pairs as far as their cells are explained."""
+
+    trials: tuple[PlannedTrial, ...]
+    pairs: tuple[PlannedPair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """What the store holds of it. explained: keys of cells. scores: keys of cells and pairs to their files.
+    failures: entries of the ledger by what they belong to. claimed: keys that a living job works at."""
+
+    explained: Collection[str]
+    scores: Mapping[str, Collection[str]]
+    failures: Mapping[str, Sequence[Failure]]
+    claimed: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """lacking: the metrics that an explained cell is not scored on."""
+
+    trial: PlannedTrial
+    cell: PlannedCell
+    state: State
+    lacking: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The state of every cell and pair. unstarted: trials without a cell to look at, and their state."""
+
+    trials: tuple[PlannedTrial, ...]
+    cells: tuple[CellState, ...]
+    pairs: tuple[tuple[PlannedPair, State], ...]
+    unstarted: tuple[tuple[PlannedTrial, State], ...]
+    failures: tuple[Failure, ...]
+
+    def states(self) -> list[State]:
+        return [
+            *(cell.state for cell in self.cells),
+            *(state for _, state in self.pairs),
+            *(state for _, state in self.unstarted),
+        ]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(state is State.done for state in self.states())
+
+    def counts(self) -> Counter[State]:
+        """How many cells are in each state."""
+        return Counter(cell.state for cell in self.cells)
+
+
+def survey(planned: Planned, disk: OnDisk) -> Survey:
+    """Hold one against the other; asks neither models nor files."""
+    found: list[CellState] = []
+    unstarted: list[tuple[PlannedTrial, State]] = []
+    failures: dict[int, Failure] = {}
+
+    def entries(name: str) -> Sequence[Failure]:
+        of_name = disk.failures.get(name, ())
+        failures.update((id(one), one) for one in of_name)
+        return of_name
+
+    for trial in planned.trials:
+        whole = entries(trial.ledger)
+        if not trial.cells:
+            nothing_fits = trial.model_key is not None and not whole
+            unstarted.append((trial, State.done if nothing_fits else State.failed))
+        for cell in trial.cells:
+            explained = cell.key in disk.explained
+            missing = [name for name in cell.scores if name not in disk.scores.get(cell.key, ())]
+            failed = bool([*whole, *entries(cell.key)])
+            state = _state(explained and not missing, cell.key in disk.claimed, failed)
+            lacking = tuple(map(metric_of, missing)) if explained else ()
+            found.append(CellState(trial, cell, state, lacking))
+    of_pairs = []
+    for pair in planned.pairs:
+        there = set(pair.scores) <= set(disk.scores.get(pair.key, ()))
+        of_pairs.append((pair, _state(there, pair.key in disk.claimed, bool(entries(pair.key)))))
+    return Survey(planned.trials, tuple(found), tuple(of_pairs), tuple(unstarted), tuple(failures.values()))
+
+
+def _state(there: bool, claimed: bool, failed: bool) -> State:
+    if there:
+        return State.done
+    # A job that is at it now may well mend what failed before.
+    return State.running if claimed else State.failed if failed else State.missing
+
+
+def metric_of(file: str) -> str:
+    """The metric whose scores a file holds, by the file's name."""
+    return file.rpartition("-")[0]

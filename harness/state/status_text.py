@@ -1,0 +1,135 @@
+"""The state of an experiment as text for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.aligned import aligned
+from harness.state.eta import Remaining
+from harness.state.on_disk import AtWork
+from harness.state.status import CellState, State, Survey
+
+# More trials than this, and those that are done are counted rather than listed.
+LISTED = 40
+
+AXES: dict[str, Callable[[CellState], str]] = {
+    "task": lambda found: found.trial.task,
+    "model": lambda found: found.trial.model,
+    "seed": lambda found: str(found.trial.seed),
+    "explainer": lambda found: found.cell.explainer,
+    "baseline": lambda found: found.cell.baseline or "none",
+    "explainer seed": lambda found: str(found.cell.explainer_seed),
+}
+
+
+def status_text(name: str, found: Survey, work: AtWork, left: Remaining | None) -> str:
+    """Sums, a line per trial, a table for every axis that varies, then what failed and why."""
+    counts = found.counts()
+    parts = [f"{counts[State.done]} of {sum(counts.values())} cells done"]
+    parts += [
+        f"{counts[state]} {state.value}" for state in State if state is not State.done and counts[state]
+    ]
+    lines = [f"Experiment {name}: {', '.join(parts)}"]
+    if found.pairs:
+        states = Counter(state for _, state in found.pairs)
+        lines.append(f"Pairs of models: {_pairs(states)}")
+    if work.jobs:
+        titles = sorted({claim.title for claim in work.claims.values() if claim})
+        lines.append(f"At work: {'1 job' if work.jobs == 1 else f'{work.jobs} jobs'}, at {_some(titles)}")
+    if left is not None:
+        lines.append(_time_left(left))
+    lines += ["", *_trials(found)]
+    for axis, of_cell in AXES.items():
+        if len({of_cell(cell) for cell in found.cells}) > 1:
+            lines += ["", *_table(axis, found.cells, of_cell)]
+    lines += [*_unscored(found.cells), *_failures(found)]
+    return "\n".join(lines)
+
+
+def counts_by(cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> dict[str, Counter[State]]:
+    """How many cells of each value of an axis are in each state, in the order of the cells."""
+    found: dict[str, Counter[State]] = {}
+    for cell in cells:
+        found.setdefault(of_cell(cell), Counter())[cell.state] += 1
+    return found
+
+
+def _table(axis: str, cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> list[str]:
+    rows = [[value, *_numbers(counts)] for value, counts in counts_by(cells, of_cell).items()]
+    return aligned([axis, "cells", *(state.value for state in State)], rows)
+
+
+def _numbers(counts: Counter[State]) -> list[str]:
+    return [str(sum(counts.values())), *(str(counts[state]) for state in State)]
+
+
+def _trials(found: Survey) -> list[str]:
+    """A line per trial; of many trials, only those that are not done."""
+    of_trial: dict[int, Counter[State]] = {id(trial): Counter() for trial in found.trials}
+    for cell in found.cells:
+        of_trial[id(cell.trial)][cell.state] += 1
+    failed = {id(trial) for trial, state in found.unstarted if state is State.failed}
+    rows, done = [], 0
+    for trial in found.trials:
+        counts = of_trial[id(trial)]
+        if (
+            len(found.trials) > LISTED
+            and counts[State.done] == sum(counts.values())
+            and id(trial) not in failed
+        ):
+            done += 1
+            continue
+        name = f"{trial.title} (failed as a whole)" if id(trial) in failed else trial.title
+        rows.append([name, *_numbers(counts), str(trial.refused)])
+    heading = ["trial", "cells", *(state.value for state in State), "left out"]
+    more = [f"and {done} trials of which every cell is done"] if done else []
+    return [*(aligned(heading, rows) if rows else []), *more]
+
+
+def _pairs(states: Counter[State]) -> str:
+    told = [f"{states[State.done]} of {sum(states.values())} done"]
+    return ", ".join([*told, *(f"{states[s]} {s.value}" for s in State if s is not State.done and states[s])])
+
+
+def _time_left(left: Remaining) -> str:
+    if not left.unknown:
+        return f"About {_duration(left.seconds)} left, training not counted"
+    cells = "1 cell" if left.unknown == 1 else f"{left.unknown} cells"
+    return (
+        f"More than {_duration(left.seconds)} left, not counting training and {cells} of models and methods "
+        "of which none is done yet"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} seconds"
+
+
+def _unscored(cells: Sequence[CellState]) -> list[str]:
+    """Explained cells that lack scores, by metric."""
+    lacking: dict[str, list[str]] = {}
+    for cell in cells:
+        for metric in cell.lacking:
+            lacking.setdefault(metric, []).append(f"{cell.trial.title} / {cell.cell.title}")
+    rows = [[metric, str(len(where)), where[0]] for metric, where in lacking.items()]
+    table = aligned(["explained, but without", "cells", "the first"], rows)
+    return ["", *table] if rows else []
+
+
+def _failures(found: Survey) -> list[str]:
+    """Each distinct sentence once, with where it happened."""
+    places: dict[str, list[str]] = {}
+    for entry in found.failures:
+        places.setdefault(entry.sentence, []).append(entry.title)
+    lines = []
+    for sentence, where in places.items():
+        lines += ["", f"failed: {_some(where)}", f"  {sentence}"]
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

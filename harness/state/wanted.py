@@ -1,0 +1,97 @@
+"""What an experiment wants on disk, told from its configuration and its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from omegaconf import DictConfig
+
+from harness.config.choice import EVERY_ABILITY
+from harness.config.compose import GROUPS
+from harness.config.keys import plain
+from harness.state.manifest import Basis, Manifest, cards, explained, keep, stamps
+from harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
+from harness.storage.store import Store
+from harness.trials.cells import scores_path
+from harness.trials.experiment import Experiment
+from harness.trials.pairs import pair_cells, pairs
+from harness.trials.plan import Trial, cells, failure_key, title
+from harness.trials.trial import cell_metrics, read_card, scored_on
+from metrics.subject import PairMetric
+
+
+def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
+    """What the experiment wants, which is also kept for `harness.state.manifest.recall`.
+
+    trials: those whose texts could be read.
+    """
+    store, named = experiment.store, stamps(_strings(experiment.configs))
+    # Looked at before anything is planned by them: what changes meanwhile is seen by the next who asks.
+    known = cards((trial.model_key for trial in trials), store)
+    of_trials = tuple(_planned_trials(experiment, trials))
+    done = explained(of_trials, store) if any(map(_compares_models, trials)) else ""
+    planned = Planned(of_trials, tuple(_planned_pairs(trials, store)))
+    if named is not None and len(trials) == len(experiment.configs):
+        keep(experiment.command, Manifest(experiment.name, store, planned), Basis(known, named, done))
+    return planned
+
+
+def _strings(configs: Iterable[DictConfig]) -> set[str]:
+    """All that might name a file: every text in what is built from the configurations."""
+    seen: set[str] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, str):
+            seen.add(value)
+        elif isinstance(value, (dict, list)):
+            for one in value.values() if isinstance(value, dict) else value:
+                walk(one)
+
+    for config in configs:
+        walk([plain(config[group]) for group in GROUPS])
+    return seen
+
+
+def _compares_models(trial: Trial) -> bool:
+    return any(isinstance(chosen.metric, PairMetric) for chosen in trial.choice.metrics)
+
+
+def _planned_trials(experiment: Experiment, trials: Sequence[Trial]) -> Iterator[PlannedTrial]:
+    store, loaded = experiment.store, {id(trial.config): trial for trial in trials}
+    for config in experiment.configs:
+        untrained = " untrained" if config.model.get("init_only") else ""
+        names = title(config), str(config.task.name), f"{config.model.name}{untrained}", int(config.seed)
+        trial = loaded.get(id(config))
+        key = trial.model_key if trial else None
+        of_trial, refused = ((), 0) if trial is None else _planned_cells(trial, store)
+        yield PlannedTrial(*names, failure_key(config), key, of_trial, refused)
+
+
+def _planned_cells(trial: Trial, store: Store) -> tuple[tuple[PlannedCell, ...], int]:
+    """Before its model is known, the trial is planned as if the model could do everything."""
+    card = read_card(trial, store) or {"weights": "unknown", "abilities": EVERY_ABILITY}
+    has = frozenset(card["abilities"])
+    every = cells(trial, card["weights"], has)
+    metrics = cell_metrics(trial, has)
+    parts = -(-len(trial.task.test) // int(trial.config.shard))
+    planned = tuple(
+        PlannedCell(
+            cell.key,
+            cell.method.explainer_name,
+            cell.method.baseline_name,
+            cell.explainer_seed,
+            tuple(scores_path(store, cell, chosen).name for chosen in scored_on(cell, metrics)),
+            parts,
+        )
+        for cell in every
+        if cell.refusal is None
+    )
+    return planned, len(every) - len(planned)
+
+
+def _planned_pairs(trials: Sequence[Trial], store: Store) -> Iterator[PlannedPair]:
+    for pair in pairs(trials, store):
+        wanted = tuple(cell.path.name for cell in pair_cells(pair, store))
+        if wanted:
+            yield PlannedPair(pair.key, pair.title, wanted)

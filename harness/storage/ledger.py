@@ -1,0 +1,56 @@
+"""The ledger of failures: what went wrong, where, with which traceback; an entry goes when it succeeds."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from harness.storage.store import Damaged, Store, StoreFull, read_json, write_json
+from tasks.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """title: what failed, in a few words. sentence: why. traceback: empty for bad input, which needs none."""
+
+    title: str
+    sentence: str
+    traceback: str
+
+
+@contextmanager
+def ledgered(store: Store, name: str, title: str, *, clear: bool = True) -> Iterator[None]:
+    """Run a block; if it fails, write that to the ledger under `name` and go on behind the block.
+
+    clear: take an earlier entry away when the block ends well. Raises StoreFull and Damaged, which concern
+    more than this block.
+    """
+    try:
+        yield
+    except (StoreFull, Damaged):
+        raise
+    except Exception as error:  # whatever went wrong with one cell, the others must still run
+        known = isinstance(error, InputError)
+        sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        log.info("%s failed: %s", title, sentence)
+        detail = "" if known else "".join(traceback.format_exception(error))
+        write_json(store.failure(name), asdict(Failure(title, sentence, detail)))
+    else:
+        if clear:
+            settle(store, name)
+
+
+def settle(store: Store, name: str) -> None:
+    """Forget a failure: what failed is done now."""
+    store.failure(name).unlink(missing_ok=True)
+
+
+def failure(store: Store, name: str) -> Failure | None:
+    """The ledger's entry of that name, if there is one."""
+    record = read_json(store.failure(name))
+    return None if record is None else Failure(**record)

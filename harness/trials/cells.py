@@ -1,0 +1,184 @@
+"""One cell: its shards explained, its explanations scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from explainers import averaging
+from explainers.baselines import Baseline
+from explainers.explanation import Explanation
+from explainers.protocol import Request
+from harness.config.choice import ChosenMetric, Method
+from harness.config.keys import key
+from harness.config.schema import Targets
+from harness.storage.store import Store, write_table
+from harness.trials.plan import Cell, Trial
+from harness.trials.records import read_checks, read_scores, to_table
+from metrics.dataset_consistency import pooled_activations
+from metrics.subject import CellMetric, Shard, Subject, gold, predicted
+from models.engine import Counters, Engine
+from models.protocol import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A trial with its model at hand. probabilities: (N, K) on the explained texts."""
+
+    trial: Trial
+    engine: Engine
+    weights: str
+    abilities: frozenset[str]
+    probabilities: NDArray[np.float64]
+    _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Model:
+        return self.engine.model
+
+    def parts(self) -> list[slice]:
+        """The shards of the explained texts."""
+        size, total = int(self.trial.config.shard), len(self.trial.task.test)
+        return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+    def activations(self) -> dict[str, NDArray[np.float32]]:
+        """Layer to (N, D) on the explained texts; asked once, because no explainer changes it."""
+        if not self._activations:
+            texts = [example.texts for example in self.trial.task.test]
+            self._activations.update(pooled_activations(self.engine, self.model.encode(texts)))
+        return self._activations
+
+    def fitted(self, baseline: Baseline) -> Baseline:
+        """A baseline of the trial, fitted to its training texts and the model; once for all that use it."""
+        if baseline not in self._fitted:
+            self._fitted[baseline] = baseline.fitted(self.engine, self.trial.task.train)
+        return self._fitted[baseline]
+
+    def targets(self) -> NDArray[np.bool_]:
+        """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
+        choice = self.trial.config.targets
+        test, task = self.trial.task.test, self.trial.task
+        if choice is Targets.all:
+            return np.ones(self.probabilities.shape, dtype=bool)
+        if choice is Targets.gold:
+            wanted = gold(test, len(task.labels))
+        else:
+            wanted = predicted(self.probabilities, multi_label=task.multi_label)
+        nothing = ~wanted.any(axis=1)
+        wanted[nothing, self.probabilities[nothing].argmax(axis=1)] = True
+        return wanted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredShards:
+    """A cell's explanations as metrics walk them; each walk reads the files anew."""
+
+    folder: Path
+    loaded: Loaded
+
+    def __iter__(self) -> Iterator[Shard]:
+        task = self.loaded.trial.task
+        for number, part in enumerate(self.loaded.parts()):
+            examples = task.test[part]
+            path = explanations_path(self.folder, number)
+            ids = [example.id for example in examples]
+            scores, costs = read_scores(path, ids, len(task.labels))
+            encodings = self.loaded.model.encode([example.texts for example in examples])
+            content = np.zeros((len(examples), scores.shape[2]), dtype=bool)
+            for row, encoding in enumerate(encodings):
+                content[row, : len(encoding)] = encoding.content
+            probabilities = self.loaded.probabilities[part]
+            checks = partial(read_checks, path, ids, len(task.labels))
+            yield Shard(examples, encodings, probabilities, scores, content, costs, checks)
+
+
+def explanations_path(folder: Path, number: int) -> Path:
+    """Where a shard's explanations lie."""
+    return folder / "explanations" / f"part-{number:05d}.parquet"
+
+
+def seconds_path(folder: Path, number: int) -> Path:
+    """Where a shard's wall times lie."""
+    return folder / "seconds" / f"part-{number:05d}.parquet"
+
+
+def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:
+    """Leave one shard's explanations on disk; returns the reliability and the rows of each."""
+    folder, part = store.cell(cell.key), loaded.parts()[number]
+    examples, wanted = loaded.trial.task.test[part], loaded.targets()[part]
+    baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
+    encodings = loaded.model.encode([example.texts for example in examples])
+    draws = _draws(cell, loaded)
+    requests = [
+        Request(example, encoding, np.flatnonzero(row), draws)
+        for example, encoding, row in zip(examples, encodings, wanted, strict=True)
+    ]
+    before = loaded.engine.counters.copy()
+    found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
+    spent = loaded.engine.counters.since(before)
+    write_table(seconds_path(folder, number), _seconds(found, spent))
+    write_table(explanations_path(folder, number), to_table(one for records in found for one in records))
+    return [(one.reliability, one.cost.forward_rows) for records in found for one in records]
+
+
+def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
+    """Leave one metric's long table of the cell on disk."""
+    assert isinstance(chosen.metric, CellMetric)
+    subject = Subject(
+        shards=StoredShards(store.cell(cell.key), loaded),
+        labels=loaded.trial.task.labels,
+        multi_label=loaded.trial.task.multi_label,
+        engine=loaded.engine,
+        removal=loaded.fitted(chosen.removal),
+        seed=cell.explainer_seed,
+        activations=loaded.activations,
+        explain=partial(_explain_again, cell.method, loaded),
+        draws=_draws(cell, loaded),
+    )
+    write_table(scores_path(store, cell, chosen), chosen.metric.score(subject))
+
+
+def _draws(cell: Cell, loaded: Loaded) -> int:
+    """The seed of the requests.
+
+    Each model has draws of its own: two models' random explanations must not agree by construction. They go
+    by its name: a weight that differs in its last digit must not change all of them.
+    """
+    return int(key("draws", loaded.trial.model_key, cell.explainer_seed), 16)
+
+
+def _explain_again(
+    method: Method, loaded: Loaded, engine: Engine, requests: Sequence[Request]
+) -> list[list[Explanation]]:
+    """By the trial's model or, behind another engine, a changed one, to which the baseline is then fitted."""
+    baseline = method.baseline
+    if baseline is not None and engine is loaded.engine:
+        baseline = loaded.fitted(baseline)
+    elif baseline is not None:
+        baseline = baseline.fitted(engine, loaded.trial.task.train)
+    return averaging.explain(method.explainer, engine, requests, baseline)
+
+
+def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
+    """Where a metric's long table of a cell lies."""
+    return store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"
+
+
+def _seconds(found: Sequence[Sequence[Explanation]], spent: Counters) -> pd.DataFrame:
+    """Wall seconds per text, all its targets together; of the shard, seconds in the model by text, and how
+    often memory ran out."""
+    return pd.DataFrame(
+        {
+            "example_id": [records[0].example_id for records in found],
+            "seconds": [records[0].cost.seconds for records in found],
+            "seconds_in_model": spent.seconds / max(len(found), 1),
+            "halvings": spent.halvings,
+        }
+    )

@@ -1,0 +1,89 @@
+"""An experiment: its trials, and running, planning and reporting them as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from harness.config.choice import Choice, choose
+from harness.config.compose import Sweep, configurations, sweep
+from harness.config.keys import canonical
+from harness.storage.ledger import ledgered, settle
+from harness.storage.store import Store, check_space
+from harness.trials.census import remember
+from harness.trials.explained import ExplainedTexts
+from harness.trials.job import threads
+from harness.trials.launch import launch
+from harness.trials.launchers import check_launcher
+from harness.trials.pairs import run_pairs
+from harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
+from harness.trials.progress import sweep_progress
+from harness.trials.trial import complete
+from tasks.example import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Experiment:
+    """command: the overrides as the user gave them. configs: one per trial, in order."""
+
+    command: tuple[str, ...]
+    sweep: Sweep
+    configs: tuple[DictConfig, ...]
+    store: Store
+
+    @property
+    def name(self) -> str:
+        return str(self.configs[0].name)
+
+
+def open_experiment(overrides: Sequence[str]) -> Experiment:
+    """Compose every trial. Raises InputError on anything that does not fit, before anything is computed."""
+    crossed = sweep(overrides)
+    configs = configurations(crossed)
+    choices: dict[str, Choice] = {}
+    for config in configs:
+        check_names(config)
+        choose(config, choices)
+    store = Store(configs[0].store)
+    store.experiment(configs[0].name)
+    return Experiment(tuple(overrides), crossed, tuple(configs), store)
+
+
+def load_trials(experiment: Experiment) -> list[Trial]:
+    """The trials whose texts can be read; the others are in the ledger."""
+    trials = []
+    tasks: dict[str, Task] = {}
+    known = Known()
+    for config in experiment.configs:
+        with ledgered(experiment.store, failure_key(config), title(config), clear=False):
+            source = canonical(config.task)
+            if source not in tasks:
+                tasks[source] = load_task(config)
+            trials.append(load_trial(config, tasks[source], known))
+    return trials
+
+
+def run(experiment: Experiment) -> list[Trial]:
+    """Do whatever is not on disk yet: trials first, through Hydra's launcher, then pairs of trials.
+
+    Raises StoreFull, and Damaged when a finished cell turned out not to be.
+    """
+    trials, store = load_trials(experiment), experiment.store
+    for trial in trials:
+        remember(trial, store)
+    if trials and not all(complete(trial, store) for trial in trials):
+        portions = range(max(trial.portions for trial in trials))
+        cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
+        check_launcher(experiment.sweep.trials()[0])
+        count = ExplainedTexts(trials, store)
+        with sweep_progress(f"experiment {experiment.name}", count.total, count):
+            launch([*experiment.sweep.arguments(), *cut])
+        check_space(store)
+    for trial in trials:
+        if complete(trial, store):
+            settle(store, failure_key(trial.config))
+    with threads(experiment.configs[0].engine.threads):
+        run_pairs(trials, store)
+    return trials

@@ -1,0 +1,205 @@
+"""One job: the model loaded once, then cell by cell explained shard by shard and scored.
+
+Jobs that share a store share the work: a shard, or a metric of a cell, that another job has claimed is left
+to it, and what is on disk already is not done again. So a job may be killed at any moment, or started twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from threadpoolctl import threadpool_limits
+
+from explainers.reliability import unreliable
+from harness.config.choice import ChosenMetric
+from harness.config.provenance import library_versions
+from harness.storage.claims import finish_all, held
+from harness.storage.entries import ledger_of, owner
+from harness.storage.ledger import ledgered, log, settle
+from harness.storage.store import Damaged, Store, check_space, present, write_json
+from harness.trials.cells import Loaded, explain_part, explanations_path, score, scores_path
+from harness.trials.plan import Cell, cells, failure_key, load_trial, title
+from harness.trials.progress import Progress, progress
+from harness.trials.trial import cell_metrics, complete, load_model, scored_on
+
+
+def run_job(config: DictConfig) -> None:
+    """Do what is not done yet of one trial, or of one portion of its shards; what fails goes to the ledger.
+
+    Raises StoreFull.
+    """
+    store = Store(config.store)
+    check_space(store)
+    # A trial that failed as a whole has failed in all of its cells, also for those of its portions that come
+    # when another has loaded its model and taken the failure out of the ledger.
+    only_failed = config.only_failed is not None and failure_key(config) not in config.only_failed
+    with threads(config.engine.threads), progress(title(config)) as where:
+        where.at("its model")
+        loaded = _open(config, store)
+        if loaded is not None:
+            metrics = cell_metrics(loaded.trial, loaded.abilities)
+            _Job(loaded, store, metrics, only_failed, where).run()
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Give every library that computes so many threads; sums in the same order leave the same bytes."""
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    with threadpool_limits(count):
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _open(config: DictConfig, store: Store) -> Loaded | None:
+    """The trial with its model; None when there is nothing to do, or it failed."""
+    with ledgered(store, failure_key(config), title(config)):
+        trial = load_trial(config)
+        if int(config.portion) < trial.portions and not complete(trial, store):
+            return load_model(trial, store)
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """metrics: of the trial. only_failed: cells that never failed are left alone. seen: explanations that are
+    known to be whole. said: reliability and rows of what this job explained, by cell. reopened: cells whose
+    files were found damaged."""
+
+    loaded: Loaded
+    store: Store
+    metrics: Sequence[ChosenMetric]
+    only_failed: bool
+    where: Progress
+    seen: set[tuple[str, int]] = field(default_factory=set)
+    said: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    reopened: set[str] = field(default_factory=set)
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards that are this job's to explain."""
+        config, total = self.loaded.trial.config, len(self.loaded.parts())
+        size = config.shards_per_job or total
+        return range(total)[int(config.portion) * size :][:size]
+
+    def run(self) -> None:
+        planned = self._planned()
+        self.where.total = len(planned) * self._texts()
+        finish_all(planned, self._advance)
+
+    def _planned(self) -> list[Cell]:
+        every = cells(self.loaded.trial, self.loaded.weights, self.loaded.abilities)
+        planned = {cell.key: cell for cell in every if cell.refusal is None}
+        if not self.only_failed:
+            return list(planned.values())
+        failed = {owner(entry, planned) for entry in ledger_of(self.store, planned)}
+        return [cell for key, cell in planned.items() if key in failed]
+
+    def _advance(self, cell: Cell) -> bool:
+        """Go on with a cell as far as possible; False if the rest waits for another job."""
+        self.where.at(cell.title, self._texts())
+        with ledgered(self.store, cell.key, self._title(cell), clear=False):
+            try:
+                return self._explain(cell) and self._score(cell)
+            except Damaged:
+                if cell.key in self.reopened:
+                    raise
+                self.reopened.add(cell.key)
+                return False
+        return True
+
+    def _explain(self, cell: Cell) -> bool:
+        """Whether the cell's explanations wait for no other job."""
+        waits = False
+        for number in self.shards:
+            if self._has(cell, number):
+                continue
+            with held(self.store, f"{cell.key}-{number:05d}", self._title(cell)) as ours:
+                if ours and not self._has(cell, number):
+                    said = explain_part(cell, self.loaded, self.store, number)
+                    self.said.setdefault(cell.key, []).extend(said)
+                    self._count(cell, number)
+                waits |= not ours
+        return not waits
+
+    def _score(self, cell: Cell) -> bool:
+        """Whether the cell's scores wait for no other job; without all explanations there are none."""
+        folder = self.store.cell(cell.key)
+        if not (folder / "cell.json").exists():
+            if any(not explanations_path(folder, at).exists() for at in range(len(self.loaded.parts()))):
+                return True
+            write_json(folder / "cell.json", _description(cell, self.loaded))
+            if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
+                log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
+        waits = False
+        for chosen in scored_on(cell, self.metrics):
+            path = scores_path(self.store, cell, chosen)
+            if path.exists():
+                continue
+            name, about = f"{cell.key}-{chosen.key}", f"{self._title(cell)} / {chosen.metric.name}"
+            self.where.at(f"{chosen.metric.name} of {cell.title}")
+            with held(self.store, name, about) as ours:
+                if ours and not path.exists():
+                    # One metric that fails must not cost the others.
+                    with ledgered(self.store, name, about):
+                        score(cell, chosen, self.loaded, self.store)
+                waits |= not ours
+        if not waits:
+            settle(self.store, cell.key)
+        return not waits
+
+    def _has(self, cell: Cell, number: int) -> bool:
+        if (cell.key, number) in self.seen:
+            return True
+        if not present(explanations_path(self.store.cell(cell.key), number)):
+            return False
+        self._count(cell, number)
+        return True
+
+    def _count(self, cell: Cell, number: int) -> None:
+        self.seen.add((cell.key, number))
+        part = self.loaded.parts()[number]
+        self.where.tick(part.stop - part.start)
+
+    def _texts(self) -> int:
+        """How many this job explains by every cell."""
+        return sum(
+            part.stop - part.start for part in self.loaded.parts()[self.shards.start : self.shards.stop]
+        )
+
+    def _title(self, cell: Cell) -> str:
+        return f"{self.loaded.trial.title} / {cell.title}"
+
+
+def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
+    """What cell.json says of where its numbers come from."""
+    config = loaded.trial.config
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict)
+    return {
+        "task": loaded.trial.task.name,
+        "model": loaded.trial.model_name,
+        "kind": loaded.trial.kind,
+        "seed": loaded.trial.seed,
+        "explainer": cell.method.explainer_name,
+        "baseline": cell.method.baseline_name,
+        "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
+        "explainer_seed": cell.explainer_seed,
+        "weights": loaded.weights,
+        "explained": loaded.trial.explained,
+        "device": config.engine.device,
+        "budget": loaded.engine.budget,
+        "versions": library_versions(),
+        "config": plain,
+    }

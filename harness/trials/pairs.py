@@ -1,0 +1,224 @@
+"""Metrics that compare two models of one architecture, after the trials are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from harness.config.choice import ChosenMetric
+from harness.config.keys import canonical, key
+from harness.storage.claims import finish_all, held
+from harness.storage.ledger import ledgered
+from harness.storage.store import Store, present, read_table, write_table
+from harness.trials.cells import Loaded, StoredShards
+from harness.trials.plan import Cell, Trial, cells, metric_refusal
+from harness.trials.trial import load_model, read_card
+from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+
+# Explainer, baseline and explainer seed.
+Named = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Two trials of one task and architecture.
+
+    metrics: those that look at the pair. pool: where they look at several pairs as one, all of them, of which
+    this is the first.
+    """
+
+    first: Trial
+    second: Trial
+    key: str
+    metrics: tuple[ChosenMetric, ...] = ()
+    pool: tuple[Pair, ...] = ()
+
+    @property
+    def members(self) -> tuple[Pair, ...]:
+        """The pairs of two trials that this stands for."""
+        return self.pool or (self,)
+
+    @property
+    def kind(self) -> str:
+        """Trained, untrained or mixed; a pool of several kinds stands with the trained."""
+        if self.pool:
+            kinds = {pair.kind for pair in self.pool}
+            return kinds.pop() if len(kinds) == 1 else "trained"
+        kinds = {self.first.kind, self.second.kind}
+        return kinds.pop() if len(kinds) == 1 else "mixed"
+
+    @property
+    def seeds(self) -> str:
+        return "pooled" if self.pool else f"{self.first.seed}-{self.second.seed}"
+
+    @property
+    def title(self) -> str:
+        also = f" and {len(self.pool) - 1} more pairs" if len(self.pool) > 1 else ""
+        return f"{self.first.title} against {self.second.title}{also}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairCell:
+    """One metric of one explainer on the members of a pair; path: where its long table lies or will lie."""
+
+    cells: tuple[tuple[Cell, Cell], ...]
+    chosen: ChosenMetric
+    path: Path
+
+    @property
+    def first(self) -> Cell:
+        return self.cells[0][0]
+
+
+def pairs(trials: Sequence[Trial], store: Store) -> list[Pair]:
+    """The pairs of comparable trials, and pools of them, that a chosen metric looks at."""
+    found: dict[str, Pair] = {}
+    pools: list[Pair] = []
+    for models in _architectures(trials, store):
+        for chosen in next(iter(models.values())).choice.metrics:
+            metric = chosen.metric
+            if not isinstance(metric, ModelPairMetric):
+                continue
+            of_kinds = [kind for kind in _kinds(models, metric) if kind]
+            if metric.pooled == "no":
+                for pair in (pair for kind in of_kinds for pair in kind):
+                    known = found.get(pair.key, pair)
+                    found[pair.key] = Pair(pair.first, pair.second, pair.key, (*known.metrics, chosen))
+            else:
+                together = of_kinds if metric.pooled == "kind" else [list(chain.from_iterable(of_kinds))]
+                pools += [_pool(members, chosen) for members in together if members]
+    return [*found.values(), *pools]
+
+
+def _architectures(trials: Sequence[Trial], store: Store) -> list[dict[str, Trial]]:
+    """Trials that can be compared with each other, by their model's name; those whose models are known."""
+    found: dict[str, dict[str, Trial]] = {}
+    for trial in trials:
+        card = read_card(trial, store)
+        if card is not None:
+            found.setdefault(_architecture(trial), {})[trial.key(card["weights"])] = trial
+    return list(found.values())
+
+
+def _kinds(models: dict[str, Trial], metric: ModelPairMetric) -> Iterator[list[Pair]]:
+    """The metric's pairs of trained models, of untrained ones, and of an untrained with a trained one."""
+    trained, untrained = (
+        [name for name, trial in models.items() if trial.kind == kind] for kind in ("trained", "untrained")
+    )
+    for firsts, seconds in ((trained, None), (untrained, None), (untrained, trained)):
+        others = firsts if seconds is None else seconds
+        chosen = metric.pairs(len(firsts), None if seconds is None else len(seconds))
+        names = [(firsts[i], others[j]) for i, j in chosen]
+        yield [Pair(models[one], models[other], key("pair", one, other)) for one, other in names]
+
+
+def _pool(members: Sequence[Pair], chosen: ChosenMetric) -> Pair:
+    first = members[0]
+    name = key("pool", chosen.key, *(pair.key for pair in members))
+    return Pair(first.first, first.second, name, (chosen,), tuple(members))
+
+
+def pair_cells(pair: Pair, store: Store) -> Iterator[PairCell]:
+    """The pair's metrics on every explainer whose cells of all its models are complete."""
+    done: dict[int, dict[Named, Cell]] = {}
+    has: dict[int, frozenset[str]] = {}
+    trials = {id(trial): trial for member in pair.members for trial in (member.first, member.second)}
+    for which, trial in trials.items():
+        done[which], has[which] = _done(trial, store)
+    for chosen in pair.metrics:
+        if any(metric_refusal(chosen, trial, has[which]) for which, trial in trials.items()):
+            continue
+        for name in done[id(pair.first)]:
+            if all(name in of_trial for of_trial in done.values()):
+                both = tuple((done[id(m.first)][name], done[id(m.second)][name]) for m in pair.members)
+                cell = key("pair cell", *(cell.key for two in both for cell in two))
+                path = store.pair(pair.key) / "scores" / f"{chosen.key}-{cell}.parquet"
+                yield PairCell(both, chosen, path)
+
+
+def _done(trial: Trial, store: Store) -> tuple[dict[Named, Cell], frozenset[str]]:
+    """A trial's complete cells by explainer, baseline and explainer seed, and its model's abilities."""
+    card = read_card(trial, store) or {"weights": "", "abilities": []}
+    has = frozenset(card["abilities"])
+    done = {
+        (cell.method.explainer_name, cell.method.baseline_name, cell.explainer_seed): cell
+        for cell in cells(trial, card["weights"], has)
+        if cell.refusal is None and (store.cell(cell.key) / "cell.json").exists()
+    }
+    return done, has
+
+
+def run_pairs(trials: Sequence[Trial], store: Store) -> None:
+    """Score every pair that is not scored yet; what fails goes to the ledger."""
+    waiting = [pair for pair in pairs(trials, store) if _missing(pair, store)]
+    with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
+
+        def advance(pair: Pair) -> bool:
+            with held(store, pair.key, pair.title) as ours:
+                if ours:
+                    with ledgered(store, pair.key, pair.title):
+                        _run_pair(pair, _missing(pair, store), store)
+                    bar.update()
+            return ours
+
+        finish_all(waiting, advance)
+
+
+def _missing(pair: Pair, store: Store) -> list[PairCell]:
+    return [cell for cell in pair_cells(pair, store) if not cell.path.exists()]
+
+
+def _run_pair(pair: Pair, todo: Sequence[PairCell], store: Store) -> None:
+    tables: list[list[pd.DataFrame]] = [[] for _ in todo]
+    for nth, member in enumerate(pair.members):
+        first, second = load_model(member.first, store), load_model(member.second, store)
+        ids, layers = _layer_distances(member, first, second, store)
+        for cell, of_members in zip(todo, tables, strict=True):
+            metric = cell.chosen.metric
+            assert isinstance(metric, ModelPairMetric)
+            near = dict(zip(ids, metric.activation_distance(layers).tolist(), strict=True))
+            stored = zip(cell.cells[nth], (first, second), strict=True)
+            shards = [StoredShards(store.cell(of_one.key), loaded) for of_one, loaded in stored]
+            table = metric.score_pair(shards[0], shards[1], near)
+            of_members.append(_named(table, member) if pair.pool else table)
+    for cell, of_members in zip(todo, tables, strict=True):
+        write_table(cell.path, pd.concat(of_members, ignore_index=True))
+
+
+def _named(table: pd.DataFrame, member: Pair) -> pd.DataFrame:
+    """A pool's units are a pair's texts, so the pair is part of their name."""
+    return table.assign(unit=f"{member.kind} {member.seeds}|" + table["unit"].astype(str))
+
+
+def _layer_distances(
+    pair: Pair, first: Loaded, second: Loaded, store: Store
+) -> tuple[list[str], LayerDistances]:
+    """The explained texts' ids and how far the two models are apart on them, from disk or asked now."""
+    path = store.pair(pair.key) / "layer_distances.parquet"
+    if not present(path):
+        test = pair.first.task.test
+        found = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
+        columns = {
+            f"{how} {name}": values[:, at]
+            for how, values in (("absolute", found.absolute), ("signed", found.signed))
+            for at, name in enumerate(found.names)
+        }
+        write_table(path, pd.DataFrame({"example_id": [example.id for example in test], **columns}))
+    table = read_table(path).to_pandas()
+    columns = [str(column) for column in table.columns]
+    names = [column.removeprefix("signed ") for column in columns if column.startswith("signed ")]
+    absolute, signed = (
+        table[[f"{how} {name}" for name in names]].to_numpy() for how in ("absolute", "signed")
+    )
+    return table["example_id"].tolist(), LayerDistances(tuple(names), absolute, signed)
+
+
+def _architecture(trial: Trial) -> str:
+    """What two trials must share: the texts, and the model but for being trained."""
+    model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
+    return canonical([trial.explained, trial.task.name, model])

@@ -1,0 +1,179 @@
+"""One trial as it stands on disk, and its model, trained or loaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.config.build import build
+from harness.config.choice import ChosenMetric
+from harness.storage.claims import once
+from harness.storage.store import (
+    Store,
+    present,
+    read_json,
+    read_table,
+    set_aside,
+    whole_or_full,
+    write_json,
+    write_table,
+)
+from harness.trials.cells import Loaded, scores_path
+from harness.trials.plan import Cell, Trial, cells, metric_refusal, remaking_refusal
+from metrics.subject import CellMetric, predicted
+from models.engine import Engine
+from models.protocol import Model, abilities
+from models.report import Quality, quality
+from models.saving import load, save, weights_hash
+from models.training import Trainable, encode_split, fit
+from tasks.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def complete(trial: Trial, store: Store) -> bool:
+    """Whether everything of the trial is on disk already, told without loading its model."""
+    card = read_card(trial, store)
+    if card is None or read_trial(trial, store) is None:
+        return False
+    has = frozenset(card["abilities"])
+    metrics = cell_metrics(trial, has)
+    return all(
+        (store.cell(cell.key) / "cell.json").exists()
+        and all(scores_path(store, cell, chosen).exists() for chosen in scored_on(cell, metrics))
+        for cell in cells(trial, card["weights"], has)
+        if cell.refusal is None
+    )
+
+
+def read_card(trial: Trial, store: Store) -> dict[str, Any] | None:
+    """Weights hash and abilities of the trial's model; None before it was first loaded."""
+    return read_json(store.model(trial.model_key) / "card.json")
+
+
+def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
+    """The stored record of a trial: sizes, quality, weights; None before its model was asked."""
+    card = read_card(trial, store)
+    return None if card is None else read_json(store.trial(trial.key(card["weights"])) / "trial.json")
+
+
+def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
+    """Those of its trial's `cell_metrics` that make sense for this cell."""
+    return [chosen for chosen in metrics if remaking_refusal(cell, chosen) is None]
+
+
+def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
+    """The chosen metrics that single cells of this trial can be scored on."""
+    return [
+        chosen
+        for chosen in trial.choice.metrics
+        if isinstance(chosen.metric, CellMetric) and metric_refusal(chosen, trial, has) is None
+    ]
+
+
+def load_model(trial: Trial, store: Store) -> Loaded:
+    """The trial's model, from the store or trained now, with its probabilities on the explained texts."""
+    model, weights = _ready_model(trial) or _trained_model(trial, store)
+    options = trial.config.engine
+    engine = Engine(model, device=options.device, budget=options.budget)
+    has = abilities(model)
+    card = {"weights": weights, "abilities": sorted(has)}
+    if read_card(trial, store) != card:
+        write_json(store.model(trial.model_key) / "card.json", card)
+    return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store))
+
+
+def _ready_model(trial: Trial) -> tuple[Model, str] | None:
+    """A model that the configuration hands over as it is, such as a user's black box; None for a spec.
+
+    Its `fingerprint` stands for its weights; a torch model without one is named by the weights themselves.
+    """
+    model = build(trial.config.model)
+    if not isinstance(model, Model):
+        return None
+    if tuple(model.labels) != trial.task.labels:
+        raise InputError(
+            f"model {trial.model_name!r} has the labels {', '.join(model.labels)}, but task "
+            f"{trial.task.name!r} has {', '.join(trial.task.labels)}; expected the same in the same order"
+        )
+    fingerprint = getattr(model, "fingerprint", None)
+    if fingerprint is not None:
+        return model, str(fingerprint)
+    if not hasattr(model, "network"):
+        raise InputError(
+            f"model {trial.model_name!r} has neither a `network` nor a `fingerprint`; give it a fingerprint "
+            "(any text that changes when the model does), because stored results are named by it"
+        )
+    return model, weights_hash(cast(Trainable, model))
+
+
+def _trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
+    folder, device = store.model(trial.model_key), trial.config.engine.device
+
+    def trained() -> bool:
+        return (folder / "training.json").exists()
+
+    def train() -> None:
+        model, report = fit(build(trial.config.model), trial.task, trial.seed, device)
+        with whole_or_full(folder):
+            save(model, folder)
+        write_json(folder / "training.json", {**report.record(), "seconds": report.seconds})
+
+    def ready() -> Trainable:
+        once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
+        return load(folder, device)
+
+    try:
+        model = ready()
+    except InputError as error:
+        # It was whole when it was written, so its files were harmed since. What is trained again is the same.
+        log.warning("%s", error)
+        set_aside(folder)
+        model = ready()
+    return model, weights_hash(model)
+
+
+def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> NDArray[np.float64]:
+    """Predictions on the explained texts, from disk or asked now."""
+    name = trial.key(weights)
+    folder = store.trial(name)
+    path = folder / "predictions.parquet"
+
+    def predict() -> None:
+        task = trial.task
+        split = encode_split(engine.model, task.test)
+        found = engine.probabilities(split.encodings)
+        ids = [example.id for example in task.test]
+        write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(found)}))
+        measured = quality(split.targets > 0, predicted(found, multi_label=task.multi_label), task.labels)
+        write_json(folder / "trial.json", _record(trial, weights, measured))
+
+    def predicted_already() -> bool:
+        return present(path) and (folder / "trial.json").exists()
+
+    once(store, f"trial-{name}", f"predictions of {trial.title}", predicted_already, predict)
+    return np.stack(read_table(path)["probabilities"].to_pylist())
+
+
+def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
+    """What trial.json says of the model on these texts."""
+    return {
+        "task": trial.task.name,
+        "labels": list(trial.task.labels),
+        "sizes": {name: len(getattr(trial.task, name)) for name in ("train", "dev", "test")},
+        "explained": trial.explained,
+        "model": trial.model_name,
+        "kind": trial.kind,
+        "seed": trial.seed,
+        "weights": weights,
+        "accuracy": measured.accuracy,
+        "macro_f1": measured.macro_f1,
+        "micro_f1": measured.micro_f1,
+        "label_accuracy": measured.label_accuracy,
+        "f1": measured.f1,
+    }

@@ -1,0 +1,195 @@
+"""What in a store is of no use to anybody, or not to given experiments; and taking it away."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from harness.state.on_disk import read_disk
+from harness.state.status import Planned, State, survey
+from harness.storage import claims
+from harness.storage.entries import ledger_of, owner
+from harness.storage.store import Store
+from harness.upkeep.recorded import Records, parsed, records
+from harness.upkeep.used import Used
+from tasks.errors import InputError
+
+# What a killed job was writing is garbage after so long; a job that still writes it has died or hangs.
+LEFT_OVER_SECONDS = 24 * 3600.0
+# Files and folders under construction: .NAME.UNIQUE.part, and .KEY.UNIQUE of models.
+UNDER_CONSTRUCTION = re.compile(r"\..+\.part|\.[0-9a-f]{20}\..+")
+# So many names are shown of those that go for one reason.
+LISTED = 10
+KINDS = ("models", "trials", "cells", "pairs")
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """One file or folder that can go, why, and its bytes."""
+
+    path: Path
+    why: str
+    size: int
+
+
+def garbage(store: Store, planned: Planned | None = None) -> Iterator[Garbage]:
+    """What nobody can ever use; of `planned`, also the failures of cells that are done by now."""
+    gone: set[Path] = set()
+    for path, why in [*_by_name(store), *_dead_claims(store), *_outdated(store), *_overcome(store, planned)]:
+        if path not in gone and not gone.intersection(path.parents):
+            gone.add(path)
+            yield Garbage(path, why, _size(path))
+
+
+def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
+    """Models, trials, cells, pairs and failures that none of these experiments has to do with.
+
+    Raises InputError while jobs are at work in the store: theirs may be what nobody here uses.
+    """
+    busy = [path for path in _claims(store) if claims.alive(path, claims.read(path))]
+    if busy:
+        raise InputError(
+            f"jobs are at work in {str(store.root)!r} ({len(busy)} claims); wait until they are done, or "
+            "leave out --unused-by"
+        )
+    for kind in KINDS:
+        for folder in _folders(store, kind):
+            if not any(folder.name in one.folders[kind] or one.may_use(kind, folder) for one in by):
+                yield Garbage(folder, "not used by the experiments given", _size(folder))
+    ledger = {key for one in by for key in one.ledger}
+    for path in _files(store.root / "ledger"):
+        if owner(path.stem, ledger) is None:
+            yield Garbage(path, "not used by the experiments given", _size(path))
+
+
+def remove(store: Store, found: Sequence[Garbage]) -> int:
+    """Take it away; returns the bytes. What is in a folder that is a link to elsewhere stays."""
+    freed = 0
+    root = store.root.resolve()
+    for one in found:
+        if one.path.is_symlink() or not one.path.parent.resolve().is_relative_to(root):
+            continue
+        # A folder is whole or absent, so it loses its name before its content.
+        gone = one.path.with_name(f".{one.path.name}.{uuid4().hex}.part")
+        with suppress(FileNotFoundError):  # another job was faster
+            one.path.rename(gone)
+            if gone.is_dir():
+                shutil.rmtree(gone)
+            else:
+                gone.unlink()
+            freed += one.size
+    return freed
+
+
+def _by_name(store: Store) -> Iterator[tuple[Path, str]]:
+    """What was set aside, and what killed jobs were writing."""
+    with tempfile.TemporaryFile(dir=store.root) as file:
+        # By the clock that stamps the files, which may be another machine's.
+        old = os.fstat(file.fileno()).st_mtime - LEFT_OVER_SECONDS
+    for path in _everything(store):
+        if path.suffix == ".damaged":
+            yield path, "damaged, and set aside"
+        elif UNDER_CONSTRUCTION.fullmatch(path.name):
+            with suppress(FileNotFoundError):  # its job has just finished it
+                if path.lstat().st_mtime < old:
+                    yield path, "left over from a job that was killed"
+
+
+def _everything(store: Store) -> Iterator[Path]:
+    """All files and folders below those of the store that are no links, and reached through none."""
+    for above, folders, files in os.walk(store.root):
+        place = Path(above)
+        folders[:] = [name for name in folders if not (place / name).is_symlink()]
+        if place != store.root:
+            yield from (path for name in [*folders, *files] if not (path := place / name).is_symlink())
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if not path.is_dir():
+        return path.lstat().st_size
+    return sum((Path(above) / name).lstat().st_size for above, _, files in os.walk(path) for name in files)
+
+
+def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
+    for path in _claims(store):
+        if not claims.alive(path, claims.read(path)):
+            yield path, "claim of a job that is dead"
+
+
+def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
+    """Trials and cells whose names nothing leads to any more, and the failures of such cells."""
+    known = records(store)
+    dead = [
+        path for kind in ("trials", "cells") for path in _folders(store, kind) if not _reached(path, known)
+    ]
+    yield from ((path, "its record leads to another name: of another version, or altered") for path in dead)
+    for name in ledger_of(store, {path.name for path in dead}):
+        yield store.failure(name), "failure of a cell of another version"
+
+
+def _reached(folder: Path, known: Records) -> bool:
+    """Whether a run may look for this; what cannot be told is taken to be of use."""
+    if folder.parent.name == "cells":
+        record = parsed(folder / "cell.json")
+        return record is None or known.fits_cell(record, folder.name) is not False
+    record = parsed(folder / "trial.json")
+    return record is None or known.fits_trial(record, folder.name) is not False
+
+
+def _overcome(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str]]:
+    if planned is None:
+        return
+    found = survey(planned, read_disk(store, planned))
+    done = {cell.cell.key for cell in found.cells if cell.state is State.done}
+    for name in ledger_of(store, done):
+        yield store.failure(name), "failure of a cell that is done by now"
+
+
+def _folders(store: Store, kind: str) -> list[Path]:
+    above = store.root / kind
+    if above.is_symlink() or not above.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(above.glob("[!.]*"))
+        if path.is_dir() and not path.is_symlink() and path.suffix != ".damaged"
+    ]
+
+
+def _claims(store: Store) -> list[Path]:
+    return _files(store.root / "claims")
+
+
+def _files(folder: Path) -> list[Path]:
+    if folder.is_symlink():
+        return []
+    return [path for path in sorted(folder.glob("[!.]*.json")) if not path.is_symlink()]
+
+
+def clean_text(store: Store, found: Sequence[Garbage], *, removed: bool) -> str:
+    """What goes, by reason, and the sum."""
+    lines: list[str] = []
+    for why in dict.fromkeys(one.why for one in found):
+        of_why = [one for one in found if one.why == why]
+        lines.append(f"{why}: {_sum(of_why)}")
+        lines += [f"  {one.path.relative_to(store.root)}" for one in of_why[:LISTED]]
+        if len(of_why) > LISTED:
+            lines.append(f"  and {len(of_why) - LISTED} more")
+    if not found:
+        return "Nothing to remove"
+    last = f"Removed {_sum(found)}" if removed else f"Nothing was removed; --yes removes {_sum(found)}"
+    return "\n".join([*lines, "", last])
+
+
+def _sum(found: Sequence[Garbage]) -> str:
+    size = sum(one.size for one in found) / 1e6
+    count = "1 file or folder" if len(found) == 1 else f"{len(found):,} files or folders"
+    return f"{count}, {size:,.1f} MB"

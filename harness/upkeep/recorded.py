@@ -1,0 +1,130 @@
+"""What the records in a store say, and the names that they should have by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config.choice import EVERY_ABILITY, choose
+from harness.config.keys import canonical, key
+from harness.storage.store import Store, intact
+from harness.trials.plan import Cell, Trial, cells
+from tasks.errors import InputError
+from tasks.example import Example, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Ids of the explained texts in their order, and how many classes there are."""
+
+    ids: Sequence[str]
+    classes: int
+
+
+def parsed(path: Path) -> dict[str, Any] | None:
+    """A JSON record as it is; None where it is none. Unlike the store's own reader it changes nothing."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a store, each read once. models: weights to the names of the models that have them."""
+
+    store: Store
+    models: dict[str, list[str]]
+    _cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
+    _texts: dict[str, Texts | None] = field(default_factory=dict)
+
+    def fits_cell(self, record: dict[str, Any], name: str) -> bool | None:
+        """Whether a cell of this record is called `name`; None if that cannot be told: its model is gone, or
+        its explainer is of a package that is not here.
+
+        If it is not, then no experiment will find it: another version of Assay made it, or it was altered.
+        """
+        try:
+            return self._traced(record["weights"], lambda *model: self._is_cell(record, name, *model))
+        except (InputError, KeyError, TypeError, OmegaConfBaseException):
+            return None
+
+    def fits_trial(self, record: dict[str, Any], name: str) -> bool | None:
+        """The same of a trial."""
+        return self._traced(
+            record["weights"],
+            lambda model, weights: key("trial", model, weights, record["explained"]) == name,
+        )
+
+    def _traced(self, weights: str, leads: Callable[[str, str], bool]) -> bool | None:
+        """leads: whether a model of a name and weights leads to the folder's name."""
+        models = self.models.get(weights)
+        if models is not None:
+            return any(leads(model, weights) for model in models)
+        others = ((model, own) for own, models in self.models.items() for model in models)
+        return False if any(leads(*other) for other in others) else None
+
+    def _is_cell(self, record: dict[str, Any], name: str, model: str, weights: str) -> bool:
+        config = record["config"]
+        cell = self._named(record, model, weights).get(name)
+        return (
+            cell is not None
+            and record["explainer"] == cell.method.explainer_name
+            and record["baseline"] == cell.method.baseline_name
+            and record["explainer_seed"] == cell.explainer_seed
+            and record["task"] == config["task"]["name"]
+            and record["model"] == config["model"]["name"]
+            and record["seed"] == config["seed"]
+        )
+
+    def texts(self, record: dict[str, Any]) -> Texts | None:
+        """What a cell of this record explains; None if the store does not say."""
+        weights, explained = record["weights"], record["explained"]
+        for name in [key("trial", model, weights, explained) for model in self.models.get(weights, [])]:
+            if name not in self._texts:
+                self._texts[name] = self._read_texts(self.store.trial(name))
+            if self._texts[name] is not None:
+                return self._texts[name]
+        return None
+
+    def _read_texts(self, folder: Path) -> Texts | None:
+        record, path = parsed(folder / "trial.json"), folder / "predictions.parquet"
+        if record is None or "labels" not in record or not intact(path):
+            return None
+        return Texts(
+            pq.read_table(path, columns=["example_id"])["example_id"].to_pylist(), len(record["labels"])
+        )
+
+    def _named(self, record: dict[str, Any], model: str, weights: str) -> dict[str, Cell]:
+        """Every cell, by name, of the trial that a record tells of."""
+        config, explained = OmegaConf.create(record["config"]), record["explained"]
+        assert isinstance(config, DictConfig)
+        source = canonical([config, model, weights, explained])
+        if source not in self._cells:
+            trial = Trial(config, _any_task(str(record["task"])), choose(config), model, explained)
+            self._cells[source] = {cell.key: cell for cell in cells(trial, weights, EVERY_ABILITY)}
+        return self._cells[source]
+
+
+def records(store: Store) -> Records:
+    """The records of a store, to be read."""
+    models: dict[str, list[str]] = {}
+    for path in sorted((store.root / "models").glob("*/card.json")):
+        card = parsed(path)
+        if card is not None and "weights" in card:
+            models.setdefault(str(card["weights"]), []).append(path.parent.name)
+    return Records(store, models)
+
+
+def _any_task(name: str) -> Task:
+    """A task in place of one that need not be loaded: names do not depend on its texts."""
+    examples = (Example("any", ("any",), (0,)),)
+    return Task(name, ("any",), examples, examples, examples)
