@@ -204,9 +204,8 @@ def _decided(
     known = ~(np.isnan(gold) | np.isnan(predicted))
     truth, answer = known & (gold == 1), known & (predicted == 1)
 
-    def counted(flags: NDArray[np.integer]) -> NDArray[np.float64]:
-        # Sums of whole numbers are exact, so here a matrix product is safe.
-        product = counts @ flags.reshape(len(flags), -1).astype(np.float64)
-        return product.reshape(len(counts), *flags.shape[1:])
-
-    return counted(2 * (truth & answer)), counted(truth.astype(np.int8) + answer)
+    flags = np.stack([2 * (truth & answer), truth.astype(np.int8) + answer], axis=1)
+    # Sums of whole numbers are exact, so here a matrix product is safe.
+    counted = counts @ flags.reshape(len(flags), -1).astype(np.float64)
+    twice_hits, either = np.moveaxis(counted.reshape(len(counts), *flags.shape[1:]), 1, 0)
+    return twice_hits, either

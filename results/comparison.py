@@ -140,7 +140,7 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     found: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]
-        value = float(np.mean([metric.summarise(parts, everything)[0] for parts in each]))
+        value = float(averaged([metric.summarise(parts, everything) for parts in each])[0])
         replicates, left_out = (unknown, unknown[:0]) if draws is None else draws(metric, each, value)
         found[method] = _Run(value, replicates, left_out, runs)
     return found
@@ -153,11 +153,16 @@ def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> _Draws:
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
         drawn, left_out = (
-            np.mean([metric.summarise(dict(parts), at) for parts in runs], axis=0) for at in (index, without)
+            averaged([metric.summarise(dict(parts), at) for parts in runs]) for at in (index, without)
         )
         return drawn, left_out
 
     return draws
+
+
+def averaged(runs: Sequence[Floats]) -> Floats:
+    """The mean over explainer seeds, of which there mostly is one."""
+    return runs[0] if len(runs) == 1 else np.mean(runs, axis=0)
 
 
 def paired_test(

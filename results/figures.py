@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from results.figure_cost import cost_against
 from results.figure_curves import curves
@@ -17,14 +18,14 @@ from results.spread import Spread, in_turn
 COST = "compute time"
 
 
-def drawings(results: Results, grids: Sequence[Grid], spread: Spread = in_turn) -> list[Drawing]:
+def drawings(results: Results, grids: Sequence[Grid], spread: Spread = in_turn) -> Iterator[Drawing]:
     """The overview, a figure per metric, masking curves, cost against quality; those that show something.
 
     grids: with all metrics. The overview and cost against quality have one metric per property only, so that
-    they can be read at a glance. spread: over what the figures are.
+    they can be read at a glance. spread: over what the figures are, which are begun at once.
     """
     if not grids:
-        return []
+        return iter(())
     cost = [metric.name for metric in results.metrics if metric.property == COST]
     names = {metric.name for metric in of_the_six(results.metrics)}
     main = [grid for grid in (restricted(grid, names) for grid in grids) if grid.columns]
@@ -37,4 +38,4 @@ def drawings(results: Results, grids: Sequence[Grid], spread: Spread = in_turn) 
     costs = spread([partial(cost_against, main, name, results.random) for name in cost[:1]])
     # Here and meanwhile, because all scores are too many to be sent to another process.
     of_scores = [curves(results, grids, metric.name) for metric in results.metrics]
-    return [drawing for drawing in (*points, *of_scores, *costs) if drawing is not None]
+    return (drawing for drawing in chain(points, of_scores, costs) if drawing is not None)

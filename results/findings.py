@@ -62,6 +62,7 @@ def findings(
     of_stability = spread([partial(stability_figure, stable, first)])
     of_agreement = spread([partial(agreement_figures, agreed)])
     ranks = rank_table(results, alpha=bootstrap.alpha)
+    of_slices = slice_grids(sliced, [restricted(grid, first) for grid in tables])
     return Findings(
         scores=scores,
         overall=overall_grids(scores, checks),
@@ -71,7 +72,7 @@ def findings(
         stability_figures=[drawn for drawn in of_stability if drawn is not None],
         ranks=ranks,
         slices=sliced,
-        slice_grids=slice_grids(sliced, [restricted(grid, first) for grid in tables]),
+        slice_grids=of_slices,
     )
 
 

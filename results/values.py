@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.subject import Metric
-from results.comparison import aligned
+from results.comparison import aligned, averaged
 from results.records import CellScores, Method
 from results.statistics import Floats
 
@@ -47,15 +47,16 @@ def values_on(
         parts = [aligned(cells[at], units) for at in alike]
         for places in by_width.values():
             index = np.concatenate([indices[place] for place in places])
-            ends = np.cumsum([len(indices[place]) for place in places])[:-1]
             for at, found in zip(alike, _of_each(metric, parts, index), strict=True):
-                for place, of_index in zip(places, np.split(found, ends), strict=True):
-                    values[at][place] = of_index
+                start = 0
+                for place in places:
+                    values[at][place] = found[start : start + len(indices[place])]
+                    start += len(indices[place])
     runs: dict[Method, list[list[Floats]]] = {}
     for cell, found in zip(cells, values, strict=True):
         runs.setdefault(cell.method, []).append(found)
     return {
-        method: [np.mean(of_index, axis=0) for of_index in zip(*found, strict=True)]
+        method: [averaged(of_index) for of_index in zip(*found, strict=True)]
         for method, found in runs.items()
     }
 
@@ -70,11 +71,11 @@ def _alike(cells: Sequence[CellScores]) -> list[list[int]]:
 
 
 def _of_each(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:
-    """The metric of each cell's parts (n units) on the index (B, k), (B,) each.
+    """The metric of each cell's parts (n, m) on the index (B, k) of its units, (B,) each.
 
-    So many cells are put one below the other and asked as one that resamples times units stay few: with few
-    of both a call costs far more than what it computes. Rank correlations differ from those asked alone by
-    the rounding of their sums.
+    cells: with parts of the same names and shapes. So many are put one below the other and asked as one that
+    resamples times units stay few. Rank correlations differ from those asked alone by the rounding of their
+    sums.
     """
     n = len(next(iter(cells[0].values()), ()))
     together = max(1, isqrt(MOST // max(1, len(index) * n)))
@@ -84,7 +85,7 @@ def _of_each(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index
         stacked = {name: np.concatenate([parts[name] for parts in block]) for name in block[0]}
         rows = index + n * np.arange(len(block))[:, None, None]
         of_block = metric.summarise(stacked, rows.reshape(-1, index.shape[1]))
-        found += np.split(of_block, len(block))
+        found += list(of_block.reshape(len(block), -1))
     return found
 
 

@@ -45,8 +45,10 @@ def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: 
     of_groups = by_group(results, bootstrap, spread)
     comparison = of_groups.comparison
     tables = split_grids(comparison, results.metrics, results.removal, checks)
-    figures = drawings(results, grids(comparison, results.metrics), spread)
+    # Begun here, and waited for at last.
+    drawing = drawings(results, grids(comparison, results.metrics), spread)
     found = findings(results, of_groups, tables, checks, bootstrap, spread)
+    figures = list(drawing)
     timing = timing_table(results.timings)
     text = plain(tables, bootstrap)
     labels = by_label(results, bootstrap)
@@ -64,9 +66,9 @@ def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: 
     if results.labels:
         files["labels.csv"] = csv(labels)
         files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
-    for drawing in (*figures, *found.figures):
-        files[f"figures/{drawing.name}.svg"] = drawing.svg
-        files[f"figures/{drawing.name}.png"] = drawing.png
+    for drawn in (*figures, *found.figures):
+        files[f"figures/{drawn.name}.svg"] = drawn.svg
+        files[f"figures/{drawn.name}.png"] = drawn.png
     for name, content in files.items():
         _write(folder / name, content)
     return Written(text, folder / "report.html")

@@ -169,13 +169,13 @@ def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> N
     if anew or read_json(folder / "report.json") != made_from:
         if not files:
             return
-        # Drawing is slow to import, and most commands draw nothing.
-        from results.statistics import Bootstrap
-        from results.write import write_results
-
         options = experiment.configs[0].report
-        bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
         with spread(worthwhile(len(files))) as spreading:
+            # Drawing is slow to import, and most commands draw nothing.
+            from results.statistics import Bootstrap
+            from results.write import write_results
+
+            bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
             results = collect(experiment, trials, files, spreading)
             write_results(results, folder, bootstrap, spreading)
         write_json(folder / "report.json", made_from)

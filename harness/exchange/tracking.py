@@ -15,13 +15,13 @@ import numpy as np
 from harness.config.keys import key
 from harness.exchange.trackers import TRACKERS, Run
 from harness.reporting.collect import score_files
-from harness.reporting.layouts import Layout
-from harness.reporting.score_files import ScoreFile
+from harness.reporting.score_files import ScoreFile, read_scores
 from harness.storage.store import read_json, read_table, write_json
 from harness.trials.experiment import Experiment
 from harness.trials.plan import Trial
 from metrics.subject import Metric
 from results.comparison import estimate
+from results.spread import in_turn
 from results.statistics import Bootstrap
 from tasks.errors import InputError
 
@@ -74,7 +74,6 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
     chosen = {one.metric.name: one.metric for trial in trials for one in trial.choice.metrics}
     files: dict[str, list[ScoreFile]] = {}
-    layouts: dict[bytes, Layout] = {}
     for file in score_files(trials, experiment.store):
         files.setdefault(key("tracked", experiment.name, _content(file)), []).append(file)
     return [
@@ -82,7 +81,7 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
             id=name,
             title=_title(of_run[0]),
             parameters={**_axes(of_run[0]), **_settings(of_run[0])},
-            metrics={**_scores(of_run, chosen, bootstrap, layouts), **_seconds(of_run[0])},
+            metrics={**_scores(of_run, chosen, bootstrap), **_seconds(of_run[0])},
         )
         for name, of_run in files.items()
     ]
@@ -131,12 +130,11 @@ def _scores(
     files: Sequence[ScoreFile],
     chosen: Mapping[str, Metric],
     bootstrap: Bootstrap,
-    layouts: dict[bytes, Layout],
 ) -> dict[str, float]:
     found: dict[str, float] = {}
-    for file in files:
-        metric = chosen[file.metric]
-        ((of, _),) = estimate([file.read(layouts)], metric, bootstrap).values()
+    for scores in read_scores(files, in_turn):
+        metric = chosen[scores.metric]
+        ((of, _),) = estimate([scores], metric, bootstrap).values()
         around = of.interval(bootstrap.level)
         low, high = np.clip([around.low, around.high], *metric.bounds).tolist()
         found |= {metric.name: of.value, f"{metric.name}/low": low, f"{metric.name}/high": high}

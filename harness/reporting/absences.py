@@ -52,19 +52,21 @@ def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
     return [_failed(entry, names) for entry, names in found if entry is not None]
 
 
-def refusals(trials: Sequence[Trial], store: Store) -> list[Absence]:
-    """Cells and metrics that make no sense, once per task and model."""
-    sizes = Counter(map(group_of, trials))
-    return list(dict.fromkeys(absence for trial in trials for absence in _refused(trial, sizes, store)))
+def refusals(known: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Absence]:
+    """Cells and metrics that make no sense, once per task and model. known: by `known_cells`, per trial."""
+    sizes = Counter(group_of(trial) for trial, _ in known)
+    return list(dict.fromkeys(absence for of_trial in known for absence in _refused(*of_trial, sizes, store)))
 
 
 def _failed(entry: Failure, names: Sequence[str]) -> Absence:
     return Absence(entry.sentence, *names, failed=True, detail=entry.traceback)
 
 
-def _refused(trial: Trial, sizes: Mapping[Group, int], store: Store) -> Iterator[Absence]:
+def _refused(
+    trial: Trial, cells: Sequence[Cell], sizes: Mapping[Group, int], store: Store
+) -> Iterator[Absence]:
     group = group_of(trial)
-    for cell in known_cells(trial, store):
+    for cell in cells:
         explainer, baseline = cell.method.explainer_name, cell.method.baseline_name
         if cell.refusal:
             yield Absence(cell.refusal, *group, explainer=explainer, baseline=baseline)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from harness.config.choice import choose
 from harness.config.keys import key
@@ -46,7 +49,8 @@ def collect(
     """Everything known about the experiment's trials. files: by `score_files`, if at hand. spread: over what
     they are read."""
     config, store = experiment.configs[0], experiment.store
-    done = [(trial, _done(trial, store)) for trial in trials]
+    known = [(trial, known_cells(trial, store)) for trial in trials]
+    done = [(trial, _done(cells, store)) for trial, cells in known]
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
@@ -57,7 +61,7 @@ def collect(
         command=shlex.join(["assay", "run", *experiment.command]),
         versions=library_versions(),
         tasks=list(dict.fromkeys(map(_size, trials))),
-        absences=[*failures(experiment, trials), *refusals(trials, store)],
+        absences=[*failures(experiment, trials), *refusals(known, store)],
         timings=_timings(done, store, spread),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(_texts(trials, store, int(config.report.texts))),
@@ -101,8 +105,8 @@ def _method(cell: Cell) -> Method:
     return Method(cell.method.explainer_name, cell.method.baseline_name)
 
 
-def _done(trial: Trial, store: Store) -> list[Cell]:
-    return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
+def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
+    return [cell for cell in cells if (store.cell(cell.key) / "cell.json").exists()]
 
 
 def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: Spread) -> list[Timing]:
@@ -167,23 +171,25 @@ def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
     path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
     probabilities = np.stack(read_table(path)["probabilities"].to_pylist()[:wanted])
     decided = predicted(probabilities, multi_label=trial.task.multi_label)
-    tables = [
-        (_method(cell), read_table(explanations_path(store.cell(cell.key), 0)).to_pandas())
-        for cell in _done(trial, store)
+    ids = {example.id for example in trial.task.test[: len(probabilities)]}
+    explained = [
+        (_method(cell), _only(ids, explanations_path(store.cell(cell.key), 0)))
+        for cell in _done(known_cells(trial, store), store)
         if cell.explainer_seed == trial.config.explainer_seeds[0]
     ]
     labels = trial.task.labels
     for row, example in enumerate(trial.task.test[: len(probabilities)]):
         targets = np.flatnonzero(decided[row])
         targets = targets if len(targets) else probabilities[row].argmax(keepdims=True)
-        shown, place = [], None
-        for method, table in tables:
-            here = table[(table["example_id"] == example.id) & table["target"].isin(targets)]
-            for _, place in here.iterrows():
-                scores = np.asarray(place["scores"], np.float32)
-                shown.append(ShownScores(method, labels[place["target"]], scores))
-        if place is None:
+        here = [
+            (method, one)
+            for method, rows in explained
+            for one in rows
+            if one["example_id"] == example.id and one["target"] in targets
+        ]
+        if not here:
             continue
+        _, place = here[-1]
         yield ShownText(
             id=example.id,
             group=group_of(trial),
@@ -194,7 +200,10 @@ def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
             offsets=np.stack([place["starts"], place["ends"]], axis=1),
             segments=np.asarray(place["segments"]),
             content=np.asarray(place["word_ids"]) >= 0,
-            explanations=shown,
+            explanations=[
+                ShownScores(method, labels[one["target"]], np.asarray(one["scores"], np.float32))
+                for method, one in here
+            ],
             rationales=[
                 span
                 for rationale in example.rationales
@@ -202,3 +211,9 @@ def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
                 for span in rationale.spans
             ],
         )
+
+
+def _only(ids: Collection[str], explanations: Path) -> list[dict[str, Any]]:
+    """The explanations of these texts."""
+    table = read_table(explanations)
+    return table.filter(pa.array([name in ids for name in table["example_id"].to_pylist()])).to_pylist()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.reporting.layouts import Layout, layout_of
 from harness.storage.store import read_table
@@ -19,8 +21,10 @@ from results.spread import Spread
 # Files that a call reads: enough that starting it costs nothing, few enough that all processes have some.
 AT_ONCE = 500
 
-Item = TypeVar("Item")
+PART = re.compile(r"part-.*\.parquet")
+
 Found = TypeVar("Found")
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,6 @@ class ScoreFile:
     seed: str
     explainer_seed: int
 
-    def read(self, layouts: dict[bytes, Layout]) -> CellScores:
-        """layouts: of tables read before, to which a new one is added."""
-        table = read_table(self.path)
-        layout = layout_of(table, layouts)
-        return CellScores(
-            self.group,
-            self.method,
-            self.metric,
-            self.seed,
-            layout.units,
-            layout.wide(table["value"].to_numpy()),
-            self.explainer_seed,
-            layout.targets,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class SecondsFolder:
@@ -59,34 +48,57 @@ class SecondsFolder:
     method: Method
     seed: str
 
-    def read(self) -> Timing:
-        parts = [read_table(file) for file in sorted(self.path.glob("part-*.parquet"))]
-        seconds = np.concatenate([part["seconds"].to_numpy() for part in parts])
-        low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
-        return Timing(self.group, self.method, self.seed, len(seconds), median, low, high)
-
 
 def read_scores(files: Sequence[ScoreFile], spread: Spread) -> list[CellScores]:
     """The scores of all files, in their order."""
-    return _read(_scores, files, spread)
+    return [
+        CellScores(
+            file.group,
+            file.method,
+            file.metric,
+            file.seed,
+            layout.units,
+            layout.wide(values),
+            file.explainer_seed,
+            layout.targets,
+        )
+        for file, (layout, values) in zip(files, _read(_scores, files, spread), strict=True)
+    ]
 
 
 def read_seconds(folders: Sequence[SecondsFolder], spread: Spread) -> list[Timing]:
     """The timings of all cells, in their order."""
-    return _read(_timings, folders, spread)
+    found = _read(_quartiles, folders, spread)
+    return [
+        Timing(folder.group, folder.method, folder.seed, *of)
+        for folder, of in zip(folders, found, strict=True)
+    ]
 
 
 def _read(
-    read: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], spread: Spread
-) -> list[Found]:
-    parts = [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
-    return list(chain.from_iterable(spread([partial(read, part) for part in parts])))
+    read: Callable[[Sequence[str]], list[Found]],
+    items: Sequence[ScoreFile] | Sequence[SecondsFolder],
+    spread: Spread,
+) -> Iterator[Found]:
+    """Only paths are sent to a process, and only what it read comes back: what is known here stays here."""
+    paths = [str(item.path) for item in items]
+    parts = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
+    return chain.from_iterable(spread([partial(read, part) for part in parts]))
 
 
-def _scores(files: Sequence[ScoreFile]) -> list[CellScores]:
+def _scores(paths: Sequence[str]) -> list[tuple[Layout, Values]]:
+    """Of each file the layout, which many share, and the values of its rows."""
     layouts: dict[bytes, Layout] = {}
-    return [file.read(layouts) for file in files]
+    tables = (read_table(Path(path)) for path in paths)
+    return [(layout_of(table, layouts), table["value"].to_numpy()) for table in tables]
 
 
-def _timings(folders: Sequence[SecondsFolder]) -> list[Timing]:
-    return [folder.read() for folder in folders]
+def _quartiles(paths: Sequence[str]) -> list[tuple[int, float, float, float]]:
+    """Of each folder how many texts it has, and the median and the quartiles of their seconds."""
+    found = []
+    for path in paths:
+        files = sorted(file for file in Path(path).iterdir() if PART.fullmatch(file.name))
+        parts = [read_table(file)["seconds"].to_numpy() for file in files]
+        low, median, high = np.quantile(np.concatenate(parts), [0.25, 0.5, 0.75]).tolist()
+        found.append((sum(map(len, parts)), median, low, high))
+    return found

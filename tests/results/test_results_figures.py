@@ -36,7 +36,7 @@ def tables(results: Results) -> list[Grid]:
 
 def draw(results: Results) -> dict[str, Drawing]:
     """Every figure by its name."""
-    found = drawings(results, tables(results))
+    found = list(drawings(results, tables(results)))
     assert len({drawing.name for drawing in found}) == len(found)
     return {drawing.name: drawing for drawing in found}
 
@@ -134,7 +134,7 @@ def test_nan_is_left_out() -> None:
 
 
 def test_nothing_to_draw() -> None:
-    assert drawings(Results("empty", (), ()), []) == []
+    assert list(drawings(Results("empty", (), ()), [])) == []
 
 
 def test_curves_are_the_mean_over_seeds() -> None:

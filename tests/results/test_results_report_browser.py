@@ -77,7 +77,7 @@ def html() -> str:
     bootstrap = Bootstrap(n=40)
     of_groups = by_group(results, bootstrap)
     tables = split_grids(of_groups.comparison, results.metrics)
-    figures = drawings(results, grids(of_groups.comparison, results.metrics))
+    figures = list(drawings(results, grids(of_groups.comparison, results.metrics)))
     found = findings(results, of_groups, tables, {}, bootstrap)
     return page(results, tables, figures, timing_table(results.timings), bootstrap, found=found)
 
