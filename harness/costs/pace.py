@@ -9,8 +9,10 @@ from harness.costs.speeds import Rate
 
 # Work is done again on so many times as much, as long as its time allows.
 GROWTH = 4
-# A first run that takes so many times the time it is given is not run again.
+# A first run that takes so many times the time it is given is not run again, unless it took no more seconds
+# than imports do.
 PATIENCE = 5
+IMPORTING = 3.0
 
 # Does the work for so many texts; returns its units and its seconds.
 Run = Callable[[int], tuple[float, float]]
@@ -36,7 +38,7 @@ def grow(run: Run, most: int, seconds: float, start: int = 1) -> Measured:
     """
     size, began = min(start, most), time.perf_counter()
     first = run(size)
-    if time.perf_counter() - began > PATIENCE * seconds:
+    if time.perf_counter() - began > max(PATIENCE * seconds, IMPORTING):
         return [first]
     found: Measured = []
     began = time.perf_counter()
