@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EVERY_SECONDS = 0.005
 BAR, QUICK_BAR = 0.05, 0.50
 TEXTS = {"cnn": 200, "minilm": 60}
-QUICK_TEXTS = 20
+QUICK_TEXTS = 60
 INSIDE = "model"
 # The first that fits: a part of the path of the innermost file of ours, and of any function on the stack.
 PHASES = (
