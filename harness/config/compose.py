@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from itertools import product
@@ -112,8 +112,7 @@ def _is_value(override: Override) -> bool:
 
 def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
     """A copy with values set as Hydra sets them."""
-    # Twice as fast as deepcopy, for experiments of thousands of trials.
-    copy: DictConfig = pickle.loads(pickle.dumps(config))
+    copy = deepcopy(config)
     for override in values:
         OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
     return copy

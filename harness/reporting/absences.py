@@ -63,10 +63,10 @@ def _failed(entry: Failure, names: Sequence[str]) -> Absence:
 
 
 def _refused(
-    trial: Trial, cells: Sequence[Cell], sizes: Mapping[Group, int], store: Store
+    trial: Trial, known: Sequence[Cell], sizes: Mapping[Group, int], store: Store
 ) -> Iterator[Absence]:
     group = group_of(trial)
-    for cell in cells:
+    for cell in known:
         explainer, baseline = cell.method.explainer_name, cell.method.baseline_name
         if cell.refusal:
             yield Absence(cell.refusal, *group, explainer=explainer, baseline=baseline)
