@@ -20,7 +20,8 @@ from typing import Any
 from harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
 from harness.storage.store import Store, StoreFull, read_json, write_json
 
-ROOT = Path(__file__).parents[1]
+# The folder with conf/ and the floors.
+ROOT = Path(__file__).parents[2]
 # The code that decides what is planned and how it is called.
 CODE = ("tasks", "models", "explainers", "metrics", "harness")
 # Where an experiment is kept that says nothing else (harness.config.schema).
