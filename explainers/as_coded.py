@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.gradients import Aggregation, aggregate, check_aggregation, explain_texts
-from explainers.protocol import Explainer, Request, Traits
-from models.engine import Engine
-from models.seeding import seeded
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.gradients import Aggregation, aggregate, check_aggregation, explain_texts
+from assay.explainers.protocol import Explainer, Request, Traits
+from assay.models.engine import Engine
+from assay.models.seeding import seeded
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

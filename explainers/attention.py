@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.one_pass import one_pass, text_paths
-from explainers.protocol import Request, Traits, insist
-from models.engine import AttentionBatch, Engine
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.one_pass import one_pass, text_paths
+from assay.explainers.protocol import Request, Traits, insist
+from assay.models.engine import AttentionBatch, Engine
 
 _NEEDS = frozenset({"open_layers"})
 

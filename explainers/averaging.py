@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Explainer, Request
-from models.engine import Engine
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.protocol import Explainer, Request
+from assay.models.engine import Engine
+from assay.tasks.randomness import generator
 
 
 def explain(

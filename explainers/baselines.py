@@ -4,9 +4,9 @@ Every baseline keeps special tokens ([CLS], [SEP]) as they are. Tokens that stay
 under `Delete`, where those behind a deleted token move up. The attention mask covers every token of a row,
 replaced ones included, so a replaced token is read, not skipped.
 
-Baselines made from training texts are in `explainers.sampled_baselines`. Some mean something else for every
-target or are several baselines whose explanations are averaged: `explainers.averaging` takes those apart, so
-explainers only ever see plain ones.
+Baselines made from training texts are in `assay.explainers.sampled_baselines`. Some mean something else for
+every target or are several baselines whose explanations are averaged: `assay.explainers.averaging` takes
+those apart, so explainers only ever see plain ones.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import Model
-from models.rows import Rows
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 NOTHING: frozenset[str] = frozenset()
 EMBEDDINGS = frozenset({"embeddings"})

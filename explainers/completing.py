@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost
-from explainers.points import AtPoints, at_points, directional
-from explainers.protocol import Request
-from models.engine import Engine, Path
+from assay.explainers.explanation import Cost
+from assay.explainers.points import AtPoints, at_points, directional
+from assay.explainers.protocol import Request
+from assay.models.engine import Engine, Path
 
 # With fewer points a small gap is often chance.
 FIRST_LEVEL = 3

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.protocol import Explainer, Request, Traits, explanation
-from models.alignment import gold_mask
-from models.engine import Engine
-from models.protocol import Model
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.models.alignment import gold_mask
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.one_pass import one_pass
-from explainers.protocol import Request, Traits, insist
-from models.contrast import PRODUCTS, Contrast
-from models.engine import Engine, Path, PropagationBatch
-from models.rows import full_rows
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.one_pass import one_pass
+from assay.explainers.protocol import Request, Traits, insist
+from assay.models.contrast import PRODUCTS, Contrast
+from assay.models.engine import Engine, Path, PropagationBatch
+from assay.models.rows import full_rows
+from assay.tasks.errors import InputError
 
 Products = Literal["refuse", "shapley"]
 
@@ -26,7 +26,7 @@ _HERE = np.ones(1)
 
 @dataclass(frozen=True, slots=True)
 class DeepLift:
-    """Difference to the baseline x multipliers of the target logit, by the rules of models.contrast.
+    """Difference to the baseline x multipliers of the target logit, by the rules of assay.models.contrast.
 
     Signed; the scores sum to f(x) - f(baseline) exactly, which is checked for every text.
     layer: whose difference is attributed; "embedding" is what the first layer reads. products: what to do

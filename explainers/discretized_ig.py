@@ -9,13 +9,13 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.points import along, check_reference, pools, records_along, reference
-from explainers.protocol import Request, Traits
-from models.engine import Engine, Path
-from models.rows import Rows, full_rows
-from tasks.errors import InputError, did_you_mean
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.points import along, check_reference, pools, records_along, reference
+from assay.explainers.protocol import Request, Traits
+from assay.models.engine import Engine, Path
+from assay.models.rows import Rows, full_rows
+from assay.tasks.errors import InputError, did_you_mean
 
 Strategy = Literal["greedy", "maxcount"]
 

@@ -9,15 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.points import at_points, check_reference, directional, pools, reference
-from explainers.protocol import Request, Traits, explanations
-from models.engine import Engine, Path
-from models.paths import Noise
-from models.rows import full_rows
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.points import at_points, check_reference, directional, pools, reference
+from assay.explainers.protocol import Request, Traits, explanations
+from assay.models.engine import Engine, Path
+from assay.models.paths import Noise
+from assay.models.rows import full_rows
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.reliability import reliability
+from assay.explainers.reliability import reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Explanation:
     @property
     def reliability(self) -> float:
         """How much of the order of its content tokens another seed would repeat, 0 to 1
-        (`explainers.reliability`); NaN where nothing was drawn, or for fewer than two tokens."""
+        (`assay.explainers.reliability`); NaN where nothing was drawn, or for fewer than two tokens."""
         if self.standard_error is None:
             return float("nan")
         return float(reliability(self.scores, self.standard_error, self.word_ids >= 0))

@@ -1,4 +1,4 @@
-"""Saliency and input x gradient, where the model's first layer reads (models.protocol.EntryModel)."""
+"""Saliency and input x gradient, where the model's first layer reads (assay.models.protocol.EntryModel)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.one_pass import text_paths
-from explainers.points import Reduce, at_points, pools
-from explainers.protocol import Request, Traits, explanations
-from models.engine import Engine
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.one_pass import text_paths
+from assay.explainers.points import Reduce, at_points, pools
+from assay.explainers.protocol import Request, Traits, explanations
+from assay.models.engine import Engine
+from assay.tasks.errors import InputError
 
 Aggregation = Literal["mean", "l2", "l1"]
 

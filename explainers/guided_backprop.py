@@ -1,4 +1,4 @@
-"""Guided backpropagation, to where the model's first layer reads (models.protocol.EntryModel)."""
+"""Guided backpropagation, to where the model's first layer reads (assay.models.protocol.EntryModel)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.gradients import Aggregation
-from explainers.one_pass import one_pass, text_paths
-from explainers.protocol import Request, Traits, insist
-from models.arithmetic import ELEMENTWISE, Arithmetic
-from models.engine import Engine, PropagationBatch
-from models.slopes import derivative
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.gradients import Aggregation
+from assay.explainers.one_pass import one_pass, text_paths
+from assay.explainers.protocol import Request, Traits, insist
+from assay.models.arithmetic import ELEMENTWISE, Arithmetic
+from assay.models.engine import Engine, PropagationBatch
+from assay.models.slopes import derivative
+from assay.tasks.errors import InputError
 
 GUIDED = frozenset({"relu", "gelu"})
 

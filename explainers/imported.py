@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.protocol import Request, Traits, explanation
-from explainers.score_file import ScoreFile, Scores, digest, digest_now, open_scores, text_print
-from models.encoding import Encoding
-from models.engine import Engine
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Request, Traits, explanation
+from assay.explainers.score_file import ScoreFile, Scores, digest, digest_now, open_scores, text_print
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

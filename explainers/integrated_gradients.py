@@ -1,4 +1,4 @@
-"""Integrated gradients, where the model's first layer reads (models.protocol.EntryModel) or further up."""
+"""Integrated gradients, where the model's first layer reads (`EntryModel`) or further up."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.completing import FIRST_LEVEL, completed
-from explainers.explanation import Cost, Explanation
-from explainers.points import (
+from assay.explainers.baselines import Baseline
+from assay.explainers.completing import FIRST_LEVEL, completed
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.points import (
     at_points,
     check_reference,
     directional,
@@ -21,11 +21,11 @@ from explainers.points import (
     pools,
     straight_paths,
 )
-from explainers.protocol import Request, Traits, explanations
-from models.engine import Engine
-from models.paths import ENTRY, check_layer
-from models.rows import Rows
-from tasks.errors import InputError, did_you_mean
+from assay.explainers.protocol import Request, Traits, explanations
+from assay.models.engine import Engine
+from assay.models.paths import ENTRY, check_layer
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError, did_you_mean
 
 Rule = Literal["gauss_legendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
 
@@ -37,7 +37,7 @@ class IntegratedGradients:
     Signed; the scores sum to f(x) - f(baseline) up to the error of the integration rule, which every record
     shows as its completeness gap. rule: at `steps` points. until: in place of both, as many points as make
     the gap at most this share of |f(x) - f(baseline)|, at most `max_steps`: 9, 17, ... of Clenshaw and Curtis
-    where the path is smooth, where its kinks are otherwise (explainers.completing), for each target by
+    where the path is smooth, where its kinks are otherwise (assay.explainers.completing), for each target by
     itself. layer: any of the model's layers; the path is straight there, everything below is as at the text.
     Special tokens are the same at both ends where the first layer reads and get 0; at inner layers they
     differ, and keep the scores without which the sum is not complete. Source: Sundararajan et al., ICML 2017,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
-from explainers.coalitions import (
+from assay.explainers.coalitions import (
     count_of_size,
     distinct,
     drawn_pairs,
@@ -18,11 +18,11 @@ from explainers.coalitions import (
     size_share,
     with_complements,
 )
-from explainers.perturbation import Estimate, Output, Perturbation, check_output
-from explainers.protocol import Traits
-from explainers.units import Unit, check_unit
-from explainers.until import Until, until_of
-from tasks.errors import InputError
+from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.protocol import Traits
+from assay.explainers.units import Unit, check_unit
+from assay.explainers.until import Until, until_of
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

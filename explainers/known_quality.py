@@ -1,6 +1,6 @@
 """Explanations of known quality: exact ones, with noise, turned around, or nothing but noise.
 
-They are what metrics are checked with (harness.questions.check_metrics), not explainers to choose in an
+They are what metrics are checked with (assay.harness.questions.check_metrics), not explainers to choose in an
 experiment.
 """
 
@@ -13,13 +13,13 @@ from typing import ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.protocol import Explainer, Request, Traits, explanation
-from models.engine import Engine
-from models.saving import weights_hash
-from models.training import Trainable
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.models.engine import Engine
+from assay.models.saving import weights_hash
+from assay.models.training import Trainable
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

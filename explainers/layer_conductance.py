@@ -8,13 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.points import along, check_reference, layer_refusal, pools, records_along, straight_paths
-from explainers.protocol import Request, Traits
-from models.engine import Engine
-from models.paths import ENTRY, check_layer
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.points import (
+    along,
+    check_reference,
+    layer_refusal,
+    pools,
+    records_along,
+    straight_paths,
+)
+from assay.explainers.protocol import Request, Traits
+from assay.models.engine import Engine
+from assay.models.paths import ENTRY, check_layer
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation, to where the model's first layer reads (models.protocol.EntryModel)."""
+"""Layer-wise relevance propagation, to where the model's first layer reads (`EntryModel`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import torch
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.one_pass import one_pass, text_paths
-from explainers.protocol import Request, Traits, insist
-from models.arithmetic import ELEMENTWISE, Arithmetic, attend_in_steps
-from models.engine import Engine, PropagationBatch
-from models.slopes import derivative, with_slope
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.one_pass import one_pass, text_paths
+from assay.explainers.protocol import Request, Traits, insist
+from assay.models.arithmetic import ELEMENTWISE, Arithmetic, attend_in_steps
+from assay.models.engine import Engine, PropagationBatch
+from assay.models.slopes import derivative, with_slope
 
 
 class Relevance(Arithmetic):

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.perturbation import Estimate, Output, Perturbation, check_output
-from explainers.protocol import Traits
-from explainers.units import Unit, check_unit
-from tasks.errors import InputError
+from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.protocol import Traits
+from assay.explainers.units import Unit, check_unit
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

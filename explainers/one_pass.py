@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanations
-from models.engine import Path
-from models.rows import full_rows
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.protocol import Request, explanations
+from assay.models.engine import Path
+from assay.models.rows import full_rows
 
 
 class PathBatch(Protocol):

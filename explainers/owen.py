@@ -10,14 +10,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.perturbation import Conversation, Estimate, Output, check_output, explain_by_asking
-from explainers.protocol import Request, Traits
-from explainers.token_tree import Tree, token_tree
-from explainers.units import Unit, Units, check_unit
-from models.engine import Engine
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.perturbation import Conversation, Estimate, Output, check_output, explain_by_asking
+from assay.explainers.protocol import Request, Traits
+from assay.explainers.token_tree import Tree, token_tree
+from assay.explainers.units import Unit, Units, check_unit
+from assay.models.engine import Engine
+from assay.tasks.errors import InputError
 
 Values = NDArray[np.float64]
 

@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanations
-from explainers.units import Unit, Units, units_of
-from explainers.until import Until
-from models.engine import Answer, Engine
-from models.rows import Rows
-from tasks.errors import InputError, did_you_mean
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.protocol import Request, explanations
+from assay.explainers.units import Unit, Units, units_of
+from assay.explainers.until import Until
+from assay.models.engine import Answer, Engine
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.randomness import generator
 
 Output = Literal["logit", "probability", "log_odds"]
 

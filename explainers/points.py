@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.protocol import Request, explanations
-from models.engine import Engine, GradientBatch, Path
-from models.paths import ENTRY, Straight
-from models.rows import Rows, full_rows
-from tasks.errors import InputError, did_you_mean
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.protocol import Request, explanations
+from assay.models.engine import Engine, GradientBatch, Path
+from assay.models.paths import ENTRY, Straight
+from assay.models.rows import Rows, full_rows
+from assay.tasks.errors import InputError, did_you_mean
 
 # Points times tokens times targets that wait in one pool: many batches for the engine, little to keep.
 POOL_VALUES = 2**17

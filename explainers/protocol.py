@@ -9,13 +9,13 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import abilities
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 BaselineUse = Literal["removal", "reference", "none"]
 

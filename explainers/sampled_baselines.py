@@ -12,15 +12,15 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import EMBEDDINGS, NOTHING, STAY, Baseline, fill, substitute
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import Model
-from models.rows import Rows
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example
-from tasks.randomness import generator
-from tasks.sampling import rank
+from assay.explainers.baselines import EMBEDDINGS, NOTHING, STAY, Baseline, fill, substitute
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example
+from assay.tasks.randomness import generator
+from assay.tasks.sampling import rank
 
 Source = Literal["corpus", "vocabulary"]
 
@@ -190,7 +190,7 @@ class PerLabel(Baseline):
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
         raise InputError(
             "baseline 'negatives' means something else for every label and was asked without one; explain "
-            "through explainers.averaging, or choose another baseline"
+            "through assay.explainers.averaging, or choose another baseline"
         )
 
 

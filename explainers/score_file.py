@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost
-from tasks.errors import InputError
+from assay.explainers.explanation import Cost
+from assay.tasks.errors import InputError
 
 SCHEMA = pa.schema(
     [
@@ -43,7 +43,7 @@ _GROUP = 512
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """The scores of one (example, target): score i belongs to characters [starts[i], ends[i]) of text
-    segments[i]. text: `text_print` of the example. The rest as in `explainers.explanation`."""
+    segments[i]. text: `text_print` of the example. The rest as in `assay.explainers.explanation`."""
 
     example_id: str
     target: int

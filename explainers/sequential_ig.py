@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.integrated_gradients import Rule, check_rule, nodes
-from explainers.points import at_points, check_reference, directional, pools
-from explainers.protocol import Request, Traits, explanations
-from models.engine import Engine, Path
-from models.rows import full_rows
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.integrated_gradients import Rule, check_rule, nodes
+from assay.explainers.points import at_points, check_reference, directional, pools
+from assay.explainers.protocol import Request, Traits, explanations
+from assay.models.engine import Engine, Path
+from assay.models.rows import full_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from explainers.coalitions import distinct, drawn_pairs, every_pair, pair_count, with_complements
-from explainers.kernel_shap import constrained_least_squares, shapley_kernel
-from explainers.odd_games import OddGames, telling
-from explainers.perturbation import Estimate, Output, Perturbation, check_output
-from explainers.protocol import Traits
-from explainers.units import Unit, check_unit
-from explainers.until import Until, until_of
-from tasks.errors import InputError
+from assay.explainers.coalitions import distinct, drawn_pairs, every_pair, pair_count, with_complements
+from assay.explainers.kernel_shap import constrained_least_squares, shapley_kernel
+from assay.explainers.odd_games import OddGames, telling
+from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.protocol import Traits
+from assay.explainers.units import Unit, check_unit
+from assay.explainers.until import Until, until_of
+from assay.tasks.errors import InputError
 
 # Chosen on games of tweets and planted texts, see scripts/shapley_accuracy.py; results hardly depend on them.
 RHOS = (0.0003, 0.003, 0.015, 0.05, 0.12, 0.2, 0.3, 0.45, 0.65)

@@ -9,22 +9,22 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Cost, Explanation
-from explainers.gradients import Aggregation, aggregate, check_aggregation
-from explainers.points import at_points, pools, variance_over_points
-from explainers.protocol import Request, Traits, explanations
-from models.engine import Engine, Path
-from models.paths import Noise
-from models.rows import full_rows
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.gradients import Aggregation, aggregate, check_aggregation
+from assay.explainers.points import at_points, pools, variance_over_points
+from assay.explainers.protocol import Request, Traits, explanations
+from assay.models.engine import Engine, Path
+from assay.models.paths import Noise
+from assay.models.rows import full_rows
+from assay.tasks.errors import InputError
 
 _NEEDS = frozenset({"gradients"})
 
 
 @dataclass(frozen=True, slots=True)
 class SmoothGrad:
-    """Mean of `explainers.gradients.Saliency` over copies of the text with Gaussian noise.
+    """Mean of `assay.explainers.gradients.Saliency` over copies of the text with Gaussian noise.
 
     noise_level: its standard deviation as a share of the range of the numbers that the first layer reads.
     The standard error of the mean over the copies is recorded. Source: Smilkov et al. 2017.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.units import Units
+from assay.explainers.units import Units
 
 CLOSER_OF = {"(": ")"}
 CONNECTORS = ("but", "and", "or")

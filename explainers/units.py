@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.protocol import Request
-from tasks.errors import InputError, did_you_mean
+from assay.explainers.protocol import Request
+from assay.tasks.errors import InputError, did_you_mean
 
 # A word type is a word wherever it stands, lime's `bow=True`.
 Unit = Literal["token", "word", "word_type", "sentence"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers.reliability import reliability
-from tasks.errors import InputError
+from assay.explainers.reliability import reliability
+from assay.tasks.errors import InputError
 
 # A model's own last digits, in any output space.
 PRECISION = 1e-6
@@ -20,10 +20,10 @@ PRECISION = 1e-6
 class Until:
     """Draw the method's budget again and again until every class meets the goals, or max_rows are drawn.
 
-    reliability: of the worst class (`explainers.reliability`). standard_error: the largest of any token and
-    class, in the units of the scores. max_rows: drawn rows, repeats included; a first round is always asked.
-    Goals that are None are not looked at. Stopping at a goal favours lucky estimates of the noise; with the
-    default goals and budgets that is slight.
+    reliability: of the worst class (`assay.explainers.reliability`). standard_error: the largest of any token
+    and class, in the units of the scores. max_rows: drawn rows, repeats included; a first round is always
+    asked. Goals that are None are not looked at. Stopping at a goal favours lucky estimates of the noise;
+    with the default goals and budgets that is slight.
     """
 
     reliability: float | None = 0.9

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-from harness.command_line import cli_exchange, cli_ledger, cli_methods, cli_sweep
-from harness.command_line.cli_command import Command
-from harness.trials.progress import answering
-from tasks.errors import InputError
+from assay.harness.command_line import cli_exchange, cli_ledger, cli_methods, cli_sweep
+from assay.harness.command_line.cli_command import Command
+from assay.harness.trials.progress import answering
+from assay.tasks.errors import InputError
 
 COMMANDS = (*cli_sweep.COMMANDS, *cli_ledger.COMMANDS, *cli_exchange.COMMANDS, *cli_methods.COMMANDS)
 

@@ -11,16 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from metrics.resampling import resampled_mean, unit_means
-from metrics.rows import long
-from metrics.subject import Shard, Subject, gold
-from metrics.targets import require_explained
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Span
+from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject, gold
+from assay.metrics.targets import require_explained
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Span
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
-    from models.protocol import Model
+    from assay.models.encoding import Encoding
+    from assay.models.protocol import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def greedy_mask(example: Example, encoding: Encoding, span: Span, model: Model) 
     """(T,) bool: the first run of tokens that holds the letters of a marked phrase; none if no run does.
 
     The phrase is cut into tokens by itself, and runs of as many tokens are looked at, special ones included.
-    Half words, and phrases that occur twice, are where this differs from `models.alignment`.
+    Half words, and phrases that occur twice, are where this differs from `assay.models.alignment`.
     """
     text = example.texts[span.segment]
     phrase = text[span.start : span.end]

@@ -12,10 +12,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import MinMaxScaler
 
-from metrics.confidence_indication import FEATURES, contrast_features, largest_error, mean_error
-from metrics.rows import long
-from metrics.subject import Subject
-from metrics.targets import require_explained
+from assay.metrics.confidence_indication import FEATURES, contrast_features, largest_error, mean_error
+from assay.metrics.rows import long
+from assay.metrics.subject import Subject
+from assay.metrics.targets import require_explained
 
 SPLITS = 5
 # The seeds of the script: of its splits, and of numpy's generator as it starts, from which it up-samples.

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.as_coded_pairs import draw_pairs
-from metrics.rationale_consistency import correlation
-from metrics.rows import long, pair_name
-from metrics.subject import Subject
-from metrics.targets import require_explained
-from tasks.errors import InputError
+from assay.metrics.as_coded_pairs import draw_pairs
+from assay.metrics.rationale_consistency import correlation
+from assay.metrics.rows import long, pair_name
+from assay.metrics.subject import Subject
+from assay.metrics.targets import require_explained
+from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
-    from models.engine import Engine
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
 
 # What an id of the vocabulary scores in a text that does not hold it.
 MISSING = 1e-7
@@ -31,10 +31,10 @@ class DatasetConsistencyAsCoded:
     """Spearman correlation, over pairs of texts, of how far activations and explanations are apart.
 
     Other than `DatasetConsistency`: pairs go by the bare number of shared words and by the texts' places in
-    the data set (`metrics.as_coded_pairs`); activations are apart by the mean over layers of the absolute
-    value of the signed mean difference, as if both texts were padded; explanations are those of class 0
-    alone, whatever is predicted, one number per vocabulary id, special tokens included, of which the last
-    occurrence counts; an id that a text does not hold has 1e-7.
+    the data set (`assay.metrics.as_coded_pairs`); activations are apart by the mean over layers of the
+    absolute value of the signed mean difference, as if both texts were padded; explanations are those of
+    class 0 alone, whatever is predicted, one number per vocabulary id, special tokens included, of which the
+    last occurrence counts; an id that a text does not hold has 1e-7.
 
     pairs: at most so many similar and so many different ones. pool: the different ones are drawn from so
     many. padded: to how many tokens. seed: of the draw. Padding counts as 0, which is what it is where the
@@ -65,8 +65,8 @@ class DatasetConsistencyAsCoded:
             )
 
     def score(self, subject: Subject) -> pd.DataFrame:
-        """Per pair (`metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap` (the
-        number of shared words), and `similar` (1 or 0).
+        """Per pair (`assay.metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap`
+        (the number of shared words), and `similar` (1 or 0).
 
         Raises InputError when a class was not explained.
         """

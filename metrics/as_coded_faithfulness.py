@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.faithfulness import area, decided, decisions_table, macro_f1_curve
-from metrics.subject import Shard, Subject, predicted
-from metrics.targets import require_explained
-from models.rows import Rows
-from tasks.errors import InputError
+from assay.metrics.faithfulness import area, decided, decisions_table, macro_f1_curve
+from assay.metrics.subject import Shard, Subject, predicted
+from assay.metrics.targets import require_explained
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
+    from assay.models.encoding import Encoding
 
 THRESHOLDS = tuple(range(0, 110, 10))
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from metrics.text_pairs import Pairs
-from tasks.example import Example
+from assay.metrics.text_pairs import Pairs
+from assay.tasks.example import Example
 
 Positions = NDArray[np.intp]
 

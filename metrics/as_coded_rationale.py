@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.model_pairs import BothExplained, LayerDistances, in_step
-from metrics.rationale_consistency import correlation, distances_table
-from metrics.subject import Shard
-from tasks.errors import InputError
+from assay.metrics.model_pairs import BothExplained, LayerDistances, in_step
+from assay.metrics.rationale_consistency import correlation, distances_table
+from assay.metrics.subject import Shard
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

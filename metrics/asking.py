@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
-from metrics.designs import scattered
-from metrics.ordering import descending_order
-from metrics.rows import long
-from metrics.subject import Shard, Subject, predicted
-from metrics.targets import chosen, require_explained
-from tasks.randomness import generator
+from assay.metrics.designs import scattered
+from assay.metrics.ordering import descending_order
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject, predicted
+from assay.metrics.targets import chosen, require_explained
+from assay.tasks.randomness import generator
 
 # Of a text's length, the order of its n content tokens and numbers of tokens (R,), the design (R, T).
 Design = Callable[[int, NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
@@ -108,7 +108,7 @@ class Cases:
 
 
 def explained(subject: Subject, target: str, metric: str) -> Iterator[Cases]:
-    """Shard after shard the classes that `target` means (metrics.targets).
+    """Shard after shard the classes that `target` means (assay.metrics.targets).
 
     Raises InputError when one of them was not explained.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.resampling import resampled_mean, unit_means
+from assay.metrics.resampling import resampled_mean, unit_means
 
 
 def mean_of(parts: dict[str, NDArray[np.float64]], part: str, index: NDArray[np.intp]) -> NDArray[np.float64]:

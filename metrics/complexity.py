@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.averages import mean_of
-from metrics.rows import long
-from metrics.subject import Shard, Subject
-from metrics.targets import check_choice, chosen, require_explained
+from assay.metrics.averages import mean_of
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import check_choice, chosen, require_explained
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,24 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost
-from metrics.resampling import resampled_mean, unit_means
-from metrics.rows import long
-from metrics.subject import Subject
+from assay.explainers.explanation import Cost
+from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.rows import long
+from assay.metrics.subject import Subject
 
 if TYPE_CHECKING:
-    from models.engine import Engine
-    from models.measuring import Meter
+    from assay.models.engine import Engine
+    from assay.models.measuring import Meter
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeTime:
     """Mean passes through the model per explained text, all its classes together.
 
-    Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass.
-    Passes do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and
-    are kept apart (see `seconds_per_text`). The study counted the processor's floating-point operations;
-    the part `flops` has those of the model, each row at the price of one of its length (`models.measuring`).
+    Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass. Passes
+    do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and are kept
+    apart (see `seconds_per_text`). The study counted the processor's floating-point operations; the part
+    `flops` has those of the model, each row at the price of one of its length (`assay.models.measuring`).
     What a method computes beside the model is in neither.
     """
 
@@ -68,7 +68,7 @@ class ComputeTime:
 
 def _meter(engine: Engine) -> Meter | None:
     # Imported when needed: this floor can be read without torch.
-    from models.measuring import Meter, countable
+    from assay.models.measuring import Meter, countable
 
     return Meter(engine) if countable(engine) else None
 

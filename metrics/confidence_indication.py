@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.resampling import ratio, unit_means
-from metrics.rows import long
-from metrics.subject import Shard, Subject
-from metrics.targets import require_explained
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.resampling import ratio, unit_means
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import require_explained
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.asking import Cases, explained
-from metrics.averages import mean_of
-from metrics.designs import check_at_least, check_percent, random_subsets, top
-from metrics.subject import Subject
-from metrics.targets import check_choice
-from tasks.errors import InputError, did_you_mean
-from tasks.randomness import generator
+from assay.metrics.asking import Cases, explained
+from assay.metrics.averages import mean_of
+from assay.metrics.designs import check_at_least, check_percent, random_subsets, top
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.randomness import generator
 
 Measure = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.asking import Cases, cases, explained
-from metrics.averages import mean_of
-from metrics.designs import check_at_least, check_percent, evenly, only, top, without
-from metrics.subject import Subject, gold, predicted
-from metrics.targets import check_choice
+from assay.metrics.asking import Cases, cases, explained
+from assay.metrics.averages import mean_of
+from assay.metrics.designs import check_at_least, check_percent, evenly, only, top, without
+from assay.metrics.subject import Subject, gold, predicted
+from assay.metrics.targets import check_choice
 
 RANDOM_ORDER = "the area of a random order, which depends on the model: see the random row"
 

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.resampling import resampled_spearman
-from metrics.rows import long, pair_name
-from metrics.subject import Subject
-from metrics.text_pairs import Pairs, choose_pairs
-from tasks.errors import InputError
-from tasks.example import Example
-from tasks.randomness import generator
+from assay.metrics.resampling import resampled_spearman
+from assay.metrics.rows import long, pair_name
+from assay.metrics.subject import Subject
+from assay.metrics.text_pairs import Pairs, choose_pairs
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
+from assay.tasks.randomness import generator
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
-    from models.engine import Engine
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
 
 Activations = Mapping[str, NDArray[np.float32]]
 
@@ -30,9 +30,9 @@ class DatasetConsistency:
     """Spearman correlation, over pairs of texts, of how far activations and explanations are apart
     (Atanasova et al. 2020).
 
-    pairs: at most so many similar and so many different pairs (metrics.text_pairs). texts: pairs are chosen
-    among at most so many texts, so that cost does not grow with the data. seed: of the choice; it is the
-    metric's own, so every explainer of a task is judged on the same pairs.
+    pairs: at most so many similar and so many different pairs (assay.metrics.text_pairs). texts: pairs are
+    chosen among at most so many texts, so that cost does not grow with the data. seed: of the choice; it is
+    the metric's own, so every explainer of a task is judged on the same pairs.
 
     Activations are averaged over the real tokens of a text per layer; two texts are apart by the mean over
     layers of the mean absolute difference over units. An explanation becomes a vector over word types, the
@@ -63,8 +63,8 @@ class DatasetConsistency:
             )
 
     def score(self, subject: Subject) -> pd.DataFrame:
-        """Per pair (`metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap` of
-        the words, and `similar` (1 or 0).
+        """Per pair (`assay.metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap`
+        of the words, and `similar` (1 or 0).
 
         The subject's `activations`, if it has them, are what `pooled_activations` gives for all its examples;
         otherwise the model is asked for the texts that occur in pairs. Raises InputError when a class was not

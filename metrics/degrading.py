@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.ordering import descending_order
-from tasks.example import Example
+from assay.metrics.ordering import descending_order
+from assay.tasks.example import Example
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
+    from assay.models.encoding import Encoding
 
 DELETE = ""
 

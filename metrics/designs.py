@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 
 def without(length: int, order: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.bool_]:

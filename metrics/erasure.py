@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_expit, log_softmax
 
-from metrics.asking import Cases, Design, explained
-from metrics.averages import mean_drop, mean_of
-from metrics.designs import check_percent, check_percents, only, top, without
-from metrics.subject import Subject
-from metrics.targets import check_choice
+from assay.metrics.asking import Cases, Design, explained
+from assay.metrics.averages import mean_drop, mean_of
+from assay.metrics.designs import check_percent, check_percents, only, top, without
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
 
 RANDOM_ORDER = "what a random order gets, which depends on the model: see the random row"
 

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from metrics.ordering import descending_order
-from metrics.resampling import multiplicities, ratio
-from metrics.rows import long
-from metrics.subject import Shard, Subject, gold, predicted
-from metrics.targets import check_choice, chosen, require_explained
-from tasks.errors import InputError
-from tasks.example import Example
-from tasks.randomness import generator
+from assay.metrics.ordering import descending_order
+from assay.metrics.resampling import multiplicities, ratio
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject, gold, predicted
+from assay.metrics.targets import check_choice, chosen, require_explained
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
+from assay.tasks.randomness import generator
 
 F1 = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.asking import Cases, explained
-from metrics.averages import mean_of
-from metrics.designs import check_at_least, evenly, without
-from metrics.subject import Subject
-from metrics.targets import check_choice
+from assay.metrics.asking import Cases, explained
+from assay.metrics.averages import mean_of
+from assay.metrics.designs import check_at_least, evenly, without
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.human_agreement import precisions
-from metrics.rationales import marks, table
-from metrics.resampling import resampled_mean, unit_means
-from metrics.subject import Shard, Subject, gold, predicted
-from metrics.targets import require_explained
+from assay.metrics.human_agreement import precisions
+from assay.metrics.rationales import marks, table
+from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.subject import Shard, Subject, gold, predicted
+from assay.metrics.targets import require_explained
 
 
 @dataclass(frozen=True, slots=True)

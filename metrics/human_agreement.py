@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.rationales import Marks, check_annotators, compared, table
-from metrics.resampling import ratio, resampled_mean, unit_means
-from metrics.subject import Shard, Subject
-from metrics.targets import check_choice
+from assay.metrics.rationales import Marks, check_annotators, compared, table
+from assay.metrics.resampling import ratio, resampled_mean, unit_means
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import check_choice
 
 
 @dataclass(frozen=True, slots=True)

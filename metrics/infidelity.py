@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.asking import Cases, explained
-from metrics.averages import mean_of
-from metrics.correlation import sums
-from metrics.designs import check_at_least, random_subsets
-from metrics.subject import Subject
-from metrics.targets import check_choice
-from tasks.randomness import generator
+from assay.metrics.asking import Cases, explained
+from assay.metrics.averages import mean_of
+from assay.metrics.correlation import sums
+from assay.metrics.designs import check_at_least, random_subsets
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

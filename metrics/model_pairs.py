@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.subject import PairMetric, Shard
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.metrics.subject import PairMetric, Shard
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
-    from models.engine import Engine
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.resampling import ratio, resampled_mean, unit_means
-from metrics.rows import long
-from metrics.subject import Checks, Subject
+from assay.metrics.resampling import ratio, resampled_mean, unit_means
+from assay.metrics.rows import long
+from assay.metrics.subject import Checks, Subject
 
 RESOLUTION = 1e-6
 
@@ -52,7 +52,7 @@ class Completeness:
 class SelfAgreement:
     """Mean reliability: the correlation to expect between an explainer's scores from two seeds.
 
-    Predicted from the standard errors of one run (`explainers.reliability`). NaN for methods that draw
+    Predicted from the standard errors of one run (`assay.explainers.reliability`). NaN for methods that draw
     nothing or say nothing of their error.
     """
 

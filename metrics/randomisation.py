@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.averages import mean_of
-from metrics.reexplaining import agreements, explain, pick, table
-from metrics.subject import Subject
-from metrics.targets import check_choice
-from tasks.errors import InputError
+from assay.metrics.averages import mean_of
+from assay.metrics.reexplaining import agreements, explain, pick, table
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Randomisation:
     """Mean rank correlation between explanations of the model and of copies whose layers were drawn anew,
     from the output down (cascading model parameter randomisation test, Adebayo et al., NeurIPS 2018).
 
-    shares: of the layers, at least one, that each stage draws anew (models.randomising). absolute: compare
-    the sizes of the scores, without their signs. The class explained stays that of the original model, and so
-    do the explainer's draws. texts: at most so many, chosen by `seed`, the metric's own, which also draws the
-    layers, so all explainers meet the same texts and the same random models. target: of which classes
-    (metrics.targets).
+    shares: of the layers, at least one, that each stage draws anew (assay.models.randomising). absolute:
+    compare the sizes of the scores, without their signs. The class explained stays that of the original
+    model, and so do the explainer's draws. texts: at most so many, chosen by `seed`, the metric's own, which
+    also draws the layers, so all explainers meet the same texts and the same random models. target: of which
+    classes (assay.metrics.targets).
 
     A test to fail rather than a rank to win: an explainer near 1 does not look at what the model learnt, but
     among those far below 1 the lower is not the better, because noise lowers the similarity as well. Compare
@@ -65,8 +65,8 @@ class Randomisation:
         """Per text and class: `similarity@s` for the stages s, counted from 1; NaN for fewer than two content
         tokens. Shares that come to the same number of layers are one stage."""
         # Both import torch, which importing a metric must not.
-        from models.engine import Engine
-        from models.randomising import depth, randomised
+        from assay.models.engine import Engine
+        from assay.models.randomising import depth, randomised
 
         engine = subject.engine
         texts = pick(subject, self.texts, self.seed, self.target, self.name)

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.model_pairs import BothExplained, LayerDistances, in_step
-from metrics.resampling import resampled_spearman
-from metrics.rows import long
-from metrics.subject import Shard
-from tasks.errors import InputError, did_you_mean
-from tasks.randomness import generator
+from assay.metrics.model_pairs import BothExplained, LayerDistances, in_step
+from assay.metrics.resampling import resampled_spearman
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.resampling import ratio
-from metrics.rows import long
-from metrics.subject import Shard, Subject
-from metrics.targets import chosen, require_explained
-from models.alignment import gold_mask
-from models.encoding import Encoding
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example
+from assay.metrics.resampling import ratio
+from assay.metrics.rows import long
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import chosen, require_explained
+from assay.models.alignment import gold_mask
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example
 
 ANNOTATORS = ("union", "majority", "each")
 

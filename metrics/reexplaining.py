@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.rows import long
-from metrics.subject import Subject
-from metrics.targets import chosen, require_explained
-from tasks.errors import InputError
-from tasks.example import Example
-from tasks.sampling import rank
+from assay.metrics.rows import long
+from assay.metrics.subject import Subject
+from assay.metrics.targets import chosen, require_explained
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
+from assay.tasks.sampling import rank
 
 if TYPE_CHECKING:
-    from models.encoding import Encoding
-    from models.engine import Engine
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
 
 # Scores that differ by a smaller share of the largest one are ties: another batch moves the last digits.
 RESOLUTION = 1e-5
@@ -38,7 +38,7 @@ class Text:
 
 
 def pick(subject: Subject, texts: int, seed: int, target: str, metric: str) -> list[Text]:
-    """At most `texts` texts with their classes that `target` means (metrics.targets.CHOICES).
+    """At most `texts` texts with their classes that `target` means (assay.metrics.targets.CHOICES).
 
     Chosen and ordered by their ids and the seed alone, so every explainer is judged on the same ones.
     Raises InputError when such a class was not explained.
@@ -65,7 +65,7 @@ def explain(
     subject has no explainer.
     """
     # The explainers' floor imports torch, which importing a metric must not.
-    from explainers.protocol import Request
+    from assay.explainers.protocol import Request
 
     if subject.explain is None:
         raise InputError(f"{metric} explains texts once more, but the subject has no explainer; give it one")

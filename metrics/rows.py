@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 COLUMNS = ("unit", "target", "part", "value")
 

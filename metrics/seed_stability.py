@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.averages import mean_of
-from metrics.reexplaining import agreements, explain, pick, table
-from metrics.subject import Subject
-from metrics.targets import check_choice
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.averages import mean_of
+from assay.metrics.reexplaining import agreements, explain, pick, table
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class SeedStability:
 
     runs: explanations with other explainer seeds; a baseline's own draws stay. texts: on at most so many,
     chosen by `seed`, the metric's own, so that all explainers are judged on the same ones. target: of which
-    classes (metrics.targets). An explainer that draws nothing is run again, too, and agrees with itself: 1.
+    classes (assay.metrics.targets). An explainer that draws nothing is run again, too, and agrees with
+    itself: 1.
     """
 
     name: ClassVar[str] = "seed_stability"

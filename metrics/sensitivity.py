@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from metrics.averages import mean_of
-from metrics.reexplaining import Text, explain, pick, table
-from metrics.subject import Subject, predicted
-from metrics.targets import check_choice
-from models.rows import full_rows
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.averages import mean_of
+from assay.metrics.reexplaining import Text, explain, pick, table
+from assay.metrics.subject import Subject, predicted
+from assay.metrics.targets import check_choice
+from assay.models.rows import full_rows
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class MaxSensitivity:
     nearest to it (cosine of their embeddings in the model) among all content tokens of the explained texts,
     so special tokens and embeddings that were never trained have no part. Only those x' count for which the
     model decides as for x. texts: at most so many x, chosen by `seed`, the metric's own, so that all
-    explainers of a model meet the same x and x'. target: of which classes (metrics.targets).
+    explainers of a model meet the same x and x'. target: of which classes (assay.metrics.targets).
     Explainers that draw draw anew for x', so their noise counts as sensitivity. 0 is also what an explainer
     gets that says the same of every text.
 

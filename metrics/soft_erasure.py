@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.asking import Cases, explained
-from metrics.averages import mean_drop
-from metrics.designs import check_at_least, scattered
-from metrics.subject import Subject
-from metrics.targets import check_choice
-from tasks.randomness import generator
+from assay.metrics.asking import Cases, explained
+from assay.metrics.averages import mean_drop
+from assay.metrics.designs import check_at_least, scattered
+from assay.metrics.subject import Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.randomness import generator
 
 RANDOM_SCORES = (
     "what random scores get, which depends on the model and on how the scores are spread: see the random row"

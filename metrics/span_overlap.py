@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.averages import mean_of
-from metrics.rationales import compared, table
-from metrics.resampling import ratio
-from metrics.subject import Shard, Subject
-from metrics.targets import check_choice
-from metrics.token_overlap import check_share, sizes, top_tokens
-from tasks.errors import InputError
+from assay.metrics.averages import mean_of
+from assay.metrics.rationales import compared, table
+from assay.metrics.resampling import ratio
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import check_choice
+from assay.metrics.token_overlap import check_share, sizes, top_tokens
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost
-from tasks.example import Example
+from assay.explainers.explanation import Cost
+from assay.tasks.example import Example
 
 if TYPE_CHECKING:
-    from explainers.baselines import Baseline
-    from explainers.explanation import Explanation
-    from explainers.protocol import Request
-    from models.encoding import Encoding
-    from models.engine import Engine
+    from assay.explainers.baselines import Baseline
+    from assay.explainers.explanation import Explanation
+    from assay.explainers.protocol import Request
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
 
     # Explanations of requests by the cell's explainer and baseline, one list per request, of the model behind
     # the engine: the cell's own or a changed one.
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Checks:
     """What explanations say of themselves, (N, K) each; NaN where undefined or not explained.
 
-    effect: f(x) - f(baseline). gap: what the scores leave of it. reliability: see `explainers.reliability`.
+    effect: f(x) - f(baseline). gap: what the scores leave of it. reliability: see
+    `assay.explainers.reliability`.
     """
 
     effect: NDArray[np.float64]
@@ -93,8 +94,8 @@ class Metric(Protocol):
     explainer gets, in words. version: raised whenever the mathematics changes. needs: abilities of the model,
     "rationales", "ground_truth", "all_targets", "removal" or "explaining". A metric that is an extreme sets
     `extreme = True`: a resample's extreme is never beyond the sample's, so resampling says nothing about its
-    error. A metric whose units are pairs of texts, named by `metrics.rows.pair_name`, sets `of_pairs = True`:
-    pairs that share a text are not independent.
+    error. A metric whose units are pairs of texts, named by `assay.metrics.rows.pair_name`, sets `of_pairs =
+    True`: pairs that share a text are not independent.
     """
 
     name: ClassVar[str]
@@ -109,7 +110,7 @@ class Metric(Protocol):
     def summarise(
         self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """(B,) values of the metric on B resamples; `parts` from metrics.rows.wide, `index` (B, n) units."""
+        """(B,) values of the metric on B resamples: `parts` from `wide`, `index` (B, n) units."""
         ...
 
 
@@ -118,7 +119,7 @@ class CellMetric(Metric, Protocol):
     """A metric of one cell."""
 
     def score(self, subject: Subject) -> pd.DataFrame:
-        """The long table (metrics.rows) of one cell."""
+        """The long table (assay.metrics.rows) of one cell."""
         ...
 
 

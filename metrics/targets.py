@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.subject import Shard, gold, predicted
-from tasks.errors import InputError, did_you_mean
+from assay.metrics.subject import Shard, gold, predicted
+from assay.tasks.errors import InputError, did_you_mean
 
 CHOICES = ("gold", "predicted", "all")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.example import Example
+from assay.tasks.example import Example
 
 # Pairs of texts that share a word, looked at before words are dropped as too common: bounds time and memory.
 CANDIDATES = 2_000_000

@@ -2,7 +2,7 @@
 
 The measures of ERASER (DeYoung et al., ACL 2020) as rationale_benchmark/metrics.py of its scripts has them,
 on tokens of the text; special tokens are never ranked. Where several annotators marked something, their union
-counts. Examples without a rationale are left out and counted, as in `metrics.human_agreement`.
+counts. Examples without a rationale are left out and counted, as in `assay.metrics.human_agreement`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.averages import mean_of
-from metrics.ordering import descending_order
-from metrics.rationales import Marks, compared, table
-from metrics.subject import Shard, Subject
-from metrics.targets import check_choice
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.averages import mean_of
+from assay.metrics.ordering import descending_order
+from assay.metrics.rationales import Marks, compared, table
+from assay.metrics.subject import Shard, Subject
+from assay.metrics.targets import check_choice
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)

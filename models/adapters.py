@@ -9,11 +9,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from models.encoding import Encoding
-from models.protocol import Batch
-from models.saving import check_finite
-from models.vocabulary import WORD, encode_words
-from tasks.errors import InputError
+from assay.models.encoding import Encoding
+from assay.models.protocol import Batch
+from assay.models.saving import check_finite
+from assay.models.vocabulary import WORD, encode_words
+from assay.tasks.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-12
 
@@ -21,9 +21,9 @@ SMALLEST_PROBABILITY = 1e-12
 class TorchAdapter:
     """A user's torch module as a model.
 
-    encode: texts or pairs to encodings (`models.tokenizing.encode_texts` does it for a fast tokenizer).
+    encode: texts or pairs to encodings (`assay.models.tokenizing.encode_texts` does it for a fast tokenizer).
     logits: Batch to (B, K); by default `network(ids, attention)`. embed, logits_from_embeddings,
-    activations: as in models.protocol, give those the module can do; `abilities` sees exactly these.
+    activations: as in assay.models.protocol, give those the module can do; `abilities` sees exactly these.
     Puts the module in eval mode. Raises InputError on weights that are not finite, or on one half of the
     pair embed and logits_from_embeddings.
     """

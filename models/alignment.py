@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoding import Encoding
-from tasks.errors import InputError
-from tasks.example import Example, Span
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Span
 
 
 def gold_spans(example: Example, label: int) -> tuple[Span, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.encoding import Encoding
-from models.protocol import Batch
+from assay.models.encoding import Encoding
+from assay.models.protocol import Batch
 
 # Rows sorted together by length: enough for batches of near-equal length, few enough to stay shuffled.
 BUCKET_BATCHES = 50

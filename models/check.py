@@ -1,4 +1,4 @@
-"""Does a model keep what models.protocol promises? A quick check, above all for models users bring."""
+"""Does a model keep what assay.models.protocol promises? A quick check, above all for models users bring."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import cast
 
 import torch
 
-from models.batching import pad
-from models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model
+from assay.models.batching import pad
+from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model
 
 PADDING = 5
 

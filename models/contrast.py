@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import torch
 
-from models.arithmetic import ELEMENTWISE, Arithmetic, attend_in_steps
-from models.slopes import derivative, with_slope
+from assay.models.arithmetic import ELEMENTWISE, Arithmetic, attend_in_steps
+from assay.models.slopes import derivative, with_slope
 
 # Steps in which two things that depend on the input are multiplied.
 PRODUCTS = frozenset({"multiply", "matmul", "softmax", "attend", "normalise"})

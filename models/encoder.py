@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from models.arithmetic import ELEMENTWISE, Arithmetic, Tap, untapped
-from models.dense import Dense
+from assay.models.arithmetic import ELEMENTWISE, Arithmetic, Tap, untapped
+from assay.models.dense import Dense
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class Encoder:
 
     @property
     def steps(self) -> frozenset[str]:
-        """As `steps` of models.protocol.OpenModel."""
+        """As `steps` of assay.models.protocol.OpenModel."""
         own = {self.activation, self.squash}
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.arithmetic import Arithmetic
-from models.encoding import Encoding
-from models.observation import AttentionBatch, observe
-from models.paths import (
+from assay.models.arithmetic import Arithmetic
+from assay.models.encoding import Encoding
+from assay.models.observation import AttentionBatch, observe
+from assay.models.paths import (
     ENTRY,
     GradientBatch,
     Path,
@@ -30,11 +30,11 @@ from models.paths import (
     groups,
     lay_out,
 )
-from models.propagation import PropagationBatch, propagate
-from models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
-from models.rows import Packed, Rows, batches, full_rows, pack
-from models.tensors import embed, to_batch
-from tasks.errors import InputError
+from assay.models.propagation import PropagationBatch, propagate
+from assay.models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
+from assay.models.rows import Packed, Rows, batches, full_rows, pack
+from assay.models.tensors import embed, to_batch
+from assay.tasks.errors import InputError
 
 __all__ = [
     "ActivationBatch",
@@ -175,9 +175,9 @@ class Engine:
     ) -> Iterator[PropagationBatch]:
         """What `rule` passes back from the target logits to a layer, at the end of every path.
 
-        compare: the rule reads the paths' starts, too (models.propagation). Order, and paths without targets
-        or with ends of different length, as in `gradients`. The model must be an OpenModel. Raises InputError
-        on an unknown layer.
+        compare: the rule reads the paths' starts, too (assay.models.propagation). Order, and paths without
+        targets or with ends of different length, as in `gradients`. The model must be an OpenModel. Raises
+        InputError on an unknown layer.
         """
         check_layer(self.model, layer)
         model, ends = cast(OpenModel, self.model), 1 + compare

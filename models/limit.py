@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.encoding import Encoding
-from tasks.errors import InputError, did_you_mean
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError, did_you_mean
 
 QUOTED_WORDS = 8
 

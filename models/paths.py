@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.arithmetic import PLAIN
-from models.protocol import Batch, EmbeddingModel, OpenModel
-from models.rows import Packed, Rows, pack
-from models.tensors import embed, enter, logits_from_entry, to_batch
-from tasks.errors import InputError, did_you_mean
-from tasks.randomness import generator
+from assay.models.arithmetic import PLAIN
+from assay.models.protocol import Batch, EmbeddingModel, OpenModel
+from assay.models.rows import Packed, Rows, pack
+from assay.models.tensors import embed, enter, logits_from_entry, to_batch
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.randomness import generator
 
 ENTRY = "embedding"  # what open models call what their first layer reads
 

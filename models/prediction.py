@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.batching import pad
-from models.encoding import Encoding
-from models.protocol import Model
-from models.report import Quality, predicted_labels, quality
-from tasks.example import Example
+from assay.models.batching import pad
+from assay.models.encoding import Encoding
+from assay.models.protocol import Model
+from assay.models.report import Quality, predicted_labels, quality
+from assay.tasks.example import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)

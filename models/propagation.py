@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.arithmetic import Arithmetic
-from models.paths import Points
-from models.protocol import Batch, OpenModel
-from models.rows import Packed
-from models.tensors import embed, enter, to_batch
+from assay.models.arithmetic import Arithmetic
+from assay.models.paths import Points
+from assay.models.protocol import Batch, OpenModel
+from assay.models.rows import Packed
+from assay.models.tensors import embed, enter, to_batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

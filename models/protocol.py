@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from models.arithmetic import Arithmetic, Tap
-from models.encoding import Encoding
+from assay.models.arithmetic import Arithmetic, Tap
+from assay.models.encoding import Encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,9 +9,9 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from models.protocol import Model
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.models.protocol import Model
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 M = TypeVar("M", bound=Model)
 

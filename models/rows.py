@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoding import Encoding
+from assay.models.encoding import Encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,8 +17,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from models.training import Trainable, Training
-from tasks.errors import InputError
+from assay.models.training import Trainable, Training
+from assay.tasks.errors import InputError
+from assay.tasks.trust import is_inside
 
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.json"
@@ -65,7 +66,7 @@ def save(model: Saveable, folder: str | Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("models",)) -> Any:
+def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("assay.models",)) -> Any:
     """The model of a folder, frozen and in eval mode.
 
     trusted: packages whose architectures may be built; name your own if you saved one of them. Raises
@@ -145,7 +146,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def _build_spec(description: dict[str, Any], folder: Path, trusted: Sequence[str]) -> Any:
     module, _, name = str(description["spec"]).rpartition(".")
-    if module.split(".")[0] not in trusted:
+    if not is_inside(module, trusted):
         raise InputError(
             f"the model in {folder} is of {description['spec']}, outside the trusted packages "
             f"({', '.join(trusted)}); pass trusted=[...] if you know where it comes from"

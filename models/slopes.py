@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from models.arithmetic import ELEMENTWISE
+from assay.models.arithmetic import ELEMENTWISE
 
 
 def derivative(name: str, x: torch.Tensor) -> torch.Tensor:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.protocol import Batch, EmbeddingModel, EntryModel
-from models.rows import Packed
+from assay.models.protocol import Batch, EmbeddingModel, EntryModel
+from assay.models.rows import Packed
 
 
 def to_batch(packed: Packed, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from models.encoding import Encoding
-from models.limit import Limit
+from assay.models.encoding import Encoding
+from assay.models.limit import Limit
 
 
 def encode_texts(

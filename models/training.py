@@ -14,14 +14,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from models.batching import pad, shuffled_batches
-from models.encoding import Encoding
-from models.prediction import Split, encode_split, predict_logits, split_quality
-from models.protocol import Batch, Model
-from models.report import Epoch, TrainingReport
-from models.seeding import seeded
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Task
+from assay.models.batching import pad, shuffled_batches
+from assay.models.encoding import Encoding
+from assay.models.prediction import Split, encode_split, predict_logits, split_quality
+from assay.models.protocol import Batch, Model
+from assay.models.report import Epoch, TrainingReport
+from assay.models.seeding import seeded
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Task
 
 SCHEDULES = ("constant", "linear")
 KEEP = ("best", "last")

@@ -18,14 +18,14 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from models.check import check_model
-from models.limit import Limit
-from models.saving import check_finite
-from models.seeding import seeded
-from models.training import Training
-from models.transformer_model import TransformerModel
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.models.check import check_model
+from assay.models.limit import Limit
+from assay.models.saving import check_finite
+from assay.models.seeding import seeded
+from assay.models.training import Training
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 PROBE = (("a",), ("a b c",))
 

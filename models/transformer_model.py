@@ -12,29 +12,29 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
-from models.encoder import read_encoder
-from models.encoding import Encoding
-from models.limit import Limit
-from models.protocol import Batch
-from models.tokenizing import encode_texts
+from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.encoder import read_encoder
+from assay.models.encoding import Encoding
+from assay.models.limit import Limit
+from assay.models.protocol import Batch
+from assay.models.tokenizing import encode_texts
 
 if TYPE_CHECKING:
-    from models.transformer import Transformer
+    from _typeshed import DataclassInstance
 
 
 class TransformerModel:
-    """A sequence classifier (models.protocol: gradients, embeddings, activations, maybe a mask token).
+    """A sequence classifier (assay.models.protocol: gradients, embeddings, activations, maybe a mask token).
 
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
     gradients are taken. All ways in take the same path through the network, so positions never depend on
-    which ids a text contains. A network laid out like BERT is run by `models.encoder` except in training, and
-    is an OpenModel.
+    which ids a text contains. A network laid out like BERT is run by `assay.models.encoder` except in
+    training, and is an OpenModel.
     """
 
     def __init__(
         self,
-        spec: Transformer,
+        spec: DataclassInstance,
         network: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         labels: tuple[str, ...],

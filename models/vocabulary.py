@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.encoding import Encoding
-from models.limit import Limit
-from tasks.errors import InputError
+from assay.models.encoding import Encoding
+from assay.models.limit import Limit
+from assay.tasks.errors import InputError
 
 WORD = r"\w+|[^\w\s]"
 PAD, UNK, MASK, SEP = 0, 1, 2, 3

@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
-from models.encoding import Encoding
-from models.limit import Limit
-from models.protocol import Batch
-from models.seeding import seeded
-from models.training import Training
-from models.vocabulary import MASK, PAD, UNK, Vocabulary, build_vocabulary
-from tasks.example import Task
+from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.encoding import Encoding
+from assay.models.limit import Limit
+from assay.models.protocol import Batch
+from assay.models.seeding import seeded
+from assay.models.training import Training
+from assay.models.vocabulary import MASK, PAD, UNK, Vocabulary, build_vocabulary
+from assay.tasks.example import Task
 
 VOCABULARY_FILE = "vocabulary.json"
 
@@ -81,7 +81,7 @@ class WordNetwork(nn.Module, ABC):
 
 
 class WordModel:
-    """A classifier over words (models.protocol: everything a model can have).
+    """A classifier over words (assay.models.protocol: everything a model can have).
 
     Pairs are one sequence, first [SEP] second; the networks know the sides by that token alone, and those
     that ignore order do not know them.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metrics.subject import Metric
-from results.ranking import FEWEST, candidate_values, groups_of, tau
-from results.records import Group, of_trained
-from results.statistics import Floats
-from results.tables import escape_markdown, pipes
+from assay.metrics.subject import Metric
+from assay.results.ranking import FEWEST, candidate_values, groups_of, tau
+from assay.results.records import Group, of_trained
+from assay.results.statistics import Floats
+from assay.results.tables import escape_markdown, pipes
 
 COLUMNS = ("task", "model", "kind", "metric", "other", "tau", "n_explainers", "n_groups")
 AVERAGE = "mean over tasks and models"

@@ -9,13 +9,13 @@ from itertools import chain
 
 import pandas as pd
 
-from results.comparison import Estimated, by_group_and_metric, compare, estimate
-from results.overall import Overall, overall
-from results.records import CellScores, Group, Results, of_trained
-from results.slices import slices
-from results.spread import Spread, in_turn
-from results.stability import Stability, stability
-from results.statistics import Bootstrap
+from assay.results.comparison import Estimated, by_group_and_metric, compare, estimate
+from assay.results.overall import Overall, overall
+from assay.results.records import CellScores, Group, Results, of_trained
+from assay.results.slices import slices
+from assay.results.spread import Spread, in_turn
+from assay.results.stability import Stability, stability
+from assay.results.statistics import Bootstrap
 
 
 @dataclass(frozen=True, slots=True, eq=False)

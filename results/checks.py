@@ -24,7 +24,7 @@ Checks = Mapping[str, Check]
 
 def packaged_checks() -> dict[str, Check]:
     """The checks that come with the program, by metric; none if the file is not there."""
-    file = files("results").joinpath("metric_checks.csv")
+    file = files("assay.results").joinpath("metric_checks.csv")
     if not file.is_file():
         return {}
     return read_checks(file.read_text(encoding="utf-8").splitlines())

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metrics.subject import Metric
-from results.intervals import Floats, jackknife_index
-from results.permutation import swap_test
-from results.records import Absence, CellScores, Group, Method, Results
-from results.statistics import Bootstrap, Estimate, bootstrap_index, p_from_best
-from results.text_pairs import TextTest, dyads, is_of_pairs, pair_draws
-from tasks.randomness import generator
+from assay.metrics.subject import Metric
+from assay.results.intervals import Floats, jackknife_index
+from assay.results.permutation import swap_test
+from assay.results.records import Absence, CellScores, Group, Method, Results
+from assay.results.statistics import Bootstrap, Estimate, bootstrap_index, p_from_best
+from assay.results.text_pairs import TextTest, dyads, is_of_pairs, pair_draws
+from assay.tasks.randomness import generator
 
 COLUMNS = (
     "task",
@@ -47,9 +47,9 @@ def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = No
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
-    undefined (results.intervals). seed_deviation: over model seeds. p: of being as good as the best explainer
-    of its task, model and metric, adjusted for all of them (`paired_test`). best: not distinguishable
-    from it. Candidates come first, in the order of `results.explainers`, controls after them.
+    undefined (assay.results.intervals). seed_deviation: over model seeds. p: of being as good as the best
+    explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
+    distinguishable from it. Candidates come first, in the order of `results.explainers`, controls after them.
     """
     rows: list[dict[str, object]] = []
     cells = by_group_and_metric(results.cells)

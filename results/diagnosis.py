@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from metrics.rows import pair_texts
-from metrics.subject import Metric
-from results.comparison import aligned, estimate, is_extreme, paired_test
-from results.intervals import ROUNDING, Floats
-from results.records import CellScores
-from results.statistics import Bootstrap
-from results.text_pairs import is_of_pairs
-from tasks.randomness import generator
+from assay.metrics.rows import pair_texts
+from assay.metrics.subject import Metric
+from assay.results.comparison import aligned, estimate, is_extreme, paired_test
+from assay.results.intervals import ROUNDING, Floats
+from assay.results.records import CellScores
+from assay.results.statistics import Bootstrap
+from assay.results.text_pairs import is_of_pairs
+from assay.tasks.randomness import generator
 
 # One explainer's scores: of one model, or of several models or pairs of them, which are averaged.
 Cells = Sequence[CellScores]

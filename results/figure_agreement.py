@@ -11,10 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from results.agreement import Agreement, two_digits
-from results.figure_plan import shortened
-from results.figure_style import COLOURS, DARK, GREY, Drawing, render, style
-from results.shortlist import MOST_GROUPS, listed
+from assay.results.agreement import Agreement, two_digits
+from assay.results.figure_plan import shortened
+from assay.results.figure_style import COLOURS, DARK, GREY, Drawing, render, style
+from assay.results.shortlist import MOST_GROUPS, listed
 
 BLUE, ORANGE = COLOURS[0], COLOURS[1]
 HATCH = "////"

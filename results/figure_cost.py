@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
-from results.figure_labels import place_labels
-from results.figure_plan import Plan, logarithmic, plan, shortened
-from results.figure_style import DARK, GREY, Drawing, grid_lines, render, style
-from results.layout import Column, Grid
-from results.records import TRAINED, Method
-from results.statistics import Floats
+from assay.results.figure_labels import place_labels
+from assay.results.figure_plan import Plan, logarithmic, plan, shortened
+from assay.results.figure_style import DARK, GREY, Drawing, grid_lines, render, style
+from assay.results.layout import Column, Grid
+from assay.results.records import TRAINED, Method
+from assay.results.statistics import Floats
 
 NAME = "cost"
 PANELS_PER_ROW = 3

@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from metrics.faithfulness import macro_f1_curve
-from results.comparison import by_group_and_metric
-from results.figure_plan import Plan, heading, plan, shortened
-from results.figure_style import COLOURS, DARK, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
-from results.layout import Grid
-from results.records import CellScores, Method, Results
-from results.shortlist import MOST_GROUPS, listed
-from results.statistics import Floats
+from assay.metrics.faithfulness import macro_f1_curve
+from assay.results.comparison import by_group_and_metric
+from assay.results.figure_plan import Plan, heading, plan, shortened
+from assay.results.figure_style import COLOURS, DARK, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
+from assay.results.layout import Grid
+from assay.results.records import CellScores, Method, Results
+from assay.results.shortlist import MOST_GROUPS, listed
+from assay.results.statistics import Floats
 
 PANELS_PER_ROW = 2
 CONTROL_LINES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 3)))

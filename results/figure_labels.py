@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from results.statistics import Floats
+from assay.results.statistics import Floats
 
 DISTANCES = (5.0, 14.0, 24.0, 36.0, 50.0)
 ANGLES = (0, 180, 90, 270, 45, 315, 135, 225, 20, 340, 160, 200, 65, 295, 115, 245)

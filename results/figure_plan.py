@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from results.figure_style import COLOURS, DARK, GREY, MARKERS
-from results.layout import Grid, Row
-from results.records import Group, Method
+from assay.results.figure_style import COLOURS, DARK, GREY, MARKERS
+from assay.results.layout import Grid, Row
+from assay.results.records import Group, Method
 
 DIRECTIONS = {"higher": "higher is better →", "lower": "← lower is better"}
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from results.figure_plan import DIRECTIONS, Plan, heading, logarithmic, plan, shortened, wide_range
-from results.figure_style import BAND, DARK, GREY, Drawing, grid_lines, render, style
-from results.layout import Column, Grid
-from results.shortlist import MOST_GROUPS, first_of, listed
+from assay.results.figure_plan import DIRECTIONS, Plan, heading, logarithmic, plan, shortened, wide_range
+from assay.results.figure_style import BAND, DARK, GREY, Drawing, grid_lines, render, style
+from assay.results.layout import Column, Grid
+from assay.results.shortlist import MOST_GROUPS, first_of, listed
 
 PANELS_PER_ROW = 3
 

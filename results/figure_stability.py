@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from results.figure_plan import heading, shortened
-from results.figure_style import COLOURS, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
-from results.records import Group
-from results.shortlist import MOST_GROUPS, listed
-from results.stability import ENOUGH, Stability
+from assay.results.figure_plan import heading, shortened
+from assay.results.figure_style import COLOURS, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
+from assay.results.records import Group
+from assay.results.shortlist import MOST_GROUPS, listed
+from assay.results.stability import ENOUGH, Stability
 
 NAME = "stability"
 PANELS_PER_ROW = 2

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 
-from results.figure_cost import cost_against
-from results.figure_curves import curves
-from results.figure_points import by_metric, overview
-from results.figure_style import Drawing
-from results.layout import Grid, restricted
-from results.primary import of_the_six
-from results.records import Results
-from results.spread import Spread, in_turn
+from assay.results.figure_cost import cost_against
+from assay.results.figure_curves import curves
+from assay.results.figure_points import by_metric, overview
+from assay.results.figure_style import Drawing
+from assay.results.layout import Grid, restricted
+from assay.results.primary import of_the_six
+from assay.results.records import Results
+from assay.results.spread import Spread, in_turn
 
 COST = "compute time"
 

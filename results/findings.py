@@ -7,23 +7,23 @@ from functools import partial
 
 import pandas as pd
 
-from results.agreement import Agreement, agreement, agreement_markdown, agreement_table
-from results.by_group import ByGroup
-from results.checks import Checks
-from results.figure_agreement import agreement_figures
-from results.figure_stability import stability_figure
-from results.figure_style import Drawing
-from results.layout import Grid, restricted
-from results.overall import Overall, overall_table
-from results.overall_layout import overall_grids, overall_markdown
-from results.primary import first_of_each
-from results.ranks import rank_table
-from results.records import Results
-from results.slice_layout import SliceGrid, slice_grids
-from results.spread import Spread, in_turn
-from results.stability import Stability, stability_table, steps_table
-from results.stability_layout import stability_markdown
-from results.statistics import Bootstrap
+from assay.results.agreement import Agreement, agreement, agreement_markdown, agreement_table
+from assay.results.by_group import ByGroup
+from assay.results.checks import Checks
+from assay.results.figure_agreement import agreement_figures
+from assay.results.figure_stability import stability_figure
+from assay.results.figure_style import Drawing
+from assay.results.layout import Grid, restricted
+from assay.results.overall import Overall, overall_table
+from assay.results.overall_layout import overall_grids, overall_markdown
+from assay.results.primary import first_of_each
+from assay.results.ranks import rank_table
+from assay.results.records import Results
+from assay.results.slice_layout import SliceGrid, slice_grids
+from assay.results.spread import Spread, in_turn
+from assay.results.stability import Stability, stability_table, steps_table
+from assay.results.stability_layout import stability_markdown
+from assay.results.statistics import Bootstrap
 
 
 @dataclass(frozen=True, slots=True, eq=False)

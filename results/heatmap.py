@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from markupsafe import Markup, escape
 
-from results.records import ShownScores, ShownText
+from assay.results.records import ShownScores, ShownText
 
 SHADES = 8
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from results.figure_style import Drawing
+from assay.results.figure_style import Drawing
 
 # In points; a drawing wider than that is no longer legible at half the width of the page.
 WIDE = 400.0

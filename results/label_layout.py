@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from metrics.faithfulness import Faithfulness
-from metrics.subject import Metric
-from results.labels import FEWEST, OF_LABEL
-from results.layout import MISSING, Column, Entry, column_of
-from results.records import Group, LabelTexts, Method, Results
-from results.statistics import Bootstrap
-from results.tables import escape_brackets, escape_markdown
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.subject import Metric
+from assay.results.labels import FEWEST, OF_LABEL
+from assay.results.layout import MISSING, Column, Entry, column_of
+from assay.results.records import Group, LabelTexts, Method, Results
+from assay.results.statistics import Bootstrap
+from assay.results.tables import escape_brackets, escape_markdown
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1_curve
-from metrics.subject import Metric
-from results.comparison import estimate, method_rows, methods_of
-from results.records import CellScores, Group, LabelTexts, Method, Results
-from results.statistics import Bootstrap
+from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1_curve
+from assay.metrics.subject import Metric
+from assay.results.comparison import estimate, method_rows, methods_of
+from assay.results.records import CellScores, Group, LabelTexts, Method, Results
+from assay.results.statistics import Bootstrap
 
 # Fewer texts than this say too little about a label.
 FEWEST = 10

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metrics.subject import Metric
-from results.checks import Checks, warning
-from results.primary import of_the_six, operator_of
-from results.records import Group, Method
+from assay.metrics.subject import Metric
+from assay.results.checks import Checks, warning
+from assay.results.primary import of_the_six, operator_of
+from assay.results.records import Group, Method
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 MISSING = "–"

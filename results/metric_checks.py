@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from metrics.subject import Metric
-from results.diagnosis import WorldCheck
-from results.tables import escape_markdown
+from assay.metrics.subject import Metric
+from assay.results.diagnosis import WorldCheck
+from assay.results.tables import escape_markdown
 
 TELLS, FAILS, UNCHECKED = "tells", "fails", "not checked"
 LEAST_AUC = 0.9
@@ -23,7 +23,7 @@ NOT_TRUTH = frozenset({"compute time", "complexity", "numerical quality"})
 
 @dataclass(frozen=True, slots=True)
 class MetricCheck:
-    """One line of the table: the worst that was found in any world (`results.diagnosis.WorldCheck`).
+    """One line of the table: the worst that was found in any world (`assay.results.diagnosis.WorldCheck`).
 
     verdict: "tells" if auc >= 0.9, monotonicity >= 0.8 and false_alarms <= 0.1 in every world where they are
     defined, "fails" if not, and "not checked" where the question makes no sense or could not be asked. note:

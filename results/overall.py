@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from metrics.subject import Metric
-from results.comparison import Estimated, by_group_and_metric, estimate, methods_of
-from results.primary import of_the_six
-from results.ranking import percentiles, ranks, sign
-from results.records import CellScores, Group, Method, Results, of_trained
-from results.statistics import ROUNDING, Bootstrap, Estimate, Floats
-from results.text_pairs import is_of_pairs
+from assay.metrics.subject import Metric
+from assay.results.comparison import Estimated, by_group_and_metric, estimate, methods_of
+from assay.results.primary import of_the_six
+from assay.results.ranking import percentiles, ranks, sign
+from assay.results.records import CellScores, Group, Method, Results, of_trained
+from assay.results.statistics import ROUNDING, Bootstrap, Estimate, Floats
+from assay.results.text_pairs import is_of_pairs
 
 MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
 FORMS = (MIN_MAX, MEAN_RANK, ANCHORED)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results.checks import Checks, warning
-from results.layout import Column, Entry, Grid, Row
-from results.overall import ANCHORED, FORMS, MEAN_RANK, MIN_MAX, Overall, Score
-from results.statistics import Bootstrap
-from results.tables import grid_markdown
+from assay.results.checks import Checks, warning
+from assay.results.layout import Column, Entry, Grid, Row
+from assay.results.overall import ANCHORED, FORMS, MEAN_RANK, MIN_MAX, Overall, Score
+from assay.results.statistics import Bootstrap
+from assay.results.tables import grid_markdown
 
 FEWER = "‡"
 FORM_COLUMNS = {

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from metrics.subject import Metric
-from results.intervals import ROUNDING, Floats
-from results.records import CellScores
-from results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
-from tasks.randomness import generator
+from assay.metrics.subject import Metric
+from assay.results.intervals import ROUNDING, Floats
+from assay.results.records import CellScores
+from assay.results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
+from assay.tasks.randomness import generator
 
 Parts = dict[str, Floats]
 # Permutations are drawn so many at a time, and no more are once so many were as extreme as the observation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from metrics.subject import Metric
+from assay.metrics.subject import Metric
 
 # The diagnostic properties of Atanasova et al. (2020).
 SIX = (

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from metrics.subject import Metric
-from results.records import Group, Method
-from results.statistics import ROUNDING, Floats
+from assay.metrics.subject import Metric
+from assay.results.records import Group, Method
+from assay.results.statistics import ROUNDING, Floats
 
 # A correlation of two rankings of fewer explainers says nothing.
 FEWEST = 3

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, studentized_range
 
-from metrics.subject import Metric
-from results.intervals import Floats
-from results.ranking import ranks as ranked
-from results.records import CellScores, Method, Results
+from assay.metrics.subject import Metric
+from assay.results.intervals import Floats
+from assay.results.ranking import ranks as ranked
+from assay.results.records import CellScores, Method, Results
 
 COLUMNS = (
     *("kind", "metric", "explainer", "baseline"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from metrics.subject import Metric
-from results.layout import ARROWS
+from assay.metrics.subject import Metric
+from assay.results.layout import ARROWS
 
 QUESTIONS = {
     "faithfulness": "How fast does the model fail when the tokens with the highest scores are taken away?",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.subject import Metric
+from assay.metrics.subject import Metric
 
 TRAINED = "trained"
 
@@ -45,7 +45,8 @@ class CellScores:
     """One metric of one cell.
 
     seed: of the trained model, or both of a pair of models ("0-1"). parts: name to (n units, m targets), as
-    from metrics.rows.wide, NaN where absent. targets: the m label indices, -1 for what is about no one label.
+    from assay.metrics.rows.wide, NaN where absent. targets: the m label indices, -1 for what is about no one
+    label.
     """
 
     group: Group

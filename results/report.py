@@ -14,19 +14,19 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from results import agreement, slice_layout, stability_layout
-from results.comparison import methods_of
-from results.figure_style import Drawing
-from results.findings import Findings
-from results.heatmap import coloured, marked
-from results.inline_svg import inline
-from results.label_layout import LabelGrid, reading_labels
-from results.layout import MISSING, Grid
-from results.overall_layout import reading_overall
-from results.readings import reading
-from results.records import Absence, Group, Method, Results, ShownScores, ShownText
-from results.shortlist import first_of
-from results.statistics import Bootstrap
+from assay.results import agreement, slice_layout, stability_layout
+from assay.results.comparison import methods_of
+from assay.results.figure_style import Drawing
+from assay.results.findings import Findings
+from assay.results.heatmap import coloured, marked
+from assay.results.inline_svg import inline
+from assay.results.label_layout import LabelGrid, reading_labels
+from assay.results.layout import MISSING, Grid
+from assay.results.overall_layout import reading_overall
+from assay.results.readings import reading
+from assay.results.records import Absence, Group, Method, Results, ShownScores, ShownText
+from assay.results.shortlist import first_of
+from assay.results.statistics import Bootstrap
 
 Rank = Callable[[Method], tuple[bool, int]]
 METHOD_COLUMNS = ("task", "model", "kind", "explainer", "baseline")
@@ -70,13 +70,13 @@ def page(
 ) -> str:
     """The whole page. Whatever is empty is left out, or said to be missing.
 
-    timing: as from results.write.timing_table, in seconds. bootstrap: what the grids were made with, for the
-    words about intervals. labels: the comparison label by label, of multi-label tasks. found: what follows
-    from the scores beyond it. Equal input gives equal bytes. Names and texts are escaped; a content security
-    policy lets the page run its own script and nothing else.
+    timing: as from assay.results.write.timing_table, in seconds. bootstrap: what the grids were made with,
+    for the words about intervals. labels: the comparison label by label, of multi-label tasks. found: what
+    follows from the scores beyond it. Equal input gives equal bytes. Names and texts are escaped; a content
+    security policy lets the page run its own script and nothing else.
     """
     environment = Environment(
-        loader=PackageLoader("results", ""),
+        loader=PackageLoader("assay.results", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from results.tables import escape_markdown
+from assay.results.tables import escape_markdown
 
 METHOD = ["explainer", "baseline"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from results.layout import MISSING, Column, Grid
-from results.records import Group, Method
-from results.shortlist import MOST_GROUPS
-from results.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
+from assay.results.layout import MISSING, Column, Grid
+from assay.results.records import Group, Method
+from assay.results.shortlist import MOST_GROUPS
+from assay.results.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
 
 DIMENSION_TITLES = {
     ALL: "",

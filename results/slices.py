@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.subject import Metric
-from results.comparison import by_group_and_metric, methods_of
-from results.records import CellScores, Group, Method, Results, TextFacts, of_trained
-from results.statistics import Floats
-from results.values import by_seed, units_of, values_on
+from assay.metrics.subject import Metric
+from assay.results.comparison import by_group_and_metric, methods_of
+from assay.results.records import CellScores, Group, Method, Results, TextFacts, of_trained
+from assay.results.statistics import Floats
+from assay.results.values import by_seed, units_of, values_on
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
 DIMENSIONS = (ALL, LABEL, LENGTH, RIGHT, CONFIDENCE)

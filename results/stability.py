@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metrics.subject import Metric
-from results.comparison import by_group_and_metric
-from results.ranking import best_methods, concordance, mean_tau, settled, sign
-from results.records import CellScores, Group, Method, Results, of_trained
-from results.statistics import Bootstrap, Floats
-from results.values import by_seed, of_pairs, units_of, values_on
-from tasks.randomness import generator
+from assay.metrics.subject import Metric
+from assay.results.comparison import by_group_and_metric
+from assay.results.ranking import best_methods, concordance, mean_tau, settled, sign
+from assay.results.records import CellScores, Group, Method, Results, of_trained
+from assay.results.statistics import Bootstrap, Floats
+from assay.results.values import by_seed, of_pairs, units_of, values_on
+from assay.tasks.randomness import generator
 
 # The sizes of subsamples; no more than half of the texts, because larger ones agree by having them in common.
 GRID = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from results.agreement import two_digits
-from results.layout import MISSING
-from results.records import Group
-from results.stability import ENOUGH, SUBSAMPLES, Stability
-from results.tables import escape_markdown, pipes
+from assay.results.agreement import two_digits
+from assay.results.layout import MISSING
+from assay.results.records import Group
+from assay.results.stability import ENOUGH, SUBSAMPLES, Stability
+from assay.results.tables import escape_markdown, pipes
 
 HEADINGS = (
     "metric",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from results.intervals import (
+from assay.results.intervals import (
     ROUNDING,
     UNKNOWN,
     Floats,
@@ -19,7 +19,7 @@ from results.intervals import (
     hierarchical,
     models_left_out,
 )
-from results.records import CellScores
+from assay.results.records import CellScores
 
 
 @dataclass(frozen=True, slots=True)

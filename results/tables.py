@@ -6,8 +6,8 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from results.layout import MISSING, Column, Entry, Grid, Row
-from results.statistics import Bootstrap
+from assay.results.layout import MISSING, Column, Entry, Grid, Row
+from assay.results.statistics import Bootstrap
 
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",

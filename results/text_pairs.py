@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from metrics.resampling import multiplicities
-from metrics.rows import pair_texts
-from metrics.subject import Metric
-from results.intervals import GROUPS, ROUNDING, Floats
-from results.permutation import Stack, stacked
-from results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
-from tasks.randomness import generator
+from assay.metrics.resampling import multiplicities
+from assay.metrics.rows import pair_texts
+from assay.metrics.subject import Metric
+from assay.results.intervals import GROUPS, ROUNDING, Floats
+from assay.results.permutation import Stack, stacked
+from assay.results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
+from assay.tasks.randomness import generator
 
 Index = NDArray[np.intp]
 

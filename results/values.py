@@ -8,10 +8,10 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.subject import Metric
-from results.comparison import aligned, averaged
-from results.records import CellScores, Method
-from results.statistics import Floats
+from assay.metrics.subject import Metric
+from assay.results.comparison import aligned, averaged
+from assay.results.records import CellScores, Method
+from assay.results.statistics import Floats
 
 Index = NDArray[np.intp]
 # Resamples times units of one call of a metric, about.

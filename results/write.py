@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from results.by_group import by_group
-from results.checks import packaged_checks
-from results.figures import drawings
-from results.findings import csv, finding_files, findings
-from results.label_layout import label_grids, labels_markdown
-from results.labels import by_label
-from results.layout import grids, split_grids
-from results.records import Results, Timing
-from results.report import page
-from results.spread import Spread, in_turn
-from results.statistics import Bootstrap
-from results.tables import escape_markdown, latex, markdown, plain
+from assay.results.by_group import by_group
+from assay.results.checks import packaged_checks
+from assay.results.figures import drawings
+from assay.results.findings import csv, finding_files, findings
+from assay.results.label_layout import label_grids, labels_markdown
+from assay.results.labels import by_label
+from assay.results.layout import grids, split_grids
+from assay.results.records import Results, Timing
+from assay.results.report import page
+from assay.results.spread import Spread, in_turn
+from assay.results.statistics import Bootstrap
+from assay.results.tables import escape_markdown, latex, markdown, plain
 
 KEYS = ["task", "model", "kind", "explainer", "baseline"]
 STATISTICS = ["median", "quartile_1", "quartile_3"]

@@ -43,7 +43,7 @@ def bert(quick: bool):
     """A random encoder of MiniLM's size (6 layers of 384; quick: 3 layers)."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    from models.seeding import seeded
+    from assay.models.seeding import seeded
 
     config = BertConfig(
         vocab_size=8000,
@@ -60,9 +60,9 @@ def encoded(words: int, seed: int = 0):
     """A request for one text of random ids between [CLS] and [SEP]."""
     import numpy as np
 
-    from explainers.protocol import Request
-    from models.encoding import Encoding
-    from tasks.example import Example
+    from assay.explainers.protocol import Request
+    from assay.models.encoding import Encoding
+    from assay.tasks.example import Example
 
     ids = np.random.default_rng(seed).integers(5, 8000, words).astype(np.int32)
     ids[[0, -1]] = 2, 3
@@ -77,9 +77,9 @@ def encoded(words: int, seed: int = 0):
 
 def wrapped(network):
     """The encoder as a model of ours."""
-    from models.limit import Limit
-    from models.transformer import Transformer
-    from models.transformer_model import TransformerModel
+    from assay.models.limit import Limit
+    from assay.models.transformer import Transformer
+    from assay.models.transformer_model import TransformerModel
 
     class Tokenizer:
         """No text is encoded here; the model only asks for two ids and the names of its inputs."""
@@ -101,15 +101,15 @@ def texts(count: int, quick: bool) -> None:
     """(a) several explainers over so many texts of a task."""
     import numpy as np
 
-    from explainers.baselines import Mask
-    from explainers.integrated_gradients import IntegratedGradients
-    from explainers.kernel_shap import KernelShap
-    from explainers.protocol import Request
-    from explainers.smooth_grad import SmoothGrad
-    from models.cnn import Cnn
-    from models.engine import Engine
-    from models.seeding import seeded
-    from tasks.planted import planted
+    from assay.explainers.baselines import Mask
+    from assay.explainers.integrated_gradients import IntegratedGradients
+    from assay.explainers.kernel_shap import KernelShap
+    from assay.explainers.protocol import Request
+    from assay.explainers.smooth_grad import SmoothGrad
+    from assay.models.cnn import Cnn
+    from assay.models.engine import Engine
+    from assay.models.seeding import seeded
+    from assay.tasks.planted import planted
 
     task = planted(train=200, dev=50, test=2000)
     with seeded(0):
@@ -124,18 +124,18 @@ def texts(count: int, quick: bool) -> None:
 
 def lime(rows: int, quick: bool) -> None:
     """(b) LIME with so many rows on one text of 51 tokens."""
-    from explainers.baselines import Mask
-    from explainers.lime import Lime
-    from models.engine import Engine
+    from assay.explainers.baselines import Mask
+    from assay.explainers.lime import Lime
+    from assay.models.engine import Engine
 
     Lime(rows=rows).explain(Engine(wrapped(bert(quick))), [encoded(51)], Mask())
 
 
 def ours(tokens: int, quick: bool) -> None:
     """(c) integrated gradients, 50 steps."""
-    from explainers.baselines import Pad
-    from explainers.integrated_gradients import IntegratedGradients
-    from models.engine import Engine
+    from assay.explainers.baselines import Pad
+    from assay.explainers.integrated_gradients import IntegratedGradients
+    from assay.models.engine import Engine
 
     engine, asked = Engine(wrapped(bert(quick))), [encoded(tokens)]
     # What a first call brings in, such as code that is loaded when it is needed, belongs to the loaded model.

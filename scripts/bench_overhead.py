@@ -132,9 +132,9 @@ def trial(model: str, texts: int, store: Path, began: float) -> Spent:
     """The whole job, in this process, which was started at `began`."""
     started = time.time() - began
     with Watch() as watch:
-        from harness.config.compose import configuration
-        from harness.trials.job import run_job
-        from models.engine import Engine
+        from assay.harness.config.compose import configuration
+        from assay.harness.trials.job import run_job
+        from assay.models.engine import Engine
 
         engines: list[Engine] = []
         made = Engine.__post_init__

@@ -32,25 +32,25 @@ import torch
 from peers import Classifier
 from tqdm import tqdm
 
-from explainers.baselines import Delete, Mask
-from explainers.controls import Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.guided_backprop import GuidedBackprop
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.kernel_shap import KernelShap
-from explainers.lime import Lime
-from explainers.occlusion import Occlusion
-from explainers.owen import Owen
-from explainers.protocol import Explainer, Request
-from explainers.shapley_sampling import ShapleySampling
-from metrics.faithfulness import Faithfulness
-from metrics.subject import Shard, Subject
-from models.engine import Counters, Engine
-from models.minilm import MiniLM
-from models.transformer_model import TransformerModel
-from tasks.example import Example, Task
-from tasks.randomness import generator
-from tasks.reviews import reviews
+from assay.explainers.baselines import Delete, Mask
+from assay.explainers.controls import Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.lime import Lime
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.owen import Owen
+from assay.explainers.protocol import Explainer, Request
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.subject import Shard, Subject
+from assay.models.engine import Counters, Engine
+from assay.models.minilm import MiniLM
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Example, Task
+from assay.tasks.randomness import generator
+from assay.tasks.reviews import reviews
 
 QUIET = 0.15  # cores that other processes may use in a round
 TRIES = 4  # times a round is repeated for quiet before the bench gives up

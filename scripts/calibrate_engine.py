@@ -18,11 +18,11 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
-from models.cnn import CnnNetwork
-from models.encoding import Encoding
-from models.engine import Engine, Path
-from models.protocol import Batch
-from models.rows import Rows
+from assay.models.cnn import CnnNetwork
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine, Path
+from assay.models.protocol import Batch
+from assay.models.rows import Rows
 
 BUDGETS = tuple(2**n for n in range(8, 16))
 WORDS = 8000

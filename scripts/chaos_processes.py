@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+PROGRAM = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
 # How the processes that run jobs are called: joblib's by their command line, Ray's by the title they take.
 WORKERS = ("popen_loky", "ray::IDLE", "ray::_run_job")
 

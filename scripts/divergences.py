@@ -23,24 +23,28 @@ import numpy as np
 from divergences_lab import Lab, mean, pair_tables, pooled, prepared, study_world, summary, transcription
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from explainers.as_coded import GuidedBackpropAsCoded, WithDropout
-from explainers.controls import Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.guided_backprop import GuidedBackprop
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer
-from metrics.as_coded_agreement import HumanAgreementAsCoded
-from metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
-from metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from metrics.as_coded_faithfulness import FaithfulnessAsCoded
-from metrics.as_coded_rationale import RationaleConsistencyAsCoded
-from metrics.confidence_indication import ConfidenceIndication, ConfidenceIndicationMax, constant_predictor
-from metrics.dataset_consistency import DatasetConsistency
-from metrics.faithfulness import Faithfulness
-from metrics.human_agreement import HumanAgreement
-from metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
-from metrics.rows import wide
-from models.training import fit
+from assay.explainers.as_coded import GuidedBackpropAsCoded, WithDropout
+from assay.explainers.controls import Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer
+from assay.metrics.as_coded_agreement import HumanAgreementAsCoded
+from assay.metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
+from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
+from assay.metrics.as_coded_faithfulness import FaithfulnessAsCoded
+from assay.metrics.as_coded_rationale import RationaleConsistencyAsCoded
+from assay.metrics.confidence_indication import (
+    ConfidenceIndication,
+    ConfidenceIndicationMax,
+    constant_predictor,
+)
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
+from assay.metrics.rows import wide
+from assay.models.training import fit
 
 # Near ties change ranks with the last digit of float32 activations, which depends on the batch.
 BAR = 1e-5

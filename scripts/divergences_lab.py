@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from explainers.protocol import Explainer
-from metrics.model_pairs import ModelPairMetric, layer_distances
-from metrics.rows import wide
-from models.cnn import Cnn
-from models.engine import Engine
-from models.training import Training, fit
-from tasks.example import Task
-from tasks.planted import planted
-from tasks.sampling import limit
-from tasks.tweet_sentiment import tweet_sentiment
+from assay.explainers.protocol import Explainer
+from assay.metrics.model_pairs import ModelPairMetric, layer_distances
+from assay.metrics.rows import wide
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.training import Training, fit
+from assay.tasks.example import Task
+from assay.tasks.planted import planted
+from assay.tasks.sampling import limit
+from assay.tasks.tweet_sentiment import tweet_sentiment
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "metrics"))
 # Helpers of the tests, which no package holds.

@@ -19,20 +19,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.baselines import Baseline, Mask, Pad
-from explainers.explanation import Explanation
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.protocol import Request
-from models.cnn import Cnn
-from models.engine import Engine
-from models.linear import Linear
-from models.lstm import Lstm
-from models.maxpool import MaxPool
-from models.minilm import MiniLM
-from models.protocol import Model
-from models.training import Training, fit
-from tasks.example import Task
-from tasks.planted import planted
+from assay.explainers.baselines import Baseline, Mask, Pad
+from assay.explainers.explanation import Explanation
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.protocol import Request
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.linear import Linear
+from assay.models.lstm import Lstm
+from assay.models.maxpool import MaxPool
+from assay.models.minilm import MiniLM
+from assay.models.protocol import Model
+from assay.models.training import Training, fit
+from assay.tasks.example import Task
+from assay.tasks.planted import planted
 
 GOAL = 0.01
 CAPTUM_STEPS = 50

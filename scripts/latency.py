@@ -16,22 +16,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explainers.baselines import Baseline, Mask
-from explainers.controls import Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.kernel_shap import KernelShap
-from explainers.lime import Lime
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer, Request
-from explainers.shapley_sampling import ShapleySampling
-from harness.questions.latency import Latency, latencies
-from models.cnn import Cnn
-from models.engine import Engine
-from models.minilm import MiniLM
-from tasks.example import Example, Task
-from tasks.planted import planted
-from tasks.reviews import reviews
+from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.controls import Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.lime import Lime
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer, Request
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.harness.questions.latency import Latency, latencies
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.minilm import MiniLM
+from assay.tasks.example import Example, Task
+from assay.tasks.planted import planted
+from assay.tasks.reviews import reviews
 
 EXPLAINERS: dict[str, Explainer] = {
     "random": Random(),

@@ -39,24 +39,24 @@ from parity_peers import (
 )
 from scipy.stats import spearmanr
 
-from explainers.attention import Attention
-from explainers.baselines import Baseline, Mask
-from explainers.deep_lift import DeepLift
-from explainers.expected_gradients import ExpectedGradients
-from explainers.explanation import Explanation
-from explainers.gradients import InputXGradient, Saliency
-from explainers.guided_backprop import GuidedBackprop
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.kernel_shap import KernelShap
-from explainers.layer_conductance import LayerConductance
-from explainers.lime import Lime
-from explainers.occlusion import Occlusion
-from explainers.owen import Owen
-from explainers.protocol import Explainer
-from explainers.shapley_gp import ShapleyGP
-from explainers.shapley_sampling import ShapleySampling
-from explainers.smooth_grad import SmoothGrad
-from models.engine import Engine
+from assay.explainers.attention import Attention
+from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.deep_lift import DeepLift
+from assay.explainers.expected_gradients import ExpectedGradients
+from assay.explainers.explanation import Explanation
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.layer_conductance import LayerConductance
+from assay.explainers.lime import Lime
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.owen import Owen
+from assay.explainers.protocol import Explainer
+from assay.explainers.shapley_gp import ShapleyGP
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.explainers.smooth_grad import SmoothGrad
+from assay.models.engine import Engine
 
 # No word twice: where two tokens tie for a maximum, its gradient is split here, and is one token's in captum.
 TEXTS = (

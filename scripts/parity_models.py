@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from explainers.protocol import Request
-from models.arithmetic import Arithmetic, untapped
-from models.cnn import Cnn
-from models.encoding import Encoding
-from models.lstm import Lstm
-from models.maxpool import MaxPool
-from models.minilm import MiniLM
-from models.protocol import Batch
-from models.seeding import seeded
-from models.tensors import enter
-from models.training import Training, fit
-from models.transformer import Transformer
-from models.transformer_model import TransformerModel
-from tasks.example import Example, Task
-from tasks.planted import planted
+from assay.explainers.protocol import Request
+from assay.models.arithmetic import Arithmetic, untapped
+from assay.models.cnn import Cnn
+from assay.models.encoding import Encoding
+from assay.models.lstm import Lstm
+from assay.models.maxpool import MaxPool
+from assay.models.minilm import MiniLM
+from assay.models.protocol import Batch
+from assay.models.seeding import seeded
+from assay.models.tensors import enter
+from assay.models.training import Training, fit
+from assay.models.transformer import Transformer
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Example, Task
+from assay.tasks.planted import planted
 
 
 class Steps(Arithmetic):

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from parity_models import Text
 from torch import nn
 
-from explainers.expected_gradients import ExpectedGradients, points
-from explainers.smooth_grad import SmoothGrad
-from explainers.token_tree import token_tree
-from explainers.units import units_of
-from tasks.randomness import generator
+from assay.explainers.expected_gradients import ExpectedGradients, points
+from assay.explainers.smooth_grad import SmoothGrad
+from assay.explainers.token_tree import token_tree
+from assay.explainers.units import units_of
+from assay.tasks.randomness import generator
 
 Peer = Callable[[Text, int], NDArray[np.floating]]  # text and class to (T,)
 

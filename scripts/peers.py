@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shap import Explainer as ShapExplainer
 from shap.maskers import Text
 
-from models.transformer_model import TransformerModel
+from assay.models.transformer_model import TransformerModel
 
 
 @dataclass(slots=True)

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.costs.calibration import calibrate
-from harness.costs.estimate import Estimate, estimate
-from harness.trials.census import outlooks
-from harness.trials.experiment import load_trials, open_experiment
-from harness.trials.job import run_job, threads
-from harness.trials.pairs import run_pairs
-from harness.trials.trial import complete
+from assay.harness.costs.calibration import calibrate
+from assay.harness.costs.estimate import Estimate, estimate
+from assay.harness.trials.census import outlooks
+from assay.harness.trials.experiment import load_trials, open_experiment
+from assay.harness.trials.job import run_job, threads
+from assay.harness.trials.pairs import run_pairs
+from assay.harness.trials.trial import complete
 
 Result = TypeVar("Result")
 

@@ -24,21 +24,21 @@ from captum.attr import KernelShap as CaptumKernelShap
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
-from explainers.baselines import Mask
-from explainers.kernel_shap import KernelShap
-from explainers.lime import Lime
-from explainers.perturbation import Perturbation
-from explainers.protocol import Request
-from explainers.reliability import unreliable
-from explainers.shapley_gp import ShapleyGP
-from explainers.shapley_sampling import ShapleySampling
-from explainers.until import Until
-from models.cnn import Cnn
-from models.engine import Engine
-from models.minilm import MiniLM
-from models.protocol import Model
-from tasks.example import Example, Task
-from tasks.reviews import reviews
+from assay.explainers.baselines import Mask
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.lime import Lime
+from assay.explainers.perturbation import Perturbation
+from assay.explainers.protocol import Request
+from assay.explainers.reliability import unreliable
+from assay.explainers.shapley_gp import ShapleyGP
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.explainers.until import Until
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.minilm import MiniLM
+from assay.models.protocol import Model
+from assay.tasks.example import Example, Task
+from assay.tasks.reviews import reviews
 
 LENGTHS = (17, 40, 60)
 ABSENT = Mask()

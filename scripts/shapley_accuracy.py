@@ -27,22 +27,22 @@ from captum.attr import KernelShap as CaptumKernelShap
 from captum.attr import ShapleyValueSampling as CaptumShapleyValueSampling
 from numpy.typing import NDArray
 
-from explainers.baselines import Mask
-from explainers.coalitions import every_pair, with_complements
-from explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
-from explainers.perturbation import Perturbation
-from explainers.shapley_gp import ShapleyGP
-from explainers.shapley_sampling import ShapleySampling
-from models.cnn import Cnn
-from models.engine import Engine
-from models.lstm import Lstm
-from models.minilm import PACKAGE as MINILM
-from models.minilm import MiniLM
-from models.training import Training, fit
-from tasks.example import Task
-from tasks.planted import planted
-from tasks.reviews import reviews
-from tasks.tweet_sentiment import tweet_sentiment
+from assay.explainers.baselines import Mask
+from assay.explainers.coalitions import every_pair, with_complements
+from assay.explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from assay.explainers.perturbation import Perturbation
+from assay.explainers.shapley_gp import ShapleyGP
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.lstm import Lstm
+from assay.models.minilm import PACKAGE as MINILM
+from assay.models.minilm import MiniLM
+from assay.models.training import Training, fit
+from assay.tasks.example import Task
+from assay.tasks.planted import planted
+from assay.tasks.reviews import reviews
+from assay.tasks.tweet_sentiment import tweet_sentiment
 
 BUDGETS = (50, 200, 800)
 SIZES = (8, 9, 10, 11, 12)

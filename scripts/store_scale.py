@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from harness.storage.store import Store
-    from harness.trials.experiment import Experiment
-    from harness.trials.plan import Trial
+    from assay.harness.storage.store import Store
+    from assay.harness.trials.experiment import Experiment
+    from assay.harness.trials.plan import Trial
 
 STATUS_SECONDS, REPORT_SECONDS, MEGABYTES = 2.0, 60.0, 1000.0
 PLAIN = ("gold", "random", "saliency_l2", "input_x_gradient_l2")
@@ -86,8 +86,8 @@ def overrides(sizes: Sizes, store: Path) -> list[str]:
 
 def make(sizes: Sizes, folder: Path) -> None:
     """Leave a store in which every cell of the experiment is finished."""
-    from harness.trials.experiment import load_trials, open_experiment
-    from harness.trials.trial import complete
+    from assay.harness.trials.experiment import load_trials, open_experiment
+    from assay.harness.trials.trial import complete
 
     experiment = open_experiment(overrides(sizes, folder))
     trials, store = load_trials(experiment), experiment.store
@@ -105,7 +105,7 @@ def make(sizes: Sizes, folder: Path) -> None:
 
 def run(experiment: Experiment) -> None:
     """Run the first trial for real."""
-    from harness.trials.launch import launch
+    from assay.harness.trials.launch import launch
 
     launch(
         [*experiment.sweep.fixed, *(f"{key}={values[0]}" for key, values in experiment.sweep.axes.items())]
@@ -132,8 +132,8 @@ class TrialFiles:
 
 
 def _left(trial: Trial, store: Store) -> TrialFiles:
-    from harness.reporting.absences import known_cells
-    from harness.trials.trial import read_card, read_trial
+    from assay.harness.reporting.absences import known_cells
+    from assay.harness.trials.trial import read_card, read_trial
 
     card, record = read_card(trial, store), read_trial(trial, store)
     if card is None or record is None:
@@ -151,8 +151,8 @@ def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
     """Give a trial what the first one left, with scores of its own."""
     import numpy as np
 
-    from harness.reporting.absences import known_cells
-    from harness.storage.store import write_json, write_table
+    from assay.harness.reporting.absences import known_cells
+    from assay.harness.storage.store import write_json, write_table
 
     write_json(store.model(trial.model_key) / "card.json", first.card)
     folder = store.trial(trial.key(first.card["weights"]))
@@ -181,8 +181,8 @@ class Scores:
     def read(cls, file: Path) -> Scores:
         import numpy as np
 
-        from harness.storage.store import read_table
-        from metrics.rows import wide
+        from assay.harness.storage.store import read_table
+        from assay.metrics.rows import wide
 
         table = read_table(file)
         units, targets, parts = wide(table.to_pandas())
@@ -212,7 +212,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def measured(command: str, sizes: Sizes, folder: Path) -> Measured:
     """Run `assay` in a process of its own."""
-    program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", program, command, *overrides(sizes, folder)],

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 # far above any text data set, far below what fills a memory: a small archive may unpack to anything
 _LARGEST = 4 * 2**30

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.archive import Reader, reader
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Rationale, Span, Task
-from tasks.files import Row, decoded, given_path, json_rows
-from tasks.sampling import rank
+from assay.tasks.archive import Reader, reader
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.files import Row, decoded, given_path, json_rows
+from assay.tasks.sampling import rank
 
 _SOURCE = "https://www.eraserbenchmark.com"
 

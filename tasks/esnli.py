@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Rationale, Span, Task
-from tasks.files import Row, csv_rows, given_path
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.files import Row, csv_rows, given_path
 
 _LABELS = ("contradiction", "neutral", "entailment")
 _SOURCE = "https://github.com/OanaMariaCamburu/e-SNLI, folder dataset"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 
 class Span(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, did_you_mean
 
 
 class Row(NamedTuple):

@@ -10,12 +10,12 @@ from inspect import signature
 from itertools import chain
 from typing import Any, NamedTuple
 
-from tasks.errors import InputError
-from tasks.example import Task, fingerprint
-from tasks.files import Row
-from tasks.local import data_files, data_rows, local, split_up
-from tasks.planted import planted
-from tasks.table import Columns, examples, label_names
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task, fingerprint
+from assay.tasks.files import Row
+from assay.tasks.local import data_files, data_rows, local, split_up
+from assay.tasks.planted import planted
+from assay.tasks.table import Columns, examples, label_names
 
 # Generated tasks of more texts than this, and files of more bytes, are sampled; smaller ones load at once.
 LARGE_TEXTS = 20_000
@@ -46,9 +46,9 @@ def glimpse(config: Mapping[str, Any]) -> Glimpse | None:
     """What a task's configuration tells at little cost; None where the task is small, or of a kind that has
     to be loaded to be known. Raises InputError as the task does."""
     target = config.get("_target_")
-    if target == "tasks.planted.planted":
+    if target == "assay.tasks.planted.planted":
         return _of_planted(_options(planted, config))
-    if target == "tasks.local.local":
+    if target == "assay.tasks.local.local":
         return _of_files(**_options(local, config))
     return None
 
@@ -144,7 +144,7 @@ def _fingerprint(task: Task) -> None:
 
 
 def _sizes(counts: Mapping[str, int], fractions: list[float]) -> Sizes:
-    """As tasks.local.split_up cuts them."""
+    """As assay.tasks.local.split_up cuts them."""
     if "all" in counts:
         test = max(1, round(fractions[2] * counts["all"]))
         train = counts["all"] - test

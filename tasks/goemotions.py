@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.errors import InputError
-from tasks.example import Example, Task
-from tasks.files import csv_rows, file_text, given_path
-from tasks.table import Columns, examples
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
+from assay.tasks.files import csv_rows, file_text, given_path
+from assay.tasks.table import Columns, examples
 
 _SOURCE = "https://github.com/google-research/google-research/tree/master/goemotions/data"
 _HEADER = ("text", "labels", "id")

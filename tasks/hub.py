@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from tasks.errors import InputError
-from tasks.example import Task
-from tasks.files import Row, check_columns
-from tasks.sampling import hold_out
-from tasks.table import Columns, examples, label_names
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
+from assay.tasks.files import Row, check_columns
+from assay.tasks.sampling import hold_out
+from assay.tasks.table import Columns, examples, label_names
 
 
 def hub(
@@ -39,7 +39,7 @@ def hub(
     revision: the full commit of the data set; a branch or tag may move, so neither is taken. train, dev,
     test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`. labels:
     None takes the names the data set declares, or else those that occur, sorted. The other columns are as in
-    tasks.table.Columns. Code that comes with a data set is never run.
+    assay.tasks.table.Columns. Code that comes with a data set is never run.
     Raises InputError when the hub cannot be reached, or a split, column or label is wrong.
     """
     if path is None:

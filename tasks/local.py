@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Task
-from tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
-from tasks.sampling import hold_out
-from tasks.table import Columns, examples, label_names
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Task
+from assay.tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
+from assay.tasks.sampling import hold_out
+from assay.tasks.table import Columns, examples, label_names
 
 _SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
 
@@ -40,7 +40,7 @@ def local(
     path: one file, which is split by `fractions` (train, dev, test) and `seed`; or a folder in which
     `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
     becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
-    text, text_pair, label, rationale, id, separator: the columns, see tasks.table.Columns.
+    text, text_pair, label, rationale, id, separator: the columns, see assay.tasks.table.Columns.
     labels: their names in class order; None takes those that occur, sorted. A cell holds a name or an index.
     header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
     fields; None means yes in CSV and no in TSV.

@@ -6,7 +6,7 @@ import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 INSTALL = "pip install 'assay[demo]'"
 

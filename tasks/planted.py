@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span, Task
-from tasks.rules import Block, Lexicon, Rule, make_lexicon, named_rule
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.rules import Block, Lexicon, Rule, make_lexicon, named_rule
 
 # a draw that repeats a text is drawn anew; so many repeats in a row mean that hardly a new text is left
 _PATIENCE = 1000

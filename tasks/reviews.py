@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Task
-from tasks.files import csv_rows, given_path
-from tasks.packaged import INSTALL, packaged_file, verify
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Task
+from assay.tasks.files import csv_rows, given_path
+from assay.tasks.packaged import INSTALL, packaged_file, verify
 
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 _LABELS = ("negative", "positive")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, did_you_mean
 
 NOT = "not"
 _CONSONANTS = "bdfgklmnprstvz"

@@ -7,8 +7,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tasks.errors import InputError
-from tasks.example import Example, Task
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 
 def limit(

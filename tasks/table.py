@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Rationale, Span
-from tasks.files import Row
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Rationale, Span
+from assay.tasks.files import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import logging
 
 import numpy as np
 
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Rationale, Span, Task
-from tasks.files import Row, csv_rows, given_path
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.files import Row, csv_rows, given_path
 
 _LABELS = ("negative", "neutral", "positive")
 _SOURCE = "https://www.kaggle.com/c/tweet-sentiment-extraction/data"

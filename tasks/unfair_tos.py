@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from tasks.archive import Reader, reader
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Task
-from tasks.files import decoded, given_path
-from tasks.sampling import rank
+from assay.tasks.archive import Reader, reader
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Task
+from assay.tasks.files import decoded, given_path
+from assay.tasks.sampling import rank
 
 _SOURCE = "https://github.com/nlp-unibo/Multilingual-Unfair-Clause-Detection"
 _DOCUMENTS = "corpus/lists/LIST_ALL.txt"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tasks.example import Example, Rationale, Span, Task
+from assay.tasks.example import Example, Rationale, Span, Task
 
 if TYPE_CHECKING:
-    from models.transformer_model import TransformerModel
-    from models.word_model import WordModel
+    from assay.models.transformer_model import TransformerModel
+    from assay.models.word_model import WordModel
 
 # Two threads gain nothing on models this small, and lose much when something else keeps a core busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -106,11 +106,11 @@ def word_model(toy_task: Task) -> Callable[..., WordModel]:
 
     Built once per distinct request. The untrained `linear` has weights of 0; ask for it trained.
     """
-    from models.cnn import Cnn
-    from models.linear import Linear
-    from models.lstm import Lstm
-    from models.maxpool import MaxPool
-    from models.training import Training, fit
+    from assay.models.cnn import Cnn
+    from assay.models.linear import Linear
+    from assay.models.lstm import Lstm
+    from assay.models.maxpool import MaxPool
+    from assay.models.training import Training, fit
 
     training = Training(epochs=15, batch_size=16, learning_rate=0.02, patience=15, mask_rate=0.1)
     specs = {
@@ -139,7 +139,7 @@ def tiny_bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from transformers import BertConfig, BertModel, BertTokenizer
 
-    from models.seeding import seeded
+    from assay.models.seeding import seeded
 
     words = {*FILLER, *(w for group in (*KEYWORDS.values(), *TOPICS.values()) for w in group)}
     pieces = [p for word in sorted(words) for p in ([word] if len(word) < 8 else [word[:4], "##" + word[4:]])]
@@ -167,7 +167,7 @@ def tiny_bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bert(tiny_bert_folder: Path, toy_task: Task) -> TransformerModel:
     """The tiny BERT with a random classification head for the toy task."""
-    from models.training import fit
-    from models.transformer import Transformer
+    from assay.models.training import fit
+    from assay.models.transformer import Transformer
 
     return fit(Transformer(path=str(tiny_bert_folder), init_only=True), toy_task, 0)[0]

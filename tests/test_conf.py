@@ -12,11 +12,11 @@ import pytest
 import yaml
 from hydra.utils import get_object, instantiate
 
-from harness.config.compose import configuration
+from assay.harness.config.compose import configuration
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))
-FLOORS = ("tasks", "models", "explainers", "metrics")
+FLOORS = ("assay.tasks.", "assay.models.", "assay.explainers.", "assay.metrics.")
 GROUPS = ("task", "model", "explainer", "baseline", "metric")
 NAMES = [str(path.relative_to(CONF)) for path in FILES]
 
@@ -75,7 +75,7 @@ def test_files_of_a_group_hold_one_choice_of_their_own_name(name: str):
 @pytest.mark.parametrize("target", OFFERED)
 def test_targets_are_ours_and_take_the_options_they_are_given(target: dict[str, Any]):
     found = get_object(target["_target_"])
-    assert found.__module__.split(".")[0] in FLOORS
+    assert found.__module__.startswith(FLOORS)
     options = {name: value for name, value in target.items() if not name.startswith("_")}
     signature = inspect.signature(found)
     signature.bind(**options)

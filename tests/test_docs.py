@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.cli import main
-from harness.config.compose import configuration, offered, sweep
+from assay.harness.cli import main
+from assay.harness.config.compose import configuration, offered, sweep
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from explainers.protocol import Explainer
+from assay.explainers.protocol import Explainer
 
 ROOT = Path(__file__).parents[1]
 CONF = sorted((ROOT / "conf" / "explainer").glob("*.yaml"))

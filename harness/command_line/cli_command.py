@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

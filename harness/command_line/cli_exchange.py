@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.command_line.cli_command import Command, overrides
+from assay.harness.command_line.cli_command import Command, overrides
 
 FORMATS = ("eraser", "study", "inseq", "jsonl")
 AXES = ("task", "model", "seed")
@@ -13,7 +13,7 @@ TRACKERS = ("mlflow", "wandb", "tensorboard")
 
 
 def _export(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.export(
         overrides(options), to=options.to, explanations=options.explanations, overwrite=options.overwrite
@@ -21,15 +21,15 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
-    from harness.exchange.importing import Order
+    from assay.harness.command_line import commands
+    from assay.harness.exchange.importing import Order
 
     order = Order(options.file, options.format, options.name, options.to, options.by, options.overwrite)
     return commands.import_scores(order, overrides(options))
 
 
 def _track(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.track(overrides(options), to=options.to, folder=options.folder)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from harness.command_line.cli_command import Command, overrides
+from assay.harness.command_line.cli_command import Command, overrides
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from harness.command_line.ledger_commands import verify
+    from assay.harness.command_line.ledger_commands import verify
 
     return verify(overrides(options), repaired=options.repair)
 
 
 def _clean(options: argparse.Namespace) -> int:
-    from harness.command_line.ledger_commands import clean
+    from assay.harness.command_line.ledger_commands import clean
 
     return clean(overrides(options), unused_by=options.unused_by, yes=options.yes)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.command_line.cli_command import Command, overrides
+from assay.harness.command_line.cli_command import Command, overrides
 
 
 def _roar(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.roar(
         overrides(options), shares=options.shares, recursive=options.recursive, absent=options.absent
@@ -17,13 +17,13 @@ def _roar(options: argparse.Namespace) -> int:
 
 
 def _check_metrics(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.check_metrics(overrides(options), csv=options.csv, quick=options.quick)
 
 
 def _choices(_: argparse.Namespace) -> int:
-    from harness.command_line.show import choices
+    from assay.harness.command_line.show import choices
 
     print(choices())
     return 0

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import argparse
 
-from harness.command_line.cli_command import Command, overrides
+from assay.harness.command_line.cli_command import Command, overrides
 
 
 def _run(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.run(overrides(options))
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.plan(overrides(options), calibrated=options.calibrate, workers=options.workers)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from harness.command_line.status_command import status
+    from assay.harness.command_line.status_command import status
 
     return status(overrides(options))
 
 
 def _report(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.report(overrides(options))
 
 
 def _retry(options: argparse.Namespace) -> int:
-    from harness.command_line import commands
+    from assay.harness.command_line import commands
 
     return commands.retry(overrides(options))
 

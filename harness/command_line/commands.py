@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.reporting.absences import failures
-from harness.reporting.collect import RANDOM, collect, inputs, score_files
-from harness.state.on_disk import read_disk
-from harness.state.status import State, survey
-from harness.state.wanted import plan_work
-from harness.storage.ledger import failure
-from harness.storage.store import Damaged, present, read_json, write_json
-from harness.trials.experiment import Experiment, load_trials, open_experiment
-from harness.trials.experiment import run as run_experiment
-from harness.trials.plan import Trial, failure_key
-from results.spread import spread, worthwhile
-from tasks.errors import InputError
+from assay.harness.reporting.absences import failures
+from assay.harness.reporting.collect import RANDOM, collect, inputs, score_files
+from assay.harness.state.on_disk import read_disk
+from assay.harness.state.status import State, survey
+from assay.harness.state.wanted import plan_work
+from assay.harness.storage.ledger import failure
+from assay.harness.storage.store import Damaged, present, read_json, write_json
+from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.harness.trials.experiment import run as run_experiment
+from assay.harness.trials.plan import Trial, failure_key
+from assay.results.spread import spread, worthwhile
+from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.exchange.importing import Order
+    from assay.harness.exchange.importing import Order
 
 # So often a run starts over because a file was damaged; files found damaged together count once.
 MENDINGS = 5
@@ -36,7 +36,7 @@ def run(overrides: Sequence[str]) -> int:
 
 def retry(overrides: Sequence[str]) -> int:
     """Compute again what failed, report, and say what failed again."""
-    from harness.state.retry import retry_text, what_failed
+    from assay.harness.state.retry import retry_text, what_failed
 
     experiment = open_experiment(overrides)
     found = what_failed(experiment, load_trials(experiment))
@@ -72,7 +72,7 @@ def report(overrides: Sequence[str]) -> int:
 
 def plan(overrides: Sequence[str], *, calibrated: bool, workers: int) -> int:
     """Print what a run would do, and how long it would take."""
-    from harness.costs import planning
+    from assay.harness.costs import planning
 
     print(planning.plan(open_experiment(overrides), calibrated=calibrated, workers=workers))
     return 0
@@ -80,8 +80,8 @@ def plan(overrides: Sequence[str], *, calibrated: bool, workers: int) -> int:
 
 def export(overrides: Sequence[str], *, to: Path | None, explanations: Path | None, overwrite: bool) -> int:
     """Write the scores as one table, the explanations as a dataset, or both."""
-    from harness.exchange.export_explanations import export_explanations
-    from harness.exchange.export_scores import export_scores
+    from assay.harness.exchange.export_explanations import export_explanations
+    from assay.harness.exchange.export_scores import export_scores
 
     if to is None and explanations is None:
         raise InputError("nothing to export; give --to FILE for the scores or --explanations FOLDER, or both")
@@ -98,7 +98,7 @@ def export(overrides: Sequence[str], *, to: Path | None, explanations: Path | No
 
 def import_scores(order: Order, overrides: Sequence[str]) -> int:
     """Make an explainer of a file of scores, and print the command that scores it."""
-    from harness.exchange.importing import import_scores as made
+    from assay.harness.exchange.importing import import_scores as made
 
     print(made(order, overrides))
     return 0
@@ -106,7 +106,7 @@ def import_scores(order: Order, overrides: Sequence[str]) -> int:
 
 def track(overrides: Sequence[str], *, to: str, folder: Path | None) -> int:
     """Hand what is finished over to an experiment tracker."""
-    from harness.exchange.tracking import track
+    from assay.harness.exchange.tracking import track
 
     experiment = open_experiment(overrides)
     found = track(experiment, load_trials(experiment), to, folder)
@@ -119,8 +119,8 @@ def check_metrics(arguments: Sequence[str], *, csv: Path | None, quick: bool) ->
 
     arguments: names of metrics, and overrides, which hold a "=".
     """
-    from harness.questions.check_metrics import QUICK, Effort, check_metrics, chosen_metrics, worlds
-    from results.metric_checks import summary, to_csv, to_markdown
+    from assay.harness.questions.check_metrics import QUICK, Effort, check_metrics, chosen_metrics, worlds
+    from assay.results.metric_checks import summary, to_csv, to_markdown
 
     if csv is not None and not csv.parent.is_dir():
         raise InputError(f"--csv {str(csv)!r} is in no folder that exists; expected a file to write")
@@ -137,8 +137,8 @@ def check_metrics(arguments: Sequence[str], *, csv: Path | None, quick: bool) ->
 
 def roar(overrides: Sequence[str], *, shares: tuple[int, ...], recursive: bool, absent: str) -> int:
     """Retrain without the words each explainer ranks first, and print how far the models fall."""
-    from harness.questions.roar import Settings, remove_and_retrain
-    from results.roar import roar_markdown
+    from assay.harness.questions.roar import Settings, remove_and_retrain
+    from assay.results.roar import roar_markdown
 
     settings = Settings(shares, recursive, absent)
     experiment = open_experiment(overrides)
@@ -172,8 +172,8 @@ def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> N
         options = experiment.configs[0].report
         with spread(worthwhile(len(files))) as spreading:
             # Drawing is slow to import, and most commands draw nothing.
-            from results.statistics import Bootstrap
-            from results.write import write_results
+            from assay.results.statistics import Bootstrap
+            from assay.results.write import write_results
 
             bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
             results = collect(experiment, trials, files, spreading)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from harness.state.wanted import plan_work
-from harness.trials.experiment import load_trials, open_experiment
-from harness.upkeep.clean import clean_text, garbage, remove, unused
-from harness.upkeep.used import existing_store, names_experiment, used, used_by
-from harness.upkeep.verify import repair, verify_text
-from harness.upkeep.verify import verify as faults_of
+from assay.harness.state.wanted import plan_work
+from assay.harness.trials.experiment import load_trials, open_experiment
+from assay.harness.upkeep.clean import clean_text, garbage, remove, unused
+from assay.harness.upkeep.used import existing_store, names_experiment, used, used_by
+from assay.harness.upkeep.verify import repair, verify_text
+from assay.harness.upkeep.verify import verify as faults_of
 
 
 def verify(overrides: Sequence[str], *, repaired: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.resources import files
 
-from harness.config.compose import offered
+from assay.harness.config.compose import offered
 
 
 def choices() -> str:
@@ -18,6 +18,6 @@ def choices() -> str:
 
 def _offers(group: str) -> Iterable[tuple[str, str]]:
     for name in offered(group):
-        lines = files("conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        lines = files("assay.conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8").splitlines()
         comments = (line[2:] for line in lines if line.startswith("# "))
         yield name, next((line for line in comments if not line.startswith("@package")), "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.state.eta import remaining
-from harness.state.manifest import Manifest, recall
-from harness.state.on_disk import at_work, read_disk
-from harness.state.status import survey
-from harness.state.status_text import status_text
+from assay.harness.state.eta import remaining
+from assay.harness.state.manifest import Manifest, recall
+from assay.harness.state.on_disk import at_work, read_disk
+from assay.harness.state.status import survey
+from assay.harness.state.status_text import status_text
 
 
 def status(overrides: Sequence[str]) -> int:
@@ -21,8 +21,8 @@ def status(overrides: Sequence[str]) -> int:
 
 
 def _found_out(overrides: Sequence[str]) -> Manifest:
-    from harness.state.wanted import plan_work
-    from harness.trials.experiment import load_trials, open_experiment
+    from assay.harness.state.wanted import plan_work
+    from assay.harness.trials.experiment import load_trials, open_experiment
 
     experiment = open_experiment(overrides)
     return Manifest(experiment.name, experiment.store, plan_work(experiment, load_trials(experiment)))

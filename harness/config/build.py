@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
+from assay.tasks.trust import is_inside
 
-TRUSTED = ("tasks", "models", "explainers", "metrics")
+TRUSTED = ("assay.tasks", "assay.models", "assay.explainers", "assay.metrics")
 
 
 def build(config: Any, **arguments: Any) -> Any:
     """Instantiate a configuration whose every `_target_` is defined in a trusted package.
 
     Trusted are Assay's own floors and the packages named in the environment variable ASSAY_TRUST (separated
-    by commas); a configuration file cannot extend that list. Raises InputError otherwise, or when a target
-    does not exist or does not take the given options.
+    by commas), which are also looked for in the current folder; a configuration file cannot extend that list.
+    Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     for target in _targets(plain):
@@ -49,8 +52,11 @@ def _targets(config: Any) -> Iterator[str]:
 def _check(target: str) -> None:
     extra = [name.strip() for name in os.environ.get("ASSAY_TRUST", "").split(",") if name.strip()]
     trusted = (*TRUSTED, *extra)
+    # A command, unlike `python -m`, does not have the current folder on the path.
+    if is_inside(target, extra) and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     refused = f"_target_ {target!r} is not in a trusted package ({', '.join(trusted)}); "
-    if target.split(".")[0] not in trusted:
+    if not is_inside(target, trusted):
         raise InputError(
             refused + "if you trust it, name its package in the environment variable ASSAY_TRUST"
         )
@@ -59,5 +65,5 @@ def _check(target: str) -> None:
     except Exception as error:
         raise InputError(f"_target_ {target!r} does not exist: {error}") from error
     # A trusted module's namespace also holds what it imports (os, torch); those are not targets.
-    if str(getattr(found, "__module__", "")).split(".")[0] not in trusted:
+    if not is_inside(str(getattr(found, "__module__", "")), trusted):
         raise InputError(refused + "it is only imported there")

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from omegaconf import DictConfig
 
-from explainers.baselines import Baseline
-from explainers.protocol import Explainer, refusal
-from harness.config.build import build
-from harness.config.keys import key, plain, versions
-from metrics.subject import CellMetric, Metric
-from metrics.with_removal import WithRemoval
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline
+from assay.explainers.protocol import Explainer, refusal
+from assay.harness.config.build import build
+from assay.harness.config.keys import key, plain, versions
+from assay.metrics.subject import CellMetric, Metric
+from assay.metrics.with_removal import WithRemoval
+from assay.tasks.errors import InputError
 
 # The groups whose choices make methods and metrics.
 GROUPS = ("explainer", "baseline", "removal", "metric")
@@ -33,7 +33,7 @@ EVERY_ABILITY = frozenset(
 class Method:
     """An explainer with a baseline (not fitted), or None where it uses none; both names as configured.
 
-    identity: everything about the two that can change a number, for `harness.config.keys.key`.
+    identity: everything about the two that can change a number, for `assay.harness.config.keys.key`.
     """
 
     explainer_name: str

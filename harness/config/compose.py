@@ -18,8 +18,8 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.schema import Run, register
-from tasks.errors import InputError, did_you_mean
+from assay.harness.config.schema import Run, register
+from assay.tasks.errors import InputError, did_you_mean
 
 CONFIG = "config"
 # Launchers that are plugins, and what to install for them.
@@ -121,7 +121,7 @@ def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
 def _composed(overrides: Sequence[str]) -> DictConfig:
     register()
     GlobalHydra.instance().clear()
-    with initialize_config_module("conf", version_base="1.3"):
+    with initialize_config_module("assay.conf", version_base="1.3"):
         return compose(CONFIG, overrides=list(overrides))
 
 
@@ -179,7 +179,7 @@ def _missing(error: MissingConfigException) -> str:
 
 def offered(group: str) -> list[str]:
     """The names that the shipped configuration offers in a group."""
-    folder = files("conf").joinpath(group)
+    folder = files("assay.conf").joinpath(group)
     if not group or not folder.is_dir():
         return []
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))

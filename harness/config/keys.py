@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 # Raised when the layout of stored files changes, or what is stored of every cell, so that older stores are
 # never misread.
-STORE_VERSION = 2
+STORE_VERSION = 3
 SCALARS = frozenset({str, int, float, bool})
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers import averaging
-from explainers.gradients import Saliency
-from explainers.protocol import Request, refusal
-from harness.config.choice import Method
-from harness.costs.pace import grow, timed
-from harness.costs.speeds import Rate, load, method_name, targets_of
-from harness.trials.cells import Loaded
-from harness.trials.census import words
-from models.engine import Engine
-from tasks.errors import InputError
+from assay.explainers import averaging
+from assay.explainers.gradients import Saliency
+from assay.explainers.protocol import Request, refusal
+from assay.harness.config.choice import Method
+from assay.harness.costs.pace import grow, timed
+from assay.harness.costs.speeds import Rate, load, method_name, targets_of
+from assay.harness.trials.cells import Loaded
+from assay.harness.trials.census import words
+from assay.models.engine import Engine
+from assay.tasks.errors import InputError
 
 # Shares of the time that is left: for backward rows, and for all explainers.
 BACKWARD, EXPLAINING = 0.05, 0.6

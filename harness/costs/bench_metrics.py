@@ -10,23 +10,23 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from explainers.controls import Random
-from explainers.explanation import Explanation
-from explainers.protocol import Request
-from harness.config.choice import ChosenMetric
-from harness.costs import speeds
-from harness.costs.bench import Bench
-from harness.costs.pace import Measured, grow, line, timed
-from harness.costs.speeds import looked_at, metric_name
-from harness.storage.store import write_table
-from harness.trials.cells import Loaded, StoredShards, explanations_path
-from harness.trials.census import words
-from harness.trials.plan import metric_refusal
-from harness.trials.records import to_table
-from metrics.model_pairs import ModelPairMetric, layer_distances
-from metrics.subject import CellMetric, Subject
-from models.engine import Engine
-from tasks.errors import InputError
+from assay.explainers.controls import Random
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Request
+from assay.harness.config.choice import ChosenMetric
+from assay.harness.costs import speeds
+from assay.harness.costs.bench import Bench
+from assay.harness.costs.pace import Measured, grow, line, timed
+from assay.harness.costs.speeds import looked_at, metric_name
+from assay.harness.storage.store import write_table
+from assay.harness.trials.cells import Loaded, StoredShards, explanations_path
+from assay.harness.trials.census import words
+from assay.harness.trials.plan import metric_refusal
+from assay.harness.trials.records import to_table
+from assay.metrics.model_pairs import ModelPairMetric, layer_distances
+from assay.metrics.subject import CellMetric, Subject
+from assay.models.engine import Engine
+from assay.tasks.errors import InputError
 
 # Metrics are measured on no fewer texts, if so many are explained: some need enough for a regression.
 FEW = 32

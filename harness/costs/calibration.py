@@ -13,19 +13,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from explainers.protocol import Request
-from harness.config.build import build
-from harness.costs import speeds
-from harness.costs.bench import Bench, explain_all
-from harness.costs.bench_metrics import score_all
-from harness.costs.pace import grow, line, timed
-from harness.costs.speeds import Rate, Speeds
-from harness.trials.cells import Loaded
-from harness.trials.census import Outlook, words
-from models.engine import Engine
-from models.protocol import Model, abilities
-from models.training import Trainable, train
-from tasks.example import Task
+from assay.explainers.protocol import Request
+from assay.harness.config.build import build
+from assay.harness.costs import speeds
+from assay.harness.costs.bench import Bench, explain_all
+from assay.harness.costs.bench_metrics import score_all
+from assay.harness.costs.pace import grow, line, timed
+from assay.harness.costs.speeds import Rate, Speeds
+from assay.harness.trials.cells import Loaded
+from assay.harness.trials.census import Outlook, words
+from assay.models.engine import Engine
+from assay.models.protocol import Model, abilities
+from assay.models.training import Trainable, train
+from assay.tasks.example import Task
 
 # Seconds in which all models of an experiment are measured; building them comes on top.
 SECONDS = 10.0

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from harness.config.choice import EVERY_ABILITY, ChosenMetric
-from harness.config.keys import canonical
-from harness.costs import speeds
-from harness.costs.speeds import Rate, Speeds, load, looked_at, method_name, metric_name, targets_of
-from harness.storage.store import Store
-from harness.trials.census import Outlook
-from harness.trials.plan import Cell, Trial, cells, metric_refusal
-from harness.trials.trial import cell_metrics, read_card, read_trial, scored_on
-from metrics.model_pairs import ModelPairMetric
+from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
+from assay.harness.config.keys import canonical
+from assay.harness.costs import speeds
+from assay.harness.costs.speeds import Rate, Speeds, load, looked_at, method_name, metric_name, targets_of
+from assay.harness.storage.store import Store
+from assay.harness.trials.census import Outlook
+from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal
+from assay.harness.trials.trial import cell_metrics, read_card, read_trial, scored_on
+from assay.metrics.model_pairs import ModelPairMetric
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from harness.costs.speeds import Rate
+from assay.harness.costs.speeds import Rate
 
 # Work is done again on so many times as much, as long as its time allows.
 GROWTH = 4

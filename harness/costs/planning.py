@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from harness.aligned import aligned
-from harness.costs.calibration import calibrate
-from harness.costs.estimate import Amount, CellWork, Estimate, estimate
-from harness.costs.speeds import Speeds, keep, known_speeds, newest_cells, speeds_key
-from harness.trials.census import Outlook, outlooks
-from harness.trials.experiment import Experiment
-from harness.trials.job import threads
+from assay.harness.aligned import aligned
+from assay.harness.costs.calibration import calibrate
+from assay.harness.costs.estimate import Amount, CellWork, Estimate, estimate
+from assay.harness.costs.speeds import Speeds, keep, known_speeds, newest_cells, speeds_key
+from assay.harness.trials.census import Outlook, outlooks
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.job import threads
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

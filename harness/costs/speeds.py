@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from explainers import averaging
-from harness.config.choice import ChosenMetric, Method
-from harness.config.keys import canonical, key
-from harness.config.schema import Targets
-from harness.storage.store import Store, read_json, write_json
-from harness.trials.census import Outlook
+from assay.explainers import averaging
+from assay.harness.config.choice import ChosenMetric, Method
+from assay.harness.config.keys import canonical, key
+from assay.harness.config.schema import Targets
+from assay.harness.storage.store import Store, read_json, write_json
+from assay.harness.trials.census import Outlook
 
 # Finished cells, the newest first, that are looked at for timings.
 LOOKED_AT = 500

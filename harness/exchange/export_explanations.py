@@ -10,15 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.config.provenance import library_versions
-from harness.exchange.dataset_card import CARD, SCHEMA, Constant, card
-from harness.exchange.whole import whole_folder
-from harness.reporting.absences import known_cells
-from harness.storage.store import Store, read_table, write_json
-from harness.trials.experiment import Experiment
-from harness.trials.plan import Cell, Trial
-from harness.trials.trial import read_card
-from tasks.errors import InputError
+from assay.harness.config.provenance import library_versions
+from assay.harness.exchange.dataset_card import CARD, SCHEMA, Constant, card
+from assay.harness.exchange.whole import whole_folder
+from assay.harness.reporting.absences import known_cells
+from assay.harness.storage.store import Store, read_table, write_json
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trial import read_card
+from assay.tasks.errors import InputError
 
 MARK = "assay-export.json"
 

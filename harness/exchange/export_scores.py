@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from harness.config.choice import choose
-from harness.exchange.whole import whole_file
-from harness.reporting.collect import score_files
-from harness.reporting.score_files import ScoreFile
-from harness.storage.store import read_table
-from harness.trials.experiment import Experiment
-from harness.trials.plan import Trial
-from metrics.with_removal import WithRemoval
-from tasks.errors import InputError
+from assay.harness.config.choice import choose
+from assay.harness.exchange.whole import whole_file
+from assay.harness.reporting.collect import score_files
+from assay.harness.reporting.score_files import ScoreFile
+from assay.harness.storage.store import read_table
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.plan import Trial
+from assay.metrics.with_removal import WithRemoval
+from assay.tasks.errors import InputError
 
 SCHEMA = pa.schema(
     [

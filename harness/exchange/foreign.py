@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.exchange.matching import locate
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Task
+from assay.harness.exchange.matching import locate
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Task
 
 
 class Stretch(NamedTuple):
@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """One explanation of a foreign file. where: file and line. about: what else the file says of it, by the
-    names of `explainers.score_file.SCHEMA`."""
+    names of `assay.explainers.score_file.SCHEMA`."""
 
     where: str
     example: Example

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.exchange.foreign import Found, Known, Stretch, json_lines, numbers
-from tasks.errors import InputError
+from assay.harness.exchange.foreign import Found, Known, Stretch, json_lines, numbers
+from assay.tasks.errors import InputError
 
 # (start, end) of every token.
 Tokens = list[tuple[int, int]]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.exchange.foreign import Found, Known, on_tokens, opened
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.harness.exchange.foreign import Found, Known, on_tokens, opened
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 
 def read_inseq(path: Path, known: Known) -> Iterator[Found]:

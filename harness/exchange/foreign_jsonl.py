@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.exchange.foreign import Found, Known, Stretch, json_lines, number, numbers, on_tokens
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.harness.exchange.foreign import Found, Known, Stretch, json_lines, number, numbers, on_tokens
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 _COSTS = ("forward_rows", "backward_rows", "tokens_read")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.exchange.foreign import Found, Known, json_lines, on_tokens
-from tasks.errors import InputError
+from assay.harness.exchange.foreign import Found, Known, json_lines, on_tokens
+from assay.tasks.errors import InputError
 
 
 def read_study(path: Path, known: Known) -> Iterator[Found]:

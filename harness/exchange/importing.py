@@ -13,21 +13,21 @@ import numpy as np
 import yaml
 from omegaconf import DictConfig
 
-from explainers.explanation import Cost
-from explainers.score_file import Scores, text_print, write_scores
-from harness.config.compose import configuration, offered, sweep
-from harness.config.keys import canonical
-from harness.config.schema import Targets
-from harness.exchange.foreign import Found, Known
-from harness.exchange.foreign_eraser import read_eraser
-from harness.exchange.foreign_inseq import read_inseq
-from harness.exchange.foreign_jsonl import read_jsonl
-from harness.exchange.foreign_study import read_study
-from harness.exchange.whole import whole_file
-from harness.trials.plan import limits_of, load_task
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Example, Task
-from tasks.sampling import limit
+from assay.explainers.explanation import Cost
+from assay.explainers.score_file import Scores, text_print, write_scores
+from assay.harness.config.compose import configuration, offered, sweep
+from assay.harness.config.keys import canonical
+from assay.harness.config.schema import Targets
+from assay.harness.exchange.foreign import Found, Known
+from assay.harness.exchange.foreign_eraser import read_eraser
+from assay.harness.exchange.foreign_inseq import read_inseq
+from assay.harness.exchange.foreign_jsonl import read_jsonl
+from assay.harness.exchange.foreign_study import read_study
+from assay.harness.exchange.whole import whole_file
+from assay.harness.trials.plan import limits_of, load_task
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example, Task
+from assay.tasks.sampling import limit
 
 Axis = Literal["task", "model", "seed"]
 
@@ -211,7 +211,7 @@ def _write_choice(order: Order) -> None:
     place = order.folder / "explainer" / f"{order.name}.yaml"
     ending = "".join(f"-${{{_AXES[axis]}}}" for axis in order.by)
     path = str(order.folder / f"{order.name}{ending}.parquet")
-    settings = {order.name: {"_target_": "explainers.imported.Imported", "path": path}}
+    settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": path}}
     text = "# Scores computed elsewhere, brought here by `assay import`.\n" + yaml.safe_dump(settings)
     if place.is_file() and place.read_text(encoding="utf-8") == text:
         return

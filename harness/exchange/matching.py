@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models.vocabulary import WORD
-from tasks.errors import InputError
-from tasks.example import Span
+from assay.models.vocabulary import WORD
+from assay.tasks.errors import InputError
+from assay.tasks.example import Span
 
 _SEPARATORS = frozenset({"[SEP]", "</s>", "<sep>"})
 _SPECIALS = _SEPARATORS | {"[CLS]", "[PAD]", "<s>", "<pad>", "<bos>", "<eos>", "<cls>", "<|endoftext|>"}

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.config.keys import key
-from harness.exchange.trackers import TRACKERS, Run
-from harness.reporting.collect import score_files
-from harness.reporting.score_files import ScoreFile, read_scores
-from harness.storage.store import read_json, read_table, write_json
-from harness.trials.experiment import Experiment
-from harness.trials.plan import Trial
-from metrics.subject import Metric
-from results.comparison import estimate
-from results.spread import in_turn
-from results.statistics import Bootstrap
-from tasks.errors import InputError
+from assay.harness.config.keys import key
+from assay.harness.exchange.trackers import TRACKERS, Run
+from assay.harness.reporting.collect import score_files
+from assay.harness.reporting.score_files import ScoreFile, read_scores
+from assay.harness.storage.store import read_json, read_table, write_json
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.plan import Trial
+from assay.metrics.subject import Metric
+from assay.results.comparison import estimate
+from assay.results.spread import in_turn
+from assay.results.statistics import Bootstrap
+from assay.tasks.errors import InputError
 
 # Beside what a tracker writes: the runs it was given, so that nothing is written twice.
 RECORD = "assay-tracked.json"

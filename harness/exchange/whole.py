@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from harness.storage.store import whole_or_full
-from tasks.errors import InputError
+from assay.harness.storage.store import whole_or_full
+from assay.tasks.errors import InputError
 
 
 @contextmanager

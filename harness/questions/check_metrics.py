@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from explainers.baselines import Baseline, Delete, Mask, Pad
-from explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
-from harness.config.build import build
-from harness.config.compose import configuration, offered
-from harness.questions.exact_worlds import World, additive, interacting
-from harness.questions.known_cells import KnownCells, known_cells
-from metrics.rows import wide
-from metrics.subject import Metric
-from results.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose
-from results.metric_checks import NOT_TRUTH, MetricCheck, unchecked, verdict
-from results.records import CellScores, Group, Method
-from results.statistics import Bootstrap
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad
+from assay.explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
+from assay.harness.config.build import build
+from assay.harness.config.compose import configuration, offered
+from assay.harness.questions.exact_worlds import World, additive, interacting
+from assay.harness.questions.known_cells import KnownCells, known_cells
+from assay.metrics.rows import wide
+from assay.metrics.subject import Metric
+from assay.results.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose
+from assay.results.metric_checks import NOT_TRUTH, MetricCheck, unchecked, verdict
+from assay.results.records import CellScores, Group, Method
+from assay.results.statistics import Bootstrap
 
 # `unk` is left out: the planted texts have no rare words to train it with.
 REMOVALS: tuple[Baseline, ...] = (Mask(), Delete(), Pad())

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from explainers.kernel_shap import KernelShap
-from explainers.known_quality import Remembered
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer
-from models.cnn import Cnn
-from models.engine import Engine
-from models.linear import Linear
-from models.training import Training, fit
-from models.word_model import WordSpec
-from tasks.example import Task
-from tasks.planted import planted
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.known_quality import Remembered
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.linear import Linear
+from assay.models.training import Training, fit
+from assay.models.word_model import WordSpec
+from assay.tasks.example import Task
+from assay.tasks.planted import planted
 
 SEEDS = (0, 1)
 # Every coalition of so many tokens is asked.

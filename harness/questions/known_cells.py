@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explainers import averaging
-from explainers.baselines import Baseline, Mask
-from explainers.explanation import Explanation
-from explainers.known_quality import EXACT, KnownQuality, Quality, spread
-from explainers.protocol import Request
-from harness.questions.exact_worlds import World
-from metrics.dataset_consistency import pooled_activations
-from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
-from metrics.subject import CellMetric, Metric, Shard, Subject
-from models.encoding import Encoding
-from models.engine import Engine
-from tasks.example import Example
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.explanation import Explanation
+from assay.explainers.known_quality import EXACT, KnownQuality, Quality, spread
+from assay.explainers.protocol import Request
+from assay.harness.questions.exact_worlds import World
+from assay.metrics.dataset_consistency import pooled_activations
+from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from assay.metrics.subject import CellMetric, Metric, Shard, Subject
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.tasks.example import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,14 +11,14 @@ from time import perf_counter
 
 import numpy as np
 
-from explainers import averaging
-from explainers.baselines import Baseline
-from explainers.explanation import Cost
-from explainers.protocol import Explainer, Request
-from harness.questions.peak_memory import peak_memory
-from models.engine import Engine
-from models.measuring import countable, counted
-from tasks.errors import InputError
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost
+from assay.explainers.protocol import Explainer, Request
+from assay.harness.questions.peak_memory import peak_memory
+from assay.models.engine import Engine
+from assay.models.measuring import countable, counted
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,23 +19,23 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from explainers.controls import Random
-from explainers.protocol import refusal
-from harness.config.build import build
-from harness.config.choice import Method
-from harness.config.keys import key, versions
-from harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
-from harness.reporting.collect import RANDOM
-from harness.storage.ledger import Failure, failure, ledgered
-from harness.storage.store import Store, read_json, write_json
-from harness.trials.cells import Loaded
-from harness.trials.plan import Trial
-from harness.trials.trial import load_model
-from metrics.degrading import DELETE
-from models.engine import Engine
-from models.protocol import Model
-from models.training import fit
-from tasks.errors import InputError
+from assay.explainers.controls import Random
+from assay.explainers.protocol import refusal
+from assay.harness.config.build import build
+from assay.harness.config.choice import Method
+from assay.harness.config.keys import key, versions
+from assay.harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
+from assay.harness.reporting.collect import RANDOM
+from assay.harness.storage.ledger import Failure, failure, ledgered
+from assay.harness.storage.store import Store, read_json, write_json
+from assay.harness.trials.cells import Loaded
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.trial import load_model
+from assay.metrics.degrading import DELETE
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.models.training import fit
+from assay.tasks.errors import InputError
 
 VERSION = 1
 
@@ -140,7 +140,7 @@ def _run(
     for share in tqdm(missing, desc=f"roar {title}", unit="model", disable=None):
         if not explained or settings.recursive:
             step = share if settings.recursive else 0
-            draws = int(key("roar", trial.model_key, trial.config.explainer_seeds[0], step), 16)
+            draws = trial.request_seed(int(trial.config.explainer_seeds[0]), "roar", step)
             explained = explain_task(method, engine, task, draws, int(trial.config.shard))
         sizes = sizes or {name: split.sizes(fill) for name, split in explained.items()}
         left = degrade_task(task, explained, sizes, share, fill, trial.seed)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from explainers import averaging
-from explainers.baselines import Baseline
-from explainers.protocol import Request
-from harness.config.choice import Method
-from metrics.degrading import degraded, words
-from metrics.subject import predicted
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import Model
-from tasks.example import Example, Task
-from tasks.randomness import generator
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline
+from assay.explainers.protocol import Request
+from assay.harness.config.choice import Method
+from assay.metrics.degrading import degraded, words
+from assay.metrics.subject import predicted
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.tasks.example import Example, Task
+from assay.tasks.randomness import generator
 
 SPLITS = ("train", "dev", "test")
 # Stands for a word in texts of models whose mask token cannot be written; trained as any other word.
@@ -53,7 +53,7 @@ def degrade_task(
 ) -> Task:
     """The task with `share` percent of the words that each text had at first gone in all.
 
-    sizes: how many words each text had at first. fill: as in metrics.degrading. seed: of ties.
+    sizes: how many words each text had at first. fill: as in assay.metrics.degrading. seed: of ties.
     """
     changed = {}
     for name, split in explained.items():

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.storage.ledger import Failure, failure
-from harness.storage.store import Store
-from harness.trials.experiment import Experiment
-from harness.trials.pairs import Pair, pairs
-from harness.trials.plan import Cell, Trial, cells, failure_key, metric_refusal, remaking_refusal
-from harness.trials.trial import read_card
-from metrics.model_pairs import ModelPairMetric
-from metrics.subject import Metric, PairMetric
-from results.records import Absence, Group
+from assay.harness.storage.ledger import Failure, failure
+from assay.harness.storage.store import Store
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.pairs import Pair, pairs
+from assay.harness.trials.plan import Cell, Trial, cells, failure_key, metric_refusal, remaking_refusal
+from assay.harness.trials.trial import read_card
+from assay.metrics.model_pairs import ModelPairMetric
+from assay.metrics.subject import Metric, PairMetric
+from assay.results.records import Absence, Group
 
 
 def group_of(trial: Trial) -> Group:

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from harness.config.choice import choose
-from harness.config.keys import key
-from harness.config.provenance import library_versions
-from harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
-from harness.reporting.facts import text_facts
-from harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
-from harness.storage.store import Store, read_table
-from harness.trials.cells import explanations_path, scores_path
-from harness.trials.experiment import Experiment
-from harness.trials.pairs import pair_cells, pairs
-from harness.trials.plan import Cell, Trial
-from harness.trials.trial import read_card, read_trial
-from metrics.subject import gold, predicted
-from results.records import (
+from assay.harness.config.choice import choose
+from assay.harness.config.keys import key
+from assay.harness.config.provenance import library_versions
+from assay.harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
+from assay.harness.reporting.facts import text_facts
+from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from assay.harness.storage.store import Store, read_table
+from assay.harness.trials.cells import explanations_path, scores_path
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.pairs import pair_cells, pairs
+from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trial import read_card, read_trial
+from assay.metrics.subject import gold, predicted
+from assay.results.records import (
     Group,
     LabelTexts,
     Method,
@@ -35,7 +35,7 @@ from results.records import (
     TextFacts,
     Timing,
 )
-from results.spread import Spread, in_turn
+from assay.results.spread import Spread, in_turn
 
 RANDOM = "random"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.reporting.absences import group_of
-from harness.storage.store import Store, read_table
-from harness.trials.plan import Trial
-from harness.trials.trial import read_card, read_trial
-from metrics.subject import gold, predicted
-from results.records import TextFacts
+from assay.harness.reporting.absences import group_of
+from assay.harness.storage.store import Store, read_table
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.trial import read_card, read_trial
+from assay.metrics.subject import gold, predicted
+from assay.results.records import TextFacts
 
 
 def text_facts(trial: Trial, store: Store, explanations: Path | None) -> TextFacts | None:

@@ -13,10 +13,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.reporting.layouts import Layout, layout_of
-from harness.storage.store import read_table
-from results.records import CellScores, Group, Method, Timing
-from results.spread import Spread
+from assay.harness.reporting.layouts import Layout, layout_of
+from assay.harness.storage.store import read_table
+from assay.results.records import CellScores, Group, Method, Timing
+from assay.results.spread import Spread
 
 # Files that a call reads: enough that starting it costs nothing, few enough that all processes have some.
 AT_ONCE = 500

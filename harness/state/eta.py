@@ -10,8 +10,8 @@ from statistics import fmean, median
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.state.status import CellState, PlannedCell, State, Survey
-from harness.storage.store import Store
+from assay.harness.state.status import CellState, PlannedCell, State, Survey
+from assay.harness.storage.store import Store
 
 # So many finished cells of one kind are looked at, and so many shards of each.
 SAMPLE = 3

@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
-from harness.storage.store import Store, StoreFull, read_json, write_json
+from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
+from assay.harness.storage.store import Store, StoreFull, read_json, write_json
 
 # The folder with conf/ and the floors.
 ROOT = Path(__file__).parents[2]
 # The code that decides what is planned and how it is called.
 CODE = ("tasks", "models", "explainers", "metrics", "harness")
-# Where an experiment is kept that says nothing else (harness.config.schema).
+# Where an experiment is kept that says nothing else (assay.harness.config.schema).
 STORE = "assay-store"
 # A folder with more files than this is not watched; the experiment is composed every time.
 MOST_FILES = 1000

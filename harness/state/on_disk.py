@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from harness.state.status import OnDisk, Planned
-from harness.storage.claims import Claim, alive, read
-from harness.storage.entries import ledger_of, names_in, owner
-from harness.storage.ledger import Failure
-from harness.storage.store import Store
+from assay.harness.state.status import OnDisk, Planned
+from assay.harness.storage.claims import Claim, alive, read
+from assay.harness.storage.entries import ledger_of, names_in, owner
+from assay.harness.storage.ledger import Failure
+from assay.harness.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from harness.config.compose import Sweep
-from harness.state.wanted import plan_work
-from harness.storage.entries import ledger_of
-from harness.storage.ledger import Failure
-from harness.trials.experiment import Experiment
-from harness.trials.plan import Trial
+from assay.harness.config.compose import Sweep
+from assay.harness.state.wanted import plan_work
+from assay.harness.storage.entries import ledger_of
+from assay.harness.storage.ledger import Failure
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.plan import Trial
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.storage.ledger import Failure
+from assay.harness.storage.ledger import Failure
 
 
 class State(Enum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.aligned import aligned
-from harness.state.eta import Remaining
-from harness.state.on_disk import AtWork
-from harness.state.status import CellState, State, Survey
+from assay.harness.aligned import aligned
+from assay.harness.state.eta import Remaining
+from assay.harness.state.on_disk import AtWork
+from assay.harness.state.status import CellState, State, Survey
 
 # More trials than this, and those that are done are counted rather than listed.
 LISTED = 40

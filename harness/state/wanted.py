@@ -7,22 +7,22 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from harness.config.choice import EVERY_ABILITY
-from harness.config.compose import GROUPS
-from harness.config.keys import plain
-from harness.state.manifest import Basis, Manifest, cards, explained, keep, stamps
-from harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
-from harness.storage.store import Store
-from harness.trials.cells import scores_path
-from harness.trials.experiment import Experiment
-from harness.trials.pairs import pair_cells, pairs
-from harness.trials.plan import Trial, cells, failure_key, title
-from harness.trials.trial import cell_metrics, read_card, scored_on
-from metrics.subject import PairMetric
+from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.config.compose import GROUPS
+from assay.harness.config.keys import plain
+from assay.harness.state.manifest import Basis, Manifest, cards, explained, keep, stamps
+from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
+from assay.harness.storage.store import Store
+from assay.harness.trials.cells import scores_path
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.pairs import pair_cells, pairs
+from assay.harness.trials.plan import Trial, cells, failure_key, title
+from assay.harness.trials.trial import cell_metrics, read_card, scored_on
+from assay.metrics.subject import PairMetric
 
 
 def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
-    """What the experiment wants, which is also kept for `harness.state.manifest.recall`.
+    """What the experiment wants, which is also kept for `assay.harness.state.manifest.recall`.
 
     trials: those whose texts could be read.
     """

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from harness.storage.store import Store, whole_or_full
+from assay.harness.storage.store import Store, whole_or_full
 
 Item = TypeVar("Item")
 

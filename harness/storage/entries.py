@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from harness.storage.ledger import Failure, failure
-from harness.storage.store import Store
+from assay.harness.storage.ledger import Failure, failure
+from assay.harness.storage.store import Store
 
 
 def ledger_of(store: Store, keys: Collection[str]) -> dict[str, Failure]:

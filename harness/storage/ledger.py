@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from harness.storage.store import Damaged, Store, StoreFull, read_json, write_json
-from tasks.errors import InputError
+from assay.harness.storage.store import Damaged, Store, StoreFull, read_json, write_json
+from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ models/KEY/         a trained model and its training report
 trials/KEY/         what the model says of the explained texts; trial.json last
 cells/KEY/          explanations/part-*.parquet, seconds/part-*.parquet, scores/*.parquet; cell.json last
 pairs/KEY/          activation distances of two models, and the scores of pairs of cells
-claims/NAME.json    what a job is doing just now (harness.storage.claims)
+claims/NAME.json    what a job is doing just now (assay.harness.storage.claims)
 ledger/KEY.json     what failed, with its traceback
 experiments/NAME/   tables, figures and the page that people read
 """
@@ -26,9 +26,9 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.storage.seal import intact as is_intact
-from harness.storage.seal import sealed
-from tasks.errors import InputError
+from assay.harness.storage.seal import intact as is_intact
+from assay.harness.storage.seal import sealed
+from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

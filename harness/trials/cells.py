@@ -11,20 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explainers import averaging
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.protocol import Request
-from harness.config.choice import ChosenMetric, Method
-from harness.config.keys import key
-from harness.config.schema import Targets
-from harness.storage.store import Store, write_table
-from harness.trials.plan import Cell, Trial
-from harness.trials.records import read_checks, read_scores, to_table
-from metrics.dataset_consistency import pooled_activations
-from metrics.subject import CellMetric, Shard, Subject, gold, predicted
-from models.engine import Counters, Engine
-from models.protocol import Model
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Request
+from assay.harness.config.choice import ChosenMetric, Method
+from assay.harness.config.schema import Targets
+from assay.harness.storage.store import Store, write_table
+from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.records import read_checks, read_scores, to_table
+from assay.metrics.dataset_consistency import pooled_activations
+from assay.metrics.subject import CellMetric, Shard, Subject, gold, predicted
+from assay.models.engine import Counters, Engine
+from assay.models.protocol import Model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +114,7 @@ def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[
     examples, wanted = loaded.trial.task.test[part], loaded.targets()[part]
     baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
     encodings = loaded.model.encode([example.texts for example in examples])
-    draws = _draws(cell, loaded)
+    draws = loaded.trial.request_seed(cell.explainer_seed)
     requests = [
         Request(example, encoding, np.flatnonzero(row), draws)
         for example, encoding, row in zip(examples, encodings, wanted, strict=True)
@@ -140,18 +139,9 @@ def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> Non
         seed=cell.explainer_seed,
         activations=loaded.activations,
         explain=partial(_explain_again, cell.method, loaded),
-        draws=_draws(cell, loaded),
+        draws=loaded.trial.request_seed(cell.explainer_seed),
     )
     write_table(scores_path(store, cell, chosen), chosen.metric.score(subject))
-
-
-def _draws(cell: Cell, loaded: Loaded) -> int:
-    """The seed of the requests.
-
-    Each model has draws of its own: two models' random explanations must not agree by construction. They go
-    by its name: a weight that differs in its last digit must not change all of them.
-    """
-    return int(key("draws", loaded.trial.model_key, cell.explainer_seed), 16)
 
 
 def _explain_again(

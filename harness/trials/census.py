@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.choice import choose
-from harness.config.keys import canonical, key
-from harness.storage.store import Store, read_json, write_json
-from harness.trials.plan import Trial, limits_of, load_task, load_trial, title
-from models.vocabulary import find_words
-from tasks.errors import InputError
-from tasks.example import Example, Task
-from tasks.glimpse import Glimpse, Sizes, glimpse
+from assay.harness.config.choice import choose
+from assay.harness.config.keys import canonical, key
+from assay.harness.storage.store import Store, read_json, write_json
+from assay.harness.trials.plan import Trial, limits_of, load_task, load_trial, title
+from assay.models.vocabulary import find_words
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
+from assay.tasks.glimpse import Glimpse, Sizes, glimpse
 
 # Trials of more texts than this keep their names in the store, for plans that do not load the texts.
 LARGE = 20_000

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from harness.config.choice import Choice, choose
-from harness.config.compose import Sweep, configurations, sweep
-from harness.config.keys import canonical
-from harness.storage.ledger import ledgered, settle
-from harness.storage.store import Store, check_space
-from harness.trials.census import remember
-from harness.trials.explained import ExplainedTexts
-from harness.trials.job import threads
-from harness.trials.launch import launch
-from harness.trials.launchers import check_launcher
-from harness.trials.pairs import run_pairs
-from harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
-from harness.trials.progress import sweep_progress
-from harness.trials.trial import complete
-from tasks.example import Task
+from assay.harness.config.choice import Choice, choose
+from assay.harness.config.compose import Sweep, configurations, sweep
+from assay.harness.config.keys import canonical
+from assay.harness.storage.ledger import ledgered, settle
+from assay.harness.storage.store import Store, check_space
+from assay.harness.trials.census import remember
+from assay.harness.trials.explained import ExplainedTexts
+from assay.harness.trials.job import threads
+from assay.harness.trials.launch import launch
+from assay.harness.trials.launchers import check_launcher
+from assay.harness.trials.pairs import run_pairs
+from assay.harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
+from assay.harness.trials.progress import sweep_progress
+from assay.harness.trials.trial import complete
+from assay.tasks.example import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.config.choice import EVERY_ABILITY
-from harness.storage.store import Store
-from harness.trials.plan import Trial, cells
-from harness.trials.trial import read_card
+from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.storage.store import Store
+from assay.harness.trials.plan import Trial, cells
+from assay.harness.trials.trial import read_card
 
 
 class ExplainedTexts:

@@ -16,17 +16,17 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from threadpoolctl import threadpool_limits
 
-from explainers.reliability import unreliable
-from harness.config.choice import ChosenMetric
-from harness.config.provenance import library_versions
-from harness.storage.claims import finish_all, held
-from harness.storage.entries import ledger_of, owner
-from harness.storage.ledger import ledgered, log, settle
-from harness.storage.store import Damaged, Store, check_space, present, write_json
-from harness.trials.cells import Loaded, explain_part, explanations_path, score, scores_path
-from harness.trials.plan import Cell, cells, failure_key, load_trial, title
-from harness.trials.progress import Progress, progress
-from harness.trials.trial import cell_metrics, complete, load_model, scored_on
+from assay.explainers.reliability import unreliable
+from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.provenance import library_versions
+from assay.harness.storage.claims import finish_all, held
+from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.ledger import ledgered, log, settle
+from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
+from assay.harness.trials.cells import Loaded, explain_part, explanations_path, score, scores_path
+from assay.harness.trials.plan import Cell, cells, failure_key, load_trial, title
+from assay.harness.trials.progress import Progress, progress
+from assay.harness.trials.trial import cell_metrics, complete, load_model, scored_on
 
 
 def run_job(config: DictConfig) -> None:

@@ -10,15 +10,15 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from harness.config.compose import without_unchosen
-from harness.config.schema import register
-from harness.storage.store import StoreFull
-from harness.trials.job import run_job
+from assay.harness.config.compose import without_unchosen
+from assay.harness.config.schema import register
+from assay.harness.storage.store import StoreFull
+from assay.harness.trials.job import run_job
 
 log = logging.getLogger(__name__)
 
 
-@hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="pkg://assay.conf", config_name="config")
 def job(config: DictConfig) -> None:
     """One job: one trial, or one portion of it."""
     try:

@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from harness.config.compose import CONFIG
-from harness.config.schema import register
-from tasks.errors import InputError
+from assay.harness.config.compose import CONFIG
+from assay.harness.config.schema import register
+from assay.tasks.errors import InputError
 
 
 def check_launcher(overrides: Sequence[str]) -> None:
@@ -21,7 +21,7 @@ def check_launcher(overrides: Sequence[str]) -> None:
     """
     register()
     GlobalHydra.instance().clear()
-    with initialize_config_module("conf", version_base="1.3"):
+    with initialize_config_module("assay.conf", version_base="1.3"):
         config = compose(CONFIG, overrides=list(overrides), return_hydra_config=True)
     address = OmegaConf.select(config, "hydra.launcher.ray.init.address")
     if address not in (None, "local") and not Path(config.store).is_absolute():

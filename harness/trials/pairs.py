@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from harness.config.choice import ChosenMetric
-from harness.config.keys import canonical, key
-from harness.storage.claims import finish_all, held
-from harness.storage.ledger import ledgered
-from harness.storage.store import Store, present, read_table, write_table
-from harness.trials.cells import Loaded, StoredShards
-from harness.trials.plan import Cell, Trial, cells, metric_refusal
-from harness.trials.trial import load_model, read_card
-from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.keys import canonical, key
+from assay.harness.storage.claims import finish_all, held
+from assay.harness.storage.ledger import ledgered
+from assay.harness.storage.store import Store, present, read_table, write_table
+from assay.harness.trials.cells import Loaded, StoredShards
+from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal
+from assay.harness.trials.trial import load_model, read_card
+from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 
 # Explainer, baseline and explainer seed.
 Named = tuple[str, str, int]

@@ -9,15 +9,16 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from explainers.protocol import refusal
-from harness.config.build import build
-from harness.config.choice import Choice, ChosenMetric, Method, choose
-from harness.config.keys import canonical, key, plain
-from harness.config.schema import Targets
-from metrics.subject import PairMetric
-from tasks.errors import InputError, did_you_mean
-from tasks.example import Task, fingerprint
-from tasks.sampling import limit
+from assay.explainers.protocol import refusal
+from assay.harness.config.build import build
+from assay.harness.config.choice import Choice, ChosenMetric, Method, choose
+from assay.harness.config.keys import canonical, key, plain
+from assay.harness.config.schema import Targets
+from assay.harness.trials.seeds import request_seed
+from assay.metrics.subject import PairMetric
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Task, fingerprint
+from assay.tasks.sampling import limit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,7 @@ class Trial:
     choice: Choice
     model_key: str
     explained: str  # fingerprint of the texts to explain
+    data: tuple[Any, ...] = ()  # what names the training texts and labels
 
     @property
     def model_name(self) -> str:
@@ -51,6 +53,10 @@ class Trial:
         """Into how many jobs it is cut."""
         texts, size = len(self.task.test), self.config.shards_per_job
         return 1 if size is None else max(1, ceil(texts / (int(self.config.shard) * int(size))))
+
+    def request_seed(self, explainer_seed: int, *more: str | int) -> int:
+        """The seed of the requests of one explainer seed; see `assay.harness.trials.seeds`."""
+        return request_seed(self.data, plain(self.config.model), self.seed, explainer_seed, *more)
 
     def key(self, weights: str) -> str:
         """The name of everything that depends on the texts and the weights, but on no explainer."""
@@ -118,7 +124,8 @@ def load_trial(config: DictConfig, task: Task | None = None, known: Known | None
         known.texts[source] = _texts(config, task)
     texts = known.texts[source]
     model_key = key("model", config.model, int(config.seed), texts.data)
-    return Trial(config, texts.task, choose(config, known.choices), model_key, texts.explained)
+    choice = choose(config, known.choices)
+    return Trial(config, texts.task, choice, model_key, texts.explained, tuple(texts.data))
 
 
 def _texts(config: DictConfig, task: Task | None) -> Texts:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from explainers.explanation import Cost, Explanation
-from explainers.reliability import reliability
-from harness.storage.store import read_table
-from metrics.subject import Checks
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.reliability import reliability
+from assay.harness.storage.store import read_table
+from assay.metrics.subject import Checks
 
 SCHEMA = pa.schema(
     [

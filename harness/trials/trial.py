@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.config.build import build
-from harness.config.choice import ChosenMetric
-from harness.storage.claims import once
-from harness.storage.store import (
+from assay.harness.config.build import build
+from assay.harness.config.choice import ChosenMetric
+from assay.harness.storage.claims import once
+from assay.harness.storage.store import (
     Store,
     present,
     read_json,
@@ -23,15 +23,15 @@ from harness.storage.store import (
     write_json,
     write_table,
 )
-from harness.trials.cells import Loaded, scores_path
-from harness.trials.plan import Cell, Trial, cells, metric_refusal, remaking_refusal
-from metrics.subject import CellMetric, predicted
-from models.engine import Engine
-from models.protocol import Model, abilities
-from models.report import Quality, quality
-from models.saving import load, save, weights_hash
-from models.training import Trainable, encode_split, fit
-from tasks.errors import InputError
+from assay.harness.trials.cells import Loaded, scores_path
+from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal, remaking_refusal
+from assay.metrics.subject import CellMetric, predicted
+from assay.models.engine import Engine
+from assay.models.protocol import Model, abilities
+from assay.models.report import Quality, quality
+from assay.models.saving import load, save, weights_hash
+from assay.models.training import Trainable, encode_split, fit
+from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from harness.state.on_disk import read_disk
-from harness.state.status import Planned, State, survey
-from harness.storage import claims
-from harness.storage.entries import ledger_of, owner
-from harness.storage.store import Store
-from harness.upkeep.recorded import Records, parsed, records
-from harness.upkeep.used import Used
-from tasks.errors import InputError
+from assay.harness.state.on_disk import read_disk
+from assay.harness.state.status import Planned, State, survey
+from assay.harness.storage import claims
+from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.store import Store
+from assay.harness.upkeep.recorded import Records, parsed, records
+from assay.harness.upkeep.used import Used
+from assay.tasks.errors import InputError
 
 # What a killed job was writing is garbage after so long; a job that still writes it has died or hangs.
 LEFT_OVER_SECONDS = 24 * 3600.0

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from harness.storage.store import intact
-from harness.trials.cells import explanations_path, seconds_path
-from harness.trials.records import SCHEMA
-from harness.upkeep.recorded import Records, Texts, parsed
-from metrics.rows import COLUMNS
-from models.saving import load, weights_hash
-from tasks.errors import InputError
+from assay.harness.storage.store import intact
+from assay.harness.trials.cells import explanations_path, seconds_path
+from assay.harness.trials.records import SCHEMA
+from assay.harness.upkeep.recorded import Records, Texts, parsed
+from assay.metrics.rows import COLUMNS
+from assay.models.saving import load, weights_hash
+from assay.tasks.errors import InputError
 
 UNSEALED = "is not what was written: it does not fit its own seal"
 NO_JSON = "is no JSON record"

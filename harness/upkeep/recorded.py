@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.choice import EVERY_ABILITY, choose
-from harness.config.keys import canonical, key
-from harness.storage.store import Store, intact
-from harness.trials.plan import Cell, Trial, cells
-from tasks.errors import InputError
-from tasks.example import Example, Task
+from assay.harness.config.choice import EVERY_ABILITY, choose
+from assay.harness.config.keys import canonical, key
+from assay.harness.storage.store import Store, intact
+from assay.harness.trials.plan import Cell, Trial, cells
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 
 @dataclass(frozen=True, slots=True)

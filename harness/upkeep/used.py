@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.compose import configuration, sweep
-from harness.config.keys import canonical
-from harness.reporting.absences import known_cells
-from harness.storage.store import Store
-from harness.trials.experiment import Experiment, load_trials, open_experiment
-from harness.trials.pairs import pairs
-from harness.trials.plan import Trial, failure_key
-from harness.trials.trial import read_card
-from harness.upkeep.recorded import parsed
-from tasks.errors import InputError
+from assay.harness.config.compose import configuration, sweep
+from assay.harness.config.keys import canonical
+from assay.harness.reporting.absences import known_cells
+from assay.harness.storage.store import Store
+from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.harness.trials.pairs import pairs
+from assay.harness.trials.plan import Trial, failure_key
+from assay.harness.trials.trial import read_card
+from assay.harness.upkeep.recorded import parsed
+from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

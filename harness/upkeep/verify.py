@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from harness.storage.entries import owner
-from harness.storage.store import Store, set_aside
-from harness.upkeep.faults import (
+from assay.harness.storage.entries import owner
+from assay.harness.storage.store import Store, set_aside
+from assay.harness.upkeep.faults import (
     NO_JSON,
     Fault,
     cell_faults,
@@ -17,8 +17,8 @@ from harness.upkeep.faults import (
     pair_faults,
     trial_faults,
 )
-from harness.upkeep.recorded import parsed, records
-from harness.upkeep.used import Used
+from assay.harness.upkeep.recorded import parsed, records
+from assay.harness.upkeep.used import Used
 
 CHECKS = {"models": model_faults, "trials": trial_faults, "cells": cell_faults, "pairs": pair_faults}
 # What a failure tells; see harness/storage/ledger.py.

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SLOW = """
 import os, time
 from dataclasses import dataclass
-from explainers.occlusion import Occlusion
+from assay.explainers.occlusion import Occlusion
 
 @dataclass(frozen=True, slots=True)
 class Slow(Occlusion):
@@ -59,7 +59,7 @@ class Assay:
 
     def start(self, command: str, store: Path, *overrides: str, slow: float = 0.0) -> subprocess.Popen[str]:
         """`slow`: seconds that the slow explainer takes over a text and class."""
-        program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+        program = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
         arguments = ["--config-dir", str(self.folder / "conf"), *SMALL, f"store={store}", *overrides]
         return subprocess.Popen(
             [sys.executable, "-c", program, command, *arguments],

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Assay, tables
 
-from harness.trials.launchers import check_launcher
-from tasks.errors import InputError
+from assay.harness.trials.launchers import check_launcher
+from assay.tasks.errors import InputError
 
 
 @pytest.mark.cluster
@@ -36,8 +36,8 @@ def test_a_launcher_that_is_not_installed_is_named() -> None:
 import sys
 for name in ("joblib", "submitit", "ray"):
     sys.modules[f"hydra_plugins.hydra_{name}_launcher"] = None
-from harness.config.compose import configuration
-from tasks.errors import InputError
+from assay.harness.config.compose import configuration
+from assay.tasks.errors import InputError
 for name in ("workstation", "slurm", "ray_local", "ray_cluster"):
     try:
         configuration([f"hydra/launcher={name}"])
@@ -66,7 +66,7 @@ def test_a_store_that_jobs_on_a_ray_cluster_would_not_find_is_refused() -> None:
 
 def test_a_slurm_job_counts_as_lost_when_its_array_has_left_the_queue() -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    from harness.trials.slurm_queue import QueueWatcher
+    from assay.harness.trials.slurm_queue import QueueWatcher
 
     def ended(queue: str) -> list[bool]:
         watcher = QueueWatcher()

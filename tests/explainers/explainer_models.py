@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.protocol import Explainer, Request
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import Batch
-from tasks.example import Example, Rationale, Span
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.protocol import Explainer, Request
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import Batch
+from assay.tasks.example import Example, Rationale, Span
 
 PAD, MASK, CLS, WORDS, WIDTH = 0, 1, 2, 30, 4
 Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from explainer_models import CLS, HandModel, encoding
 
-from explainers.baselines import Baseline
-from models.encoding import Encoding
-from models.engine import Engine
-from tasks.example import Example
+from assay.explainers.baselines import Baseline
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.tasks.example import Example
 
 UNK = 29
 # Each is read as a special token and these words; they share few with the texts that are explained.

@@ -9,10 +9,10 @@ import torch
 from explainer_models import HandModel
 from torch import nn
 
-from explainers.protocol import Request
-from models.arithmetic import PLAIN, Arithmetic, Tap, untapped
-from models.protocol import Batch
-from tasks.example import Task
+from assay.explainers.protocol import Request
+from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.protocol import Batch
+from assay.tasks.example import Task
 
 Steps = Callable[[torch.Tensor, Arithmetic], torch.Tensor]
 OPEN = ("linear", "maxpool", "cnn", "lstm", "tiny_bert")

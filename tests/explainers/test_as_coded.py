@@ -13,14 +13,14 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import explain, request, scores, smooth
 
-from explainers.as_coded import GuidedBackpropAsCoded, WithDropout
-from explainers.baselines import Mask
-from explainers.gradients import InputXGradient, Saliency
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer, Request
-from models.seeding import seeded
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.as_coded import GuidedBackpropAsCoded, WithDropout
+from assay.explainers.baselines import Mask
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer, Request
+from assay.models.seeding import seeded
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 EVERY = np.arange(3)
 

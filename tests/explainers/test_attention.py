@@ -11,17 +11,17 @@ import torch
 from explainer_models import explain, scores, smooth
 from open_models import requests_for
 
-from explainers.attention import (
+from assay.explainers.attention import (
     Attention,
     AttentionRelevance,
     AttentionRollout,
     AttentionValueWeighted,
     AttentionXGradient,
 )
-from explainers.protocol import Explainer, Request, refusal
-from models.batching import pad
-from models.protocol import abilities
-from tasks.errors import InputError
+from assay.explainers.protocol import Explainer, Request, refusal
+from assay.models.batching import pad
+from assay.models.protocol import abilities
+from assay.tasks.errors import InputError
 
 Weights = list[torch.Tensor]
 EVERY = [

@@ -8,16 +8,16 @@ import pytest
 from explainer_models import explain, request, smooth
 from explainer_samples import fit, reading
 
-from explainers import averaging
-from explainers.baselines import Baseline, Mask, Unknown
-from explainers.explanation import Cost, Explanation
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer, Request, Traits, explanation
-from explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from explainers.shapley_sampling import ShapleySampling
-from models.engine import Engine
-from tasks.example import Example, Task
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline, Mask, Unknown
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.models.engine import Engine
+from assay.tasks.example import Example, Task
 
 TEXTS = [(4, 9, 5, 12), (11, 7), (8, 3, 9, 15, 16)]
 

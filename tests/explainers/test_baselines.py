@@ -10,20 +10,20 @@ import torch
 from explainer_models import MASK, PAD, HandModel, encoding, explain, scores, smooth, values
 from explainer_samples import UNK, reading, training_texts
 
-from explainers import averaging
-from explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.kernel_shap import KernelShap
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from explainers.sampled_baselines import Draw, Draws, Filler, Mean, Negatives, PerLabel, RandomTokens
-from explainers.shapley_sampling import ShapleySampling
-from models.adapters import BlackBox
-from models.engine import Engine
-from models.protocol import Batch
-from models.rows import Rows
-from tasks.errors import InputError
-from tasks.example import Example, Task
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.explainers.sampled_baselines import Draw, Draws, Filler, Mean, Negatives, PerLabel, RandomTokens
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.models.adapters import BlackBox
+from assay.models.engine import Engine
+from assay.models.protocol import Batch
+from assay.models.rows import Rows
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 TEXT = encoding((2, 4, 9, 5, 3), specials=(0, 4))
 KEEP = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1]], dtype=bool)

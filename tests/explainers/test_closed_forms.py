@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from explainer_models import explain, scores
 
-from explainers.baselines import Delete, Pad, Zero
-from explainers.gradients import InputXGradient, Saliency
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.kernel_shap import KernelShap
-from explainers.lime import Lime
-from explainers.occlusion import Occlusion
-from explainers.owen import Owen
-from explainers.protocol import Request
-from explainers.shapley_sampling import ShapleySampling
-from tasks.example import Task
+from assay.explainers.baselines import Delete, Pad, Zero
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.lime import Lime
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.owen import Owen
+from assay.explainers.protocol import Request
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.tasks.example import Task
 
 ADDITIVE = [
     *(Occlusion(), IntegratedGradients(steps=3), ShapleySampling(permutations=2), KernelShap(rows=60)),

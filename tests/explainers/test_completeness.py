@@ -10,11 +10,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from open_models import OPEN, requests_for
 
-from explainers import averaging
-from explainers.protocol import refusal
-from models.engine import Engine
-from models.protocol import abilities
-from tasks.example import Task
+from assay.explainers import averaging
+from assay.explainers.protocol import refusal
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.tasks.example import Task
 
 CONF = Path(__file__).parents[2] / "conf"
 # Fewer steps, rows and draws than are shipped; what is exact is so with any number.

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from explainer_models import explain, request, scores, smooth
 
-from explainers.baselines import Pad
-from explainers.controls import Gold, Inverted, Random
-from explainers.gradients import Saliency
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
+from assay.explainers.baselines import Pad
+from assay.explainers.controls import Gold, Inverted, Random
+from assay.explainers.gradients import Saliency
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
 
 
 def test_random_scores_are_uniform_and_below_one():

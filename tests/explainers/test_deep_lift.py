@@ -15,15 +15,15 @@ from captum.attr import LayerDeepLift as CaptumLayerDeepLift
 from explainer_models import MASK, WIDTH, encoding, explain, request, scores, smooth
 from open_models import OPEN, OpenHandModel, Twin, one_batch, requests_for
 
-from explainers.baselines import Baseline, Delete, Mask, Pad, Zero
-from explainers.deep_lift import DeepLift
-from explainers.protocol import refusal
-from models.contrast import Contrast
-from models.engine import Engine, Path
-from models.protocol import Batch, abilities
-from models.rows import full_rows
-from models.tensors import enter, logits_from_entry
-from tasks.errors import InputError
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Zero
+from assay.explainers.deep_lift import DeepLift
+from assay.explainers.protocol import refusal
+from assay.models.contrast import Contrast
+from assay.models.engine import Engine, Path
+from assay.models.protocol import Batch, abilities
+from assay.models.rows import full_rows
+from assay.models.tensors import enter, logits_from_entry
+from assay.tasks.errors import InputError
 
 BASELINES = [Pad(), Mask(), Zero()]
 

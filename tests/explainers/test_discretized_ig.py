@@ -10,13 +10,13 @@ import pytest
 import torch
 from explainer_models import WORDS, additive, explain, request, scores, smooth
 
-from explainers.baselines import Delete, Mask, Zero
-from explainers.discretized_ig import DiscretizedIG, monotonic_path
-from explainers.protocol import Request
-from models.protocol import Batch
-from models.tensors import enter, logits_from_entry
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Delete, Mask, Zero
+from assay.explainers.discretized_ig import DiscretizedIG, monotonic_path
+from assay.explainers.protocol import Request
+from assay.models.protocol import Batch
+from assay.models.tensors import enter, logits_from_entry
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 RNG = np.random.default_rng(3)
 TABLE = RNG.standard_normal((40, 6)).astype(np.float32)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from explainer_models import additive, explain, request, scores, smooth
 
-from explainers.baselines import Delete, Mask, Zero
-from explainers.expected_gradients import ExpectedGradients, mean_and_error
-from explainers.integrated_gradients import IntegratedGradients
-from tasks.errors import InputError
+from assay.explainers.baselines import Delete, Mask, Zero
+from assay.explainers.expected_gradients import ExpectedGradients, mean_and_error
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.tasks.errors import InputError
 
 
 # With three parts and more, errors may be told too large where slopes vary, never too small.

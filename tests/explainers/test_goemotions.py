@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explainers import averaging
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.protocol import Request
-from explainers.sampled_baselines import Filler, Negatives
-from models.cnn import Cnn
-from models.engine import Engine
-from models.training import Training, fit
-from tasks.goemotions import goemotions
-from tasks.sampling import limit
+from assay.explainers import averaging
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.protocol import Request
+from assay.explainers.sampled_baselines import Filler, Negatives
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.training import Training, fit
+from assay.tasks.goemotions import goemotions
+from assay.tasks.sampling import limit
 
 pytestmark = pytest.mark.data
 

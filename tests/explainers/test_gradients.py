@@ -15,15 +15,15 @@ from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import additive, explain, request, scores, smooth
 
-from explainers.baselines import Baseline, Delete, Mask, Pad, Zero
-from explainers.gradients import InputXGradient, Saliency
-from explainers.integrated_gradients import IntegratedGradients, nodes
-from explainers.protocol import Explainer, Request
-from models.encoding import Encoding
-from models.protocol import Batch, EntryModel
-from models.tensors import enter, logits_from_entry
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Zero
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.integrated_gradients import IntegratedGradients, nodes
+from assay.explainers.protocol import Explainer, Request
+from assay.models.encoding import Encoding
+from assay.models.protocol import Batch, EntryModel
+from assay.models.tensors import enter, logits_from_entry
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 MODELS = ["linear", "maxpool", "cnn", "lstm", "tiny_bert"]
 Attribute = Callable[[Callable[..., torch.Tensor], torch.Tensor, torch.Tensor, int], torch.Tensor]

@@ -12,11 +12,11 @@ from explainer_models import explain, request, scores, smooth
 from open_models import OpenHandModel, Twin, one_batch, requests_for
 from torch.nn import functional
 
-from explainers.gradients import Saliency
-from explainers.guided_backprop import GuidedBackprop
-from explainers.protocol import refusal
-from models.protocol import abilities
-from tasks.errors import InputError
+from assay.explainers.gradients import Saliency
+from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.protocol import refusal
+from assay.models.protocol import abilities
+from assay.tasks.errors import InputError
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm"])

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explainers.controls import Inverted
-from explainers.explanation import Cost
-from explainers.imported import Imported, spread
-from explainers.protocol import Request
-from explainers.score_file import Scores, open_scores, text_print, write_scores
-from harness.config.keys import key, versions
-from models.encoding import Encoding
-from models.engine import Engine
-from models.transformer_model import TransformerModel
-from models.word_model import WordModel
-from tasks.errors import InputError
-from tasks.example import Example, Task
+from assay.explainers.controls import Inverted
+from assay.explainers.explanation import Cost
+from assay.explainers.imported import Imported, spread
+from assay.explainers.protocol import Request
+from assay.explainers.score_file import Scores, open_scores, text_print, write_scores
+from assay.harness.config.keys import key, versions
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.transformer_model import TransformerModel
+from assay.models.word_model import WordModel
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 
 def scores(example: Example, target: int, spans: list[tuple[int, int, float]], segment: int = 0) -> Scores:
@@ -120,7 +120,7 @@ def test_scores_are_looked_up_by_example_and_class(
 def test_a_scattered_file_is_read_as_well(
     tmp_path: Path, toy_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("explainers.score_file._GROUP", 5)
+    monkeypatch.setattr("assay.explainers.score_file._GROUP", 5)
     path = tmp_path / "scattered.parquet"
     write_scores(path, toy_task.labels, (words(e, t) for t in (1, 0) for e in reversed(toy_task.test)))
     file = open_scores(path)

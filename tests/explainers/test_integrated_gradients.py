@@ -12,15 +12,15 @@ from captum.attr import LayerIntegratedGradients
 from captum.attr._utils.approximation_methods import approximation_parameters
 from explainer_models import additive, explain, request, scores, smooth
 
-import explainers.points
-from explainers.baselines import Mask, Pad, Zero
-from explainers.completing import clenshaw_curtis
-from explainers.integrated_gradients import IntegratedGradients, nodes
-from explainers.protocol import Request, refusal
-from models.engine import Engine
-from models.protocol import abilities
-from tasks.errors import InputError
-from tasks.example import Task
+import assay.explainers.points
+from assay.explainers.baselines import Mask, Pad, Zero
+from assay.explainers.completing import clenshaw_curtis
+from assay.explainers.integrated_gradients import IntegratedGradients, nodes
+from assay.explainers.protocol import Request, refusal
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 MODELS = ["linear", "maxpool", "cnn", "lstm", "tiny_bert"]
 RULES = {
@@ -99,9 +99,9 @@ def test_earlier_points_are_reused_and_only_targets_on_their_way_go_on(monkeypat
     asked = request((4, 9, 5, 12, 7))
     alphas, weights = clenshaw_curtis(4)
     engine = Engine(smooth())
-    (at_once,) = explainers.points.at_points(
+    (at_once,) = assay.explainers.points.at_points(
         engine,
-        explainers.points.straight_paths(engine, [asked], Mask(), alphas),
+        assay.explainers.points.straight_paths(engine, [asked], Mask(), alphas),
         lambda batch: (batch.gradients * batch.difference).sum(dim=-1),
     )
     expected = np.einsum("mst,s->mt", at_once.values, weights)
@@ -165,7 +165,7 @@ def test_pools_change_nothing(monkeypatch: pytest.MonkeyPatch):
     requests = [request((2, *range(5, 5 + n), 3), specials=(0, n + 1)) for n in (6, 1, 3, 9)]
     method = IntegratedGradients(steps=7)
     together = explain(method, smooth(), requests, Mask())
-    monkeypatch.setattr(explainers.points, "POOL_VALUES", 1)
+    monkeypatch.setattr(assay.explainers.points, "POOL_VALUES", 1)
     for one, other in zip(together, explain(method, smooth(), requests, Mask()), strict=True):
         np.testing.assert_allclose(scores(one), scores(other), atol=1e-6)
 

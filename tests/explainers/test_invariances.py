@@ -15,16 +15,16 @@ from explainer_samples import fit, reading, training_texts
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-import explainers.perturbation
-import explainers.points
-from explainers import averaging
-from explainers.baselines import Baseline
-from explainers.explanation import Explanation
-from explainers.owen import Owen
-from explainers.protocol import Explainer, Request, refusal
-from models.engine import Engine
-from models.protocol import abilities
-from tasks.example import Example
+import assay.explainers.perturbation
+import assay.explainers.points
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Explanation
+from assay.explainers.owen import Owen
+from assay.explainers.protocol import Explainer, Request, refusal
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.tasks.example import Example
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -167,8 +167,8 @@ def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word
 @pairs
 def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: pytest.MonkeyPatch):
     together = explain(explainer, smooth(), _requests(), baseline)
-    monkeypatch.setattr(explainers.perturbation, "POOL_TOKENS", 1)
-    monkeypatch.setattr(explainers.points, "POOL_VALUES", 1)
+    monkeypatch.setattr(assay.explainers.perturbation, "POOL_TOKENS", 1)
+    monkeypatch.setattr(assay.explainers.points, "POOL_VALUES", 1)
     _alike(together, explain(explainer, smooth(), _requests(), baseline))
 
 

@@ -7,11 +7,11 @@ import pytest
 from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import conjunction, explain, request, scores, shapley, smooth
 
-from explainers.baselines import Delete, Mask, Pad, Zero
-from explainers.coalitions import size_share
-from explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
-from explainers.until import Until
-from tasks.errors import InputError
+from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.coalitions import size_share
+from assay.explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from assay.explainers.until import Until
+from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
 

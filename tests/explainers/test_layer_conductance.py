@@ -10,15 +10,15 @@ import torch
 from captum.attr import LayerConductance as CaptumLayerConductance
 from explainer_models import additive, explain, request, scores, smooth
 
-from explainers.baselines import Mask, Pad, Zero
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.layer_conductance import LayerConductance
-from explainers.protocol import Request
-from models.arithmetic import PLAIN
-from models.protocol import Batch
-from models.tensors import enter
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Mask, Pad, Zero
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.layer_conductance import LayerConductance
+from assay.explainers.protocol import Request
+from assay.models.arithmetic import PLAIN
+from assay.models.protocol import Batch
+from assay.models.tensors import enter
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 LAYERS = [("maxpool", "embedding"), ("lstm", "embedding"), ("lstm", "states"), ("tiny_bert", "layer_1")]
 

@@ -11,10 +11,10 @@ from lime.lime_text import LimeTextExplainer
 from scipy.stats import chisquare
 from sklearn.metrics import pairwise_distances
 
-from explainers.baselines import Delete, Pad
-from explainers.lime import Lime, kernel, ridge_regression
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.baselines import Delete, Pad
+from assay.explainers.lime import Lime, kernel, ridge_regression
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 def _lime_distances(design: np.ndarray) -> np.ndarray:

@@ -11,11 +11,11 @@ from explainer_models import WIDTH, explain, request, scores, smooth
 from open_models import OpenHandModel, one_batch, requests_for
 from torch.nn import functional
 
-from explainers.gradients import InputXGradient
-from explainers.lrp import Lrp
-from explainers.protocol import refusal
-from models.protocol import abilities
-from models.tensors import enter
+from assay.explainers.gradients import InputXGradient
+from assay.explainers.lrp import Lrp
+from assay.explainers.protocol import refusal
+from assay.models.protocol import abilities
+from assay.models.tensors import enter
 
 
 @pytest.mark.parametrize("name", ["linear", "maxpool", "cnn", "lstm"])

@@ -7,12 +7,12 @@ from captum.attr import FeatureAblation
 from captum.attr import Occlusion as CaptumOcclusion
 from explainer_models import conjunction, explain, request, scores, smooth, values
 
-from explainers.baselines import Delete, Mask, Pad, Zero
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from models.protocol import Batch, Model
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.models.protocol import Batch, Model
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 BASELINES = [Pad(), Mask(), Zero(), Delete()]
 MODELS = ["linear", "maxpool", "cnn", "lstm", "tiny_bert"]

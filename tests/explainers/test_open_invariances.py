@@ -9,23 +9,23 @@ import pytest
 from explainer_models import explain, scores
 from open_models import OPEN, requests_for
 
-from explainers.attention import (
+from assay.explainers.attention import (
     Attention,
     AttentionRelevance,
     AttentionRollout,
     AttentionValueWeighted,
     AttentionXGradient,
 )
-from explainers.baselines import Baseline, Mask, Pad
-from explainers.deep_lift import DeepLift
-from explainers.explanation import Explanation
-from explainers.guided_backprop import GuidedBackprop
-from explainers.lrp import Lrp
-from explainers.protocol import Explainer, refusal
-from models.engine import Engine
-from models.protocol import abilities
-from models.rows import full_rows
-from tasks.example import Task
+from assay.explainers.baselines import Baseline, Mask, Pad
+from assay.explainers.deep_lift import DeepLift
+from assay.explainers.explanation import Explanation
+from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.lrp import Lrp
+from assay.explainers.protocol import Explainer, refusal
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.models.rows import full_rows
+from assay.tasks.example import Task
 
 Case = tuple[Explainer, Baseline | None]
 EXPLAINERS: dict[str, Case] = {

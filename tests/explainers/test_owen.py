@@ -8,10 +8,10 @@ import pytest
 from explainer_games import Game, play, smooth_game, table_game, units
 from explainer_models import explain, request, scores, smooth
 
-from explainers.baselines import Pad
-from explainers.owen import Owen
-from explainers.token_tree import Tree, decoded, join_by_score, token_tree
-from tasks.errors import InputError
+from assay.explainers.baselines import Pad
+from assay.explainers.owen import Owen
+from assay.explainers.token_tree import Tree, decoded, join_by_score, token_tree
+from assay.tasks.errors import InputError
 
 SENTENCES = [
     "The film (a sequel) isn't bad, but the plot drags. Would I go again? No!",

@@ -11,13 +11,13 @@ from explainer_models import scores
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from explainers import averaging
-from explainers.protocol import Request, refusal
-from explainers.sampled_baselines import RandomTokens
-from models.cnn import Cnn
-from models.engine import Engine
-from models.protocol import abilities
-from tasks.planted import planted
+from assay.explainers import averaging
+from assay.explainers.protocol import Request, refusal
+from assay.explainers.sampled_baselines import RandomTokens
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.protocol import abilities
+from assay.tasks.planted import planted
 
 CONF = Path(__file__).parents[2] / "conf" / "explainer"
 

@@ -6,16 +6,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
-from explainers.controls import Gold, Inverted, Random
-from explainers.gradients import Saliency
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer, refusal
-from explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from models.encoding import Encoding
-from models.protocol import Model
-from models.rows import Rows
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
+from assay.explainers.controls import Gold, Inverted, Random
+from assay.explainers.gradients import Saliency
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer, refusal
+from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
+from assay.models.encoding import Encoding
+from assay.models.protocol import Model
+from assay.models.rows import Rows
 
 EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token", "unk_token"})
 

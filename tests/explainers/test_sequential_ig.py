@@ -9,13 +9,13 @@ import pytest
 import torch
 from explainer_models import additive, explain, request, scores, smooth, values
 
-from explainers.baselines import Delete, Mask, Pad, Zero
-from explainers.protocol import Request
-from explainers.sequential_ig import SequentialIG
-from models.protocol import Batch
-from models.tensors import enter, logits_from_entry
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.protocol import Request
+from assay.explainers.sequential_ig import SequentialIG
+from assay.models.protocol import Batch
+from assay.models.tensors import enter, logits_from_entry
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 STEPS = 5
 

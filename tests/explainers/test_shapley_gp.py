@@ -8,15 +8,15 @@ import pytest
 from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import explain, request, scores, shapley, smooth
 
-from explainers import shapley_gp
-from explainers.baselines import Delete, Mask, Pad, Zero
-from explainers.coalitions import every_pair, pair_count
-from explainers.kernel_shap import KernelShap
-from explainers.odd_games import OddGames, telling
-from explainers.perturbation import Estimate
-from explainers.shapley_gp import ShapleyGP
-from explainers.until import Until
-from tasks.errors import InputError
+from assay.explainers import shapley_gp
+from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.coalitions import every_pair, pair_count
+from assay.explainers.kernel_shap import KernelShap
+from assay.explainers.odd_games import OddGames, telling
+from assay.explainers.perturbation import Estimate
+from assay.explainers.shapley_gp import ShapleyGP
+from assay.explainers.until import Until
+from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
 

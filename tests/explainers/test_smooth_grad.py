@@ -12,14 +12,14 @@ from captum.attr import NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import additive, explain, request, scores, smooth
 
-from explainers.gradients import Aggregation, Saliency
-from explainers.protocol import Request
-from explainers.smooth_grad import SmoothGrad, VarGrad
-from models.protocol import Batch
-from models.tensors import enter, logits_from_entry
-from tasks.errors import InputError
-from tasks.example import Task
-from tasks.randomness import generator
+from assay.explainers.gradients import Aggregation, Saliency
+from assay.explainers.protocol import Request
+from assay.explainers.smooth_grad import SmoothGrad, VarGrad
+from assay.models.protocol import Batch
+from assay.models.tensors import enter, logits_from_entry
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
+from assay.tasks.randomness import generator
 
 SAMPLES, LEVEL = 6, 0.2
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from explainer_models import encoding, request
 
-from explainers.protocol import Request
-from explainers.units import Unit, Units, check_unit, units_of
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.explainers.protocol import Request
+from assay.explainers.units import Unit, Units, check_unit, units_of
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 
 @pytest.fixture

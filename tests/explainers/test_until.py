@@ -10,16 +10,16 @@ from explainer_games import exact_shapley, play, smooth_game
 from explainer_models import explain, request, smooth
 from hydra.utils import instantiate
 
-from explainers.baselines import Pad
-from explainers.explanation import Explanation
-from explainers.lime import Lime
-from explainers.perturbation import Estimate, Output, Perturbation
-from explainers.protocol import Traits
-from explainers.reliability import reliability, unreliable
-from explainers.shapley_sampling import ShapleySampling
-from explainers.units import Unit
-from explainers.until import Until
-from tasks.errors import InputError
+from assay.explainers.baselines import Pad
+from assay.explainers.explanation import Explanation
+from assay.explainers.lime import Lime
+from assay.explainers.perturbation import Estimate, Output, Perturbation
+from assay.explainers.protocol import Traits
+from assay.explainers.reliability import reliability, unreliable
+from assay.explainers.shapley_sampling import ShapleySampling
+from assay.explainers.units import Unit
+from assay.explainers.until import Until
+from assay.tasks.errors import InputError
 
 LONG = (4, 9, 5, 12, 7, 20, 11, 6, 15, 16, 17, 18, 19, 21)
 
@@ -159,10 +159,10 @@ def test_model_rows_are_the_most_that_a_goal_may_take():
         assert 0.6 * most < records[0].cost.forward_rows <= most
 
 
-@pytest.mark.parametrize("target", [{}, {"_target_": "explainers.until.Until"}])
+@pytest.mark.parametrize("target", [{}, {"_target_": "assay.explainers.until.Until"}])
 def test_configuration_gives_a_goal_as_a_mapping_with_or_without_its_class(target: dict[str, str]):
     goal = {"reliability": 0.8, "max_rows": 99, **target}
-    built = instantiate({"_target_": "explainers.lime.Lime", "rows": 50, "until": goal})
+    built = instantiate({"_target_": "assay.explainers.lime.Lime", "rows": 50, "until": goal})
     assert built == Lime(rows=50, until=Until(0.8, None, 99))
     assert hash(built) == hash(Lime(rows=50, until=Until(0.8, None, 99)))
 

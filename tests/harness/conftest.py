@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from assay.harness.cli import main
 
 TINY = [
     "name=tiny",

@@ -12,30 +12,30 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from explainers.baselines import Baseline, Delete, Mask, Pad
-from explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, KnownQuality, Quality, Remembered
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from harness.cli import main
-from harness.questions import check_metrics as checking
-from harness.questions.check_metrics import Effort, check_metrics, chosen_metrics
-from harness.questions.exact_worlds import World, additive, interacting
-from harness.questions.known_cells import known_cells
-from metrics.confidence_indication import ConfidenceIndicationMax
-from metrics.faithfulness import Faithfulness
-from metrics.human_agreement import HumanAgreement
-from metrics.rationale_consistency import RationaleConsistency
-from metrics.resampling import resampled_mean
-from metrics.rows import long
-from metrics.subject import Subject
-from models.engine import Engine
-from results.checks import packaged_checks, read_checks, warning
-from results.diagnosis import Diagnosis
-from results.metric_checks import FAILS, TELLS, UNCHECKED, to_csv, to_markdown
-from results.statistics import Bootstrap
-from results.tables import escape_markdown
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.baselines import Baseline, Delete, Mask, Pad
+from assay.explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, KnownQuality, Quality, Remembered
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.harness.cli import main
+from assay.harness.questions import check_metrics as checking
+from assay.harness.questions.check_metrics import Effort, check_metrics, chosen_metrics
+from assay.harness.questions.exact_worlds import World, additive, interacting
+from assay.harness.questions.known_cells import known_cells
+from assay.metrics.confidence_indication import ConfidenceIndicationMax
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.rationale_consistency import RationaleConsistency
+from assay.metrics.resampling import resampled_mean
+from assay.metrics.rows import long
+from assay.metrics.subject import Subject
+from assay.models.engine import Engine
+from assay.results.checks import packaged_checks, read_checks, warning
+from assay.results.diagnosis import Diagnosis
+from assay.results.metric_checks import FAILS, TELLS, UNCHECKED, to_csv, to_markdown
+from assay.results.statistics import Bootstrap
+from assay.results.tables import escape_markdown
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 TINY = Effort(texts=45, train=500, randoms=4, compared=2, diagnosis=Diagnosis(10, Bootstrap(n=100)))
 

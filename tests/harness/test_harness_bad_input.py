@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.cli import main
+from assay.harness.cli import main
 
 ROWS = "text,label\n" + "".join(f"word{n} is {'good' if n % 2 else 'bad'},{n % 2}\n" for n in range(40))
 QUICK = ["model=maxpool", "model.training.epochs=1", "explainer=[occlusion]", "report.bootstrap=20"]

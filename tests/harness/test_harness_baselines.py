@@ -9,19 +9,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from explainers.baselines import Mask
-from explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from harness.cli import main
-from harness.config.choice import choose
-from harness.config.compose import configuration
-from harness.config.keys import key
-from harness.reporting.collect import collect
-from harness.storage.store import Store, read_json
-from harness.trials.cells import Loaded, explain_part, explanations_path
-from harness.trials.experiment import load_trials, open_experiment, run
-from harness.trials.plan import cells
-from harness.trials.trial import load_model
-from tasks.errors import InputError
+from assay.explainers.baselines import Mask
+from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
+from assay.harness.cli import main
+from assay.harness.config.choice import choose
+from assay.harness.config.compose import configuration
+from assay.harness.config.keys import key
+from assay.harness.reporting.collect import collect
+from assay.harness.storage.store import Store, read_json
+from assay.harness.trials.cells import Loaded, explain_part, explanations_path
+from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.harness.trials.plan import cells
+from assay.harness.trials.trial import load_model
+from assay.tasks.errors import InputError
 
 SMALL = [
     "name=baselines",

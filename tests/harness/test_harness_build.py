@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.occlusion import Occlusion
-from harness.config.build import build
-from tasks.errors import InputError
+from assay.explainers.occlusion import Occlusion
+from assay.harness.config.build import build
+from assay.tasks.errors import InputError
 
 
 def test_builds_nested_targets() -> None:
     inverted = build(
         {
-            "_target_": "explainers.controls.Inverted",
-            "of": {"_target_": "explainers.occlusion.Occlusion", "output": "probability"},
+            "_target_": "assay.explainers.controls.Inverted",
+            "of": {"_target_": "assay.explainers.occlusion.Occlusion", "output": "probability"},
         }
     )
     assert inverted.of == Occlusion(output="probability")
@@ -26,9 +26,9 @@ def test_builds_nested_targets() -> None:
         "builtins.eval",
         "subprocess.run",
         # Reached through a trusted module's own imports:
-        "models.saving.shutil.rmtree",
-        "models.saving.os.system",
-        "models.training.deepcopy",
+        "assay.models.saving.shutil.rmtree",
+        "assay.models.saving.os.system",
+        "assay.models.training.deepcopy",
     ],
 )
 def test_refuses_untrusted_targets(target: str) -> None:
@@ -38,7 +38,7 @@ def test_refuses_untrusted_targets(target: str) -> None:
 
 def test_refuses_untrusted_targets_inside_trusted_ones() -> None:
     with pytest.raises(InputError, match="not in a trusted package"):
-        build({"_target_": "explainers.controls.Inverted", "of": {"_target_": "os.getpid"}})
+        build({"_target_": "assay.explainers.controls.Inverted", "of": {"_target_": "os.getpid"}})
 
 
 def test_trust_is_extended_by_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,14 +51,14 @@ def test_trust_is_extended_by_the_environment_only(monkeypatch: pytest.MonkeyPat
 
 def test_unknown_option_names_it() -> None:
     with pytest.raises(InputError, match=r"Occlusion could not be built.*windw"):
-        build({"_target_": "explainers.occlusion.Occlusion", "windw": 3})
+        build({"_target_": "assay.explainers.occlusion.Occlusion", "windw": 3})
 
 
 def test_unknown_class_is_one_sentence() -> None:
     with pytest.raises(InputError, match="does not exist"):
-        build({"_target_": "explainers.occlusion.Oclusion"})
+        build({"_target_": "assay.explainers.occlusion.Oclusion"})
 
 
 def test_input_errors_pass_through_unwrapped() -> None:
     with pytest.raises(InputError, match=r"^explainer\.lime\.rows is 1"):
-        build({"_target_": "explainers.lime.Lime", "rows": 1})
+        build({"_target_": "assay.explainers.lime.Lime", "rows": 1})

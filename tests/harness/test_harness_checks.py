@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from explainers.explanation import Explanation
-from harness.storage.store import write_table
-from harness.trials.records import read_checks, to_table
+from assay.explainers.explanation import Explanation
+from assay.harness.storage.store import write_table
+from assay.harness.trials.records import read_checks, to_table
 
 
 def test_checks_are_what_the_explanations_say_of_themselves(tmp_path: Path):

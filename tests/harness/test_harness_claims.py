@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.storage import claims
-from harness.storage.claims import Claim, alive, finish_all, held, once, read
-from harness.storage.store import Store
+from assay.harness.storage import claims
+from assay.harness.storage.claims import Claim, alive, finish_all, held, once, read
+from assay.harness.storage.store import Store
 
 
 @pytest.fixture
@@ -46,7 +46,8 @@ def test_a_claim_ends_when_the_work_fails(store: Store) -> None:
 
 def test_the_claim_of_a_killed_process_is_taken_over_at_once(store: Store) -> None:
     program = (
-        "import sys, time; from harness.storage.claims import held; from harness.storage.store import Store\n"
+        "import sys, time\nfrom assay.harness.storage.claims import held\n"
+        "from assay.harness.storage.store import Store\n"
         "with held(Store(sys.argv[1]), 'work', 'a cell') as ours: print(ours, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(

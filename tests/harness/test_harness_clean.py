@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from explainers.occlusion import Occlusion
-from harness.cli import main
-from harness.storage.claims import held
-from harness.storage.store import Store
-from models.engine import Engine
+from assay.explainers.occlusion import Occlusion
+from assay.harness.cli import main
+from assay.harness.storage.claims import held
+from assay.harness.storage.store import Store
+from assay.models.engine import Engine
 
 HOUR = 3600.0
 
@@ -100,7 +100,7 @@ def test_cells_of_an_older_method_go_with_their_failures_and_no_others(
 
 
 def test_all_trials_and_cells_of_an_older_layout_go(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.config.keys.STORE_VERSION", 99)
+    monkeypatch.setattr("assay.harness.config.keys.STORE_VERSION", 99)
     assert main(["clean", f"store={store}", "--yes"]) == 0
     assert not [*store.glob("cells/*"), *store.glob("trials/*")]
     assert len(list(store.glob("models/*"))) == 2

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import Sweep, configuration, configurations, sweep
-from tasks.errors import InputError
+from assay.harness.config.compose import Sweep, configuration, configurations, sweep
+from assay.tasks.errors import InputError
 
 
 def test_an_experiment_crosses_its_axes_and_the_last_runs_fastest() -> None:

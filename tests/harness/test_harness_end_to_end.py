@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from models.engine import Engine
+from assay.harness.cli import main
+from assay.models.engine import Engine
 
 SMALL = [
     "name=small",
@@ -113,7 +113,7 @@ def _files(store: Path) -> int:
 
 
 def _start(store: Path) -> subprocess.Popen[bytes]:
-    program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.Popen(
         [sys.executable, "-c", program, "run", *SMALL, f"store={store}"],
         stdout=subprocess.DEVNULL,
@@ -159,7 +159,7 @@ def test_explaining_one_class_leaves_out_what_needs_others(
 def test_a_failing_cell_is_in_the_ledger_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from explainers.lime import Lime
+    from assay.explainers.lime import Lime
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("broken on purpose")

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from harness.cli import main
-from harness.exchange import export_explanations, export_scores
-from harness.exchange.dataset_card import SCHEMA
-from harness.exchange.export_scores import harmless
-from harness.exchange.whole import whole_file, whole_folder
-from tasks.errors import InputError
+from assay.harness.cli import main
+from assay.harness.exchange import export_explanations, export_scores
+from assay.harness.exchange.dataset_card import SCHEMA
+from assay.harness.exchange.export_scores import harmless
+from assay.harness.exchange.whole import whole_file, whole_folder
+from assay.tasks.errors import InputError
 
 SMALL = [
     "name=small",

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.reporting.collect import collect
-from harness.trials.experiment import Experiment, load_trials, open_experiment, run
-from models.vocabulary import find_words
-from results.records import Results
-from results.slices import slices
+from assay.harness.reporting.collect import collect
+from assay.harness.trials.experiment import Experiment, load_trials, open_experiment, run
+from assay.models.vocabulary import find_words
+from assay.results.records import Results
+from assay.results.slices import slices
 
 OVERRIDES = [
     "name=facts",
@@ -57,7 +57,7 @@ def test_facts_are_those_of_the_texts(experiment: Experiment, results: Results) 
 
 
 def _accuracy(experiment: Experiment, seed: int) -> float:
-    from harness.trials.trial import read_trial
+    from assay.harness.trials.trial import read_trial
 
     (trial,) = (trial for trial in load_trials(experiment) if trial.seed == seed)
     record = read_trial(trial, experiment.store)

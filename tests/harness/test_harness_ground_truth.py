@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.trials.experiment import load_trials, open_experiment
-from harness.trials.plan import Trial, metric_refusal
+from assay.harness.trials.experiment import load_trials, open_experiment
+from assay.harness.trials.plan import Trial, metric_refusal
 
 SIZES = ["task.train=40", "task.dev=10", "task.test=10"]
 

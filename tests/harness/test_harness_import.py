@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from explainers.score_file import Scores, open_scores
-from harness.cli import main
-from harness.command_line.cli_exchange import AXES, FORMATS
-from harness.exchange.foreign import Known
-from harness.exchange.importing import READERS, Order, Tally, checked, import_scores
-from tasks.errors import InputError
-from tasks.example import Example, Task
+from assay.explainers.score_file import Scores, open_scores
+from assay.harness.cli import main
+from assay.harness.command_line.cli_exchange import AXES, FORMATS
+from assay.harness.exchange.foreign import Known
+from assay.harness.exchange.importing import READERS, Order, Tally, checked, import_scores
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 TEXTS = {
     "a": ("The plot is wonderful", "good"),

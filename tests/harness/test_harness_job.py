@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.cli import main
-from harness.command_line.commands import MENDINGS
-from harness.storage import store as store_module
-from harness.trials.job import threads
+from assay.harness.cli import main
+from assay.harness.command_line.commands import MENDINGS
+from assay.harness.storage import store as store_module
+from assay.harness.trials.job import threads
 
 SMALL = [
     "name=small",
@@ -37,10 +37,10 @@ SMALL = [
 SHARDS, CELLS = 3, 6
 PROGRAM = """
 import sys
-import harness.trials.job
-from harness.cli import main
+import assay.harness.trials.job
+from assay.harness.cli import main
 
-explain = harness.trials.job.explain_part
+explain = assay.harness.trials.job.explain_part
 notes = sys.argv[1]
 
 def noted(cell, loaded, store, number):
@@ -49,7 +49,7 @@ def noted(cell, loaded, store, number):
         file.write(f"{cell.key} {number}\\n")
     return found
 
-harness.trials.job.explain_part = noted
+assay.harness.trials.job.explain_part = noted
 sys.exit(main(sys.argv[2:]))
 """
 

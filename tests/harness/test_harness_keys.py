@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from omegaconf import OmegaConf
 
-from explainers.controls import Inverted
-from explainers.occlusion import Occlusion
-from harness.config.keys import key, versions
-from harness.config.schema import Targets
+from assay.explainers.controls import Inverted
+from assay.explainers.occlusion import Occlusion
+from assay.harness.config.keys import key, versions
+from assay.harness.config.schema import Targets
 
 
 def test_names_depend_on_content_not_on_order_or_type() -> None:

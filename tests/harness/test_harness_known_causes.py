@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.reporting.collect import collect
-from harness.trials.experiment import load_trials, open_experiment, run
-from results.records import CellScores
+from assay.harness.reporting.collect import collect
+from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.results.records import CellScores
 
 Values = dict[tuple[str, str], float]
 
@@ -38,8 +38,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[CellScores]:
 
 
 def _values(cells: list[CellScores]) -> Values:
-    from metrics.faithfulness import Faithfulness
-    from metrics.human_agreement import HumanAgreement
+    from assay.metrics.faithfulness import Faithfulness
+    from assay.metrics.human_agreement import HumanAgreement
 
     by_name = {metric.name: metric for metric in (Faithfulness(), HumanAgreement())}
     return {

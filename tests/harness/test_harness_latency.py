@@ -9,19 +9,19 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from explainers.baselines import Baseline, Mask
-from explainers.explanation import Cost, Explanation
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request, Traits, explanation
-from harness.questions import latency
-from harness.questions.latency import latencies
-from harness.questions.peak_memory import peak_memory
-from models.adapters import BlackBox
-from models.engine import Engine
-from models.measuring import forward_flops
-from models.word_model import WordModel
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request, Traits, explanation
+from assay.harness.questions import latency
+from assay.harness.questions.latency import latencies
+from assay.harness.questions.peak_memory import peak_memory
+from assay.models.adapters import BlackBox
+from assay.models.engine import Engine
+from assay.models.measuring import forward_flops
+from assay.models.word_model import WordModel
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 MB = 2**20
 

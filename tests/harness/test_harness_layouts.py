@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from harness.reporting.layouts import Layout, layout_of
-from metrics.rows import wide
+from assay.harness.reporting.layouts import Layout, layout_of
+from assay.metrics.rows import wide
 
 
 def _table(seed: int, *, units: int = 5, kept: float = 1.0, order: bool = True) -> pd.DataFrame:

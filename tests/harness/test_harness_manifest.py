@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.state.manifest import recall
-from harness.state.wanted import plan_work
-from harness.trials.experiment import load_trials, open_experiment
+from assay.harness.cli import main
+from assay.harness.state.manifest import recall
+from assay.harness.state.wanted import plan_work
+from assay.harness.trials.experiment import load_trials, open_experiment
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -53,7 +53,7 @@ def test_what_is_recalled_is_what_is_planned(finished: list[str]) -> None:
 
 def test_status_of_a_known_experiment_imports_neither_torch_nor_hydra(finished: list[str]) -> None:
     program = (
-        "import sys; from harness.cli import main; code = main(sys.argv[1:]); "
+        "import sys; from assay.harness.cli import main; code = main(sys.argv[1:]); "
         "print(sorted({'torch', 'hydra', 'transformers'} & set(sys.modules))); sys.exit(code)"
     )
     run = subprocess.run(
@@ -70,7 +70,7 @@ def test_both_ways_say_the_same(
 ) -> None:
     assert main(["status", *finished]) == 0
     known = capsys.readouterr().out
-    monkeypatch.setattr("harness.command_line.status_command.recall", lambda _: None)
+    monkeypatch.setattr("assay.harness.command_line.status_command.recall", lambda _: None)
     assert main(["status", *finished]) == 0
     assert capsys.readouterr().out == known
 
@@ -95,7 +95,7 @@ def test_changed_code_or_configuration_is_not_recalled(
         (tmp_path / name).mkdir()
     (tmp_path / "conf" / "one.yaml").write_text("rows: 1\n", encoding="utf-8")
     (tmp_path / "metrics" / "one.py").write_text("version = 1\n", encoding="utf-8")
-    monkeypatch.setattr("harness.state.manifest.ROOT", tmp_path)
+    monkeypatch.setattr("assay.harness.state.manifest.ROOT", tmp_path)
     experiment = open_experiment(finished)
     trials = load_trials(experiment)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.exchange.matching import locate
-from tasks.errors import InputError
+from assay.harness.exchange.matching import locate
+from assay.tasks.errors import InputError
 
 
 def pieces(tokens: list[str], *texts: str) -> list[str | None]:

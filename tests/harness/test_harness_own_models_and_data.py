@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.cli import main
+from assay.harness.cli import main
 
 WORDS = ["the", "film", "was", "long", "and", "we", "saw", "it", "twice"]
 TOPICS = {"price": "cheap", "food": "soup", "staff": "waiter"}
@@ -130,9 +130,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.adapters import BlackBox, TorchAdapter
-from models.vocabulary import build_vocabulary
-from models.limit import Limit
+from assay.models.adapters import BlackBox, TorchAdapter
+from assay.models.vocabulary import build_vocabulary
+from assay.models.limit import Limit
 
 
 def black_box(name):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.costs import pace
-from harness.costs.pace import IMPORTING, grow, line
+from assay.harness.costs import pace
+from assay.harness.costs.pace import IMPORTING, grow, line
 
 
 class _Clock:

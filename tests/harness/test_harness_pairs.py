@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from harness.cli import main
-from harness.config.build import build
-from harness.config.compose import configuration
-from models.engine import Engine
+from assay.harness.cli import main
+from assay.harness.config.build import build
+from assay.harness.config.compose import configuration
+from assay.models.engine import Engine
 
 METRICS = [
     "rationale_consistency",
@@ -137,7 +137,8 @@ def test_a_second_run_asks_no_model(store: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_dropout_can_be_asked_for_by_configuration() -> None:
-    wrapped = "{_target_: explainers.as_coded.WithDropout, of: {_target_: explainers.gradients.Saliency}}"
+    saliency = "{_target_: assay.explainers.gradients.Saliency}"
+    wrapped = f"{{_target_: assay.explainers.as_coded.WithDropout, of: {saliency}}}"
     config = configuration([f"+explainer.saliency_dropout={wrapped}"])
     explainer = build(config.explainer.saliency_dropout)
     assert explainer.traits.stochastic and type(explainer.of).__name__ == "Saliency"

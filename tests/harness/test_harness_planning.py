@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.cli import main
-from harness.config.compose import configuration
-from harness.costs.calibration import calibrate
-from harness.costs.estimate import Amount, CellWork, Estimate, TrialWork, estimate
-from harness.costs.planning import duration, plan, size
-from harness.costs.speeds import Rate, Speeds, bytes_name, keep, method_name, metric_name, speeds_key
-from harness.trials import census
-from harness.trials.experiment import Experiment, load_trials, open_experiment
-from tasks import glimpse as glimpsing
-from tasks.glimpse import Sizes, glimpse
-from tasks.local import local
-from tasks.planted import planted
+from assay.harness.cli import main
+from assay.harness.config.compose import configuration
+from assay.harness.costs.calibration import calibrate
+from assay.harness.costs.estimate import Amount, CellWork, Estimate, TrialWork, estimate
+from assay.harness.costs.planning import duration, plan, size
+from assay.harness.costs.speeds import Rate, Speeds, bytes_name, keep, method_name, metric_name, speeds_key
+from assay.harness.trials import census
+from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.tasks import glimpse as glimpsing
+from assay.tasks.glimpse import Sizes, glimpse
+from assay.tasks.local import local
+from assay.tasks.planted import planted
 
 SMALL = [
     "name=small",
@@ -103,7 +103,7 @@ def test_a_large_file_is_counted_as_it_would_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     path = _write(tmp_path / f"texts{suffix}", _rows(2003))
-    config = {"_target_": "tasks.local.local", "path": str(path)}
+    config = {"_target_": "assay.tasks.local.local", "path": str(path)}
     assert glimpse(config) is None
     monkeypatch.setattr(glimpsing, "LARGE_BYTES", 0)
     seen, whole = glimpse(config), local(path=str(path))
@@ -123,14 +123,14 @@ def test_a_large_folder_is_counted_by_its_files(tmp_path: Path, monkeypatch: pyt
     _write(tmp_path / "train.csv", _rows(1000))
     _write(tmp_path / "test.csv", _rows(500))
     names = {"train": "train.csv", "test": "test.csv"}
-    seen = glimpse({"_target_": "tasks.local.local", "path": str(tmp_path), **names})
+    seen = glimpse({"_target_": "assay.tasks.local.local", "path": str(tmp_path), **names})
     whole = local(path=str(tmp_path), train="train.csv", test="test.csv")
     assert seen is not None
     assert seen.sizes == (len(whole.train), len(whole.dev), len(whole.test))
 
 
 def test_other_tasks_are_loaded_to_be_known() -> None:
-    assert glimpse({"_target_": "tasks.reviews.reviews"}) is None
+    assert glimpse({"_target_": "assay.tasks.reviews.reviews"}) is None
 
 
 def test_a_plan_of_a_sample_counts_rows_as_one_of_all_texts(
@@ -337,7 +337,7 @@ def test_sizes_read_well() -> None:
 def test_a_million_texts_are_planned_in_little_time_and_memory(tmp_path: Path) -> None:
     """Seconds of the processor, because those of the clock belong to everybody on the machine."""
     script = (
-        "import sys; from pathlib import Path; from harness.cli import main;"
+        "import sys; from pathlib import Path; from assay.harness.cli import main;"
         "status = main(['plan', 'experiment=million', 'store=' + sys.argv[1]]);"
         "lines = Path('/proc/self/status').read_text().splitlines();"
         "print([line for line in lines if line.startswith('VmHWM')][0]); sys.exit(status)"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.choice import EVERY_ABILITY
-from harness.storage.store import write_json
-from harness.trials.cells import explanations_path
-from harness.trials.experiment import load_trials, open_experiment
-from harness.trials.explained import ExplainedTexts
-from harness.trials.plan import cells
-from harness.trials.progress import Progress, answering, progress, sweep_progress
+from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.storage.store import write_json
+from assay.harness.trials.cells import explanations_path
+from assay.harness.trials.experiment import load_trials, open_experiment
+from assay.harness.trials.explained import ExplainedTexts
+from assay.harness.trials.plan import cells
+from assay.harness.trials.progress import Progress, answering, progress, sweep_progress
 
 SMALL = ["name=watched", "task=planted", "task.train=60", "task.dev=20", "task.test=10", "model=linear"]
 SMALL += ["explainer=[random,occlusion]", "baseline=[mask]", "limits.default.test=10", "shard=4"]
@@ -67,7 +67,7 @@ def test_signals_of_launchers_are_left_alone() -> None:
 
 WORKER = """
 import sys, time
-from harness.trials.progress import progress
+from assay.harness.trials.progress import progress
 
 with progress("the trial", 100) as where:
     where.at("lime (mask)", 50)
@@ -106,7 +106,7 @@ def test_the_bar_counts_and_is_silent_in_logs(monkeypatch: pytest.MonkeyPatch) -
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("harness.trials.progress.EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("assay.harness.trials.progress.EVERY_SECONDS", 0.01)
     for stream, wanted in ((Terminal(), True), (io.StringIO(), False)):
         counted: list[int] = []
 
@@ -153,7 +153,7 @@ def test_explained_texts_are_counted_on_disk(tmp_path: Path) -> None:
 
 
 def test_asking_a_run_where_it_is_changes_nothing(tmp_path: Path) -> None:
-    program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
     tables = []
     for asked in (True, False):
         store = tmp_path / str(asked)

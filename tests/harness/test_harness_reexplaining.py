@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from explainers.baselines import Baseline
-from explainers.sampled_baselines import Mean
-from harness.cli import main
-from models.engine import Engine
-from tasks.example import Example
+from assay.explainers.baselines import Baseline
+from assay.explainers.sampled_baselines import Mean
+from assay.harness.cli import main
+from assay.models.engine import Engine
+from assay.tasks.example import Example
 
 METRICS = ["seed_stability", "max_sensitivity", "randomisation"]
 COMMAND = [

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.cli import main
-from harness.questions import roar
-from harness.questions.roar_texts import written_mask
-from metrics.degrading import degraded
-from models.saving import weights_hash
-from models.transformer_model import TransformerModel
-from tasks.example import Example
+from assay.harness.cli import main
+from assay.harness.questions import roar
+from assay.harness.questions.roar_texts import written_mask
+from assay.metrics.degrading import degraded
+from assay.models.saving import weights_hash
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Example
 
 SMALL = [
     "name=small",

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from harness.reporting import score_files
-from harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
-from harness.storage.store import Damaged, write_table
-from metrics.rows import long
-from results.records import Group, Method
-from results.spread import in_turn, spread
+from assay.harness.reporting import score_files
+from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from assay.harness.storage.store import Damaged, write_table
+from assay.metrics.rows import long
+from assay.results.records import Group, Method
+from assay.results.spread import in_turn, spread
 
 GROUP = Group("planted", "cnn")
 

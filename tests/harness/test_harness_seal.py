@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.storage import seal
-from harness.storage.store import Damaged, intact, present, read_json, read_table, write_table
+from assay.harness.storage import seal
+from assay.harness.storage.store import Damaged, intact, present, read_json, read_table, write_table
 
 # A text that looks like a seal must not be taken for one.
 TABLE = pa.table({"text": ["a", "assay.sha256\x18@" + "0" * 64, ""], "scores": [[1.0], [2.0, 3.0], []]})

@@ -13,15 +13,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from harness.cli import main
-from harness.config.compose import Sweep
-from harness.state.eta import remaining
-from harness.state.retry import narrowed
-from harness.state.status import OnDisk, Planned, PlannedCell, PlannedPair, PlannedTrial, State, survey
-from harness.state.status_text import AXES, counts_by
-from harness.storage.claims import held
-from harness.storage.ledger import Failure
-from harness.storage.store import Store
+from assay.harness.cli import main
+from assay.harness.config.compose import Sweep
+from assay.harness.state.eta import remaining
+from assay.harness.state.retry import narrowed
+from assay.harness.state.status import OnDisk, Planned, PlannedCell, PlannedPair, PlannedTrial, State, survey
+from assay.harness.state.status_text import AXES, counts_by
+from assay.harness.storage.claims import held
+from assay.harness.storage.ledger import Failure
+from assay.harness.storage.store import Store
 
 NO_FAILURE = Failure("a", "b", "")
 
@@ -233,7 +233,7 @@ def test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no training today")
 
-    monkeypatch.setattr("harness.trials.trial.fit", fail)
+    monkeypatch.setattr("assay.harness.trials.trial.fit", fail)
     assert main(["run", *overrides]) == 1
     capsys.readouterr()
     assert main(["status", *overrides]) == 1

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explainers.explanation import Cost, Explanation
-from harness.storage.ledger import failure, ledgered
-from harness.storage.store import Store, read_json, write_json, write_table
-from harness.trials.records import read_scores, to_table
-from tasks.errors import InputError
+from assay.explainers.explanation import Cost, Explanation
+from assay.harness.storage.ledger import failure, ledgered
+from assay.harness.storage.store import Store, read_json, write_json, write_table
+from assay.harness.trials.records import read_scores, to_table
+from assay.tasks.errors import InputError
 
 
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

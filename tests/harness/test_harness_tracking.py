@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.cli import main
-from harness.exchange.trackers import TRACKERS, Run, Tracker
-from harness.exchange.tracking import runs, track
-from harness.trials.experiment import load_trials, open_experiment
-from tasks.errors import InputError
+from assay.harness.cli import main
+from assay.harness.exchange.trackers import TRACKERS, Run, Tracker
+from assay.harness.exchange.tracking import runs, track
+from assay.harness.trials.experiment import load_trials, open_experiment
+from assay.tasks.errors import InputError
 
 SMALL = ["name=tracked", "task=planted", "task.train=80", "task.dev=20", "task.test=12", "model=linear"]
 SMALL += ["model.training.epochs=1", "seed=0,1", "explainer=[random,occlusion]", "baseline=[mask]"]

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.cli import main
-from harness.storage.store import Store, write_table
-from harness.upkeep.verify import verify
+from assay.harness.cli import main
+from assay.harness.storage.store import Store, write_table
+from assay.harness.upkeep.verify import verify
 
 Break = Callable[[Path], Path]
 

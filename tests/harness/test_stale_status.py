@@ -1,4 +1,4 @@
-"""Status says done only of what today's code and configuration plan: nothing is replaced, real files change."""
+"""Status says done only of what today's code and configuration plan; the tests edit real files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def _assay(checkout: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from assay.harness.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         capture_output=True,

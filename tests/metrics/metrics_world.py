@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from explainers.explanation import Cost
-from metrics.rows import wide
-from metrics.subject import Checks, Shard, Subject
-from models.encoding import Encoding
-from models.rows import Rows
-from tasks.example import Example, Rationale, Span
+from assay.explainers.explanation import Cost
+from assay.metrics.rows import wide
+from assay.metrics.subject import Checks, Shard, Subject
+from assay.models.encoding import Encoding
+from assay.models.rows import Rows
+from assay.tasks.example import Example, Rationale, Span
 
 ABSENT, SPECIAL = 0, 1
 KEYWORDS = ("awful", "plain", "great")

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from metrics_world import VOCABULARY, BagModel, Noise, World, constant, example, oracle
 
-from metrics.subject import Shard, Subject
-from models.encoding import Encoding
-from tasks.example import Example
-from tasks.randomness import generator
+from assay.metrics.subject import Shard, Subject
+from assay.models.encoding import Encoding
+from assay.tasks.example import Example
+from assay.tasks.randomness import generator
 
 
 def coarse(item: Example, encoding: Encoding, model: BagModel) -> Any:

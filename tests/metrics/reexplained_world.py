@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from metrics_world import LABELS
 
-from explainers import averaging
-from explainers.baselines import Baseline, Mask
-from explainers.gradients import Saliency
-from explainers.protocol import Explainer, Request
-from metrics.subject import Shard, Subject
-from models.engine import Engine
-from models.maxpool import MaxPool
-from models.protocol import Model
-from tasks.example import Example, Task
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.gradients import Saliency
+from assay.explainers.protocol import Explainer, Request
+from assay.metrics.subject import Shard, Subject
+from assay.models.engine import Engine
+from assay.models.maxpool import MaxPool
+from assay.models.protocol import Model
+from assay.tasks.example import Example, Task
 
 DRAWS = 7
 

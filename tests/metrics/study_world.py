@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from transcription import Activations, Instance, Reader
 
-from explainers import averaging
-from explainers.baselines import Mask
-from explainers.explanation import Cost
-from explainers.protocol import Explainer, Request
-from metrics.subject import Shard, Subject
-from models.encoding import Encoding
-from models.engine import Engine
-from models.protocol import Batch
-from tasks.example import Example
+from assay.explainers import averaging
+from assay.explainers.baselines import Mask
+from assay.explainers.explanation import Cost
+from assay.explainers.protocol import Explainer, Request
+from assay.metrics.subject import Shard, Subject
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.protocol import Batch
+from assay.tasks.example import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)

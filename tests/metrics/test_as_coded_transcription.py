@@ -16,23 +16,23 @@ from metrics_world import scored, value
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from study_world import Explained, explained
 
-from explainers.controls import Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.occlusion import Occlusion
-from explainers.protocol import Explainer
-from metrics.as_coded_agreement import HumanAgreementAsCoded
-from metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
-from metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from metrics.as_coded_faithfulness import FaithfulnessAsCoded
-from metrics.as_coded_rationale import RationaleConsistencyAsCoded
-from metrics.model_pairs import layer_distances
-from models.cnn import Cnn
-from models.engine import Engine
-from models.training import Training, fit
-from tasks.example import Example, Task
-from tasks.planted import planted
-from tasks.sampling import limit
-from tasks.tweet_sentiment import tweet_sentiment
+from assay.explainers.controls import Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Explainer
+from assay.metrics.as_coded_agreement import HumanAgreementAsCoded
+from assay.metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
+from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
+from assay.metrics.as_coded_faithfulness import FaithfulnessAsCoded
+from assay.metrics.as_coded_rationale import RationaleConsistencyAsCoded
+from assay.metrics.model_pairs import layer_distances
+from assay.models.cnn import Cnn
+from assay.models.engine import Engine
+from assay.models.training import Training, fit
+from assay.tasks.example import Example, Task
+from assay.tasks.planted import planted
+from assay.tasks.sampling import limit
+from assay.tasks.tweet_sentiment import tweet_sentiment
 
 EXPLAINERS: dict[str, Explainer] = {
     "random": Random(),

@@ -25,23 +25,23 @@ from metrics_world import (
     scored,
 )
 
-from metrics.as_coded_agreement import HumanAgreementAsCoded, greedy_mask
-from metrics.as_coded_confidence import (
+from assay.metrics.as_coded_agreement import HumanAgreementAsCoded, greedy_mask
+from assay.metrics.as_coded_confidence import (
     ConfidenceIndicationAsCoded,
     ConfidenceIndicationMaxAsCoded,
     upsample_as_coded,
 )
-from metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from metrics.as_coded_faithfulness import FaithfulnessAsCoded, masked
-from metrics.confidence_indication import ConfidenceIndication, constant_predictor
-from metrics.dataset_consistency import DatasetConsistency
-from metrics.faithfulness import Faithfulness
-from metrics.human_agreement import HumanAgreement
-from metrics.rows import wide
-from metrics.subject import Subject
-from models.encoding import Encoding
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
+from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
+from assay.metrics.as_coded_faithfulness import FaithfulnessAsCoded, masked
+from assay.metrics.confidence_indication import ConfidenceIndication, constant_predictor
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.rows import wide
+from assay.metrics.subject import Subject
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
 
 CELL_METRICS = [
     HumanAgreementAsCoded(),

@@ -11,9 +11,9 @@ import pytest
 from metrics_world import World, encode, example, keyword_examples, keyword_model, oracle, same_table
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from metrics.as_coded_dataset import DatasetConsistencyAsCoded, padded_means
-from metrics.as_coded_pairs import draw_pairs
-from tasks.example import Example
+from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded, padded_means
+from assay.metrics.as_coded_pairs import draw_pairs
+from assay.tasks.example import Example
 
 
 def by_hand(examples: Sequence[Example], pairs: int, pool: int, seed: int) -> list[tuple[int, int, int]]:

@@ -23,16 +23,16 @@ from metrics_world import (
 )
 from one_by_one import random_world, special_only
 
-from metrics.averages import mean_drop, mean_of
-from metrics.correlation import FaithfulnessCorrelation, LeaveOneOutCorrelation
-from metrics.curves import AucRep, Deletion, Insertion
-from metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
-from metrics.flips import DecisionFlip
-from metrics.infidelity import Infidelity
-from metrics.post_hoc import Aopc, PostHocAccuracy
-from metrics.rows import wide
-from metrics.soft_erasure import SoftComprehensiveness, SoftSufficiency
-from tasks.errors import InputError
+from assay.metrics.averages import mean_drop, mean_of
+from assay.metrics.correlation import FaithfulnessCorrelation, LeaveOneOutCorrelation
+from assay.metrics.curves import AucRep, Deletion, Insertion
+from assay.metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
+from assay.metrics.flips import DecisionFlip
+from assay.metrics.infidelity import Infidelity
+from assay.metrics.post_hoc import Aopc, PostHocAccuracy
+from assay.metrics.rows import wide
+from assay.metrics.soft_erasure import SoftComprehensiveness, SoftSufficiency
+from assay.tasks.errors import InputError
 
 KINDS = (
     *(Comprehensiveness, Sufficiency, LogOdds, DecisionFlip, PostHocAccuracy, Aopc, Deletion, Insertion),

@@ -19,9 +19,9 @@ from metrics_world import (
     scored,
 )
 
-from metrics.complexity import Entropy, Sparsity, entropy, gini
-from metrics.rows import wide
-from tasks.errors import InputError
+from assay.metrics.complexity import Entropy, Sparsity, entropy, gini
+from assay.metrics.rows import wide
+from assay.tasks.errors import InputError
 
 SCORES = st.lists(
     st.one_of(st.sampled_from([0.0, -1.0, 1.0, 1e-30]), st.floats(-1e6, 1e6, width=32)),

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 from metrics_world import World, keyword_examples, oracle, scored
 
-from explainers.explanation import Cost
-from metrics.compute_time import ComputeTime, seconds_per_text
-from metrics.rows import wide
-from models.engine import Engine
-from models.measuring import backward_flops, forward_flops
-from models.word_model import WordModel
+from assay.explainers.explanation import Cost
+from assay.metrics.compute_time import ComputeTime, seconds_per_text
+from assay.metrics.rows import wide
+from assay.models.engine import Engine
+from assay.models.measuring import backward_flops, forward_flops
+from assay.models.word_model import WordModel
 
 
 def test_passes_are_forward_plus_backward_rows() -> None:

@@ -11,15 +11,15 @@ from metrics_world import Noise, World, example, keyword_examples, keyword_model
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import MinMaxScaler
 
-from metrics.confidence_indication import (
+from assay.metrics.confidence_indication import (
     ConfidenceIndication,
     ConfidenceIndicationMax,
     contrast_features,
     regression_errors,
     upsample,
 )
-from metrics.rows import wide
-from tasks.errors import InputError
+from assay.metrics.rows import wide
+from assay.tasks.errors import InputError
 
 
 def test_features_equal_a_loop_over_tokens() -> None:

@@ -15,8 +15,8 @@ import yaml
 from metrics_world import World, keyword_examples, oracle
 from reexplained_world import reexplained
 
-from metrics.rows import COLUMNS, wide
-from metrics.subject import CellMetric, Metric, PairMetric
+from assay.metrics.rows import COLUMNS, wide
+from assay.metrics.subject import CellMetric, Metric, PairMetric
 
 CONF = Path(__file__).parents[2] / "conf" / "metric"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))

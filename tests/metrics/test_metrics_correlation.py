@@ -12,7 +12,7 @@ from metrics_world import Noise, World, constant, example, inverted, keyword_exa
 from one_by_one import belief, logits, positions, same_parts, worlds
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from metrics.correlation import (
+from assay.metrics.correlation import (
     FaithfulnessCorrelation,
     LeaveOneOutCorrelation,
     correlation,
@@ -20,11 +20,11 @@ from metrics.correlation import (
     pearson,
     spearman,
 )
-from metrics.designs import random_subsets
-from metrics.rows import wide
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.designs import random_subsets
+from assay.metrics.rows import wide
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 VALUES = st.sampled_from([-1.5, 0.0, 0.25, 1.0, 3.0])
 

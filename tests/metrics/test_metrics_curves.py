@@ -18,10 +18,10 @@ from metrics_world import (
 )
 from one_by_one import EXPLAINERS, asked, belief, positions, random_world, ranked, same_parts, worlds
 
-from metrics.curves import AucRep, Deletion, Insertion, area
-from metrics.rows import wide
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
+from assay.metrics.curves import AucRep, Deletion, Insertion, area
+from assay.metrics.rows import wide
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
 
 
 def grid(tokens: int, steps: int) -> list[int]:

@@ -23,14 +23,14 @@ from metrics_world import (
     value,
 )
 
-from metrics import text_pairs
-from metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from metrics.dataset_consistency import DatasetConsistency, pooled_activations, type_scores
-from metrics.rows import pair_name, pair_texts, wide
-from metrics.text_pairs import choose_pairs, content_words
-from models.encoding import Encoding
-from tasks.errors import InputError
-from tasks.example import Example
+from assay.metrics import text_pairs
+from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
+from assay.metrics.dataset_consistency import DatasetConsistency, pooled_activations, type_scores
+from assay.metrics.rows import pair_name, pair_texts, wide
+from assay.metrics.text_pairs import choose_pairs, content_words
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 METRIC = DatasetConsistency(pairs=60)
 

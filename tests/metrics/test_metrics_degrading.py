@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.degrading import DELETE, degraded, words
-from models.limit import Limit
-from models.vocabulary import build_vocabulary, find_words
-from tasks.example import Example, Rationale, Span
+from assay.metrics.degrading import DELETE, degraded, words
+from assay.models.limit import Limit
+from assay.models.vocabulary import build_vocabulary, find_words
+from assay.tasks.example import Example, Rationale, Span
 
 VOCABULARY = build_vocabulary([("a",)], min_count=1, max_words=10)
 LIMIT = Limit(512, "error")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.designs import (
+from assay.metrics.designs import (
     check_at_least,
     check_percents,
     evenly,
@@ -18,7 +18,7 @@ from metrics.designs import (
     top,
     without,
 )
-from tasks.errors import InputError
+from assay.tasks.errors import InputError
 
 
 @given(st.integers(0, 6), st.integers(0, 3))

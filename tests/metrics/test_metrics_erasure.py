@@ -9,10 +9,10 @@ import pytest
 from metrics_world import World, constant, encode, example, inverted, keyword_model, oracle, scored, value
 from one_by_one import asked, belief, positions, ranked, same_parts, worlds
 
-from metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
-from metrics.rows import wide
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
+from assay.metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
+from assay.metrics.rows import wide
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
 
 BINS = (1, 5, 10, 20, 50)
 

@@ -24,10 +24,10 @@ from metrics_world import (
 )
 from sklearn.metrics import f1_score
 
-from metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1, macro_f1_curve, micro_f1
-from metrics.rows import wide
-from metrics.subject import Subject
-from tasks.errors import InputError
+from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1, macro_f1_curve, micro_f1
+from assay.metrics.rows import wide
+from assay.metrics.subject import Subject
+from assay.tasks.errors import InputError
 
 CLASSES = st.integers(0, 3)
 

@@ -7,10 +7,10 @@ import pytest
 from metrics_world import World, encode, example, inverted, keyword_model, oracle, scored
 from one_by_one import belief, decided, ranked, same_parts, worlds
 
-from metrics.flips import DecisionFlip
-from metrics.rows import wide
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
+from assay.metrics.flips import DecisionFlip
+from assay.metrics.rows import wide
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
 
 
 def share(subject: Subject, shard: Shard, row: int, label: int, steps: int = 0) -> dict[str, float]:

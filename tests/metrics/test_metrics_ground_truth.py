@@ -16,9 +16,9 @@ from metrics_world import (
 )
 from sklearn.metrics import average_precision_score
 
-from metrics.ground_truth import GroundTruthAgreement
-from metrics.rows import wide
-from tasks.errors import InputError
+from assay.metrics.ground_truth import GroundTruthAgreement
+from assay.metrics.rows import wide
+from assay.tasks.errors import InputError
 
 METRIC = GroundTruthAgreement()
 

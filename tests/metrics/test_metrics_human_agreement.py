@@ -19,10 +19,10 @@ from metrics_world import (
 )
 from sklearn.metrics import average_precision_score
 
-from metrics.human_agreement import HumanAgreement, average_precision, expected_average_precision
-from metrics.rows import wide
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
+from assay.metrics.human_agreement import HumanAgreement, average_precision, expected_average_precision
+from assay.metrics.rows import wide
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
 
 TOKEN = st.tuples(st.sampled_from([-1.0, 0.0, 0.5, 1e-7, 1.0]), st.booleans(), st.booleans())
 

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from one_by_one import belief, positions, same_parts, worlds
 from scipy.optimize import nnls
 
-from metrics.designs import random_subsets
-from metrics.infidelity import Infidelity, unexplained
-from metrics.subject import Shard, Subject
-from models.encoding import Encoding
-from tasks.errors import InputError
-from tasks.example import Example
-from tasks.randomness import generator
+from assay.metrics.designs import random_subsets
+from assay.metrics.infidelity import Infidelity, unexplained
+from assay.metrics.subject import Shard, Subject
+from assay.models.encoding import Encoding
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
+from assay.tasks.randomness import generator
 
 VALUES = st.floats(-3, 3, allow_subnormal=False).map(lambda value: round(value, 3))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from metrics_world import World, keyword_examples, oracle, scored
 
-from metrics.numerical import Completeness, SelfAgreement
-from metrics.rows import wide
-from metrics.subject import Checks, Shard, Subject
+from assay.metrics.numerical import Completeness, SelfAgreement
+from assay.metrics.rows import wide
+from assay.metrics.subject import Checks, Shard, Subject
 
 
 def _checked(gap: float, effect: float, reliability: float) -> Subject:

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.ordering import descending_order
-from tasks.randomness import generator
+from assay.metrics.ordering import descending_order
+from assay.tasks.randomness import generator
 
 
 @given(st.lists(st.tuples(st.integers(-2, 2), st.booleans()), max_size=12), st.integers(0, 9))
@@ -34,6 +34,6 @@ def test_generator_depends_on_seed_and_names_only() -> None:
     made = (generator(0, "a"), generator(1, "a"), generator(0, "b"), generator(0, "a", "b"))
     draws = {rng.integers(1 << 60) for rng in made}
     assert len(draws) == 4
-    code = "from tasks.randomness import generator; print(generator(0, 'a').integers(1 << 60))"
+    code = "from assay.tasks.randomness import generator; print(generator(0, 'a').integers(1 << 60))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(other.stdout) == generator(0, "a").integers(1 << 60)

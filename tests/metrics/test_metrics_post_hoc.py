@@ -6,10 +6,10 @@ import pytest
 from metrics_world import World, example, inverted, oracle, scored
 from one_by_one import belief, decided, ranked, same_parts, worlds
 
-from metrics.post_hoc import Aopc, PostHocAccuracy
-from metrics.rows import wide
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
+from assay.metrics.post_hoc import Aopc, PostHocAccuracy
+from assay.metrics.rows import wide
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
 
 
 def agreements(subject: Subject, shard: Shard, row: int, label: int) -> dict[str, float]:

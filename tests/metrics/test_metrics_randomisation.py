@@ -10,17 +10,17 @@ import pytest
 from metrics_world import keyword_examples, same_table, scored, spearman
 from reexplained_world import DRAWS, small_model, subject_of
 
-from explainers.baselines import Mask
-from explainers.controls import Inverted, Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from metrics.randomisation import Randomisation
-from metrics.rows import wide
-from models.engine import Engine
-from models.randomising import layers, randomised
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.explainers.baselines import Mask
+from assay.explainers.controls import Inverted, Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.metrics.randomisation import Randomisation
+from assay.metrics.rows import wide
+from assay.models.engine import Engine
+from assay.models.randomising import layers, randomised
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 EXAMPLES = keyword_examples(24)
 

@@ -21,11 +21,11 @@ from metrics_world import (
     value,
 )
 
-from metrics.as_coded_rationale import RationaleConsistencyAsCoded
-from metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
-from metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
-from metrics.rows import wide
-from tasks.errors import InputError
+from assay.metrics.as_coded_rationale import RationaleConsistencyAsCoded
+from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from assay.metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
+from assay.metrics.rows import wide
+from assay.tasks.errors import InputError
 
 EXAMPLES = keyword_examples(40)
 

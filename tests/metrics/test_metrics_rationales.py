@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from metrics_world import World, example, oracle
 
-from metrics.rationales import Marks, compared, marks, table
-from metrics.subject import gold
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
+from assay.metrics.rationales import Marks, compared, marks, table
+from assay.metrics.subject import gold
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
 
 
 def shard_of(*examples: Example):

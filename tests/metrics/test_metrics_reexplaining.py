@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from metrics_world import keyword_examples, spearman
 from reexplained_world import reexplained
 
-from metrics.averages import mean_of
-from metrics.reexplaining import explain, pick, rank_agreement
-from tasks.errors import InputError
+from assay.metrics.averages import mean_of
+from assay.metrics.reexplaining import explain, pick, rank_agreement
+from assay.tasks.errors import InputError
 
 LEVEL = st.integers(-3, 3)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_world import spearman
 
-from metrics.resampling import multiplicities, resampled_mean, resampled_spearman, unit_means
+from assay.metrics.resampling import multiplicities, resampled_mean, resampled_spearman, unit_means
 
 VALUES = st.sampled_from([float("nan"), 0.0, 1.0, 2.0, 3.5])
 

@@ -8,14 +8,14 @@ import pytest
 from metrics_world import keyword_examples, same_table, scored, spearman
 from reexplained_world import DRAWS, small_model, subject_of
 
-from explainers.baselines import Mask
-from explainers.controls import Random
-from explainers.gradients import Saliency
-from explainers.lime import Lime
-from metrics.rows import wide
-from metrics.seed_stability import SeedStability
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.explainers.baselines import Mask
+from assay.explainers.controls import Random
+from assay.explainers.gradients import Saliency
+from assay.explainers.lime import Lime
+from assay.metrics.rows import wide
+from assay.metrics.seed_stability import SeedStability
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 EXAMPLES = keyword_examples(40)
 
@@ -76,7 +76,7 @@ def test_it_equals_a_loop_over_texts_and_runs() -> None:
     units, labels, parts = wide(SeedStability(runs=3, texts=10).score(subject))
     assert len(units) == 10
     asked: Any = subject.explain
-    from explainers.protocol import Request
+    from assay.explainers.protocol import Request
 
     checked = 0
     for shard in subject.shards:

@@ -9,14 +9,14 @@ import torch
 from metrics_world import example, keyword_examples, same_table, scored
 from reexplained_world import DRAWS, small_model, subject_of
 
-from explainers.controls import Gold, Random
-from explainers.gradients import InputXGradient, Saliency
-from explainers.protocol import Request
-from metrics.rows import wide
-from metrics.sensitivity import MaxSensitivity, nearest, relative_change
-from models.engine import Engine
-from models.rows import full_rows
-from tasks.errors import InputError
+from assay.explainers.controls import Gold, Random
+from assay.explainers.gradients import InputXGradient, Saliency
+from assay.explainers.protocol import Request
+from assay.metrics.rows import wide
+from assay.metrics.sensitivity import MaxSensitivity, nearest, relative_change
+from assay.models.engine import Engine
+from assay.models.rows import full_rows
+from assay.tasks.errors import InputError
 
 EXAMPLES = keyword_examples(24)
 

@@ -7,11 +7,11 @@ import pytest
 from metrics_world import Noise, World, constant, example, inverted, keyword_examples, oracle, scored
 from one_by_one import belief, positions, same_parts, worlds
 
-from metrics.rows import wide
-from metrics.soft_erasure import SoftComprehensiveness, SoftSufficiency, stretched
-from metrics.subject import Shard, Subject
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.rows import wide
+from assay.metrics.soft_erasure import SoftComprehensiveness, SoftSufficiency, stretched
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 
 def drawn(subject: Subject, shard: Shard, row: int, label: int) -> list[set[int]]:

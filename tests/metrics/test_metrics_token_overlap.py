@@ -20,12 +20,12 @@ from metrics_world import (
 )
 from sklearn.metrics import auc, precision_recall_curve
 
-from metrics.rows import wide
-from metrics.span_overlap import IouF1, found, runs
-from metrics.token_overlap import Auprc, TokenF1, TopKAgreement, precision_recall_area
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
-from tasks.randomness import generator
+from assay.metrics.rows import wide
+from assay.metrics.span_overlap import IouF1, found, runs
+from assay.metrics.token_overlap import Auprc, TokenF1, TopKAgreement, precision_recall_area
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
+from assay.tasks.randomness import generator
 
 METRICS = [
     TokenF1(),

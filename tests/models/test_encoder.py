@@ -9,13 +9,13 @@ import pytest
 import torch
 from transformers import BertConfig, RobertaConfig, XLMRobertaConfig
 
-from models.arithmetic import PLAIN, Arithmetic, attend_in_steps
-from models.batching import pad
-from models.dense import Dense
-from models.protocol import OpenModel
-from models.transformer import Transformer
-from models.transformer_model import TransformerModel
-from tasks.example import Task
+from assay.models.arithmetic import PLAIN, Arithmetic, attend_in_steps
+from assay.models.batching import pad
+from assay.models.dense import Dense
+from assay.models.protocol import OpenModel
+from assay.models.transformer import Transformer
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Task
 
 TEXTS = [("a b c d e f g",), ("a",), ("b c d",), ("d e f",), ("a b c d e f g a b",)]
 CONFIGS = {"bert": BertConfig, "roberta": RobertaConfig, "xlm-roberta": XLMRobertaConfig}
@@ -28,7 +28,7 @@ def model(
     """A random classifier of three layers, with the tokenizer of the tiny BERT."""
     from transformers import AutoModel, AutoTokenizer
 
-    from models.seeding import seeded
+    from assay.models.seeding import seeded
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert_folder)
     config = CONFIGS[request.param](

@@ -7,12 +7,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.encoding import Encoding
-from models.engine import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, Engine, Path
-from models.protocol import Batch
-from models.rows import Rows, full_rows
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.models.encoding import Encoding
+from assay.models.engine import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, Engine, Path
+from assay.models.protocol import Batch
+from assay.models.rows import Rows, full_rows
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 WIDTH, CLASSES, WORDS = 5, 3, 20
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from models.adapters import BlackBox, TorchAdapter
-from models.batching import pad
-from models.check import check_model
-from models.limit import Limit
-from models.protocol import Batch, Model, abilities, probabilities
-from models.vocabulary import Vocabulary
-from tasks.errors import InputError
+from assay.models.adapters import BlackBox, TorchAdapter
+from assay.models.batching import pad
+from assay.models.check import check_model
+from assay.models.limit import Limit
+from assay.models.protocol import Batch, Model, abilities, probabilities
+from assay.models.vocabulary import Vocabulary
+from assay.tasks.errors import InputError
 
 VOCABULARY = Vocabulary(["[PAD]", "[UNK]", "[MASK]", "[SEP]", "good", "bad", "film"])
 TEXTS = [("good film",), ("a bad bad film",), ("film",)]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.alignment import gold_mask, gold_spans, rationale_mask
-from models.limit import Limit, truncate
-from models.vocabulary import SPECIALS, Vocabulary
-from tasks.errors import InputError
-from tasks.example import Example, Rationale, Span
+from assay.models.alignment import gold_mask, gold_spans, rationale_mask
+from assay.models.limit import Limit, truncate
+from assay.models.vocabulary import SPECIALS, Vocabulary
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span
 
 VOCABULARY = Vocabulary(SPECIALS)
 

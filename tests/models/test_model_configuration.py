@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-import conf
+import assay.conf as conf
 
 FILES = sorted(Path(conf.__file__).parent.joinpath("model").glob("*.yaml"))
 

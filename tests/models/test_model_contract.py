@@ -1,4 +1,4 @@
-"""Every architecture keeps what models.protocol promises: one test per promise, run on all of them."""
+"""Every architecture keeps what assay.models.protocol promises: one test per promise, run on all of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.batching import pad
-from models.check import check_model
-from models.protocol import Batch, abilities
+from assay.models.batching import pad
+from assay.models.check import check_model
+from assay.models.protocol import Batch, abilities
 
 WORD_MODELS = ["linear", "maxpool", "cnn", "lstm"]
 TEXTS = [

@@ -11,22 +11,22 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from explainers.baselines import Delete, Mask
-from explainers.explanation import Cost
-from explainers.gradients import Saliency
-from explainers.integrated_gradients import IntegratedGradients
-from explainers.occlusion import Occlusion
-from explainers.protocol import Request
-from models.adapters import BlackBox
-from models.arithmetic import Arithmetic
-from models.batching import pad
-from models.dense import Dense
-from models.engine import Engine
-from models.lstm import LstmNetwork
-from models.measuring import Meter, backward_flops, countable, counted, forward_flops
-from models.transformer_model import TransformerModel
-from models.word_model import WordModel
-from tasks.example import Task
+from assay.explainers.baselines import Delete, Mask
+from assay.explainers.explanation import Cost
+from assay.explainers.gradients import Saliency
+from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.models.adapters import BlackBox
+from assay.models.arithmetic import Arithmetic
+from assay.models.batching import pad
+from assay.models.dense import Dense
+from assay.models.engine import Engine
+from assay.models.lstm import LstmNetwork
+from assay.models.measuring import Meter, backward_flops, countable, counted, forward_flops
+from assay.models.transformer_model import TransformerModel
+from assay.models.word_model import WordModel
+from assay.tasks.example import Task
 
 Build = Callable[..., WordModel]
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.adapters import BlackBox, TorchAdapter
-from models.batching import pad
-from models.randomising import depth, layers, randomised
-from models.saving import weights_hash
-from tasks.errors import InputError
+from assay.models.adapters import BlackBox, TorchAdapter
+from assay.models.batching import pad
+from assay.models.randomising import depth, layers, randomised
+from assay.models.saving import weights_hash
+from assay.tasks.errors import InputError
 
 TEXTS = [("a boring plot",), ("wonderful music",), ("the the the film",)]
 DEPTHS = {"linear": 1, "maxpool": 2, "cnn": 3, "lstm": 4, "bert": 5}

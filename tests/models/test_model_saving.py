@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.batching import pad
-from models.saving import MODEL_FILE, WEIGHTS_FILE, load, save, weights_hash
-from tasks.errors import InputError
+from assay.models.batching import pad
+from assay.models.saving import MODEL_FILE, WEIGHTS_FILE, load, save, weights_hash
+from assay.tasks.errors import InputError
 
 TEXTS = [("a boring plot with music",), ("Wonderful!",)]
 
@@ -60,7 +60,7 @@ def test_a_failing_save_leaves_no_folder(word_model, tmp_path: Path, monkeypatch
     def full_disk(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("models.saving.save_file", full_disk)
+    monkeypatch.setattr("assay.models.saving.save_file", full_disk)
     with pytest.raises(OSError, match="no space"):
         save(word_model("linear"), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
@@ -92,8 +92,8 @@ def test_nan_weights_are_refused_by_name(word_model, tmp_path: Path):
         (lambda folder: (folder / WEIGHTS_FILE).unlink(), "cannot be read as safetensors"),
         (lambda folder: (folder / WEIGHTS_FILE).write_bytes(b"junk"), "cannot be read as safetensors"),
         (lambda folder: edit(folder, spec="os.system"), "outside the trusted packages"),
-        (lambda folder: edit(folder, spec="models.check.check_model"), "not an architecture"),
-        (lambda folder: edit(folder, spec="models.cnn.Nothing"), "does not exist"),
+        (lambda folder: edit(folder, spec="assay.models.check.check_model"), "not an architecture"),
+        (lambda folder: edit(folder, spec="assay.models.cnn.Nothing"), "does not exist"),
         (lambda folder: edit_settings(folder, channels=7), "do not fit"),
         (lambda folder: edit_settings(folder, colour=7), "another version: colour"),
     ],

@@ -9,16 +9,16 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from models.batching import pad, shuffled_batches
-from models.cnn import Cnn
-from models.linear import Linear
-from models.maxpool import MaxPool
-from models.prediction import Split, encode_split, predict_logits
-from models.report import predicted_labels, quality
-from models.saving import weights_hash
-from models.seeding import seeded
-from models.training import Training, _mask_some, fit, rate_factor
-from tasks.errors import InputError
+from assay.models.batching import pad, shuffled_batches
+from assay.models.cnn import Cnn
+from assay.models.linear import Linear
+from assay.models.maxpool import MaxPool
+from assay.models.prediction import Split, encode_split, predict_logits
+from assay.models.report import predicted_labels, quality
+from assay.models.saving import weights_hash
+from assay.models.seeding import seeded
+from assay.models.training import Training, _mask_some, fit, rate_factor
+from assay.tasks.errors import InputError
 
 QUICK = Training(epochs=8, batch_size=16, learning_rate=0.02, patience=8, mask_rate=0.1)
 SMALL = Cnn(dimensions=12, channels=6, widths=(2, 3), training=QUICK)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from models.cnn import Cnn
-from models.prediction import encode_split, predict_logits, split_quality
-from models.saving import weights_hash
-from models.training import Training, fit
-from tasks.errors import InputError
+from assay.models.cnn import Cnn
+from assay.models.prediction import encode_split, predict_logits, split_quality
+from assay.models.saving import weights_hash
+from assay.models.training import Training, fit
+from assay.tasks.errors import InputError
 
 
 def test_the_last_weights_are_kept_where_another_epoch_was_better(toy_task):

@@ -12,15 +12,15 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification, GPT2Config, GPT2Model
 
-from models.batching import pad
-from models.limit import Limit
-from models.minilm import MiniLM, minilm_folder
-from models.saving import load, save, weights_hash
-from models.tokenizing import encode_texts
-from models.training import Training, fit
-from models.transformer import Transformer
-from tasks.errors import InputError
-from tasks.packaged import verify
+from assay.models.batching import pad
+from assay.models.limit import Limit
+from assay.models.minilm import MiniLM, minilm_folder
+from assay.models.saving import load, save, weights_hash
+from assay.models.tokenizing import encode_texts
+from assay.models.training import Training, fit
+from assay.models.transformer import Transformer
+from assay.tasks.errors import InputError
+from assay.tasks.packaged import verify
 
 PAIR = ("the brilliant   plot", "awful music")
 
@@ -195,7 +195,7 @@ def test_minilm_is_found_and_verified(toy_task, tmp_path: Path, monkeypatch: pyt
         verify(altered, "0000")
     with pytest.raises(InputError, match="there is no file"):
         verify(tmp_path / "nothing", "0000")
-    monkeypatch.setattr("tasks.packaged.find_spec", lambda _: None)
+    monkeypatch.setattr("assay.tasks.packaged.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'assay\[demo\]'"):
         MiniLM().untrained(toy_task, 0)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.limit import Limit, truncate
-from models.vocabulary import MASK, SEP, UNK, Vocabulary, build_vocabulary
-from tasks.errors import InputError
+from assay.models.limit import Limit, truncate
+from assay.models.vocabulary import MASK, SEP, UNK, Vocabulary, build_vocabulary
+from assay.tasks.errors import InputError
 
 VOCABULARY = Vocabulary(["[PAD]", "[UNK]", "[MASK]", "[SEP]", "good", "film", "."])
 ROOMY = Limit(100)

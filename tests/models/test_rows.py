@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.encoding import Encoding
-from models.rows import Packed, Rows, batches, full_rows, pack
+from assay.models.encoding import Encoding
+from assay.models.rows import Packed, Rows, batches, full_rows, pack
 
 
 def _rows(texts: list[list[int]], absent: list[list[int]] | None = None, filler: float = 0.0) -> Rows:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metrics.faithfulness import Faithfulness
-from metrics.subject import Metric, Subject
-from results.records import (
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.subject import Metric, Subject
+from assay.results.records import (
     Absence,
     CellScores,
     Group,

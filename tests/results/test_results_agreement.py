@@ -13,13 +13,20 @@ import pytest
 from matplotlib.image import imread
 from results_synthetic import METHODS, METRICS, Group, MeanOf, Method, cell, experiment
 
-from metrics.subject import Metric
-from results.agreement import AVERAGE, Agreement, agreement, agreement_markdown, agreement_table, two_digits
-from results.comparison import compare
-from results.figure_agreement import agreement_figures, shade
-from results.figure_style import Drawing
-from results.records import Results
-from results.statistics import Bootstrap
+from assay.metrics.subject import Metric
+from assay.results.agreement import (
+    AVERAGE,
+    Agreement,
+    agreement,
+    agreement_markdown,
+    agreement_table,
+    two_digits,
+)
+from assay.results.comparison import compare
+from assay.results.figure_agreement import agreement_figures, shade
+from assay.results.figure_style import Drawing
+from assay.results.records import Results
+from assay.results.statistics import Bootstrap
 
 FEW = Bootstrap(n=20)
 ONE = [Group("planted", "cnn")]

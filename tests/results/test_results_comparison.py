@@ -11,10 +11,10 @@ import pytest
 from results_synthetic import AGREEMENT as MEAN
 from results_synthetic import CONTROLS, QUALITY, Group, MeanOf, Method, cell, experiment
 
-from metrics.subject import Metric
-from results.comparison import COLUMNS, UNKNOWN, aligned, compare
-from results.records import Absence, CellScores, Results
-from results.statistics import Bootstrap
+from assay.metrics.subject import Metric
+from assay.results.comparison import COLUMNS, UNKNOWN, aligned, compare
+from assay.results.records import Absence, CellScores, Results
+from assay.results.statistics import Bootstrap
 
 AGREEMENT = cast(Metric, MEAN)
 FEW = Bootstrap(n=200)

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from metrics.resampling import resampled_mean
-from metrics.rows import pair_name
-from metrics.subject import Metric
-from results.diagnosis import (
+from assay.metrics.resampling import resampled_mean
+from assay.metrics.rows import pair_name
+from assay.metrics.subject import Metric
+from assay.results.diagnosis import (
     Diagnosis,
     Evidence,
     WorldCheck,
@@ -23,9 +23,18 @@ from results.diagnosis import (
     share_of_wins,
     subsets,
 )
-from results.metric_checks import FAILS, TELLS, UNCHECKED, MetricCheck, summary, to_csv, to_markdown, verdict
-from results.records import CellScores, Group, Method
-from results.statistics import Bootstrap
+from assay.results.metric_checks import (
+    FAILS,
+    TELLS,
+    UNCHECKED,
+    MetricCheck,
+    summary,
+    to_csv,
+    to_markdown,
+    verdict,
+)
+from assay.results.records import CellScores, Group, Method
+from assay.results.statistics import Bootstrap
 
 NAN = float("nan")
 GOOD = WorldCheck(

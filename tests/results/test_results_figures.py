@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from results_synthetic import CONTROLS, METHODS, QUALITY, Group, Method, experiment
 
-from metrics.faithfulness import macro_f1_curve
-from results.comparison import compare
-from results.figure_cost import Point, front, points_of
-from results.figure_curves import lines_of
-from results.figure_labels import place_labels
-from results.figure_plan import heading, logarithmic, plan, short, shortened, wide_range
-from results.figure_style import Drawing
-from results.figures import drawings
-from results.layout import Column, Entry, Grid, Row, grids
-from results.records import Results
-from results.statistics import Bootstrap
+from assay.metrics.faithfulness import macro_f1_curve
+from assay.results.comparison import compare
+from assay.results.figure_cost import Point, front, points_of
+from assay.results.figure_curves import lines_of
+from assay.results.figure_labels import place_labels
+from assay.results.figure_plan import heading, logarithmic, plan, short, shortened, wide_range
+from assay.results.figure_style import Drawing
+from assay.results.figures import drawings
+from assay.results.layout import Column, Entry, Grid, Row, grids
+from assay.results.records import Results
+from assay.results.statistics import Bootstrap
 
 FEW = Bootstrap(n=50)
 ONE = [Group("planted", "cnn")]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from results.heatmap import coloured, marked
-from results.records import Group, Method, ShownScores, ShownText
+from assay.results.heatmap import coloured, marked
+from assay.results.records import Group, Method, ShownScores, ShownText
 
 
 class Spans(HTMLParser):

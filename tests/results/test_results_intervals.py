@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, norm, t
 
-from results.intervals import (
+from assay.results.intervals import (
     UNKNOWN,
     Interval,
     acceleration,

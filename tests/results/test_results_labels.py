@@ -13,14 +13,14 @@ import pytest
 from results_synthetic import AGREEMENT, CONTROLS, Group, Method
 from sklearn.metrics import f1_score
 
-from metrics.faithfulness import Faithfulness, FaithfulnessMicro
-from metrics.human_agreement import HumanAgreement
-from metrics.subject import Metric
-from results.label_layout import label_grids, labels_markdown
-from results.labels import COLUMNS, by_label
-from results.records import CellScores, LabelTexts, ModelQuality, Results
-from results.statistics import Bootstrap
-from results.write import write_results
+from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
+from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.subject import Metric
+from assay.results.label_layout import label_grids, labels_markdown
+from assay.results.labels import COLUMNS, by_label
+from assay.results.records import CellScores, LabelTexts, ModelQuality, Results
+from assay.results.statistics import Bootstrap
+from assay.results.write import write_results
 
 FEW = Bootstrap(n=60)
 GROUP = Group("topics", "cnn")

@@ -7,14 +7,14 @@ from typing import cast
 
 from results_synthetic import METRICS, Group, MeanOf, Method, cell, experiment
 
-from metrics.subject import Metric
-from results.checks import FAILS, Check, packaged_checks, read_checks, warning
-from results.comparison import compare
-from results.layout import BESIDE, SHARED, Grid, grids, restricted, split_grids
-from results.primary import SIX, first_of_each, of_the_six, operator_of
-from results.records import Absence, Results
-from results.statistics import Bootstrap
-from results.tables import latex, markdown, plain
+from assay.metrics.subject import Metric
+from assay.results.checks import FAILS, Check, packaged_checks, read_checks, warning
+from assay.results.comparison import compare
+from assay.results.layout import BESIDE, SHARED, Grid, grids, restricted, split_grids
+from assay.results.primary import SIX, first_of_each, of_the_six, operator_of
+from assay.results.records import Absence, Results
+from assay.results.statistics import Bootstrap
+from assay.results.tables import latex, markdown, plain
 
 FEW = Bootstrap(n=30)
 ONE = [Group("planted", "cnn")]

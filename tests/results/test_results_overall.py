@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from results_synthetic import CONTROLS, METHODS, METRICS, Group, MeanOf, Method, cell, experiment
 
-from results.checks import FAILS, Check
-from results.overall import FORMS, anchored, min_max, overall, overall_table
-from results.overall_layout import overall_grids, overall_markdown, reading_overall
-from results.records import Results
-from results.statistics import Bootstrap
+from assay.results.checks import FAILS, Check
+from assay.results.overall import FORMS, anchored, min_max, overall, overall_table
+from assay.results.overall_layout import overall_grids, overall_markdown, reading_overall
+from assay.results.records import Results
+from assay.results.statistics import Bootstrap
 
 FEW = Bootstrap(n=60)
 ONE = [Group("planted", "cnn")]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from results_synthetic import AGREEMENT, FAITHFULNESS, cell
 from scipy.stats import permutation_test, rankdata
 
-from metrics.faithfulness import Faithfulness
-from metrics.rationale_consistency import RationaleConsistency
-from metrics.subject import Metric
-from results.comparison import estimate
-from results.permutation import (
+from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.rationale_consistency import RationaleConsistency
+from assay.metrics.subject import Metric
+from assay.results.comparison import estimate
+from assay.results.permutation import (
     BLOCK,
     SwapTest,
     ranked,
@@ -29,8 +29,8 @@ from results.permutation import (
     swapped_differences,
     tail_bound,
 )
-from results.records import CellScores, Method
-from results.statistics import Bootstrap, Estimate, p_of_difference
+from assay.results.records import CellScores, Method
+from assay.results.statistics import Bootstrap, Estimate, p_of_difference
 
 MEAN = cast(Metric, AGREEMENT)
 AREA = Faithfulness(thresholds=(0, 50, 100))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from results.ranking import concordance, mean_tau, percentiles, ranks, settled, tau
+from assay.results.ranking import concordance, mean_tau, percentiles, ranks, settled, tau
 
 
 def draws(count: int, size: int) -> list[np.ndarray]:

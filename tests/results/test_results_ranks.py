@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from results_synthetic import AGREEMENT, CONTROLS, Group, Method, cell, experiment
 from scipy.stats import friedmanchisquare
 
-from metrics.subject import Metric
-from results.ranks import COLUMNS, average_ranks, critical_difference, friedman, rank_table
-from results.records import CellScores, Results
+from assay.metrics.subject import Metric
+from assay.results.ranks import COLUMNS, average_ranks, critical_difference, friedman, rank_table
+from assay.results.records import CellScores, Results
 
 BLOCKS = arrays(np.float64, st.tuples(st.integers(2, 12), st.integers(3, 6)), elements=st.integers(0, 4))
 

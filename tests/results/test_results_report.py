@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from results_synthetic import METHODS, METRICS, experiment, shown
 
-from results.by_group import by_group
-from results.checks import FAILS, Check
-from results.figure_style import Drawing
-from results.findings import findings
-from results.layout import split_grids
-from results.readings import code_marked
-from results.records import Absence, Group, Method, Results, ShownScores, TaskSize, Timing
-from results.report import page, three_digits
-from results.statistics import Bootstrap
+from assay.results.by_group import by_group
+from assay.results.checks import FAILS, Check
+from assay.results.figure_style import Drawing
+from assay.results.findings import findings
+from assay.results.layout import split_grids
+from assay.results.readings import code_marked
+from assay.results.records import Absence, Group, Method, Results, ShownScores, TaskSize, Timing
+from assay.results.report import page, three_digits
+from assay.results.statistics import Bootstrap
 
 BOOTSTRAP = Bootstrap(n=40)
 EVIL = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from results_synthetic import experiment
 
-from results.by_group import by_group
-from results.figures import drawings
-from results.findings import findings
-from results.layout import grids, split_grids
-from results.report import page
-from results.statistics import Bootstrap
-from results.write import timing_table
+from assay.results.by_group import by_group
+from assay.results.figures import drawings
+from assay.results.findings import findings
+from assay.results.layout import grids, split_grids
+from assay.results.report import page
+from assay.results.statistics import Bootstrap
+from assay.results.write import timing_table
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from results.roar import below_reference, roar_markdown
+from assay.results.roar import below_reference, roar_markdown
 
 
 def rows() -> pd.DataFrame:

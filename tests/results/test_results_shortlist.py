@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from results_synthetic import METHODS, METRICS, Group, experiment
 
-from results.shortlist import MOST_GROUPS, first_of, listed
-from results.statistics import Bootstrap
-from results.write import write_results
+from assay.results.shortlist import MOST_GROUPS, first_of, listed
+from assay.results.statistics import Bootstrap
+from assay.results.write import write_results
 
 WORDS = f"The first {MOST_GROUPS} of {MOST_GROUPS + 1} groups are shown"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from results_synthetic import CONTROLS, METRICS, Group, Method, cell, experiment, facts
 
-from metrics.faithfulness import Faithfulness
-from results.comparison import compare
-from results.layout import split_grids
-from results.records import Results, TextFacts
-from results.slice_layout import DIMENSION_TITLES, slice_grids
-from results.slices import DIMENSIONS, NO_LABEL, confidence_buckets, length_buckets, slices, slices_of
-from results.statistics import Bootstrap
+from assay.metrics.faithfulness import Faithfulness
+from assay.results.comparison import compare
+from assay.results.layout import split_grids
+from assay.results.records import Results, TextFacts
+from assay.results.slice_layout import DIMENSION_TITLES, slice_grids
+from assay.results.slices import DIMENSIONS, NO_LABEL, confidence_buckets, length_buckets, slices, slices_of
+from assay.results.statistics import Bootstrap
 
 ONE = [Group("planted", "cnn")]
 

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from results_synthetic import Group, experiment
 
-from results.by_group import by_group
-from results.comparison import compare
-from results.overall import overall, overall_table
-from results.records import Results
-from results.slices import slices
-from results.spread import MANY, MOST, in_turn, spread, worthwhile
-from results.stability import stability, stability_table
-from results.statistics import Bootstrap
-from results.write import write_results
+from assay.results.by_group import by_group
+from assay.results.comparison import compare
+from assay.results.overall import overall, overall_table
+from assay.results.records import Results
+from assay.results.slices import slices
+from assay.results.spread import MANY, MOST, in_turn, spread, worthwhile
+from assay.results.stability import stability, stability_table
+from assay.results.statistics import Bootstrap
+from assay.results.write import write_results
 
 FEW = Bootstrap(n=30)
 

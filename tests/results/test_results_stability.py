@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 from results_synthetic import AGREEMENT, CONTROLS, METHODS, METRICS, Group, Method, cell, experiment
 
-from metrics.subject import Metric
-from results.comparison import compare
-from results.figure_stability import stability_figure
-from results.records import CellScores, Results
-from results.stability import SUBSAMPLES, Stability, Step, stability, stability_table, steps_table, subsamples
-from results.stability_layout import stability_lines, stability_markdown
-from results.statistics import Bootstrap
+from assay.metrics.subject import Metric
+from assay.results.comparison import compare
+from assay.results.figure_stability import stability_figure
+from assay.results.records import CellScores, Results
+from assay.results.stability import (
+    SUBSAMPLES,
+    Stability,
+    Step,
+    stability,
+    stability_table,
+    steps_table,
+    subsamples,
+)
+from assay.results.stability_layout import stability_lines, stability_markdown
+from assay.results.statistics import Bootstrap
 
 FEW = Bootstrap(n=40)
 ONE = [Group("planted", "cnn")]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.intervals import UNKNOWN, bca, critical, hierarchical, jackknife_index, models_left_out
-from results.statistics import (
+from assay.results.intervals import UNKNOWN, bca, critical, hierarchical, jackknife_index, models_left_out
+from assay.results.statistics import (
     Estimate,
     best_group,
     bootstrap_index,

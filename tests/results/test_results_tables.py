@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from results_synthetic import METHODS, METRICS, Group, Method, experiment
 
-from results.comparison import compare
-from results.layout import Column, Entry, Grid, Row, grids
-from results.records import Results
-from results.statistics import Bootstrap
-from results.tables import escape_latex, escape_markdown, latex, markdown, plain
+from assay.results.comparison import compare
+from assay.results.layout import Column, Entry, Grid, Row, grids
+from assay.results.records import Results
+from assay.results.statistics import Bootstrap
+from assay.results.tables import escape_latex, escape_markdown, latex, markdown, plain
 
 FEW = Bootstrap(n=100)
 NASTY = r"a_b & 100% {x} $y$ #1 ~ ^ \ <i>|"

@@ -15,17 +15,25 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from results_synthetic import cell
 
-from metrics.dataset_consistency import DatasetConsistency
-from metrics.resampling import resampled_mean
-from metrics.rows import pair_name
-from metrics.subject import Metric
-from results.comparison import estimate, paired_test
-from results.permutation import SwapTest, swap_test
-from results.records import CellScores, Method
-from results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
-from results.text_pairs import TextTest, as_index, dyadic_variance, dyads, is_of_pairs, padded, pair_draws
-from tasks.errors import InputError
-from tasks.randomness import generator
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.resampling import resampled_mean
+from assay.metrics.rows import pair_name
+from assay.metrics.subject import Metric
+from assay.results.comparison import estimate, paired_test
+from assay.results.permutation import SwapTest, swap_test
+from assay.results.records import CellScores, Method
+from assay.results.statistics import Bootstrap, Estimate, bootstrap_index, p_of_difference
+from assay.results.text_pairs import (
+    TextTest,
+    as_index,
+    dyadic_variance,
+    dyads,
+    is_of_pairs,
+    padded,
+    pair_draws,
+)
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 ONE, OTHER = Method("lime"), Method("saliency")
 FEW = Bootstrap(n=60)

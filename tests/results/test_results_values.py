@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from results_synthetic import METRICS, Group, cell, experiment
 
-from metrics.dataset_consistency import DatasetConsistency
-from metrics.subject import Metric
-from results import values as asking
-from results.comparison import aligned
-from results.records import CellScores, Method
-from results.values import units_of, values_on
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.subject import Metric
+from assay.results import values as asking
+from assay.results.comparison import aligned
+from assay.results.records import CellScores, Method
+from assay.results.values import units_of, values_on
 
 SHAPES = [(1, 30), (4, 7), (1, 7), (3, 30), (2, 12)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 from results_synthetic import METRICS, Group, experiment
 
-from results.records import Results
-from results.statistics import Bootstrap
-from results.write import write_results
+from assay.results.records import Results
+from assay.results.statistics import Bootstrap
+from assay.results.write import write_results
 
 FEW = Bootstrap(n=30)
 TABLES = ("comparison", "overall", "agreement", "stability", "stability_texts", "ranks", "slices", "timing")

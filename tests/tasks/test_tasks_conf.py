@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.errors import InputError
-from tasks.example import Task
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "task").glob("*.yaml"))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.eraser import eraser
-from tasks.example import Example, Task
-from tasks.goemotions import goemotions
-from tasks.local import local
-from tasks.tweet_sentiment import tweet_sentiment
-from tasks.unfair_tos import unfair_tos
+from assay.tasks.eraser import eraser
+from assay.tasks.example import Example, Task
+from assay.tasks.goemotions import goemotions
+from assay.tasks.local import local
+from assay.tasks.tweet_sentiment import tweet_sentiment
+from assay.tasks.unfair_tos import unfair_tos
 
 pytestmark = pytest.mark.data
 

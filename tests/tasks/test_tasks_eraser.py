@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tasks.archive import reader
-from tasks.eraser import eraser
-from tasks.errors import InputError
+from assay.tasks.archive import reader
+from assay.tasks.eraser import eraser
+from assay.tasks.errors import InputError
 
 DOCUMENT = "the plot is thin\nbut  the end , oh , was\tgrand ."
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import InputError
-from tasks.esnli import _marked_words, esnli
-from tasks.example import Example
+from assay.tasks.errors import InputError
+from assay.tasks.esnli import _marked_words, esnli
+from assay.tasks.example import Example
 
 ROW = {
     "pairID": "1.jpg#0e",

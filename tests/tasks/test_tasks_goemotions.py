@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.goemotions import goemotions
+from assay.tasks.errors import InputError
+from assay.tasks.goemotions import goemotions
 
 LINES = ['So "good\t0\ta1', "meh, whatever\t2\ta2", "I'm glad and scared\t1,0\ta3"]
 

@@ -8,9 +8,9 @@ import datasets
 import pytest
 from datasets.exceptions import DatasetNotFoundError
 
-from tasks.errors import InputError
-from tasks.example import Rationale, Span
-from tasks.hub import hub
+from assay.tasks.errors import InputError
+from assay.tasks.example import Rationale, Span
+from assay.tasks.hub import hub
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

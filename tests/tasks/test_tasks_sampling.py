@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.example import Example, Task
-from tasks.sampling import hold_out, limit
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
+from assay.tasks.sampling import hold_out, limit
 
 
 def _examples(count: int) -> tuple[Example, ...]:

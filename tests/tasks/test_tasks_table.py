@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.example import Rationale, Span
-from tasks.files import Row, check_columns, csv_rows, decoded, file_text, given_path, json_rows, parquet_rows
-from tasks.table import Columns, examples, label_names
+from assay.tasks.errors import InputError
+from assay.tasks.example import Rationale, Span
+from assay.tasks.files import (
+    Row,
+    check_columns,
+    csv_rows,
+    decoded,
+    file_text,
+    given_path,
+    json_rows,
+    parquet_rows,
+)
+from assay.tasks.table import Columns, examples, label_names
 
 LABELS = ("bad", "good")
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
-from tasks.errors import InputError
-from tasks.example import Rationale, Span
-from tasks.tweet_sentiment import tweet_sentiment
+from assay.tasks.errors import InputError
+from assay.tasks.example import Rationale, Span
+from assay.tasks.tweet_sentiment import tweet_sentiment
 
 HEADER = ("textID", "text", "selected_text", "sentiment")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.example import Example, Task
-from tasks.unfair_tos import unfair_tos
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
+from assay.tasks.unfair_tos import unfair_tos
 
 SENTENCES = ["Welcome.", "  We may end this at any time.", "The laws of Malta apply.", "Visit us.", "Bye."]
 TAGS = ["", "ter3 ch2 ", "law1 countrym ", "", ""]

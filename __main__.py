@@ -1,0 +1,7 @@
+"""`python -m assay` is the command `assay`."""
+
+import sys
+
+from assay.harness.cli import main
+
+sys.exit(main())
