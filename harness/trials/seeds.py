@@ -12,7 +12,7 @@ from assay.harness.config.keys import canonical
 def request_seed(
     data: Sequence[Any], model: Mapping[str, Any], model_seed: int, explainer_seed: int, *more: str | int
 ) -> int:
-    """The seed of every `Request` of a trial and explainer seed; explainers add their name and the example's id.
+    """The seed of the requests of a trial and explainer seed; explainers add their name and the example's id.
 
     It goes by what is explained, not by how Assay stores or builds it: no store version, no class and no
     `_target_` is part of it, so renamed code draws the same. Each model has draws of its own, since two
@@ -30,7 +30,7 @@ def request_seed(
         A non-negative integer below 2**80.
 
     Example:
-        >>> request_seed(["train", "dev"], {"name": "cnn"}, 0, 0) == request_seed(["train", "dev"], {"name": "cnn"}, 0, 1)
+        >>> request_seed(["texts"], {"name": "cnn"}, 0, 0) == request_seed(["texts"], {"name": "cnn"}, 0, 1)
         False
     """
     parts = [list(data), _without_targets(model), model_seed, explainer_seed, *more]
