@@ -17,6 +17,7 @@ from assay.metrics.subject import Shard, Subject, gold
 from assay.metrics.targets import require_explained
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Span
+from assay.tasks.labels import plain_text
 
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
@@ -50,8 +51,8 @@ class HumanAgreementAsCoded:
 
     def __post_init__(self) -> None:
         if not isinstance(self.labels, str):
-            # Configuration files give lists.
-            object.__setattr__(self, "labels", tuple(self.labels))
+            # Configuration files give lists, in which YAML reads some names as numbers.
+            object.__setattr__(self, "labels", tuple(map(plain_text, self.labels)))
         elif self.labels != "all":
             raise InputError(f"{self.name}: labels is {self.labels!r}; expected 'all' or a list of labels")
 

@@ -12,6 +12,7 @@ from assay.tasks.archive import Reader, reader
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Rationale, Span, Task
 from assay.tasks.files import Row, decoded, given_path, json_rows
+from assay.tasks.labels import given_labels, natural_order
 from assay.tasks.sampling import rank
 
 _SOURCE = "https://www.eraserbenchmark.com"
@@ -24,7 +25,7 @@ def eraser(
     name: str = "eraser",
     path: str | None = None,
     pair: bool = False,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | int | float | bool] | None = None,
     missing_documents: Literal["error", "skip"] = "error",
     train_from_dev: float | None = None,
     seed: int = 0,
@@ -35,7 +36,7 @@ def eraser(
     before it, as the first text of a pair. missing_documents: "skip" leaves out examples whose document is
     not there, and logs how many. train_from_dev: without train.jsonl, this share of val.jsonl becomes train;
     examples of one document stay together, and `seed` chooses the documents. labels: None takes those that
-    occur, sorted.
+    occur, in natural order.
     Evidence counts in white-space tokens of the document; it is turned into characters and compared with the
     evidence text. All groups of evidence form the rationale of annotator "0".
     Raises InputError naming the annotation on evidence that does not match, or on a missing document.
@@ -60,13 +61,13 @@ def eraser(
         found["train"], found["val"] = _divide(found["val"], train_from_dev, seed, str(place))
     elif train_from_dev is not None:
         raise InputError(f"{place} has a train.jsonl; leave task.train_from_dev at null")
-    if labels is None:
-        labels = sorted({str(row.values["classification"]) for split in found.values() for row in split})
+    occurring = {str(row.values["classification"]) for split in found.values() for row in split}
+    names = natural_order(occurring) if labels is None else given_labels(labels, occurring)
     train, dev, test = (
-        tuple(_example(row, documents, labels, pair=pair) for row in found[split])
+        tuple(_example(row, documents, names, pair=pair) for row in found[split])
         for split in ("train", "val", "test")
     )
-    return Task(name, tuple(labels), train, dev, test)
+    return Task(name, names, train, dev, test)
 
 
 @dataclass(slots=True)

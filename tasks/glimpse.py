@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
@@ -15,7 +14,7 @@ from assay.tasks.example import Task, fingerprint
 from assay.tasks.files import Row
 from assay.tasks.local import data_files, data_rows, local, split_up
 from assay.tasks.planted import planted
-from assay.tasks.table import Columns, examples, label_names
+from assay.tasks.table import Columns, examples, read_labels
 
 # Generated tasks of more texts than this, and files of more bytes, are sampled; smaller ones load at once.
 LARGE_TEXTS = 20_000
@@ -123,14 +122,11 @@ def _of_files(
     passing = chain.from_iterable(
         seen[split].passing(data_rows(file, columns, header, quotes)) for split, file in files.items()
     )
-    if labels is None:
-        labels = list(label_names(passing, columns))
-    else:
-        deque(passing, maxlen=0)
+    found = read_labels(passing, columns, labels)
     reading = time.perf_counter() - began
     began = time.perf_counter()
-    read = {split: examples(of.rows, columns, labels, files[split].stem) for split, of in seen.items()}
-    sample = Task(name, tuple(labels), *split_up(read, fractions, seed), multi_label=multi_label)
+    read = {split: examples(of.rows, columns, found, files[split].stem) for split, of in seen.items()}
+    sample = Task(name, found.names, *split_up(read, fractions, seed), multi_label=multi_label)
     _fingerprint(sample)
     making = (time.perf_counter() - began) / sum(len(of.rows) for of in seen.values())
     counts = {split: of.count for split, of in seen.items()}

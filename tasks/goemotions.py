@@ -7,7 +7,7 @@ from pathlib import Path
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 from assay.tasks.files import csv_rows, file_text, given_path
-from assay.tasks.table import Columns, examples
+from assay.tasks.table import Columns, Labels, examples
 
 _SOURCE = "https://github.com/google-research/google-research/tree/master/goemotions/data"
 _HEADER = ("text", "labels", "id")
@@ -37,4 +37,4 @@ def _labels(path: Path) -> tuple[str, ...]:
 def _split(folder: Path, split: str, labels: tuple[str, ...]) -> tuple[Example, ...]:
     path = folder / f"{split}.tsv"
     rows = csv_rows(path, wanted=_HEADER, delimiter="\t", quotes=False, header=_HEADER)
-    return tuple(examples(rows, _COLUMNS, labels, split))
+    return tuple(examples(rows, _COLUMNS, Labels(labels, by_index=True), split))

@@ -10,8 +10,9 @@ from typing import Any
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 from assay.tasks.files import Row, check_columns
+from assay.tasks.labels import given_labels
 from assay.tasks.sampling import hold_out
-from assay.tasks.table import Columns, examples, label_names
+from assay.tasks.table import Columns, examples, read_labels
 
 
 def hub(
@@ -26,7 +27,7 @@ def hub(
     text: str = "text",
     text_pair: str | None = None,
     label: str = "label",
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
     rationale: str | None = None,
@@ -38,8 +39,9 @@ def hub(
 
     revision: the full commit of the data set; a branch or tag may move, so neither is taken. train, dev,
     test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`. labels:
-    None takes the names the data set declares, or else those that occur, sorted. The other columns are as in
-    assay.tasks.table.Columns. Code that comes with a data set is never run.
+    None takes the names the data set declares, or else those that occur, in natural order. Names that are not
+    the declared ones rename these, in their order. The other columns are as in assay.tasks.table.Columns. Code that
+    comes with a data set is never run.
     Raises InputError when the hub cannot be reached, or a split, column or label is wrong.
     """
     if path is None:
@@ -58,16 +60,16 @@ def hub(
     }
     for split, dataset in data.items():
         check_columns(f"{path}, split {sources[split]!r},", dataset.column_names, columns.wanted)
-    rows = {split: list(_rows(dataset, columns, f"{path}, {split}")) for split, dataset in data.items()}
-    if labels is None:
-        labels = _declared(data["train"].features[label]) or label_names(
-            chain.from_iterable(rows.values()), columns
-        )
-    read = {split: examples(found, columns, labels, split) for split, found in rows.items()}
+    rows = {
+        split: list(_rows(dataset, columns, f"{path}, {split}", labels)) for split, dataset in data.items()
+    }
+    given = _declared(data["train"].features[label]) if labels is None else labels
+    found = read_labels(chain.from_iterable(rows.values()), columns, given)
+    read = {split: examples(rows[split], columns, found, split) for split in rows}
     if "dev" not in read:
         read["train"], read["dev"] = hold_out(read["train"], dev_share, seed)
     splits = tuple(tuple(read[split]) for split in ("train", "dev", "test"))
-    return Task(name, tuple(labels), *splits, multi_label=multi_label)
+    return Task(name, found.names, *splits, multi_label=multi_label)
 
 
 def _load(path: str, config: str | None, revision: str, split: str) -> Any:
@@ -90,9 +92,27 @@ def _load(path: str, config: str | None, revision: str, split: str) -> Any:
         ) from error
 
 
-def _rows(dataset: Any, columns: Columns, where: str) -> Iterator[Row]:
+def _rows(dataset: Any, columns: Columns, where: str, given: Any) -> Iterator[Row]:
+    """The rows, with names for the numbers of declared labels; the given ones may be in another order.
+
+    Numbers stay where the given labels share no name with the declared ones, and are read as in a file.
+    """
+    declared = _declared(dataset.features[columns.label]) or ()
+    known = {name.lower() for name in declared}
+    renamed = given is not None and known.isdisjoint(
+        name.lower() for name in given_labels(given, occurring=declared)
+    )
     for number, values in enumerate(dataset.select_columns(columns.wanted)):
+        if declared and not renamed:
+            values = {**values, columns.label: _named(values[columns.label], declared)}
         yield Row(f"{where}, row {number}", values)
+
+
+def _named(cell: Any, declared: Sequence[str]) -> Any:
+    """A cell of declared labels with names for their numbers; what is no such number stays as it is."""
+    if isinstance(cell, (list, tuple)):
+        return [_named(part, declared) for part in cell]
+    return declared[cell] if isinstance(cell, int) and 0 <= cell < len(declared) else cell
 
 
 def _declared(feature: Any) -> tuple[str, ...] | None:

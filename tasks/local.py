@@ -10,7 +10,7 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
 from assay.tasks.sampling import hold_out
-from assay.tasks.table import Columns, examples, label_names
+from assay.tasks.table import Columns, examples, read_labels
 
 _SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
 
@@ -25,7 +25,7 @@ def local(
     text: str = "text",
     text_pair: str | None = None,
     label: str = "label",
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
     rationale: str | None = None,
@@ -41,7 +41,8 @@ def local(
     `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
     becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
     text, text_pair, label, rationale, id, separator: the columns, see assay.tasks.table.Columns.
-    labels: their names in class order; None takes those that occur, sorted. A cell holds a name or an index.
+    labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
+    an index if no cell holds a name (assay.tasks.table.read_labels).
     header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
     fields; None means yes in CSV and no in TSV.
     Raises InputError naming file and line.
@@ -49,11 +50,10 @@ def local(
     columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
-    if labels is None:
-        labels = label_names(chain.from_iterable(rows.values()), columns)
-    read = {split: examples(rows[split], columns, labels, file.stem) for split, file in files.items()}
+    found = read_labels(chain.from_iterable(rows.values()), columns, labels)
+    read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
     splits = split_up(read, fractions, seed)
-    return Task(name, tuple(labels), *splits, multi_label=multi_label)
+    return Task(name, found.names, *splits, multi_label=multi_label)
 
 
 def data_files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Rationale, Span
 from assay.tasks.files import Row
+from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +37,53 @@ class Columns:
         return [column for column in named if column is not None]
 
 
-def label_names(rows: Iterable[Row], columns: Columns) -> tuple[str, ...]:
-    """The labels that occur, sorted (as numbers if all are). Raises InputError if there is no choice."""
-    names = {name for row in rows for name in _label_cell(row, columns)}
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """names: in class order. by_index: whether the label column holds their indices in place of names."""
+
+    names: tuple[str, ...]
+    by_index: bool = False
+
+
+def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Labels:
+    """The labels of all rows of a data set: those given, or those that occur, in natural order.
+
+    A cell is the name of a label. Cells are indices only if none of them is one of the given names and all
+    are whole numbers: with the labels [1, 0] the cell 1 is the first of them, not the second. Raises
+    InputError if `given` is no list of names, or if there is no choice.
+    """
+    cells = {name for row in rows for name in _label_cell(row, columns)}
+    if given is not None:
+        names = given_labels(given, cells)
+        return Labels(names, by_index=cells.isdisjoint(names) and all(map(is_integer, cells)))
+    names = natural_order(cells)
     if len(names) < (1 if columns.multi_label else 2):
         raise InputError(
-            f"column {columns.label!r} holds the labels {sorted(names)}; expected at least two to choose from"
+            f"column {columns.label!r} holds the labels {list(names)}; expected at least two to choose from"
         )
-    if all(_is_integer(name) for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
+    return Labels(names)
 
 
-def examples(rows: Iterable[Row], columns: Columns, labels: Sequence[str], prefix: str) -> list[Example]:
+def examples(rows: Iterable[Row], columns: Columns, labels: Labels, prefix: str) -> list[Example]:
     """One example per row. Raises InputError naming the row's place.
 
-    labels: in class order; a cell holds a label's name, or its index where no name matches. prefix: begins
-    the ids of rows that have none of their own.
+    labels: what `read_labels` found in all rows. prefix: begins the ids of rows that have none of their own.
     """
-    index = {name: k for k, name in enumerate(labels)}
-    return [_example(row, columns, index, f"{prefix}-{number}") for number, row in enumerate(rows)]
+    return [_example(row, columns, labels, f"{prefix}-{number}") for number, row in enumerate(rows)]
 
 
-def _example(row: Row, columns: Columns, index: dict[str, int], own_id: str) -> Example:
+def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example:
     texts = [_text(row, columns.text)]
     if columns.pair is not None:
         texts.append(_text(row, columns.pair))
-    classes = sorted({_class(row, name, index) for name in _label_cell(row, columns)})
+    cells = _label_cell(row, columns)
+    classes = sorted({_class(row, name, labels.names, by_index=labels.by_index) for name in cells})
     example_id = own_id
     if columns.id is not None:
-        example_id = _plain(row.values[columns.id])
+        example_id = plain_text(row.values[columns.id])
         if not example_id:
             raise InputError(f"{row.where}: column {columns.id!r} is empty; every row needs an id")
-    rationales = () if columns.rationale is None else _rationales(row, columns.rationale, index)
+    rationales = () if columns.rationale is None else _rationales(row, columns.rationale, labels)
     try:
         return Example(example_id, tuple(texts), tuple(classes), rationales)
     except InputError as error:
@@ -85,21 +99,6 @@ def _text(row: Row, column: str) -> str:
     return value
 
 
-def _plain(value: Any) -> str:
-    """A cell as a bare string, "" if missing; 3.0 is "3", since gaps turn a column of integers to floats."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _is_integer(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()
-
-
 def _label_cell(row: Row, columns: Columns) -> list[str]:
     value = row.values[columns.label]
     if not columns.multi_label:
@@ -112,8 +111,8 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
     elif isinstance(value, (list, tuple)):
         cells = list(value)
     else:
-        cells = [part for part in _plain(value).split(columns.separator) if part.strip()]
-    names = [_plain(cell) for cell in cells]
+        cells = [part for part in plain_text(value).split(columns.separator) if part.strip()]
+    names = [plain_text(cell) for cell in cells]
     if not all(names):
         raise InputError(
             f"{row.where}: column {columns.label!r} holds no label; fill it in or remove the row"
@@ -121,19 +120,22 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
     return names
 
 
-def _class(row: Row, name: str, index: dict[str, int]) -> int:
-    if name in index:
-        return index[name]
-    if not _is_integer(name):
-        raise InputError(f"{row.where}: unknown label {name!r}; {did_you_mean(name, list(index))}")
-    if not 0 <= int(name) < len(index):
+def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int:
+    """The class of a name, or of a whole number as its index if `by_index`."""
+    if by_index and is_integer(name):
+        if 0 <= int(name) < len(labels):
+            return int(name)
         raise InputError(
-            f"{row.where}: label {name} is out of range; expected 0 to {len(index) - 1} ({', '.join(index)})"
+            f"{row.where}: label {name} is out of range; "
+            f"expected 0 to {len(labels) - 1} ({', '.join(labels)})"
         )
-    return int(name)
+    if name in labels:
+        return labels.index(name)
+    also = ", which is not read as an index because other cells hold names" if is_integer(name) else ""
+    raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, list(labels))}")
 
 
-def _rationales(row: Row, column: str, index: dict[str, int]) -> tuple[Rationale, ...]:
+def _rationales(row: Row, column: str, labels: Labels) -> tuple[Rationale, ...]:
     value = row.values[column]
     if isinstance(value, str) and value.strip():
         try:
@@ -143,27 +145,29 @@ def _rationales(row: Row, column: str, index: dict[str, int]) -> tuple[Rationale
                 f"{row.where}: column {column!r} is not JSON ({error.msg}); expected [[start, end], ...]"
             ) from error
     if not isinstance(value, (list, tuple)):
-        if _plain(value):
+        if plain_text(value):
             raise InputError(f"{row.where}: column {column!r} holds {value!r}; expected [[start, end], ...]")
         return ()
     if value and all(isinstance(part, dict) for part in value):
-        parts = [_rationale(row, column, part, index) for part in value]
+        parts = [_rationale(row, column, part, labels) for part in value]
         return tuple(part for part in parts if part.spans)
     return (Rationale(_spans(row, column, value)),) if value else ()
 
 
-def _rationale(row: Row, column: str, value: dict[str, Any], index: dict[str, int]) -> Rationale:
+def _rationale(row: Row, column: str, value: dict[str, Any], labels: Labels) -> Rationale:
     unknown = sorted(set(value) - {"spans", "annotator", "label"})
     if unknown or not isinstance(value.get("spans"), (list, tuple)):
         raise InputError(
             f"{row.where}: column {column!r} holds an object with {sorted(value)}; "
             "expected a list of spans in 'spans', and perhaps 'annotator' and 'label'"
         )
-    label = _plain(value.get("label"))
+    label = plain_text(value.get("label"))
+    # Where no name is a number, a number can only be an index.
+    by_index = not any(map(is_integer, labels.names))
     return Rationale(
         _spans(row, column, value["spans"]),
-        _plain(value.get("annotator")) or "0",
-        _class(row, label, index) if label else None,
+        plain_text(value.get("annotator")) or "0",
+        _class(row, label, labels.names, by_index=by_index) if label else None,
     )
 
 

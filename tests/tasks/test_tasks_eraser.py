@@ -55,6 +55,26 @@ def test_evidence_becomes_characters(tmp_path: Path) -> None:
     assert [DOCUMENT[span.start : span.end] for span in rationale.spans] == ["thin\nbut  the end", "grand"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "labels", "expected"),
+    [
+        (("False", "True"), [True, False], ("True", "False")),
+        (("0", "1"), [1, 0], ("1", "0")),
+        (("level 10", "level 9"), None, ("level 9", "level 10")),
+    ],
+)
+def test_labels_are_names_whatever_yaml_reads(
+    tmp_path: Path, classes: tuple[str, str], labels: list[Any] | None, expected: tuple[str, ...]
+) -> None:
+    splits = {
+        split: [_annotation(f"{split}{n}", classification=classes[n]) for n in (0, 1)]
+        for split in ("train", "val", "test")
+    }
+    task = eraser(path=str(_folder(tmp_path / "boolq", **splits)), labels=labels)
+    assert task.labels == expected
+    assert [task.labels[example.labels[0]] for example in task.test] == list(classes)
+
+
 def test_an_archive_is_read_as_the_folder_is(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "movies")
     archive = _archive(folder, tmp_path / "movies.tar.gz")

@@ -15,7 +15,7 @@ from assay.tasks.hub import hub
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
-def _dataset(count: int, label: Any = None) -> datasets.Dataset:
+def _dataset(count: int, label: Any = None, many: bool = False) -> datasets.Dataset:
     features = datasets.Features(
         {
             "text": datasets.Value("string"),
@@ -24,7 +24,6 @@ def _dataset(count: int, label: Any = None) -> datasets.Dataset:
             "unused": datasets.Value("int32"),
         }
     )
-    many = label is not None
     return datasets.Dataset.from_dict(
         {
             "text": [f"text {n}" for n in range(count)],
@@ -46,7 +45,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         made.append((path, config, revision, split))
         if split not in sizes:
             raise ValueError(f'Unknown split "{split}". Should be one of {list(sizes)}.')
-        label = datasets.Sequence(datasets.ClassLabel(names=["u", "v"])) if config == "many" else None
+        if config == "many":
+            return _dataset(sizes[split], datasets.Sequence(datasets.ClassLabel(names=["u", "v"])), many=True)
+        label = None if config is None else datasets.ClassLabel(names=config.split())
         return _dataset(sizes[split], label)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
@@ -76,6 +77,33 @@ def test_several_labels_take_their_declared_names(calls: list[tuple[Any, ...]]) 
 
 def test_given_label_names_win(calls: list[tuple[Any, ...]]) -> None:
     assert hub(path="owner/set", revision=REVISION, labels=["0", "1"]).labels == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("declared", "labels", "expected"),
+    [
+        ("minus plus", ["plus", "minus"], "minus"),
+        ("minus plus", ["bad", "good"], "bad"),
+        ("1 2", None, "1"),
+        ("1 2", [2, 1], "1"),
+        ("1 0", None, "1"),
+        ("False True", [True, False], "False"),
+    ],
+)
+def test_a_number_is_the_declared_name_at_its_place(
+    calls: list[tuple[Any, ...]], declared: str, labels: list[Any] | None, expected: str
+) -> None:
+    """The first test text has the number 0, the first of the declared names."""
+    task = hub(path="owner/set", config=declared, revision=REVISION, labels=labels)
+    assert [task.labels[example.labels[0]] for example in task.test[::2]] == [expected] * 3
+    assert expected not in [task.labels[example.labels[0]] for example in task.test[1::2]]
+
+
+def test_given_names_that_are_the_declared_ones_in_another_case_are_refused(
+    calls: list[tuple[Any, ...]],
+) -> None:
+    with pytest.raises(InputError, match="unknown label 'minus'"):
+        hub(path="owner/set", revision=REVISION, labels=["Plus", "Minus"])
 
 
 @pytest.mark.parametrize(

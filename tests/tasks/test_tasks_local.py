@@ -91,6 +91,75 @@ def test_pairs_and_several_labels(tmp_path: Path) -> None:
     assert {example.labels for example in task.train} == {(), (0,), (0, 1)}
 
 
+def _cells(path: Path, values: list[Any]) -> str:
+    """The path of a file whose texts say their label."""
+    rows = [{"text": f"is {values[n % len(values)]}", "label": values[n % len(values)]} for n in range(60)]
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        path.write_text("text,label\n" + "".join(f"{row['text']},{row['label']}\n" for row in rows))
+    return str(path)
+
+
+def _names(task: Task) -> set[tuple[str, str]]:
+    """What the texts say their labels are, and what the task says."""
+    every = (*task.train, *task.dev, *task.test)
+    return {(example.texts[0].removeprefix("is "), task.labels[example.labels[0]]) for example in every}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0, 1], [1, 0]),
+        ([0, 1], ["1", "0"]),
+        ([-1, 1], [-1, 1]),
+        ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]),
+        ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]),
+        ([False, True], [True, False]),
+        (["False", "True"], [False, True]),
+        (["false", "true"], ["True", "False"]),
+        ([0.5, 1.5], [1.5, 0.5]),
+        (["0.0", "1.0"], [1.0, 0.0]),
+    ],
+)
+def test_given_labels_are_names_whatever_yaml_reads(
+    tmp_path: Path, suffix: str, values: list[Any], labels: list[Any]
+) -> None:
+    task = local(path=_cells(tmp_path / f"data.{suffix}", values), labels=labels)
+    assert {said.lower() for said, _ in _names(task)} == {str(value).lower() for value in values}
+    assert all(said.lower() == name.lower() for said, name in _names(task))
+    assert [name.lower() for name in task.labels] == [str(label).lower() for label in labels]
+
+
+def test_indices_are_read_where_no_cell_is_a_name(tmp_path: Path) -> None:
+    task = local(path=_cells(tmp_path / "data.csv", [0, 1]), labels=["no", "yes"])
+    assert task.labels == ("no", "yes") and _names(task) == {("0", "no"), ("1", "yes")}
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "message"),
+    [
+        ([0, 1, 2, 3, 4], [1, 2, 3, 4, 5], r"line 2: unknown label '0', which is not read as an index"),
+        (["no", "1"], ["no", "yes"], r"line 3: unknown label '1', which is not read as an index"),
+        (["True", "true", "false"], [False, True], "line 2: unknown label 'True'; did you mean"),
+        ([0, 1], [1, "1"], r"names a label twice \(1, 1\)"),
+        ([0, 1], [None, 1], r"task\.labels holds None; expected the name of a label"),
+        ([0, 1], "1", r"task\.labels is '1'; expected a list of names"),
+    ],
+)
+def test_labels_that_do_not_fit_the_cells_are_named(
+    tmp_path: Path, values: list[Any], labels: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        local(path=_cells(tmp_path / "data.csv", values), labels=labels)
+
+
+def test_labels_that_occur_are_ordered_by_their_numbers(tmp_path: Path) -> None:
+    names = [f"LABEL_{number}" for number in range(12)]
+    assert local(path=_cells(tmp_path / "data.csv", names)).labels == tuple(names)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -20,7 +20,7 @@ from assay.tasks.files import (
     json_rows,
     parquet_rows,
 )
-from assay.tasks.table import Columns, examples, label_names
+from assay.tasks.table import Columns, examples, read_labels
 
 LABELS = ("bad", "good")
 
@@ -30,7 +30,8 @@ def _row(**values: Any) -> Row:
 
 
 def _one(columns: Columns | None = None, **values: Any) -> Any:
-    return examples([_row(**values)], columns or Columns(), LABELS, "row")[0]
+    row, columns = _row(**values), columns or Columns()
+    return examples([row], columns, read_labels([row], columns, LABELS), "row")[0]
 
 
 def test_plain_row_becomes_an_example() -> None:
@@ -49,7 +50,24 @@ def test_a_label_is_a_name_or_an_index(cell: Any) -> None:
 
 
 def test_a_name_that_looks_like_a_number_is_a_name_first() -> None:
-    assert examples([_row(label="1")], Columns(), ("1", "0"), "row")[0].labels == (0,)
+    rows = [_row(label="1")]
+    assert examples(rows, Columns(), read_labels(rows, Columns(), ("1", "0")), "row")[0].labels == (0,)
+
+
+def test_a_number_beside_names_is_no_index() -> None:
+    rows = [_row(label="good"), _row(label="1")]
+    with pytest.raises(InputError, match=r"line 7: unknown label '1', which is not read as an index because"):
+        examples(rows, Columns(), read_labels(rows, Columns(), LABELS), "row")
+
+
+@pytest.mark.parametrize(("names", "expected"), [(LABELS, 1), (("5", "1", "0"), 1)])
+def test_the_label_of_a_rationale_is_a_name_where_names_are_numbers(
+    names: tuple[str, ...], expected: int
+) -> None:
+    rows = [_row(label=names[0], why=[{"spans": [[0, 2]], "label": 1}])]
+    columns = Columns(rationale="why")
+    (example,) = examples(rows, columns, read_labels(rows, columns, names), "row")
+    assert example.rationales[0].label == expected
 
 
 @pytest.mark.parametrize(
@@ -86,12 +104,26 @@ def test_a_row_without_text_names_file_and_line(cell: Any) -> None:
         _one(text=cell)
 
 
-def test_collected_labels_are_sorted_as_numbers_if_they_are() -> None:
-    rows = [_row(label=label) for label in ("10", "9", "9")]
-    assert label_names(rows, Columns()) == ("9", "10")
-    assert label_names([_row(label="b,a"), _row(label="c")], Columns(multi_label=True)) == ("a", "b", "c")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("9", "10"),
+        ("-1", "0", "1"),
+        ("0.0", "1.0", "2.0", "10.0", "11.0"),
+        ("LABEL_0", "LABEL_1", "LABEL_2", "LABEL_10", "LABEL_11"),
+        ("1 star", "2 stars", "10 stars"),
+        ("Bad", "Good", "bad", "good"),
+    ],
+)
+def test_labels_that_occur_are_in_natural_order(names: tuple[str, ...]) -> None:
+    assert read_labels([_row(label=name) for name in sorted(names)], Columns()).names == names
+
+
+def test_labels_that_occur_leave_a_choice() -> None:
+    rows = [_row(label="b,a"), _row(label="c")]
+    assert read_labels(rows, Columns(multi_label=True)).names == ("a", "b", "c")
     with pytest.raises(InputError, match="at least two"):
-        label_names([_row()], Columns())
+        read_labels([_row()], Columns())
 
 
 def test_pairs_and_ids() -> None:

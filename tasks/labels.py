@@ -1,0 +1,81 @@
+"""The names of labels: as options give them, as data write them, and in which order."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+from typing import Any
+
+from assay.tasks.errors import InputError
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_BOOLEANS = ("false", "true")
+
+
+def plain_text(value: Any) -> str:
+    """A value as a bare string, "" if missing; 3.0 is "3", since gaps turn a column of integers to floats."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def is_integer(name: str) -> bool:
+    """Whether a name is a whole number, perhaps negative."""
+    return name.removeprefix("-").isdecimal()
+
+
+def natural_order(names: Iterable[str]) -> tuple[str, ...]:
+    """The names sorted, numbers by value: -1 before 1, 9.5 before 10.0, LABEL_2 before LABEL_10."""
+    found = sorted(names)
+    numbers = [number for number in map(_number, found) if number is not None]
+    keys = numbers if len(numbers) == len(found) else [_parts(name) for name in found]
+    return tuple(found[at] for at in sorted(range(len(found)), key=keys.__getitem__))
+
+
+def given_labels(given: Any, occurring: Collection[str], option: str = "task.labels") -> tuple[str, ...]:
+    """The names that an option lists, in its order, each as it occurs in the data.
+
+    YAML reads -1, 1.0 and true as values, not as text: a number that does not occur as it is stands for the
+    text of the same value, true and false for the text in any case. Raises InputError unless the option is a
+    list of different names.
+    """
+    if not isinstance(given, (list, tuple)):
+        raise InputError(f"{option} is {given!r}; expected a list of names, such as {option}=[no,yes]")
+    for label in given:
+        if isinstance(label, (list, tuple, dict)) or not plain_text(label):
+            raise InputError(f"{option} holds {label!r}; expected the name of a label, put it in quotes")
+    names = tuple(_as_occurring(plain_text(label), occurring) for label in given)
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"{option} names a label twice ({', '.join(names)}); expected different names, remove one"
+        )
+    return names
+
+
+def _as_occurring(name: str, occurring: Collection[str]) -> str:
+    if name in occurring:
+        return name
+    same = [other for other in occurring if _same_value(name, other)]
+    return same[0] if len(same) == 1 else name
+
+
+def _same_value(name: str, other: str) -> bool:
+    if name.lower() in _BOOLEANS:
+        return name.lower() == other.lower()
+    number = _number(name)
+    return number is not None and number == _number(other)
+
+
+def _number(name: str) -> Decimal | None:
+    return Decimal(name) if _NUMBER.fullmatch(name) else None
+
+
+def _parts(name: str) -> list[str | int]:
+    """Text and digits by turns, so that equal places of two names can be compared."""
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", name))]
