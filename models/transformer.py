@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from assay.models.check import check_model
 from assay.models.limit import Limit
+from assay.models.output_labels import output_labels
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
 from assay.models.training import Training
@@ -46,6 +47,7 @@ class Transformer:
     pretrained: bool = True
     max_tokens: int | None = None
     over_limit: str = "error"
+    labels: Sequence[str | int | float | bool] | None = None
     training: Training = field(
         default_factory=lambda: Training(
             epochs=3, batch_size=16, learning_rate=2e-5, warmup=0.1, schedule="linear", patience=3
@@ -62,9 +64,10 @@ class Transformer:
                 tokenizer = AutoTokenizer.from_pretrained(
                     source, revision=self.revision, trust_remote_code=False
                 )
-                self._set_labels(config, task.labels, multi_label=task.multi_label)
-                network = self._network(source, config)
-        except (OSError, KeyError, ValueError) as error:
+                self._set_size(config, task.labels, multi_label=task.multi_label)
+                network, has_head = self._network(source, config)
+                names = self._output_labels(source, task.labels) if has_head else task.labels
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
             if isinstance(error, InputError):
                 raise
             reason = " ".join(str(error).split())
@@ -72,6 +75,8 @@ class Transformer:
                 f"model.path={self.path} is not a checkpoint that can be loaded (a folder or hub name with "
                 f"config.json, a fast tokenizer and safetensors weights): {reason}"
             ) from error
+        network.config.id2label = dict(enumerate(names))
+        network.config.label2id = {label: at for at, label in enumerate(names)}
         _own_memory(network)
         model = self._assemble(network, tokenizer, task.labels, multi_label=task.multi_label)
         check_finite(model.network.state_dict(), f"the weights of {self.path}")
@@ -98,28 +103,35 @@ class Transformer:
             )
         return self.path
 
-    def _set_labels(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
+    def _set_size(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
         if self.pretrained and _has_head(config) and config.num_labels != len(labels):
             raise InputError(
                 f"the checkpoint {self.path} classifies into {config.num_labels} labels, the task has "
                 f"{len(labels)} ({', '.join(labels)}); choose a checkpoint that fits, or one without a head"
             )
         config.num_labels = len(labels)
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {label: index for index, label in enumerate(labels)}
         config.problem_type = "multi_label_classification" if multi_label else "single_label_classification"
 
-    def _network(self, source: str, config: PretrainedConfig) -> PreTrainedModel:
+    def _network(self, source: str, config: PretrainedConfig) -> tuple[PreTrainedModel, bool]:
+        """The network, and whether its classification head is the checkpoint's own."""
         if not self.pretrained:
-            return _from_config(config)
-        return AutoModelForSequenceClassification.from_pretrained(
+            return _from_config(config), False
+        network, report = AutoModelForSequenceClassification.from_pretrained(
             source,
             config=config,
             revision=self.revision,
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
+            output_loading_info=True,
         )
+        encoder = f"{network.base_model_prefix}."
+        return network, all(name.startswith(encoder) for name in report["missing_keys"])
+
+    def _output_labels(self, source: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+        # The configuration as an object has put generic names where the file has none.
+        config, _ = PretrainedConfig.get_config_dict(source, revision=self.revision)
+        return output_labels(labels, config, self.labels, source)
 
     def _assemble(
         self,

@@ -18,6 +18,7 @@ from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.protocol import Batch
 from assay.models.tokenizing import encode_texts
+from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -30,6 +31,12 @@ class TransformerModel:
     gradients are taken. All ways in take the same path through the network, so positions never depend on
     which ids a text contains. A network laid out like BERT is run by `assay.models.encoder` except in
     training, and is an OpenModel.
+
+    The network's outputs may be in another order than `labels`; its configuration's id2label says in which.
+    They are put in the order of `labels` here, where they leave the network, and its weights stay as they
+    are: everything that reads classes by their place (targets, gold labels, stored scores, pairs of models,
+    names in the report) then knows one order only, the task's. Were the task's order to follow the
+    checkpoint, it would be another for every model, and not known before a model is loaded.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class TransformerModel:
         self.network = network.eval()
         self.tokenizer = tokenizer
         self.labels = labels
+        self._columns = _columns(network, labels)
         self.multi_label = multi_label
         self.pad_id = _special_id(tokenizer, "pad") or 0
         self.mask_id = _special_id(tokenizer, "mask")
@@ -95,7 +103,11 @@ class TransformerModel:
         self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
     ) -> torch.Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        return self._encoder.logits(entry, batch.attention, arithmetic, tap)
+        return self._in_order(self._encoder.logits(entry, batch.attention, arithmetic, tap))
+
+    def _in_order(self, logits: torch.Tensor) -> torch.Tensor:
+        """(B, K) the network's outputs in the order of `labels`."""
+        return logits if self._columns is None else logits[:, self._columns]
 
     def _enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
@@ -115,7 +127,7 @@ class TransformerModel:
     def _logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from the output of the embedding block."""
         if self._is_open():
-            return self._encoder.logits(entry, batch.attention, PLAIN, untapped)
+            return self._open_logits(entry, batch, PLAIN, untapped)
         # The block is called as ever, on anything of the right shape, and its answer exchanged.
         unread = torch.zeros_like(
             self.embed(torch.zeros(entry.shape[:2], dtype=torch.long, device=entry.device))
@@ -144,12 +156,14 @@ class TransformerModel:
         self.tokenizer.save_pretrained(folder)
 
     def _forward(self, embeddings: torch.Tensor, batch: Batch, **options: bool):
-        return self.network(
+        output = self.network(
             inputs_embeds=embeddings,
             attention_mask=batch.attention.long(),
             **self._segments(batch),
             **options,
         )
+        output.logits = self._in_order(output.logits)
+        return output
 
     def _segments(self, batch: Batch) -> dict[str, torch.Tensor]:
         return {"token_type_ids": batch.segments} if self._takes_segments else {}
@@ -157,6 +171,18 @@ class TransformerModel:
 
 class _Entered(Exception):
     """The embedding block has answered; nothing behind it is needed."""
+
+
+def _columns(network: PreTrainedModel, labels: tuple[str, ...]) -> list[int] | None:
+    """Which output of the network each label is; None where they are in the same order."""
+    names = {int(at): str(name) for at, name in (network.config.id2label or {}).items()}
+    outputs = [names[at] for at in range(len(names))]
+    if sorted(outputs) != sorted(labels):
+        raise InputError(
+            f"the network's id2label names {', '.join(outputs)}; expected the labels {', '.join(labels)}, "
+            "each once"
+        )
+    return None if outputs == list(labels) else [outputs.index(label) for label in labels]
 
 
 def _special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:

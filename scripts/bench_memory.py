@@ -91,7 +91,7 @@ def wrapped(network):
         Transformer(),
         network,
         cast(Any, Tokenizer()),
-        ("0", "1"),
+        tuple(network.config.id2label.values()),
         multi_label=False,
         limit=Limit(512, "error"),
     )

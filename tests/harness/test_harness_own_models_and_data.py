@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from assay.harness.cli import main
 
@@ -123,6 +125,37 @@ def test_a_checkpoint_and_its_untrained_twin(tmp_path: Path, tiny_bert_folder: P
     assert set(table["kind"]) == {"trained", "untrained", "mixed"}
     mixed = table[(table["kind"] == "mixed") & table["value"].notna()]
     assert set(mixed["metric"]) == {"rationale_consistency"}
+
+
+def test_a_finished_checkpoint_with_labels_in_another_order(
+    tmp_path: Path, tiny_bert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts have the labels that the library gives them by the checkpoint, which is right of all then."""
+    labels = ["positive", "negative", "neutral"]
+    network = deepcopy(tiny_bert.network)
+    network.config.id2label = dict(enumerate(labels))
+    network.config.label2id = {label: at for at, label in enumerate(labels)}
+    texts = [f"{' '.join(_filler(np.random.default_rng(n)))} {n}" for n in range(120)]
+    inputs = tiny_bert.tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = network(**inputs).logits
+        network.get_parameter("classifier.bias").sub_(logits.mean(dim=0))
+        chosen = network(**inputs).logits.argmax(dim=1).tolist()
+    assert len(set(chosen)) == len(labels)
+    network.save_pretrained(tmp_path / "checkpoint")
+    tiny_bert.tokenizer.save_pretrained(tmp_path / "checkpoint")
+    rows: list[dict[str, object]] = [
+        {"text": text, "label": labels[at]} for text, at in zip(texts, chosen, strict=True)
+    ]
+    settings = [
+        *("task=local", _write(tmp_path / "texts.jsonl", rows), "model=transformer"),
+        *(f"model.path={tmp_path / 'checkpoint'}", "model.training.epochs=0", "targets=gold"),
+        *(f"store={tmp_path / 'store'}", "explainer=[random,occlusion]", "baseline=[mask]", "name=mine"),
+    ]
+    assert main(["run", *settings, "report.bootstrap=20"]) == 0
+    (record,) = (tmp_path / "store").rglob("trial.json")
+    assert json.loads(record.read_text())["accuracy"] == 1.0
+    assert json.loads(record.read_text())["labels"] == sorted(labels)
 
 
 MODULE = """
