@@ -34,8 +34,11 @@ def names_of_the_store(source: str) -> list[str]:
     """The texts in a source that name a file or a folder of the store; docstrings do not count."""
     tree = ast.parse(source)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docs = {id(node.body[0].value) for node in ast.walk(tree)
-            if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)}  # fmt: skip
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
     texts = (
         node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
@@ -52,8 +55,14 @@ def test_no_other_module_names_files_of_the_store() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ['p / "cell.json"', 'p.glob("part-*.parquet")', 'f"part-{n}.parquet"', 'p.glob("cells/*/cell.json")', 'p / "ledger"'],
-)  # fmt: skip
+    [
+        'p / "cell.json"',
+        'p.glob("part-*.parquet")',
+        'f"part-{n}.parquet"',
+        'p.glob("cells/*/cell.json")',
+        'p / "ledger"',
+    ],
+)
 def test_a_name_elsewhere_is_noticed(source: str) -> None:
     assert names_of_the_store(source)
 
@@ -73,8 +82,12 @@ def _unreadable(folder: Path) -> None:
 @pytest.mark.parametrize("make", [_older, _lower, _unreadable])
 @pytest.mark.parametrize("command", ["run", "plan", "status", "report", "verify", "clean", "retry"])
 def test_every_command_refuses_an_older_store_in_one_sentence(
-    make: Callable[[Path], None], command: str, tmp_path: Path, tiny: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+    make: Callable[[Path], None],
+    command: str,
+    tmp_path: Path,
+    tiny: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     make(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     assert main([command, *tiny, f"store={tmp_path}"]) == 1
@@ -127,10 +140,17 @@ def _exchange(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["cells/*/explanations/part-00001.parquet", "cells/*/seconds/part-00001.parquet",
-     "cells/*/scores/faithfulness-*.parquet", "trials/*/predictions.parquet", "cells/*/cell.json",
-     "trials/*/trial.json", "models/*/card.json", "models/*/training.json"],
-)  # fmt: skip
+    [
+        "cells/*/explanations/part-00001.parquet",
+        "cells/*/seconds/part-00001.parquet",
+        "cells/*/scores/faithfulness-*.parquet",
+        "trials/*/predictions.parquet",
+        "cells/*/cell.json",
+        "trials/*/trial.json",
+        "models/*/card.json",
+        "models/*/training.json",
+    ],
+)
 def test_exchanged_files_are_found(store: Path, pattern: str) -> None:
     one, other = sorted(store.glob(pattern))[:2]
     _exchange(one, other)
@@ -177,9 +197,11 @@ def test_a_record_without_its_checksum_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("vocabulary.json", lambda text: json.dumps(json.loads(text)[::-1])),
-     ("model.json", lambda text: text.replace('"multi_label": false', '"multi_label": true'))],
-)  # fmt: skip
+    [
+        ("vocabulary.json", lambda text: json.dumps(json.loads(text)[::-1])),
+        ("model.json", lambda text: text.replace('"multi_label": false', '"multi_label": true')),
+    ],
+)
 def test_an_altered_model_is_found_and_trained_anew(
     name: str, change: Callable[[str], str], store: Path, tiny: list[str]
 ) -> None:
