@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost
+from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
 from assay.tasks.errors import InputError
 
-SCHEMA = pa.schema(
-    [
-        ("example_id", pa.string()),
-        ("target", pa.int32()),
-        ("text", pa.string()),
-        ("segments", pa.list_(pa.int32())),
-        ("starts", pa.list_(pa.int32())),
-        ("ends", pa.list_(pa.int32())),
-        ("scores", pa.list_(pa.float32())),
-        ("output_space", pa.string()),
-        ("value_input", pa.float64()),
-        ("value_baseline", pa.float64()),
-        ("forward_rows", pa.int64()),
-        ("backward_rows", pa.int64()),
-        ("tokens_read", pa.int64()),
-    ]
+_NAMES = ("segments", "starts", "ends", "scores", "output_space", "value_input", "value_baseline", *COSTS)
+SCHEMA = pa.unify_schemas(
+    [schema(["example_id", "target"]), pa.schema([("text", pa.string())]), schema(_NAMES)]
 )
 _LABELS = b"assay.labels"
 # Of a file in the order of the explained texts, a shard needs a group or two.
@@ -65,16 +54,11 @@ def text_print(texts: Sequence[str]) -> str:
 
 def write_scores(path: Path, labels: Sequence[str], scores: Iterable[Scores]) -> None:
     """Write a file of scores, holding no more than a row group of them in memory."""
-    schema = SCHEMA.with_metadata({_LABELS: json.dumps(list(labels)).encode()})
-    rows: list[dict[str, Any]] = []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for found in scores:
-            rows.append(_row(found))
-            if len(rows) == _GROUP:
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-                rows = []
-        if rows:
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    labelled = SCHEMA.with_metadata({_LABELS: json.dumps(list(labels)).encode()})
+    remaining = iter(scores)
+    with pq.ParquetWriter(path, labelled, compression="zstd") as writer:
+        while group := list(islice(remaining, _GROUP)):
+            writer.write_table(to_arrow(group, labelled))
 
 
 def digest(path: Path) -> str:
@@ -141,24 +125,6 @@ def open_scores(path: Path) -> ScoreFile:
     return ScoreFile(tuple(json.loads(labels)), file, groups)
 
 
-def _row(found: Scores) -> dict[str, Any]:
-    return {
-        "example_id": found.example_id,
-        "target": found.target,
-        "text": found.text,
-        "segments": found.segments,
-        "starts": found.starts,
-        "ends": found.ends,
-        "scores": found.scores,
-        "output_space": found.output_space,
-        "value_input": found.value_input,
-        "value_baseline": found.value_baseline,
-        "forward_rows": found.cost.forward_rows,
-        "backward_rows": found.cost.backward_rows,
-        "tokens_read": found.cost.tokens,
-    }
-
-
 def _scores(row: dict[str, Any]) -> Scores:
     spans = (np.array(row[name], dtype=np.int32) for name in ("segments", "starts", "ends"))
     return Scores(
@@ -170,5 +136,5 @@ def _scores(row: dict[str, Any]) -> Scores:
         output_space=row["output_space"],
         value_input=row["value_input"],
         value_baseline=row["value_baseline"],
-        cost=Cost(row["forward_rows"], row["backward_rows"], row["tokens_read"]),
+        cost=read_cost(row),
     )

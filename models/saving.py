@@ -58,7 +58,9 @@ def save(model: Saveable, folder: str | Path) -> None:
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         model.write_files(unfinished)
+        description["files"] = _file_digests(unfinished)
         save_file(state, unfinished / WEIGHTS_FILE)
+        description["checksum"] = _checksum(description)
         text = json.dumps(description, indent=2, ensure_ascii=False, default=list)
         (unfinished / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
         _put_in_place(unfinished, folder)
@@ -74,6 +76,9 @@ def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("ass
     """
     folder = Path(folder)
     description = _read_description(folder)
+    for name, digest in description.get("files", {}).items():
+        if not (folder / name).is_file() or _file_digest(folder / name) != digest:
+            raise InputError(f"{folder / name} does not have the hash that {MODEL_FILE} names; train again")
     state = _read_weights(folder / WEIGHTS_FILE)
     if _hash(state) != description["weights_sha256"]:
         raise InputError(
@@ -88,6 +93,9 @@ def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("ass
         raise InputError(
             f"the weights in {folder} do not fit the settings in {MODEL_FILE}; train again"
         ) from error
+    # After the checks that say more precisely what does not fit.
+    if description.get("checksum") != _checksum(description):
+        raise InputError(f"{folder / MODEL_FILE} is not what was written (wrong checksum); train again")
     model.network.to(device).eval().requires_grad_(False)
     return model
 
@@ -107,6 +115,22 @@ def _hash(state: Mapping[str, torch.Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _checksum(description: Mapping[str, Any]) -> str:
+    """Hex sha256 over the content of a model's description."""
+    content = {name: value for name, value in description.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    """Hex sha256 of every file in a folder, by its path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _file_digest(path) for path in files}
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _put_in_place(unfinished: Path, folder: Path) -> None:

@@ -13,7 +13,6 @@ once more before, because the first after the store was made by hand finds no ma
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -117,7 +116,7 @@ class CellFiles:
     """What a finished cell left: its description, its parts by their paths, and its scores by file name."""
 
     about: dict[str, Any]
-    parts: dict[str, bytes]
+    parts: dict[str, pa.Table]
     scores: dict[str, Scores]
 
 
@@ -127,24 +126,26 @@ class TrialFiles:
 
     card: dict[str, Any]
     record: dict[str, Any]
-    predictions: bytes
+    predictions: pa.Table
     cells: list[CellFiles]
 
 
 def _left(trial: Trial, store: Store) -> TrialFiles:
     from assay.harness.reporting.absences import known_cells
-    from assay.harness.trials.trial import read_card, read_trial
+    from assay.harness.storage.layout import StoredCell
+    from assay.harness.storage.store import read_json, read_table
+    from assay.harness.trials.trial import read_card, read_trial, stored_trial
 
-    card, record = read_card(trial, store), read_trial(trial, store)
-    if card is None or record is None:
+    card, record, stored = read_card(trial, store), read_trial(trial, store), stored_trial(trial, store)
+    if card is None or record is None or stored is None:
         raise SystemExit("the first trial did not finish")
     cells = []
-    for folder in (store.cell(cell.key) for cell in known_cells(trial, store)):
-        parts = {str(file.relative_to(folder)): file.read_bytes() for file in folder.glob("*/part-*.parquet")}
-        scores = {file.name: Scores.read(file) for file in folder.glob("scores/*.parquet")}
-        cells.append(CellFiles(_json(folder / "cell.json"), parts, scores))
-    predictions = store.trial(trial.key(card["weights"])) / "predictions.parquet"
-    return TrialFiles(card, record, predictions.read_bytes(), cells)
+    for cell in (StoredCell(store.cell(cell.key)) for cell in known_cells(trial, store)):
+        files = [*cell.parts(), *cell.seconds_parts()]
+        parts = {str(file.relative_to(cell.folder)): read_table(file) for file in files}
+        scores = {file.name: Scores.read(file) for file in cell.score_files()}
+        cells.append(CellFiles(read_json(cell.record), parts, scores))
+    return TrialFiles(card, record, read_table(stored.predictions), cells)
 
 
 def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
@@ -152,21 +153,22 @@ def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
     import numpy as np
 
     from assay.harness.reporting.absences import known_cells
+    from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
     from assay.harness.storage.store import write_json, write_table
 
-    write_json(store.model(trial.model_key) / "card.json", first.card)
-    folder = store.trial(trial.key(first.card["weights"]))
+    write_json(StoredModel(store.model(trial.model_key)).card, first.card)
+    stored = StoredTrial(store.trial(trial.key(first.card["weights"])))
     about = {"task": trial.task.name, "model": trial.model_name, "seed": trial.seed}
-    _write(folder / "predictions.parquet", first.predictions)
-    write_json(folder / "trial.json", {**first.record, **about})
+    write_table(stored.predictions, first.predictions)
+    write_json(stored.record, {**first.record, **about})
     rng = np.random.default_rng(int(trial.model_key, 16))
     for files, cell in zip(first.cells, known_cells(trial, store), strict=True):
-        folder = store.cell(cell.key)
-        for name, content in files.parts.items():
-            _write(folder / name, content)
+        of_cell = StoredCell(store.cell(cell.key))
+        for name, table in files.parts.items():
+            write_table(of_cell.folder / name, table)
         for name, scores in files.scores.items():
-            write_table(folder / "scores" / name, scores.redrawn(rng))
-        write_json(folder / "cell.json", {**files.about, **about})
+            write_table(of_cell.score_file(name), scores.redrawn(rng))
+        write_json(of_cell.record, {**files.about, **about})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,15 +201,6 @@ class Scores:
         drawn = rng.integers(0, self.values.shape[1], self.values.shape[1])
         values = pa.array(self.values[part, drawn[unit], target])
         return self.table.set_column(self.table.column_names.index("value"), "value", values)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def measured(command: str, sizes: Sizes, folder: Path) -> Measured:

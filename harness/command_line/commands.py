@@ -12,6 +12,7 @@ from assay.harness.reporting.collect import RANDOM, collect, inputs, score_files
 from assay.harness.state.on_disk import read_disk
 from assay.harness.state.status import State, survey
 from assay.harness.state.wanted import plan_work
+from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.ledger import failure
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
@@ -53,7 +54,7 @@ def _whole_run(experiment: Experiment) -> list[Trial]:
             _report(experiment, trials, anew=False)
         except Damaged:
             # Whatever else is damaged is found now, and computed anew together with it.
-            for path in experiment.store.root.glob("*/*/*/*.parquet"):
+            for path in experiment.store.tables():
                 present(path)
             continue
         return trials
@@ -163,10 +164,10 @@ def roar(overrides: Sequence[str], *, shares: tuple[int, ...], recursive: bool, 
 
 def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> None:
     """Write tables and page, unless they were written from the very same inputs and `anew` is false."""
-    folder = experiment.store.experiment(experiment.name)
+    stored = StoredExperiment(experiment.store.experiment(experiment.name))
     files = score_files(trials, experiment.store)
     made_from = {"inputs": inputs(experiment, trials, files)}
-    if anew or read_json(folder / "report.json") != made_from:
+    if anew or read_json(stored.report_record) != made_from:
         if not files:
             return
         options = experiment.configs[0].report
@@ -177,10 +178,10 @@ def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> N
 
             bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
             results = collect(experiment, trials, files, spreading)
-            write_results(results, folder, bootstrap, spreading)
-        write_json(folder / "report.json", made_from)
-    print((folder / "comparison.txt").read_text(encoding="utf-8"))
-    print(f"Report: {folder / 'report.html'}")
+            write_results(results, stored.folder, bootstrap, spreading)
+        write_json(stored.report_record, made_from)
+    print(stored.comparison.read_text(encoding="utf-8"))
+    print(f"Report: {stored.page}")
 
 
 def _say_failures(experiment: Experiment, trials: Sequence[Trial]) -> int:

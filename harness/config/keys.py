@@ -10,9 +10,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-# Raised when the layout of stored files changes, or what is stored of every cell, so that older stores are
-# never misread.
-STORE_VERSION = 3
+from assay.harness.config.store_version import STORE_VERSION
+
 SCALARS = frozenset({str, int, float, bool})
 
 

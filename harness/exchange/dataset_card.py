@@ -8,21 +8,23 @@ from typing import NamedTuple
 import pyarrow as pa
 import yaml
 
+from assay.explainers.explanation_columns import ABOUT, COSTS, TYPES
+
 CARD = "README.md"
-_LISTS = pa.list_(pa.int32())
-# Column, type, and what the card says of it.
+_SHARED = ("tokens", "segments", "word_ids", "scores", "standard_error", "target", "output_space")
+_SHARED += ("value_input", "value_baseline", *COSTS)
+# Column, type, and what the card says of it: those of a stored explanation, and those that only exports have.
 COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
-    ("id", pa.string(), "the example"),
+    ("id", pa.string(), ABOUT["example_id"]),
     ("texts", pa.list_(pa.string()), "its text, or the two texts of a pair"),
     ("gold", pa.list_(pa.string()), "its labels"),
-    ("tokens", pa.list_(pa.string()), "what the model reads, special tokens included"),
-    ("segments", _LISTS, "which text a token is of"),
-    ("offsets", pa.list_(_LISTS), "its characters [start, end) in that text; [0, 0] for special tokens"),
-    ("word_ids", _LISTS, "the word it belongs to, counted through all texts; -1 for special tokens"),
-    ("scores", pa.list_(pa.float32()), "its score; larger is more evidence for the target"),
-    ("standard_error", pa.list_(pa.float32()), "how far the score would move under another draw, or null"),
-    ("target", pa.int32(), "the class that is explained"),
-    ("target_label", pa.string(), "its name"),
+    *((name, TYPES[name], ABOUT[name]) for name in _SHARED),
+    (
+        "offsets",
+        pa.list_(pa.list_(pa.int32())),
+        "the characters [start, end) of each token in its text; [0, 0] for special tokens",
+    ),
+    ("target_label", pa.string(), "the name of the target"),
     ("labels", pa.list_(pa.string()), "the names of all classes"),
     ("probabilities", pa.list_(pa.float64()), "what the model gives each of them"),
     ("task", pa.string(), "where the texts are from"),
@@ -32,13 +34,7 @@ COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
     ("explainer", pa.string(), "what explains it"),
     ("baseline", pa.string(), "what absent means to the explainer, null if nothing"),
     ("explainer_seed", pa.int64(), "the seed of its draws"),
-    ("output_space", pa.string(), "the unit of the scores: logit, probability, log_odds or none"),
-    ("value_input", pa.float64(), "the model's output for the target, of the text"),
-    ("value_baseline", pa.float64(), "the same of the baseline"),
-    ("forward_rows", pa.int64(), "passes through the model, for all targets of the text together"),
-    ("backward_rows", pa.int64(), "passes back through it, likewise"),
-    ("tokens_read", pa.int64(), "tokens of the forward passes, likewise"),
-    ("seconds", pa.float64(), "wall time, likewise"),
+    ("seconds", pa.float64(), "wall time, for all targets of the text together"),
 )
 SCHEMA = pa.schema([(name, type) for name, type, _ in COLUMNS])
 

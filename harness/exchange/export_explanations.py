@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from assay.harness.config.provenance import library_versions
 from assay.harness.exchange.dataset_card import CARD, SCHEMA, Constant, card
 from assay.harness.exchange.whole import whole_folder
-from assay.harness.reporting.absences import known_cells
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table, write_json
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Cell, Trial
-from assay.harness.trials.trial import read_card
+from assay.harness.trials.trial import read_predictions, stored_trial, trial_cells
 from assay.tasks.errors import InputError
 
 MARK = "assay-export.json"
@@ -34,7 +34,8 @@ def export_explanations(
     with whole_folder(folder, mark=MARK, overwrite=overwrite) as scratch:
         (scratch / "data").mkdir()
         for trial in trials:
-            for cell in _done(trial, experiment.store):
+            planned = trial_cells(trial, experiment.store)
+            for cell in planned.done(experiment.store) if planned else ():
                 path = scratch / "data" / f"cell-{len(contents):05d}.parquet"
                 constant = _constant(trial, cell)
                 contents.append((constant, _write_cell(trial, cell, constant, experiment.store, path)))
@@ -47,10 +48,6 @@ def export_explanations(
             scratch / MARK, {"command": _command(experiment), "versions": library_versions(), "layout": 1}
         )
     return sum(rows for _, rows in contents)
-
-
-def _done(trial: Trial, store: Store) -> list[Cell]:
-    return [cell for cell in known_cells(trial, store) if (store.cell(cell.key) / "cell.json").exists()]
 
 
 def _constant(trial: Trial, cell: Cell) -> Constant:
@@ -71,7 +68,8 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
     saw = _predictions(trial, store)
     examples = {example.id: example for example in trial.task.test}
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        for part in sorted((store.cell(cell.key) / "explanations").glob("part-*.parquet")):
+        of_cell = StoredCell(store.cell(cell.key))
+        for part in of_cell.parts():
             stored = read_table(part)
             ids = stored["example_id"].to_pylist()
             own = {
@@ -83,7 +81,7 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
                 "target_label": [trial.task.labels[target] for target in stored["target"].to_pylist()],
                 "labels": [list(trial.task.labels)] * len(ids),
                 "probabilities": [saw[id] for id in ids],
-                "seconds": _seconds(part, ids),
+                "seconds": _seconds(of_cell.seconds_of(part), ids),
             }
             columns = [own[name] if name in own else stored[name] for name in SCHEMA.names]
             table = pa.table([_typed(*pair) for pair in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
@@ -97,10 +95,10 @@ def _typed(column: Any, field: pa.Field) -> Any:
 
 
 def _predictions(trial: Trial, store: Store) -> dict[str, list[float]]:
-    card = read_card(trial, store)
-    assert card is not None, "a trial with finished cells has a model"
-    table = read_table(store.trial(trial.key(card["weights"])) / "predictions.parquet")
-    return dict(zip(table["example_id"].to_pylist(), table["probabilities"].to_pylist(), strict=True))
+    stored = stored_trial(trial, store)
+    assert stored is not None, "a trial with finished cells has a model"
+    ids, probabilities = read_predictions(stored)
+    return dict(zip(ids, probabilities.tolist(), strict=True))
 
 
 def _offsets(stored: pa.Table) -> list[list[list[int]]]:
@@ -108,9 +106,8 @@ def _offsets(stored: pa.Table) -> list[list[list[int]]]:
     return [[list(span) for span in zip(starts, ends, strict=True)] for starts, ends in pairs]
 
 
-def _seconds(part: Path, ids: Sequence[str]) -> list[float | None]:
-    """Of the file of the same name beside the explanations; it may be lost, nothing is named by it."""
-    path = part.parent.parent / "seconds" / part.name
+def _seconds(path: Path, ids: Sequence[str]) -> list[float | None]:
+    """The wall times of a shard; the file may be lost, because no key depends on it."""
     if not path.exists():
         return [None] * len(ids)
     table = read_table(path, columns=["example_id", "seconds"])

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from assay.explainers.explanation_columns import COSTS
 from assay.harness.exchange.foreign import Found, Known, Stretch, json_lines, number, numbers, on_tokens
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
-
-_COSTS = ("forward_rows", "backward_rows", "tokens_read")
 
 
 def read_jsonl(path: Path, known: Known) -> Iterator[Found]:
@@ -78,7 +77,7 @@ def _stretch(span: Any, where: str) -> Stretch:
 def _about(row: dict[str, Any], where: str) -> dict[str, Any]:
     """Cost and values, where the row gives them."""
     about: dict[str, Any] = {}
-    for name in _COSTS:
+    for name in COSTS:
         if row.get(name) is not None:
             if type(row[name]) is not int or row[name] < 0:
                 raise InputError(f"{where}: {name} is {row[name]!r}; expected a whole number")

@@ -16,6 +16,7 @@ from assay.harness.config.keys import key
 from assay.harness.exchange.trackers import TRACKERS, Run
 from assay.harness.reporting.collect import score_files
 from assay.harness.reporting.score_files import ScoreFile, read_scores
+from assay.harness.storage.layout import StoredCell, is_of_pair
 from assay.harness.storage.store import read_json, read_table, write_json
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
@@ -87,15 +88,14 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     ]
 
 
-def _folder(file: ScoreFile) -> Path:
-    """Of the cell, or of the pair of models."""
-    return file.path.parents[1]
+def _cell(file: ScoreFile) -> StoredCell:
+    """The cell of the scores; of a pair, a folder without the files of a cell."""
+    return StoredCell(file.path.parents[1])
 
 
 def _content(file: ScoreFile) -> str:
     """The key of the cell, or of the pair of cells, that the scores are of."""
-    of_pair = _folder(file).parent.name == "pairs"
-    return file.path.stem.rpartition("-")[2] if of_pair else _folder(file).name
+    return file.path.stem.rpartition("-")[2] if is_of_pair(file.path) else _cell(file).folder.name
 
 
 def _title(file: ScoreFile) -> str:
@@ -118,7 +118,7 @@ def _axes(file: ScoreFile) -> dict[str, str]:
 
 def _settings(file: ScoreFile) -> dict[str, str]:
     """The explainer's settings, the weights, and the versions that made the cell; pairs have none."""
-    card: dict[str, Any] = read_json(_folder(file) / "cell.json") or {}
+    card: dict[str, Any] = read_json(_cell(file).record) or {}
     chosen = card.get("config", {}).get("explainer", {}).get(file.method.explainer, {})
     named = {f"explainer.{name}": value for name, value in chosen.items() if name != "_target_"}
     named |= {f"version.{name}": value for name, value in card.get("versions", {}).items()}
@@ -143,7 +143,7 @@ def _scores(
 
 def _seconds(file: ScoreFile) -> dict[str, float]:
     """The median wall time per text, of a cell."""
-    parts = sorted((_folder(file) / "seconds").glob("part-*.parquet"))
+    parts = _cell(file).seconds_parts()
     if not parts:
         return {}
     seconds = np.concatenate([read_table(part, ["seconds"])["seconds"].to_numpy() for part in parts])

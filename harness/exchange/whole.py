@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
+from assay.harness.storage.layout import scratch
 from assay.harness.storage.store import whole_or_full
 from assay.tasks.errors import InputError
 
@@ -24,15 +24,15 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise InputError(f"{str(path)!r} is a folder; expected the name of a file")
     if path.exists() and not overwrite:
         raise InputError(f"{str(path)!r} exists; give another name, or --overwrite to replace it")
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    part = scratch(path)
     with _writing(path):
         try:
-            yield scratch
-            with scratch.open("rb+") as file:
+            yield part
+            with part.open("rb+") as file:
                 os.fsync(file.fileno())
-            scratch.replace(path)
+            part.replace(path)
         finally:
-            scratch.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -50,16 +50,16 @@ def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
                 f"{str(path)!r} was not written by this command (it has no {mark}); give another name"
             )
     with _writing(path):
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            yield scratch
+            yield part
             # mkdtemp lets nobody else in.
-            scratch.chmod(0o755)
+            part.chmod(0o755)
             if path.exists():
                 shutil.rmtree(path)
-            scratch.replace(path)
+            part.replace(path)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

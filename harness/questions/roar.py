@@ -26,6 +26,7 @@ from assay.harness.config.choice import Method
 from assay.harness.config.keys import key, versions
 from assay.harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
 from assay.harness.reporting.collect import RANDOM
+from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.ledger import Failure, failure, ledgered
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
@@ -149,7 +150,7 @@ def _run(
         write_json(paths[share], {"share": share, **quality})
         if settings.recursive:
             task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
-    whole = read_json(store.model(trial.model_key) / "training.json")["test"]
+    whole = read_json(StoredModel(store.model(trial.model_key)).training)["test"]
     found = [{"share": 0, "accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"]}]
     found += [read_json(path) for path in paths.values()]
     about = {

@@ -9,8 +9,8 @@ from assay.harness.storage.ledger import Failure, failure
 from assay.harness.storage.store import Store
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import Pair, pairs
-from assay.harness.trials.plan import Cell, Trial, cells, failure_key, metric_refusal, remaking_refusal
-from assay.harness.trials.trial import read_card
+from assay.harness.trials.plan import Cell, Trial, failure_key, metric_refusal, remaking_refusal
+from assay.harness.trials.trial import read_card, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.metrics.subject import Metric, PairMetric
 from assay.results.records import Absence, Group
@@ -26,10 +26,10 @@ def pair_group(pair: Pair) -> Group:
     return group_of(pair.first)._replace(kind=pair.kind)
 
 
-def known_cells(trial: Trial, store: Store) -> list[Cell]:
+def known_cells(trial: Trial, store: Store) -> Sequence[Cell]:
     """The trial's cells, refused ones included; none before its model was first loaded."""
-    card = read_card(trial, store)
-    return [] if card is None else cells(trial, card["weights"], frozenset(card["abilities"]))
+    planned = trial_cells(trial, store)
+    return () if planned is None else planned.cells
 
 
 def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
@@ -40,7 +40,7 @@ def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
         names = str(config.task.name), str(config.model.name), kind, str(config.seed)
         found.append((failure(store, failure_key(config)), names))
     # Asked once for all: an experiment has thousands of cells, of which next to none fail.
-    entries = {file.stem for file in (store.root / "ledger").glob("*.json")}
+    entries = {path.stem for path in store.failures()}
     for trial in trials if entries else ():
         for cell in known_cells(trial, store):
             names = (*group_of(trial), str(trial.seed), cell.method.explainer_name, cell.method.baseline_name)

@@ -16,12 +16,13 @@ from assay.harness.config.provenance import library_versions
 from assay.harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
 from assay.harness.reporting.facts import text_facts
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table
-from assay.harness.trials.cells import explanations_path, scores_path
+from assay.harness.trials.cells import scores_path
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
-from assay.harness.trials.trial import read_card, read_trial
+from assay.harness.trials.trial import read_predictions, read_trial, stored_trial
 from assay.metrics.subject import gold, predicted
 from assay.results.records import (
     Group,
@@ -106,13 +107,13 @@ def _method(cell: Cell) -> Method:
 
 
 def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
-    return [cell for cell in cells if (store.cell(cell.key) / "cell.json").exists()]
+    return [cell for cell in cells if StoredCell(store.cell(cell.key)).done]
 
 
 def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: Spread) -> list[Timing]:
     every = [(group_of(trial), str(trial.seed), cells) for trial, cells in done]
     folders = [
-        SecondsFolder(store.cell(cell.key) / "seconds", group, _method(cell), seed)
+        SecondsFolder(StoredCell(store.cell(cell.key)).seconds_folder, group, _method(cell), seed)
         for group, seed, cells in every
         for cell in cells
     ]
@@ -120,8 +121,7 @@ def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread:
 
 
 def _facts(trial: Trial, done: Sequence[Cell], store: Store) -> TextFacts | None:
-    folders = [explanations_path(store.cell(cell.key), 0).parent for cell in done]
-    return text_facts(trial, store, folders[0] if folders else None)
+    return text_facts(trial, store, StoredCell(store.cell(done[0].key)) if done else None)
 
 
 def _size(trial: Trial) -> TaskSize:
@@ -164,16 +164,15 @@ def _texts(trials: Sequence[Trial], store: Store, wanted: int) -> Iterator[Shown
         yield from _texts_of(trial, store, max(1, wanted // len(first)))
 
 
-def _texts_of(trial: Trial, store: Store, wanted: int) -> Iterator[ShownText]:
+def _texts_of(trial: Trial, store: Store, count: int) -> Iterator[ShownText]:
     """The first texts of a trial, explained for the most probable class, or for every label predicted."""
-    card = read_card(trial, store)
-    assert card is not None
-    path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
-    probabilities = np.stack(read_table(path)["probabilities"].to_pylist()[:wanted])
+    stored = stored_trial(trial, store)
+    assert stored is not None
+    probabilities = read_predictions(stored)[1][:count]
     decided = predicted(probabilities, multi_label=trial.task.multi_label)
     ids = {example.id for example in trial.task.test[: len(probabilities)]}
     explained = [
-        (_method(cell), _only(ids, explanations_path(store.cell(cell.key), 0)))
+        (_method(cell), _only(ids, StoredCell(store.cell(cell.key)).part(0)))
         for cell in _done(known_cells(trial, store), store)
         if cell.explainer_seed == trial.config.explainer_seeds[0]
     ]

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.harness.reporting.absences import group_of
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.plan import Trial
-from assay.harness.trials.trial import read_card, read_trial
+from assay.harness.trials.trial import read_predictions, read_trial, stored_trial
 from assay.metrics.subject import gold, predicted
 from assay.results.records import TextFacts
 
 
-def text_facts(trial: Trial, store: Store, explanations: Path | None) -> TextFacts | None:
-    """From the trial's predictions, and from the folder of explanations of any of its complete cells.
+def text_facts(trial: Trial, store: Store, cell: StoredCell | None) -> TextFacts | None:
+    """From the trial's predictions, and from the explanations of any of its complete cells.
 
     None before the model was asked. Without explanations the numbers of tokens are unknown.
     """
-    card = read_card(trial, store)
-    if card is None or read_trial(trial, store) is None:
+    stored = stored_trial(trial, store)
+    if stored is None or read_trial(trial, store) is None:
         return None
-    path = store.trial(trial.key(card["weights"])) / "predictions.parquet"
-    probabilities = np.stack(read_table(path)["probabilities"].to_pylist())
+    probabilities = read_predictions(stored)[1]
     task = trial.task
     decided = predicted(probabilities, multi_label=task.multi_label)
     sure = (
@@ -32,7 +30,7 @@ def text_facts(trial: Trial, store: Store, explanations: Path | None) -> TextFac
         if task.multi_label
         else probabilities.max(axis=1)
     )
-    tokens = {} if explanations is None else token_counts(explanations)
+    tokens = {} if cell is None else token_counts(cell)
     return TextFacts(
         group=group_of(trial),
         seed=str(trial.seed),
@@ -44,14 +42,14 @@ def text_facts(trial: Trial, store: Store, explanations: Path | None) -> TextFac
     )
 
 
-def token_counts(explanations: Path) -> dict[str, int]:
+def token_counts(cell: StoredCell) -> dict[str, int]:
     """The number of tokens of every explained text, special ones left out."""
-    found: dict[str, int] = {}
-    for file in sorted(explanations.glob("part-*.parquet")):
+    count_by_id: dict[str, int] = {}
+    for file in cell.parts():
         table = read_table(file, columns=["example_id", "word_ids"])
         column = table["word_ids"].combine_chunks()
         ends = np.cumsum(np.append(0, column.values.to_numpy() >= 0))
         offsets: NDArray[np.integer] = column.offsets.to_numpy()
         counts = ends[offsets[1:]] - ends[offsets[:-1]]
-        found.update(zip(table["example_id"].to_pylist(), counts.tolist(), strict=True))
-    return found
+        count_by_id.update(zip(table["example_id"].to_pylist(), counts.tolist(), strict=True))
+    return count_by_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.harness.reporting.layouts import Layout, layout_of
+from assay.harness.storage.layout import part_files
 from assay.harness.storage.store import read_table
 from assay.results.records import CellScores, Group, Method, Timing
 from assay.results.spread import Spread
 
 # Files that a call reads: enough that starting it costs nothing, few enough that all processes have some.
 AT_ONCE = 500
-
-PART = re.compile(r"part-.*\.parquet")
 
 Found = TypeVar("Found")
 Values = NDArray[np.float64]
@@ -97,8 +95,7 @@ def _quartiles(paths: Sequence[str]) -> list[tuple[int, float, float, float]]:
     """Of each folder how many texts it has, and the median and the quartiles of their seconds."""
     found = []
     for path in paths:
-        files = sorted(file for file in Path(path).iterdir() if PART.fullmatch(file.name))
-        parts = [read_table(file)["seconds"].to_numpy() for file in files]
+        parts = [read_table(file)["seconds"].to_numpy() for file in part_files(Path(path))]
         low, median, high = np.quantile(np.concatenate(parts), [0.25, 0.5, 0.75]).tolist()
         found.append((sum(map(len, parts)), median, low, high))
     return found

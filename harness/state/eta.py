@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.harness.state.status import CellState, PlannedCell, State, Survey
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 
 # So many finished cells of one kind are looked at, and so many shards of each.
@@ -70,11 +71,11 @@ def _times(found: Survey, wanted: set[Kind], store: Store) -> dict[Kind, float]:
 
 def _seconds(cell: PlannedCell, store: Store) -> float | None:
     """Wall seconds of a finished cell, explaining and scoring; None if its files do not tell."""
-    folder = store.cell(cell.key)
-    files = sorted((folder / "seconds").glob("part-*.parquet"))[:SAMPLE]
+    stored = StoredCell(store.cell(cell.key))
+    files = stored.seconds_parts()[:SAMPLE]
     try:
         shards = [float(pq.read_table(file)["seconds"].to_numpy().sum()) for file in files]
-        written = [folder / "cell.json", *(folder / "scores" / name for name in cell.scores)]
+        written = [stored.record, *map(stored.score_file, cell.scores)]
         stamps = [file.stat().st_mtime for file in written]
     except (OSError, KeyError, pa.ArrowInvalid):
         return None
@@ -97,5 +98,4 @@ def _without_pauses(spans: list[float]) -> float:
 
 def _progress(cell: PlannedCell, store: Store) -> float:
     """The share of a cell's work that is on disk, scoring taken to be worth one more shard."""
-    explained = len(list((store.cell(cell.key) / "explanations").glob("part-*.parquet")))
-    return explained / (cell.parts + 1)
+    return len(StoredCell(store.cell(cell.key)).parts()) / (cell.parts + 1)

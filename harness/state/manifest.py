@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
+from assay.harness.storage.layout import Layout, StoredCell, StoredExperiment, StoredModel
 from assay.harness.storage.store import Store, StoreFull, read_json, write_json
 
 # The folder with conf/ and the floors.
 ROOT = Path(__file__).parents[2]
 # The code that decides what is planned and how it is called.
-CODE = ("tasks", "models", "explainers", "metrics", "harness")
+CODE = ("tasks", "models", "explainers", "metrics", "results", "harness")
 # Where an experiment is kept that says nothing else (assay.harness.config.schema).
 STORE = "assay-store"
 # A folder with more files than this is not watched; the experiment is composed every time.
@@ -61,7 +62,7 @@ def recall(overrides: Sequence[str]) -> Manifest | None:
     digest, root = _digest(overrides), _root(overrides)
     if digest is None or root is None:
         return None
-    for file in sorted((root / "experiments").glob(f"*/manifest-{digest}.json")):
+    for file in Layout(root).manifests(digest):
         store, record = Store(root), read_json(file)
         if record is not None:
             planned, basis = _planned(record["planned"]), Basis(**record["basis"])
@@ -75,19 +76,18 @@ def keep(overrides: Sequence[str], manifest: Manifest, basis: Basis) -> None:
     digest, root, store = _digest(overrides), _root(overrides), manifest.store
     if digest is None or root != store.root:
         return
-    folder = store.experiment(manifest.name)
+    stored = StoredExperiment(store.experiment(manifest.name))
+    path = stored.manifest(digest)
     with suppress(StoreFull):
-        write_json(
-            folder / f"manifest-{digest}.json", {"basis": asdict(basis), "planned": _record(manifest.planned)}
-        )
-        for other in folder.glob("manifest-*.json"):
-            if other.name != f"manifest-{digest}.json":
+        write_json(path, {"basis": asdict(basis), "planned": _record(manifest.planned)})
+        for other in stored.manifests():
+            if other != path:
                 other.unlink(missing_ok=True)
 
 
 def cards(keys: Iterable[str], store: Store) -> dict[str, Any]:
     """The cards of models as they are now."""
-    return {key: read_json(store.model(key) / "card.json") for key in dict.fromkeys(keys)}
+    return {key: read_json(StoredModel(store.model(key)).card) for key in dict.fromkeys(keys)}
 
 
 def stamps(names: Iterable[str]) -> Stamps | None:
@@ -105,7 +105,7 @@ def stamps(names: Iterable[str]) -> Stamps | None:
 def explained(trials: Sequence[PlannedTrial], store: Store) -> str:
     """A name for the set of the trials' cells that are explained now."""
     keys = (cell.key for trial in trials for cell in trial.cells)
-    done = sorted(key for key in keys if (store.cell(key) / "cell.json").exists())
+    done = sorted(key for key in keys if StoredCell(store.cell(key)).done)
     return hashlib.sha256(" ".join(done).encode()).hexdigest()
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from assay.harness.state.status import OnDisk, Planned
 from assay.harness.storage.claims import Claim, alive, read
-from assay.harness.storage.entries import ledger_of, names_in, owner
+from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.layout import StoredCell, StoredPair
 from assay.harness.storage.ledger import Failure
 from assay.harness.storage.store import Store
 
@@ -28,7 +29,7 @@ def at_work(store: Store, planned: Planned) -> AtWork:
     models = {trial.model_key for trial in planned.trials if trial.model_key}
     owners = {*_cells(planned), *models, *(pair.key for pair in planned.pairs)}
     found = {}
-    for file in sorted((store.root / "claims").glob("[!.]*.json")):
+    for file in store.claims():
         if owner(file.stem, owners) is not None:
             claim = read(file)
             if alive(file, claim):
@@ -43,9 +44,10 @@ def _cells(planned: Planned) -> list[str]:
 def read_disk(store: Store, planned: Planned, claimed: Collection[str] = ()) -> OnDisk:
     """What of `planned` the store holds; nothing else in it is looked at. claimed: names of living claims."""
     keys = _cells(planned)
-    explained = frozenset(key for key in keys if (store.cell(key) / "cell.json").exists())
-    scores = {key: names_in(store.cell(key) / "scores") for key in keys}
-    scores |= {pair.key: names_in(store.pair(pair.key) / "scores") for pair in planned.pairs}
+    stored = {key: StoredCell(store.cell(key)) for key in keys}
+    explained = frozenset(key for key, cell in stored.items() if cell.done)
+    owned = stored | {pair.key: StoredPair(store.pair(pair.key)) for pair in planned.pairs}
+    scores = {key: frozenset(path.name for path in one.score_files()) for key, one in owned.items()}
     owners = {*keys, *(trial.ledger for trial in planned.trials), *(pair.key for pair in planned.pairs)}
     failures: dict[str, list[Failure]] = {}
     for name, entry in ledger_of(store, owners).items():

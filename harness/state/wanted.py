@@ -7,7 +7,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from assay.harness.config.choice import EVERY_ABILITY
 from assay.harness.config.compose import GROUPS
 from assay.harness.config.keys import plain
 from assay.harness.state.manifest import Basis, Manifest, cards, explained, keep, stamps
@@ -16,8 +15,8 @@ from assay.harness.storage.store import Store
 from assay.harness.trials.cells import scores_path
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import pair_cells, pairs
-from assay.harness.trials.plan import Trial, cells, failure_key, title
-from assay.harness.trials.trial import cell_metrics, read_card, scored_on
+from assay.harness.trials.plan import Trial, failure_key, title
+from assay.harness.trials.trial import assumed_cells, scored_on, trial_cells
 from assay.metrics.subject import PairMetric
 
 
@@ -69,11 +68,8 @@ def _planned_trials(experiment: Experiment, trials: Sequence[Trial]) -> Iterator
 
 
 def _planned_cells(trial: Trial, store: Store) -> tuple[tuple[PlannedCell, ...], int]:
-    """Before its model is known, the trial is planned as if the model could do everything."""
-    card = read_card(trial, store) or {"weights": "unknown", "abilities": EVERY_ABILITY}
-    has = frozenset(card["abilities"])
-    every = cells(trial, card["weights"], has)
-    metrics = cell_metrics(trial, has)
+    """Before its model is known, the trial is planned as if the model had every capability."""
+    of_trial = trial_cells(trial, store) or assumed_cells(trial)
     parts = -(-len(trial.task.test) // int(trial.config.shard))
     planned = tuple(
         PlannedCell(
@@ -81,13 +77,12 @@ def _planned_cells(trial: Trial, store: Store) -> tuple[tuple[PlannedCell, ...],
             cell.method.explainer_name,
             cell.method.baseline_name,
             cell.explainer_seed,
-            tuple(scores_path(store, cell, chosen).name for chosen in scored_on(cell, metrics)),
+            tuple(scores_path(store, cell, chosen).name for chosen in scored_on(cell, of_trial.metrics)),
             parts,
         )
-        for cell in every
-        if cell.refusal is None
+        for cell in of_trial.possible
     )
-    return planned, len(every) - len(planned)
+    return planned, len(of_trial.cells) - len(planned)
 
 
 def _planned_pairs(trials: Sequence[Trial], store: Store) -> Iterator[PlannedPair]:

@@ -1,7 +1,7 @@
 """Claims: jobs that share a store tell each other what they are doing, so that nothing is done twice.
 
-A claim is a file that only one job can create. It saves work and guards nothing: files appear whole and equal
-work leaves equal bytes, so two jobs that did the same by some mischance would lose time and nothing else.
+A claim is a file that only one job can create. Claims are an optimisation, not a lock: writes are atomic and
+deterministic, so two jobs that do the same work waste time but cannot corrupt anything.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from assay.harness.storage.layout import scratch
 from assay.harness.storage.store import Store, whole_or_full
 
 Item = TypeVar("Item")
@@ -53,11 +54,11 @@ def held(store: Store, name: str, title: str) -> Iterator[bool]:
     path = store.claim(name)
     claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
     if not _create(path, claim):
-        found = read(path)
-        if alive(path, found):
+        other = read(path)
+        if alive(path, other):
             yield False
             return
-        _remove(path, found)
+        _remove(path, other)
         if not _create(path, claim):
             yield False
             return
@@ -124,7 +125,7 @@ def alive(path: Path, claim: Claim | None) -> bool:
 
 def _create(path: Path, claim: Claim) -> bool:
     """Whether the claim is on disk now; False where there is one already."""
-    part = path.with_name(f".{path.name}.{claim.token}.part")
+    part = scratch(path)
     with whole_or_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -150,15 +151,15 @@ def _link(part: Path, path: Path) -> None:
 
 def _remove(path: Path, dead: Claim | None) -> None:
     """Take a dead claim away, unless another job was faster and has put its own there."""
-    aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    removed = scratch(path)
     try:
-        path.rename(aside)
+        path.rename(removed)
     except FileNotFoundError:
         return
-    if read(aside) != dead:
+    if read(removed) != dead:
         with contextlib.suppress(FileExistsError):
-            _link(aside, path)
-    aside.unlink()
+            _link(removed, path)
+    removed.unlink()
 
 
 def _beat(path: Path, done: threading.Event) -> None:

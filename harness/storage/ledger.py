@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from assay.harness.storage.store import Damaged, Store, StoreFull, read_json, write_json
+from assay.harness.storage.store import Damaged, Store, StoreFull, parse_json, set_aside, write_json
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -52,5 +52,12 @@ def settle(store: Store, name: str) -> None:
 
 def failure(store: Store, name: str) -> Failure | None:
     """The ledger's entry of that name, if there is one."""
-    record = read_json(store.failure(name))
-    return None if record is None else Failure(**record)
+    path = store.failure(name)
+    try:
+        # An entry may be written by hand: it decides what is tried again, not a number.
+        return Failure(**parse_json(path, unsealed=True))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        set_aside(path)
+        return None

@@ -1,12 +1,16 @@
-"""A seal: the SHA-256 of a Parquet file in its own footer, so that a torn or altered file gives itself away.
+"""Seals: the SHA-256 of a stored file inside the file, so that a torn, altered or exchanged one is seen.
 
-The hash is taken over the whole file with zeros where the hash will stand. Any Parquet reader reads the file.
+The hash covers the file's role, which is its place in the store, and its content. In a Parquet file it is in
+the footer, computed over the whole file with zeros in its place; any Parquet reader reads the file. In a JSON
+record it is the field `checksum`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,37 +20,58 @@ DIGITS = 64
 BLANK = b"0" * DIGITS
 # What Parquet's footer puts between a name and its value: the type of the field and its length.
 BETWEEN = bytes([0x18, DIGITS])
+CHECKSUM = "checksum"
 
 
-def sealed(table: pa.Table) -> bytes:
-    """The table as a Parquet file that knows its own hash."""
+def sealed(table: pa.Table, role: str = "") -> bytes:
+    """The table as a Parquet file with its own hash. role: the file's place in the store."""
     file = io.BytesIO()
     with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({NAME: BLANK})
     content = file.getbuffer()
-    place = _place(bytes(content))
-    assert place is not None
-    content[place : place + DIGITS] = _digest(content, place)
+    start = _hash_start(bytes(content))
+    assert start is not None
+    content[start : start + DIGITS] = _digest(content, start, role)
     return bytes(content)
 
 
-def intact(content: bytes) -> bool:
-    """Whether this is a sealed file, byte for byte as it was written."""
-    place = _place(content)
-    return place is not None and content[place : place + DIGITS] == _digest(memoryview(content), place)
+def intact(content: bytes, role: str = "") -> bool:
+    """Whether this is a sealed file, byte for byte as it was written for this role."""
+    start = _hash_start(content)
+    return start is not None and content[start : start + DIGITS] == _digest(memoryview(content), start, role)
 
 
-def _place(content: bytes) -> int | None:
-    """Where the hash stands; None where there is none."""
+def with_checksum(record: dict[str, Any], role: str) -> dict[str, Any]:
+    """A JSON record with the hash of its content and its role."""
+    return {**record, CHECKSUM: _record_digest(record, role)}
+
+
+def is_sealed(record: dict[str, Any], role: str) -> bool:
+    """Whether the checksum of a record is that of its content and its role."""
+    return record.get(CHECKSUM) == _record_digest(without_checksum(record), role)
+
+
+def without_checksum(record: dict[str, Any]) -> dict[str, Any]:
+    """The content of a record."""
+    return {name: value for name, value in record.items() if name != CHECKSUM}
+
+
+def _record_digest(record: dict[str, Any], role: str) -> str:
+    return hashlib.sha256(f"{role}\n{json.dumps(record, sort_keys=True)}".encode()).hexdigest()
+
+
+def _hash_start(content: bytes) -> int | None:
+    """The position of the hash; None where there is none."""
     # The footer is at the end, so what a text of the data says of seals is never met first.
-    found = content.rfind(NAME + BETWEEN)
-    place = found + len(NAME) + len(BETWEEN)
-    return None if found < 0 or place + DIGITS > len(content) else place
+    name = content.rfind(NAME + BETWEEN)
+    start = name + len(NAME) + len(BETWEEN)
+    return None if name < 0 or start + DIGITS > len(content) else start
 
 
-def _digest(content: memoryview, place: int) -> bytes:
-    digest = hashlib.sha256(content[:place])
+def _digest(content: memoryview, start: int, role: str) -> bytes:
+    digest = hashlib.sha256(role.encode())
+    digest.update(content[:start])
     digest.update(BLANK)
-    digest.update(content[place + DIGITS :])
+    digest.update(content[start + DIGITS :])
     return digest.hexdigest().encode()

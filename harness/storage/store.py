@@ -1,12 +1,6 @@
 """The store: a folder in which a file is whole, absent, or seen to be damaged and set aside.
 
-models/KEY/         a trained model and its training report
-trials/KEY/         what the model says of the explained texts; trial.json last
-cells/KEY/          explanations/part-*.parquet, seconds/part-*.parquet, scores/*.parquet; cell.json last
-pairs/KEY/          activation distances of two models, and the scores of pairs of cells
-claims/NAME.json    what a job is doing just now (assay.harness.storage.claims)
-ledger/KEY.json     what failed, with its traceback
-experiments/NAME/   tables, figures and the page that people read
+The names of its files and folders are in `assay.harness.storage.layout`.
 """
 
 from __future__ import annotations
@@ -21,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.harness.config.store_version import STORE_VERSION
+from assay.harness.storage.layout import Layout, aside, cell_record_of, role, scratch
 from assay.harness.storage.seal import intact as is_intact
-from assay.harness.storage.seal import sealed
+from assay.harness.storage.seal import is_sealed, sealed, with_checksum, without_checksum
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A run does not start work on a disk with less than this left: whatever it did, it could not write it down.
+# A run does not start work on a disk with less than this left: it could not write its results.
 LEAST_FREE_BYTES = 1 << 20
 
 
@@ -47,11 +42,15 @@ class Damaged(InputError):
     """A file is not what was written. It has been set aside, and is computed anew by the next run."""
 
 
-class Store:
-    """Paths and atomic writes below `root`. Raises InputError when the folder cannot be written."""
+class Store(Layout):
+    """A folder with the mark of a store, which a new or an empty one gets.
+
+    Raises InputError when the folder cannot be written, is of another version, or has no mark although it
+    holds folders that a store would use.
+    """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        super().__init__(root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -61,34 +60,45 @@ class Store:
                 f"the store {str(root)!r} cannot be written ({error.strerror}); choose a folder that can, "
                 "with store=<folder>"
             ) from error
+        # The folders first: another job may be creating this very store, and it writes the mark first.
+        occupied = self.occupied()
+        if not check_mark(self) and occupied:
+            raise InputError(
+                f"{str(root)!r} holds {', '.join(occupied)} but no {self.mark.name}, so an older version of "
+                "Assay, or something else, wrote it; choose another folder with store=<folder>, and export "
+                "what an older version computed with that version"
+            )
+        if not self.mark.exists():
+            write_json(self.mark, {"version": STORE_VERSION})
 
-    def model(self, name: str) -> Path:
-        return self.root / "models" / name
 
-    def trial(self, name: str) -> Path:
-        return self.root / "trials" / name
+def check_mark(layout: Layout) -> bool:
+    """Whether the folder is a store of this version; False where it has no mark.
 
-    def cell(self, name: str) -> Path:
-        return self.root / "cells" / name
-
-    def pair(self, name: str) -> Path:
-        return self.root / "pairs" / name
-
-    def claim(self, name: str) -> Path:
-        return self.root / "claims" / f"{name}.json"
-
-    def failure(self, name: str) -> Path:
-        return self.root / "ledger" / f"{name}.json"
-
-    def experiment(self, name: str) -> Path:
-        """Raises InputError when the name is not a plain folder name."""
-        if not name or name != Path(name).name or name.startswith("."):
-            raise InputError(f"the experiment's name is {name!r}; expected a plain name without slashes")
-        return self.root / "experiments" / name
+    Raises InputError on a mark of another version, or one that cannot be read.
+    """
+    try:
+        mark = json.loads(layout.mark.read_text(encoding="utf-8"))
+        version = mark["version"]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, TypeError, KeyError):
+        version = "unknown"
+    if version != STORE_VERSION:
+        raise InputError(
+            f"the store {str(layout.root)!r} is of version {version}, but this Assay reads version "
+            f"{STORE_VERSION}; choose another folder with store=<folder>, and export what the store holds "
+            "with the Assay that wrote it"
+        )
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file that appears whole. Raises StoreFull."""
+    """Write a JSON file that appears whole; a record of the store gets a checksum. Raises StoreFull."""
+    place = role(path)
+    if place and isinstance(content, dict):
+        # As it will be read: names of fields become texts, tuples lists.
+        content = with_checksum(json.loads(json.dumps(content)), place)
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
     _write(path, (text + "\n").encode())
 
@@ -96,7 +106,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None where there is none, or one that is damaged, which is set aside."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path)
     except FileNotFoundError:
         return None
     except ValueError:
@@ -104,18 +114,41 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def parse_json(path: Path, *, unsealed: bool = False) -> Any:
+    """The content of a JSON file without its checksum; changes nothing.
+
+    Args:
+        path: a record of the store, whose checksum must fit, or any other file.
+        unsealed: whether a record may lack its checksum.
+
+    Returns:
+        The content.
+
+    Raises:
+        ValueError: when it is no JSON, or not what was written.
+        FileNotFoundError: when there is no such file.
+    """
+    content, place = json.loads(path.read_text(encoding="utf-8")), role(path)
+    if not place or not isinstance(content, dict):
+        return content
+    record = without_checksum(content)
+    if not is_sealed(content, place) and not (unsealed and record == content):
+        raise ValueError("the checksum does not fit the content")
+    return record
+
+
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write a sealed Parquet file that appears whole. Raises StoreFull."""
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
-    _write(path, sealed(arrow))
+    _write(path, sealed(arrow, role(path)))
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A sealed Parquet file. Raises Damaged when it is not what was written, FileNotFoundError."""
     content = path.read_bytes()
-    if not is_intact(content):
-        aside = set_aside(path)
-        raise Damaged(f"{path} is damaged and was renamed to {aside.name}; run the same command once more")
+    if not is_intact(content, role(path)):
+        damaged = set_aside(path)
+        raise Damaged(f"{path} is damaged and was renamed to {damaged.name}; run the same command once more")
     return pq.ParquetFile(pa.BufferReader(content)).read(
         columns=None if columns is None else list(columns), use_threads=False
     )
@@ -123,14 +156,14 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def intact(path: Path) -> bool:
     """Whether a sealed Parquet file is there, byte for byte as it was written."""
-    return path.is_file() and is_intact(path.read_bytes())
+    return path.is_file() and is_intact(path.read_bytes(), role(path))
 
 
 def present(path: Path) -> bool:
     """Whether a sealed Parquet file is there; one that is damaged is set aside."""
     if not path.is_file():
         return False
-    if not is_intact(path.read_bytes()):
+    if not intact(path):
         set_aside(path)
         return False
     return True
@@ -141,16 +174,16 @@ def set_aside(path: Path) -> Path:
 
     A cell that lost a file is not done any more.
     """
-    (path.parent.parent / "cell.json").unlink(missing_ok=True)
-    aside = path.with_name(f"{path.name}.damaged")
-    if aside.is_dir():
-        shutil.rmtree(aside)
+    cell_record_of(path).unlink(missing_ok=True)
+    damaged = aside(path)
+    if damaged.is_dir():
+        shutil.rmtree(damaged)
     try:
-        path.replace(aside)
-        log.warning("%s is damaged; renamed to %s", path, aside.name)
+        path.replace(damaged)
+        log.warning("%s is damaged; renamed to %s", path, damaged.name)
     except FileNotFoundError:  # another job was faster
         pass
-    return aside
+    return damaged
 
 
 def check_space(store: Store) -> None:
@@ -180,8 +213,7 @@ def _full(path: Path) -> StoreFull:
 def _write(path: Path, content: bytes) -> None:
     with whole_or_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: jobs on several machines may write the same file at once.
-        part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+        part = scratch(path)
         try:
             with part.open("xb") as file:
                 file.write(content)

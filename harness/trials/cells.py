@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.protocol import Request
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
@@ -99,36 +101,32 @@ class StoredShards:
 
 
 def explanations_path(folder: Path, number: int) -> Path:
-    """Where a shard's explanations lie."""
-    return folder / "explanations" / f"part-{number:05d}.parquet"
-
-
-def seconds_path(folder: Path, number: int) -> Path:
-    """Where a shard's wall times lie."""
-    return folder / "seconds" / f"part-{number:05d}.parquet"
+    """The file of a shard's explanations."""
+    return StoredCell(folder).part(number)
 
 
 def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:
-    """Leave one shard's explanations on disk; returns the reliability and the rows of each."""
-    folder, part = store.cell(cell.key), loaded.parts()[number]
-    examples, wanted = loaded.trial.task.test[part], loaded.targets()[part]
+    """Explain one shard and write it to disk. Returns (reliability, forward rows) per explanation."""
+    stored, part = StoredCell(store.cell(cell.key)), loaded.parts()[number]
+    examples, targets = loaded.trial.task.test[part], loaded.targets()[part]
     baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
     encodings = loaded.model.encode([example.texts for example in examples])
     draws = loaded.trial.request_seed(cell.explainer_seed)
     requests = [
         Request(example, encoding, np.flatnonzero(row), draws)
-        for example, encoding, row in zip(examples, encodings, wanted, strict=True)
+        for example, encoding, row in zip(examples, encodings, targets, strict=True)
     ]
     before = loaded.engine.counters.copy()
-    found = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
+    explanations = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
     spent = loaded.engine.counters.since(before)
-    write_table(seconds_path(folder, number), _seconds(found, spent))
-    write_table(explanations_path(folder, number), to_table(one for records in found for one in records))
-    return [(one.reliability, one.cost.forward_rows) for records in found for one in records]
+    every = list(chain.from_iterable(explanations))
+    write_table(stored.seconds(number), _seconds(explanations, spent))
+    write_table(stored.part(number), to_table(every))
+    return [(one.reliability, one.cost.forward_rows) for one in every]
 
 
 def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
-    """Leave one metric's long table of the cell on disk."""
+    """Score a cell on one metric and write the long table to disk."""
     assert isinstance(chosen.metric, CellMetric)
     subject = Subject(
         shards=StoredShards(store.cell(cell.key), loaded),
@@ -157,8 +155,8 @@ def _explain_again(
 
 
 def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
-    """Where a metric's long table of a cell lies."""
-    return store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"
+    """The file of a metric's long table of a cell."""
+    return StoredCell(store.cell(cell.key)).scores(chosen.key)
 
 
 def _seconds(found: Sequence[Sequence[Explanation]], spent: Counters) -> pd.DataFrame:

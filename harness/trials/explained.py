@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
-from assay.harness.trials.plan import Trial, cells
-from assay.harness.trials.trial import read_card
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.trial import assumed_cells, trial_cells
 
 
 class ExplainedTexts:
@@ -20,33 +19,20 @@ class ExplainedTexts:
 
     def __init__(self, trials: Sequence[Trial], store: Store) -> None:
         self.trials, self.store = trials, store
-        self.total = sum(len(trial.task.test) * _assumed(trial) for trial in trials)
-        self._open: dict[int, set[Path]] = {}
+        self.total = sum(len(trial.task.test) * len(assumed_cells(trial).possible) for trial in trials)
+        self._open: dict[int, set[StoredCell]] = {}
 
     def __call__(self) -> int:
-        return self.total - sum(self._left(place, trial) for place, trial in enumerate(self.trials))
+        return self.total - sum(self._left(index, trial) for index, trial in enumerate(self.trials))
 
-    def _left(self, place: int, trial: Trial) -> int:
+    def _left(self, index: int, trial: Trial) -> int:
         texts = len(trial.task.test)
-        if place not in self._open:
-            card = read_card(trial, self.store)
-            if card is None:
-                return texts * _assumed(trial)
-            planned = cells(trial, card["weights"], frozenset(card["abilities"]))
-            self._open[place] = {self.store.cell(cell.key) for cell in planned if cell.refusal is None}
-        self._open[place] = {cell for cell in self._open[place] if not (cell / "cell.json").exists()}
+        if index not in self._open:
+            planned = trial_cells(trial, self.store)
+            if planned is None:
+                return texts * len(assumed_cells(trial).possible)
+            self._open[index] = {StoredCell(self.store.cell(cell.key)) for cell in planned.possible}
+        self._open[index] = {cell for cell in self._open[index] if not cell.done}
+        # The last shard may be smaller, which only a cell that is all but finished shows.
         shard = int(trial.config.shard)
-        return sum(max(texts - shard * _parts(cell), 0) for cell in self._open[place])
-
-
-def _assumed(trial: Trial) -> int:
-    """Its cells, before anybody knows what its model can do."""
-    return sum(cell.refusal is None for cell in cells(trial, "unknown", EVERY_ABILITY))
-
-
-def _parts(cell: Path) -> int:
-    """Whole shards; the last one may be smaller, which only a cell that is all but finished shows."""
-    try:
-        return sum(not file.name.startswith(".") for file in (cell / "explanations").iterdir())
-    except FileNotFoundError:
-        return 0
+        return sum(max(texts - shard * len(cell.parts()), 0) for cell in self._open[index])

@@ -21,9 +21,10 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.provenance import library_versions
 from assay.harness.storage.claims import finish_all, held
 from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.ledger import ledgered, log, settle
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
-from assay.harness.trials.cells import Loaded, explain_part, explanations_path, score, scores_path
+from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.plan import Cell, cells, failure_key, load_trial, title
 from assay.harness.trials.progress import Progress, progress
 from assay.harness.trials.trial import cell_metrics, complete, load_model, scored_on
@@ -135,16 +136,16 @@ class _Job:
 
     def _score(self, cell: Cell) -> bool:
         """Whether the cell's scores wait for no other job; without all explanations there are none."""
-        folder = self.store.cell(cell.key)
-        if not (folder / "cell.json").exists():
-            if any(not explanations_path(folder, at).exists() for at in range(len(self.loaded.parts()))):
+        stored = StoredCell(self.store.cell(cell.key))
+        if not stored.done:
+            if any(not stored.part(number).exists() for number in range(len(self.loaded.parts()))):
                 return True
-            write_json(folder / "cell.json", _description(cell, self.loaded))
+            write_json(stored.record, _description(cell, self.loaded))
             if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
         waits = False
         for chosen in scored_on(cell, self.metrics):
-            path = scores_path(self.store, cell, chosen)
+            path = stored.scores(chosen.key)
             if path.exists():
                 continue
             name, about = f"{cell.key}-{chosen.key}", f"{self._title(cell)} / {chosen.metric.name}"
@@ -162,7 +163,7 @@ class _Job:
     def _has(self, cell: Cell, number: int) -> bool:
         if (cell.key, number) in self.seen:
             return True
-        if not present(explanations_path(self.store.cell(cell.key), number)):
+        if not present(StoredCell(self.store.cell(cell.key)).part(number)):
             return False
         self._count(cell, number)
         return True

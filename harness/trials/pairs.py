@@ -13,11 +13,12 @@ from tqdm import tqdm
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.claims import finish_all, held
+from assay.harness.storage.layout import StoredPair
 from assay.harness.storage.ledger import ledgered
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
-from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal
-from assay.harness.trials.trial import load_model, read_card
+from assay.harness.trials.plan import Cell, Trial, metric_refusal
+from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 
 # Explainer, baseline and explainer seed.
@@ -101,7 +102,7 @@ def _architectures(trials: Sequence[Trial], store: Store) -> list[dict[str, Tria
     for trial in trials:
         card = read_card(trial, store)
         if card is not None:
-            found.setdefault(_architecture(trial), {})[trial.key(card["weights"])] = trial
+            found.setdefault(architecture_key(trial), {})[trial.key(card["weights"])] = trial
     return list(found.values())
 
 
@@ -125,32 +126,29 @@ def _pool(members: Sequence[Pair], chosen: ChosenMetric) -> Pair:
 
 def pair_cells(pair: Pair, store: Store) -> Iterator[PairCell]:
     """The pair's metrics on every explainer whose cells of all its models are complete."""
-    done: dict[int, dict[Named, Cell]] = {}
-    has: dict[int, frozenset[str]] = {}
     trials = {id(trial): trial for member in pair.members for trial in (member.first, member.second)}
-    for which, trial in trials.items():
-        done[which], has[which] = _done(trial, store)
+    planned = {index: trial_cells(trial, store) for index, trial in trials.items()}
+    done = {index: _done(of_trial, store) for index, of_trial in planned.items()}
     for chosen in pair.metrics:
-        if any(metric_refusal(chosen, trial, has[which]) for which, trial in trials.items()):
+        if any(
+            of_trial is None or metric_refusal(chosen, trials[index], of_trial.abilities)
+            for index, of_trial in planned.items()
+        ):
             continue
         for name in done[id(pair.first)]:
             if all(name in of_trial for of_trial in done.values()):
                 both = tuple((done[id(m.first)][name], done[id(m.second)][name]) for m in pair.members)
                 cell = key("pair cell", *(cell.key for two in both for cell in two))
-                path = store.pair(pair.key) / "scores" / f"{chosen.key}-{cell}.parquet"
+                path = StoredPair(store.pair(pair.key)).scores(chosen.key, cell)
                 yield PairCell(both, chosen, path)
 
 
-def _done(trial: Trial, store: Store) -> tuple[dict[Named, Cell], frozenset[str]]:
-    """A trial's complete cells by explainer, baseline and explainer seed, and its model's abilities."""
-    card = read_card(trial, store) or {"weights": "", "abilities": []}
-    has = frozenset(card["abilities"])
-    done = {
+def _done(planned: TrialCells | None, store: Store) -> dict[Named, Cell]:
+    """A trial's complete cells by explainer, baseline and explainer seed."""
+    return {
         (cell.method.explainer_name, cell.method.baseline_name, cell.explainer_seed): cell
-        for cell in cells(trial, card["weights"], has)
-        if cell.refusal is None and (store.cell(cell.key) / "cell.json").exists()
+        for cell in (planned.done(store) if planned else ())
     }
-    return done, has
 
 
 def run_pairs(trials: Sequence[Trial], store: Store) -> None:
@@ -199,7 +197,7 @@ def _layer_distances(
     pair: Pair, first: Loaded, second: Loaded, store: Store
 ) -> tuple[list[str], LayerDistances]:
     """The explained texts' ids and how far the two models are apart on them, from disk or asked now."""
-    path = store.pair(pair.key) / "layer_distances.parquet"
+    path = StoredPair(store.pair(pair.key)).distances
     if not present(path):
         test = pair.first.task.test
         found = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
@@ -218,7 +216,7 @@ def _layer_distances(
     return table["example_id"].tolist(), LayerDistances(tuple(names), absolute, signed)
 
 
-def _architecture(trial: Trial) -> str:
-    """What two trials must share: the texts, and the model but for being trained."""
+def architecture_key(trial: Trial) -> str:
+    """What two trials must share to be compared: the texts, and the model but for being trained."""
     model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
     return canonical([trial.explained, trial.task.name, model])

@@ -10,60 +10,32 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
 from assay.explainers.reliability import reliability
 from assay.harness.storage.store import read_table
 from assay.metrics.subject import Checks
 
-SCHEMA = pa.schema(
-    [
-        ("example_id", pa.string()),
-        ("target", pa.int32()),
-        ("tokens", pa.list_(pa.string())),
-        ("segments", pa.list_(pa.int32())),
-        ("starts", pa.list_(pa.int32())),
-        ("ends", pa.list_(pa.int32())),
-        ("word_ids", pa.list_(pa.int32())),
-        ("scores", pa.list_(pa.float32())),
-        ("standard_error", pa.list_(pa.float32())),
-        ("output_space", pa.string()),
-        ("value_input", pa.float64()),
-        ("value_baseline", pa.float64()),
-        ("forward_rows", pa.int64()),
-        ("backward_rows", pa.int64()),
-        ("tokens_read", pa.int64()),
-    ],
-    metadata={"schema_version": "2"},
-)
+SCHEMA = schema().with_metadata({"schema_version": "2"})
 
 
 def to_table(explanations: Iterable[Explanation]) -> pa.Table:
     """One row per explanation, without its seconds: they differ from run to run and have their own file."""
-    rows = [
-        {
-            "example_id": found.example_id,
-            "target": found.target,
-            "tokens": list(found.tokens),
-            "segments": found.segments,
-            "starts": found.offsets[:, 0],
-            "ends": found.offsets[:, 1],
-            "word_ids": found.word_ids,
-            "scores": found.scores,
-            "standard_error": found.standard_error,
-            "output_space": found.output_space,
-            "value_input": found.value_input,
-            "value_baseline": found.value_baseline,
-            "forward_rows": found.cost.forward_rows,
-            "backward_rows": found.cost.backward_rows,
-            "tokens_read": found.cost.tokens,
-        }
-        for found in explanations
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return to_arrow(explanations, SCHEMA)
 
 
 def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[np.float32], list[Cost]]:
-    """Scores (N, K, T) of one part in the order of `ids`, NaN for classes not explained, and the costs."""
-    names = ["example_id", "target", "scores", "forward_rows", "backward_rows", "tokens_read"]
+    """Scores (N, K, T) and costs (N) of one part.
+
+    Args:
+        path: the part file.
+        ids: the examples of the part, in the order of the result.
+        classes: K, the number of classes.
+
+    Returns:
+        float32 scores (N, K, T), NaN for classes that are not explained, 0 behind the end of a text; and the
+        cost of each example, all its targets together.
+    """
+    names = ["example_id", "target", "scores", *COSTS]
     table = read_table(path, columns=names)
     row_of = {name: row for row, name in enumerate(ids)}
     rows = np.array([row_of[name] for name in table["example_id"].to_pylist()], dtype=np.intp)
@@ -76,10 +48,9 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
     for row, target, start, length in zip(rows, targets, starts, lengths, strict=False):
         scores[row, target, :length] = values[start : start + length]
         scores[row, target, length:] = 0.0
-    numbers = [table[name].to_numpy() for name in names[3:]]
     costs = [Cost() for _ in ids]
-    for row, forward, backward, tokens in zip(rows, *numbers, strict=True):
-        costs[row] = Cost(int(forward), int(backward), int(tokens))
+    for row, spent in zip(rows, table.select(list(COSTS)).to_pylist(), strict=True):
+        costs[row] = read_cost(spent)
     return scores, costs
 
 

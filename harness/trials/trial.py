@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -11,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.config.build import build
-from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
 from assay.harness.storage.claims import once
+from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
 from assay.harness.storage.store import (
     Store,
     present,
@@ -36,30 +38,71 @@ from assay.tasks.errors import InputError
 log = logging.getLogger(__name__)
 
 
-def complete(trial: Trial, store: Store) -> bool:
-    """Whether everything of the trial is on disk already, told without loading its model."""
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialCells:
+    """The cells of a trial whose model is known.
+
+    Attributes:
+        weights: the hash of the model's weights.
+        abilities: the capabilities of the model.
+        cells: every method and explainer seed, refused ones included, in the order of the configuration.
+        metrics: the chosen metrics that single cells of the trial can be scored on.
+    """
+
+    weights: str
+    abilities: frozenset[str]
+    cells: tuple[Cell, ...]
+    metrics: tuple[ChosenMetric, ...]
+
+    @property
+    def possible(self) -> list[Cell]:
+        """The cells that make sense."""
+        return [cell for cell in self.cells if cell.refusal is None]
+
+    def done(self, store: Store) -> list[Cell]:
+        """The cells whose explanations are on disk."""
+        return [cell for cell in self.possible if StoredCell(store.cell(cell.key)).done]
+
+
+def trial_cells(trial: Trial, store: Store) -> TrialCells | None:
+    """The cells of a trial by its model's card; None before the model was first loaded."""
     card = read_card(trial, store)
-    if card is None or read_trial(trial, store) is None:
+    return None if card is None else cells_of_model(trial, card["weights"], frozenset(card["abilities"]))
+
+
+def assumed_cells(trial: Trial) -> TrialCells:
+    """The cells of a trial if its model had every capability, with keys that name nothing."""
+    return cells_of_model(trial, "unknown", EVERY_ABILITY)
+
+
+def cells_of_model(trial: Trial, weights: str, abilities: frozenset[str]) -> TrialCells:
+    """The cells of a trial with a model of these weights and capabilities."""
+    every, metrics = cells(trial, weights, abilities), cell_metrics(trial, abilities)
+    return TrialCells(weights, abilities, tuple(every), tuple(metrics))
+
+
+def complete(trial: Trial, store: Store) -> bool:
+    """Whether everything of the trial is on disk, without loading its model."""
+    planned = trial_cells(trial, store)
+    if planned is None or read_trial(trial, store) is None:
         return False
-    has = frozenset(card["abilities"])
-    metrics = cell_metrics(trial, has)
-    return all(
-        (store.cell(cell.key) / "cell.json").exists()
-        and all(scores_path(store, cell, chosen).exists() for chosen in scored_on(cell, metrics))
-        for cell in cells(trial, card["weights"], has)
-        if cell.refusal is None
+    possible = planned.possible
+    return len(planned.done(store)) == len(possible) and all(
+        scores_path(store, cell, chosen).exists()
+        for cell in possible
+        for chosen in scored_on(cell, planned.metrics)
     )
 
 
 def read_card(trial: Trial, store: Store) -> dict[str, Any] | None:
     """Weights hash and abilities of the trial's model; None before it was first loaded."""
-    return read_json(store.model(trial.model_key) / "card.json")
+    return read_json(StoredModel(store.model(trial.model_key)).card)
 
 
 def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
     """The stored record of a trial: sizes, quality, weights; None before its model was asked."""
-    card = read_card(trial, store)
-    return None if card is None else read_json(store.trial(trial.key(card["weights"])) / "trial.json")
+    stored = stored_trial(trial, store)
+    return None if stored is None else read_json(stored.record)
 
 
 def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
@@ -84,7 +127,7 @@ def load_model(trial: Trial, store: Store) -> Loaded:
     has = abilities(model)
     card = {"weights": weights, "abilities": sorted(has)}
     if read_card(trial, store) != card:
-        write_json(store.model(trial.model_key) / "card.json", card)
+        write_json(StoredModel(store.model(trial.model_key)).card, card)
     return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store))
 
 
@@ -114,15 +157,16 @@ def _ready_model(trial: Trial) -> tuple[Model, str] | None:
 
 def _trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
     folder, device = store.model(trial.model_key), trial.config.engine.device
+    report_path = StoredModel(folder).training
 
     def trained() -> bool:
-        return (folder / "training.json").exists()
+        return read_json(report_path) is not None
 
     def train() -> None:
         model, report = fit(build(trial.config.model), trial.task, trial.seed, device)
         with whole_or_full(folder):
             save(model, folder)
-        write_json(folder / "training.json", {**report.record(), "seconds": report.seconds})
+        write_json(report_path, {**report.record(), "seconds": report.seconds})
 
     def ready() -> Trainable:
         once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
@@ -141,23 +185,36 @@ def _trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
 def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> NDArray[np.float64]:
     """Predictions on the explained texts, from disk or asked now."""
     name = trial.key(weights)
-    folder = store.trial(name)
-    path = folder / "predictions.parquet"
+    stored = StoredTrial(store.trial(name))
+    path = stored.predictions
 
     def predict() -> None:
         task = trial.task
         split = encode_split(engine.model, task.test)
-        found = engine.probabilities(split.encodings)
+        probabilities = engine.probabilities(split.encodings)
         ids = [example.id for example in task.test]
-        write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(found)}))
-        measured = quality(split.targets > 0, predicted(found, multi_label=task.multi_label), task.labels)
-        write_json(folder / "trial.json", _record(trial, weights, measured))
+        write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(probabilities)}))
+        decided = predicted(probabilities, multi_label=task.multi_label)
+        measured = quality(split.targets > 0, decided, task.labels)
+        write_json(stored.record, _record(trial, weights, measured))
 
     def predicted_already() -> bool:
-        return present(path) and (folder / "trial.json").exists()
+        return present(path) and read_json(stored.record) is not None
 
     once(store, f"trial-{name}", f"predictions of {trial.title}", predicted_already, predict)
-    return np.stack(read_table(path)["probabilities"].to_pylist())
+    return read_predictions(stored)[1]
+
+
+def read_predictions(stored: StoredTrial) -> tuple[list[str], NDArray[np.float64]]:
+    """Ids (N) of the explained texts and their probabilities (N, K). Raises Damaged, FileNotFoundError."""
+    table = read_table(stored.predictions)
+    return table["example_id"].to_pylist(), np.stack(table["probabilities"].to_pylist())
+
+
+def stored_trial(trial: Trial, store: Store) -> StoredTrial | None:
+    """The trial's folder; None before its model was first loaded."""
+    card = read_card(trial, store)
+    return None if card is None else StoredTrial(store.trial(trial.key(card["weights"])))
 
 
 def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from assay.harness.state.on_disk import read_disk
 from assay.harness.state.status import Planned, State, survey
 from assay.harness.storage import claims
 from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.layout import (
+    CELLS,
+    FOLDERS,
+    KINDS,
+    TRIALS,
+    StoredCell,
+    StoredTrial,
+    is_set_aside,
+    is_under_construction,
+    scratch,
+)
 from assay.harness.storage.store import Store
 from assay.harness.upkeep.recorded import Records, parsed, records
 from assay.harness.upkeep.used import Used
@@ -23,11 +32,8 @@ from assay.tasks.errors import InputError
 
 # What a killed job was writing is garbage after so long; a job that still writes it has died or hangs.
 LEFT_OVER_SECONDS = 24 * 3600.0
-# Files and folders under construction: .NAME.UNIQUE.part, and .KEY.UNIQUE of models.
-UNDER_CONSTRUCTION = re.compile(r"\..+\.part|\.[0-9a-f]{20}\..+")
 # So many names are shown of those that go for one reason.
 LISTED = 10
-KINDS = ("models", "trials", "cells", "pairs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +59,18 @@ def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
 
     Raises InputError while jobs are at work in the store: theirs may be what nobody here uses.
     """
-    busy = [path for path in _claims(store) if claims.alive(path, claims.read(path))]
+    busy = [path for path in store.claims() if claims.alive(path, claims.read(path))]
     if busy:
         raise InputError(
             f"jobs are at work in {str(store.root)!r} ({len(busy)} claims); wait until they are done, or "
             "leave out --unused-by"
         )
     for kind in KINDS:
-        for folder in _folders(store, kind):
+        for folder in store.folders(kind):
             if not any(folder.name in one.folders[kind] or one.may_use(kind, folder) for one in by):
                 yield Garbage(folder, "not used by the experiments given", _size(folder))
     ledger = {key for one in by for key in one.ledger}
-    for path in _files(store.root / "ledger"):
+    for path in store.failures():
         if owner(path.stem, ledger) is None:
             yield Garbage(path, "not used by the experiments given", _size(path))
 
@@ -77,7 +83,7 @@ def remove(store: Store, found: Sequence[Garbage]) -> int:
         if one.path.is_symlink() or not one.path.parent.resolve().is_relative_to(root):
             continue
         # A folder is whole or absent, so it loses its name before its content.
-        gone = one.path.with_name(f".{one.path.name}.{uuid4().hex}.part")
+        gone = scratch(one.path)
         with suppress(FileNotFoundError):  # another job was faster
             one.path.rename(gone)
             if gone.is_dir():
@@ -94,21 +100,22 @@ def _by_name(store: Store) -> Iterator[tuple[Path, str]]:
         # By the clock that stamps the files, which may be another machine's.
         old = os.fstat(file.fileno()).st_mtime - LEFT_OVER_SECONDS
     for path in _everything(store):
-        if path.suffix == ".damaged":
+        if is_set_aside(path):
             yield path, "damaged, and set aside"
-        elif UNDER_CONSTRUCTION.fullmatch(path.name):
+        elif is_under_construction(path):
             with suppress(FileNotFoundError):  # its job has just finished it
                 if path.lstat().st_mtime < old:
                     yield path, "left over from a job that was killed"
 
 
 def _everything(store: Store) -> Iterator[Path]:
-    """All files and folders below those of the store that are no links, and reached through none."""
+    """All files and folders in those of the store, no links, and nothing reached through one."""
     for above, folders, files in os.walk(store.root):
-        place = Path(above)
-        folders[:] = [name for name in folders if not (place / name).is_symlink()]
-        if place != store.root:
-            yield from (path for name in [*folders, *files] if not (path := place / name).is_symlink())
+        folder = Path(above)
+        own = FOLDERS if folder == store.root else folders
+        folders[:] = [name for name in folders if name in own and not (folder / name).is_symlink()]
+        if folder != store.root:
+            yield from (path for name in [*folders, *files] if not (path := folder / name).is_symlink())
 
 
 def _size(path: Path) -> int:
@@ -119,7 +126,7 @@ def _size(path: Path) -> int:
 
 
 def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
-    for path in _claims(store):
+    for path in store.claims():
         if not claims.alive(path, claims.read(path)):
             yield path, "claim of a job that is dead"
 
@@ -127,9 +134,7 @@ def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
 def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
     """Trials and cells whose names nothing leads to any more, and the failures of such cells."""
     known = records(store)
-    dead = [
-        path for kind in ("trials", "cells") for path in _folders(store, kind) if not _reached(path, known)
-    ]
+    dead = [path for kind in (TRIALS, CELLS) for path in store.folders(kind) if not _reached(path, known)]
     yield from ((path, "its record leads to another name: of another version, or altered") for path in dead)
     for name in ledger_of(store, {path.name for path in dead}):
         yield store.failure(name), "failure of a cell of another version"
@@ -137,10 +142,10 @@ def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
 
 def _reached(folder: Path, known: Records) -> bool:
     """Whether a run may look for this; what cannot be told is taken to be of use."""
-    if folder.parent.name == "cells":
-        record = parsed(folder / "cell.json")
+    if folder.parent.name == CELLS:
+        record = parsed(StoredCell(folder).record)
         return record is None or known.fits_cell(record, folder.name) is not False
-    record = parsed(folder / "trial.json")
+    record = parsed(StoredTrial(folder).record)
     return record is None or known.fits_trial(record, folder.name) is not False
 
 
@@ -151,27 +156,6 @@ def _overcome(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str
     done = {cell.cell.key for cell in found.cells if cell.state is State.done}
     for name in ledger_of(store, done):
         yield store.failure(name), "failure of a cell that is done by now"
-
-
-def _folders(store: Store, kind: str) -> list[Path]:
-    above = store.root / kind
-    if above.is_symlink() or not above.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(above.glob("[!.]*"))
-        if path.is_dir() and not path.is_symlink() and path.suffix != ".damaged"
-    ]
-
-
-def _claims(store: Store) -> list[Path]:
-    return _files(store.root / "claims")
-
-
-def _files(folder: Path) -> list[Path]:
-    if folder.is_symlink():
-        return []
-    return [path for path in sorted(folder.glob("[!.]*.json")) if not path.is_symlink()]
 
 
 def clean_text(store: Store, found: Sequence[Garbage], *, removed: bool) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from assay.harness.storage.layout import StoredCell, StoredModel, StoredPair, StoredTrial
 from assay.harness.storage.store import intact
-from assay.harness.trials.cells import explanations_path, seconds_path
 from assay.harness.trials.records import SCHEMA
 from assay.harness.upkeep.recorded import Records, Texts, parsed
 from assay.metrics.rows import COLUMNS
@@ -21,7 +21,7 @@ from assay.models.saving import load, weights_hash
 from assay.tasks.errors import InputError
 
 UNSEALED = "is not what was written: it does not fit its own seal"
-NO_JSON = "is no JSON record"
+NO_JSON = "is no JSON record, or its checksum does not fit its content"
 UNTRACED = "cannot be traced: its model, or the package of its explainer, is not here"
 FOREIGN = "does not lead to its folder's name: another version of Assay made it, or it was altered"
 
@@ -42,7 +42,7 @@ class Fault:
 
 def model_faults(folder: Path, _: Records) -> Iterator[Fault]:
     """A model loads and has the weights that its card tells; one that was not trained here has no more."""
-    card, report = folder / "card.json", folder / "training.json"
+    card, report = StoredModel(folder).card, StoredModel(folder).training
     told = parsed(card)
     if card.exists() and (told is None or "weights" not in told):
         yield Fault(card, NO_JSON, (card,))
@@ -57,12 +57,12 @@ def model_faults(folder: Path, _: Records) -> Iterator[Fault]:
         yield Fault(folder, f"cannot be loaded: {error}", (folder,))
         return
     if told is not None and told.get("weights", weights) != weights:
-        yield Fault(folder, "has other weights than its card.json tells", (folder,))
+        yield Fault(folder, f"has other weights than its {card.name} records", (folder,))
 
 
 def trial_faults(folder: Path, known: Records) -> Iterator[Fault]:
     """A trial's record leads to its name, and there is one finite prediction per text."""
-    path, told = folder / "predictions.parquet", folder / "trial.json"
+    path, told = StoredTrial(folder).predictions, StoredTrial(folder).record
     if not told.exists():
         if path.exists() and not intact(path):
             yield Fault(path, UNSEALED, (path,))
@@ -99,7 +99,8 @@ def _predictions(table: pa.Table, record: dict[str, Any]) -> Iterator[str]:
 
 def cell_faults(folder: Path, known: Records) -> Iterator[Fault]:
     """A finished cell's record leads to its name, and its shards hold every text once; scores are whole."""
-    told = folder / "cell.json"
+    stored = StoredCell(folder)
+    told = stored.record
     record = parsed(told)
     if told.exists():
         wrong = NO_JSON if record is None else _lacking(record, CELL)
@@ -112,26 +113,26 @@ def cell_faults(folder: Path, known: Records) -> Iterator[Fault]:
         else:
             if fits is None:
                 yield Fault(told, UNTRACED, ())
-            yield from _shards(folder, record, known.texts(record))
+            yield from _shards(stored, record, known.texts(record))
     else:
         # The job that does it, or did, has not come to its end: what is there must be whole all the same.
-        for path in sorted((folder / "explanations").glob("part-*.parquet")):
+        for path in stored.parts():
             yield from _table(path, (path,), lambda table: _explanations(table, None, None))
     yield from score_faults(folder, known)
 
 
-def _shards(folder: Path, record: dict[str, Any], texts: Texts | None) -> Iterator[Fault]:
-    told = folder / "cell.json"
+def _shards(stored: StoredCell, record: dict[str, Any], texts: Texts | None) -> Iterator[Fault]:
+    told = stored.record
     size = int(record["config"]["shard"])
     every = record["config"]["targets"] == "all"
-    there = sorted((folder / "explanations").glob("part-*.parquet"))
+    there = stored.parts()
     numbers = range(len(there) if texts is None else -(-len(texts.ids) // size))
     for number in numbers:
-        path, seconds = explanations_path(folder, number), seconds_path(folder, number)
+        path, seconds = stored.part(number), stored.seconds(number)
         ids = None if texts is None else texts.ids[number * size :][:size]
         classes = texts.classes if texts is not None and every else None
         if not path.exists():
-            yield Fault(path, "is missing, though cell.json says that the cell is done", (told,))
+            yield Fault(path, f"is missing, though {told.name} says that the cell is done", (told,))
             continue
         yield from _table(path, (path, told), lambda t, i=ids, c=classes: _explanations(t, i, c))
         if not seconds.exists():
@@ -139,7 +140,7 @@ def _shards(folder: Path, record: dict[str, Any], texts: Texts | None) -> Iterat
         else:
             yield from _table(seconds, (seconds, path, told), lambda t, i=ids: _seconds(t, i))
     for path in there:
-        if path not in {explanations_path(folder, number) for number in numbers}:
+        if path not in {stored.part(number) for number in numbers}:
             yield Fault(path, "holds texts that are not explained here", (path,))
 
 
@@ -173,7 +174,7 @@ def _seconds(table: pa.Table, ids: Sequence[str] | None) -> Iterator[str]:
 
 def pair_faults(folder: Path, known: Records) -> Iterator[Fault]:
     """The distances and the scores of a pair of models are whole."""
-    path = folder / "layer_distances.parquet"
+    path = StoredPair(folder).distances
     if path.exists():
         yield from _table(path, (path,), _distances)
     yield from score_faults(folder, known)
@@ -186,7 +187,7 @@ def _distances(table: pa.Table) -> Iterator[str]:
 
 def score_faults(folder: Path, _: Records) -> Iterator[Fault]:
     """The long tables of a folder's scores are whole and hold no row twice."""
-    for path in sorted((folder / "scores").glob("*.parquet")):
+    for path in StoredCell(folder).score_files():
         yield from _table(path, (path,), _scores)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from assay.harness.config.choice import EVERY_ABILITY, choose
 from assay.harness.config.keys import canonical, key
-from assay.harness.storage.store import Store, intact
+from assay.harness.storage.layout import MODELS, StoredModel, StoredTrial
+from assay.harness.storage.store import Store, intact, parse_json
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -28,13 +28,16 @@ class Texts:
     classes: int
 
 
-def parsed(path: Path) -> dict[str, Any] | None:
-    """A JSON record as it is; None where it is none. Unlike the store's own reader it changes nothing."""
+def parsed(path: Path, *, unsealed: bool = False) -> dict[str, Any] | None:
+    """A JSON record; None where there is none, or not what was written. Nothing is set aside.
+
+    unsealed: whether the record may lack its checksum, as an entry of the ledger that was written by hand.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path, unsealed=unsealed)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,13 @@ class Records:
         weights, explained = record["weights"], record["explained"]
         for name in [key("trial", model, weights, explained) for model in self.models.get(weights, [])]:
             if name not in self._texts:
-                self._texts[name] = self._read_texts(self.store.trial(name))
+                self._texts[name] = self._read_texts(StoredTrial(self.store.trial(name)))
             if self._texts[name] is not None:
                 return self._texts[name]
         return None
 
-    def _read_texts(self, folder: Path) -> Texts | None:
-        record, path = parsed(folder / "trial.json"), folder / "predictions.parquet"
+    def _read_texts(self, trial: StoredTrial) -> Texts | None:
+        record, path = parsed(trial.record), trial.predictions
         if record is None or "labels" not in record or not intact(path):
             return None
         return Texts(
@@ -117,10 +120,10 @@ class Records:
 def records(store: Store) -> Records:
     """The records of a store, to be read."""
     models: dict[str, list[str]] = {}
-    for path in sorted((store.root / "models").glob("*/card.json")):
-        card = parsed(path)
+    for folder in store.folders(MODELS):
+        card = parsed(StoredModel(folder).card)
         if card is not None and "weights" in card:
-            models.setdefault(str(card["weights"]), []).append(path.parent.name)
+            models.setdefault(str(card["weights"]), []).append(folder.name)
     return Records(store, models)
 
 

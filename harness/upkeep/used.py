@@ -8,12 +8,12 @@ from pathlib import Path
 
 from assay.harness.config.compose import configuration, sweep
 from assay.harness.config.keys import canonical
-from assay.harness.reporting.absences import known_cells
-from assay.harness.storage.store import Store
+from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, StoredCell
+from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.pairs import pairs
 from assay.harness.trials.plan import Trial, failure_key
-from assay.harness.trials.trial import read_card
+from assay.harness.trials.trial import trial_cells
 from assay.harness.upkeep.recorded import parsed
 from assay.tasks.errors import InputError
 
@@ -30,9 +30,9 @@ class Used:
 
     def may_use(self, kind: str, folder: Path) -> bool:
         """Whether this may yet turn out to belong to a trial whose model is not known."""
-        if not self.unseen or kind == "models":
+        if not self.unseen or kind == MODELS:
             return False
-        record = parsed(folder / "cell.json") if kind == "cells" else None
+        record = parsed(StoredCell(folder).record) if kind == CELLS else None
         if record is None or "config" not in record:
             return True
         return _about(record["config"]["model"], record["seed"], record["explained"]) in self.unseen
@@ -41,18 +41,17 @@ class Used:
 def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
     """What the experiment's trials have in the store or will have; `trials` could be read."""
     store = experiment.store
-    cards = {id(trial): read_card(trial, store) for trial in trials}
-    seen = [(trial, card["weights"]) for trial in trials if (card := cards[id(trial)])]
-    cells = frozenset(cell.key for trial in trials for cell in known_cells(trial, store))
+    planned = [(trial, trial_cells(trial, store)) for trial in trials]
+    cells = frozenset(cell.key for _, of_trial in planned if of_trial for cell in of_trial.cells)
     folders = {
-        "models": frozenset(trial.model_key for trial in trials),
-        "trials": frozenset(trial.key(weights) for trial, weights in seen),
-        "cells": cells,
+        MODELS: frozenset(trial.model_key for trial in trials),
+        TRIALS: frozenset(trial.key(of_trial.weights) for trial, of_trial in planned if of_trial),
+        CELLS: cells,
         # A pool keeps the distances of its pairs under their names.
-        "pairs": frozenset(one.key for pair in pairs(trials, store) for one in (pair, *pair.members)),
+        PAIRS: frozenset(one.key for pair in pairs(trials, store) for one in (pair, *pair.members)),
     }
-    ledger = frozenset([*cells, *folders["pairs"], *map(failure_key, experiment.configs)])
-    unseen = [trial for trial in trials if cards[id(trial)] is None]
+    ledger = frozenset([*cells, *folders[PAIRS], *map(failure_key, experiment.configs)])
+    unseen = [trial for trial, of_trial in planned if of_trial is None]
     about = frozenset(_about(trial.config.model, trial.seed, trial.explained) for trial in unseen)
     return Used(folders, ledger, about)
 
@@ -75,6 +74,12 @@ def existing_store(overrides: Sequence[str]) -> Store:
     if not folder.is_dir():
         raise InputError(
             f"there is no store {str(folder)!r}; expected a folder that a run has made, store=FOLDER"
+        )
+    layout = Layout(folder)
+    if not check_mark(layout):
+        raise InputError(
+            f"{str(folder)!r} is no store of this version (it has no {layout.mark.name}), so nothing in it "
+            "is checked or removed; expected a folder that a run has made, store=FOLDER"
         )
     return Store(folder)
 

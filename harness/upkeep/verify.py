@@ -1,13 +1,13 @@
-"""Whether everything in a store is whole, and says truly where it comes from."""
+"""Check the integrity and the provenance of a store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from tqdm import tqdm
 
 from assay.harness.storage.entries import owner
+from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS
 from assay.harness.storage.store import Store, set_aside
 from assay.harness.upkeep.faults import (
     NO_JSON,
@@ -20,7 +20,7 @@ from assay.harness.upkeep.faults import (
 from assay.harness.upkeep.recorded import parsed, records
 from assay.harness.upkeep.used import Used
 
-CHECKS = {"models": model_faults, "trials": trial_faults, "cells": cell_faults, "pairs": pair_faults}
+CHECKS = {MODELS: model_faults, TRIALS: trial_faults, CELLS: cell_faults, PAIRS: pair_faults}
 # What a failure tells; see harness/storage/ledger.py.
 FAILURE = {"title", "sentence", "traceback"}
 
@@ -31,28 +31,19 @@ def verify(store: Store, only: Used | None = None) -> Iterator[Fault]:
     folders = [
         folder
         for above in CHECKS
-        for folder in _folders(store, above)
+        for folder in store.folders(above)
         if only is None or folder.name in only.folders[above]
     ]
     for folder in tqdm(folders, desc="checking", unit="folder", disable=None):
         yield from CHECKS[folder.parent.name](folder, known)
-    for path in sorted((store.root / "ledger").glob("[!.]*.json")):
-        entry = parsed(path)
+    for path in store.failures():
+        entry = parsed(path, unsealed=True)
         if (only is None or owner(path.stem, only.ledger)) and (entry is None or set(entry) != FAILURE):
             yield Fault(path, NO_JSON, (path,))
     if only is None:
-        for path in sorted([*store.root.glob("experiments/*/**/*.json"), *store.root.glob("tasks/*.json")]):
+        for path in store.other_records():
             if parsed(path) is None:
                 yield Fault(path, NO_JSON, (path,))
-
-
-def _folders(store: Store, above: str) -> list[Path]:
-    """Finished and unfinished ones; not what was set aside, nor scratch folders."""
-    return [
-        folder
-        for folder in sorted((store.root / above).glob("[!.]*"))
-        if folder.is_dir() and folder.suffix != ".damaged"
-    ]
 
 
 def repair(faults: Sequence[Fault]) -> None:

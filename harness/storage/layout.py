@@ -1,0 +1,314 @@
+"""The layout of a store: the name of every file and folder in it. No other module joins or globs these names.
+
+store.json          the mark of a store: its version
+models/KEY/         a trained model, its training report, and its card: weights and capabilities
+trials/KEY/         predictions on the explained texts; the record, trial.json, is written last
+cells/KEY/          explanations and seconds in numbered parts, scores; the record, cell.json, is written last
+pairs/KEY/          layer distances of two models, and the scores of pairs of cells
+claims/NAME.json    the work of a living job (assay.harness.storage.claims)
+ledger/NAME.json    a failure, with its traceback
+experiments/NAME/   tables, figures and the page that people read; the snapshot of what is planned
+tasks/KEY.json      the names of a large trial, for plans that do not load its texts
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from assay.tasks.errors import InputError
+
+MODELS, TRIALS, CELLS, PAIRS = KINDS = ("models", "trials", "cells", "pairs")
+EXPERIMENTS = "experiments"
+FOLDERS = frozenset({*KINDS, "claims", "ledger", EXPERIMENTS, "tasks", "calibrations"})
+_PART = re.compile(r"part-\d+\.parquet")
+_DAMAGED = ".damaged"
+# Files and folders under construction: .NAME.UNIQUE.part, and .KEY.UNIQUE of models.
+_UNDER_CONSTRUCTION = re.compile(r"\..+\.part|\.[0-9a-f]{20}\..+")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """The folder of one trained model.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def card(self) -> Path:
+        """Weights hash and capabilities; also there for models that were not trained here."""
+        return self.folder / "card.json"
+
+    @property
+    def training(self) -> Path:
+        """The training report, written last."""
+        return self.folder / "training.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrial:
+    """The folder of one trial.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """Sizes, labels and quality of the model, written last."""
+        return self.folder / "trial.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The probabilities of the explained texts."""
+        return self.folder / "predictions.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """The folder of one cell.
+
+    Attributes:
+        folder: where it lies.
+
+    Example:
+        >>> StoredCell(Path("cells/ab")).part(2).as_posix()
+        'cells/ab/explanations/part-00002.parquet'
+    """
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """The provenance of the cell, written once all parts are there."""
+        return self.folder / "cell.json"
+
+    @property
+    def done(self) -> bool:
+        """Whether all explanations are there; scores may be missing."""
+        return self.record.exists()
+
+    @property
+    def seconds_folder(self) -> Path:
+        """The folder of the wall times."""
+        return self.folder / "seconds"
+
+    def part(self, number: int) -> Path:
+        """The explanations of one shard."""
+        return self.folder / "explanations" / f"part-{number:05d}.parquet"
+
+    def seconds(self, number: int) -> Path:
+        """The wall times of one shard."""
+        return self.seconds_folder / f"part-{number:05d}.parquet"
+
+    def seconds_of(self, part: Path) -> Path:
+        """The wall times of the shard whose explanations are in `part`."""
+        return self.seconds_folder / part.name
+
+    def scores(self, metric_key: str) -> Path:
+        """The long table of one metric."""
+        return self.score_file(f"{metric_key}.parquet")
+
+    def score_file(self, name: str) -> Path:
+        """A long table by the name of its file."""
+        return self.folder / "scores" / name
+
+    def parts(self) -> list[Path]:
+        """The explanations of all shards that are on disk, in order."""
+        return part_files(self.folder / "explanations")
+
+    def seconds_parts(self) -> list[Path]:
+        """The wall times of all shards that are on disk, in order."""
+        return part_files(self.seconds_folder)
+
+    def score_files(self) -> list[Path]:
+        """The long tables of all metrics that are on disk."""
+        return _score_files(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPair:
+    """The folder of a pair of models, or of a pool of pairs.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def distances(self) -> Path:
+        """How far the layers of the two models are apart on each text."""
+        return self.folder / "layer_distances.parquet"
+
+    def scores(self, metric_key: str, cells_key: str) -> Path:
+        """The long table of one metric on one pair of cells."""
+        return self.folder / "scores" / f"{metric_key}-{cells_key}.parquet"
+
+    def score_files(self) -> list[Path]:
+        """The long tables that are on disk."""
+        return _score_files(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExperiment:
+    """The folder of one experiment.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def report_record(self) -> Path:
+        """The key of everything that the page was made from."""
+        return self.folder / "report.json"
+
+    @property
+    def page(self) -> Path:
+        """The page that people read."""
+        return self.folder / "report.html"
+
+    @property
+    def comparison(self) -> Path:
+        """The main table, for a terminal."""
+        return self.folder / "comparison.txt"
+
+    def manifest(self, digest: str) -> Path:
+        """The snapshot of what a command plans, by the digest of command, code and configuration."""
+        return self.folder / f"manifest-{digest}.json"
+
+    def manifests(self) -> list[Path]:
+        """All snapshots."""
+        return sorted(self.folder.glob("manifest-*.json"))
+
+
+class Layout:
+    """The folders below the root of a store."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @property
+    def mark(self) -> Path:
+        """The file that makes a folder a store."""
+        return self.root / "store.json"
+
+    def model(self, name: str) -> Path:
+        return self.root / MODELS / name
+
+    def trial(self, name: str) -> Path:
+        return self.root / TRIALS / name
+
+    def cell(self, name: str) -> Path:
+        return self.root / CELLS / name
+
+    def pair(self, name: str) -> Path:
+        return self.root / PAIRS / name
+
+    def claim(self, name: str) -> Path:
+        return self.root / "claims" / f"{name}.json"
+
+    def failure(self, name: str) -> Path:
+        return self.root / "ledger" / f"{name}.json"
+
+    def experiment(self, name: str) -> Path:
+        """Raises InputError when the name is not a plain folder name."""
+        if not name or name != Path(name).name or name.startswith("."):
+            raise InputError(f"the experiment's name is {name!r}; expected a plain name without slashes")
+        return self.root / EXPERIMENTS / name
+
+    def folders(self, kind: str) -> list[Path]:
+        """The folders of one of KINDS: not what was set aside or is under construction, and no links."""
+        above = self.root / kind
+        names = [] if above.is_symlink() or not above.is_dir() else sorted(above.glob("[!.]*"))
+        return [p for p in names if p.is_dir() and not p.is_symlink() and not is_set_aside(p)]
+
+    def claims(self) -> list[Path]:
+        """The files of all claims."""
+        return _records(self.root / "claims")
+
+    def failures(self) -> list[Path]:
+        """The files of all failures."""
+        return _records(self.root / "ledger")
+
+    def other_records(self) -> list[Path]:
+        """The JSON records of experiments and of large trials."""
+        return sorted([*self.root.glob(f"{EXPERIMENTS}/*/**/*.json"), *self.root.glob("tasks/*.json")])
+
+    def tables(self) -> Iterator[Path]:
+        """Every Parquet file of cells and pairs that is in a folder of its own kind."""
+        return self.root.glob("*/*/*/*.parquet")
+
+    def manifests(self, digest: str) -> list[Path]:
+        """The snapshots of that digest, of whichever experiment."""
+        experiments = sorted((self.root / EXPERIMENTS).glob("*"))
+        return [path for one in experiments if (path := StoredExperiment(one).manifest(digest)).is_file()]
+
+    def occupied(self) -> list[str]:
+        """The names of folders below the root that a store would use."""
+        return sorted(name for name in FOLDERS if (self.root / name).exists())
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The numbered parts in a folder, in order; none where there is no such folder."""
+    return [path for path in sorted(folder.glob("part-*")) if _PART.fullmatch(path.name)]
+
+
+def role(path: Path) -> str:
+    """The place of a file in its store, such as cells/KEY/explanations/part-00000.parquet; "" outside of one.
+
+    It is part of the checksum of the file, so a file that takes another's place is seen to be damaged.
+    """
+    parts = path.parts
+    start = next((at for at in range(len(parts) - 2, -1, -1) if parts[at] in FOLDERS), None)
+    return "" if start is None else "/".join(parts[start:])
+
+
+def cell_record_of(path: Path) -> Path:
+    """The record of the cell that a part or a table of scores belongs to."""
+    return StoredCell(path.parent.parent).record
+
+
+def is_of_pair(scores: Path) -> bool:
+    """Whether a table of scores is of a pair of models, not of one cell."""
+    return scores.parents[2].name == PAIRS
+
+
+def aside(path: Path) -> Path:
+    """The name under which a damaged file or folder is set aside."""
+    return path.with_name(f"{path.name}{_DAMAGED}")
+
+
+def is_set_aside(path: Path) -> bool:
+    """Whether this is a damaged file or folder that was set aside."""
+    return path.suffix == _DAMAGED
+
+
+def scratch(path: Path) -> Path:
+    """A hidden, unique name beside a file: jobs on several machines may write the same file at once."""
+    return path.with_name(f".{path.name}.{uuid4().hex}.part")
+
+
+def is_under_construction(path: Path) -> bool:
+    """Whether this is a file or folder that a job is writing, or was writing when it was killed."""
+    return _UNDER_CONSTRUCTION.fullmatch(path.name) is not None
+
+
+def _score_files(folder: Path) -> list[Path]:
+    return sorted((folder / "scores").glob("[!.]*.parquet"))
+
+
+def _records(folder: Path) -> list[Path]:
+    if folder.is_symlink():
+        return []
+    return [path for path in sorted(folder.glob("[!.]*.json")) if not path.is_symlink()]
