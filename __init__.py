@@ -1,1 +1,69 @@
-"""Assay tells which explainer to trust for a text classifier, how far, and at what price."""
+"""Assay tells which explainer to trust for a text classifier, how far, and at what price.
+
+    import assay
+
+    task = assay.task("reviews", test=200)
+    model = assay.fit("cnn", task)
+    found = assay.explain(model, task.test, ["occlusion", "lime", "gold", "random"], baseline="mask")
+    assay.score(found, ["faithfulness", "human_agreement"]).compare()
+
+The command line calls the same functions. What is heavy is imported with the first call.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.harness.interface.classifiers import Classifier, fit, wrap
+    from assay.harness.interface.explaining import explain
+    from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
+    from assay.harness.interface.finished import Runs, load
+    from assay.harness.interface.scoring import Scores, score
+    from assay.harness.interface.tasks import task, texts
+    from assay.tasks.errors import InputError
+
+_HOMES = {
+    "Classifier": "harness.interface.classifiers",
+    "fit": "harness.interface.classifiers",
+    "wrap": "harness.interface.classifiers",
+    "explain": "harness.interface.explaining",
+    "Explanations": "harness.interface.explanations",
+    "MethodExplanations": "harness.interface.explanations",
+    "TextExplanation": "harness.interface.explanations",
+    "Runs": "harness.interface.finished",
+    "load": "harness.interface.finished",
+    "Scores": "harness.interface.scoring",
+    "score": "harness.interface.scoring",
+    "task": "harness.interface.tasks",
+    "texts": "harness.interface.tasks",
+    "InputError": "tasks.errors",
+}
+
+__all__ = [
+    "Classifier",
+    "Explanations",
+    "InputError",
+    "MethodExplanations",
+    "Runs",
+    "Scores",
+    "TextExplanation",
+    "explain",
+    "fit",
+    "load",
+    "score",
+    "task",
+    "texts",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    return getattr(import_module(f"assay.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -78,7 +78,7 @@ class Transformer:
         network.config.id2label = dict(enumerate(names))
         network.config.label2id = {label: at for at, label in enumerate(names)}
         _own_memory(network)
-        model = self._assemble(network, tokenizer, task.labels, multi_label=task.multi_label)
+        model = self.assemble(network, tokenizer, task.labels, multi_label=task.multi_label)
         check_finite(model.network.state_dict(), f"the weights of {self.path}")
         self._check_padding(model)
         return model
@@ -89,7 +89,7 @@ class Transformer:
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             network = _from_config(config)
-        return self._assemble(network, tokenizer, labels, multi_label=multi_label)
+        return self.assemble(network, tokenizer, labels, multi_label=multi_label)
 
     def _source(self) -> str:
         if self.path is None:
@@ -133,7 +133,7 @@ class Transformer:
         config, _ = PretrainedConfig.get_config_dict(source, revision=self.revision)
         return output_labels(labels, config, self.labels, source)
 
-    def _assemble(
+    def assemble(
         self,
         network: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
@@ -141,6 +141,10 @@ class Transformer:
         *,
         multi_label: bool,
     ) -> TransformerModel:
+        """The model around a network whose id2label names its outputs by the labels.
+
+        Raises InputError on a tokenizer without offsets, or on more tokens than the network reads.
+        """
         if not tokenizer.is_fast:
             raise InputError(
                 f"the checkpoint {self.path} has no fast tokenizer, so its tokens have no offsets"

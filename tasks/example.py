@@ -75,7 +75,8 @@ class Task:
     """Labelled texts split for training, model selection (dev) and explaining (test).
 
     ground_truth: whether the rationales are known to be what causes the labels, because the texts were made
-    that way.
+    that way. partial: the task only holds texts to explain, so other splits may be empty and its texts need
+    no label.
     Raises InputError on a label out of range, a single-label example without exactly one label, an id that
     occurs twice, or an empty split.
     """
@@ -87,16 +88,21 @@ class Task:
     test: tuple[Example, ...]
     multi_label: bool = False
     ground_truth: bool = False
+    partial: bool = False
 
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
             examples: tuple[Example, ...] = getattr(self, split)
-            if not examples:
+            if not examples and (split == "test" or not self.partial):
                 raise InputError(
                     f"task {self.name!r}: the {split} split is empty; every split needs examples"
                 )
             check_labels(
-                examples, self.labels, multi_label=self.multi_label, where=f"task {self.name!r}, {split}"
+                examples,
+                self.labels,
+                multi_label=self.multi_label,
+                where=f"task {self.name!r}, {split}",
+                partial=self.partial,
             )
 
     @property
@@ -106,9 +112,17 @@ class Task:
 
 
 def check_labels(
-    examples: Iterable[Example], labels: Sequence[str], *, multi_label: bool, where: str
+    examples: Iterable[Example],
+    labels: Sequence[str],
+    *,
+    multi_label: bool,
+    where: str,
+    partial: bool = False,
 ) -> None:
-    """Raise InputError on the first example whose labels do not fit the task, or whose id is taken."""
+    """Raise InputError on the first example whose labels do not fit the task, or whose id is taken.
+
+    partial: a text may have no label at all.
+    """
     seen: set[str] = set()
     for example in examples:
         if example.id in seen:
@@ -116,7 +130,7 @@ def check_labels(
                 f"{where}: the id {example.id!r} occurs twice; ids must be unique within a split"
             )
         seen.add(example.id)
-        if not multi_label and len(example.labels) != 1:
+        if not multi_label and len(example.labels) != 1 and (example.labels or not partial):
             raise InputError(
                 f"{where}: example {example.id!r} has {len(example.labels)} labels, but the task is "
                 "single-label; set multi_label=true if several are meant"

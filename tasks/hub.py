@@ -40,8 +40,8 @@ def hub(
     revision: the full commit of the data set; a branch or tag may move, so neither is taken. train, dev,
     test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`. labels:
     None takes the names the data set declares, or else those that occur, in natural order. Names that are not
-    the declared ones rename these, in their order. The other columns are as in assay.tasks.table.Columns. Code that
-    comes with a data set is never run.
+    the declared ones rename these, in their order. The other columns are as in assay.tasks.table.Columns.
+    Code that comes with a data set is never run.
     Raises InputError when the hub cannot be reached, or a split, column or label is wrong.
     """
     if path is None:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("tasks", "models", "explainers", "metrics", "results", "harness")
 # The folders of the top floor, from the lowest; above them is the command itself.
 FOLDERS = ("config", "storage", "trials", "state", "costs", "reporting", "upkeep", "exchange", "questions")
-FOLDERS += ("command_line", "cli")
+FOLDERS += ("interface", "command_line", "cli")
 # What has no place among the folders, because it imports none of them.
 BESIDE = "aligned"
 OUTSIDE = ("scripts", "tests", "conftest", "assay")

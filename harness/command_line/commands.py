@@ -48,6 +48,8 @@ def retry(overrides: Sequence[str]) -> int:
 
 def _whole_run(experiment: Experiment) -> list[Trial]:
     """Compute and report; what turns out to be damaged on disk is set aside and computed anew."""
+    stored = StoredExperiment(experiment.store.experiment(experiment.name))
+    write_json(stored.command, {"overrides": list(experiment.command)})
     for _ in range(MENDINGS):
         try:
             trials = run_experiment(experiment)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from omegaconf import DictConfig
 
@@ -52,6 +53,13 @@ class ChosenMetric:
     removal: Baseline
 
 
+class Built(NamedTuple):
+    """An explainer, baseline or metric with the settings that it was built from, which are part of keys."""
+
+    settings: Any
+    built: Any
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """methods: every explainer with every baseline, in order. metrics: in order; those that take tokens away
@@ -70,20 +78,23 @@ def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice
     # In order: that of methods and metrics is the order of the tables.
     name = json.dumps(chosen)
     if known is None or name not in known:
-        methods = _methods(chosen)
+        parts = {
+            group: {name: Built(entry, build(entry)) for name, entry in entries.items()}
+            for group, entries in chosen.items()
+        }
+        methods = cross(parts["explainer"], parts["baseline"])
         _check_baselines(list(chosen["baseline"]), methods)
-        found = Choice(methods, _metrics(chosen, _removals(chosen)))
+        found = Choice(methods, with_removals(parts["metric"], parts["removal"]))
         known = {} if known is None else known
         known[name] = found
     return known[name]
 
 
-def _removals(chosen: Chosen) -> dict[str, Baseline]:
-    """Every removal operator by its configured name, the experiment's first first."""
-    removals: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["removal"].items()}
+def _check_removals(removals: Iterable[Baseline]) -> None:
+    removals = list(removals)
     if not removals:
         raise InputError("no removal operator is chosen; choose one, as in baseline@removal=[mask]")
-    for removal in removals.values():
+    for removal in removals:
         if not removal.removes:
             raise InputError(f"baseline {removal.name!r} cannot remove single tokens; choose another removal")
         if removal.per_target:
@@ -91,32 +102,37 @@ def _removals(chosen: Chosen) -> dict[str, Baseline]:
                 f"baseline {removal.name!r} means something else for every label, but metrics take tokens "
                 "away from all labels at once; choose another removal, as in baseline@removal=[mean]"
             )
-    return removals
 
 
-def _metrics(chosen: Chosen, removals: dict[str, Baseline]) -> tuple[ChosenMetric, ...]:
+def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -> tuple[ChosenMetric, ...]:
+    """Every metric, those that remove tokens once for each removal operator; the first is unmarked.
+
+    Raises InputError on an operator that cannot remove single tokens from all classes at once.
+    """
+    _check_removals(removal.built for removal in removals.values())
     found = []
-    for entry in chosen["metric"].values():
-        metric: Metric = build(entry)
+    for entry, built in metrics.values():
+        metric: Metric = built
         takes_away = "removal" in metric.needs
-        for place, (operator, removal) in enumerate(removals.items()):
+        for place, (operator, (settings, removal)) in enumerate(removals.items()):
             if place and not takes_away:
                 break
-            by = [{operator: chosen["removal"][operator]}, versions(removal)] if takes_away else []
+            by = [{operator: settings}, versions(removal)] if takes_away else []
             about = key("metric", entry, versions(metric), *by)
             shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
             found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
     return tuple(found)
 
 
-def _methods(chosen: Chosen) -> tuple[Method, ...]:
-    baselines: dict[str, Baseline] = {name: build(entry) for name, entry in chosen["baseline"].items()}
+def cross(explainers: Mapping[str, Built], baselines: Mapping[str, Built]) -> tuple[Method, ...]:
+    """Every explainer with every baseline, or once without one if it uses none."""
     found = []
-    for name, entry in chosen["explainer"].items():
-        explainer: Explainer = build(entry)
+    for name, (entry, built) in explainers.items():
+        explainer: Explainer = built
         uses_one = explainer.traits.baseline != "none" and baselines
-        for baseline_name, baseline in baselines.items() if uses_one else [("", None)]:
-            settings = chosen["baseline"].get(baseline_name)
+        for baseline_name, (settings, baseline) in (
+            baselines.items() if uses_one else [("", Built(None, None))]
+        ):
             identity = entry, versions(explainer), settings, versions(baseline)
             found.append(Method(name, baseline_name, explainer, baseline, identity))
     return tuple(found)

@@ -15,12 +15,12 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.known_quality import EXACT, KnownQuality, Quality, spread
 from assay.explainers.protocol import Request
 from assay.harness.questions.exact_worlds import World
+from assay.harness.trials.cells import to_shard
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 from assay.metrics.subject import CellMetric, Metric, Shard, Subject
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.tasks.example import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,22 +147,3 @@ def known_cells(world: World) -> KnownCells:
         for scores in of_text
     ]
     return KnownCells(world, encodings, probabilities, float(np.median(spreads)))
-
-
-def to_shard(
-    examples: Sequence[Example],
-    encodings: Sequence[Encoding],
-    probabilities: NDArray[np.float64],
-    explained: Sequence[Sequence[Explanation]],
-) -> Shard:
-    """One shard of explanations that were just made."""
-    width = max(len(encoding) for encoding in encodings)
-    scores = np.full((len(examples), probabilities.shape[1], width), np.nan, dtype=np.float32)
-    content = np.zeros((len(examples), width), dtype=bool)
-    for row, (encoding, records) in enumerate(zip(encodings, explained, strict=True)):
-        content[row, : len(encoding)] = encoding.content
-        for record in records:
-            scores[row, record.target] = 0.0
-            scores[row, record.target, : len(encoding)] = record.scores
-    costs = [records[0].cost for records in explained]
-    return Shard(examples, encodings, probabilities, scores, content, costs)

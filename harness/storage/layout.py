@@ -174,6 +174,11 @@ class StoredExperiment:
         return self.folder / "report.json"
 
     @property
+    def command(self) -> Path:
+        """The overrides that the experiment was last run with."""
+        return self.folder / "command.json"
+
+    @property
     def page(self) -> Path:
         """The page that people read."""
         return self.folder / "report.html"
@@ -182,6 +187,11 @@ class StoredExperiment:
     def comparison(self) -> Path:
         """The main table, for a terminal."""
         return self.folder / "comparison.txt"
+
+    @property
+    def comparison_table(self) -> Path:
+        """The main table, with all its columns."""
+        return self.folder / "comparison.csv"
 
     def manifest(self, digest: str) -> Path:
         """The snapshot of what a command plans, by the digest of command, code and configuration."""
@@ -228,7 +238,7 @@ class Layout:
         return self.root / EXPERIMENTS / name
 
     def folders(self, kind: str) -> list[Path]:
-        """The folders of one of KINDS: not what was set aside or is under construction, and no links."""
+        """The folders of one of KINDS, or EXPERIMENTS: no links, nothing set aside or under construction."""
         above = self.root / kind
         names = [] if above.is_symlink() or not above.is_dir() else sorted(above.glob("[!.]*"))
         return [p for p in names if p.is_dir() and not p.is_symlink() and not is_set_aside(p)]
@@ -248,6 +258,10 @@ class Layout:
     def tables(self) -> Iterator[Path]:
         """Every Parquet file of cells and pairs that is in a folder of its own kind."""
         return self.root.glob("*/*/*/*.parquet")
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments that were run."""
+        return [path.name for path in self.folders(EXPERIMENTS) if StoredExperiment(path).command.is_file()]
 
     def manifests(self, digest: str) -> list[Path]:
         """The snapshots of that digest, of whichever experiment."""

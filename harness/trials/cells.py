@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -23,9 +23,11 @@ from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
 from assay.metrics.dataset_consistency import pooled_activations
-from assay.metrics.subject import CellMetric, Shard, Subject, gold, predicted
+from assay.metrics.subject import CellMetric, Checks, Shard, Subject, gold, predicted
+from assay.models.encoding import Encoding
 from assay.models.engine import Counters, Engine
 from assay.models.protocol import Model
+from assay.tasks.example import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,17 +109,8 @@ def explanations_path(folder: Path, number: int) -> Path:
 
 def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:
     """Explain one shard and write it to disk. Returns (reliability, forward rows) per explanation."""
-    stored, part = StoredCell(store.cell(cell.key)), loaded.parts()[number]
-    examples, targets = loaded.trial.task.test[part], loaded.targets()[part]
-    baseline = None if cell.method.baseline is None else loaded.fitted(cell.method.baseline)
-    encodings = loaded.model.encode([example.texts for example in examples])
-    draws = loaded.trial.request_seed(cell.explainer_seed)
-    requests = [
-        Request(example, encoding, np.flatnonzero(row), draws)
-        for example, encoding, row in zip(examples, encodings, targets, strict=True)
-    ]
-    before = loaded.engine.counters.copy()
-    explanations = averaging.explain(cell.method.explainer, loaded.engine, requests, baseline)
+    stored, before = StoredCell(store.cell(cell.key)), loaded.engine.counters.copy()
+    explanations = explain_shard(cell.method, loaded, loaded.parts()[number], cell.explainer_seed)
     spent = loaded.engine.counters.since(before)
     every = list(chain.from_iterable(explanations))
     write_table(stored.seconds(number), _seconds(explanations, spent))
@@ -125,21 +118,86 @@ def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[
     return [(one.reliability, one.cost.forward_rows) for one in every]
 
 
+def explain_shard(
+    method: Method, loaded: Loaded, part: slice, explainer_seed: int
+) -> list[list[Explanation]]:
+    """Explanations of the chosen classes of some of a trial's texts.
+
+    Args:
+        method: the explainer with its baseline.
+        loaded: the trial with its model.
+        part: which of the explained texts, one of `loaded.parts()`; those of a shard share batches.
+        explainer_seed: the configured seed of the explainer.
+
+    Returns:
+        For every text one explanation per class, classes in order.
+    """
+    examples, targets = loaded.trial.task.test[part], loaded.targets()[part]
+    baseline = None if method.baseline is None else loaded.fitted(method.baseline)
+    encodings = loaded.model.encode([example.texts for example in examples])
+    seed = loaded.trial.request_seed(explainer_seed)
+    requests = [
+        Request(example, encoding, np.flatnonzero(row), seed)
+        for example, encoding, row in zip(examples, encodings, targets, strict=True)
+    ]
+    return averaging.explain(method.explainer, loaded.engine, requests, baseline)
+
+
 def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
     """Score a cell on one metric and write the long table to disk."""
+    shards = StoredShards(store.cell(cell.key), loaded)
+    write_table(scores_path(store, cell, chosen), score_shards(cell, chosen, loaded, shards))
+
+
+def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Iterable[Shard]) -> pd.DataFrame:
+    """The long table of one metric on a cell's explanations, which may be walked several times."""
     assert isinstance(chosen.metric, CellMetric)
-    subject = Subject(
-        shards=StoredShards(store.cell(cell.key), loaded),
-        labels=loaded.trial.task.labels,
-        multi_label=loaded.trial.task.multi_label,
-        engine=loaded.engine,
-        removal=loaded.fitted(chosen.removal),
-        seed=cell.explainer_seed,
-        activations=loaded.activations,
-        explain=partial(_explain_again, cell.method, loaded),
-        draws=loaded.trial.request_seed(cell.explainer_seed),
+    return chosen.metric.score(
+        Subject(
+            shards=shards,
+            labels=loaded.trial.task.labels,
+            multi_label=loaded.trial.task.multi_label,
+            engine=loaded.engine,
+            removal=loaded.fitted(chosen.removal),
+            seed=cell.explainer_seed,
+            activations=loaded.activations,
+            explain=partial(_explain_again, cell.method, loaded),
+            draws=loaded.trial.request_seed(cell.explainer_seed),
+        )
     )
-    write_table(scores_path(store, cell, chosen), chosen.metric.score(subject))
+
+
+def to_shard(
+    examples: Sequence[Example],
+    encodings: Sequence[Encoding],
+    probabilities: NDArray[np.float64],
+    explanations: Sequence[Sequence[Explanation]],
+) -> Shard:
+    """One shard of explanations that are in memory, one list per example."""
+    width = max(len(encoding) for encoding in encodings)
+    shape = len(examples), probabilities.shape[1]
+    scores = np.full((*shape, width), np.nan, dtype=np.float32)
+    content = np.zeros((len(examples), width), dtype=bool)
+    for row, (encoding, records) in enumerate(zip(encodings, explanations, strict=True)):
+        content[row, : len(encoding)] = encoding.content
+        for record in records:
+            scores[row, record.target] = 0.0
+            scores[row, record.target, : len(encoding)] = record.scores
+    costs = [records[0].cost for records in explanations]
+    checks = partial(_checks, explanations, shape)
+    return Shard(examples, encodings, probabilities, scores, content, costs, checks)
+
+
+def _checks(explanations: Sequence[Sequence[Explanation]], shape: tuple[int, int]) -> Checks:
+    """As `read_checks` of stored explanations."""
+    checks = Checks(*(np.full(shape, np.nan) for _ in range(3)))
+    for row, records in enumerate(explanations):
+        for record in records:
+            place = row, record.target
+            checks.effect[place] = record.value_input - record.value_baseline
+            checks.gap[place] = checks.effect[place] - sum(record.scores.tolist())
+            checks.reliability[place] = record.reliability
+    return checks
 
 
 def _explain_again(

@@ -44,8 +44,17 @@ def run_job(config: DictConfig) -> None:
         where.at("its model")
         loaded = _open(config, store)
         if loaded is not None:
-            metrics = cell_metrics(loaded.trial, loaded.abilities)
-            _Job(loaded, store, metrics, only_failed, where).run()
+            _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed, where).run()
+
+
+def run_cells(loaded: Loaded, store: Store) -> None:
+    """Explain and score what is missing of a trial whose model is at hand; failures go to the ledger.
+
+    Raises StoreFull.
+    """
+    check_space(store)
+    where = Progress(loaded.trial.title)
+    _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed=False, where=where).run()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +53,29 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
     for row, spent in zip(rows, table.select(list(COSTS)).to_pylist(), strict=True):
         costs[row] = read_cost(spent)
     return scores, costs
+
+
+def read_explanations(path: Path) -> list[Explanation]:
+    """The explanations of one part, as they were made, but for their seconds."""
+    return [_explanation(row) for row in read_table(path).to_pylist()]
+
+
+def _explanation(row: dict[str, Any]) -> Explanation:
+    error = row["standard_error"]
+    return Explanation(
+        example_id=row["example_id"],
+        target=row["target"],
+        tokens=tuple(row["tokens"]),
+        segments=np.array(row["segments"], dtype=np.int32),
+        offsets=np.stack([row["starts"], row["ends"]], axis=1).astype(np.int32),
+        word_ids=np.array(row["word_ids"], dtype=np.int32),
+        scores=np.array(row["scores"], dtype=np.float32),
+        output_space=row["output_space"],
+        value_input=row["value_input"],
+        value_baseline=row["value_baseline"],
+        standard_error=None if error is None else np.array(error, dtype=np.float32),
+        cost=read_cost(row),
+    )
 
 
 def read_checks(path: Path, ids: Sequence[str], classes: int) -> Checks:

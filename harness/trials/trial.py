@@ -121,10 +121,14 @@ def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
 
 def load_model(trial: Trial, store: Store) -> Loaded:
     """The trial's model, from the store or trained now, with its probabilities on the explained texts."""
-    model, weights = _ready_model(trial) or _trained_model(trial, store)
+    model, weights = _ready_model(trial) or trained_model(trial, store)
     options = trial.config.engine
-    engine = Engine(model, device=options.device, budget=options.budget)
-    has = abilities(model)
+    return on_texts(trial, Engine(model, device=options.device, budget=options.budget), weights, store)
+
+
+def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded:
+    """A trial with its model at hand; probabilities of the explained texts are read, or asked and stored."""
+    has = abilities(engine.model)
     card = {"weights": weights, "abilities": sorted(has)}
     if read_card(trial, store) != card:
         write_json(StoredModel(store.model(trial.model_key)).card, card)
@@ -155,7 +159,8 @@ def _ready_model(trial: Trial) -> tuple[Model, str] | None:
     return model, weights_hash(cast(Trainable, model))
 
 
-def _trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
+def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
+    """The trial's model, trained once and kept in the store, and the hash of its weights."""
     folder, device = store.model(trial.model_key), trial.config.engine.device
     report_path = StoredModel(folder).training
 

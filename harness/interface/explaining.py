@@ -1,0 +1,195 @@
+"""Explain texts with a classifier at hand, in memory or with a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from assay.explainers.explanation import Explanation
+from assay.harness.config.choice import Built, Choice, cross
+from assay.harness.config.schema import Targets
+from assay.harness.interface.classifiers import Classifier
+from assay.harness.interface.explanations import Explanations, MethodExplanations
+from assay.harness.interface.settings import chosen
+from assay.harness.interface.tasks import as_examples
+from assay.harness.interface.trials import run_config, trial_of
+from assay.harness.storage.entries import ledger_of
+from assay.harness.storage.layout import StoredCell
+from assay.harness.storage.store import Store
+from assay.harness.trials.cells import Loaded, explain_shard
+from assay.harness.trials.job import run_cells
+from assay.harness.trials.plan import Cell, Trial, cells
+from assay.harness.trials.records import read_explanations
+from assay.harness.trials.trial import on_texts
+from assay.models.protocol import abilities
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
+
+# Work that takes longer than this shows a bar.
+SECONDS_WITHOUT_BAR = 2.0
+
+
+def explain(
+    classifier: Classifier,
+    texts: object,
+    explainers: object = "shapley_gp",
+    *,
+    baseline: object = None,
+    targets: Literal["predicted", "gold", "all"] = "all",
+    seed: int = 0,
+    task: Task | None = None,
+    store: str | None = None,
+) -> Any:
+    """Explain texts by one or several explainers.
+
+    Without a store nothing is written. With one, results have the keys of `assay run`, so that either finds
+    the other's work; the texts then need to be examples of a task. Threads may share a classifier.
+
+    Args:
+        classifier: from `fit` or `wrap`.
+        texts: a text, a pair of texts, or a list of texts, pairs or examples.
+        explainers: a name of conf/explainer/, an explainer such as Lime(rows=200), a list of those, or a
+            mapping from names of your own to those.
+        baseline: what "absent" means, by name or as an object; several are crossed with the explainers. By
+            default "mask", or "delete" for a model without a mask token.
+        targets: which classes are explained: "all", the "predicted" or the "gold" ones.
+        seed: of explainers that draw.
+        task: the texts that baselines such as "mean" are made from; by default those of training.
+        store: a folder, or None.
+
+    Returns:
+        `Explanations`, by method; of one text and one explainer its `TextExplanation`.
+
+    Raises:
+        InputError: an unknown name, or a choice that makes no sense on this model.
+
+    Example:
+        >>> explain(classifier, "a wonderful film", "occlusion")  # doctest: +SKIP
+        occlusion (mask) for 'positive' (p = 0.98): wonderful +4.81, film -0.0213, a +0.0119
+    """
+    examples = as_examples(texts)
+    names = {"explainer": chosen("explainer", explainers), "baseline": _baselines(classifier, baseline)}
+    methods = cross(names["explainer"], names["baseline"])
+    config = run_config(classifier.settings, classifier.seed, classifier.engine.device, store)
+    config.targets, config.explainer_seeds = Targets[targets], [seed]
+    for group, built in names.items():
+        config[group] = {name: part.settings for name, part in built.items()}
+    source = task or classifier.task
+    of_texts = _texts(classifier, examples, source)
+    trial = trial_of(config, of_texts, Choice(methods, ()), classifier.task)
+    kept = None if store is None else _store(store, classifier, examples)
+    loaded = _loaded(classifier, trial, kept)
+    planned = {
+        name_of(cell, names["baseline"]): cell for cell in cells(trial, loaded.weights, loaded.abilities)
+    }
+    left_out = {name: cell.refusal for name, cell in planned.items() if cell.refusal is not None}
+    possible = {name: cell for name, cell in planned.items() if cell.refusal is None}
+    if not possible:
+        name, reason = next(iter(left_out.items()))
+        raise InputError(f"explainer {name!r} cannot explain this model: {reason}")
+    if source is None:
+        _check_baselines(loaded, possible.values())
+    records = _explained(loaded, possible, kept)
+    by_name = {
+        name: MethodExplanations(cell.title, records[name], examples, classifier.labels, loaded.probabilities)
+        for name, cell in possible.items()
+    }
+    if isinstance(texts, (str, Example)) and isinstance(explainers, str) and len(by_name) == 1:
+        return next(iter(by_name.values()))[0]
+    return Explanations(loaded, possible, by_name, left_out, kept)
+
+
+def name_of(cell: Cell, baselines: dict[str, Built]) -> str:
+    """The explainer, with its baseline where several are crossed."""
+    return cell.title if len(baselines) > 1 else cell.method.explainer_name
+
+
+def _baselines(classifier: Classifier, baseline: object) -> dict[str, Built]:
+    return chosen("baseline", baseline or ("mask" if classifier.model.mask_id is not None else "delete"))
+
+
+def _store(folder: str, classifier: Classifier, examples: Sequence[Example]) -> Store:
+    if not classifier.weights:
+        raise InputError(
+            "results of a function can only be stored under its name; give wrap(..., fingerprint=...), any "
+            "text that changes when the function does"
+        )
+    if not classifier.model.multi_label and not all(example.labels for example in examples):
+        raise InputError(
+            "a store keeps explanations of labelled texts, from which it also tells how good the model is; "
+            "explain examples of a task, or leave store= out"
+        )
+    return Store(folder)
+
+
+def _texts(classifier: Classifier, examples: tuple[Example, ...], task: Task | None) -> Task:
+    """The texts to explain as a task, with the training texts that baselines are made from."""
+    return Task(
+        "texts" if task is None else task.name,
+        classifier.labels,
+        () if task is None else task.train,
+        () if task is None else task.dev,
+        examples,
+        multi_label=classifier.model.multi_label,
+        ground_truth=task is not None and task.ground_truth,
+        partial=True,
+    )
+
+
+def _loaded(classifier: Classifier, trial: Trial, store: Store | None) -> Loaded:
+    engine = classifier.engine
+    if store is not None:
+        return on_texts(trial, engine, classifier.weights, store)
+    encodings = engine.model.encode([example.texts for example in trial.task.test])
+    probabilities = engine.probabilities(encodings)
+    return Loaded(trial, engine, classifier.weights or "unknown", abilities(classifier.model), probabilities)
+
+
+def _check_baselines(loaded: Loaded, possible: Iterable[Cell]) -> None:
+    """Raise InputError on a baseline that is made from training texts, where there are none."""
+    for cell in possible:
+        if cell.method.baseline is not None:
+            try:
+                loaded.fitted(cell.method.baseline)
+            except InputError as error:
+                raise InputError(
+                    f"baseline {cell.method.baseline_name!r} is made from training texts, and this model has "
+                    "none; call explain with task=<the task whose training texts it should use>"
+                ) from error
+
+
+def _explained(
+    loaded: Loaded, possible: dict[str, Cell], store: Store | None
+) -> dict[str, list[list[Explanation]]]:
+    """For every method, and every text in order, one explanation per class."""
+    if store is not None:
+        run_cells(loaded, store)
+        return {name: stored_records(loaded, cell, store) for name, cell in possible.items()}
+    found: dict[str, list[list[Explanation]]] = {}
+    total = len(possible) * len(loaded.trial.task.test)
+    with tqdm(total=total, desc="explaining", unit="text", delay=SECONDS_WITHOUT_BAR, disable=None) as bar:
+        for name, cell in possible.items():
+            found[name] = []
+            for part in loaded.parts():
+                found[name] += explain_shard(cell.method, loaded, part, cell.explainer_seed)
+                bar.update(part.stop - part.start)
+    return found
+
+
+def stored_records(loaded: Loaded, cell: Cell, store: Store) -> list[list[Explanation]]:
+    """The explanations of a cell that is done, in the order of the texts.
+
+    Raises InputError with the reason where it failed.
+    """
+    stored = StoredCell(store.cell(cell.key))
+    if not stored.done:
+        failures = list(ledger_of(store, [cell.key]).values())
+        reason = failures[0].sentence if failures else "another job is at work on it"
+        raise InputError(f"{cell.title} was not explained: {reason}")
+    by_text: dict[str, list[Explanation]] = {example.id: [] for example in loaded.trial.task.test}
+    for number in range(len(loaded.parts())):
+        for record in read_explanations(stored.part(number)):
+            by_text[record.example_id].append(record)
+    return list(by_text.values())

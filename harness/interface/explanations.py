@@ -1,0 +1,237 @@
+"""Explanations as a user looks at them: one text at a time, or as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.explainers.explanation import Explanation
+from assay.harness.storage.store import Store
+from assay.harness.trials.cells import Loaded
+from assay.harness.trials.plan import Cell
+from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import Example
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# So many words stand in a plain line.
+SHOWN_WORDS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextExplanation:
+    """The explanation of one class of one text.
+
+    In a notebook it is shown as coloured text, in a terminal as a line.
+
+    Attributes:
+        record: tokens, offsets, scores, cost and all else that the explainer left.
+        texts: the text, or the pair of texts.
+        label: the name of the explained class.
+        probability: the model's output for it, 0 to 1.
+        method: the explainer, with its baseline where it has one.
+    """
+
+    record: Explanation
+    texts: tuple[str, ...]
+    label: str
+    probability: float
+    method: str
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(T,) one score per token; larger means more evidence for the class."""
+        return self.record.scores
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """(T,) what the model reads, special tokens included."""
+        return self.record.tokens
+
+    def words(self) -> list[tuple[str, float]]:
+        """Each word as it is written, with the sum of its tokens' scores, in order; no special tokens."""
+        return [(self._written(places), float(self.scores[places].sum())) for places in self._word_places()]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per token; standard_error is NaN where nothing was drawn."""
+        import pandas as pd
+
+        record = self.record
+        return pd.DataFrame(
+            {
+                "token": list(record.tokens),
+                "word": record.word_ids,
+                "segment": record.segments,
+                "start": record.offsets[:, 0],
+                "end": record.offsets[:, 1],
+                "score": record.scores,
+                "standard_error": np.nan if record.standard_error is None else record.standard_error,
+            }
+        )
+
+    def __repr__(self) -> str:
+        strongest = sorted(self.words(), key=lambda word: -abs(word[1]))[:SHOWN_WORDS]
+        words = ", ".join(f"{word} {score:+.3g}" for word, score in strongest)
+        printable = "".join(char if char.isprintable() else " " for char in words)
+        return f"{self.method} for {self.label!r} (p = {self.probability:.2f}): {printable}"
+
+    def _repr_html_(self) -> str:
+        """The text with a background per token: blue speaks for the class, orange against it."""
+        title = f"{self.method} for {self.label} (p = {self.probability:.2f})"
+        body = " <b>/</b> ".join(self._coloured(segment) for segment in range(len(self.texts)))
+        return (
+            f'<div style="line-height:1.8"><small>{escape(title)}</small><br>'
+            f'<span style="white-space:pre-wrap">{body}</span></div>'
+        )
+
+    def _coloured(self, segment: int) -> str:
+        text, record = self.texts[segment], self.record
+        largest = float(np.abs(record.scores).max(initial=0)) or 1.0
+        pieces, position = [], 0
+        for place in np.flatnonzero((record.word_ids >= 0) & (record.segments == segment)):
+            start, end = map(int, record.offsets[place])
+            score = float(record.scores[place])
+            hue = "37,99,235" if score > 0 else "234,88,12"
+            style = f"background:rgba({hue},{abs(score) / largest * 0.6:.2f});border-radius:3px"
+            pieces.append(escape(text[position:start]))
+            pieces.append(f'<span style="{style}" title="{score:+.4g}">{escape(text[start:end])}</span>')
+            position = max(position, end)
+        return "".join(pieces) + escape(text[position:])
+
+    def _word_places(self) -> list[NDArray[np.intp]]:
+        """The tokens of every word, in order."""
+        ids = self.record.word_ids
+        return [np.flatnonzero(ids == word) for word in dict.fromkeys(ids[ids >= 0].tolist())]
+
+    def _written(self, places: NDArray[np.intp]) -> str:
+        offsets = self.record.offsets[places]
+        return self.texts[int(self.record.segments[places[0]])][offsets[:, 0].min() : offsets[:, 1].max()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MethodExplanations(Sequence[TextExplanation]):
+    """What one method says of every text, in order.
+
+    `explanations[i]` explains the most probable class of text i, `explanations[i, label]` another one.
+
+    Attributes:
+        method: the explainer, with its baseline where it has one.
+        records: for every text its explanations, one per explained class.
+        examples: the explained texts.
+        labels: the names of the classes.
+        probabilities: (N, K) the model's output.
+    """
+
+    method: str
+    records: Sequence[Sequence[Explanation]]
+    examples: Sequence[Example]
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, place: int | tuple[int, str | int]) -> TextExplanation:  # pyright: ignore[reportIncompatibleMethodOverride]
+        text, label = place if isinstance(place, tuple) else (place, None)
+        if not isinstance(text, (int, np.integer)):
+            raise TypeError(f"explanations are found by text number, or (number, label); not by {place!r}")
+        records = self.records[text]
+        target = self._target(text, label)
+        record = next((record for record in records if record.target == target), None)
+        if record is None:
+            raise InputError(
+                f"{self.labels[target]!r} of text {text} was not explained; call explain with targets='all'"
+            )
+        probability = float(self.probabilities[text, target])
+        example = self.examples[text]
+        return TextExplanation(record, example.texts, self.labels[target], probability, self.method)
+
+    def __iter__(self) -> Iterator[TextExplanation]:
+        return (self[place] for place in range(len(self)))
+
+    def _target(self, text: int, label: str | int | None) -> int:
+        if label is None:
+            explained = [record.target for record in self.records[text]]
+            return max(explained, key=lambda target: self.probabilities[text, target])
+        if isinstance(label, str):
+            if label not in self.labels:
+                raise InputError(f"there is no label {label!r}; {did_you_mean(label, list(self.labels))}")
+            return self.labels.index(label)
+        if not 0 <= label < len(self.labels):
+            raise InputError(f"there is no class {label}; expected 0 to {len(self.labels) - 1}")
+        return int(label)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per text, class and token, as `TextExplanation.to_frame`."""
+        import pandas as pd
+
+        frames = []
+        for place, records in enumerate(self.records):
+            for record in records:
+                found = self[place, record.target]
+                frame = found.to_frame()
+                frame.insert(0, "label", found.label)
+                frame.insert(0, "example_id", record.example_id)
+                frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def __repr__(self) -> str:
+        return f"{self.method}: {len(self)} texts, {sum(map(len, self.records))} explanations"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanations(Mapping[str, MethodExplanations]):
+    """What every method says of the same texts, by the method's name; made by `explain`.
+
+    Attributes:
+        loaded: the model with the texts.
+        cells: the methods, in order; None for those that make no sense here, with the reason in `left_out`.
+        by_name: the explanations of each.
+        left_out: the methods that make no sense on this model, with the reason.
+        store: where the explanations are kept, or None.
+    """
+
+    loaded: Loaded
+    cells: Mapping[str, Cell]
+    by_name: Mapping[str, MethodExplanations]
+    left_out: Mapping[str, str]
+    store: Store | None = None
+
+    def __getitem__(self, name: str) -> MethodExplanations:
+        if name in self.left_out:
+            raise InputError(f"{name!r} was left out: {self.left_out[name]}")
+        if name not in self.by_name:
+            raise InputError(f"there is no method {name!r}; {did_you_mean(name, list(self.by_name))}")
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.by_name
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per method, text, class and token."""
+        import pandas as pd
+
+        frames = []
+        for name, explanations in self.by_name.items():
+            frame = explanations.to_frame()
+            frame.insert(0, "method", name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def __repr__(self) -> str:
+        lines = [f"Explanations of {len(self.loaded.trial.task.test)} texts by {len(self)} methods"]
+        lines += [f"  {explanations!r}" for explanations in self.by_name.values()]
+        lines += [f"  {name}: left out, {reason}" for name, reason in self.left_out.items()]
+        return "\n".join(lines)
