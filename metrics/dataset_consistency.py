@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.resampling import resampled_spearman
-from assay.metrics.rows import long, pair_name
+from assay.metrics.averages import distance_correlation
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
+from assay.metrics.rows import Parts, long, pair_name
 from assay.metrics.subject import Subject
 from assay.metrics.text_pairs import Pairs, choose_pairs
+from assay.tasks.arrays import Floats, Floats32, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
 
-Activations = Mapping[str, NDArray[np.float32]]
+Activations = Mapping[str, Floats32]
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetConsistency:
+class DatasetConsistency(MetricBase):
     """Spearman correlation, over pairs of texts, of how far activations and explanations are apart
     (Atanasova et al. 2020).
 
@@ -40,16 +42,15 @@ class DatasetConsistency:
     absolute difference over the types of either, a missing type being 0, averaged over all classes.
     """
 
-    name: ClassVar[str] = "dataset_consistency"
-    title: ClassVar[str] = "Dataset consistency (Spearman ρ)"
-    property: ClassVar[str] = "dataset consistency"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
-    of_pairs: ClassVar[bool] = True
-    random_level: ClassVar[str] = (
-        "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row"
+    info = MetricInfo(
+        "dataset_consistency",
+        "Dataset consistency (Spearman ρ)",
+        "higher",
+        SIGNED,
+        "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row",
+        property="dataset consistency",
+        needs=frozenset({"activations", "all_targets"}),
+        of_pairs=True,
     )
 
     pairs: int = 2000
@@ -101,7 +102,7 @@ class DatasetConsistency:
         pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
         return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
 
-    def _read(self, subject: Subject, used: NDArray[np.intp]) -> tuple[list[Encoding], list[TypeScores]]:
+    def _read(self, subject: Subject, used: Ints) -> tuple[list[Encoding], list[TypeScores]]:
         """Encodings and explanations of the texts at the rising positions `used`."""
         encodings, vectors = [], []
         start = 0
@@ -119,15 +120,9 @@ class DatasetConsistency:
             start += len(shard)
         return encodings, vectors
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
-        if not parts:
-            return np.full(len(index), np.nan)
-        return resampled_spearman(
-            parts["activation_distance"][:, 0], parts["explanation_distance"][:, 0], index
-        )
+        return distance_correlation(parts, index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +130,7 @@ class TypeScores:
     """An explanation without word order. types: (U,) the distinct words of a text, sorted. scores: (K, U)."""
 
     types: NDArray[np.str_]
-    scores: NDArray[np.float64]
+    scores: Floats
 
     def distance(self, other: TypeScores) -> float:
         """Mean absolute difference over the types of either and all classes; NaN if neither has any."""
@@ -146,7 +141,7 @@ class TypeScores:
         return float(np.abs(difference).mean()) if difference.size else float("nan")
 
 
-def type_scores(example: Example, encoding: Encoding, scores: NDArray[np.floating]) -> TypeScores:
+def type_scores(example: Example, encoding: Encoding, scores: Reals) -> TypeScores:
     """Scores (K, T) of content tokens, summed over the tokens and occurrences of each lower-cased word."""
     content = np.flatnonzero(encoding.content)
     _, first, word_at = np.unique(encoding.word_ids[content], return_index=True, return_inverse=True)
@@ -165,9 +160,9 @@ def type_scores(example: Example, encoding: Encoding, scores: NDArray[np.floatin
     return TypeScores(types, sums.T)
 
 
-def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[str, NDArray[np.float32]]:
+def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[str, Floats32]:
     """Layer name to (N, D), averaged over the real tokens (special ones too) of each text."""
-    pooled: dict[str, NDArray[np.float32]] = {}
+    pooled: dict[str, Floats32] = {}
     for batch in engine.activations(encodings):
         real = batch.attention[:, :, None]
         for name, layer in batch.layers.items():
@@ -178,9 +173,7 @@ def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[st
     return pooled
 
 
-def _activation_distances(
-    layers: Activations, first: NDArray[np.intp], second: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _activation_distances(layers: Activations, first: Ints, second: Ints) -> Floats:
     """(P,) mean over layers of the mean absolute difference over units, from (N, D) layers."""
     each = [np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()]
     return np.mean(each, axis=0) if each else np.empty(len(first))

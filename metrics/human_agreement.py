@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.rationales import Marks, check_annotators, compared, table
-from assay.metrics.resampling import ratio, resampled_mean, unit_means
+from assay.metrics.info import MetricBase
+from assay.metrics.rationales import Marks, check_annotators, compared, rationale_info, table
+from assay.metrics.resampling import ratio
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Bools, Floats, Reals
 
 
 @dataclass(frozen=True, slots=True)
-class HumanAgreement:
+class HumanAgreement(MetricBase):
     """Mean average precision of the scores against human rationales (Atanasova et al. 2020).
 
     target: whose scores are compared, with the rationale people gave for that same class: "gold" (the
@@ -33,14 +34,12 @@ class HumanAgreement:
     ranking can exceed it.
     """
 
-    name: ClassVar[str] = "human_agreement"
-    title: ClassVar[str] = "Human agreement (MAP)"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "the mean of part `ap_random`, a little above the share of rationale tokens"
+    info = rationale_info(
+        "human_agreement",
+        "Human agreement (MAP)",
+        random_level="the mean of part `ap_random`, a little above the share of rationale tokens",
+        part="ap",
+    )
 
     target: str = "gold"
     annotators: str = "union"
@@ -65,16 +64,8 @@ class HumanAgreement:
             parts["ceiling"] = ceiling(has, shard.content)
         return table(shard, has, parts)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean average precision; NaN if no example of a resample has a rationale."""
-        if "ap" not in parts:
-            return np.full(len(index), np.nan)
-        return resampled_mean(unit_means(parts["ap"]), index)
 
-
-def precisions(shard: Shard, has: Marks) -> dict[str, NDArray[np.float64]]:
+def precisions(shard: Shard, has: Marks) -> dict[str, Floats]:
     """(P,) `ap`, `ap_random` and `prevalence` of every (example, class) pair that has a rationale, as means
     over its annotators."""
     content = shard.content[has.rows]
@@ -86,7 +77,7 @@ def precisions(shard: Shard, has: Marks) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def ceiling(has: Marks, content: NDArray[np.bool_]) -> NDArray[np.float64]:
+def ceiling(has: Marks, content: Bools) -> Floats:
     """(P,) mean average precision of one annotator's marks against another's, over all ordered couples of a
     pair's annotators; NaN for a single annotator. content: (N, T)."""
     one, other = has.others()
@@ -97,9 +88,7 @@ def ceiling(has: Marks, content: NDArray[np.bool_]) -> NDArray[np.float64]:
     return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
-def average_precision(
-    scores: NDArray[np.floating], relevant: NDArray[np.bool_], content: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def average_precision(scores: Reals, relevant: Bools, content: Bools) -> Floats:
     """(N,) average precision of ranking the content tokens of each row by score; all arrays (N, T).
 
     The sum over distinct scores of precision times the recall gained there, so tied tokens share one
@@ -120,9 +109,7 @@ def average_precision(
     return ratio(gained, hit.sum(axis=1))
 
 
-def expected_average_precision(
-    positives: NDArray[np.integer], tokens: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def expected_average_precision(positives: NDArray[np.integer], tokens: NDArray[np.integer]) -> Floats:
     """(N,) mean average precision over all orders of `tokens` tokens of which `positives` >= 1 are relevant.
 
     At rank r a relevant token finds 1 + (r - 1)(p - 1)/(n - 1) relevant ones on average, itself included;

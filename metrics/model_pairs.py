@@ -8,9 +8,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.metrics.subject import PairMetric, Shard
+from assay.tasks.arrays import Bools, Floats, Floats32
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -28,8 +28,8 @@ class LayerDistances:
     """
 
     names: tuple[str, ...]
-    absolute: NDArray[np.float64]
-    signed: NDArray[np.float64]
+    absolute: Floats
+    signed: Floats
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class ModelPairMetric(PairMetric, Protocol):
         or, if None, the same models."""
         ...
 
-    def activation_distance(self, layers: LayerDistances) -> NDArray[np.float64]:
+    def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) how far the models are apart on each text, for `score_pair`."""
         ...
 
@@ -75,9 +75,7 @@ def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Enco
     return LayerDistances(names, *tables)
 
 
-def _texts(
-    engine: Engine, encodings: Sequence[Encoding]
-) -> Iterator[tuple[int, dict[str, NDArray[np.float32]]]]:
+def _texts(engine: Engine, encodings: Sequence[Encoding]) -> Iterator[tuple[int, dict[str, Floats32]]]:
     """Every text's position and its layers without padding, (T, D) or (D,)."""
     for batch in engine.activations(encodings):
         for row, at in enumerate(batch.index):
@@ -97,8 +95,8 @@ class Explained:
 
     example: Example
     encoding: Encoding
-    scores: NDArray[np.float32]
-    content: NDArray[np.bool_]
+    scores: Floats32
+    content: Bools
 
 
 @dataclass(frozen=True, slots=True, eq=False)

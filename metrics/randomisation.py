@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
@@ -18,7 +16,7 @@ from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class Randomisation:
+class Randomisation(MetricBase):
     """Mean rank correlation between explanations of the model and of copies whose layers were drawn anew,
     from the output down (cascading model parameter randomisation test, Adebayo et al., NeurIPS 2018).
 
@@ -33,16 +31,15 @@ class Randomisation:
     it with the random control and with seed stability (Hedström et al. 2023, on this test's caveats).
     """
 
-    name: ClassVar[str] = "randomisation"
-    title: ClassVar[str] = "Model randomisation (similarity)"
-    property: ClassVar[str] = "sanity"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    # A table of embeddings is what tells Assay's own models, whose layers are known, from others.
-    needs: ClassVar[frozenset[str]] = frozenset({"explaining", "embedding_table"})
-    random_level: ClassVar[str] = (
-        "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good"
+    info = MetricInfo(
+        "randomisation",
+        "Model randomisation (similarity)",
+        "lower",
+        (-1.0, 1.0),
+        "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good",
+        property="sanity",
+        needs=frozenset({"explaining", "embedding_table"}),
+        part="similarity",
     )
 
     target: str = "predicted"
@@ -77,9 +74,3 @@ class Randomisation:
             found = explain(subject, changed, texts, subject.draws, self.name)
             parts[f"similarity@{stage}"] = agreements(texts, found, absolute=self.absolute)
         return table(texts, parts)
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean over stages and texts."""
-        return mean_of(parts, "similarity", index)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.reexplaining import Text, explain, pick, table
 from assay.metrics.subject import Subject, predicted
 from assay.metrics.targets import check_choice
 from assay.models.rows import full_rows
+from assay.tasks.arrays import Bools, Floats, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class MaxSensitivity:
+class MaxSensitivity(MetricBase):
     """Mean over texts of the largest ||phi(x') - phi(x)|| / ||phi(x)|| over texts x' beside x, phi being the
     scores of the content tokens and ||.|| their Euclidean length.
 
@@ -38,14 +38,16 @@ class MaxSensitivity:
     hence both deviations, and an x' that the model takes for another class is explained otherwise rightly.
     """
 
-    name: ClassVar[str] = "max_sensitivity"
-    title: ClassVar[str] = "Max-sensitivity"
-    property: ClassVar[str] = "robustness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"explaining", "embeddings"})
-    random_level: ClassVar[str] = "above 0.7, the more the shorter the texts; a constant explainer gets 0"
+    info = MetricInfo(
+        "max_sensitivity",
+        "Max-sensitivity",
+        "lower",
+        NONNEGATIVE,
+        "above 0.7, the more the shorter the texts; a constant explainer gets 0",
+        property="robustness",
+        part="sensitivity",
+        needs=frozenset({"explaining", "embeddings"}),
+    )
 
     target: str = "predicted"
     neighbours: int = 10
@@ -112,16 +114,8 @@ class MaxSensitivity:
                 found.append(_replaced(text, place, word, strings[word], number))
         return origins, found
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean over texts."""
-        return mean_of(parts, "sensitivity", index)
 
-
-def relative_change(
-    scores: NDArray[np.float64], others: NDArray[np.float64], content: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def relative_change(scores: Floats, others: Floats, content: Bools) -> Floats:
     """(M,) ||others - scores|| / ||scores|| over content tokens, from (M, T); NaN where the scores are 0."""
     length = np.linalg.norm(scores[:, content], axis=1)
     moved = np.linalg.norm((others - scores)[:, content], axis=1)
@@ -129,7 +123,7 @@ def relative_change(
 
 
 def nearest(
-    vectors: NDArray[np.floating], known: NDArray[np.int32], asked: NDArray[np.int32], count: int
+    vectors: Reals, known: NDArray[np.int32], asked: NDArray[np.int32], count: int
 ) -> NDArray[np.int32]:
     """(A, count) for each of `asked` (A,) the ids with the largest cosine, itself left out.
 

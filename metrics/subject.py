@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost
+from assay.metrics.rows import Parts
+from assay.tasks.arrays import Bools, Floats, Floats32, Ints
 from assay.tasks.example import Example
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class Checks:
     `assay.explainers.reliability`.
     """
 
-    effect: NDArray[np.float64]
-    gap: NDArray[np.float64]
-    reliability: NDArray[np.float64]
+    effect: Floats
+    gap: Floats
+    reliability: Floats
 
 
 def _unchecked() -> Checks:
@@ -53,9 +54,9 @@ class Shard:
 
     examples: Sequence[Example]
     encodings: Sequence[Encoding]
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    content: NDArray[np.bool_]
+    probabilities: Floats
+    scores: Floats32
+    content: Bools
     costs: Sequence[Cost]
     checks: Callable[[], Checks] = _unchecked
 
@@ -80,7 +81,7 @@ class Subject:
     engine: Engine
     removal: Baseline
     seed: int = 0
-    activations: Callable[[], Mapping[str, NDArray[np.float32]]] | None = None
+    activations: Callable[[], Mapping[str, Floats32]] | None = None
     explain: Explain | None = None
     draws: int = 0
 
@@ -107,9 +108,7 @@ class Metric(Protocol):
     version: ClassVar[int]
     needs: ClassVar[frozenset[str]]
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) values of the metric on B resamples: `parts` from `wide`, `index` (B, n) units."""
         ...
 
@@ -134,7 +133,7 @@ class PairMetric(Metric, Protocol):
         ...
 
 
-def predicted(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.bool_]:
+def predicted(probabilities: Floats, *, multi_label: bool) -> Bools:
     """(N, K) bool: the arg-max class, or in a multi-label task every label of probability >= 0.5."""
     if multi_label:
         return probabilities >= 0.5
@@ -143,7 +142,7 @@ def predicted(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArr
     return chosen
 
 
-def gold(examples: Sequence[Example], classes: int) -> NDArray[np.bool_]:
+def gold(examples: Sequence[Example], classes: int) -> Bools:
     """(N, K) bool: the labels of each example."""
     table = np.zeros((len(examples), classes), dtype=bool)
     for row, example in enumerate(examples):

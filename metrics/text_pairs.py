@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
 
 # Pairs of texts that share a word, looked at before words are dropped as too common: bounds time and memory.
@@ -25,10 +25,10 @@ class Pairs:
     """P pairs of examples. first, second: (P,) positions. overlap: (P,) shared share of their words, 0..1.
     similar: (P,) bool."""
 
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    overlap: NDArray[np.float64]
-    similar: NDArray[np.bool_]
+    first: Ints
+    second: Ints
+    overlap: Floats
+    similar: Bools
 
     def __len__(self) -> int:
         return len(self.first)
@@ -62,7 +62,7 @@ def content_words(example: Example) -> frozenset[str]:
     return frozenset(words) - ENGLISH_STOP_WORDS
 
 
-_Columns = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
+_Columns = tuple[Ints, Ints, Floats]
 
 
 def _similar(
