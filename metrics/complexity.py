@@ -28,8 +28,13 @@ complexity_info = partial(MetricInfo, bounds=UNIT, property="complexity")
 class Sparsity(MetricBase):
     """Mean Gini index of |s|: 0 where all tokens weigh alike, 1 - 1/n where one has all the weight.
 
-    target: whose scores, "predicted", "gold" or "all". An example with several such classes counts once, with
-    the mean over them. Source: Chalasani et al., ICML 2020; Hurley & Rickard, IEEE Trans. Inf. Theory 2009.
+    The value is NaN if no text of a resample has two tokens. An example with several classes counts once,
+    with the mean over them.
+
+    Attributes:
+        target: The classes whose scores are measured: "predicted", "gold" or "all".
+
+    Source: Chalasani et al., ICML 2020; Hurley & Rickard, IEEE Trans. Inf. Theory 2009.
     """
 
     info = complexity_info(
@@ -54,10 +59,14 @@ class Sparsity(MetricBase):
 
 @dataclass(frozen=True, slots=True)
 class Entropy(MetricBase):
-    """Mean entropy of |s| / sum |s|, divided by log n: 0 where one token has all the weight, 1 where all
-    weigh alike.
+    """Mean entropy of |s| / sum |s|, divided by log n: 0 if one token has all the weight, 1 if all weigh alike.
 
-    Source: Bhatt et al., IJCAI 2020 (complexity), there without the division. target: as in `Sparsity`.
+    The value is NaN if no text of a resample has two tokens.
+
+    Attributes:
+        target: As in `Sparsity`.
+
+    Source: Bhatt et al., IJCAI 2020 (complexity). Deviation: there without the division by log n.
     """
 
     info = complexity_info(

@@ -126,7 +126,7 @@ def sums(scores: Floats, chosen: Bools) -> Floats:
 
 
 def correlation(scores: Floats, losses: Floats, measure: Measure) -> float:
-    """Correlation of two (S,) by `measure`; NaN if losses are missing or all equal, 0 if all scores are equal."""
+    """Correlation of two (S,); NaN if losses are missing or all equal, 0 if all scores are equal."""
     if len(losses) == 0 or not losses.min() < losses.max():
         return np.nan
     return 0.0 if scores.min() == scores.max() else measure(scores, losses)

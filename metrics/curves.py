@@ -98,15 +98,15 @@ class AucRep(MetricBase):
 
     The class is the predicted one where it is right, in a multi-label task each predicted label that is
     right; wrong predictions are left out. The curve starts at the full text and ends where `percent` of the
-    tokens, rounded up, are absent; the area under it, by the trapezoid rule, is divided by its width. Ties are
-    broken at random, identically for every explainer. The value is the mean over texts, NaN where the model
-    is right on none.
+    tokens, rounded up, are absent; the area under it, by the trapezoid rule, is divided by its width. Ties
+    are broken at random, identically for every explainer. The value is the mean over texts, NaN where the
+    model is right on none.
 
     Attributes:
         percent: Percent of the content tokens that are absent at the end of the curve.
 
-    Source: AUC_rep of Kim et al., EMNLP 2020 (Input Marginalization). Deviation: they replace tokens by what a
-    masked language model expects; here the removal operator replaces them, whichever it is. A comparison is
+    Source: AUC_rep of Kim et al., EMNLP 2020 (Input Marginalization). Deviation: they replace tokens by what
+    a masked language model expects; here the removal operator replaces them, whichever it is. A comparison is
     flagged where an explainer's own baseline is the same operator: the operator that made the explanation
     then also judges it, which favours that explainer (Pham et al., arXiv 2110.11929).
     """

@@ -83,7 +83,7 @@ class Faithfulness(MetricBase):
         return decisions
 
     def _orders(self, subject: Subject, shard: Shard) -> Iterator[tuple[int, Ints, Reals]]:
-        """Each order of tokens: the example's row, the labels judged by it, the scores (T,) that determine it."""
+        """Per order of tokens: the example's row, the labels judged by it, its scores (T,)."""
         targets = chosen(shard, self.target, multi_label=subject.multi_label)
         require_explained(shard, targets, subject.labels, self.name)
         every_label = np.arange(targets.shape[1])

@@ -18,20 +18,24 @@ from assay.tasks.arrays import Bools, Floats, Reals
 
 @dataclass(frozen=True, slots=True)
 class HumanAgreement(MetricBase):
-    """Mean average precision of the scores against human rationales (Atanasova et al. 2020).
+    """Mean average precision of the scores against human rationales.
 
-    target: whose scores are compared, with the rationale people gave for that same class: "gold" (the
-    study), "predicted", or "all" classes that have a rationale. Only tokens of the text are ranked, special
-    tokens are not. An example without a rationale for any of these classes is left out and counted; one
-    that is nothing but rationale stays in with a precision of 1, which every explainer gets alike. An
-    example with several such classes counts once, with the mean over them.
+    Only tokens of the text are ranked, special tokens are not. An example without a rationale for any of the
+    classes is left out and counted; one that is nothing but rationale stays in with a precision of 1, which
+    every explainer gets alike. An example with several such classes counts once, with the mean over them. The
+    value is NaN if no example of a resample has a rationale.
 
-    annotators: where several people marked something for a class, its rationale is what any of them marked
-    ("union"), or what more than half of them did ("majority"; without such a token there is none); "each"
-    takes the mean of the average precisions against each of them. `ceiling` then says how well people agree
-    among themselves: the average precision that one annotator's marks get as scores, against each other
-    annotator's, averaged over all couples. Marks are yes or no, so they tie where scores rank, and a good
-    ranking can exceed it.
+    Attributes:
+        target: The classes whose scores are compared with the rationale for the same class: "gold" (the
+            study), "predicted", or "all" classes that have a rationale.
+        annotators: The rationale of a class that several people marked: what any of them marked ("union"), or
+            what more than half of them did ("majority"; without such a token there is none). "each" takes the
+            mean of the average precisions against each of them. The part `ceiling` then measures how well
+            people agree: the average precision of one annotator's marks as scores, against each other
+            annotator's, averaged over all ordered pairs. Marks are binary, so they tie where scores rank, and
+            a good ranking can exceed it.
+
+    Source: Atanasova et al. 2020.
     """
 
     info = rationale_info(

@@ -17,8 +17,8 @@ from assay.tasks.arrays import Bools, Floats
 from assay.tasks.randomness import generator
 
 RANDOM_NOISE = (
-    "near 1 for noise of both signs; less for noise of one sign, because sums of positive scores grow with the "
-    "number of tokens, as losses do: see the random row"
+    "near 1 for noise of both signs; less for noise of one sign, because sums of positive scores grow "
+    "with the number of tokens, as losses do: see the random row"
 )
 
 

@@ -1,4 +1,4 @@
-"""What a metric declares about itself, and the base class that makes the declaration readable on the metric."""
+"""What a metric declares about itself, and the base class that gives the metric these attributes."""
 
 from __future__ import annotations
 

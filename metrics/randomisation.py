@@ -17,18 +17,25 @@ from assay.tasks.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Randomisation(MetricBase):
-    """Mean rank correlation between explanations of the model and of copies whose layers were drawn anew,
-    from the output down (cascading model parameter randomisation test, Adebayo et al., NeurIPS 2018).
+    """Mean rank correlation between explanations of the model and of copies with re-initialised layers.
 
-    shares: of the layers, at least one, that each stage draws anew (assay.models.randomising). absolute:
-    compare the sizes of the scores, without their signs. The class explained stays that of the original
-    model, and so do the explainer's draws. texts: at most so many, chosen by `seed`, the metric's own, which
-    also draws the layers, so all explainers meet the same texts and the same random models. target: of which
-    classes (assay.metrics.targets).
+    The cascading model parameter randomisation test: layers are re-initialised from the output down. The
+    class explained stays that of the original model, and so do the explainer's draws. The value is the mean
+    over stages and texts.
 
-    A test to fail rather than a rank to win: an explainer near 1 does not look at what the model learnt, but
-    among those far below 1 the lower is not the better, because noise lowers the similarity as well. Compare
-    it with the random control and with seed stability (Hedström et al. 2023, on this test's caveats).
+    A pass or fail test rather than a ranking: an explainer near 1 does not depend on what the model learnt,
+    but among those far below 1 lower is not better, because noise lowers the similarity as well. Compare it
+    with the random control and with seed stability (Hedström et al. 2023, on this test's caveats).
+
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        shares: Share of the layers, at least one, that each stage re-initialises (assay.models.randomising).
+        absolute: Compare the sizes of the scores, without their signs.
+        texts: Largest number of texts, chosen by `seed`.
+        seed: The metric's own, which also draws the layers, so all explainers are judged on the same texts
+            and the same random models.
+
+    Source: Adebayo et al., NeurIPS 2018.
     """
 
     info = MetricInfo(

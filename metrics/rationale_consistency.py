@@ -82,8 +82,8 @@ class RationaleConsistency(MetricBase):
             distances: From example id to activation distance.
 
         Raises:
-            InputError: The cells hold different texts or tokens, no class was explained in both, or an example
-                has no activation distance.
+            InputError: The cells hold different texts or tokens, no class was explained in both, or an
+                example has no activation distance.
         """
         return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
 

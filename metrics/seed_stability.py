@@ -18,10 +18,14 @@ from assay.tasks.randomness import generator
 class SeedStability(MetricBase):
     """Mean Spearman rank correlation, over content tokens, of the cell's scores with those of further runs.
 
-    runs: explanations with other explainer seeds; a baseline's own draws stay. texts: on at most so many,
-    chosen by `seed`, the metric's own, so that all explainers are judged on the same ones. target: of which
-    classes (assay.metrics.targets). An explainer that draws nothing is run again, too, and agrees with
-    itself: 1.
+    A deterministic explainer is run again, too, and agrees with itself: 1. The value is the mean over runs
+    and texts.
+
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        runs: Number of explanations with other explainer seeds; a baseline's own draws stay.
+        texts: Largest number of texts, chosen by `seed`.
+        seed: The metric's own, so that all explainers are judged on the same texts.
     """
 
     info = MetricInfo(

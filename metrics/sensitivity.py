@@ -22,20 +22,24 @@ from assay.tasks.randomness import generator
 
 @dataclass(frozen=True, slots=True)
 class MaxSensitivity(MetricBase):
-    """Mean over texts of the largest ||phi(x') - phi(x)|| / ||phi(x)|| over texts x' beside x, phi being the
-    scores of the content tokens and ||.|| their Euclidean length.
+    """Mean over texts x of the largest ||phi(x') - phi(x)|| / ||phi(x)|| over neighbours x'.
 
-    neighbours: so many different x' are drawn; each has one token of x replaced by one of the `words` tokens
-    nearest to it (cosine of their embeddings in the model) among all content tokens of the explained texts,
-    so special tokens and embeddings that were never trained have no part. Only those x' count for which the
-    model decides as for x. texts: at most so many x, chosen by `seed`, the metric's own, so that all
-    explainers of a model meet the same x and x'. target: of which classes (assay.metrics.targets).
-    Explainers that draw draw anew for x', so their noise counts as sensitivity. 0 is also what an explainer
-    gets that says the same of every text.
+    phi are the scores of the content tokens and ||.|| is their Euclidean norm. Each x' has one token of x
+    replaced by one of the `words` nearest tokens (cosine of their embeddings in the model) among all content
+    tokens of the explained texts, so special tokens and untrained embeddings are excluded. Only those x'
+    count for which the model decides as for x. Stochastic explainers are re-sampled for x', so sampling noise
+    counts as sensitivity. A constant explainer also scores 0.
 
-    Source: Yeh et al., NeurIPS 2019 (SENS_MAX). There x' is any point within a radius of x and the length of
-    the change is not divided by that of phi(x); words are discrete and scores of methods differ in scale,
-    hence both deviations, and an x' that the model takes for another class is explained otherwise rightly.
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        neighbours: Number of different x' drawn per text.
+        words: Number of nearest tokens among which the replacement is drawn.
+        texts: Largest number of x, chosen by `seed`.
+        seed: The metric's own, so that all explainers of a model are judged on the same x and x'.
+
+    Source: Yeh et al., NeurIPS 2019 (SENS_MAX). Deviations: there x' is any point within a radius of x, but
+    words are discrete; there the norm of the change is not divided by that of phi(x), but scores of methods
+    differ in scale; and an x' of another predicted class is left out, because its explanation should differ.
     """
 
     info = MetricInfo(

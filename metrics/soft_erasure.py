@@ -108,7 +108,7 @@ def _check(metric: SoftComprehensiveness | SoftSufficiency) -> None:
 def _score(
     metric: SoftComprehensiveness | SoftSufficiency, subject: Subject, part: str, *, remove_important: bool
 ) -> pd.DataFrame:
-    """`full`, and `part`: the mean probability without the tokens drawn as important, or without the others."""
+    """`full`, and `part`: the mean probability without the tokens drawn as important, or the others."""
 
     def table(cases: Cases) -> pd.DataFrame:
         masks = []

@@ -22,14 +22,19 @@ from assay.tasks.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class IouF1(MetricBase):
-    """F1 of the chosen spans against the marked ones; one is found if it overlaps a marked one well enough.
+    """F1 of the chosen spans against the marked spans, matched by intersection over union.
 
-    Spans are the longest runs of chosen, or of marked, tokens next to each other in one text (ERASER takes
-    marked spans as annotators drew them, which may touch). A chosen span is found if with some marked span it
-    shares at least `threshold` of the tokens of both together (intersection over union). The value is F1 of
-    the mean precision and the mean recall over texts, ERASER's macro average (DeYoung et al., ACL 2020, and
-    rationale_benchmark/metrics.py). target, share: as in `TokenF1`. threshold: from 0.5 to 1; below it
-    several spans could find the same one.
+    Spans are the longest runs of adjacent chosen, or marked, tokens in one text. A chosen span matches if its
+    intersection over union with some marked span is at least `threshold`. The value is F1 of the mean
+    precision and the mean recall over texts (ERASER's macro average).
+
+    Attributes:
+        target: As in `TokenF1`.
+        share: As in `TokenF1`.
+        threshold: From 0.5 to 1; below 0.5 several spans could match the same one.
+
+    Source: DeYoung et al., ACL 2020, and rationale_benchmark/metrics.py. Deviation: ERASER takes marked spans
+    as annotators drew them, which may touch.
     """
 
     info = rationale_info(

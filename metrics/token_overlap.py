@@ -26,9 +26,13 @@ from assay.tasks.randomness import generator
 class TokenF1(MetricBase):
     """Mean F1 of the chosen tokens against the marked ones, per text (ERASER's instance macro).
 
-    target: as in `HumanAgreement`. share: of a text's tokens that are chosen, rounded, at least one; None: as
-    many as people marked, so that precision, recall and F1 are one number (R-precision). The highest scores
-    are chosen; ties are broken at random, alike for all explainers.
+    The tokens of the highest scores are chosen; ties are broken at random, identically for all explainers.
+    The value is NaN if no example of a resample has a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
+        share: Share of a text's tokens that are chosen, rounded, at least one. None: as many as people
+            marked, so that precision, recall and F1 are one number (R-precision).
     """
 
     info = rationale_info(
@@ -65,8 +69,12 @@ class TokenF1(MetricBase):
 class TopKAgreement(MetricBase):
     """Mean share of the k tokens of the highest scores that people marked; of all tokens in shorter texts.
 
-    target: as in `HumanAgreement`. A text with fewer than k marked tokens cannot reach 1. Ties are broken at
-    random, alike for all explainers.
+    A text with fewer than k marked tokens cannot reach 1. Ties are broken at random, identically for all
+    explainers. The value is NaN if no example of a resample has a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
+        k: Number of tokens.
     """
 
     info = rationale_info(
@@ -104,7 +112,11 @@ class Auprc(MetricBase):
 
     As scikit-learn's precision_recall_curve and auc: straight lines between the thresholds, from a precision
     of 1 at no recall. That flatters ties: constant scores get (1 + share of rationale tokens) / 2. The
-    average precision of `HumanAgreement` has no such lines. target: as there.
+    average precision of `HumanAgreement` has no such lines. The value is NaN if no example of a resample has
+    a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
     """
 
     info = rationale_info(
