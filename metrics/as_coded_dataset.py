@@ -14,9 +14,10 @@ from assay.metrics.as_coded_pairs import draw_pairs
 from assay.metrics.averages import distance_correlation
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.info import MetricBase, as_coded
-from assay.metrics.rows import Parts, long, pair_name
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
 from assay.metrics.targets import require_all_explained
+from assay.metrics.text_pairs import selected_rows
 from assay.tasks.arrays import Bools, Floats, Floats32, Ints
 from assay.tasks.errors import InputError
 
@@ -66,34 +67,22 @@ class DatasetConsistencyAsCoded(MetricBase):
         """
         examples = [example for shard in subject.shards for example in shard.examples]
         pairs = draw_pairs(examples, self.pairs, self.pool, random.Random(self.seed))
-        used = np.unique(np.concatenate([pairs.first, pairs.second]))
-        encodings, vectors = self._read(subject, used)
+        texts = pairs.texts
+        encodings, vectors = self._read(subject, texts)
         layers = padded_means(subject.engine, encodings, self.padded)
-        first, second = np.searchsorted(used, pairs.first), np.searchsorted(used, pairs.second)
-        parts = {
-            "activation_distance": np.abs(layers[first] - layers[second]).mean(axis=1),
-            "explanation_distance": [
-                _distance(vectors[i], vectors[j]) for i, j in zip(first, second, strict=True)
-            ],
-            "overlap": pairs.overlap,
-            "similar": pairs.similar,
-        }
-        names = [
-            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
-        ]
-        return long(names, parts)
+        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
+        distances = np.abs(layers[first] - layers[second]).mean(axis=1)
+        return pairs.table(examples, distances, vectors, _distance)
 
-    def _read(self, subject: Subject, used: Ints) -> tuple[list[Encoding], list[dict[int, float]]]:
-        """Encodings, and score by vocabulary id, of the texts at the rising positions `used`."""
-        encodings, vectors = [], []
-        start = 0
+    def _read(self, subject: Subject, texts: Ints) -> tuple[list[Encoding], list[dict[int, float]]]:
+        """Encodings, and score by vocabulary id, of the texts at the rising positions `texts`."""
         for shard in subject.shards:
             require_all_explained(shard, subject.labels, self.name)
-            for at in used[(used >= start) & (used < start + len(shard))] - start:
-                ids = shard.encodings[at].ids.tolist()
-                encodings.append(shard.encodings[at])
-                vectors.append(dict(zip(ids, shard.scores[at, 0, : len(ids)].tolist(), strict=True)))
-            start += len(shard)
+        encodings, vectors = [], []
+        for shard, row in selected_rows(subject, texts):
+            ids = shard.encodings[row].ids.tolist()
+            encodings.append(shard.encodings[row])
+            vectors.append(dict(zip(ids, shard.scores[row, 0, : len(ids)].tolist(), strict=True)))
         return encodings, vectors
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:

@@ -59,7 +59,7 @@ class Sparsity(MetricBase):
 
 @dataclass(frozen=True, slots=True)
 class Entropy(MetricBase):
-    """Mean entropy of |s| / sum |s|, divided by log n: 0 if one token has all the weight, 1 if all weigh alike.
+    """Mean entropy of |s| / sum |s|, over log n: 0 if one token has all the weight, 1 if all weigh alike.
 
     The value is NaN if no text of a resample has two tokens.
 

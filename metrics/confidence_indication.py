@@ -106,8 +106,9 @@ Indication = ConfidenceIndication | ConfidenceIndicationMax
 def _check(metric: Indication) -> None:
     if metric.splits < 1 or not 0 < metric.test_share < 1 or metric.minimum < 2:
         raise InputError(
-            f"{metric.name}: splits={metric.splits}, test_share={metric.test_share}, minimum={metric.minimum}; "
-            "expected at least 1 split, a share between 0 and 1, and a minimum of 2 or more texts"
+            f"{metric.name}: splits={metric.splits}, test_share={metric.test_share}, "
+            f"minimum={metric.minimum}; expected at least 1 split, a share between 0 and 1, and a minimum of 2 "
+            "or more texts"
         )
 
 

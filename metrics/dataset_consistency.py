@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from assay.metrics.averages import distance_correlation
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.rows import Parts, long, pair_name
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
-from assay.metrics.text_pairs import Pairs, choose_pairs
+from assay.metrics.text_pairs import Pairs, choose_pairs, selected_rows
 from assay.tasks.arrays import Floats, Floats32, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -73,25 +73,15 @@ class DatasetConsistency(MetricBase):
         """
         examples = [example for shard in subject.shards for example in shard.examples]
         pairs = self._choose(examples)
-        used = np.unique(np.concatenate([pairs.first, pairs.second]))
-        encodings, vectors = self._read(subject, used)
+        texts = pairs.texts
+        encodings, vectors = self._read(subject, texts)
         if subject.activations is None:
             layers = pooled_activations(subject.engine, encodings)
         else:
-            layers = {name: layer[used] for name, layer in subject.activations().items()}
-        first, second = np.searchsorted(used, pairs.first), np.searchsorted(used, pairs.second)
-        parts = {
-            "activation_distance": _activation_distances(layers, first, second),
-            "explanation_distance": [
-                vectors[i].distance(vectors[j]) for i, j in zip(first, second, strict=True)
-            ],
-            "overlap": pairs.overlap,
-            "similar": pairs.similar,
-        }
-        names = [
-            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
-        ]
-        return long(names, parts)
+            layers = {name: layer[texts] for name, layer in subject.activations().items()}
+        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
+        distances = _activation_distances(layers, first, second)
+        return pairs.table(examples, distances, vectors, TypeScores.distance)
 
     def _choose(self, examples: Sequence[Example]) -> Pairs:
         """The pairs, as positions in `examples`."""
@@ -102,22 +92,19 @@ class DatasetConsistency(MetricBase):
         pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
         return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
 
-    def _read(self, subject: Subject, used: Ints) -> tuple[list[Encoding], list[TypeScores]]:
-        """Encodings and explanations of the texts at the rising positions `used`."""
+    def _read(self, subject: Subject, texts: Ints) -> tuple[list[Encoding], list[TypeScores]]:
+        """Encodings and explanations of the texts at the rising positions `texts`."""
         encodings, vectors = [], []
-        start = 0
-        for shard in subject.shards:
-            for at in used[(used >= start) & (used < start + len(shard))] - start:
-                example, encoding = shard.examples[at], shard.encodings[at]
-                scores = shard.scores[at][:, : len(encoding)]
-                if np.isnan(scores).any():
-                    raise InputError(
-                        f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
-                        "some; explain all classes"
-                    )
-                encodings.append(encoding)
-                vectors.append(type_scores(example, encoding, scores))
-            start += len(shard)
+        for shard, row in selected_rows(subject, texts):
+            example, encoding = shard.examples[row], shard.encodings[row]
+            scores = shard.scores[row][:, : len(encoding)]
+            if np.isnan(scores).any():
+                raise InputError(
+                    f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
+                    "some; explain all classes"
+                )
+            encodings.append(encoding)
+            vectors.append(type_scores(example, encoding, scores))
         return encodings, vectors
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:

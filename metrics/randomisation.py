@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.info import MetricBase, MetricInfo
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.errors import InputError
+
+RANDOM_SCORES = (
+    "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,8 @@ class Randomisation(MetricBase):
         "randomisation",
         "Model randomisation (similarity)",
         "lower",
-        (-1.0, 1.0),
-        "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good",
+        SIGNED,
+        RANDOM_SCORES,
         property="sanity",
         needs=frozenset({"explaining", "embedding_table"}),
         part="similarity",

@@ -1,4 +1,4 @@
-"""Which classes of an example a metric looks at."""
+"""The classes of an example that a metric scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_choice(target: str, metric: str) -> None:
 
 
 def chosen(shard: Shard, target: str, *, multi_label: bool) -> Bools:
-    """(N, K) bool: the classes of each example that `target` (one of CHOICES) means."""
+    """(N, K) bool: the classes of each example that `target` (one of CHOICES) selects."""
     if target == "gold":
         return gold(shard.examples, shard.probabilities.shape[1])
     if target == "predicted":
@@ -28,9 +28,9 @@ def chosen(shard: Shard, target: str, *, multi_label: bool) -> Bools:
     return np.ones(shard.probabilities.shape, dtype=bool)
 
 
-def require_explained(shard: Shard, wanted: Bools, labels: Sequence[str], metric: str) -> None:
-    """Raise InputError when a class in `wanted` (N, K) was not explained for its example."""
-    missing = wanted & np.isnan(shard.scores).any(axis=2)
+def require_explained(shard: Shard, targets: Bools, labels: Sequence[str], metric: str) -> None:
+    """Raise InputError when a class in `targets` (N, K) was not explained for its example."""
+    missing = targets & np.isnan(shard.scores).any(axis=2)
     if missing.any():
         row, label = (int(axis[0]) for axis in np.nonzero(missing))
         raise InputError(

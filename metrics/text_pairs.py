@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
+from assay.metrics.rows import long, pair_name
+from assay.metrics.subject import Shard, Subject
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
 
@@ -18,6 +22,9 @@ CANDIDATES = 2_000_000
 POOL = 5
 # Random draws of unlike pairs go on for so many rounds; a task in which nearly all labels agree has too few.
 ROUNDS = 20
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +39,45 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def texts(self) -> Ints:
+        """(U,) rising positions of the texts that occur in pairs."""
+        return np.unique(np.concatenate([self.first, self.second]))
+
+    def table(
+        self,
+        examples: Sequence[Example],
+        activation_distance: Floats,
+        explanations: Sequence[T],
+        distance: Callable[[T, T], float],
+    ) -> pd.DataFrame:
+        """The long table, one row per pair (`assay.metrics.rows.pair_name`) and part.
+
+        Args:
+            examples: All examples.
+            activation_distance: (P,) distance of the texts' activations.
+            explanations: One per text of `texts`.
+            distance: The distance of two explanations.
+        """
+        explained = dict(zip(self.texts.tolist(), explanations, strict=True))
+        pairs = list(zip(self.first.tolist(), self.second.tolist(), strict=True))
+        parts = {
+            "activation_distance": activation_distance,
+            "explanation_distance": [distance(explained[i], explained[j]) for i, j in pairs],
+            "overlap": self.overlap,
+            "similar": self.similar,
+        }
+        return long([pair_name(examples[i].id, examples[j].id) for i, j in pairs], parts)
+
+
+def selected_rows(subject: Subject, texts: Ints) -> Iterator[tuple[Shard, int]]:
+    """Shard and row of each text at the rising positions `texts` (U,) of a cell."""
+    start = 0
+    for shard in subject.shards:
+        for row in texts[(texts >= start) & (texts < start + len(shard))] - start:
+            yield shard, int(row)
+        start += len(shard)
 
 
 def choose_pairs(examples: Sequence[Example], pairs: int, rng: np.random.Generator) -> Pairs:
