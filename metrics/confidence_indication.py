@@ -26,7 +26,7 @@ CONTRASTS = ("unit", "target", "confidence", *FEATURES)
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceIndication(MetricBase):
-    """Mean absolute error of predicting the model's confidence from its explanation (Atanasova et al. 2020).
+    """Mean absolute error of predicting the model's confidence from its explanation.
 
     Per token, the score for the predicted class minus the score for every other class; `f_max`, `f_mean`
     and `f_min` are the sums over content tokens of the largest, the mean and the smallest difference. A
@@ -38,7 +38,14 @@ class ConfidenceIndication(MetricBase):
 
     A multi-label task is an extension of the study: every label of every text is predicted, its confidence
     is its own probability, and its score is contrasted with the mean over the other labels, so that the
-    three features are one. Fewer than `minimum` texts leave every error NaN.
+    three features are one.
+
+    Attributes:
+        splits: Number of random splits.
+        test_share: Share of the texts in the test part of a split.
+        minimum: Fewest texts for a regression; with fewer every error is NaN.
+
+    Source: Atanasova et al. 2020.
     """
 
     info = MetricInfo(
@@ -107,8 +114,8 @@ def _check(metric: Indication) -> None:
     if metric.splits < 1 or not 0 < metric.test_share < 1 or metric.minimum < 2:
         raise InputError(
             f"{metric.name}: splits={metric.splits}, test_share={metric.test_share}, "
-            f"minimum={metric.minimum}; expected at least 1 split, a share between 0 and 1, and a minimum of 2 "
-            "or more texts"
+            f"minimum={metric.minimum}; expected at least 1 split, a share between 0 and 1, and a minimum of "
+            "2 or more texts"
         )
 
 

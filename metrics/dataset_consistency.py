@@ -1,4 +1,4 @@
-"""Dataset consistency: does one model explain texts alike that it reads alike?"""
+"""Dataset consistency: do texts with similar activations get similar explanations?"""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ Activations = Mapping[str, Floats32]
 
 @dataclass(frozen=True, slots=True)
 class DatasetConsistency(MetricBase):
-    """Spearman correlation, over pairs of texts, of how far activations and explanations are apart
-    (Atanasova et al. 2020).
+    """Spearman correlation, over pairs of texts, of activation distance and explanation distance.
 
-    pairs: at most so many similar and so many different pairs (assay.metrics.text_pairs). texts: pairs are
-    chosen among at most so many texts, so that cost does not grow with the data. seed: of the choice; it is
-    the metric's own, so every explainer of a task is judged on the same pairs.
+    Activations are averaged over the real tokens of a text per layer; the activation distance is the mean
+    over layers of the mean absolute difference over units. An explanation becomes a vector over word types,
+    the scores of a lower-cased word summed over its tokens and occurrences; the explanation distance is the
+    mean absolute difference over the types of either text, a missing type being 0, averaged over all classes.
 
-    Activations are averaged over the real tokens of a text per layer; two texts are apart by the mean over
-    layers of the mean absolute difference over units. An explanation becomes a vector over word types, the
-    scores of a lower-cased word summed over its tokens and occurrences; two texts are apart by the mean
-    absolute difference over the types of either, a missing type being 0, averaged over all classes.
+    Attributes:
+        pairs: Largest number of similar and of different pairs each (assay.metrics.text_pairs).
+        texts: Largest number of texts among which pairs are chosen, so that cost does not grow with the data.
+        seed: Of the choice. The metric's own, so every explainer of a task is judged on the same pairs.
+
+    Source: Atanasova et al. 2020.
     """
 
     info = MetricInfo(

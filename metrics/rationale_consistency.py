@@ -1,4 +1,4 @@
-"""Rationale consistency: where two models reason differently, do their explanations differ as much?"""
+"""Rationale consistency: do explanations differ most where two models' activations differ most?"""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from assay.tasks.randomness import generator
 
 @dataclass(frozen=True, slots=True)
 class RationaleConsistency(MetricBase):
-    """Spearman correlation, over texts, of how far two models' activations and explanations are apart
-    (Atanasova et al. 2020).
+    """Spearman correlation, over texts, of two models' activation distance and explanation distance.
 
     The models share one architecture and differ in their training seed, or in being trained at all. The
     correlation is within one pair of models, and its mean over the pairs of a kind is reported: trained with
     trained, untrained with untrained, and one of each. This metric looks at two cells, so it has `score_pair`
     in place of `score`.
 
-    pairs_budget: of each kind at most so many distinct pairs are compared, drawn at random. layers: "all", or
-    the names of some, from the bottom up the model's own, the last of which is "logits". rescale: whether a
-    layer's distances are divided by their mean over the texts of the pair.
+    The activation distance is the mean over layers of the mean absolute difference over tokens and units.
 
-    Activations are apart by the mean over layers of the mean absolute difference over tokens and units. The
-    signed mean of the authors' scripts is not used: behind a layer normalisation it is near 0 whatever the
-    models do. The study takes layers as they are, so the one with the largest numbers decides; rescaled ones
-    count alike.
+    Attributes:
+        pairs_budget: Largest number of distinct pairs per kind, drawn at random.
+        layers: "all", or names of layers; the model's own, from the bottom up, and last "logits".
+        rescale: Whether a layer's distances are divided by their mean over the texts of the pair.
+
+    Source: Atanasova et al. 2020. Deviations: the signed mean of the authors' scripts is not used, because
+    behind a layer normalisation it is near 0 whatever the models do; the study does not rescale layers, so
+    the one with the largest numbers dominates; rescaled layers have equal weight.
     """
 
     info = MetricInfo(
