@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.rows import long
 from assay.metrics.subject import Shard, Subject, gold
 from assay.metrics.targets import require_explained
+from assay.tasks.arrays import Bools
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Span
 from assay.tasks.labels import plain_text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HumanAgreementAsCoded:
+class HumanAgreementAsCoded(MetricBase):
     """Mean average precision of the gold class's scores over all tokens, special ones too.
 
     Other than `HumanAgreement`: special tokens are ranked, as irrelevant ones; the rationale is that of the
@@ -37,14 +38,9 @@ class HumanAgreementAsCoded:
     its labels. Source: human_agreement.py and saliency_utils.py of Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "human_agreement_as_coded"
-    title: ClassVar[str] = "Human agreement (MAP), as coded"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "a little above the mean of part `prevalence`: see the random row"
+    info = as_coded(
+        HumanAgreement.info, random_level="a little above the mean of part `prevalence`: see the random row"
+    )
     target: ClassVar[str] = "gold"
 
     labels: str | tuple[str, ...] = "all"
@@ -67,23 +63,15 @@ class HumanAgreementAsCoded:
         tables = [_score(shard, read, subject.labels, model) for shard in subject.shards]
         return pd.concat(tables, ignore_index=True)
 
-    def _read(self, labels: Sequence[str]) -> NDArray[np.bool_]:
+    def _read(self, labels: Sequence[str]) -> Bools:
         """(K,) bool: the classes whose rationales are read."""
         for label in () if isinstance(self.labels, str) else self.labels:
             if label not in labels:
                 raise InputError(f"{self.name}: no label {label!r}; {did_you_mean(label, list(labels))}")
         return np.array([self.labels == "all" or label in self.labels for label in labels])
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean average precision; NaN if no example of a resample has a rationale."""
-        if "ap" not in parts:
-            return np.full(len(index), np.nan)
-        return resampled_mean(unit_means(parts["ap"]), index)
 
-
-def _score(shard: Shard, read: NDArray[np.bool_], labels: Sequence[str], model: Model) -> pd.DataFrame:
+def _score(shard: Shard, read: Bools, labels: Sequence[str], model: Model) -> pd.DataFrame:
     wanted = gold(shard.examples, len(labels)) & read
     marks = {
         (row, label): first_rationale(shard.examples[row], shard.encodings[row], label, model)
@@ -107,7 +95,7 @@ def _score(shard: Shard, read: NDArray[np.bool_], labels: Sequence[str], model: 
     return pd.concat([long([ids[row] for row, _ in marks], parts, targets), left_out], ignore_index=True)
 
 
-def first_rationale(example: Example, encoding: Encoding, label: int, model: Model) -> NDArray[np.bool_]:
+def first_rationale(example: Example, encoding: Encoding, label: int, model: Model) -> Bools:
     """(T,) bool: the tokens found for what the first annotator of a label marked; none if there is nobody."""
     found = [rationale for rationale in example.rationales if rationale.label in (None, label)]
     mask = np.zeros(len(encoding), dtype=bool)
@@ -118,7 +106,7 @@ def first_rationale(example: Example, encoding: Encoding, label: int, model: Mod
     return mask
 
 
-def greedy_mask(example: Example, encoding: Encoding, span: Span, model: Model) -> NDArray[np.bool_]:
+def greedy_mask(example: Example, encoding: Encoding, span: Span, model: Model) -> Bools:
     """(T,) bool: the first run of tokens that holds the letters of a marked phrase; none if no run does.
 
     The phrase is cut into tokens by itself, and runs of as many tokens are looked at, special ones included.

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import MinMaxScaler
 
-from assay.metrics.confidence_indication import FEATURES, contrast_features, largest_error, mean_error
-from assay.metrics.rows import long
+from assay.metrics.confidence_indication import (
+    CONTRASTS,
+    FEATURES,
+    ConfidenceIndication,
+    ConfidenceIndicationMax,
+    contrast_features,
+    contrasts_long,
+    largest_error,
+    mean_error,
+)
+from assay.metrics.info import MetricBase, as_coded
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
-from assay.metrics.targets import require_explained
+from assay.metrics.targets import require_all_explained
+from assay.tasks.arrays import Floats, Ints
 
 SPLITS = 5
 # The seeds of the script: of its splits, and of numpy's generator as it starts, from which it up-samples.
@@ -23,7 +32,7 @@ SPLIT_SEED, DRAW_SEED = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceIndicationAsCoded:
+class ConfidenceIndicationAsCoded(MetricBase):
     """Mean absolute error of predicting the model's confidence from its explanation.
 
     Other than `ConfidenceIndication`: the features sum over special tokens, too; they are scaled by their
@@ -35,63 +44,50 @@ class ConfidenceIndicationAsCoded:
     does not know, the most probable label is predicted. Source: confidence.py of Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "confidence_indication_as_coded"
-    title: ClassVar[str] = "Confidence indication (MAE), as coded"
-    property: ClassVar[str] = "confidence indication"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"all_targets"})
-    random_level: ClassVar[str] = (
-        "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)"
-    )
+    info = as_coded(ConfidenceIndication.info)
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """As `ConfidenceIndication.score`, for the predicted class of every example.
 
         Raises InputError when a class was not explained.
         """
-        rows = []
-        for shard in subject.shards:
-            everything = np.ones(shard.probabilities.shape, dtype=bool)
-            require_explained(shard, everything, subject.labels, self.name)
-            for at, example in enumerate(shard.examples):
-                scores = shard.scores[at][:, : len(shard.encodings[at])].astype(np.float64)
-                target = int(shard.probabilities[at].argmax())
-                features = contrast_features(scores, target, pool_others=False)
-                rows.append((example.id, target, shard.probabilities[at, target], *features))
-        table = pd.DataFrame(rows, columns=["unit", "target", "confidence", *FEATURES])
-        features, confidence = table[list(FEATURES)].to_numpy(), table["confidence"].to_numpy()
-        parts = {part: table[part].to_numpy() for part in ("confidence", *FEATURES)}
-        parts |= split_errors(features, confidence)
-        return long(table["unit"].tolist(), parts, table["target"].to_numpy())
+        return _score(subject, self.name)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean absolute error over the test part, averaged over the splits that have any."""
         return mean_error(parts, index)
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceIndicationMaxAsCoded(ConfidenceIndicationAsCoded):
+class ConfidenceIndicationMaxAsCoded(MetricBase):
     """Largest error of predicting the model's confidence from its explanation, averaged over splits."""
 
-    extreme: ClassVar[bool] = True
-    name: ClassVar[str] = "confidence_indication_max_as_coded"
-    title: ClassVar[str] = "Confidence indication (MAX), as coded"
-    random_level: ClassVar[str] = "about that of always predicting the mean of the up-sampled training part"
+    info = as_coded(ConfidenceIndicationMax.info)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """As `ConfidenceIndicationAsCoded.score`."""
+        return _score(subject, self.name)
+
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) largest absolute error in the test part, averaged over the splits that have any."""
         return largest_error(parts, index)
 
 
-def split_errors(
-    features: NDArray[np.float64], confidence: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _score(subject: Subject, metric: str) -> pd.DataFrame:
+    rows = []
+    for shard in subject.shards:
+        require_all_explained(shard, subject.labels, metric)
+        for row, example in enumerate(shard.examples):
+            scores = shard.scores[row][:, : len(shard.encodings[row])].astype(np.float64)
+            target = int(shard.probabilities[row].argmax())
+            features = contrast_features(scores, target, pool_others=False)
+            rows.append((example.id, target, shard.probabilities[row, target], *features))
+    table = pd.DataFrame(rows, columns=list(CONTRASTS))
+    features, confidence = table[list(FEATURES)].to_numpy(), table["confidence"].to_numpy()
+    return contrasts_long(table, split_errors(features, confidence))
+
+
+def split_errors(features: Floats, confidence: Floats) -> dict[str, Floats]:
     """Absolute errors `error@s` and `reference@s` (M,), NaN outside the test part of split s.
 
     features: (M, F), confidence: (M,), in the order of the data set. All NaN for fewer than two texts.
@@ -111,7 +107,7 @@ def split_errors(
     return parts
 
 
-def upsample_as_coded(confidence: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.intp]:
+def upsample_as_coded(confidence: Floats, rng: np.random.RandomState) -> Ints:
     """Positions that give every occupied bucket int(10 * confidence) as many as the largest has.
 
     Buckets come in the order in which they first occur; the largest is drawn without replacement, the others

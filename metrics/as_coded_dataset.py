@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.metrics.as_coded_pairs import draw_pairs
-from assay.metrics.rationale_consistency import correlation
-from assay.metrics.rows import long, pair_name
+from assay.metrics.averages import distance_correlation
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.info import MetricBase, as_coded
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
-from assay.metrics.targets import require_explained
+from assay.metrics.targets import require_all_explained
+from assay.metrics.text_pairs import selected_rows
+from assay.tasks.arrays import Bools, Floats, Floats32, Ints
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ MISSING = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetConsistencyAsCoded:
+class DatasetConsistencyAsCoded(MetricBase):
     """Spearman correlation, over pairs of texts, of how far activations and explanations are apart.
 
     Other than `DatasetConsistency`: pairs go by the bare number of shared words and by the texts' places in
@@ -42,15 +45,7 @@ class DatasetConsistencyAsCoded:
     activations of its own. Source: consist_data.py of Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "dataset_consistency_as_coded"
-    title: ClassVar[str] = "Dataset consistency (Spearman ρ), as coded"
-    property: ClassVar[str] = "dataset consistency"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
-    of_pairs: ClassVar[bool] = True
-    random_level: ClassVar[str] = "near 0: see the random row"
+    info = as_coded(DatasetConsistency.info, random_level="near 0: see the random row")
 
     pairs: int = 2000
     pool: int = 5000
@@ -72,47 +67,30 @@ class DatasetConsistencyAsCoded:
         """
         examples = [example for shard in subject.shards for example in shard.examples]
         pairs = draw_pairs(examples, self.pairs, self.pool, random.Random(self.seed))
-        used = np.unique(np.concatenate([pairs.first, pairs.second]))
-        encodings, vectors = self._read(subject, used)
+        texts = pairs.texts
+        encodings, vectors = self._read(subject, texts)
         layers = padded_means(subject.engine, encodings, self.padded)
-        first, second = np.searchsorted(used, pairs.first), np.searchsorted(used, pairs.second)
-        parts = {
-            "activation_distance": np.abs(layers[first] - layers[second]).mean(axis=1),
-            "explanation_distance": [
-                _distance(vectors[i], vectors[j]) for i, j in zip(first, second, strict=True)
-            ],
-            "overlap": pairs.overlap,
-            "similar": pairs.similar,
-        }
-        names = [
-            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
-        ]
-        return long(names, parts)
+        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
+        distances = np.abs(layers[first] - layers[second]).mean(axis=1)
+        return pairs.table(examples, distances, vectors, _distance)
 
-    def _read(
-        self, subject: Subject, used: NDArray[np.intp]
-    ) -> tuple[list[Encoding], list[dict[int, float]]]:
-        """Encodings, and score by vocabulary id, of the texts at the rising positions `used`."""
-        encodings, vectors = [], []
-        start = 0
+    def _read(self, subject: Subject, texts: Ints) -> tuple[list[Encoding], list[dict[int, float]]]:
+        """Encodings, and score by vocabulary id, of the texts at the rising positions `texts`."""
         for shard in subject.shards:
-            everything = np.ones(shard.probabilities.shape, dtype=bool)
-            require_explained(shard, everything, subject.labels, self.name)
-            for at in used[(used >= start) & (used < start + len(shard))] - start:
-                ids = shard.encodings[at].ids.tolist()
-                encodings.append(shard.encodings[at])
-                vectors.append(dict(zip(ids, shard.scores[at, 0, : len(ids)].tolist(), strict=True)))
-            start += len(shard)
+            require_all_explained(shard, subject.labels, self.name)
+        encodings, vectors = [], []
+        for shard, row in selected_rows(subject, texts):
+            ids = shard.encodings[row].ids.tolist()
+            encodings.append(shard.encodings[row])
+            vectors.append(dict(zip(ids, shard.scores[row, 0, : len(ids)].tolist(), strict=True)))
         return encodings, vectors
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
-        return correlation(parts, index)
+        return distance_correlation(parts, index)
 
 
-def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> NDArray[np.float64]:
+def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> Floats:
     """(N, L) mean activation per layer over units and `width` tokens, those beyond the text's being 0.
 
     A text of more tokens is not padded; layers with one vector per text are not, either.
@@ -125,7 +103,7 @@ def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> N
     return np.array([means[at] for at in range(len(encodings))]) if means else np.empty((0, 1))
 
 
-def _mean(layer: NDArray[np.float32], real: NDArray[np.bool_], width: int) -> float:
+def _mean(layer: Floats32, real: Bools, width: int) -> float:
     """Of one text's layer (T, D), or (D,)."""
     if layer.ndim == 1:
         return float(layer.mean(dtype=np.float64))

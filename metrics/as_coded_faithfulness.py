@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.faithfulness import area, decided, decisions_table, macro_f1_curve
+from assay.metrics.faithfulness import Faithfulness, area, decided, decisions_table, macro_f1_curve
+from assay.metrics.info import MetricBase, as_coded
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Shard, Subject, predicted
-from assay.metrics.targets import require_explained
+from assay.metrics.targets import require_all_explained
 from assay.models.rows import Rows
+from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ THRESHOLDS = tuple(range(0, 110, 10))
 
 
 @dataclass(frozen=True, slots=True)
-class FaithfulnessAsCoded:
+class FaithfulnessAsCoded(MetricBase):
     """Area under macro-F1 as a function of the share of tokens that become [MASK].
 
     Other than `Faithfulness`: tokens are ordered by the sum of their scores over all classes, which is 0
@@ -32,14 +34,7 @@ class FaithfulnessAsCoded:
     Source: faithfulness.py and data_loader.py (collate_threshold) of Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "faithfulness_as_coded"
-    title: ClassVar[str] = "Faithfulness (AUC-TP), as coded"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 100.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"all_targets", "mask_token"})
-    random_level: ClassVar[str] = "the area of a random order, which depends on the model: see the random row"
+    info = as_coded(Faithfulness.info, needs=frozenset({"all_targets", "mask_token"}))
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and class: `gold` (0 or 1) and `predicted@t` (0 or 1) for every threshold t.
@@ -48,9 +43,7 @@ class FaithfulnessAsCoded:
         """
         return pd.concat([_score(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""
         return area(*macro_f1_curve(parts, index))
 
@@ -59,8 +52,7 @@ def _score(subject: Subject, shard: Shard) -> pd.DataFrame:
     mask = subject.engine.model.mask_id
     if mask is None:
         raise InputError(f"{FaithfulnessAsCoded.name}: the model has no mask token; leave the metric out")
-    everything = np.ones(shard.probabilities.shape, dtype=bool)
-    require_explained(shard, everything, subject.labels, FaithfulnessAsCoded.name)
+    require_all_explained(shard, subject.labels, FaithfulnessAsCoded.name)
     pool = [
         masked(encoding, shard.scores[row, :, : len(encoding)].sum(axis=0, dtype=np.float64), mask)
         for row, encoding in enumerate(shard.encodings)
@@ -71,7 +63,7 @@ def _score(subject: Subject, shard: Shard) -> pd.DataFrame:
     return decisions_table(shard.examples, THRESHOLDS, decisions)
 
 
-def masked(encoding: Encoding, scores: NDArray[np.float64], mask: int) -> Rows:
+def masked(encoding: Encoding, scores: Floats, mask: int) -> Rows:
     """The text at every threshold but 0; scores: (T,) of all its tokens."""
     tokens = len(encoding)
     order = np.argsort(scores, kind="stable")[::-1]

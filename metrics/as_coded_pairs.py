@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from assay.metrics.text_pairs import Pairs
+from assay.tasks.arrays import Ints
 from assay.tasks.example import Example
 
-Positions = NDArray[np.intp]
+Positions = Ints
 
 
 def draw_pairs(examples: Sequence[Example], pairs: int, pool: int, rng: random.Random) -> Pairs:

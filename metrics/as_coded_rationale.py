@@ -5,20 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from assay.metrics.averages import distance_correlation
+from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.model_pairs import BothExplained, LayerDistances, in_step
-from assay.metrics.rationale_consistency import correlation, distances_table
+from assay.metrics.rationale_consistency import RationaleConsistency, distances_table
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Shard
+from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class RationaleConsistencyAsCoded:
+class RationaleConsistencyAsCoded(MetricBase):
     """Spearman correlation, over pairs of models and texts at once, of how far activations and explanations
     are apart.
 
@@ -33,15 +35,11 @@ class RationaleConsistencyAsCoded:
     Source: consistency_precompute.py and consistency_rats.py of Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "rationale_consistency_as_coded"
-    title: ClassVar[str] = "Rationale consistency (Spearman ρ), as coded"
-    property: ClassVar[str] = "rationale consistency"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
-    random_level: ClassVar[str] = "above 0 where pairs differ as a whole: see the random row"
-    pooled: ClassVar[Literal["no", "kind", "all"]] = "all"
+    info = as_coded(
+        RationaleConsistency.info,
+        random_level="above 0 where pairs differ as a whole: see the random row",
+        pooled="all",
+    )
 
     runs: int = 10
 
@@ -60,7 +58,7 @@ class RationaleConsistencyAsCoded:
             found.append((rng.randint(0, firsts - 1), rng.randint(0, last - 1)))
         return list(dict.fromkeys(found))
 
-    def activation_distance(self, layers: LayerDistances) -> NDArray[np.float64]:
+    def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) absolute value of the mean over layers of the signed mean difference."""
         return np.abs(layers.signed.mean(axis=1))
 
@@ -70,11 +68,9 @@ class RationaleConsistencyAsCoded:
         """As `RationaleConsistency.score_pair`. Raises InputError also when a class was not explained."""
         return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over (pair, text) points; NaN if a distance is constant."""
-        return correlation(parts, index)
+        return distance_correlation(parts, index)
 
 
 def _explanation_distance(both: BothExplained) -> float:

@@ -10,34 +10,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import UNIT, MetricBase, MetricInfo
 from assay.metrics.rows import long
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice, chosen, require_explained
+from assay.tasks.arrays import Reals
+
+complexity_info = partial(MetricInfo, bounds=UNIT, property="complexity")
 
 
 @dataclass(frozen=True, slots=True)
-class Sparsity:
+class Sparsity(MetricBase):
     """Mean Gini index of |s|: 0 where all tokens weigh alike, 1 - 1/n where one has all the weight.
 
-    target: whose scores, "predicted", "gold" or "all". An example with several such classes counts once, with
-    the mean over them. Source: Chalasani et al., ICML 2020; Hurley & Rickard, IEEE Trans. Inf. Theory 2009.
+    The value is NaN if no text of a resample has two tokens. An example with several classes counts once,
+    with the mean over them.
+
+    Attributes:
+        target: The classes whose scores are measured: "predicted", "gold" or "all".
+
+    Source: Chalasani et al., ICML 2020; Hurley & Rickard, IEEE Trans. Inf. Theory 2009.
     """
 
-    name: ClassVar[str] = "sparsity"
-    title: ClassVar[str] = "Sparsity (Gini)"
-    property: ClassVar[str] = "complexity"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset()
-    random_level: ClassVar[str] = "about 1/3, a little less in short texts"
+    info = complexity_info(
+        "sparsity",
+        "Sparsity (Gini)",
+        "higher",
+        random_level="about 1/3, a little less in short texts",
+        part="gini",
+    )
 
     target: str = "predicted"
 
@@ -50,29 +56,26 @@ class Sparsity:
         Raises InputError when a class that is asked for was not explained."""
         return _score(subject, self.target, self.name, "gini", gini)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean Gini index; NaN if no text of a resample has two tokens."""
-        return mean_of(parts, "gini", index)
-
 
 @dataclass(frozen=True, slots=True)
-class Entropy:
-    """Mean entropy of |s| / sum |s|, divided by log n: 0 where one token has all the weight, 1 where all
-    weigh alike.
+class Entropy(MetricBase):
+    """Mean entropy of |s| / sum |s|, over log n: 0 if one token has all the weight, 1 if all weigh alike.
 
-    Source: Bhatt et al., IJCAI 2020 (complexity), there without the division. target: as in `Sparsity`.
+    The value is NaN if no text of a resample has two tokens.
+
+    Attributes:
+        target: As in `Sparsity`.
+
+    Source: Bhatt et al., IJCAI 2020 (complexity). Deviation: there without the division by log n.
     """
 
-    name: ClassVar[str] = "entropy"
-    title: ClassVar[str] = "Entropy of the scores"
-    property: ClassVar[str] = "complexity"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset()
-    random_level: ClassVar[str] = "about 1 - 0.19 / log n for a text of n tokens"
+    info = complexity_info(
+        "entropy",
+        "Entropy of the scores",
+        "lower",
+        random_level="about 1 - 0.19 / log n for a text of n tokens",
+        part="entropy",
+    )
 
     target: str = "predicted"
 
@@ -85,14 +88,8 @@ class Entropy:
         Raises InputError when a class that is asked for was not explained."""
         return _score(subject, self.target, self.name, "entropy", entropy)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean entropy; NaN if no text of a resample has two tokens."""
-        return mean_of(parts, "entropy", index)
 
-
-def gini(scores: NDArray[np.floating]) -> float:
+def gini(scores: Reals) -> float:
     """Gini index of the sizes of n >= 1 scores, from 0 to 1 - 1/n; 0 if all are 0."""
     sizes = np.sort(np.abs(scores.astype(np.float64)))
     total = sizes.sum()
@@ -104,7 +101,7 @@ def gini(scores: NDArray[np.floating]) -> float:
     return float(np.clip(found, 0.0, 1.0))
 
 
-def entropy(scores: NDArray[np.floating]) -> float:
+def entropy(scores: Reals) -> float:
     """Entropy of the shares that n >= 2 scores have of the sum of their sizes, over log n, from 0 to 1; 1 if
     all are 0."""
     sizes = np.abs(scores.astype(np.float64))
@@ -118,23 +115,14 @@ def entropy(scores: NDArray[np.floating]) -> float:
 
 
 def _score(
-    subject: Subject,
-    target: str,
-    metric: str,
-    part: str,
-    measure: Callable[[NDArray[np.floating]], float],
+    subject: Subject, target: str, metric: str, part: str, measure: Callable[[Reals], float]
 ) -> pd.DataFrame:
     shards = (_score_shard(subject, shard, target, metric, part, measure) for shard in subject.shards)
     return pd.concat(shards, ignore_index=True)
 
 
 def _score_shard(
-    subject: Subject,
-    shard: Shard,
-    target: str,
-    metric: str,
-    part: str,
-    measure: Callable[[NDArray[np.floating]], float],
+    subject: Subject, shard: Shard, target: str, metric: str, part: str, measure: Callable[[Reals], float]
 ) -> pd.DataFrame:
     one_token = shard.content.sum(axis=1) < 2
     wanted = chosen(shard, target, multi_label=subject.multi_label) & ~one_token[:, None]

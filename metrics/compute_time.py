@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost
-from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.rows import long
 from assay.metrics.subject import Subject
 
@@ -20,8 +19,11 @@ if TYPE_CHECKING:
     from assay.models.measuring import Meter
 
 
+NO_MODEL_QUERY = "0, because drawing random scores asks nothing of the model"
+
+
 @dataclass(frozen=True, slots=True)
-class ComputeTime:
+class ComputeTime(MetricBase):
     """Mean passes through the model per explained text, all its classes together.
 
     Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass. Passes
@@ -31,14 +33,16 @@ class ComputeTime:
     What a method computes beside the model is in neither.
     """
 
-    name: ClassVar[str] = "compute_time"
-    title: ClassVar[str] = "Compute time (model passes per text)"
-    property: ClassVar[str] = "compute time"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    version: ClassVar[int] = 2
-    needs: ClassVar[frozenset[str]] = frozenset()
-    random_level: ClassVar[str] = "0, because drawing random scores asks nothing of the model"
+    info = MetricInfo(
+        "compute_time",
+        "Compute time (model passes per text)",
+        "lower",
+        NONNEGATIVE,
+        NO_MODEL_QUERY,
+        "compute time",
+        "passes",
+        version=2,
+    )
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example: `forward_rows`, `backward_rows`, their sum `passes`, forward `tokens`, and
@@ -58,12 +62,6 @@ class ComputeTime:
                 parts["flops"] = meter.flops(forward, backward, tokens)
             tables.append(long([example.id for example in shard.examples], parts))
         return pd.concat(tables, ignore_index=True)
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean passes per text."""
-        return resampled_mean(unit_means(parts["passes"]), index)
 
 
 def _meter(engine: Engine) -> Meter | None:

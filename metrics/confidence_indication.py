@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.resampling import ratio, unit_means
-from assay.metrics.rows import long
+from assay.metrics.rows import Parts, long
 from assay.metrics.subject import Shard, Subject
-from assay.metrics.targets import require_explained
+from assay.metrics.targets import require_all_explained
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
 logger = logging.getLogger(__name__)
 
 FEATURES = ("f_max", "f_mean", "f_min")
-
-Floats = NDArray[np.float64]
+CONTRASTS = ("unit", "target", "confidence", *FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceIndication:
-    """Mean absolute error of predicting the model's confidence from its explanation (Atanasova et al. 2020).
+class ConfidenceIndication(MetricBase):
+    """Mean absolute error of predicting the model's confidence from its explanation.
 
     Per token, the score for the predicted class minus the score for every other class; `f_max`, `f_mean`
     and `f_min` are the sums over content tokens of the largest, the mean and the smallest difference. A
@@ -39,18 +38,24 @@ class ConfidenceIndication:
 
     A multi-label task is an extension of the study: every label of every text is predicted, its confidence
     is its own probability, and its score is contrasted with the mean over the other labels, so that the
-    three features are one. Fewer than `minimum` texts leave every error NaN.
+    three features are one.
+
+    Attributes:
+        splits: Number of random splits.
+        test_share: Share of the texts in the test part of a split.
+        minimum: Fewest texts for a regression; with fewer every error is NaN.
+
+    Source: Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "confidence_indication"
-    title: ClassVar[str] = "Confidence indication (MAE)"
-    property: ClassVar[str] = "confidence indication"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"all_targets"})
-    random_level: ClassVar[str] = (
-        "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)"
+    info = MetricInfo(
+        "confidence_indication",
+        "Confidence indication (MAE)",
+        "lower",
+        NONNEGATIVE,
+        "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)",
+        property="confidence indication",
+        needs=frozenset({"all_targets"}),
     )
 
     splits: int = 5
@@ -58,11 +63,7 @@ class ConfidenceIndication:
     minimum: int = 20
 
     def __post_init__(self) -> None:
-        if self.splits < 1 or not 0 < self.test_share < 1 or self.minimum < 2:
-            raise InputError(
-                f"{self.name}: splits={self.splits}, test_share={self.test_share}, minimum={self.minimum}; "
-                "expected at least 1 split, a share between 0 and 1, and a minimum of 2 or more texts"
-            )
+        _check(self)
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and class: `confidence`, `f_max`, `f_mean`, `f_min`, and per split s `error@s`, the
@@ -71,69 +72,99 @@ class ConfidenceIndication:
 
         Raises InputError when a class was not explained.
         """
-        tables = [self._contrasts(subject, shard) for shard in subject.shards]
-        # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
-        table = pd.concat(tables, ignore_index=True).sort_values(["unit", "target"], ignore_index=True)
-        units, text = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
-        features = table[list(FEATURES)].to_numpy()
-        confidence = table["confidence"].to_numpy()
-        parts = {part: table[part].to_numpy() for part in ("confidence", *FEATURES)}
-        if len(units) < self.minimum:
-            logger.warning(
-                "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
-                self.name,
-                len(units),
-                self.minimum,
-            )
-        for split in range(self.splits):
-            errors = references = np.full(len(table), np.nan)
-            if len(units) >= self.minimum:
-                rng = generator(subject.seed, "confidence_indication", str(split))
-                in_test = _in_test(len(units), self.test_share, rng)[text]
-                errors, references = regression_errors(features, confidence, in_test, rng)
-            parts[f"error@{split}"], parts[f"reference@{split}"] = errors, references
-        return long(table["unit"].tolist(), parts, table["target"].to_numpy())
+        return _score(self, subject)
 
-    def _contrasts(self, subject: Subject, shard: Shard) -> pd.DataFrame:
-        """One row per example and class whose confidence is predicted: unit, target, confidence, features."""
-        everything = np.ones(shard.probabilities.shape, dtype=bool)
-        require_explained(shard, everything, subject.labels, self.name)
-        rows = []
-        for row, example in enumerate(shard.examples):
-            scores = shard.scores[row][:, shard.content[row]].astype(np.float64)
-            probabilities = shard.probabilities[row]
-            targets = range(len(scores)) if subject.multi_label else [int(probabilities.argmax())]
-            for target in targets:
-                values = contrast_features(scores, target, pool_others=subject.multi_label)
-                rows.append((example.id, target, probabilities[target], *values))
-        return pd.DataFrame(rows, columns=["unit", "target", "confidence", *FEATURES])
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean absolute error over the test part, averaged over the splits that have any."""
         return mean_error(parts, index)
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceIndicationMax(ConfidenceIndication):
+class ConfidenceIndicationMax(MetricBase):
     """Largest error of predicting the model's confidence from its explanation, averaged over splits."""
 
-    extreme: ClassVar[bool] = True
-    name: ClassVar[str] = "confidence_indication_max"
-    title: ClassVar[str] = "Confidence indication (MAX)"
-    random_level: ClassVar[str] = "about that of always predicting the mean of the up-sampled training part"
+    info = replace(
+        ConfidenceIndication.info,
+        name="confidence_indication_max",
+        title="Confidence indication (MAX)",
+        random_level="about that of always predicting the mean of the up-sampled training part",
+        extreme=True,
+    )
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    splits: int = 5
+    test_share: float = 0.1
+    minimum: int = 20
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def score(self, subject: Subject) -> pd.DataFrame:
+        """As `ConfidenceIndication.score`."""
+        return _score(self, subject)
+
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) largest absolute error in the test part, averaged over the splits that have any."""
         return largest_error(parts, index)
 
 
-def contrast_features(
-    scores: NDArray[np.float64], target: int, *, pool_others: bool
-) -> tuple[float, float, float]:
+Indication = ConfidenceIndication | ConfidenceIndicationMax
+
+
+def _check(metric: Indication) -> None:
+    if metric.splits < 1 or not 0 < metric.test_share < 1 or metric.minimum < 2:
+        raise InputError(
+            f"{metric.name}: splits={metric.splits}, test_share={metric.test_share}, "
+            f"minimum={metric.minimum}; expected at least 1 split, a share between 0 and 1, and a minimum of "
+            "2 or more texts"
+        )
+
+
+def _score(metric: Indication, subject: Subject) -> pd.DataFrame:
+    tables = [_contrasts(metric, subject, shard) for shard in subject.shards]
+    # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
+    table = pd.concat(tables, ignore_index=True).sort_values(["unit", "target"], ignore_index=True)
+    units, text = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
+    enough = len(units) >= metric.minimum
+    if not enough:
+        logger.warning(
+            "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
+            metric.name,
+            len(units),
+            metric.minimum,
+        )
+    parts = {}
+    for split in range(metric.splits):
+        errors = references = np.full(len(table), np.nan)
+        if enough:
+            rng = generator(subject.seed, "confidence_indication", str(split))
+            in_test = _in_test(len(units), metric.test_share, rng)[text]
+            features, confidence = table[list(FEATURES)].to_numpy(), table["confidence"].to_numpy()
+            errors, references = regression_errors(features, confidence, in_test, rng)
+        parts |= {f"error@{split}": errors, f"reference@{split}": references}
+    return contrasts_long(table, parts)
+
+
+def _contrasts(metric: Indication, subject: Subject, shard: Shard) -> pd.DataFrame:
+    """One row per example and class whose confidence is predicted: CONTRASTS."""
+    require_all_explained(shard, subject.labels, metric.name)
+    rows = []
+    for row, example in enumerate(shard.examples):
+        scores = shard.scores[row][:, shard.content[row]].astype(np.float64)
+        probabilities = shard.probabilities[row]
+        targets = range(len(scores)) if subject.multi_label else [int(probabilities.argmax())]
+        for target in targets:
+            values = contrast_features(scores, target, pool_others=subject.multi_label)
+            rows.append((example.id, target, probabilities[target], *values))
+    return pd.DataFrame(rows, columns=list(CONTRASTS))
+
+
+def contrasts_long(contrasts: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The long table of CONTRASTS, one row per example and class, with further parts (M,)."""
+    arrays = {part: contrasts[part].to_numpy() for part in ("confidence", *FEATURES)}
+    return long(contrasts["unit"].tolist(), arrays | parts, contrasts["target"].to_numpy())
+
+
+def contrast_features(scores: Floats, target: int, *, pool_others: bool) -> tuple[float, float, float]:
     """(f_max, f_mean, f_min) of scores (K, n) for one class against the others.
 
     pool_others: contrast with the mean of the others, which makes the three equal. Without any other class
@@ -150,11 +181,8 @@ def contrast_features(
 
 
 def regression_errors(
-    features: NDArray[np.float64],
-    confidence: NDArray[np.float64],
-    in_test: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    features: Floats, confidence: Floats, in_test: Bools, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Absolute errors (M,) of least squares and of its training mean, NaN outside the test part.
 
     features: (M, F). confidence: (M,). in_test: (M,). The training part is up-sampled first.
@@ -171,7 +199,7 @@ def regression_errors(
     return np.where(in_test, error, np.nan), np.where(in_test, reference, np.nan)
 
 
-def upsample(confidence: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
+def upsample(confidence: Floats, rng: np.random.Generator) -> Ints:
     """Positions that make every occupied decile of confidence as large as the largest, drawn with
     replacement; a decile that is already that large is taken as it is. A confidence of 1 is in the last."""
     decile = np.minimum((confidence * 10).astype(np.int64), 9)
@@ -182,7 +210,7 @@ def upsample(confidence: NDArray[np.float64], rng: np.random.Generator) -> NDArr
     )
 
 
-def _in_test(texts: int, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _in_test(texts: int, share: float, rng: np.random.Generator) -> Bools:
     """(texts,) bool: a random share of the texts, rounded up, but never all of them."""
     size = min(int(np.ceil(share * texts)), texts - 1)
     chosen = np.zeros(texts, dtype=bool)
@@ -190,12 +218,12 @@ def _in_test(texts: int, share: float, rng: np.random.Generator) -> NDArray[np.b
     return chosen
 
 
-def mean_error(parts: dict[str, Floats], index: NDArray[np.intp]) -> Floats:
+def mean_error(parts: Parts, index: Ints) -> Floats:
     """(B,) mean of the parts `error@s` within each split, averaged over the splits that have any."""
     return _over_splits(parts, "error@", index, _mean)
 
 
-def largest_error(parts: dict[str, Floats], index: NDArray[np.intp]) -> Floats:
+def largest_error(parts: Parts, index: Ints) -> Floats:
     """(B,) largest of the parts `error@s` within each split, averaged over the splits that have any."""
     return _over_splits(parts, "error@", index, _largest)
 
@@ -211,22 +239,19 @@ def constant_predictor(parts: dict[str, Floats]) -> tuple[float, float]:
 
 
 def _over_splits(
-    parts: dict[str, Floats],
-    prefix: str,
-    index: NDArray[np.intp],
-    of_split: Callable[[Floats, NDArray[np.intp]], Floats],
+    parts: dict[str, Floats], prefix: str, index: Ints, of_split: Callable[[Floats, Ints], Floats]
 ) -> Floats:
     errors = [parts[part] for part in sorted(parts) if part.startswith(prefix)]
     return unit_means(np.stack([of_split(of_one, index) for of_one in errors], axis=1))
 
 
-def _mean(errors: Floats, index: NDArray[np.intp]) -> Floats:
+def _mean(errors: Floats, index: Ints) -> Floats:
     present = ~np.isnan(errors)
     total = np.where(present, errors, 0.0).sum(axis=1)
     return ratio(total[index].sum(axis=1), present.sum(axis=1)[index].sum(axis=1))
 
 
-def _largest(errors: Floats, index: NDArray[np.intp]) -> Floats:
+def _largest(errors: Floats, index: Ints) -> Floats:
     per_text = np.where(np.isnan(errors), -np.inf, errors).max(axis=1)
     largest = per_text[index].max(axis=1)
     return np.where(np.isneginf(largest), np.nan, largest)

@@ -1,19 +1,21 @@
-"""Dataset consistency: does one model explain texts alike that it reads alike?"""
+"""Dataset consistency: do texts with similar activations get similar explanations?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.resampling import resampled_spearman
-from assay.metrics.rows import long, pair_name
+from assay.metrics.averages import distance_correlation
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
-from assay.metrics.text_pairs import Pairs, choose_pairs
+from assay.metrics.text_pairs import Pairs, choose_pairs, selected_rows
+from assay.tasks.arrays import Floats, Floats32, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
@@ -22,34 +24,35 @@ if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
 
-Activations = Mapping[str, NDArray[np.float32]]
+Activations = Mapping[str, Floats32]
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetConsistency:
-    """Spearman correlation, over pairs of texts, of how far activations and explanations are apart
-    (Atanasova et al. 2020).
+class DatasetConsistency(MetricBase):
+    """Spearman correlation, over pairs of texts, of activation distance and explanation distance.
 
-    pairs: at most so many similar and so many different pairs (assay.metrics.text_pairs). texts: pairs are
-    chosen among at most so many texts, so that cost does not grow with the data. seed: of the choice; it is
-    the metric's own, so every explainer of a task is judged on the same pairs.
+    Activations are averaged over the real tokens of a text per layer; the activation distance is the mean
+    over layers of the mean absolute difference over units. An explanation becomes a vector over word types,
+    the scores of a lower-cased word summed over its tokens and occurrences; the explanation distance is the
+    mean absolute difference over the types of either text, a missing type being 0, averaged over all classes.
 
-    Activations are averaged over the real tokens of a text per layer; two texts are apart by the mean over
-    layers of the mean absolute difference over units. An explanation becomes a vector over word types, the
-    scores of a lower-cased word summed over its tokens and occurrences; two texts are apart by the mean
-    absolute difference over the types of either, a missing type being 0, averaged over all classes.
+    Attributes:
+        pairs: Largest number of similar and of different pairs each (assay.metrics.text_pairs).
+        texts: Largest number of texts among which pairs are chosen, so that cost does not grow with the data.
+        seed: Of the choice. The metric's own, so every explainer of a task is judged on the same pairs.
+
+    Source: Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "dataset_consistency"
-    title: ClassVar[str] = "Dataset consistency (Spearman ρ)"
-    property: ClassVar[str] = "dataset consistency"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
-    of_pairs: ClassVar[bool] = True
-    random_level: ClassVar[str] = (
-        "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row"
+    info = MetricInfo(
+        "dataset_consistency",
+        "Dataset consistency (Spearman ρ)",
+        "higher",
+        SIGNED,
+        "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row",
+        property="dataset consistency",
+        needs=frozenset({"activations", "all_targets"}),
+        of_pairs=True,
     )
 
     pairs: int = 2000
@@ -72,25 +75,15 @@ class DatasetConsistency:
         """
         examples = [example for shard in subject.shards for example in shard.examples]
         pairs = self._choose(examples)
-        used = np.unique(np.concatenate([pairs.first, pairs.second]))
-        encodings, vectors = self._read(subject, used)
+        texts = pairs.texts
+        encodings, vectors = self._read(subject, texts)
         if subject.activations is None:
             layers = pooled_activations(subject.engine, encodings)
         else:
-            layers = {name: layer[used] for name, layer in subject.activations().items()}
-        first, second = np.searchsorted(used, pairs.first), np.searchsorted(used, pairs.second)
-        parts = {
-            "activation_distance": _activation_distances(layers, first, second),
-            "explanation_distance": [
-                vectors[i].distance(vectors[j]) for i, j in zip(first, second, strict=True)
-            ],
-            "overlap": pairs.overlap,
-            "similar": pairs.similar,
-        }
-        names = [
-            pair_name(examples[i].id, examples[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)
-        ]
-        return long(names, parts)
+            layers = {name: layer[texts] for name, layer in subject.activations().items()}
+        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
+        distances = _activation_distances(layers, first, second)
+        return pairs.table(examples, distances, vectors, TypeScores.distance)
 
     def _choose(self, examples: Sequence[Example]) -> Pairs:
         """The pairs, as positions in `examples`."""
@@ -101,33 +94,24 @@ class DatasetConsistency:
         pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
         return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
 
-    def _read(self, subject: Subject, used: NDArray[np.intp]) -> tuple[list[Encoding], list[TypeScores]]:
-        """Encodings and explanations of the texts at the rising positions `used`."""
+    def _read(self, subject: Subject, texts: Ints) -> tuple[list[Encoding], list[TypeScores]]:
+        """Encodings and explanations of the texts at the rising positions `texts`."""
         encodings, vectors = [], []
-        start = 0
-        for shard in subject.shards:
-            for at in used[(used >= start) & (used < start + len(shard))] - start:
-                example, encoding = shard.examples[at], shard.encodings[at]
-                scores = shard.scores[at][:, : len(encoding)]
-                if np.isnan(scores).any():
-                    raise InputError(
-                        f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
-                        "some; explain all classes"
-                    )
-                encodings.append(encoding)
-                vectors.append(type_scores(example, encoding, scores))
-            start += len(shard)
+        for shard, row in selected_rows(subject, texts):
+            example, encoding = shard.examples[row], shard.encodings[row]
+            scores = shard.scores[row][:, : len(encoding)]
+            if np.isnan(scores).any():
+                raise InputError(
+                    f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
+                    "some; explain all classes"
+                )
+            encodings.append(encoding)
+            vectors.append(type_scores(example, encoding, scores))
         return encodings, vectors
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
-        if not parts:
-            return np.full(len(index), np.nan)
-        return resampled_spearman(
-            parts["activation_distance"][:, 0], parts["explanation_distance"][:, 0], index
-        )
+        return distance_correlation(parts, index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +119,7 @@ class TypeScores:
     """An explanation without word order. types: (U,) the distinct words of a text, sorted. scores: (K, U)."""
 
     types: NDArray[np.str_]
-    scores: NDArray[np.float64]
+    scores: Floats
 
     def distance(self, other: TypeScores) -> float:
         """Mean absolute difference over the types of either and all classes; NaN if neither has any."""
@@ -146,7 +130,7 @@ class TypeScores:
         return float(np.abs(difference).mean()) if difference.size else float("nan")
 
 
-def type_scores(example: Example, encoding: Encoding, scores: NDArray[np.floating]) -> TypeScores:
+def type_scores(example: Example, encoding: Encoding, scores: Reals) -> TypeScores:
     """Scores (K, T) of content tokens, summed over the tokens and occurrences of each lower-cased word."""
     content = np.flatnonzero(encoding.content)
     _, first, word_at = np.unique(encoding.word_ids[content], return_index=True, return_inverse=True)
@@ -165,9 +149,9 @@ def type_scores(example: Example, encoding: Encoding, scores: NDArray[np.floatin
     return TypeScores(types, sums.T)
 
 
-def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[str, NDArray[np.float32]]:
+def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[str, Floats32]:
     """Layer name to (N, D), averaged over the real tokens (special ones too) of each text."""
-    pooled: dict[str, NDArray[np.float32]] = {}
+    pooled: dict[str, Floats32] = {}
     for batch in engine.activations(encodings):
         real = batch.attention[:, :, None]
         for name, layer in batch.layers.items():
@@ -178,9 +162,7 @@ def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[st
     return pooled
 
 
-def _activation_distances(
-    layers: Activations, first: NDArray[np.intp], second: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _activation_distances(layers: Activations, first: Ints, second: Ints) -> Floats:
     """(P,) mean over layers of the mean absolute difference over units, from (N, D) layers."""
     each = [np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()]
     return np.mean(each, axis=0) if each else np.empty(len(first))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.metrics.ordering import descending_order
+from assay.tasks.arrays import Reals
 from assay.tasks.example import Example
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class Word(NamedTuple):
     score: float
 
 
-def words(
-    example: Example, encoding: Encoding, scores: NDArray[np.floating], fill: str = DELETE
-) -> list[Word]:
+def words(example: Example, encoding: Encoding, scores: Reals, fill: str = DELETE) -> list[Word]:
     """The words of an encoded text in order; scores: (T,) of its tokens. What reads `fill` is no word."""
     found: dict[int, Word] = {}
     for token in np.flatnonzero(encoding.content).tolist():
@@ -45,12 +43,7 @@ def words(
 
 
 def degraded(
-    example: Example,
-    encoding: Encoding,
-    scores: NDArray[np.floating],
-    count: int,
-    fill: str,
-    rng: np.random.Generator,
+    example: Example, encoding: Encoding, scores: Reals, count: int, fill: str, rng: np.random.Generator
 ) -> Example:
     """The example without its `count` words of the highest score, ties broken by `rng`.
 

@@ -1,42 +1,39 @@
-"""Decision flips: how many tokens have to go until the model changes its mind?"""
+"""Decision flips: how many tokens must be absent until the model's decision changes?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.asking import Cases, explained
-from assay.metrics.averages import mean_of
+from assay.metrics.asking import RANDOM_ORDER, Cases, removal_info, score_targets
 from assay.metrics.designs import check_at_least, evenly, without
+from assay.metrics.info import UNIT, MetricBase
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionFlip:
-    """Share of the tokens, most important first, that must be absent until the decision changes; 1 if never.
+class DecisionFlip(MetricBase):
+    """Share of the tokens, highest score first, that must be absent until the decision changes; 1 if never.
 
     The decision is the model's predicted class on the full text; in a multi-label task, whether it predicts
-    the label. target: whose scores order the tokens ("predicted", "gold" or "all"). steps: 0 asks about
-    every number of tokens, so one row per token of the text; otherwise at so many evenly spread shares,
-    rounded down, which is cheaper for long texts and overstates the share by up to one step. Ties are broken
-    at random, alike for every explainer.
+    the label. The value is the mean share over texts.
+
+    Attributes:
+        target: The classes whose scores order the tokens: "predicted", "gold" or "all".
+        steps: 0 queries every number of tokens, so one row per token of the text. Otherwise so many evenly
+            spread shares, rounded down, which is cheaper for long texts and overstates the share by up to one
+            step. Ties are broken at random, identically for every explainer.
 
     Source: Serrano & Smith, ACL 2019; as a share of the tokens, Chrysostomou & Aletras, ACL 2021.
     """
 
-    name: ClassVar[str] = "decision_flip"
-    title: ClassVar[str] = "Decision flip (share of tokens)"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = "what a random order gets, which depends on the model: see the random row"
+    info = removal_info(
+        "decision_flip", "Decision flip (share of tokens)", "lower", UNIT, RANDOM_ORDER, part="share"
+    )
 
     target: str = "predicted"
     steps: int = 0
@@ -50,24 +47,17 @@ class DecisionFlip:
 
         Raises InputError when a class was not explained.
         """
-        found = explained(subject, self.target, self.name)
-        return pd.concat([self._flips(cases) for cases in found], ignore_index=True)
+        return score_targets(subject, self.target, self.name, self._flips)
 
     def _flips(self, cases: Cases) -> pd.DataFrame:
         share, flips = np.full((2, len(cases.rows)), np.nan)
         agreements = cases.agreements(cases.designs(without, self._counts))
-        for at, (tokens, agrees) in enumerate(zip(cases.tokens, agreements, strict=True)):
+        for case, (tokens, agrees) in enumerate(zip(cases.tokens, agreements, strict=True)):
             if tokens:
                 changed = np.flatnonzero(agrees == 0)
-                flips[at] = len(changed) > 0
-                share[at] = self._counts(tokens)[changed[0]] / tokens if len(changed) else 1.0
+                flips[case] = len(changed) > 0
+                share[case] = self._counts(tokens)[changed[0]] / tokens if len(changed) else 1.0
         return cases.table({"share": share, "flips": flips})
 
-    def _counts(self, tokens: int) -> NDArray[np.intp]:
+    def _counts(self, tokens: int) -> Ints:
         return evenly(tokens, self.steps)[1:]
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean share over texts."""
-        return mean_of(parts, "share", index)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.human_agreement import precisions
+from assay.metrics.human_agreement import HumanAgreement, precisions
+from assay.metrics.info import MetricBase
 from assay.metrics.rationales import marks, table
 from assay.metrics.resampling import resampled_mean, unit_means
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Shard, Subject, gold, predicted
 from assay.metrics.targets import require_explained
+from assay.tasks.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class GroundTruthAgreement:
+class GroundTruthAgreement(MetricBase):
     """Mean average precision of the gold class's scores against the words that cause the label, over the
     texts whose label the model predicts.
 
@@ -27,14 +28,14 @@ class GroundTruthAgreement:
     last. Texts without a cause of their own, such as those that lack every keyword, are left out and counted.
     """
 
-    name: ClassVar[str] = "ground_truth_agreement"
-    title: ClassVar[str] = "Ground truth (MAP)"
-    property: ClassVar[str] = "ground truth"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"ground_truth"})
-    random_level: ClassVar[str] = "the mean of part `ap_random`, a little above the share of causing tokens"
+    info = replace(
+        HumanAgreement.info,
+        name="ground_truth_agreement",
+        title="Ground truth (MAP)",
+        random_level="the mean of part `ap_random`, a little above the share of causing tokens",
+        property="ground truth",
+        needs=frozenset({"ground_truth"}),
+    )
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and gold class: `ap` (NaN where a wrong model's gold class was not explained),
@@ -55,9 +56,7 @@ class GroundTruthAgreement:
         parts["right"] = right[has.rows, has.labels].astype(np.float64)
         return table(shard, has, parts)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean average precision where the model is right; NaN if it never is in a resample."""
         if "ap" not in parts:
             return np.full(len(index), np.nan)

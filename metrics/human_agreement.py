@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.rationales import Marks, check_annotators, compared, table
-from assay.metrics.resampling import ratio, resampled_mean, unit_means
+from assay.metrics.info import MetricBase
+from assay.metrics.rationales import Marks, check_annotators, compared, rationale_info, table
+from assay.metrics.resampling import ratio
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Bools, Floats, Reals
 
 
 @dataclass(frozen=True, slots=True)
-class HumanAgreement:
-    """Mean average precision of the scores against human rationales (Atanasova et al. 2020).
+class HumanAgreement(MetricBase):
+    """Mean average precision of the scores against human rationales.
 
-    target: whose scores are compared, with the rationale people gave for that same class: "gold" (the
-    study), "predicted", or "all" classes that have a rationale. Only tokens of the text are ranked, special
-    tokens are not. An example without a rationale for any of these classes is left out and counted; one
-    that is nothing but rationale stays in with a precision of 1, which every explainer gets alike. An
-    example with several such classes counts once, with the mean over them.
+    Only tokens of the text are ranked, special tokens are not. An example without a rationale for any of the
+    classes is left out and counted; one that is nothing but rationale stays in with a precision of 1, which
+    every explainer gets alike. An example with several such classes counts once, with the mean over them. The
+    value is NaN if no example of a resample has a rationale.
 
-    annotators: where several people marked something for a class, its rationale is what any of them marked
-    ("union"), or what more than half of them did ("majority"; without such a token there is none); "each"
-    takes the mean of the average precisions against each of them. `ceiling` then says how well people agree
-    among themselves: the average precision that one annotator's marks get as scores, against each other
-    annotator's, averaged over all couples. Marks are yes or no, so they tie where scores rank, and a good
-    ranking can exceed it.
+    Attributes:
+        target: The classes whose scores are compared with the rationale for the same class: "gold" (the
+            study), "predicted", or "all" classes that have a rationale.
+        annotators: The rationale of a class that several people marked: what any of them marked ("union"), or
+            what more than half of them did ("majority"; without such a token there is none). "each" takes the
+            mean of the average precisions against each of them. The part `ceiling` then measures how well
+            people agree: the average precision of one annotator's marks as scores, against each other
+            annotator's, averaged over all ordered pairs. Marks are binary, so they tie where scores rank, and
+            a good ranking can exceed it.
+
+    Source: Atanasova et al. 2020.
     """
 
-    name: ClassVar[str] = "human_agreement"
-    title: ClassVar[str] = "Human agreement (MAP)"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "the mean of part `ap_random`, a little above the share of rationale tokens"
+    info = rationale_info(
+        "human_agreement",
+        "Human agreement (MAP)",
+        random_level="the mean of part `ap_random`, a little above the share of rationale tokens",
+        part="ap",
+    )
 
     target: str = "gold"
     annotators: str = "union"
@@ -65,16 +68,8 @@ class HumanAgreement:
             parts["ceiling"] = ceiling(has, shard.content)
         return table(shard, has, parts)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean average precision; NaN if no example of a resample has a rationale."""
-        if "ap" not in parts:
-            return np.full(len(index), np.nan)
-        return resampled_mean(unit_means(parts["ap"]), index)
 
-
-def precisions(shard: Shard, has: Marks) -> dict[str, NDArray[np.float64]]:
+def precisions(shard: Shard, has: Marks) -> dict[str, Floats]:
     """(P,) `ap`, `ap_random` and `prevalence` of every (example, class) pair that has a rationale, as means
     over its annotators."""
     content = shard.content[has.rows]
@@ -86,7 +81,7 @@ def precisions(shard: Shard, has: Marks) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def ceiling(has: Marks, content: NDArray[np.bool_]) -> NDArray[np.float64]:
+def ceiling(has: Marks, content: Bools) -> Floats:
     """(P,) mean average precision of one annotator's marks against another's, over all ordered couples of a
     pair's annotators; NaN for a single annotator. content: (N, T)."""
     one, other = has.others()
@@ -97,9 +92,7 @@ def ceiling(has: Marks, content: NDArray[np.bool_]) -> NDArray[np.float64]:
     return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
-def average_precision(
-    scores: NDArray[np.floating], relevant: NDArray[np.bool_], content: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def average_precision(scores: Reals, relevant: Bools, content: Bools) -> Floats:
     """(N,) average precision of ranking the content tokens of each row by score; all arrays (N, T).
 
     The sum over distinct scores of precision times the recall gained there, so tied tokens share one
@@ -120,9 +113,7 @@ def average_precision(
     return ratio(gained, hit.sum(axis=1))
 
 
-def expected_average_precision(
-    positives: NDArray[np.integer], tokens: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def expected_average_precision(positives: NDArray[np.integer], tokens: NDArray[np.integer]) -> Floats:
     """(N,) mean average precision over all orders of `tokens` tokens of which `positives` >= 1 are relevant.
 
     At rank r a relevant token finds 1 + (r - 1)(p - 1)/(n - 1) relevant ones on average, itself included;

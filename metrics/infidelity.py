@@ -1,52 +1,48 @@
-"""Infidelity: how much of what absent tokens do is not in their scores?"""
+"""Infidelity: the share of the effect of absent tokens that their scores do not explain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.asking import Cases, explained
-from assay.metrics.averages import mean_of
+from assay.metrics.asking import Cases, removal_info, score_targets
 from assay.metrics.correlation import sums
 from assay.metrics.designs import check_at_least, random_subsets
+from assay.metrics.info import UNIT, MetricBase
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Bools, Floats
 from assay.tasks.randomness import generator
+
+RANDOM_NOISE = (
+    "near 1 for noise of both signs; less for noise of one sign, because sums of positive scores grow "
+    "with the number of tokens, as losses do: see the random row"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Infidelity:
+class Infidelity(MetricBase):
     """Share of the squared losses without random tokens that the sums of their scores do not explain.
 
-    Over subsets of a text's tokens, with s the sum of their scores and e what the class's probability loses
+    Over subsets of a text's tokens, with s the sum of their scores and e the fall of the class's probability
     without them: the mean of (b s - e)^2 divided by the mean of e^2, with the best b >= 0, so that explainers
-    of every scale are compared alike; with b < 0 an explainer would pass whose signs are all wrong. 0 is
-    best; 1 is as good as saying nothing. Where a model saturates, so that any few absent tokens cost much the
-    same, scores of one sign do well whatever they say: read it against the random row, not against 1.
+    of every scale are comparable; with b < 0 an explainer whose signs are all wrong would pass. 0 is best; 1
+    is as good as constant 0. Where a model saturates, so that any few absent tokens cost about the same,
+    scores of one sign do well whatever they are: compare with the random row, not with 1. A text whose tokens
+    have no effect is left out. The value is the mean over texts.
 
-    subsets: how many are drawn per text, of every size from 1 to all with the same probability, of the
-    example alone, so they are the same for all explainers and classes. target: whose scores and whose
-    probability ("predicted", "gold" or "all"). A text whose tokens do nothing is left out.
+    Attributes:
+        target: The classes whose scores and whose probability are compared: "predicted", "gold" or "all".
+        subsets: Number of subsets drawn per text, of every size from 1 to all with equal probability. They
+            depend on the example alone, so they are the same for all explainers and classes.
 
-    Source: Yeh et al., NeurIPS 2019, with removal as the perturbation and with their optimal scaling. Divided
-    by the mean squared loss, because the plain value grows with what is at stake in a text.
+    Source: Yeh et al., NeurIPS 2019, with removal as the perturbation and with their optimal scaling.
+    Deviation: divided by the mean squared loss, because the plain value grows with the losses of a text.
     """
 
-    name: ClassVar[str] = "infidelity"
-    title: ClassVar[str] = "Infidelity (share)"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = (
-        "near 1 for noise of both signs; less for noise of one sign, because sums of positive scores grow "
-        "with the number of tokens, as losses do: see the random row"
-    )
+    info = removal_info("infidelity", "Infidelity (share)", "lower", UNIT, RANDOM_NOISE, part="unexplained")
 
     target: str = "predicted"
     subsets: int = 50
@@ -57,8 +53,7 @@ class Infidelity:
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and class: `unexplained`. Raises InputError when a class was not explained."""
-        found = explained(subject, self.target, self.name)
-        return pd.concat([self._shares(cases) for cases in found], ignore_index=True)
+        return score_targets(subject, self.target, self.name, self._shares)
 
     def _shares(self, cases: Cases) -> pd.DataFrame:
         absent = {row: self._subsets(cases, row, len(scores)) for (row, _), scores in cases.scored()}
@@ -68,19 +63,13 @@ class Infidelity:
         ]
         return cases.table({"unexplained": values})
 
-    def _subsets(self, cases: Cases, row: int, tokens: int) -> NDArray[np.bool_]:
+    def _subsets(self, cases: Cases, row: int, tokens: int) -> Bools:
         rng = generator(cases.subject.seed, self.name, cases.shard.examples[row].id)
         sizes = rng.integers(1, max(tokens, 1), endpoint=True, size=self.subsets)
         return random_subsets(tokens, sizes, rng)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean share over texts."""
-        return mean_of(parts, "unexplained", index)
 
-
-def unexplained(sums: NDArray[np.float64], losses: NDArray[np.float64]) -> float:
+def unexplained(sums: Floats, losses: Floats) -> float:
     """Mean of (b s - e)^2 by the mean of e^2 with the best b >= 0, of two (S,); 0..1, NaN if every e is 0."""
     total = (losses * losses).sum()
     if not total > 0:

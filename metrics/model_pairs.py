@@ -1,16 +1,17 @@
-"""Two models of one architecture side by side: how far their layers are apart, their explanations in step."""
+"""Two models of one architecture: distances of their layers, and their explanations in aligned pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assay.metrics.info import Pooling
 from assay.metrics.subject import PairMetric, Shard
+from assay.tasks.arrays import Bools, Floats, Floats32
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -21,33 +22,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerDistances:
-    """How far two models' activations are apart, per text and layer.
+    """Distances of two models' activations per text and layer, first model minus second.
 
-    names: L layers, from the bottom up. absolute, signed: (N, L) mean over real tokens (special ones too) and
-    units of the absolute, and of the plain, difference between the first model and the second.
+    Attributes:
+        names: L layers, from the bottom up.
+        absolute: (N, L) mean absolute difference over real tokens (special ones too) and units.
+        signed: (N, L) mean signed difference over the same.
     """
 
     names: tuple[str, ...]
-    absolute: NDArray[np.float64]
-    signed: NDArray[np.float64]
+    absolute: Floats
+    signed: Floats
 
 
 @runtime_checkable
 class ModelPairMetric(PairMetric, Protocol):
     """A metric of two models.
 
-    pooled: whether it is one number of each pair ("no"), of all pairs of a kind, or of all pairs of all kinds
-    together; then the units of several pairs are summarised as one.
+    `pooled` (`assay.metrics.info.MetricInfo`): where pairs are pooled, their units are summarised as one.
     """
 
-    pooled: ClassVar[Literal["no", "kind", "all"]]
+    pooled: ClassVar[Pooling]
 
     def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
         """Which pairs are looked at, as positions among `firsts` models, and among `seconds` of another kind
         or, if None, the same models."""
         ...
 
-    def activation_distance(self, layers: LayerDistances) -> NDArray[np.float64]:
+    def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) how far the models are apart on each text, for `score_pair`."""
         ...
 
@@ -75,9 +77,7 @@ def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Enco
     return LayerDistances(names, *tables)
 
 
-def _texts(
-    engine: Engine, encodings: Sequence[Encoding]
-) -> Iterator[tuple[int, dict[str, NDArray[np.float32]]]]:
+def _texts(engine: Engine, encodings: Sequence[Encoding]) -> Iterator[tuple[int, dict[str, Floats32]]]:
     """Every text's position and its layers without padding, (T, D) or (D,)."""
     for batch in engine.activations(encodings):
         for row, at in enumerate(batch.index):
@@ -97,8 +97,8 @@ class Explained:
 
     example: Example
     encoding: Encoding
-    scores: NDArray[np.float32]
-    content: NDArray[np.bool_]
+    scores: Floats32
+    content: Bools
 
 
 @dataclass(frozen=True, slots=True, eq=False)

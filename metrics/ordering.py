@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from assay.tasks.arrays import Bools, Ints, Reals
 
 
-def descending_order(
-    scores: NDArray[np.floating], content: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.intp]:
+def descending_order(scores: Reals, content: Bools, rng: np.random.Generator) -> Ints:
     """(n,) positions of the n content tokens, the highest score first.
 
     scores, content: (T,). Equal scores come in random order: to break ties by position would reward an

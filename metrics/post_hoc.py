@@ -1,41 +1,43 @@
-"""What the k most important tokens do for k = 1, 2, ...: two measures as the paper on VMASK uses them."""
+"""The effect of the k top tokens for k = 1, 2, ...: two measures in the form of the VMASK paper."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.asking import Cases, explained
-from assay.metrics.averages import mean_drop, mean_of
+from assay.metrics.asking import Cases, removal_info, score_targets
+from assay.metrics.averages import mean_drop
 from assay.metrics.designs import check_at_least, only, without
+from assay.metrics.info import SIGNED, UNIT, MetricBase
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Floats, Ints
+
+RANDOM_TOKENS = "what random tokens get, which depends on the model: see the random row"
 
 
 @dataclass(frozen=True, slots=True)
-class PostHocAccuracy:
-    """How often the model decides on the k most important tokens alone as on the full text, mean over k.
+class PostHocAccuracy(MetricBase):
+    """How often the model decides on the k top tokens alone as on the full text, mean over k.
 
     Accuracy against the model's own prediction, not against gold; in a multi-label task, on the label alone.
-    tokens: k = 1 to so many. A text of no more than k tokens agrees with itself. target: whose scores order
-    the tokens ("predicted", "gold" or "all"). Ties are broken at random, alike for every explainer.
+    A text of no more than k tokens agrees with itself.
 
-    Source: Chen & Ji, EMNLP 2020 (VMASK), who take the k tokens from a list of words important everywhere;
-    here they are those of the text's own explanation.
+    Attributes:
+        target: The classes whose scores order the tokens: "predicted", "gold" or "all". Ties are broken at
+            random, identically for every explainer.
+        tokens: The largest k; the mean is over k = 1 to `tokens`.
+
+    Source: Chen & Ji, EMNLP 2020 (VMASK). Deviation: they take the k tokens from a list of words that are
+    important everywhere; here they are those of the text's own explanation.
     """
 
-    name: ClassVar[str] = "post_hoc_accuracy"
-    title: ClassVar[str] = "Post-hoc accuracy"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = "what random tokens get, which depends on the model: see the random row"
+    info = removal_info(
+        "post_hoc_accuracy", "Post-hoc accuracy", "higher", UNIT, RANDOM_TOKENS, part="agrees"
+    )
 
     target: str = "predicted"
     tokens: int = 10
@@ -49,40 +51,29 @@ class PostHocAccuracy:
 
         Raises InputError when a class was not explained.
         """
-        found = explained(subject, self.target, self.name)
-        return pd.concat([self._agreements(cases) for cases in found], ignore_index=True)
+        return score_targets(subject, self.target, self.name, self._agreements)
 
     def _agreements(self, cases: Cases) -> pd.DataFrame:
-        answers = cases.agreements(cases.designs(only, lambda tokens: _first(self.tokens, tokens)))
-        return cases.table(_numbered("agrees", answers, self.tokens))
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean accuracy over k."""
-        return mean_of(parts, "agrees", index)
+        values = cases.agreements(cases.designs(only, lambda tokens: _counts(self.tokens, tokens)))
+        return cases.table(_by_k("agrees", values, self.tokens))
 
 
 @dataclass(frozen=True, slots=True)
-class Aopc:
-    """How far the class's probability falls as the k most important tokens are absent, mean over k = 0 to K.
+class Aopc(MetricBase):
+    """Fall of the class's probability when the k top tokens are absent, mean over k = 0 to K.
 
-    With k = 0 nothing is absent, which divides the sum of K drops by K + 1. tokens: K. A text of fewer tokens
-    stays empty for the rest. target: whose scores order the tokens and whose probability is watched
-    ("predicted", "gold" or "all"). Ties are broken at random, alike for every explainer. Unlike
-    comprehensiveness, texts of every length lose the same number of tokens.
+    With k = 0 nothing is absent, so the sum of K drops is divided by K + 1. Unlike comprehensiveness, texts
+    of every length lose the same number of tokens.
+
+    Attributes:
+        target: The classes whose scores order the tokens and whose probability is observed: "predicted",
+            "gold" or "all". Ties are broken at random, identically for every explainer.
+        tokens: K. A text of fewer tokens stays empty for the rest.
 
     Source: Samek et al., TNNLS 2017; on texts, Chen & Ji, EMNLP 2020 (VMASK).
     """
 
-    name: ClassVar[str] = "aopc"
-    title: ClassVar[str] = "AOPC (top tokens)"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = "what random tokens get, which depends on the model: see the random row"
+    info = removal_info("aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS)
 
     target: str = "predicted"
     tokens: int = 10
@@ -96,26 +87,23 @@ class Aopc:
 
         Raises InputError when a class was not explained.
         """
-        found = explained(subject, self.target, self.name)
-        return pd.concat([self._drops(cases) for cases in found], ignore_index=True)
+        return score_targets(subject, self.target, self.name, self._drops)
 
     def _drops(self, cases: Cases) -> pd.DataFrame:
-        answers = cases.probabilities(cases.designs(without, lambda tokens: _first(self.tokens, tokens)))
-        return cases.table({"full": cases.full, **_numbered("removed", answers, self.tokens)})
+        values = cases.probabilities(cases.designs(without, lambda tokens: _counts(self.tokens, tokens)))
+        return cases.table({"full": cases.full, **_by_k("removed", values, self.tokens)})
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean over texts of the mean over k = 0 to K of full - removed."""
         return mean_drop(parts, "removed", index) * self.tokens / (self.tokens + 1)
 
 
-def _first(most: int, tokens: int) -> NDArray[np.intp]:
-    """(most,) the numbers 1, 2, ... as far as there are tokens, then all of them."""
+def _counts(most: int, tokens: int) -> Ints:
+    """(most,) the numbers 1, 2, ... up to `tokens`, then `tokens` for the rest."""
     return np.minimum(np.arange(1, most + 1), tokens)
 
 
-def _numbered(part: str, answers: list[NDArray[np.float64]], most: int) -> dict[str, NDArray[np.float64]]:
-    """`part@k` for k = 1 to `most`, from the (most,) answers of every case."""
-    found = np.reshape(answers, (len(answers), most))
-    return {f"{part}@{at + 1}": found[:, at] for at in range(most)}
+def _by_k(part: str, values: list[Floats], most: int) -> Parts:
+    """`part@k` for k = 1 to `most`, from the (most,) values of each target."""
+    table = np.reshape(values, (len(values), most))
+    return {f"{part}@{k + 1}": table[:, k] for k in range(most)}

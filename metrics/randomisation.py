@@ -4,45 +4,53 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.errors import InputError
 
+RANDOM_SCORES = (
+    "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good"
+)
+
 
 @dataclass(frozen=True, slots=True)
-class Randomisation:
-    """Mean rank correlation between explanations of the model and of copies whose layers were drawn anew,
-    from the output down (cascading model parameter randomisation test, Adebayo et al., NeurIPS 2018).
+class Randomisation(MetricBase):
+    """Mean rank correlation between explanations of the model and of copies with re-initialised layers.
 
-    shares: of the layers, at least one, that each stage draws anew (assay.models.randomising). absolute:
-    compare the sizes of the scores, without their signs. The class explained stays that of the original
-    model, and so do the explainer's draws. texts: at most so many, chosen by `seed`, the metric's own, which
-    also draws the layers, so all explainers meet the same texts and the same random models. target: of which
-    classes (assay.metrics.targets).
+    The cascading model parameter randomisation test: layers are re-initialised from the output down. The
+    class explained stays that of the original model, and so do the explainer's draws. The value is the mean
+    over stages and texts.
 
-    A test to fail rather than a rank to win: an explainer near 1 does not look at what the model learnt, but
-    among those far below 1 the lower is not the better, because noise lowers the similarity as well. Compare
-    it with the random control and with seed stability (Hedström et al. 2023, on this test's caveats).
+    A pass or fail test rather than a ranking: an explainer near 1 does not depend on what the model learnt,
+    but among those far below 1 lower is not better, because noise lowers the similarity as well. Compare it
+    with the random control and with seed stability (Hedström et al. 2023, on this test's caveats).
+
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        shares: Share of the layers, at least one, that each stage re-initialises (assay.models.randomising).
+        absolute: Compare the sizes of the scores, without their signs.
+        texts: Largest number of texts, chosen by `seed`.
+        seed: The metric's own, which also draws the layers, so all explainers are judged on the same texts
+            and the same random models.
+
+    Source: Adebayo et al., NeurIPS 2018.
     """
 
-    name: ClassVar[str] = "randomisation"
-    title: ClassVar[str] = "Model randomisation (similarity)"
-    property: ClassVar[str] = "sanity"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    # A table of embeddings is what tells Assay's own models, whose layers are known, from others.
-    needs: ClassVar[frozenset[str]] = frozenset({"explaining", "embedding_table"})
-    random_level: ClassVar[str] = (
-        "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good"
+    info = MetricInfo(
+        "randomisation",
+        "Model randomisation (similarity)",
+        "lower",
+        SIGNED,
+        RANDOM_SCORES,
+        property="sanity",
+        needs=frozenset({"explaining", "embedding_table"}),
+        part="similarity",
     )
 
     target: str = "predicted"
@@ -77,9 +85,3 @@ class Randomisation:
             found = explain(subject, changed, texts, subject.draws, self.name)
             parts[f"similarity@{stage}"] = agreements(texts, found, absolute=self.absolute)
         return table(texts, parts)
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean over stages and texts."""
-        return mean_of(parts, "similarity", index)

@@ -1,120 +1,100 @@
-"""Rationale consistency: where two models reason differently, do their explanations differ as much?"""
+"""Rationale consistency: do explanations differ most where two models' activations differ most?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from assay.metrics.averages import distance_correlation
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.model_pairs import BothExplained, LayerDistances, in_step
-from assay.metrics.resampling import resampled_spearman
-from assay.metrics.rows import long
+from assay.metrics.rows import Parts, long
 from assay.metrics.subject import Shard
+from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class RationaleConsistency:
-    """Spearman correlation, over texts, of how far two models' activations and explanations are apart
-    (Atanasova et al. 2020).
+class RationaleConsistency(MetricBase):
+    """Spearman correlation, over texts, of two models' activation distance and explanation distance.
 
     The models share one architecture and differ in their training seed, or in being trained at all. The
     correlation is within one pair of models, and its mean over the pairs of a kind is reported: trained with
     trained, untrained with untrained, and one of each. This metric looks at two cells, so it has `score_pair`
     in place of `score`.
 
-    pairs_budget: of each kind at most so many distinct pairs are compared, drawn at random. layers: "all", or
-    the names of some, from the bottom up the model's own, the last of which is "logits". rescale: whether a
-    layer's distances are divided by their mean over the texts of the pair.
+    The activation distance is the mean over layers of the mean absolute difference over tokens and units.
 
-    Activations are apart by the mean over layers of the mean absolute difference over tokens and units. The
-    signed mean of the authors' scripts is not used: behind a layer normalisation it is near 0 whatever the
-    models do. The study takes layers as they are, so the one with the largest numbers decides; rescaled ones
-    count alike.
+    Attributes:
+        pairs_budget: Largest number of distinct pairs per kind, drawn at random.
+        layers: "all", or names of layers; the model's own, from the bottom up, and last "logits".
+        rescale: Whether a layer's distances are divided by their mean over the texts of the pair.
+
+    Source: Atanasova et al. 2020. Deviations: the signed mean of the authors' scripts is not used, because
+    behind a layer normalisation it is near 0 whatever the models do; the study does not rescale layers, so
+    the one with the largest numbers dominates; rescaled layers have equal weight.
     """
 
-    name: ClassVar[str] = "rationale_consistency"
-    title: ClassVar[str] = "Rationale consistency (Spearman ρ)"
-    property: ClassVar[str] = "rationale consistency"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 2
-    needs: ClassVar[frozenset[str]] = frozenset({"activations", "all_targets"})
-    random_level: ClassVar[str] = "about 0"
-    pooled: ClassVar[Literal["no", "kind", "all"]] = "no"
+    info = MetricInfo(
+        "rationale_consistency",
+        "Rationale consistency (Spearman ρ)",
+        "higher",
+        SIGNED,
+        "about 0",
+        property="rationale consistency",
+        needs=frozenset({"activations", "all_targets"}),
+        version=2,
+    )
 
     pairs_budget: int = 10
     layers: str | tuple[str, ...] = "all"
     rescale: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layers, str):
-            # Configuration files give lists.
-            object.__setattr__(self, "layers", tuple(self.layers))
-        known = self.layers == "all" or (not isinstance(self.layers, str) and bool(self.layers))
-        if self.pairs_budget < 1 or not known:
-            raise InputError(
-                f"{self.name}: pairs_budget={self.pairs_budget}, layers={self.layers}; expected at least 1 "
-                "pair, and 'all' or a list of layers"
-            )
+        _check(self)
 
     def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
         """Distinct pairs of different models, all of them if the budget allows."""
-        if seconds is None:
-            every = list(combinations(range(firsts), 2))
-        else:
-            every = list(product(range(firsts), range(seconds)))
-        if len(every) <= self.pairs_budget:
-            return every
-        rng = generator("rationale_consistency", "pairs", firsts, seconds)
-        return [every[at] for at in np.sort(rng.permutation(len(every))[: self.pairs_budget])]
+        return _pairs(self.pairs_budget, firsts, seconds)
 
-    def activation_distance(self, layers: LayerDistances) -> NDArray[np.float64]:
-        """(N,) mean over the chosen layers of how far they are apart; a layer that never differs counts 0.
+    def activation_distance(self, layers: LayerDistances) -> Floats:
+        """(N,) mean distance over the chosen layers; a layer that never differs counts 0.
 
         Raises InputError on an unknown layer.
         """
-        apart = layers.absolute
-        if not isinstance(self.layers, str):
-            for name in self.layers:
-                if name not in layers.names:
-                    near = did_you_mean(name, list(layers.names))
-                    raise InputError(f"{self.name}: no layer {name!r}; {near}")
-            apart = apart[:, [layers.names.index(name) for name in self.layers]]
-        if self.rescale and len(apart):
-            typical = apart.mean(axis=0)
-            apart = apart / np.where(typical > 0, typical, 1.0)
-        return apart.mean(axis=1)
+        return _activation_distance(self, layers)
 
     def score_pair(
         self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
     ) -> pd.DataFrame:
-        """Per example: `activation_distance` and `explanation_distance` of two cells that explain the same
-        texts, in the same order, with the same explainer.
+        """Per example: `activation_distance` and `explanation_distance` of two cells of the same texts.
 
-        distances: example id to activation distance. Scores are compared as they are: an explainer whose
-        scores grow with the model's logits differs more between models whose logits differ more, and that is
-        part of what is measured.
-        Raises InputError when the cells hold different texts or tokens, when no class was explained in both,
-        or when an example has no activation distance.
+        Scores are compared as they are: an explainer whose scores grow with the model's logits differs more
+        between models whose logits differ more, and that is part of what is measured.
+
+        Args:
+            shards_a: The explanations of the first model.
+            shards_b: Those of the second, of the same texts in the same order by the same explainer.
+            distances: From example id to activation distance.
+
+        Raises:
+            InputError: The cells hold different texts or tokens, no class was explained in both, or an
+                example has no activation distance.
         """
         return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over the texts of one pair of models; NaN if a distance is constant."""
-        return correlation(parts, index)
+        return distance_correlation(parts, index)
 
 
 @dataclass(frozen=True, slots=True)
-class RationaleConsistencyPooled(RationaleConsistency):
+class RationaleConsistencyPooled(MetricBase):
     """The same correlation over all (pair, text) points of a kind at once, as in the study.
 
     It mixes in how far apart the pairs are as a whole: two clusters of pairs make a correlation that no pair
@@ -122,12 +102,78 @@ class RationaleConsistencyPooled(RationaleConsistency):
     are, and not the explanations.
     """
 
-    name: ClassVar[str] = "rationale_consistency_pooled"
-    title: ClassVar[str] = "Rationale consistency, pooled (Spearman ρ)"
-    version: ClassVar[int] = 1
-    pooled: ClassVar[Literal["no", "kind", "all"]] = "kind"
+    info = replace(
+        RationaleConsistency.info,
+        name="rationale_consistency_pooled",
+        title="Rationale consistency, pooled (Spearman ρ)",
+        version=1,
+        pooled="kind",
+    )
 
+    pairs_budget: int = 10
+    layers: str | tuple[str, ...] = "all"
     rescale: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
+        """As `RationaleConsistency.pairs`."""
+        return _pairs(self.pairs_budget, firsts, seconds)
+
+    def activation_distance(self, layers: LayerDistances) -> Floats:
+        """As `RationaleConsistency.activation_distance`."""
+        return _activation_distance(self, layers)
+
+    def score_pair(
+        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
+    ) -> pd.DataFrame:
+        """As `RationaleConsistency.score_pair`."""
+        return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
+
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
+        """(B,) Spearman correlation over (pair, text) points; NaN if a distance is constant."""
+        return distance_correlation(parts, index)
+
+
+def _check(metric: RationaleConsistency | RationaleConsistencyPooled) -> None:
+    if not isinstance(metric.layers, str):
+        # Configuration files give lists.
+        object.__setattr__(metric, "layers", tuple(metric.layers))
+    if (
+        metric.pairs_budget < 1
+        or not metric.layers
+        or (metric.layers != "all" and isinstance(metric.layers, str))
+    ):
+        raise InputError(
+            f"{metric.name}: pairs_budget={metric.pairs_budget}, layers={metric.layers}; expected at least 1 "
+            "pair, and 'all' or a list of layers"
+        )
+
+
+def _pairs(budget: int, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
+    ranges = range(firsts), range(seconds or 0)
+    every = list(combinations(ranges[0], 2) if seconds is None else product(*ranges))
+    if len(every) <= budget:
+        return every
+    rng = generator("rationale_consistency", "pairs", firsts, seconds)
+    return [every[index] for index in np.sort(rng.permutation(len(every))[:budget])]
+
+
+def _activation_distance(
+    metric: RationaleConsistency | RationaleConsistencyPooled, layers: LayerDistances
+) -> Floats:
+    distances = layers.absolute
+    if not isinstance(metric.layers, str):
+        for name in metric.layers:
+            if name not in layers.names:
+                hint = did_you_mean(name, list(layers.names))
+                raise InputError(f"{metric.name}: no layer {name!r}; {hint}")
+        distances = distances[:, [layers.names.index(name) for name in metric.layers]]
+    if metric.rescale and len(distances):
+        typical = distances.mean(axis=0)
+        distances = distances / np.where(typical > 0, typical, 1.0)
+    return distances.mean(axis=1)
 
 
 def distances_table(
@@ -140,13 +186,6 @@ def distances_table(
         activation.append(both.distance)
         explanation.append(explanation_distance(both))
     return long(ids, {"activation_distance": activation, "explanation_distance": explanation})
-
-
-def correlation(parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]) -> NDArray[np.float64]:
-    """(B,) Spearman correlation of the two distances; NaN if there is none, or one is constant."""
-    if not parts:
-        return np.full(len(index), np.nan)
-    return resampled_spearman(parts["activation_distance"][:, 0], parts["explanation_distance"][:, 0], index)
 
 
 def _explanation_distance(both: BothExplained) -> float:

@@ -1,23 +1,35 @@
-"""What people marked as the reasons for a class, as tokens of the text."""
+"""Human rationales, the reasons for a class as people marked them, as tokens of the text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, permutations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from assay.metrics.info import UNIT, MetricInfo
 from assay.metrics.resampling import ratio
 from assay.metrics.rows import long
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import chosen, require_explained
 from assay.models.alignment import gold_mask
 from assay.models.encoding import Encoding
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example
+
+# A metric that compares scores with human rationales.
+rationale_info = partial(
+    MetricInfo,
+    direction="higher",
+    bounds=UNIT,
+    property="human agreement",
+    needs=frozenset({"rationales"}),
+)
 
 ANNOTATORS = ("union", "majority", "each")
 
@@ -38,23 +50,23 @@ class Marks:
     special tokens and padding.
     """
 
-    rows: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    tokens: NDArray[np.bool_]
+    rows: Ints
+    labels: Ints
+    tokens: Bools
 
     @property
-    def pair(self) -> NDArray[np.intp]:
+    def pair(self) -> Ints:
         """(M,) which of the P distinct (example, class) pairs each rationale belongs to, counted in order."""
         new = np.ones(len(self.rows), dtype=bool)
         new[1:] = (np.diff(self.rows) != 0) | (np.diff(self.labels) != 0)
         return np.cumsum(new) - 1
 
-    def one_each(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def one_each(self) -> tuple[Ints, Ints]:
         """(P,) examples and (P,) classes of the distinct pairs."""
         first = np.flatnonzero(np.diff(self.pair, prepend=-1))
         return self.rows[first], self.labels[first]
 
-    def wanted(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def wanted(self, shape: tuple[int, ...]) -> Bools:
         """(N, K) bool: the pairs that have a rationale."""
         found = np.zeros(shape, dtype=bool)
         found[self.rows, self.labels] = True
@@ -72,12 +84,12 @@ class Marks:
         rows, labels = self.one_each()
         return Marks(rows[some], labels[some], tokens[some])
 
-    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mean(self, values: Floats) -> Floats:
         """(P,) mean over the rationales of each pair, from (M,)."""
         pair = self.pair
         return ratio(np.bincount(pair, weights=values).astype(np.float64), np.bincount(pair))
 
-    def others(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def others(self) -> tuple[Ints, Ints]:
         """Every ordered couple of two annotators of one pair, as positions of their rationales."""
         sizes = np.bincount(self.pair)
         starts = np.cumsum(sizes) - sizes
@@ -87,7 +99,7 @@ class Marks:
         return one, other
 
 
-def marks(shard: Shard, asked: NDArray[np.bool_]) -> Marks:
+def marks(shard: Shard, asked: Bools) -> Marks:
     """What each annotator marked for the classes that are asked for, (N, K) bool.
 
     Raises InputError on a rationale that no token overlaps.
@@ -102,7 +114,7 @@ def marks(shard: Shard, asked: NDArray[np.bool_]) -> Marks:
     return Marks(np.array(rows, dtype=np.intp), np.array(labels, dtype=np.intp), table)
 
 
-def _by_annotator(encoding: Encoding, example: Example, label: int) -> Iterator[NDArray[np.bool_]]:
+def _by_annotator(encoding: Encoding, example: Example, label: int) -> Iterator[Bools]:
     """(T,) bool masks of the annotators who marked a token for `label`, by name."""
     for name in sorted({rationale.annotator for rationale in example.rationales}):
         own = tuple(rationale for rationale in example.rationales if rationale.annotator == name)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.metrics.rows import long
 from assay.metrics.subject import Subject
 from assay.metrics.targets import chosen, require_explained
+from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.sampling import rank
@@ -32,9 +32,9 @@ class Text:
 
     example: Example
     encoding: Encoding
-    labels: NDArray[np.intp]
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    labels: Ints
+    probabilities: Floats
+    scores: Floats
 
 
 def pick(subject: Subject, texts: int, seed: int, target: str, metric: str) -> list[Text]:
@@ -56,9 +56,7 @@ def pick(subject: Subject, texts: int, seed: int, target: str, metric: str) -> l
     return [text for _, text in found]
 
 
-def explain(
-    subject: Subject, engine: Engine, texts: Sequence[Text], seed: int, metric: str
-) -> list[NDArray[np.float64]]:
+def explain(subject: Subject, engine: Engine, texts: Sequence[Text], seed: int, metric: str) -> list[Floats]:
     """Per text the (M, T) scores of its labels, all texts explained in one pool.
 
     engine: the subject's, or that of a changed model. seed: the requests'. Raises InputError when the
@@ -74,9 +72,7 @@ def explain(
     return [np.stack([record.scores for record in of_one]).astype(np.float64) for of_one in found]
 
 
-def agreements(
-    texts: Sequence[Text], others: Sequence[NDArray[np.float64]], *, absolute: bool = False
-) -> list[float]:
+def agreements(texts: Sequence[Text], others: Sequence[Floats], *, absolute: bool = False) -> list[float]:
     """For every label of every text the rank agreement of its scores with others (M, T), over content
     tokens; of their sizes if `absolute`."""
     found = []
@@ -86,7 +82,7 @@ def agreements(
     return found
 
 
-def rank_agreement(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def rank_agreement(a: Floats, b: Floats) -> float:
     """Spearman rank correlation of two explanations (n,) of the same tokens, -1 to 1.
 
     Scores closer than RESOLUTION of the largest are ties and share their mean rank. Two constant
@@ -103,7 +99,7 @@ def rank_agreement(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0 else float(np.array_equal(x, y))
 
 
-def _rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounded(scores: Floats) -> Floats:
     step = np.abs(scores).max() * RESOLUTION
     return np.round(scores / step) if step > 0 else np.zeros(len(scores))
 

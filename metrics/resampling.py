@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.tasks.arrays import Floats, Ints, Reals
 
-def unit_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+
+def unit_means(values: Floats) -> Floats:
     """(n,) mean over the targets a unit has, from (n, m); NaN for a unit that has none."""
     present = ~np.isnan(values)
     if present.size and present.all():
@@ -18,7 +20,7 @@ def unit_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ratio(np.where(present, values, 0.0).sum(axis=1), present.sum(axis=1))
 
 
-def resampled_mean(values: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
+def resampled_mean(values: Floats, index: Ints) -> Floats:
     """(B,) mean over the units of each resample, from (n,)."""
     # Gathered, not multiplied by counts: a matrix product's last digits depend on the number of threads.
     present = ~np.isnan(values)
@@ -28,7 +30,7 @@ def resampled_mean(values: NDArray[np.float64], index: NDArray[np.intp]) -> NDAr
     return ratio(total, present.astype(np.float64)[index].sum(axis=1))
 
 
-def multiplicities(index: NDArray[np.intp], units: int) -> NDArray[np.float64]:
+def multiplicities(index: Ints, units: int) -> Floats:
     """(B, units) how often each unit occurs in each resample."""
     resamples = len(index)
     cells = index + units * np.arange(resamples)[:, None]
@@ -37,9 +39,7 @@ def multiplicities(index: NDArray[np.intp], units: int) -> NDArray[np.float64]:
     )
 
 
-def resampled_spearman(
-    x: NDArray[np.float64], y: NDArray[np.float64], index: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
     """(B,) Spearman rank correlation of x and y, both (n,), with average ranks for ties.
 
     NaN where fewer than two units are left or where x or y is constant.
@@ -56,7 +56,7 @@ def resampled_spearman(
     return np.clip(ratio((counts * a * b).sum(axis=1), scale), -1.0, 1.0)
 
 
-def _average_ranks(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _average_ranks(values: Floats, counts: Floats) -> Floats:
     """(B, n) rank of each value in resamples that take it `counts` (B, n) times; ties share their mean rank.
 
     One sort serves all resamples: a value's rank is halfway between how many are smaller and how many are
@@ -69,7 +69,7 @@ def _average_ranks(values: NDArray[np.float64], counts: NDArray[np.float64]) -> 
     return (cumulated[:, smaller] + cumulated[:, not_larger] + 1) / 2
 
 
-def ratio(numerator: NDArray[np.floating], denominator: NDArray[np.generic]) -> NDArray[np.float64]:
+def ratio(numerator: Reals, denominator: NDArray[np.generic]) -> Floats:
     """Element-wise quotient of arrays of one shape, NaN where the denominator is 0."""
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=denominator != 0)

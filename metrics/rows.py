@@ -13,9 +13,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError
+
+# Per part an (n, m) array over units and targets, NaN where a unit has no value.
+Parts = dict[str, Floats]
 
 COLUMNS = ("unit", "target", "part", "value")
 
@@ -63,14 +67,14 @@ def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike
     return pd.concat(frames, ignore_index=True)
 
 
-def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, NDArray[np.float64]]]:
+def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, Floats]]:
     """The inverse of `long`: units (n), targets (m), and per part an (n, m) array, NaN where absent.
 
     Units and targets are sorted, so that two explainers' tables of the same texts line up.
     """
     units, unit_at = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
     targets, target_at = np.unique(table["target"].to_numpy(), return_inverse=True)
-    arrays: dict[str, NDArray[np.float64]] = {}
+    arrays: dict[str, Floats] = {}
     for part, rows in table.groupby("part", sort=True).indices.items():
         array = np.full((len(units), len(targets)), np.nan)
         array[unit_at[rows], target_at[rows]] = table["value"].to_numpy()[rows]

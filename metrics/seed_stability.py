@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
@@ -18,23 +15,29 @@ from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class SeedStability:
+class SeedStability(MetricBase):
     """Mean Spearman rank correlation, over content tokens, of the cell's scores with those of further runs.
 
-    runs: explanations with other explainer seeds; a baseline's own draws stay. texts: on at most so many,
-    chosen by `seed`, the metric's own, so that all explainers are judged on the same ones. target: of which
-    classes (assay.metrics.targets). An explainer that draws nothing is run again, too, and agrees with
-    itself: 1.
+    A deterministic explainer is run again, too, and agrees with itself: 1. The value is the mean over runs
+    and texts.
+
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        runs: Number of explanations with other explainer seeds; a baseline's own draws stay.
+        texts: Largest number of texts, chosen by `seed`.
+        seed: The metric's own, so that all explainers are judged on the same texts.
     """
 
-    name: ClassVar[str] = "seed_stability"
-    title: ClassVar[str] = "Seed stability (Spearman ρ)"
-    property: ClassVar[str] = "robustness"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"explaining"})
-    random_level: ClassVar[str] = "0"
+    info = MetricInfo(
+        "seed_stability",
+        "Seed stability (Spearman ρ)",
+        "higher",
+        SIGNED,
+        "0",
+        "robustness",
+        "rho",
+        frozenset({"explaining"}),
+    )
 
     target: str = "predicted"
     runs: int = 2
@@ -56,9 +59,3 @@ class SeedStability:
             draws = int(generator(subject.draws, self.name, run).integers(2**63))
             parts[f"rho@{run}"] = agreements(texts, explain(subject, subject.engine, texts, draws, self.name))
         return table(texts, parts)
-
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean over runs and texts."""
-        return mean_of(parts, "rho", index)

@@ -4,48 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.reexplaining import Text, explain, pick, table
 from assay.metrics.subject import Subject, predicted
 from assay.metrics.targets import check_choice
 from assay.models.rows import full_rows
+from assay.tasks.arrays import Bools, Floats, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class MaxSensitivity:
-    """Mean over texts of the largest ||phi(x') - phi(x)|| / ||phi(x)|| over texts x' beside x, phi being the
-    scores of the content tokens and ||.|| their Euclidean length.
+class MaxSensitivity(MetricBase):
+    """Mean over texts x of the largest ||phi(x') - phi(x)|| / ||phi(x)|| over neighbours x'.
 
-    neighbours: so many different x' are drawn; each has one token of x replaced by one of the `words` tokens
-    nearest to it (cosine of their embeddings in the model) among all content tokens of the explained texts,
-    so special tokens and embeddings that were never trained have no part. Only those x' count for which the
-    model decides as for x. texts: at most so many x, chosen by `seed`, the metric's own, so that all
-    explainers of a model meet the same x and x'. target: of which classes (assay.metrics.targets).
-    Explainers that draw draw anew for x', so their noise counts as sensitivity. 0 is also what an explainer
-    gets that says the same of every text.
+    phi are the scores of the content tokens and ||.|| is their Euclidean norm. Each x' has one token of x
+    replaced by one of the `words` nearest tokens (cosine of their embeddings in the model) among all content
+    tokens of the explained texts, so special tokens and untrained embeddings are excluded. Only those x'
+    count for which the model decides as for x. Stochastic explainers are re-sampled for x', so sampling noise
+    counts as sensitivity. A constant explainer also scores 0.
 
-    Source: Yeh et al., NeurIPS 2019 (SENS_MAX). There x' is any point within a radius of x and the length of
-    the change is not divided by that of phi(x); words are discrete and scores of methods differ in scale,
-    hence both deviations, and an x' that the model takes for another class is explained otherwise rightly.
+    Attributes:
+        target: The classes (assay.metrics.targets).
+        neighbours: Number of different x' drawn per text.
+        words: Number of nearest tokens among which the replacement is drawn.
+        texts: Largest number of x, chosen by `seed`.
+        seed: The metric's own, so that all explainers of a model are judged on the same x and x'.
+
+    Source: Yeh et al., NeurIPS 2019 (SENS_MAX). Deviations: there x' is any point within a radius of x, but
+    words are discrete; there the norm of the change is not divided by that of phi(x), but scores of methods
+    differ in scale; and an x' of another predicted class is left out, because its explanation should differ.
     """
 
-    name: ClassVar[str] = "max_sensitivity"
-    title: ClassVar[str] = "Max-sensitivity"
-    property: ClassVar[str] = "robustness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"explaining", "embeddings"})
-    random_level: ClassVar[str] = "above 0.7, the more the shorter the texts; a constant explainer gets 0"
+    info = MetricInfo(
+        "max_sensitivity",
+        "Max-sensitivity",
+        "lower",
+        NONNEGATIVE,
+        "above 0.7, the more the shorter the texts; a constant explainer gets 0",
+        property="robustness",
+        part="sensitivity",
+        needs=frozenset({"explaining", "embeddings"}),
+    )
 
     target: str = "predicted"
     neighbours: int = 10
@@ -112,16 +118,8 @@ class MaxSensitivity:
                 found.append(_replaced(text, place, word, strings[word], number))
         return origins, found
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean over texts."""
-        return mean_of(parts, "sensitivity", index)
 
-
-def relative_change(
-    scores: NDArray[np.float64], others: NDArray[np.float64], content: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def relative_change(scores: Floats, others: Floats, content: Bools) -> Floats:
     """(M,) ||others - scores|| / ||scores|| over content tokens, from (M, T); NaN where the scores are 0."""
     length = np.linalg.norm(scores[:, content], axis=1)
     moved = np.linalg.norm((others - scores)[:, content], axis=1)
@@ -129,7 +127,7 @@ def relative_change(
 
 
 def nearest(
-    vectors: NDArray[np.floating], known: NDArray[np.int32], asked: NDArray[np.int32], count: int
+    vectors: Reals, known: NDArray[np.int32], asked: NDArray[np.int32], count: int
 ) -> NDArray[np.int32]:
     """(A, count) for each of `asked` (A,) the ids with the largest cosine, itself left out.
 

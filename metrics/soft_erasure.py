@@ -1,19 +1,20 @@
-"""Soft erasure: tokens go at random, the more probably the higher their score."""
+"""Soft erasure: tokens are absent at random, with a probability that rises with their score."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.asking import Cases, explained
+from assay.metrics.asking import Cases, removal_info, score_targets
 from assay.metrics.averages import mean_drop
 from assay.metrics.designs import check_at_least, scattered
+from assay.metrics.info import SIGNED, MetricBase
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Floats, Ints
 from assay.tasks.randomness import generator
 
 RANDOM_SCORES = (
@@ -22,113 +23,102 @@ RANDOM_SCORES = (
 
 
 @dataclass(frozen=True, slots=True)
-class SoftComprehensiveness:
-    """How far the class's probability falls when tokens are absent with probability of their scores.
+class SoftComprehensiveness(MetricBase):
+    """Fall of the class's probability when each token is absent with the probability of its score.
 
-    A text's scores are stretched to 0..1: the highest is always absent, the lowest never; equal scores all
-    become one half. target: whose scores and whose probability ("predicted", "gold" or "all"; in a
-    multi-label task every such label alone). draws: how many random texts are averaged. They depend on the
-    example alone, so all explainers and both soft metrics meet the same luck.
+    A text's scores are rescaled to 0..1: the highest is always absent, the lowest never; equal scores all
+    become one half. The number of absent tokens depends on how the scores are spread: scores mostly near
+    their highest remove more. Read it together with the soft sufficiency, which then keeps more.
 
-    How many tokens go depends on how the scores are spread: scores mostly near their highest remove more.
-    Read it together with the soft sufficiency, which then keeps more.
+    Attributes:
+        target: The classes whose scores and whose probability are used: "predicted", "gold" or "all". In a
+            multi-label task each such label is scored alone.
+        draws: Number of random texts in the mean. They depend on the example alone, so all explainers and
+            both soft metrics use the same random numbers.
 
-    Source: Zhao & Aletras, ACL 2023. They zero single elements of the embeddings, so that a token can go in
-    part; here whole tokens go, as the removal operator does it, so that any model can be asked. They also
-    divide by what the emptied text loses and cut to 0..1, which is undefined where it loses nothing; here the
-    fall itself is given, as by `Comprehensiveness`.
+    Source: Zhao & Aletras, ACL 2023. Deviations: they zero single elements of the embeddings, so that a token
+    can be absent in part; here whole tokens are absent, as the removal operator defines it, so that any model
+    can be queried. They also divide by what the emptied text loses and clip to 0..1, which is undefined where
+    it loses nothing; here the fall itself is given, as by `Comprehensiveness`.
     """
 
-    name: ClassVar[str] = "soft_comprehensiveness"
-    title: ClassVar[str] = "Soft comprehensiveness"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = RANDOM_SCORES
+    info = removal_info("soft_comprehensiveness", "Soft comprehensiveness", "higher", SIGNED, RANDOM_SCORES)
 
     target: str = "predicted"
     draws: int = 20
 
     def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.draws, 1, f"metric.{self.name}.draws")
+        _check(self)
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed`, the mean over draws.
 
         Raises InputError when a class was not explained.
         """
-        found = explained(subject, self.target, self.name)
-        return pd.concat(
-            [_erased(cases, "removed", self.draws, important=True) for cases in found], ignore_index=True
-        )
+        return _score(self, subject, "removed", remove_important=True)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean over texts of full - removed."""
         return mean_drop(parts, "removed", index)
 
 
 @dataclass(frozen=True, slots=True)
-class SoftSufficiency:
-    """How far the class's probability falls when tokens are kept with probability of their scores.
+class SoftSufficiency(MetricBase):
+    """Fall of the class's probability when each token is present with the probability of its score.
 
-    target, draws, source and deviations from it: as in `SoftComprehensiveness`. In the paper 1 minus the fall
-    is given, so that higher is better; here the fall, as by `Sufficiency`.
+    Attributes:
+        target: As in `SoftComprehensiveness`.
+        draws: As in `SoftComprehensiveness`.
+
+    Source and deviations: as for `SoftComprehensiveness`. The paper gives 1 minus the fall, so that higher is
+    better; here the fall, as by `Sufficiency`.
     """
 
-    name: ClassVar[str] = "soft_sufficiency"
-    title: ClassVar[str] = "Soft sufficiency"
-    property: ClassVar[str] = "faithfulness"
-    direction: ClassVar[Literal["higher", "lower"]] = "lower"
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"removal"})
-    random_level: ClassVar[str] = RANDOM_SCORES
+    info = removal_info("soft_sufficiency", "Soft sufficiency", "lower", SIGNED, RANDOM_SCORES)
 
     target: str = "predicted"
     draws: int = 20
 
     def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.draws, 1, f"metric.{self.name}.draws")
+        _check(self)
 
     def score(self, subject: Subject) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `kept`, the mean over draws.
 
         Raises InputError when a class was not explained.
         """
-        found = explained(subject, self.target, self.name)
-        return pd.concat(
-            [_erased(cases, "kept", self.draws, important=False) for cases in found], ignore_index=True
-        )
+        return _score(self, subject, "kept", remove_important=False)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean over texts of full - kept."""
         return mean_drop(parts, "kept", index)
 
 
-def stretched(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) scores moved and scaled to 0..1; one half where they are all equal."""
+def stretched(scores: Floats) -> Floats:
+    """(n,) scores shifted and scaled to 0..1; one half where they are all equal."""
     low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
-    if not low < high:
-        return np.full(len(scores), 0.5)
-    return (scores - low) / (high - low)
+    return (scores - low) / (high - low) if low < high else np.full(len(scores), 0.5)
 
 
-def _erased(cases: Cases, part: str, draws: int, *, important: bool) -> pd.DataFrame:
+def _check(metric: SoftComprehensiveness | SoftSufficiency) -> None:
+    check_choice(metric.target, metric.name)
+    check_at_least(metric.draws, 1, f"metric.{metric.name}.draws")
+
+
+def _score(
+    metric: SoftComprehensiveness | SoftSufficiency, subject: Subject, part: str, *, remove_important: bool
+) -> pd.DataFrame:
     """`full`, and `part`: the mean probability without the tokens drawn as important, or the others."""
-    keeps = []
-    for (row, _), scores in cases.scored():
-        rng = generator(cases.subject.seed, "soft_erasure", cases.shard.examples[row].id)
-        drawn = rng.random((draws, len(scores))) < stretched(scores)
-        positions = np.flatnonzero(cases.shard.content[row])
-        absent = drawn if important else ~drawn
-        keeps.append(scattered(len(cases.shard.encodings[row]), positions, absent))
-    answers = np.reshape(cases.probabilities(keeps), (len(keeps), draws))
-    return cases.table({"full": cases.full, part: answers.mean(axis=1)})
+
+    def table(cases: Cases) -> pd.DataFrame:
+        masks = []
+        for (row, _), scores in cases.scored():
+            rng = generator(cases.subject.seed, "soft_erasure", cases.shard.examples[row].id)
+            important = rng.random((metric.draws, len(scores))) < stretched(scores)
+            positions = np.flatnonzero(cases.shard.content[row])
+            absent = important if remove_important else ~important
+            masks.append(scattered(len(cases.shard.encodings[row]), positions, absent))
+        values = np.reshape(cases.probabilities(masks), (len(masks), metric.draws))
+        return cases.table({"full": cases.full, part: values.mean(axis=1)})
+
+    return score_targets(subject, metric.target, metric.name, table)

@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from assay.metrics.averages import mean_of
-from assay.metrics.rationales import compared, table
+from assay.metrics.info import MetricBase
+from assay.metrics.rationales import compared, rationale_info, table
 from assay.metrics.resampling import ratio
+from assay.metrics.rows import Parts
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class IouF1:
-    """F1 of the chosen spans against the marked ones; one is found if it overlaps a marked one well enough.
+class IouF1(MetricBase):
+    """F1 of the chosen spans against the marked spans, matched by intersection over union.
 
-    Spans are the longest runs of chosen, or of marked, tokens next to each other in one text (ERASER takes
-    marked spans as annotators drew them, which may touch). A chosen span is found if with some marked span it
-    shares at least `threshold` of the tokens of both together (intersection over union). The value is F1 of
-    the mean precision and the mean recall over texts, ERASER's macro average (DeYoung et al., ACL 2020, and
-    rationale_benchmark/metrics.py). target, share: as in `TokenF1`. threshold: from 0.5 to 1; below it
-    several spans could find the same one.
+    Spans are the longest runs of adjacent chosen, or marked, tokens in one text. A chosen span matches if its
+    intersection over union with some marked span is at least `threshold`. The value is F1 of the mean
+    precision and the mean recall over texts (ERASER's macro average).
+
+    Attributes:
+        target: As in `TokenF1`.
+        share: As in `TokenF1`.
+        threshold: From 0.5 to 1; below 0.5 several spans could match the same one.
+
+    Source: DeYoung et al., ACL 2020, and rationale_benchmark/metrics.py. Deviation: ERASER takes marked spans
+    as annotators drew them, which may touch.
     """
 
-    name: ClassVar[str] = "iou_f1"
-    title: ClassVar[str] = "IOU F1 (spans)"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "depends on how long the marked spans are: see the random row"
+    info = rationale_info(
+        "iou_f1",
+        "IOU F1 (spans)",
+        random_level="depends on how long the marked spans are: see the random row",
+    )
 
     target: str = "gold"
     share: float | None = None
@@ -64,9 +68,7 @@ class IouF1:
             counts[at] = found(chosen, marked, self.threshold), len(chosen), len(marked)
         return table(shard, has, dict(zip(("found", "chosen", "marked"), counts.T, strict=True)))
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) F1 of mean precision and mean recall; NaN if no example of a resample has a rationale."""
         if "found" not in parts:
             return np.full(len(index), np.nan)
@@ -76,7 +78,7 @@ class IouF1:
         return np.where(both == 0, 0.0, ratio(2 * precision * recall, both))
 
 
-def runs(mask: NDArray[np.bool_], segments: NDArray[np.integer]) -> NDArray[np.intp]:
+def runs(mask: Bools, segments: NDArray[np.integer]) -> Ints:
     """(R, 2) half-open ranges of the longest runs of true in a mask (T,) that stay in one segment (T,)."""
     begins, ends = mask.copy(), mask.copy()
     joined = mask[1:] & mask[:-1] & (segments[1:] == segments[:-1])
@@ -85,7 +87,7 @@ def runs(mask: NDArray[np.bool_], segments: NDArray[np.integer]) -> NDArray[np.i
     return np.stack([np.flatnonzero(begins), np.flatnonzero(ends) + 1], axis=1)
 
 
-def found(chosen: NDArray[np.intp], marked: NDArray[np.intp], threshold: float) -> int:
+def found(chosen: Ints, marked: Ints, threshold: float) -> int:
     """How many ranges (C, 2) have an intersection over union of `threshold` or more with a marked (M, 2)."""
     low = np.maximum(chosen[:, None, 0], marked[None, :, 0])
     high = np.minimum(chosen[:, None, 1], marked[None, :, 1])

@@ -1,16 +1,18 @@
-"""What a metric may look at: one cell's explanations, shard by shard, and the engine to ask the model."""
+"""The input of a metric: one cell's explanations, shard by shard, and the engine that queries the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost
+from assay.metrics.info import Direction
+from assay.metrics.rows import Parts
+from assay.tasks.arrays import Bools, Floats, Floats32, Ints
 from assay.tasks.example import Example
 
 if TYPE_CHECKING:
@@ -27,15 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checks:
-    """What explanations say of themselves, (N, K) each; NaN where undefined or not explained.
+    """Self-checks of explanations; NaN where undefined or not explained.
 
-    effect: f(x) - f(baseline). gap: what the scores leave of it. reliability: see
-    `assay.explainers.reliability`.
+    Attributes:
+        effect: (N, K) f(x) - f(baseline).
+        gap: (N, K) the effect minus the sum of the scores.
+        reliability: (N, K), see `assay.explainers.reliability`.
     """
 
-    effect: NDArray[np.float64]
-    gap: NDArray[np.float64]
-    reliability: NDArray[np.float64]
+    effect: Floats
+    gap: Floats
+    reliability: Floats
 
 
 def _unchecked() -> Checks:
@@ -46,16 +50,21 @@ def _unchecked() -> Checks:
 class Shard:
     """N explained examples, padded to T tokens and K classes.
 
-    scores: (N, K, T) float32, NaN for classes that were not explained, 0 on padding. content: (N, T) bool,
-    true for tokens of the text, false for special tokens and padding. probabilities: (N, K), the model's
-    output on the full texts. costs: one per example. checks: read when asked for, by few metrics.
+    Attributes:
+        examples: The N examples.
+        encodings: Their N encodings.
+        probabilities: (N, K) the model's output on the full texts.
+        scores: (N, K, T) float32, NaN for classes that were not explained, 0 on padding.
+        content: (N, T) true for tokens of the text, false for special tokens and padding.
+        costs: One per example.
+        checks: Reads the self-checks on demand; few metrics need them.
     """
 
     examples: Sequence[Example]
     encodings: Sequence[Encoding]
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    content: NDArray[np.bool_]
+    probabilities: Floats
+    scores: Floats32
+    content: Bools
     costs: Sequence[Cost]
     checks: Callable[[], Checks] = _unchecked
 
@@ -67,11 +76,17 @@ class Shard:
 class Subject:
     """One cell: the shards of one explainer's explanations of one trained model.
 
-    shards: may be walked any number of times; each walk reads them anew, so memory stays flat.
-    removal: what "absent" means to metrics that mask tokens. seed: for metrics that draw. activations: gives
-    layer to (N, D), every text's activations averaged over its tokens, where they are kept for all
-    explainers of a model; None: ask the engine. explain: the cell's explainer, for metrics that need
-    "explaining"; draws: the seed its requests were made with.
+    Attributes:
+        shards: Iterable any number of times; each iteration reads them again, so memory stays flat.
+        labels: The names of the K classes.
+        multi_label: Whether a text may have several labels.
+        engine: Queries the model.
+        removal: The removal operator, which defines "absent" for metrics that mask tokens.
+        seed: For stochastic metrics.
+        activations: Gives layer to (N, D), each text's activations averaged over its tokens, where they are
+            kept for all explainers of a model. None: query the engine.
+        explain: The cell's explainer, for metrics that need "explaining".
+        draws: The seed of the explainer's requests.
     """
 
     shards: Iterable[Shard]
@@ -80,37 +95,35 @@ class Subject:
     engine: Engine
     removal: Baseline
     seed: int = 0
-    activations: Callable[[], Mapping[str, NDArray[np.float32]]] | None = None
+    activations: Callable[[], Mapping[str, Floats32]] | None = None
     explain: Explain | None = None
     draws: int = 0
 
 
 @runtime_checkable
 class Metric(Protocol):
-    """A measured property of an explainer. Implementations are frozen dataclasses holding parameters.
+    """A measured property of an explainer. Implementations are frozen dataclasses of parameters.
 
-    name: as in tables. title: a heading. property: which diagnostic property it measures. direction: whether
-    a better explainer scores higher or lower. bounds: the range of `summarise`. random_level: what a random
-    explainer gets, in words. version: raised whenever the mathematics changes. needs: abilities of the model,
-    "rationales", "ground_truth", "all_targets", "removal" or "explaining". A metric that is an extreme sets
-    `extreme = True`: a resample's extreme is never beyond the sample's, so resampling says nothing about its
-    error. A metric whose units are pairs of texts, named by `assay.metrics.rows.pair_name`, sets `of_pairs =
-    True`: pairs that share a text are not independent.
+    The attributes are fields of `assay.metrics.info.MetricInfo` and described there; `MetricBase` derives
+    them from an `info`. A metric may also declare `extreme`, `of_pairs` and `pooled`.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     property: ClassVar[str]
-    direction: ClassVar[Literal["higher", "lower"]]
+    direction: ClassVar[Direction]
     bounds: ClassVar[tuple[float, float]]
     random_level: ClassVar[str]
     version: ClassVar[int]
     needs: ClassVar[frozenset[str]]
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) values of the metric on B resamples: `parts` from `wide`, `index` (B, n) units."""
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
+        """(B,) values of the metric on B resamples.
+
+        Args:
+            parts: Per part an (n, m) array over units and targets, from `assay.metrics.rows.wide`.
+            index: (B, n) positions of units.
+        """
         ...
 
 
@@ -125,25 +138,29 @@ class CellMetric(Metric, Protocol):
 
 @runtime_checkable
 class PairMetric(Metric, Protocol):
-    """A metric of two cells: the same explainer and texts, two models."""
+    """A metric of two cells with the same explainer and texts but two models."""
 
     def score_pair(
         self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
     ) -> pd.DataFrame:
-        """The long table of two cells; distances: example id to how far the models' activations are apart."""
+        """The long table of two cells.
+
+        Args:
+            shards_a: The first cell's shards.
+            shards_b: The second cell's shards.
+            distances: From example id to the distance of the two models' activations.
+        """
         ...
 
 
-def predicted(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.bool_]:
+def predicted(probabilities: Floats, *, multi_label: bool) -> Bools:
     """(N, K) bool: the arg-max class, or in a multi-label task every label of probability >= 0.5."""
     if multi_label:
         return probabilities >= 0.5
-    chosen = np.zeros(probabilities.shape, dtype=bool)
-    chosen[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
-    return chosen
+    return probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
 
 
-def gold(examples: Sequence[Example], classes: int) -> NDArray[np.bool_]:
+def gold(examples: Sequence[Example], classes: int) -> Bools:
     """(N, K) bool: the labels of each example."""
     table = np.zeros((len(examples), classes), dtype=bool)
     for row, example in enumerate(examples):

@@ -1,13 +1,13 @@
-"""Which classes of an example a metric looks at."""
+"""The classes of an example that a metric scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.metrics.subject import Shard, gold, predicted
+from assay.tasks.arrays import Bools
 from assay.tasks.errors import InputError, did_you_mean
 
 CHOICES = ("gold", "predicted", "all")
@@ -19,8 +19,8 @@ def check_choice(target: str, metric: str) -> None:
         raise InputError(f"{metric}: unknown target {target!r}; {did_you_mean(target, list(CHOICES))}")
 
 
-def chosen(shard: Shard, target: str, *, multi_label: bool) -> NDArray[np.bool_]:
-    """(N, K) bool: the classes of each example that `target` (one of CHOICES) means."""
+def chosen(shard: Shard, target: str, *, multi_label: bool) -> Bools:
+    """(N, K) bool: the classes of each example that `target` (one of CHOICES) selects."""
     if target == "gold":
         return gold(shard.examples, shard.probabilities.shape[1])
     if target == "predicted":
@@ -28,12 +28,17 @@ def chosen(shard: Shard, target: str, *, multi_label: bool) -> NDArray[np.bool_]
     return np.ones(shard.probabilities.shape, dtype=bool)
 
 
-def require_explained(shard: Shard, wanted: NDArray[np.bool_], labels: Sequence[str], metric: str) -> None:
-    """Raise InputError when a class in `wanted` (N, K) was not explained for its example."""
-    missing = wanted & np.isnan(shard.scores).any(axis=2)
+def require_explained(shard: Shard, targets: Bools, labels: Sequence[str], metric: str) -> None:
+    """Raise InputError when a class in `targets` (N, K) was not explained for its example."""
+    missing = targets & np.isnan(shard.scores).any(axis=2)
     if missing.any():
         row, label = (int(axis[0]) for axis in np.nonzero(missing))
         raise InputError(
             f"{metric} needs explanations of class {labels[label]!r} for example "
             f"{shard.examples[row].id!r}, which were not made; explain all classes or choose another target"
         )
+
+
+def require_all_explained(shard: Shard, labels: Sequence[str], metric: str) -> None:
+    """Raise InputError when some class was not explained for some example."""
+    require_explained(shard, np.ones(shard.probabilities.shape, dtype=bool), labels, metric)

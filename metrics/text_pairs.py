@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
+from assay.metrics.rows import long, pair_name
+from assay.metrics.subject import Shard, Subject
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
 
 # Pairs of texts that share a word, looked at before words are dropped as too common: bounds time and memory.
@@ -20,18 +24,60 @@ POOL = 5
 ROUNDS = 20
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """P pairs of examples. first, second: (P,) positions. overlap: (P,) shared share of their words, 0..1.
     similar: (P,) bool."""
 
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    overlap: NDArray[np.float64]
-    similar: NDArray[np.bool_]
+    first: Ints
+    second: Ints
+    overlap: Floats
+    similar: Bools
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def texts(self) -> Ints:
+        """(U,) rising positions of the texts that occur in pairs."""
+        return np.unique(np.concatenate([self.first, self.second]))
+
+    def table(
+        self,
+        examples: Sequence[Example],
+        activation_distance: Floats,
+        explanations: Sequence[T],
+        distance: Callable[[T, T], float],
+    ) -> pd.DataFrame:
+        """The long table, one row per pair (`assay.metrics.rows.pair_name`) and part.
+
+        Args:
+            examples: All examples.
+            activation_distance: (P,) distance of the texts' activations.
+            explanations: One per text of `texts`.
+            distance: The distance of two explanations.
+        """
+        explained = dict(zip(self.texts.tolist(), explanations, strict=True))
+        pairs = list(zip(self.first.tolist(), self.second.tolist(), strict=True))
+        parts = {
+            "activation_distance": activation_distance,
+            "explanation_distance": [distance(explained[i], explained[j]) for i, j in pairs],
+            "overlap": self.overlap,
+            "similar": self.similar,
+        }
+        return long([pair_name(examples[i].id, examples[j].id) for i, j in pairs], parts)
+
+
+def selected_rows(subject: Subject, texts: Ints) -> Iterator[tuple[Shard, int]]:
+    """Shard and row of each text at the rising positions `texts` (U,) of a cell."""
+    start = 0
+    for shard in subject.shards:
+        for row in texts[(texts >= start) & (texts < start + len(shard))] - start:
+            yield shard, int(row)
+        start += len(shard)
 
 
 def choose_pairs(examples: Sequence[Example], pairs: int, rng: np.random.Generator) -> Pairs:
@@ -62,7 +108,7 @@ def content_words(example: Example) -> frozenset[str]:
     return frozenset(words) - ENGLISH_STOP_WORDS
 
 
-_Columns = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
+_Columns = tuple[Ints, Ints, Floats]
 
 
 def _similar(

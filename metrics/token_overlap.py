@@ -8,38 +8,39 @@ counts. Examples without a rationale are left out and counted, as in `assay.metr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.info import MetricBase
 from assay.metrics.ordering import descending_order
-from assay.metrics.rationales import Marks, compared, table
+from assay.metrics.rationales import Marks, compared, rationale_info, table
 from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
+from assay.tasks.arrays import Bools, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class TokenF1:
+class TokenF1(MetricBase):
     """Mean F1 of the chosen tokens against the marked ones, per text (ERASER's instance macro).
 
-    target: as in `HumanAgreement`. share: of a text's tokens that are chosen, rounded, at least one; None: as
-    many as people marked, so that precision, recall and F1 are one number (R-precision). The highest scores
-    are chosen; ties are broken at random, alike for all explainers.
+    The tokens of the highest scores are chosen; ties are broken at random, identically for all explainers.
+    The value is NaN if no example of a resample has a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
+        share: Share of a text's tokens that are chosen, rounded, at least one. None: as many as people
+            marked, so that precision, recall and F1 are one number (R-precision).
     """
 
-    name: ClassVar[str] = "token_f1"
-    title: ClassVar[str] = "Token F1"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "the mean of part `f1_random`; without a share that of rationale tokens"
+    info = rationale_info(
+        "token_f1",
+        "Token F1",
+        random_level="the mean of part `f1_random`; without a share that of rationale tokens",
+        part="f1",
+    )
 
     target: str = "gold"
     share: float | None = None
@@ -63,29 +64,25 @@ class TokenF1:
         parts = {"f1": 2 * hits / (counts + marked), "f1_random": 2 * expected / (counts + marked)}
         return table(shard, has, parts)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean F1; NaN if no example of a resample has a rationale."""
-        return mean_of(parts, "f1", index)
-
 
 @dataclass(frozen=True, slots=True)
-class TopKAgreement:
+class TopKAgreement(MetricBase):
     """Mean share of the k tokens of the highest scores that people marked; of all tokens in shorter texts.
 
-    target: as in `HumanAgreement`. A text with fewer than k marked tokens cannot reach 1. Ties are broken at
-    random, alike for all explainers.
+    A text with fewer than k marked tokens cannot reach 1. Ties are broken at random, identically for all
+    explainers. The value is NaN if no example of a resample has a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
+        k: Number of tokens.
     """
 
-    name: ClassVar[str] = "top_k_agreement"
-    title: ClassVar[str] = "Top-k agreement"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "the share of rationale tokens, the mean of part `prevalence`"
+    info = rationale_info(
+        "top_k_agreement",
+        "Top-k agreement",
+        random_level="the share of rationale tokens, the mean of part `prevalence`",
+        part="agreement",
+    )
 
     target: str = "gold"
     k: int = 5
@@ -108,30 +105,26 @@ class TopKAgreement:
         parts = {"agreement": hits / counts, "prevalence": has.tokens.sum(axis=1) / tokens}
         return table(shard, has, parts)
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean agreement; NaN if no example of a resample has a rationale."""
-        return mean_of(parts, "agreement", index)
-
 
 @dataclass(frozen=True, slots=True)
-class Auprc:
+class Auprc(MetricBase):
     """Mean area under the precision-recall curve of the scores against the marked tokens, per text (ERASER).
 
     As scikit-learn's precision_recall_curve and auc: straight lines between the thresholds, from a precision
     of 1 at no recall. That flatters ties: constant scores get (1 + share of rationale tokens) / 2. The
-    average precision of `HumanAgreement` has no such lines. target: as there.
+    average precision of `HumanAgreement` has no such lines. The value is NaN if no example of a resample has
+    a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
     """
 
-    name: ClassVar[str] = "auprc"
-    title: ClassVar[str] = "AUPRC"
-    property: ClassVar[str] = "human agreement"
-    direction: ClassVar[Literal["higher", "lower"]] = "higher"
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({"rationales"})
-    random_level: ClassVar[str] = "somewhat above the share of rationale tokens: see the random row"
+    info = rationale_info(
+        "auprc",
+        "AUPRC",
+        random_level="somewhat above the share of rationale tokens: see the random row",
+        part="area",
+    )
 
     target: str = "gold"
 
@@ -152,14 +145,8 @@ class Auprc:
             areas.append(precision_recall_area(shard.scores[row, label, content], tokens[content]))
         return table(shard, has, {"area": areas})
 
-    def summarise(
-        self, parts: dict[str, NDArray[np.float64]], index: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(B,) mean area; NaN if no example of a resample has a rationale."""
-        return mean_of(parts, "area", index)
 
-
-def precision_recall_area(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> float:
+def precision_recall_area(scores: Reals, relevant: Bools) -> float:
     """Area under precision over recall of n tokens, (n,) each, at least one relevant; tied tokens share one
     threshold, and the curve is straight between thresholds, from (0, 1) on."""
     order = np.argsort(-scores, kind="stable")
@@ -170,7 +157,7 @@ def precision_recall_area(scores: NDArray[np.floating], relevant: NDArray[np.boo
     return float(np.trapezoid(precision, recall))
 
 
-def sizes(shard: Shard, has: Marks, share: float | None) -> NDArray[np.intp]:
+def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
     """(M,) how many tokens to choose: a share of them, or as many as are marked."""
     if share is None:
         return has.tokens.sum(axis=1)
@@ -178,7 +165,7 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> NDArray[np.intp]:
     return np.maximum(np.floor(share * tokens + 0.5).astype(np.intp), 1)
 
 
-def top_tokens(subject: Subject, shard: Shard, has: Marks, counts: NDArray[np.intp]) -> NDArray[np.bool_]:
+def top_tokens(subject: Subject, shard: Shard, has: Marks, counts: Ints) -> Bools:
     """(M, T) for every rationale so many (M,) tokens of the text, those of the highest scores."""
     top = np.zeros_like(has.tokens)
     for at, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):

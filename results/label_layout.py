@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from assay.metrics.faithfulness import Faithfulness
+from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
 from assay.metrics.subject import Metric
 from assay.results.labels import FEWEST, OF_LABEL
 from assay.results.layout import MISSING, Column, Entry, column_of
@@ -92,7 +92,7 @@ def _grid(known: LabelTexts, metric: Metric, records: Sequence[dict[str, Any]], 
 def _reason(metric: Metric, texts: int, fewest: int) -> str:
     if texts < fewest:
         return "1 text" if texts == 1 else f"{texts} texts"
-    return "the model never finds it" if isinstance(metric, Faithfulness) else "no value"
+    return "the model never finds it" if isinstance(metric, Faithfulness | FaithfulnessMicro) else "no value"
 
 
 def _row(

@@ -74,7 +74,9 @@ def _views(known: LabelTexts, metric: Metric, results: Results, fewest: int) -> 
     for label in sorted(range(len(known.labels)), key=lambda label: -known.texts[label]):
         name, texts = known.labels[label], known.texts[label]
         of_label = [_restricted(cell, label) for cell in cells if label in cell.targets]
-        never = isinstance(metric, Faithfulness) and not any(_found(cell) for cell in of_label)
+        never = isinstance(metric, Faithfulness | FaithfulnessMicro) and not any(
+            _found(cell) for cell in of_label
+        )
         if texts >= fewest and not never:
             yield _View(OF_LABEL, name, texts, f1.get(name, float("nan")), metric, of_label)
 

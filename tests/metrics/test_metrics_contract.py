@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import time
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 from metrics_world import World, keyword_examples, oracle
 from reexplained_world import reexplained
 
+from assay.metrics.info import UNIT, MetricBase, MetricInfo, as_coded
 from assay.metrics.rows import COLUMNS, wide
 from assay.metrics.subject import CellMetric, Metric, PairMetric
 
@@ -43,6 +45,34 @@ def test_configuration_builds_the_metric_of_its_name_with_the_defaults(name: str
     of_the_model = {"activations", "embeddings", "embedding_table", "mask_token"}
     assert metric.needs <= of_the_task | of_the_model | {"removal", "explaining"}
     assert metric.version >= 1 and metric.title and metric.property and metric.random_level
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attributes_are_those_of_the_metrics_info_and_no_metric_inherits_from_another(name: str) -> None:
+    metric = build(name)
+    assert {field.name: getattr(metric, field.name) for field in fields(metric.info)} == asdict(metric.info)
+    assert type(metric).__mro__[1:] == (MetricBase, object)
+
+
+def test_an_info_is_read_on_the_class_and_an_attribute_of_a_subclass_stays() -> None:
+    class Length(MetricBase):
+        info = MetricInfo("length", "Length", "lower", UNIT, "0.5", "complexity", part="tokens")
+
+    class Shortness(Length):
+        direction = "higher"
+
+    assert (Length.name, Length.direction, Length.version, Length.pooled) == ("length", "lower", 1, "no")
+    assert (Shortness.name, Shortness.direction) == ("length", "higher")
+    parts = {"tokens": np.array([[1.0], [3.0]]), "other": np.array([[9.0], [9.0]])}
+    assert Length().summarise(parts, np.array([[0, 1], [1, 1]])).tolist() == [2.0, 3.0]
+    assert Shortness().summarise({}, np.array([[0, 1]])).tolist() == pytest.approx([np.nan], nan_ok=True)
+
+
+def test_the_variant_as_coded_keeps_what_the_metric_declares() -> None:
+    info = MetricInfo("length", "Length", "lower", UNIT, "0.5", "complexity", part="tokens", version=3)
+    coded = as_coded(info, random_level="0.4")
+    assert (coded.name, coded.title, coded.version) == ("length_as_coded", "Length, as coded", 1)
+    assert (coded.random_level, coded.bounds, coded.part) == ("0.4", UNIT, "tokens")
 
 
 def test_the_six_properties_are_measured() -> None:

@@ -1,0 +1,105 @@
+"""What a metric declares about itself, and the base class that gives the metric these attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal
+
+from assay.metrics.averages import mean_of
+from assay.metrics.rows import Parts
+from assay.tasks.arrays import Floats, Ints
+
+Direction = Literal["higher", "lower"]
+Pooling = Literal["no", "kind", "all"]
+
+UNIT = (0.0, 1.0)
+SIGNED = (-1.0, 1.0)
+NONNEGATIVE = (0.0, float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a metric declares about itself.
+
+    Attributes:
+        name: The name in configuration and tables.
+        title: The heading in tables and figures.
+        direction: Whether a better explainer scores higher or lower.
+        bounds: Lowest and highest possible value of `summarise`.
+        random_level: What a random explainer scores, in words.
+        property: The diagnostic property that the metric measures.
+        part: The part of the long table whose mean over texts is the value. Empty for a metric with a
+            `summarise` of its own.
+        needs: Capabilities of the model, "rationales", "ground_truth", "all_targets", "removal" or
+            "explaining".
+        version: Raised whenever the mathematics changes.
+        extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
+            nothing about its error.
+        of_pairs: The units are pairs of texts, named by `assay.metrics.rows.pair_name`. Pairs that share a
+            text are not independent.
+        pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
+            over all pairs of all kinds ("all").
+    """
+
+    name: str
+    title: str
+    direction: Direction
+    bounds: tuple[float, float]
+    random_level: str
+    property: str
+    part: str = ""
+    needs: frozenset[str] = frozenset()
+    version: int = 1
+    extreme: bool = False
+    of_pairs: bool = False
+    pooled: Pooling = "no"
+
+
+def as_coded(info: MetricInfo, **changes: Any) -> MetricInfo:
+    """What the variant declares that reproduces the study's script, other than `changes`: as `info`."""
+    changes = {"name": f"{info.name}_as_coded", "title": f"{info.title}, as coded", "version": 1, **changes}
+    return replace(info, **changes)
+
+
+class MetricBase:
+    """Base of the shipped metrics: each field of `info` is also a class attribute of the metric.
+
+    A metric of a user's own may inherit from it, or declare the attributes of
+    `assay.metrics.subject.Metric` itself.
+
+    Example:
+        >>> class Length(MetricBase):
+        ...     info = MetricInfo("length", "Length", "lower", UNIT, "0.5", "complexity", part="tokens")
+        >>> Length.direction
+        'lower'
+    """
+
+    __slots__ = ()
+
+    info: ClassVar[MetricInfo]
+    name: ClassVar[str]
+    title: ClassVar[str]
+    direction: ClassVar[Direction]
+    bounds: ClassVar[tuple[float, float]]
+    random_level: ClassVar[str]
+    property: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    version: ClassVar[int]
+    extreme: ClassVar[bool]
+    of_pairs: ClassVar[bool]
+    pooled: ClassVar[Pooling]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "info" in vars(cls):
+            for field in fields(cls.info):
+                setattr(cls, field.name, getattr(cls.info, field.name))
+
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
+        """(B,) mean over texts of `info.part`; NaN where no text of a resample has a value.
+
+        Args:
+            parts: Per part an (n, m) array over units and targets, from `assay.metrics.rows.wide`.
+            index: (B, n) positions of the units of B resamples.
+        """
+        return mean_of(parts, self.info.part, index)
