@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
-from assay.tasks.sampling import hold_out
+from assay.tasks.preview import SAMPLE, Preview, Sizes, fingerprint_all, previewed
+from assay.tasks.sampling import held_out, hold_out
 from assay.tasks.table import Columns, examples, read_labels
 
 _SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
+# Files of more bytes than this together are previewed.
+LARGE_BYTES = 4_000_000
 
 
+@dataclass(slots=True, eq=False)
+class _Sampler:
+    """Evenly spaced rows of a stream: of SAMPLE or more rows at least SAMPLE and below twice as many."""
+
+    rows: list[Row] = field(default_factory=list)
+    count: int = 0
+    step: int = 1
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows, counted and sampled while they pass."""
+        for row in rows:
+            if self.count % self.step == 0:
+                self.rows.append(row)
+                if len(self.rows) == 2 * SAMPLE:
+                    del self.rows[1::2]
+                    self.step *= 2
+            self.count += 1
+            yield row
+
+
+def _preview(options: Mapping[str, Any]) -> Preview | None:
+    """Each file read once, row by row, few rows kept; None up to LARGE_BYTES."""
+    files = data_files(*(options[name] for name in ("path", *Sizes._fields)))
+    if sum(file.stat().st_size for file in files.values() if file.is_file()) <= LARGE_BYTES:
+        return None
+    began = time.perf_counter()
+    named = ("text", "text_pair", "label", "id", "rationale", "multi_label", "separator")
+    columns = Columns(*(options[name] for name in named))
+    samplers = {split: _Sampler() for split in files}
+    rows = chain.from_iterable(
+        samplers[split].passing(data_rows(file, columns, options["header"], options["quotes"]))
+        for split, file in files.items()
+    )
+    labels = read_labels(rows, columns, options["labels"])
+    reading = time.perf_counter() - began
+    read = {
+        split: examples(sampler.rows, columns, labels, files[split].stem)
+        for split, sampler in samplers.items()
+    }
+    splits = split_up(read, options["fractions"], options["seed"])
+    sample = Task(options["name"], labels.names, *splits, multi_label=columns.multi_label)
+    fingerprint_all(sample)
+    making = time.perf_counter() - began - reading
+    counts = {split: sampler.count for split, sampler in samplers.items()}
+    times = sum(counts.values()) / sum(map(len, read.values()))
+    return Preview(sample, _sizes(counts, options["fractions"]), reading + making * times)
+
+
+def _sizes(counts: Mapping[str, int], fractions: Sequence[float]) -> Sizes:
+    """As `split_up` cuts them."""
+    if "all" in counts:
+        test = held_out(counts["all"], fractions[2])
+        train = counts["all"] - test
+    else:
+        train, test = counts["train"], counts["test"]
+    if "dev" in counts:
+        return Sizes(train, counts["dev"], test)
+    dev = held_out(train, fractions[1] / (fractions[0] + fractions[1]))
+    return Sizes(train - dev, dev, test)
+
+
+@previewed(by=_preview)
 def local(
     *,
     name: str = "local",

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.preview import SAMPLE, Preview, Sizes, fingerprint_all, previewed
 from assay.tasks.rules import Block, Lexicon, Rule, make_lexicon, named_rule
 
 # a draw that repeats a text is drawn anew; so many repeats in a row mean that hardly a new text is left
 _PATIENCE = 1000
 _MOST_CLASSES = 100
+# a task of more texts than this is previewed
+LARGE_TEXTS = 20_000
 
 
+def _preview(options: Mapping[str, Any]) -> Preview | None:
+    """The task with at most SAMPLE texts per split; None up to LARGE_TEXTS texts."""
+    sizes = Sizes(*(int(options[split]) for split in Sizes._fields))
+    if sum(sizes) <= LARGE_TEXTS:
+        return None
+    few = Sizes(*(min(size, SAMPLE) for size in sizes))
+    began = time.perf_counter()
+    sample = planted(**{**options, **few._asdict()})
+    fingerprint_all(sample)
+    return Preview(sample, sizes, (time.perf_counter() - began) * sum(sizes) / sum(few))
+
+
+@previewed(by=_preview)
 def planted(
     *,
     name: str = "planted",

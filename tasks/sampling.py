@@ -37,8 +37,13 @@ def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     """
     if not 0 < share < 1:
         raise InputError(f"the share of examples to hold out is {share}; expected 0 < share < 1")
-    held, rest = _first(examples, max(1, round(share * len(examples))), seed)
+    held, rest = _first(examples, held_out(len(examples), share), seed)
     return rest, held
+
+
+def held_out(count: int, share: float) -> int:
+    """How many of so many examples `hold_out` takes for a share: at least one."""
+    return max(1, round(share * count))
 
 
 def rank(id: str, seed: int) -> bytes:

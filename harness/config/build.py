@@ -27,7 +27,7 @@ def build(config: Any, **arguments: Any) -> Any:
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     for target in _targets(plain):
-        _check(target)
+        check_target(target)
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -49,7 +49,8 @@ def _targets(config: Any) -> Iterator[str]:
             yield from _targets(value)
 
 
-def _check(target: str) -> None:
+def check_target(target: str) -> None:
+    """Raise InputError unless a `_target_` is defined in a trusted package and exists."""
     extra = [name.strip() for name in os.environ.get("ASSAY_TRUST", "").split(",") if name.strip()]
     trusted = (*TRUSTED, *extra)
     # A command, unlike `python -m`, does not have the current folder on the path.

@@ -1,4 +1,4 @@
-"""What is still to be done of an experiment: rows, seconds and bytes, by what is known of speeds."""
+"""What is left to do of an experiment: rows and tokens are counted, seconds and bytes follow from rates."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ from math import ceil
 from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
 from assay.harness.config.keys import canonical
 from assay.harness.costs import speeds
-from assay.harness.costs.speeds import Rate, Speeds, load, looked_at, method_name, metric_name, targets_of
+from assay.harness.costs.speeds import (
+    Rate,
+    Speeds,
+    load,
+    metric_name,
+    speeds_key,
+    targets_of,
+    texts_scored,
+)
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import Outlook
 from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal
 from assay.harness.trials.trial import cell_metrics, read_card, read_trial, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
+from assay.metrics.subject import Metric
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Seconds and bytes of work. unknown: pieces of it whose speed nobody knows; they count 0."""
+    """What work takes.
+
+    Attributes:
+        seconds: of one worker.
+        bytes: on disk.
+        unknown: names of the work that has no rate; it counts 0 seconds and 0 bytes.
+    """
 
     seconds: float = 0.0
     bytes: float = 0.0
@@ -33,8 +48,18 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class CellWork:
-    """What is left to do of one cell. stored: whether it is explained; None: not looked up. whole: seconds of
-    its longest piece that no two jobs can share, which is a metric."""
+    """What is left to do of one cell.
+
+    Attributes:
+        trial: the trial's title.
+        title: the cell's.
+        stored: whether it is explained; None if that was not looked up.
+        rows: forward and backward rows of the model.
+        tokens: that the model reads in these rows.
+        explaining: the shards that are left.
+        scoring: the metrics that are left.
+        whole: seconds of its longest metric; no two jobs can share one.
+    """
 
     trial: str
     title: str
@@ -52,8 +77,17 @@ class CellWork:
 
 @dataclass(frozen=True, slots=True)
 class TrialWork:
-    """What is left to do of one trial. jobs: into how many it is cut, 0 if nothing is left. loading: reading
-    its texts, which every job does. refused: what makes no sense, with the reason."""
+    """What is left to do of one trial.
+
+    Attributes:
+        title: the trial's.
+        jobs: into how many it is cut, 0 if nothing is left.
+        loading: reading its texts, which every job does.
+        training: of its model.
+        asking: the model's answers on the explained texts.
+        cells: those that make sense.
+        refused: those that do not, each with the reason.
+    """
 
     title: str
     jobs: int
@@ -72,7 +106,12 @@ class TrialWork:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """trials: in order. pairs: comparing the models of trials, done last, by one process."""
+    """What is left to do of an experiment.
+
+    Attributes:
+        trials: in order.
+        pairs: comparing the models of trials, done last, by one process.
+    """
 
     trials: tuple[TrialWork, ...]
     pairs: Amount
@@ -105,98 +144,96 @@ class Estimate:
 
 
 def estimate(outlooks: Sequence[Outlook], known: Mapping[str, Speeds], store: Store) -> Estimate:
-    """known: by `speeds_key`."""
-    trials = [_trial(outlook, known[speeds.speeds_key(outlook.trial.config)], store) for outlook in outlooks]
+    """Reckon what is left to do.
+
+    Args:
+        outlooks: the trials.
+        known: the rates of their work, by `speeds_key`.
+        store: what it holds is done.
+    """
+    trials = [_trial(outlook, known[speeds_key(outlook.trial.config)], store) for outlook in outlooks]
     return Estimate(tuple(trials), _pairs(outlooks, trials, known))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prices:
-    """Turns units of work into amounts."""
-
-    rates: Mapping[str, Rate]
-
-    def of(self, name: str, units: float, what: str) -> Amount:
-        """Seconds."""
-        rate = self.rates.get(name)
-        return Amount(unknown=frozenset({what})) if rate is None else Amount(rate.of(units))
-
-    def files(self, count: int, words: float = 0.0) -> Amount:
-        """Seconds of writing so many files of explanations of so many words; a trifle, if it is unknown."""
-        rate = self.rates.get(speeds.WRITING, Rate(0.0, 0.0))
-        return Amount(count * rate.once + rate.each * words)
-
-    def bytes(self, name: str, units: float, times: float = 1) -> Amount:
-        """Bytes; what is unknown shows in the seconds already."""
-        rate = self.rates.get(name)
-        return Amount() if rate is None else Amount(bytes=(times - 1) * rate.once + rate.of(units))
+def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
+    if rate is None:
+        return Amount(unknown=frozenset({what}))
+    return Amount(rate.seconds * units, rate.bytes * texts)
 
 
 def _trial(outlook: Outlook, known: Speeds, store: Store) -> TrialWork:
-    trial, prices = outlook.trial, _Prices(known.rates)
-    card = read_card(trial, store)
-    assumed = EVERY_ABILITY if known.abilities is None else frozenset(known.abilities)
-    has = assumed if card is None else frozenset(card["abilities"])
-    works, refused, metrics = [], [], cell_metrics(trial, has)
-    for cell in cells(trial, "unknown" if card is None else card["weights"], has):
-        if cell.refusal is None:
-            works.append(_cell(outlook, cell, scored_on(cell, metrics), prices, store))
-        else:
-            refused.append(f"{trial.task.name} / {trial.model_name} / {cell.title}: {cell.refusal}")
+    trial, card = outlook.trial, read_card(outlook.trial, store)
+    has = _abilities(known) if card is None else frozenset(card["abilities"])
+    metrics = cell_metrics(trial, has)
+    every = cells(trial, "unknown" if card is None else card["weights"], has)
+    works = [
+        _cell(outlook, cell, scored_on(cell, metrics), known, store) for cell in every if cell.refusal is None
+    ]
+    refused = [
+        f"{trial.task.name} / {trial.model_name} / {cell.title}: {cell.refusal}"
+        for cell in every
+        if cell.refusal is not None
+    ]
     left = any(cell.stored is not True or cell.scoring != Amount() for cell in works)
-    training = Amount()
-    if left and trial.kind == "trained" and "training" in trial.config.model and card is None:
-        epochs = int(trial.config.model.training.epochs)
-        training = prices.of(speeds.TRAINING, outlook.sizes.train * epochs, "training")
-    if card is None:
-        training += prices.bytes(speeds.MODEL_BYTES, 0)
     asking = Amount()
     if left and read_trial(trial, store) is None:
         # After training, to report how good the model is, and again for the trial's record; layers once.
-        asking = prices.of(speeds.ASKING, 3 * outlook.sizes.test, "the model's answers")
+        asking = _amount(known.rates.get(speeds.ASKING), 3 * outlook.sizes.test, 0, "the model's answers")
+    training = _training(outlook, known) if left and card is None else Amount()
     size = trial.config.shards_per_job
-    parts = ceil(outlook.sizes.test / int(trial.config.shard))
-    jobs = 0 if not left else 1 if size is None else ceil(parts / int(size))
-    loading = Amount(outlook.loading)
-    return TrialWork(trial.title, jobs, loading, training, asking, tuple(works), tuple(refused))
+    jobs = 0 if not left else 1 if size is None else ceil(_parts(outlook) / int(size))
+    return TrialWork(
+        trial.title, jobs, Amount(outlook.loading), training, asking, tuple(works), tuple(refused)
+    )
+
+
+def _abilities(known: Speeds) -> frozenset[str]:
+    return EVERY_ABILITY if known.abilities is None else frozenset(known.abilities)
+
+
+def _parts(outlook: Outlook) -> int:
+    return ceil(outlook.sizes.test / int(outlook.trial.config.shard))
+
+
+def _training(outlook: Outlook, known: Speeds) -> Amount:
+    """Training the model, if it is to be trained, and storing it."""
+    model, weights = outlook.trial.config.model, known.rates.get(speeds.WEIGHTS, Rate(0.0))
+    stored = Amount(bytes=weights.bytes)
+    if outlook.trial.kind != "trained" or "training" not in model:
+        return stored
+    texts = outlook.sizes.train * int(model.training.epochs)
+    return stored + _amount(known.rates.get(speeds.TRAINING), texts, 0, "training")
 
 
 def _cell(
-    outlook: Outlook, cell: Cell, metrics: Iterable[ChosenMetric], prices: _Prices, store: Store
+    outlook: Outlook, cell: Cell, metrics: Iterable[ChosenMetric], known: Speeds, store: Store
 ) -> CellWork:
-    trial, method = outlook.trial, cell.method
-    folder = store.cell(cell.key)
-    targets = targets_of(trial.config, len(trial.task.labels))
-    lengths, count = outlook.lengths, outlook.count
-    forward, backward, units = load(method, lengths, targets)
-    stored = (folder / "cell.json").exists()
-    parts = ceil(outlook.sizes.test / int(trial.config.shard))
-    # Of a cell that was begun.
-    there = parts if stored else min(len(list(folder.glob("explanations/part-*.parquet"))), parts)
-    left = 1 - there / parts
-    rows = round(left * float((forward + backward) @ count))
-    tokens = round(left * float((forward + backward) * lengths @ count))
-    explaining = Amount()
+    trial, method, folder = outlook.trial, cell.method, store.cell(cell.key)
+    lengths, count, texts = outlook.lengths, outlook.count, outlook.sizes.test
+    forward, backward, units = load(method, lengths, targets_of(trial.config, len(trial.task.labels)))
+    stored, parts = (folder / "cell.json").exists(), _parts(outlook)
+    # Some parts of a cell that was begun are there.
+    there = parts if stored else len(list(folder.glob("explanations/part-*.parquet")))
+    left = max(1 - there / parts, 0.0)
+    rows, tokens = ((forward + backward) * per_row @ count for per_row in (1, lengths))
+    explaining, scoring = Amount(), []
     if left:
-        explaining = prices.of(method_name(method), left * float(units @ count), cell.title)
-        size = left * float(lengths @ count) * targets
-        explaining += prices.files(parts - there, size)
-        explaining += prices.bytes(speeds.EXPLANATION_BYTES, size, parts - there)
-    # A text of the metrics that explain it once more, for one class.
-    again = float(load(method, lengths, 1)[2] @ count) / count.sum()
-    scoring, whole = Amount(), 0.0
+        explaining = _amount(known.method(method), left * float(units @ count), left * texts, cell.title)
     for chosen in metrics:
-        if (folder / "scores" / f"{chosen.key}.parquet").exists():
-            continue
-        texts = looked_at(chosen, outlook.sizes.test)
-        spent = prices.of(metric_name(chosen), texts, chosen.metric.name) + prices.files(1)
-        rate = prices.rates.get(metric_name(chosen))
-        if rate is not None and rate.again:
-            spent += prices.of(method_name(method), rate.again * texts * again, cell.title)
-        whole = max(whole, spent.seconds)
-        scoring += spent + prices.bytes(speeds.bytes_name(chosen), texts)
-    known = stored if outlook.known else None
-    return CellWork(trial.title, cell.title, known, rows, tokens, explaining, scoring, whole)
+        if not (folder / "scores" / f"{chosen.key}.parquet").exists():
+            rate = known.rates.get(metric_name(chosen, method))
+            scored = texts_scored(chosen, texts)
+            scoring.append(_amount(rate, scored, scored, chosen.metric.name))
+    return CellWork(
+        trial.title,
+        cell.title,
+        stored if outlook.known else None,
+        round(left * float(rows)),
+        round(left * float(tokens)),
+        explaining,
+        sum(scoring, Amount()),
+        max((amount.seconds for amount in scoring), default=0.0),
+    )
 
 
 def _pairs(outlooks: Sequence[Outlook], works: Sequence[TrialWork], known: Mapping[str, Speeds]) -> Amount:
@@ -206,37 +243,28 @@ def _pairs(outlooks: Sequence[Outlook], works: Sequence[TrialWork], known: Mappi
         groups.setdefault(_architecture(outlook.trial), []).append((outlook, work))
     total = Amount()
     for group in groups.values():
-        if not any(work.jobs for _, work in group):
-            continue
-        outlook, work = group[0]
-        prices = _Prices(known[speeds.speeds_key(outlook.trial.config)].rates)
+        (outlook, work), trial = group[0], group[0][0].trial
+        rates = known[speeds_key(trial.config)]
         counts = [sum(one.trial.kind == kind for one, _ in group) for kind in ("trained", "untrained")]
-        for chosen, metric in _pair_metrics(outlook.trial, known):
-            pairs = sum(_compared(metric, *counts))
-            if not pairs:
+        texts = outlook.sizes.test if any(one.jobs for _, one in group) else 0
+        for chosen in trial.choice.metrics:
+            pairs = _compared(chosen.metric, *counts) * texts
+            if not pairs or metric_refusal(chosen, trial, _abilities(rates)) is not None:
                 continue
-            texts = outlook.sizes.test
-            apart = prices.of(speeds.DISTANCES, texts, chosen.metric.name)
-            each = prices.of(metric_name(chosen), texts, chosen.metric.name)
-            each += prices.bytes(speeds.bytes_name(chosen), texts)
-            total += sum([apart] * pairs, Amount()) + sum([each] * pairs * len(work.cells), Amount())
+            # Both models are asked for their layers on every text.
+            total += _amount(rates.rates.get(speeds.ASKING), 2 * pairs, 0, chosen.metric.name)
+            scored = pairs * len(work.cells)
+            rate = rates.rates.get(metric_name(chosen, trial.choice.methods[0]))
+            total += _amount(rate, scored, scored, chosen.metric.name)
     return total
 
 
-def _pair_metrics(trial: Trial, known: Mapping[str, Speeds]) -> list[tuple[ChosenMetric, ModelPairMetric]]:
-    seen = known[speeds.speeds_key(trial.config)].abilities
-    has = EVERY_ABILITY if seen is None else frozenset(seen)
-    return [
-        (chosen, chosen.metric)
-        for chosen in trial.choice.metrics
-        if isinstance(chosen.metric, ModelPairMetric) and metric_refusal(chosen, trial, has) is None
-    ]
-
-
-def _compared(metric: ModelPairMetric, trained: int, untrained: int) -> list[int]:
+def _compared(metric: Metric, trained: int, untrained: int) -> int:
     """How many pairs of trained models, of untrained ones, and of one with the other."""
+    if not isinstance(metric, ModelPairMetric):
+        return 0
     both = [(trained, None), (untrained, None), (untrained, trained)]
-    return [len(metric.pairs(firsts, seconds)) for firsts, seconds in both]
+    return sum(len(metric.pairs(firsts, seconds)) for firsts, seconds in both)
 
 
 def _architecture(trial: Trial) -> str:

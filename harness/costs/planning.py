@@ -3,72 +3,76 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Amount, CellWork, Estimate, estimate
-from assay.harness.costs.speeds import Speeds, keep, known_speeds, newest_cells, speeds_key
-from assay.harness.trials.census import Outlook, outlooks
+from assay.harness.costs.speeds import keep, recall
+from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
 
+# Where rates come from without a calibration.
+EARLIER = "earlier timings"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
-    """The plan's text. calibrated: measure this machine first, and keep what was found in the store."""
-    found, unread = outlooks(experiment.configs, experiment.store)
-    began = time.perf_counter()
-    known = _measured(experiment, found) if calibrated else _remembered(experiment, found)
-    seconds = time.perf_counter() - began
-    source = f"a calibration of {seconds:.0f} s on this machine" if calibrated else "earlier timings"
-    made = estimate(found, known, experiment.store)
-    lines = [plan_text(experiment.name, made, workers, source if _any(known) else None)]
+    """The plan's text.
+
+    Args:
+        experiment: what would be run.
+        calibrated: measure this machine first, and keep the measurements in the store; finished cells,
+            where there are any, count for more.
+        workers: processes that share the jobs.
+    """
+    seen, unread = outlooks(experiment.configs, experiment.store)
+    source = EARLIER
+    if calibrated:
+        began = time.perf_counter()
+        with threads(experiment.configs[0].engine.threads):
+            for name, speeds in calibrate(seen).items():
+                keep(experiment.store, name, speeds)
+        source = f"a calibration of {time.perf_counter() - began:.0f} s on this machine"
+    known = recall(seen, experiment.store)
+    work = estimate(seen, known, experiment.store)
+    timed = any(speeds.rates for speeds in known.values())
+    lines = [plan_text(experiment.name, work, workers, source if timed else None)]
     if unread:
         lines += ["", "Cannot be read:", *(f"  {sentence}" for sentence in unread)]
     return "\n".join(lines)
 
 
-def _measured(experiment: Experiment, found: Sequence[Outlook]) -> dict[str, Speeds]:
-    with threads(experiment.configs[0].engine.threads):
-        known = calibrate(found)
-    for name, speeds in known.items():
-        keep(experiment.store, name, speeds)
-    return known
-
-
-def _remembered(experiment: Experiment, found: Sequence[Outlook]) -> dict[str, Speeds]:
-    timed = newest_cells(experiment.store)
-    known: dict[str, Speeds] = {}
-    for outlook in found:
-        name = speeds_key(outlook.trial.config)
-        if name not in known:
-            known[name] = known_speeds(outlook, experiment.store, timed)
-    return known
-
-
-def _any(known: Mapping[str, Speeds]) -> bool:
-    return any(speeds.rates for speeds in known.values())
-
-
-def plan_text(name: str, made: Estimate, workers: int, source: str | None) -> str:
+def plan_text(name: str, work: Estimate, workers: int, source: str | None) -> str:
     """Trials and explainers, each with what is stored and what is left to do.
 
-    source: where speeds come from; None if there are none.
+    Args:
+        name: the experiment's.
+        work: what is left to do.
+        workers: processes that share the jobs.
+        source: where rates come from; None if there are none.
     """
-    cells = made.cells
-    timed = source is not None
-    lines = [f"Experiment {name}: {len(made.trials)} trials, {len(cells)} cells", ""]
-    lines += [*_trials(made, timed=timed), "", *_explainers(cells, timed=timed), ""]
+    cells, timed = work.cells, source is not None
+    trials = [(trial.title, trial.cells, trial.amount) for trial in work.trials]
+    explainers = []
+    for title in dict.fromkeys(cell.title for cell in cells):
+        of_title = [cell for cell in cells if cell.title == title]
+        explainers.append((title, of_title, sum((cell.amount for cell in of_title), Amount())))
     rows, tokens = sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells)
-    lines.append(
-        f"To do: {rows:,} model rows of {tokens:,} tokens, by words and without training and metrics."
-    )
-    lines += _totals(made, workers, source) if source else [NO_TIMINGS]
+    lines = [
+        f"Experiment {name}: {len(work.trials)} trials, {len(cells)} cells",
+        "",
+        *_table("trial", trials, timed=timed),
+        "",
+        *_table("explainer", explainers, timed=timed),
+        "",
+        f"To do: {rows:,} model rows of {tokens:,} tokens, by words and without training and metrics.",
+        *(_totals(work, workers, source) if source else [NO_TIMINGS]),
+    ]
     if any(cell.stored is None for cell in cells):
         lines.append(NOT_LOOKED_UP)
-    refused = dict.fromkeys(reason for trial in made.trials for reason in trial.refused)
+    refused = dict.fromkeys(reason for trial in work.trials for reason in trial.refused)
     if refused:
         lines += ["", "Left out:", *(f"  {reason}" for reason in refused)]
     return "\n".join(lines)
@@ -81,73 +85,46 @@ NOT_LOOKED_UP = (
 )
 
 
-def _totals(made: Estimate, workers: int, source: str) -> list[str]:
-    total = made.amount
-    jobs = sum(trial.jobs for trial in made.trials)
-    training = sum((trial.training for trial in made.trials), Amount())
-    asking = sum((trial.asking for trial in made.trials), Amount())
-    loading = sum(trial.jobs * trial.loading.seconds for trial in made.trials)
-    explaining = sum((cell.explaining for cell in made.cells), Amount())
-    scoring = sum((cell.scoring for cell in made.cells), Amount())
+def _totals(work: Estimate, workers: int, source: str) -> list[str]:
+    total, trials, cells = work.amount, work.trials, work.cells
+    jobs = sum(trial.jobs for trial in trials)
     parts = {
-        "reading texts": loading,
-        "training": training.seconds,
-        "the model's answers": asking.seconds,
-        "explanations": explaining.seconds,
-        "metrics": scoring.seconds,
-        "pairs of models": made.pairs.seconds,
+        "reading texts": sum(trial.jobs * trial.loading.seconds for trial in trials),
+        "training": sum(trial.training.seconds for trial in trials),
+        "the model's answers": sum(trial.asking.seconds for trial in trials),
+        "explanations": sum(cell.explaining.seconds for cell in cells),
+        "metrics": sum(cell.scoring.seconds for cell in cells),
+        "pairs of models": work.pairs.seconds,
     }
+    many = f"{jobs:,} job{'' if jobs == 1 else 's'}"
     lines = [
-        f"Time: about {duration(total.seconds)} by one worker in {_many(jobs, 'job')}, from {source}:",
+        f"Time: about {duration(total.seconds)} by one worker in {many}, from {source}:",
         "  " + ", ".join(f"{name} {duration(spent)}" for name, spent in parts.items()) + ".",
     ]
     if workers > 1:
-        lines.append(
-            f"Time: about {duration(made.seconds(workers))} by {workers} workers as fast as this one."
-        )
+        shared = duration(work.seconds(workers))
+        lines.append(f"Time: about {shared} by {workers} workers as fast as this one.")
     lines.append(f"Disk: about {size(total.bytes)}.")
     lines.append("Training counts every epoch, though it may stop early; the report is not in it.")
     if total.unknown:
-        lines.append(f"Not in it, for want of timings: {', '.join(sorted(total.unknown))}; add --calibrate.")
+        advice = "add --calibrate" if source == EARLIER else "few texts did not suffice to time them"
+        lines.append(f"Not in it, for want of timings: {', '.join(sorted(total.unknown))}; {advice}.")
     return lines
 
 
-def _trials(made: Estimate, *, timed: bool) -> list[str]:
-    rows = [
-        [trial.title, *_numbers(trial.cells), *(_costs(trial.amount) if timed else [])]
-        for trial in made.trials
-    ]
-    return aligned(_heading("trial", timed=timed), rows)
-
-
-def _explainers(cells: Sequence[CellWork], *, timed: bool) -> list[str]:
-    """A line per explainer, summed over trials."""
+def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]], *, timed: bool) -> list[str]:
+    """A line per entry: its title, its cells, and time and disk where they are known."""
+    heading = [what, "cells", "stored", "model rows to do", "tokens to do"] + (
+        ["time", "disk"] if timed else []
+    )
     rows = []
-    for name in dict.fromkeys(cell.title for cell in cells):
-        of_name = [cell for cell in cells if cell.title == name]
-        total = sum((cell.amount for cell in of_name), Amount())
-        rows.append([name, *_numbers(of_name), *(_costs(total) if timed else [])])
-    return aligned(_heading("explainer", timed=timed), rows)
-
-
-def _heading(what: str, *, timed: bool) -> list[str]:
-    counted = [what, "cells", "stored", "model rows to do", "tokens to do"]
-    return [*counted, "time", "disk"] if timed else counted
-
-
-def _numbers(cells: Sequence[CellWork]) -> list[str]:
-    unseen = any(cell.stored is None for cell in cells)
-    stored = "?" if unseen else f"{sum(bool(cell.stored) for cell in cells):,}"
-    rows, tokens = sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells)
-    return [f"{len(cells):,}", stored, f"{rows:,}", f"{tokens:,}"]
-
-
-def _costs(amount: Amount) -> list[str]:
-    return [duration(amount.seconds), size(amount.bytes)]
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    for title, cells, amount in entries:
+        unseen = any(cell.stored is None for cell in cells)
+        stored = "?" if unseen else f"{sum(bool(cell.stored) for cell in cells):,}"
+        counts = (sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells))
+        costs = [duration(amount.seconds), size(amount.bytes)] if timed else []
+        rows.append([title, f"{len(cells):,}", stored, *(f"{count:,}" for count in counts), *costs])
+    return aligned(heading, rows)
 
 
 def duration(seconds: float) -> str:

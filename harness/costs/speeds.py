@@ -1,10 +1,10 @@
-"""How fast work goes: seconds and bytes per unit, as measured by a calibration or by earlier runs."""
+"""Seconds and bytes per unit of work, from finished cells or from a calibration."""
 
 from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,64 +23,74 @@ from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.census import Outlook
 
-# Finished cells, the newest first, that are looked at for timings.
-LOOKED_AT = 500
+# At most so many finished cells are read for their times, the newest first.
+NEWEST = 500
 # Settings of a task or model that decide how much there is to do, not how fast it goes.
 _AMOUNTS = ("train", "dev", "test", "seed", "init_only")
+
+# Names of rates beside those of methods and metrics.
+ASKING = "asking"  # per text: encoding and the model's probabilities
+TRAINING = "training"  # per training text and epoch
+WEIGHTS = "weights"  # per model: its bytes
+MODEL = "model"  # per unit of `load`: methods that have no rate of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What `units` of work take: once + each * units, in seconds or bytes. again: how many explanations of a
-    text a metric asks for, for each of its units; their time is not in `each`."""
+    """What one unit of work takes.
 
-    once: float
-    each: float
-    again: float = 0.0
+    Attributes:
+        seconds: per unit.
+        bytes: on disk per text.
+    """
 
-    def of(self, units: float) -> float:
-        """Seconds, or bytes, of so many units."""
-        return self.once + self.each * units
+    seconds: float
+    bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """rates: by the names that the functions below give. abilities: of the model, if it was built."""
+    """The rates of one model on one task.
+
+    Attributes:
+        rates: by ASKING, TRAINING, WEIGHTS, MODEL, `method_name` and `metric_name`.
+        abilities: of the model, None if it was not built.
+    """
 
     rates: Mapping[str, Rate]
     abilities: tuple[str, ...] | None = None
 
-
-ASKING = "asking"  # per text: encode it and ask the model for its probabilities
-TRAINING = "training"  # per training text and epoch
-DISTANCES = "distances"  # per text: how far two models' layers are apart
-WRITING = "writing"  # once per file, each per word and explained class of explanations
-EXPLANATION_BYTES = "explanation bytes"  # once per part file, each per word and explained class
-MODEL_BYTES = "model bytes"
+    def method(self, method: Method) -> Rate | None:
+        """Per unit of `load`; None if unknown."""
+        return self.rates.get(method_name(method), self.rates.get(MODEL))
 
 
 def method_name(method: Method) -> str:
-    """Of seconds per unit of `load`."""
+    """The name of a method's rate."""
     return f"method {key('method', method.identity)}"
 
 
-def metric_name(chosen: ChosenMetric) -> str:
-    """Of seconds per text that is looked at."""
-    return f"metric {chosen.key}"
-
-
-def bytes_name(chosen: ChosenMetric) -> str:
-    """Of bytes per text that is looked at."""
-    return f"bytes of {chosen.key}"
+def metric_name(chosen: ChosenMetric, method: Method) -> str:
+    """The name of a metric's rate; that of one that explains again differs by the method of the cell."""
+    again = "explaining" in chosen.metric.needs
+    return f"metric {chosen.key}" + (f" of {method_name(method)}" if again else "")
 
 
 def load(
     method: Method, lengths: NDArray[np.integer], targets: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Forward rows, backward rows and units of work of one text of each length in words.
+    """The work of explaining one text of each length.
 
-    A unit is a token that the model reads; a backward row counts like two forward rows. Every text is a unit
-    for each of its words beside that, because methods that ask no model take time, too.
+    A unit is a token that the model reads; a backward row counts like two forward rows. Every word of a text
+    is one more unit, because methods that ask no model take time, too.
+
+    Args:
+        method: the explainer and its baseline.
+        lengths: (L,) in words.
+        targets: explained classes per text.
+
+    Returns:
+        (L,) forward rows, (L,) backward rows and (L,) units.
     """
     rows = [averaging.model_rows(method.explainer, method.baseline, int(n), targets) for n in lengths]
     forward, backward = np.array(rows, dtype=np.int64).reshape(-1, 2).T
@@ -92,15 +102,23 @@ def targets_of(config: DictConfig, classes: int) -> int:
     return classes if config.targets is Targets.all else 1
 
 
+def texts_scored(chosen: ChosenMetric, texts: int) -> int:
+    """How many of so many texts a metric scores: those with a budget of texts no more than that."""
+    return min(texts, int(getattr(chosen.metric, "texts", texts)))
+
+
 def speeds_key(config: Any) -> str:
     """Names what decides how fast a trial's work goes."""
-    options = config.engine, config.targets
-    return key("speeds", _without_amounts(config.task), _without_amounts(config.model), *options)
+    settings = [
+        {str(name): value for name, value in part.items() if name not in _AMOUNTS}
+        for part in (config.task, config.model)
+    ]
+    return key("speeds", *settings, config.engine, config.targets)
 
 
 def keep(store: Store, name: str, speeds: Speeds) -> None:
     """Write a calibration into the store, over what it says of the same work."""
-    rates = {**(_read(store, name).rates), **speeds.rates}
+    rates = {**_calibrated(store, name).rates, **speeds.rates}
     record = {
         "abilities": speeds.abilities,
         "rates": {what: asdict(rate) for what, rate in rates.items()},
@@ -108,21 +126,22 @@ def keep(store: Store, name: str, speeds: Speeds) -> None:
     write_json(_path(store, name), record)
 
 
-def known_speeds(outlook: Outlook, store: Store, timed: Sequence[Path]) -> Speeds:
-    """What earlier runs and calibrations say; runs are nearer to the truth where both do.
+def recall(outlooks: Sequence[Outlook], store: Store) -> dict[str, Speeds]:
+    """By `speeds_key` the rates of the trials' work, from calibrations and from finished cells.
 
-    timed: the cells to look at (`newest_cells`).
+    Where both tell of the same work, the cells count: an untrained model is only like the one that runs.
     """
-    kept = _read(store, speeds_key(outlook.trial.config))
-    return Speeds({**kept.rates, **_of_runs(outlook, store, timed)}, kept.abilities)
+    cards = heapq.nlargest(NEWEST, store.root.glob("cells/*/cell.json"), lambda path: path.stat().st_mtime)
+    known: dict[str, Speeds] = {}
+    for outlook in outlooks:
+        name = speeds_key(outlook.trial.config)
+        if name not in known:
+            kept = _calibrated(store, name)
+            known[name] = Speeds({**kept.rates, **_of_cells(outlook, cards)}, kept.abilities)
+    return known
 
 
-def newest_cells(store: Store) -> list[Path]:
-    """The files cell.json that were written last."""
-    return heapq.nlargest(LOOKED_AT, store.root.glob("cells/*/cell.json"), lambda path: path.stat().st_mtime)
-
-
-def _read(store: Store, name: str) -> Speeds:
+def _calibrated(store: Store, name: str) -> Speeds:
     record = read_json(_path(store, name)) or {"abilities": None, "rates": {}}
     rates = {what: Rate(**rate) for what, rate in record["rates"].items()}
     return Speeds(rates, None if record["abilities"] is None else tuple(record["abilities"]))
@@ -132,51 +151,53 @@ def _path(store: Store, name: str) -> Path:
     return store.root / "calibrations" / f"{name}.json"
 
 
-def _of_runs(outlook: Outlook, store: Store, timed: Sequence[Path]) -> dict[str, Rate]:
-    """Rates of methods and metrics in finished cells of the same task and model, whatever their size."""
-    config, wanted = outlook.trial.config, speeds_key(outlook.trial.config)
+def _of_cells(outlook: Outlook, cards: Sequence[Path]) -> dict[str, Rate]:
+    """Median rates in finished cells of the same task and model, however many texts they have."""
+    config = outlook.trial.config
+    name, targets = speeds_key(config), targets_of(config, len(outlook.trial.task.labels))
     methods = {
         canonical([config.explainer[m.explainer_name], config.baseline.get(m.baseline_name)]): m
         for m in outlook.trial.choice.methods
     }
-    found: dict[str, list[float]] = {}
-    for path in timed:
+    rates: dict[str, list[Rate]] = {}
+    for path in cards:
         record = json.loads(path.read_text(encoding="utf-8"))
         was = OmegaConf.create(record["config"])
-        if speeds_key(was) != wanted:
+        entries = [was.explainer.get(record["explainer"]), was.baseline.get(record["baseline"])]
+        method = methods.get(canonical(entries))
+        if method is None or speeds_key(was) != name:
             continue
-        entries = was.explainer.get(record["explainer"]), was.baseline.get(record["baseline"])
-        method = methods.get(canonical(list(entries)))
-        if method is None:
-            continue
-        seconds = _seconds(path.parent)
-        units = load(method, outlook.lengths, targets_of(config, len(outlook.trial.task.labels)))[2]
-        mean = float(units @ outlook.count / outlook.count.sum())
-        found.setdefault(method_name(method), []).append(float(np.mean(seconds)) / mean)
-        for chosen, spent in _scoring(path, outlook):
-            found.setdefault(metric_name(chosen), []).append(spent / looked_at(chosen, len(seconds)))
-    return {what: Rate(0.0, median(values)) for what, values in found.items()}
+        units = float(load(method, outlook.lengths, targets)[2] @ outlook.count / outlook.count.sum())
+        for rate_name, rate in _of_cell(path.parent, outlook, method, units):
+            rates.setdefault(rate_name, []).append(rate)
+    return {
+        what: Rate(median(rate.seconds for rate in all_), median(rate.bytes for rate in all_))
+        for what, all_ in rates.items()
+    }
 
 
-def _without_amounts(config: Any) -> dict[str, Any]:
-    return {str(name): value for name, value in config.items() if name not in _AMOUNTS}
-
-
-def looked_at(chosen: ChosenMetric, texts: int) -> int:
-    """How many of so many texts a metric looks at: those with a budget of texts take no more."""
-    return min(texts, int(getattr(chosen.metric, "texts", texts)))
-
-
-def _scoring(card: Path, outlook: Outlook) -> list[tuple[ChosenMetric, float]]:
-    """The seconds of every metric of a cell, by when its file was written: each comes after another."""
-    written = sorted(
-        (path.stat().st_mtime, path.stem) for path in [card, *card.parent.glob("scores/*.parquet")]
+def _of_cell(folder: Path, outlook: Outlook, method: Method, units: float) -> Iterator[tuple[str, Rate]]:
+    """The rates in one finished cell, by name. units: of `load`, of one of its texts on average."""
+    parts = sorted(folder.glob("seconds/part-*.parquet"))
+    seconds = np.concatenate(
+        [pq.read_table(path, columns=["seconds"])["seconds"].to_numpy() for path in parts]
     )
-    spent = {name: end - start for (start, _), (end, name) in pairwise(written)}
-    return [(one, spent[one.key]) for one in outlook.trial.choice.metrics if one.key in spent]
+    rate = Rate(float(seconds.mean()) / units, size_of(folder / "explanations") / len(seconds))
+    yield method_name(method), rate
+    if method.explainer.model_rows(1, 1) != (0, 0):
+        yield MODEL, rate
+    # Metrics are scored one after another, so each took as long as from the file before its own.
+    files = sorted(
+        [folder / "cell.json", *folder.glob("scores/*.parquet")], key=lambda file: file.stat().st_mtime
+    )
+    for before, file in pairwise(files):
+        for chosen in outlook.trial.choice.metrics:
+            if chosen.key == file.stem:
+                texts = texts_scored(chosen, len(seconds))
+                spent = file.stat().st_mtime - before.stat().st_mtime
+                yield metric_name(chosen, method), Rate(spent / texts, file.stat().st_size / texts)
 
 
-def _seconds(cell: Path) -> NDArray[np.float64]:
-    """Of every text of a cell."""
-    parts = [pq.read_table(path, columns=["seconds"]) for path in sorted(cell.glob("seconds/part-*.parquet"))]
-    return np.concatenate([part["seconds"].to_numpy() for part in parts])
+def size_of(folder: Path) -> int:
+    """Bytes of the Parquet files in a folder."""
+    return sum(file.stat().st_size for file in folder.glob("*.parquet"))

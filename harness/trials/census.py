@@ -1,4 +1,4 @@
-"""What a plan must know of a trial's texts. Large tasks are counted and sampled, not loaded."""
+"""What a plan must know of a trial's texts. Large tasks are previewed, not loaded."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hydra.utils import get_object
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from assay.harness.config.build import check_target
 from assay.harness.config.choice import choose
-from assay.harness.config.keys import canonical, key
+from assay.harness.config.keys import canonical, key, plain
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.plan import Trial, limits_of, load_task, load_trial, title
 from assay.models.vocabulary import find_words
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
-from assay.tasks.glimpse import Glimpse, Sizes, glimpse
+from assay.tasks.preview import Preview, Sizes, preview
 
 # Trials of more texts than this keep their names in the store, for plans that do not load the texts.
 LARGE = 20_000
@@ -32,10 +34,13 @@ UNSEEN = "unseen"
 class Outlook:
     """A trial as a plan sees it.
 
-    trial: with all its texts or, of a large task, with a sample of them. sizes: of all its splits. known:
-    whether its names are those of all texts, so that the store can be asked what is there. loading: seconds
-    to read all texts of the task. lengths, count: (L,) numbers of words of the explained texts, as far as the
-    model reads them, and (L,) how many texts have them.
+    Attributes:
+        trial: with all its texts or, of a large task, with a sample of them.
+        sizes: of all its splits.
+        known: whether its names are those of all texts, so that stored cells can be looked up.
+        loading: seconds to read all texts of the task.
+        lengths: (L,) numbers of words that explained texts have, as far as the model reads them, ascending.
+        count: (L,) how many texts have each of these lengths.
     """
 
     trial: Trial
@@ -48,50 +53,54 @@ class Outlook:
 
 def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[Outlook], list[str]]:
     """Every trial whose texts can be read; of the others the title and what is wrong."""
-    found: list[Outlook] = []
+    readable: list[Outlook] = []
     unread: list[str] = []
-    loaded: dict[str, tuple[Glimpse | Task, float]] = {}
+    loaded: dict[str, Preview | Task] = {}
+    seconds: dict[str, float] = {}
     for config in configs:
         try:
             source = canonical(config.task)
+            began = time.perf_counter()
             if source not in loaded:
-                began = time.perf_counter()
-                seen = glimpse(_plain(config.task)) or load_task(config)
-                loaded[source] = seen, time.perf_counter() - began
-            found.append(_outlook(config, *loaded[source], store))
+                loaded[source] = _preview(plain(config.task)) or load_task(config)
+                seconds[source] = time.perf_counter() - began
+            readable.append(_outlook(config, loaded[source], seconds[source], store))
         except InputError as error:
             unread.append(f"{title(config)}: {error}")
-    return found, unread
+    return readable, unread
 
 
-def _outlook(config: DictConfig, seen: Glimpse | Task, seconds: float, store: Store) -> Outlook:
-    if isinstance(seen, Task):
+def _preview(task: dict[str, Any]) -> Preview | None:
+    target = str(task.pop("_target_", ""))
+    check_target(target)
+    return preview(get_object(target), task)
+
+
+def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> Outlook:
+    if isinstance(task, Task):
         began = time.perf_counter()
-        trial = load_trial(config, seen)
-        lengths, count = np.unique(_words(trial), return_counts=True)
-        loading = seconds + time.perf_counter() - began
-        return Outlook(trial, _sizes(trial.task), True, loading, lengths, count.astype(np.float64))
-    limits = limits_of(config)
-    sizes = Sizes(*(_least(getattr(seen.sizes, split), limits.get(split)) for split in Sizes._fields))
-    names = read_json(_memory(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
-    part = replace(
-        seen.sample,
-        **{split: getattr(seen.sample, split)[: getattr(sizes, split)] for split in Sizes._fields},
-    )
-    trial = Trial(
-        config, part, choose(config), names.get("model_key", UNSEEN), names.get("explained", UNSEEN)
-    )
-    lengths, count = np.unique(_words(trial), return_counts=True)
-    known, all_count = names["explained"] != UNSEEN, count.astype(np.float64) * sizes.test / len(part.test)
-    return Outlook(trial, sizes, known, seen.loading, lengths, all_count)
+        trial = load_trial(config, task)
+        sizes, known = _sizes(trial.task), True
+        lengths = _lengths(trial)
+        seconds += time.perf_counter() - began
+    else:
+        limits = limits_of(config)
+        limited = (_least(size, limits.get(split)) for split, size in task.sizes._asdict().items())
+        sizes, seconds = Sizes(*limited), task.loading
+        parts = {split: getattr(task.sample, split)[:size] for split, size in sizes._asdict().items()}
+        names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
+        trial = Trial(config, replace(task.sample, **parts), choose(config), **names)
+        known, lengths = trial.explained != UNSEEN, _lengths(trial)
+    values, count = np.unique(lengths, return_counts=True)
+    return Outlook(trial, sizes, known, seconds, values, count * (sizes.test / len(lengths)))
 
 
 def words(example: Example) -> int:
-    """How long a text, or a pair of texts, is."""
+    """Number of words of a text, or of a pair of texts together."""
     return sum(len(find_words(text)) for text in example.texts)
 
 
-def _words(trial: Trial) -> NDArray[np.intp]:
+def _lengths(trial: Trial) -> NDArray[np.intp]:
     # A model that knows its limit reads no more.
     most = trial.config.model.get("max_tokens") or sys.maxsize
     return np.array([min(words(example), most) for example in trial.task.test])
@@ -99,14 +108,14 @@ def _words(trial: Trial) -> NDArray[np.intp]:
 
 def remember(trial: Trial, store: Store) -> None:
     """Keep the names of a large trial in the store, so that a plan finds its cells without its texts."""
-    path = _memory(trial.config, store)
+    path = _names_path(trial.config, store)
     if sum(_sizes(trial.task)) > LARGE and not path.exists():
         write_json(path, {"model_key": trial.model_key, "explained": trial.explained})
 
 
-def _memory(config: DictConfig, store: Store) -> Path:
+def _names_path(config: DictConfig, store: Store) -> Path:
     """By everything that decides which texts the trial has, of files their size and date, and the model."""
-    task = _plain(config.task)
+    task = plain(config.task)
     files = [Path(value) for value in task.values() if isinstance(value, str)]
     folder = Path(str(task.get("path") or "."))
     stamps = [
@@ -124,9 +133,3 @@ def _sizes(task: Task) -> Sizes:
 
 def _least(size: int, limit: int | None) -> int:
     return size if limit is None else min(size, limit)
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(name): value for name, value in plain.items()}

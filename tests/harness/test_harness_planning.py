@@ -20,13 +20,16 @@ from assay.harness.config.compose import configuration
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Amount, CellWork, Estimate, TrialWork, estimate
 from assay.harness.costs.planning import duration, plan, size
-from assay.harness.costs.speeds import Rate, Speeds, bytes_name, keep, method_name, metric_name, speeds_key
+from assay.harness.costs.speeds import Rate, Speeds, keep, method_name, metric_name, recall, speeds_key
 from assay.harness.trials import census
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
-from assay.tasks import glimpse as glimpsing
-from assay.tasks.glimpse import Sizes, glimpse
+from assay.tasks import local as local_files
+from assay.tasks import planted as generated
+from assay.tasks import preview as previews
 from assay.tasks.local import local
 from assay.tasks.planted import planted
+from assay.tasks.preview import Sizes, preview
+from assay.tasks.reviews import reviews
 
 SMALL = [
     "name=small",
@@ -57,8 +60,8 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
     for outlook in found:
         choice = outlook.trial.choice
         names = [method_name(method) for method in choice.methods]
-        names += [name(chosen) for chosen in choice.metrics for name in (metric_name, bytes_name)]
-        rates = {name: Rate(0.0, of_each) for name in [*names, "asking", "training", "explanation bytes"]}
+        names += [metric_name(chosen, method) for chosen in choice.metrics for method in choice.methods]
+        rates = {name: Rate(of_each, of_each) for name in [*names, "asking", "training"]}
         known[speeds_key(outlook.trial.config)] = Speeds(rates)
     return estimate(found, known, experiment.store)
 
@@ -67,14 +70,15 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
 
 
 def test_a_large_generated_task_is_counted_and_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = dict(configuration(["task=planted_counting", "task.train=700", "task.test=900"]).task)
-    assert glimpse(config) is None
-    monkeypatch.setattr(glimpsing, "LARGE_TEXTS", 1000)
-    seen = glimpse(config)
+    options = dict(configuration(["task=planted_counting", "task.train=700", "task.test=900"]).task)
+    del options["_target_"]
+    assert preview(planted, options) is None
+    monkeypatch.setattr(generated, "LARGE_TEXTS", 1000)
+    seen = preview(planted, options)
     whole = planted(rule="counting", train=700, dev=500, test=900)
     assert seen is not None
     assert seen.sizes == (len(whole.train), len(whole.dev), len(whole.test))
-    assert len(seen.sample.test) == glimpsing.SAMPLE
+    assert len(seen.sample.test) == previews.SAMPLE
     assert (seen.sample.labels, seen.sample.ground_truth) == (whole.labels, whole.ground_truth)
     assert seen.loading > 0
 
@@ -103,34 +107,54 @@ def test_a_large_file_is_counted_as_it_would_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     path = _write(tmp_path / f"texts{suffix}", _rows(2003))
-    config = {"_target_": "assay.tasks.local.local", "path": str(path)}
-    assert glimpse(config) is None
-    monkeypatch.setattr(glimpsing, "LARGE_BYTES", 0)
-    seen, whole = glimpse(config), local(path=str(path))
+    assert preview(local, {"path": str(path)}) is None
+    monkeypatch.setattr(local_files, "LARGE_BYTES", 0)
+    seen, whole = preview(local, {"path": str(path)}), local(path=str(path))
     assert seen is not None
     assert seen.sizes == (len(whole.train), len(whole.dev), len(whole.test))
     assert seen.sample.labels == whole.labels == ("a", "b", "rare")
     texts = {example.texts for split in (whole.train, whole.dev, whole.test) for example in split}
     sampled = [example.texts for example in (*seen.sample.train, *seen.sample.dev, *seen.sample.test)]
-    assert glimpsing.SAMPLE <= len(sampled) < 2 * glimpsing.SAMPLE
+    assert previews.SAMPLE <= len(sampled) < 2 * previews.SAMPLE
     assert set(sampled) <= texts
     mean = sum(len(text[0]) for text in sampled) / len(sampled)
     assert mean == pytest.approx(sum(len(text[0]) for text in texts) / len(texts), rel=0.05)
 
 
 def test_a_large_folder_is_counted_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glimpsing, "LARGE_BYTES", 0)
+    monkeypatch.setattr(local_files, "LARGE_BYTES", 0)
     _write(tmp_path / "train.csv", _rows(1000))
     _write(tmp_path / "test.csv", _rows(500))
     names = {"train": "train.csv", "test": "test.csv"}
-    seen = glimpse({"_target_": "assay.tasks.local.local", "path": str(tmp_path), **names})
+    seen = preview(local, {"path": str(tmp_path), **names})
     whole = local(path=str(tmp_path), train="train.csv", test="test.csv")
     assert seen is not None
     assert seen.sizes == (len(whole.train), len(whole.dev), len(whole.test))
 
 
 def test_other_tasks_are_loaded_to_be_known() -> None:
-    assert glimpse({"_target_": "assay.tasks.reviews.reviews"}) is None
+    assert preview(reviews, {}) is None
+
+
+def test_given_labels_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_files, "LARGE_BYTES", 0)
+    path = _write(tmp_path / "texts.csv", _rows(1500))
+    labels = ["rare", "b", "a"]
+    seen, whole = (
+        preview(local, {"path": str(path), "labels": labels}),
+        local(path=str(path), labels=labels),
+    )
+    assert seen is not None
+    assert (seen.sample.labels, seen.sizes.test) == (whole.labels, len(whole.test))
+    assert sum(len(getattr(seen.sample, split)) for split in Sizes._fields) >= previews.SAMPLE
+
+
+def test_options_that_a_task_does_not_take_are_told_by_its_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "task=planted_counting", "+task.wrong=1", f"store={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "Cannot be read:" in out and "wrong" in out
 
 
 def test_a_plan_of_a_sample_counts_rows_as_one_of_all_texts(
@@ -138,7 +162,7 @@ def test_a_plan_of_a_sample_counts_rows_as_one_of_all_texts(
 ) -> None:
     overrides = ["task.test=3000", "task.length=[8,20]", "limits.default.train=100"]
     whole = _estimate(_experiment(tmp_path, *overrides))
-    monkeypatch.setattr(glimpsing, "LARGE_TEXTS", 1000)
+    monkeypatch.setattr(generated, "LARGE_TEXTS", 1000)
     experiment = _experiment(tmp_path, *overrides)
     seen, _ = census.outlooks(experiment.configs, experiment.store)
     assert seen[0].sizes == Sizes(100, 30, 3000)
@@ -153,7 +177,7 @@ def test_a_large_trial_that_was_run_is_found_again(tmp_path: Path, monkeypatch: 
     experiment = _experiment(tmp_path)
     assert main(["run", *SMALL, f"store={tmp_path}"]) == 0
     (trial,) = load_trials(experiment)
-    monkeypatch.setattr(glimpsing, "LARGE_TEXTS", 100)
+    monkeypatch.setattr(generated, "LARGE_TEXTS", 100)
     assert [cell.stored for cell in _estimate(experiment).cells] == [None] * 3
     census.remember(trial, experiment.store)
     assert not list(tmp_path.glob("tasks/*.json")), "small trials are looked up by their texts"
@@ -171,7 +195,7 @@ def test_a_file_that_changed_is_not_taken_for_the_old_one(
     overrides = [one for one in overrides if not one.startswith("metric")]
     experiment = open_experiment(overrides)
     monkeypatch.setattr(census, "LARGE", 0)
-    monkeypatch.setattr(glimpsing, "LARGE_BYTES", 0)
+    monkeypatch.setattr(local_files, "LARGE_BYTES", 0)
     (trial,) = load_trials(experiment)
     census.remember(trial, experiment.store)
     (before,), _ = census.outlooks(experiment.configs, experiment.store)
@@ -210,7 +234,7 @@ def test_training_counts_epochs_and_an_untrained_model_none(tmp_path: Path) -> N
 def test_work_whose_speed_is_unknown_is_named(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
     (outlook,), _ = census.outlooks(experiment.configs, experiment.store)
-    known = {speeds_key(outlook.trial.config): Speeds({"asking": Rate(0.0, 1.0)})}
+    known = {speeds_key(outlook.trial.config): Speeds({"asking": Rate(1.0)})}
     assert {"training", "occlusion (mask)", "faithfulness"} <= estimate(
         [outlook], known, experiment.store
     ).amount.unknown
@@ -265,14 +289,31 @@ def test_stored_work_costs_nothing_and_times_the_rest(
     assert begun.rows == pytest.approx(fresh.rows / 3, abs=1)
 
 
+def test_finished_cells_count_for_more_than_calibrations_and_lend_their_speed(tmp_path: Path) -> None:
+    assert main(["run", *SMALL, f"store={tmp_path}"]) == 0
+    experiment = _experiment(tmp_path, "explainer=[random,saliency_l2,occlusion,lime]", "task.seed=1")
+    found, _ = census.outlooks(experiment.configs, experiment.store)
+    name, methods = speeds_key(found[0].trial.config), found[0].trial.choice.methods
+    impossible = {what: Rate(1e9) for what in (*map(method_name, methods[:3]), "asking")}
+    keep(experiment.store, name, Speeds(impossible))
+    known = recall(found, experiment.store)[name]
+    assert known.rates["asking"].seconds == 1e9
+    rates = [known.method(method) for method in methods]
+    assert all(rate is not None and rate.seconds < 1 and rate.bytes > 0 for rate in rates)
+    # No cell of LIME is finished: it is taken to go as fast per token as the others that ask the model.
+    assert method_name(methods[3]) not in known.rates
+    middle = sorted(rate.seconds for rate in rates[1:3] if rate is not None)
+    assert middle[0] <= known.rates["model"].seconds <= middle[1]
+
+
 def test_pairs_of_models_are_counted(tmp_path: Path) -> None:
     overrides = ["metric=[rationale_consistency]", "seed=0,1,2"]
     experiment = _experiment(tmp_path, *overrides)
     found, _ = census.outlooks(experiment.configs, experiment.store)
     (chosen,) = found[0].trial.choice.metrics
-    rates = {"distances": Rate(0.0, 1.0), metric_name(chosen): Rate(0.0, 0.1)}
+    rates = {"asking": Rate(0.5), metric_name(chosen, found[0].trial.choice.methods[0]): Rate(0.1)}
     known = {speeds_key(outlook.trial.config): Speeds(rates) for outlook in found}
-    # Three pairs, 40 texts, three cells.
+    # Three pairs, 40 texts, two models that are asked, three cells.
     assert estimate(found, known, experiment.store).pairs.seconds == pytest.approx(3 * 40 * (1 + 3 * 0.1))
 
 
@@ -288,11 +329,12 @@ def test_a_calibration_times_everything_and_is_remembered(
     found, _ = census.outlooks(experiment.configs, experiment.store)
     (speeds,) = calibrate(found, seconds=2.0).values()
     choice = found[0].trial.choice
-    names = [*map(method_name, choice.methods), *map(metric_name, choice.metrics)]
-    assert {"asking", "training", "distances", "writing", "explanation bytes", *names} <= set(speeds.rates)
-    assert all(rate.each > 0 for rate in (speeds.rates[name] for name in names[:3]))
-    seed_stability = next(one for one in choice.metrics if one.metric.name == "seed_stability")
-    assert speeds.rates[metric_name(seed_stability)].again == pytest.approx(2)  # its runs
+    names = list(map(method_name, choice.methods))
+    names += [metric_name(chosen, method) for chosen in choice.metrics for method in choice.methods]
+    assert {"asking", "training", "weights", *names} <= set(speeds.rates)
+    assert all(rate.seconds > 0 < rate.bytes for rate in (speeds.rates[name] for name in names[:3]))
+    again = next(chosen for chosen in choice.metrics if chosen.metric.name == "seed_stability")
+    assert len({metric_name(again, method) for method in choice.methods}) == len(choice.methods)
     keep(experiment.store, speeds_key(found[0].trial.config), speeds)
     later = plan(experiment, calibrated=False, workers=2)
     assert "from earlier timings" in later and "by 2 workers" in later and "want of timings" not in later
