@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.subject import Metric
+from assay.results.columns import OverallRow, to_table
 from assay.results.comparison import Estimated, by_group_and_metric, estimate, methods_of
 from assay.results.primary import of_the_six
 from assay.results.ranking import percentiles, ranks, sign
@@ -25,10 +26,6 @@ MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
 FORMS = (MIN_MAX, MEAN_RANK, ANCHORED)
 # At most so many, because metrics of many pairs are slow and no test stands on these intervals.
 RESAMPLES = 300
-COLUMNS = (
-    *("task", "model", "kind", "explainer", "baseline", "form"),
-    *("value", "low", "high", "n_metrics", "metrics", "missing"),
-)
 Estimates = Mapping[Method, Estimate]
 
 
@@ -229,14 +226,14 @@ def _scores(values: Floats, names: Sequence[str], level: float) -> list[Score]:
 
 
 def overall_table(found: Sequence[Overall]) -> pd.DataFrame:
-    """The table of COLUMNS: a row per group, method and form."""
-    rows = [
-        (
-            *(*of.group, *method, form, score.value, score.low, score.high),
+    """The table of OverallRow: a row per group, method and form."""
+    rows = (
+        OverallRow(
+            *(*each.group, *method, form, score.value, score.low, score.high),
             *(len(score.metrics), " ".join(score.metrics), " ".join(score.missing)),
         )
-        for of in found
-        for method, scores in of.scores.items()
+        for each in found
+        for method, scores in each.scores.items()
         for form, score in scores.items()
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    )
+    return to_table(OverallRow, rows)

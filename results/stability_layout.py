@@ -10,7 +10,7 @@ from assay.results.agreement import two_digits
 from assay.results.layout import MISSING
 from assay.results.records import Group
 from assay.results.stability import ENOUGH, SUBSAMPLES, Stability
-from assay.results.tables import escape_markdown, pipes
+from assay.results.tables import escape_markdown, markdown_table
 
 HEADINGS = (
     "metric",
@@ -72,8 +72,6 @@ def stability_markdown(found: Sequence[Stability]) -> str:
     """GitHub Markdown, one table per group."""
     lines = ["# Stability of the rankings", "", READING, ""]
     for group, of_group in stability_lines(found).items():
-        lines += [f"## {escape_markdown(group.title)}", "", pipes(HEADINGS)]
-        lines.append(pipes(["---", *("---:" for _ in HEADINGS[1:5]), "---", "---:", "---:"]))
-        lines += [pipes([escape_markdown(word) for word in line.words]) for line in of_group]
-        lines.append("")
+        rows = ([*map(escape_markdown, line.words)] for line in of_group)
+        lines += [*markdown_table(group.title, HEADINGS, "lrrrrlrr", rows), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -18,19 +18,6 @@ Index = NDArray[np.intp]
 MOST = 200_000
 
 
-def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
-    """The cells by model seed, in order."""
-    found: dict[str, list[CellScores]] = {}
-    for cell in cells:
-        found.setdefault(cell.seed, []).append(cell)
-    return dict(sorted(found.items()))
-
-
-def units_of(cells: Iterable[CellScores]) -> list[str]:
-    """All their units, sorted."""
-    return sorted(set().union(*(cell.units for cell in cells)))
-
-
 def values_on(
     cells: Sequence[CellScores], metric: Metric, units: Sequence[str], indices: Sequence[Index]
 ) -> dict[Method, list[Floats]]:
