@@ -13,6 +13,12 @@ from assay.results.records import Group, Method
 
 Row = TypeVar("Row")
 
+PAGE_HEAD = """# The columns of every table
+
+The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_results.md) explains the tables,
+[statistics](statistics.md) their intervals and tests. Generated from the types of the rows by
+`python -m assay.results.columns > docs/columns.md`.
+"""
 # Columns that several tables have.
 Task = Annotated[str, "the task"]
 Model = Annotated[str, "the model"]
@@ -31,7 +37,7 @@ Control = Annotated[bool, "a control (random, gold, ...): never tested, never be
 
 
 class Column(NamedTuple):
-    """One column of a table: its name, its type, and what it means."""
+    """One column of a table: its name, its type (of Python or of Arrow), and what it means."""
 
     name: str
     type: Any
@@ -234,3 +240,25 @@ def from_table(row: type[Row], table: pd.DataFrame) -> list[Row]:
 def csv(table: pd.DataFrame) -> bytes:
     """The table as a CSV file."""
     return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def page() -> str:
+    """The page of the documentation: the columns of every table, in Markdown."""
+    lines = [PAGE_HEAD]
+    for file, row in TABLES.items():
+        about = (row.__doc__ or "").split(": a row of")[0]
+        lines += [f"## `{file}`", "", f"One row: {about[0].lower()}{about[1:]}.", ""]
+        lines += [*column_table(columns(row)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def column_table(described: Iterable[Column]) -> list[str]:
+    """The lines of a Markdown table of columns."""
+    lines = (
+        f"| `{name}` | {getattr(type, '__name__', type)} | {meaning} |" for name, type, meaning in described
+    )
+    return ["| column | type | meaning |", "| --- | --- | --- |", *lines]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
