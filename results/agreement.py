@@ -10,19 +10,13 @@ import pandas as pd
 
 from assay.metrics.subject import Metric
 from assay.results.columns import AgreementRow, ComparisonRow, from_table, to_table
+from assay.results.how_to_read import how_to_read
 from assay.results.ranking import FEWEST, candidate_values, defined_mean, tau
 from assay.results.records import Group, grouped, of_trained
 from assay.results.statistics import Floats
 from assay.results.tables import escape_markdown, markdown_table
 
 AVERAGE = "mean over tasks and models"
-READING = (
-    "Kendall's tau-b between the rankings of the explainers (controls left out) by two metrics, better "
-    "explainers first whichever way the metric points: 1 is the same order, 0 none in common, −1 the "
-    "reverse. Metrics of different properties need not agree, for the best explainer in one sense need "
-    "not be the best in another; metrics of one property that do not agree measure something else than "
-    "its name says. With few explainers tau jumps: of 5 explainers, one exchanged pair changes it by 0.2."
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +86,7 @@ def agreement_table(found: Sequence[Agreement]) -> pd.DataFrame:
 
 def agreement_markdown(found: Sequence[Agreement]) -> str:
     """GitHub Markdown, a triangle of tau per group."""
-    lines = ["# Agreement of metrics", "", READING, ""]
+    lines = ["# Agreement of metrics", "", how_to_read("agreement"), ""]
     for each in found:
         names = [metric.name for metric in each.metrics]
         rows = [

@@ -11,6 +11,7 @@ import pandas as pd
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.subject import Metric
 from assay.results.columns import LabelRow, from_table, method_of
+from assay.results.how_to_read import how_to_read
 from assay.results.labels import FEWEST, OF_LABEL
 from assay.results.layout import MISSING, Column, Entry, column_of
 from assay.results.records import Group, LabelTexts, Method, Results, grouped
@@ -97,18 +98,8 @@ def _line(rows: Sequence[LabelRow], methods: Sequence[Method]) -> LabelLine:
 
 def labels_markdown(grids: Sequence[LabelGrid], bootstrap: Bootstrap) -> str:
     """GitHub Markdown, one table per group and metric."""
-    lines = ["# Label by label", "", reading_labels(bootstrap), ""]
+    lines = ["# Label by label", "", how_to_read("labels", bootstrap), ""]
     return "\n".join([*lines, *(_markdown(grid) for grid in grids)])
-
-
-def reading_labels(bootstrap: Bootstrap) -> str:
-    """How to read the tables of labels."""
-    return (
-        "texts: how many of the explained texts have the label. F1: how well the model does on it. In "
-        f"brackets, {bootstrap.level:.0%} intervals. Bold: cannot be told apart from the best explainer on "
-        f"that label (paired permutation test, Holm, {bootstrap.alpha:.0%}); labels are not corrected for "
-        "one another."
-    )
 
 
 def _markdown(grid: LabelGrid) -> str:

@@ -21,14 +21,6 @@ DIMENSION_TITLES = {
     RIGHT: "By whether the model is right",
     CONFIDENCE: "By the model's confidence",
 }
-READING = (
-    "The first metric of each property on parts of the texts; slices.csv has every metric. texts: per "
-    "model seed. Compare explainers within a slice rather than slices with one another: in texts of one "
-    "gold label, for one, every other label that the model gives has an F1 of 0. There are no intervals: "
-    "a slice of few texts varies more than the whole does, and among many slices some stand out by "
-    "chance. A metric about pairs of texts is left out, because a pair belongs to two slices; one about "
-    "two models is not split by whether a model is right or sure."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from assay.results.how_to_read import how_to_read
 from assay.results.layout import MISSING, Column, Entry, Grid, Row
 from assay.results.statistics import Bootstrap
 
@@ -32,18 +33,17 @@ LATEX_ESCAPES = {
 }
 
 
-def reading(bootstrap: Bootstrap) -> str:
-    """How to read the comparison."""
-    return (
-        f"Means over model seeds; in brackets, {bootstrap.level:.0%} intervals over texts, with three "
-        "seeds or more also over models. Arrows show which way is better. Bold: cannot be told apart from "
-        f"the best (paired permutation test, Holm, {bootstrap.alpha:.0%})."
-    )
-
-
 def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """GitHub Markdown, one table per grid."""
-    return "\n".join(["# Comparison", "", reading(bootstrap), "", *(grid_markdown(grid) for grid in grids)])
+    return "\n".join(
+        [
+            "# Comparison",
+            "",
+            how_to_read("comparison", bootstrap),
+            "",
+            *(grid_markdown(grid) for grid in grids),
+        ]
+    )
 
 
 def grid_markdown(grid: Grid) -> str:
@@ -102,7 +102,7 @@ def escape_markdown(text: str) -> str:
 def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """LaTeX tables for `\\input`, one per grid; they need the package booktabs."""
     head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
-    words = reading(bootstrap).replace("in brackets", "below")
+    words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
     return head + "\n".join(_latex(grid, words) for grid in grids)
 
 
@@ -162,11 +162,7 @@ def escape_latex(text: str) -> str:
 
 def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """Aligned columns for a terminal: value ± half the interval, a star on those like the best."""
-    words = (
-        f"value ± half of the {bootstrap.level:.0%} interval; * not distinguishable from the best; "
-        "↑ more is better, ↓ less is better"
-    )
-    return "\n".join([*(_plain(grid) for grid in grids), words, ""])
+    return "\n".join([*map(_plain, grids), how_to_read("plain", bootstrap), ""])
 
 
 def _plain(grid: Grid) -> str:
