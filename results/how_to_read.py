@@ -11,7 +11,7 @@ from assay.results.statistics import Bootstrap
 
 
 def how_to_read(table: str, bootstrap: Bootstrap | None = None) -> str:
-    """The paragraph about a table ("comparison", "overall", ...) and a bootstrap, by default the usual one."""
+    """The paragraph about a table ("comparison", "overall", ...), for a bootstrap or else for the default."""
     options = bootstrap or Bootstrap()
     numbers = {"level": f"{options.level:.0%}", "alpha": f"{options.alpha:.0%}"}
     numbers |= {"enough": f"{ENOUGH:.0%}", "subsamples": str(SUBSAMPLES)}
