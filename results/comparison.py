@@ -227,13 +227,25 @@ def method_rows(
         of_method, n_units = found.get(method, (nothing, 0))
         interval = of_method.interval(bootstrap.level)
         low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
-        why = () if of_method.values else (results.absences, group, method, metric.name, method in found)
-        adjusted_p = p.get(method, float("nan"))
+        reason = ""
+        if not of_method.values:
+            reason = reason_for(results.absences, group, method, metric.name, method in found)
         row = ComparisonRow(
-            *(*group, *method, metric.name, of_method.value, low, high, of_method.seed_deviation),
-            *(len(of_method.values), n_units, adjusted_p > bootstrap.alpha),
-            *(method.explainer in results.controls, reason_for(*why) if why else ""),
-            *(interval.method, interval.note, adjusted_p),
+            **group._asdict(),
+            **method._asdict(),
+            metric=metric.name,
+            value=of_method.value,
+            low=low,
+            high=high,
+            seed_deviation=of_method.seed_deviation,
+            n_seeds=len(of_method.values),
+            n_units=n_units,
+            best=p.get(method, float("nan")) > bootstrap.alpha,
+            control=method.explainer in results.controls,
+            reason=reason,
+            interval=interval.method,
+            interval_note=interval.note,
+            p=p.get(method, float("nan")),
         )
         rows.append(row)
     return rows

@@ -81,9 +81,12 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     return Drawing(name, title, text, svg.getvalue(), png.getvalue())
 
 
-def panels(figure: Figure, count: int, across: int, **shared: bool) -> list[Axes]:
+def panels(
+    figure: Figure, count: int, across: int, *, sharex: bool = False, sharey: bool = False
+) -> list[Axes]:
     """The first `count` axes of a grid with so many in a row; those that are left over are hidden."""
-    axes = figure.subplots(math.ceil(count / across), across, squeeze=False, **shared).ravel().tolist()
+    down = math.ceil(count / across)
+    axes = figure.subplots(down, across, squeeze=False, sharex=sharex, sharey=sharey).ravel().tolist()
     for unused in axes[count:]:
         unused.set_axis_off()
     return axes[:count]

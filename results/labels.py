@@ -54,10 +54,9 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
 
 def _row(view: _View, metric: Metric, row: ComparisonRow) -> LabelRow:
     """The row of the comparison of the view's cells as a row of the table of labels."""
-    return LabelRow(
-        *(*row.group, metric.name, view.scope, view.label, view.texts, view.f1, *method_of(row)),
-        *(row.value, row.low, row.high, row.seed_deviation, row.n_seeds, row.best, row.control),
-    )
+    shared = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
+    about = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
+    return LabelRow(**shared | about | {"metric": metric.name})
 
 
 def _views(known: LabelTexts, metric: Metric, results: Results, fewest: int) -> Iterator[_View]:

@@ -62,8 +62,8 @@ def verdict(metric: Metric, worlds: Mapping[str, WorldCheck]) -> MetricCheck:
 
 def unchecked(metric: str, reason: str) -> MetricCheck:
     """The line of a metric that was not checked."""
-    nothing = float("nan")
-    return MetricCheck(metric, *[nothing] * 5, UNCHECKED, reason)
+    undefined = dict.fromkeys(WORST, float("nan"))
+    return MetricCheck(metric, **undefined, verdict=UNCHECKED, note=reason)
 
 
 def _failures(check: WorldCheck) -> list[str]:

@@ -218,8 +218,15 @@ def overall_table(found: Sequence[Overall]) -> pd.DataFrame:
     """The table of OverallRow: a row per group, method and form."""
     rows = (
         OverallRow(
-            *(*each.group, *method, form, score.value, score.low, score.high),
-            *(len(score.metrics), " ".join(score.metrics), " ".join(score.missing)),
+            **each.group._asdict(),
+            **method._asdict(),
+            form=form,
+            value=score.value,
+            low=score.low,
+            high=score.high,
+            n_metrics=len(score.metrics),
+            metrics=" ".join(score.metrics),
+            missing=" ".join(score.missing),
         )
         for each in found
         for method, scores in each.scores.items()

@@ -27,12 +27,12 @@ def roar_markdown(rows: pd.DataFrame, reference: str) -> str:
         table = below_reference(group, reference)
         shares = [column for column in table.columns if column != "below"]
         headings = [*METHOD, *(f"{share} %" for share in shares), f"below {reference}"]
-        rows = []
+        cells = []
         for method, values in table.iterrows():
             assert isinstance(method, tuple)
             numbers = ["–" if pd.isna(value) else f"{value:.3f}" for value in values]
-            rows.append([*(escape_markdown(str(name)) for name in method), *numbers])
-        lines += ["", *markdown_table(str(names), headings, "ll" + "r" * (len(headings) - 2), rows)]
+            cells.append([*(escape_markdown(str(name)) for name in method), *numbers])
+        lines += ["", *markdown_table(str(names), headings, "ll" + "r" * (len(headings) - 2), cells)]
     return "\n".join([*lines, ""])
 
 

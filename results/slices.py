@@ -104,10 +104,18 @@ def slices(results: Results) -> pd.DataFrame:
             by_slice = grouped(measured, lambda one: (one.place, one.method))
             for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
                 seeds = by_slice[place, method]
-                value = float(np.mean([one.value for one in seeds]))
-                counts = len(seeds), sum(one.units for one in seeds)
-                about = metric.name, DIMENSIONS[place[0]], place[-1], *method
-                rows.append(SliceRow(*group, *about, value, *counts, method.explainer in results.controls))
+                row = SliceRow(
+                    **group._asdict(),
+                    metric=metric.name,
+                    dimension=DIMENSIONS[place[0]],
+                    slice=place[-1],
+                    **method._asdict(),
+                    value=float(np.mean([one.value for one in seeds])),
+                    n_seeds=len(seeds),
+                    n_units=sum(one.units for one in seeds),
+                    control=method.explainer in results.controls,
+                )
+                rows.append(row)
     return to_table(SliceRow, rows)
 
 

@@ -173,9 +173,17 @@ def stability_table(found: Sequence[Stability]) -> pd.DataFrame:
     """
     rows = (
         StabilityRow(
-            *(*each.group, each.metric.name, each.explainers, each.seeds, each.concordance, each.tau),
-            *(" = ".join(method.title for method in each.winners), each.texts),
-            *(each.steps[-1].texts if each.steps else 0, each.same, each.in_group),
+            **each.group._asdict(),
+            metric=each.metric.name,
+            n_explainers=each.explainers,
+            n_seeds=each.seeds,
+            kendall_w=each.concordance,
+            mean_tau=each.tau,
+            winner=" = ".join(method.title for method in each.winners),
+            n_texts=each.texts,
+            largest_subsample=each.steps[-1].texts if each.steps else 0,
+            texts_same=each.same,
+            texts_in_group=each.in_group,
         )
         for each in found
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from results_synthetic import AGREEMENT, Group, Method, experiment
 
 from assay.harness.exchange import export_scores
+from assay.metrics.subject import Metric
 from assay.results.columns import (
     TABLES,
     Column,
@@ -39,7 +41,7 @@ def test_the_page_of_exports_has_the_columns_of_the_export() -> None:
 
 
 def test_files_have_the_columns_of_their_rows(tmp_path: Path) -> None:
-    results = experiment([Group("planted", "cnn")], seeds=("0",), n=5, metrics=(AGREEMENT,))
+    results = experiment([Group("planted", "cnn")], seeds=("0",), n=5, metrics=(cast(Metric, AGREEMENT),))
     write_results(results, tmp_path, Bootstrap(n=10))
     written = {path.name for path in tmp_path.glob("*.csv")}
     assert written == set(TABLES) - {"labels.csv"}
