@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,8 +54,8 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
 
 def _row(view: _View, metric: Metric, row: ComparisonRow) -> LabelRow:
     """The row of the comparison of the view's cells as a row of the table of labels."""
-    shared = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
-    about = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
+    shared: dict[str, Any] = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
+    about: dict[str, Any] = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
     return LabelRow(**shared | about | {"metric": metric.name})
 
 
