@@ -11,7 +11,7 @@ import pandas as pd
 
 from assay.results.comparison import Estimated, by_group_and_metric, compare, estimate
 from assay.results.overall import Overall, overall
-from assay.results.records import CellScores, Group, Results, of_trained
+from assay.results.records import Group, Results, grouped, of_trained
 from assay.results.slices import slices
 from assay.results.spread import Spread, in_turn
 from assay.results.stability import Stability, stability
@@ -35,34 +35,31 @@ def by_group(results: Results, bootstrap: Bootstrap, spread: Spread = in_turn) -
     trained = set(of_trained(group for group, _ in groups))
     calls = [partial(_of_group, alone, bootstrap, group in trained) for group, alone in groups]
     # Without any group the tables have their columns still.
-    found = list(spread(calls)) or [_of_group(results, bootstrap, True)]
+    parts = list(spread(calls)) or [_of_group(results, bootstrap, True)]
     return ByGroup(
-        _joined([of.comparison for of in found]),
-        list(chain.from_iterable(of.overall for of in found)),
-        list(chain.from_iterable(of.stability for of in found)),
-        _joined([of.slices for of in found]),
+        _joined([part.comparison for part in parts]),
+        list(chain.from_iterable(part.overall for part in parts)),
+        list(chain.from_iterable(part.stability for part in parts)),
+        _joined([part.slices for part in parts]),
     )
 
 
 def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
     """Each group and all that is known of it, which is little enough to be sent to another process."""
-    cells: dict[Group, list[CellScores]] = {}
-    for cell in results.cells:
-        cells.setdefault(cell.group, []).append(cell)
-    for group, of in cells.items():
+    for group, cells in grouped(results.cells, lambda cell: cell.group).items():
         # A group of pairs of models takes the facts of its single models.
-        facts = [known for known in results.facts if known.group[:2] == group[:2]]
-        yield group, replace(results, cells=of, facts=facts, texts=(), timings=(), models=(), labels=())
+        facts = [each for each in results.facts if each.group[:2] == group[:2]]
+        yield group, replace(results, cells=cells, facts=facts, texts=(), timings=(), models=(), labels=())
 
 
 def _of_group(alone: Results, bootstrap: Bootstrap, trained: bool) -> ByGroup:
-    known = _estimates(alone, bootstrap)
-    comparison = compare(alone, bootstrap, known)
+    estimates = _estimates(alone, bootstrap)
+    comparison = compare(alone, bootstrap, estimates)
     if not trained:
         return ByGroup(comparison, [], [], slices(replace(alone, cells=())))
     return ByGroup(
         comparison,
-        overall(alone, bootstrap, known),
+        overall(alone, bootstrap, estimates),
         stability(alone, comparison, bootstrap),
         slices(alone),
     )

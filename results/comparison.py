@@ -10,33 +10,15 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.subject import Metric
+from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.intervals import Floats, jackknife_index
 from assay.results.permutation import swap_test
-from assay.results.records import Absence, CellScores, Group, Method, Results
+from assay.results.records import Absence, CellScores, Group, Method, Results, grouped
 from assay.results.statistics import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.text_pairs import TextTest, dyads, is_of_pairs, pair_draws
 from assay.tasks.randomness import generator
 
-COLUMNS = (
-    "task",
-    "model",
-    "kind",
-    "explainer",
-    "baseline",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "seed_deviation",
-    "n_seeds",
-    "n_units",
-    "best",
-    "control",
-    "reason",
-    "interval",
-    "interval_note",
-    "p",
-)
+COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
 # By group and metric: per method the estimate, and the number of units behind it.
 Estimated = Mapping[tuple[Group, str], Mapping[Method, tuple[Estimate, int]]]
@@ -51,7 +33,7 @@ def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = No
     explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
     distinguishable from it. Candidates come first, in the order of `results.explainers`, controls after them.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[ComparisonRow] = []
     cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():
         for metric in results.metrics:
@@ -60,7 +42,7 @@ def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = No
                 of = cells.get(where, [])
                 found = estimate(of, metric, bootstrap) if known is None else known.get(where, {})
                 rows += method_rows(group, methods, metric, found, results, bootstrap)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return to_table(ComparisonRow, rows)
 
 
 def methods_of(results: Results) -> dict[Group, list[Method]]:
@@ -85,25 +67,24 @@ def estimate(
     cells: Iterable[CellScores], metric: Metric, bootstrap: Bootstrap
 ) -> dict[Method, tuple[Estimate, int]]:
     """Per method of one group the estimate of the metric, and the number of units behind it, over seeds."""
-    by_seed: dict[str, list[CellScores]] = {}
-    for cell in cells:
-        by_seed.setdefault(cell.seed, []).append(cell)
-    found: dict[Method, dict[str, _Run]] = {}
-    for seed in sorted(by_seed):
-        for method, run in _one_seed(by_seed[seed], metric, bootstrap).items():
-            found.setdefault(method, {})[seed] = run
-    estimates: dict[Method, tuple[Estimate, int]] = {}
-    for method, runs in found.items():
-        defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
-        of = Estimate(
-            values={seed: run.value for seed, run in defined.items()},
-            replicates={seed: run.replicates for seed, run in defined.items()},
-            left_out={seed: run.left_out for seed, run in defined.items()},
-            cells={seed: run.cells for seed, run in defined.items()},
-            n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
-        )
-        estimates[method] = of, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
-    return estimates
+    runs: dict[Method, dict[str, _Run]] = {}
+    for seed, of_seed in by_seed(cells).items():
+        for method, run in _one_seed(of_seed, metric, bootstrap).items():
+            runs.setdefault(method, {})[seed] = run
+    return {method: _combined(by_model, metric) for method, by_model in runs.items()}
+
+
+def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
+    """The estimate from the runs of one method by model seed, and the number of its units, over seeds."""
+    defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
+    estimate = Estimate(
+        values={seed: run.value for seed, run in defined.items()},
+        replicates={seed: run.replicates for seed, run in defined.items()},
+        left_out={seed: run.left_out for seed, run in defined.items()},
+        cells={seed: run.cells for seed, run in defined.items()},
+        n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
+    )
+    return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
 
 
 # Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
@@ -124,10 +105,9 @@ class _Run(NamedTuple):
 
 
 def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> dict[Method, _Run]:
-    units = sorted(set().union(*(cell.units for cell in cells)))
-    by_method: dict[Method, list[CellScores]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed)):
-        by_method.setdefault(cell.method, []).append(cell)
+    units = units_of(cells)
+    ordered = sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed))
+    by_method = grouped(ordered, lambda cell: cell.method)
     unknown = np.full(bootstrap.n, np.nan)
     if not units:
         return {method: _Run(np.nan, unknown, unknown[:0], runs) for method, runs in by_method.items()}
@@ -203,10 +183,17 @@ def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
 
 def by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str], list[CellScores]]:
     """The cells of every group and metric, in their order."""
-    found: dict[tuple[Group, str], list[CellScores]] = {}
-    for cell in cells:
-        found.setdefault((cell.group, cell.metric), []).append(cell)
-    return found
+    return grouped(cells, lambda cell: (cell.group, cell.metric))
+
+
+def units_of(cells: Iterable[CellScores]) -> list[str]:
+    """All units of the cells, sorted."""
+    return sorted(set().union(*(cell.units for cell in cells)))
+
+
+def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
+    """The cells of every model seed; seeds are sorted."""
+    return dict(sorted(grouped(cells, lambda cell: cell.seed).items()))
 
 
 def method_rows(
@@ -216,8 +203,17 @@ def method_rows(
     found: Mapping[Method, tuple[Estimate, int]],
     results: Results,
     bootstrap: Bootstrap,
-) -> list[dict[str, object]]:
-    """A row of COLUMNS per method of the group, from what `estimate` found for the metric."""
+) -> list[ComparisonRow]:
+    """The rows of one group and metric, one per method, in their order.
+
+    Args:
+        group: what the explainers are compared within.
+        methods: candidates and controls.
+        metric: for its direction and its bounds.
+        found: by `estimate`; a method without one gets a row without a value, with the reason.
+        results: for the controls, and for the reasons.
+        bootstrap: level of the intervals, and alpha of the tests.
+    """
     nothing = Estimate({}, {})
     candidates = [method for method in methods if method.explainer not in results.controls]
     estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
@@ -226,20 +222,32 @@ def method_rows(
         test = paired_test(estimates, metric, bootstrap)
         adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
         p = dict(zip(candidates, adjusted, strict=True))
-    rows: list[dict[str, object]] = []
+    rows = []
     for method in methods:
-        of, n_units = found.get(method, (nothing, 0))
-        around = of.interval(bootstrap.level)
-        low, high = np.clip([around.low, around.high], *metric.bounds).tolist()
-        from_best = p.get(method, float("nan"))
-        about = (*group, *method, metric.name)
-        numbers = (of.value, low, high, of.seed_deviation, len(of.values), n_units)
-        control = method.explainer in results.controls
-        reason = (
-            "" if of.values else reason_for(results.absences, group, method, metric.name, method in found)
+        of_method, n_units = found.get(method, (nothing, 0))
+        interval = of_method.interval(bootstrap.level)
+        low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
+        reason = ""
+        if not of_method.values:
+            reason = reason_for(results.absences, group, method, metric.name, method in found)
+        row = ComparisonRow(
+            **group._asdict(),
+            **method._asdict(),
+            metric=metric.name,
+            value=of_method.value,
+            low=low,
+            high=high,
+            seed_deviation=of_method.seed_deviation,
+            n_seeds=len(of_method.values),
+            n_units=n_units,
+            best=p.get(method, float("nan")) > bootstrap.alpha,
+            control=method.explainer in results.controls,
+            reason=reason,
+            interval=interval.method,
+            interval_note=interval.note,
+            p=p.get(method, float("nan")),
         )
-        row = (*about, *numbers, from_best > bootstrap.alpha, control, reason)
-        rows.append(dict(zip(COLUMNS, (*row, around.method, around.note, from_best), strict=True)))
+        rows.append(row)
     return rows
 
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from assay.results.agreement import Agreement, two_digits
 from assay.results.figure_plan import shortened
-from assay.results.figure_style import COLOURS, DARK, GREY, Drawing, render, style
+from assay.results.figure_style import COLOURS, DARK, GREY, Drawing, panels, render, style
 from assay.results.shortlist import MOST_GROUPS, listed
 
 BLUE, ORANGE = COLOURS[0], COLOURS[1]
@@ -27,12 +27,10 @@ def agreement_figures(found: Sequence[Agreement]) -> list[Drawing]:
     """The first of `found` large, and the others as panels of a second figure."""
     if not found:
         return []
-    one = _drawing("agreement", found[:1], "Which metrics agree")
-    return (
-        [one, _drawing("agreement-groups", found[1:], "Which metrics agree, by task and model")]
-        if found[1:]
-        else [one]
-    )
+    drawings = [_drawing("agreement", found[:1], "Which metrics agree")]
+    if found[1:]:
+        drawings.append(_drawing("agreement-groups", found[1:], "Which metrics agree, by task and model"))
+    return drawings
 
 
 def _drawing(name: str, every: Sequence[Agreement], title: str) -> Drawing:
@@ -44,11 +42,8 @@ def _drawing(name: str, every: Sequence[Agreement], title: str) -> Drawing:
     with style(name):
         width, height = wide * (size + names + 0.2), rows * (size + names + 0.35) + 0.45
         figure = Figure(figsize=(max(width, 4.4), height), layout="constrained")
-        for place, axes in enumerate(figure.subplots(rows, wide, squeeze=False).flat):
-            if place < len(found):
-                _panel(axes, found[place])
-            else:
-                axes.set_axis_off()
+        for axes, of_group in zip(panels(figure, len(found), wide), found, strict=True):
+            _panel(axes, of_group)
         figure.legend(handles=_key(), loc="outside lower left", ncols=2, columnspacing=1.2)
         groups = listed([of.title for of in every], "; ")
         text = f"Kendall's tau between the rankings of the explainers by every two metrics: {groups}"

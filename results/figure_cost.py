@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from assay.results.figure_labels import place_labels
 from assay.results.figure_plan import Plan, logarithmic, plan, shortened
 from assay.results.figure_style import DARK, GREY, Drawing, grid_lines, render, style
 from assay.results.layout import Column, Grid
-from assay.results.records import TRAINED, Method
+from assay.results.records import TRAINED, Method, grouped
 from assay.results.statistics import Floats
 
 NAME = "cost"
@@ -28,6 +29,11 @@ LEFT, BELOW = 0.55, 0.5  # room for its tick labels and axis title
 ACROSS, DOWN = LEFT + WIDTH + 0.15, BELOW + HEIGHT + 0.3  # from one panel to the next
 FOOT = 0.4  # room for the legend
 LETTERS = 7.5  # size of labels, in points
+LABEL: dict[str, Any] = {
+    **{"xycoords": "axes fraction", "textcoords": "axes fraction"},
+    **{"ha": "center", "va": "center", "fontsize": LETTERS},
+}
+LEADER = {"arrowstyle": "-", "color": "#AAAAAA", "linewidth": 0.6, "shrinkB": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,7 @@ def _panel(axes: Axes, points: Sequence[Point], column: Column, where: Plan) -> 
     best = front(candidates, higher=column.direction == "higher")
     edge = np.array([(x[point.method], point.value) for point in best]).reshape(-1, 2)
     axes.step(*edge.T, where="post", color=GREY, alpha=0.4, linewidth=2.5)
-    by_explainer: dict[str, list[Point]] = {}
-    for point in points:
-        by_explainer.setdefault(point.method.explainer, []).append(point)
+    by_explainer = grouped(points, lambda point: point.method.explainer)
     for group in by_explainer.values():
         axes.plot([x[p.method] for p in group], [p.value for p in group], color="#BBBBBB", linewidth=0.8)
     for point in points:
@@ -163,17 +167,6 @@ def _labels(
     corners = place_labels(anchors, sizes, obstacles, (frame[0], frame[1]))
     for name, anchor, size, corner in zip(places, anchors, sizes, corners, strict=True):
         apart = float(np.hypot(*(np.clip(anchor, corner, corner + size) - anchor))) > 9
-        axes.annotate(
-            shortened(name),
-            xy=tuple(anchor / frame),
-            xytext=tuple((corner + size / 2) / frame),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            ha="center",
-            va="center",
-            fontsize=LETTERS,
-            color=GREY if name in controls else DARK,
-            arrowprops={"arrowstyle": "-", "color": "#AAAAAA", "linewidth": 0.6, "shrinkB": 3}
-            if apart
-            else None,
-        )
+        ends = {"xy": tuple(anchor / frame), "xytext": tuple((corner + size / 2) / frame)}
+        look = {**LABEL, "color": GREY if name in controls else DARK}
+        axes.annotate(shortened(name), **ends, **look, arrowprops=LEADER if apart else None)

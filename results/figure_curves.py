@@ -13,7 +13,18 @@ from matplotlib.lines import Line2D
 from assay.metrics.faithfulness import macro_f1_curve
 from assay.results.comparison import by_group_and_metric
 from assay.results.figure_plan import Plan, heading, plan, shortened
-from assay.results.figure_style import COLOURS, DARK, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
+from assay.results.figure_style import (
+    COLOURS,
+    DARK,
+    GREY,
+    LINES,
+    MARKERS,
+    Drawing,
+    grid_lines,
+    panels,
+    render,
+    style,
+)
 from assay.results.layout import Grid
 from assay.results.records import CellScores, Method, Results
 from assay.results.shortlist import MOST_GROUPS, listed
@@ -41,17 +52,13 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
     with style(name):
         size = (3.6 * wide + 0.9 + where.margin, max(rows * 3.1, 0.18 * len(key) + 0.4))
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(rows, wide, squeeze=False, sharex=True, sharey=True)
-        for place, axes in enumerate(panels.flat):
-            if place < len(drawn):
-                grid, lines = drawn[place]
-                _panel(axes, lines, _leaders(grid, metric), where)
-                axes.set_title(heading(grid.group, 38))
-                axes.tick_params(labelbottom=True)
-                axes.set_xlabel("tokens taken away, highest scores first (%)")
-                axes.set_ylabel("" if place % wide else "macro-F1")
-            else:
-                axes.set_axis_off()
+        every = panels(figure, len(drawn), wide, sharex=True, sharey=True)
+        for place, (axes, (grid, lines)) in enumerate(zip(every, drawn, strict=True)):
+            _panel(axes, lines, _leaders(grid, metric), where)
+            axes.set_title(heading(grid.group, 38))
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("tokens taken away, highest scores first (%)")
+            axes.set_ylabel("" if place % wide else "macro-F1")
         figure.legend(handles=key, loc="outside right upper", handlelength=3, labelspacing=0.4)
         groups = listed([grid.group.title for grid, _ in having])
         text = f"Macro-F1 against the share of tokens taken away, a line per explainer, for {groups}"

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from assay.results.figure_plan import DIRECTIONS, Plan, heading, logarithmic, plan, shortened, wide_range
-from assay.results.figure_style import BAND, DARK, GREY, Drawing, grid_lines, render, style
+from assay.results.figure_style import BAND, DARK, GREY, Drawing, grid_lines, panels, render, style
 from assay.results.layout import Column, Grid
 from assay.results.shortlist import MOST_GROUPS, first_of, listed
 
@@ -28,8 +28,8 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
     with style(name):
         height = len(grids) * (where.inches + 0.95)
         figure = _figure(0.4 + where.margin + 1.75 * len(columns), height, where)
-        panels = figure.subplots(len(grids), len(columns), squeeze=False, sharex="col")
-        for grid, line in zip(grids, panels, strict=True):
+        every = figure.subplots(len(grids), len(columns), squeeze=False, sharex="col")
+        for grid, line in zip(grids, every, strict=True):
             present = {column.name: column for column in grid.columns}
             for metric, axes in zip(columns, line, strict=True):
                 if metric in present:
@@ -41,7 +41,7 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
                 if axes is not line[0]:
                     axes.set_yticklabels([])
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
-        figure.align_ylabels(panels[:, 0])
+        figure.align_ylabels(every[:, 0])
         text = (
             f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{beyond}"
         )
@@ -60,18 +60,14 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
     spread = values_of(grids, metric)
     with style(name):
         figure = _figure(max(4.6, where.margin + 2.7 * wide), lines * (where.inches + 1.0), where)
-        panels = figure.subplots(lines, wide, squeeze=False, sharex=True)
-        for place, axes in enumerate(panels.flat):
-            if place < len(having):
-                grid, column = having[place]
-                _points(axes, grid, column, where, spread)
-                axes.set_title(heading(grid.group, 28))
-                axes.tick_params(labelbottom=True)
-                axes.set_xlabel(f"{_wrap(column.title, 40)}\n({DIRECTIONS[column.direction]})")
-                if place % wide:
-                    axes.set_yticklabels([])
-            else:
-                axes.set_axis_off()
+        for place, axes in enumerate(panels(figure, len(having), wide, sharex=True)):
+            grid, column = having[place]
+            _points(axes, grid, column, where, spread)
+            axes.set_title(heading(grid.group, 28))
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel(f"{_wrap(column.title, 40)}\n({DIRECTIONS[column.direction]})")
+            if place % wide:
+                axes.set_yticklabels([])
         title = having[0][1].title
         groups = listed([grid.group.title for grid, _ in every])
         return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}")

@@ -11,8 +11,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from assay.results.figure_plan import heading, shortened
-from assay.results.figure_style import COLOURS, GREY, LINES, MARKERS, Drawing, grid_lines, render, style
-from assay.results.records import Group
+from assay.results.figure_style import (
+    COLOURS,
+    GREY,
+    LINES,
+    MARKERS,
+    Drawing,
+    grid_lines,
+    panels,
+    render,
+    style,
+)
+from assay.results.records import grouped
 from assay.results.shortlist import MOST_GROUPS, listed
 from assay.results.stability import ENOUGH, Stability
 
@@ -22,36 +32,29 @@ PANELS_PER_ROW = 2
 
 def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Drawing | None:
     """A panel per group, a line per metric named; None if none of them was subsampled."""
-    panels: dict[Group, list[Stability]] = {}
-    for of in found:
-        if of.steps and of.metric.name in metrics:
-            panels.setdefault(of.group, []).append(of)
-    if not panels:
+    drawn = [each for each in found if each.steps and each.metric.name in metrics]
+    by_group = grouped(drawn, lambda each: each.group)
+    if not by_group:
         return None
-    groups = listed([group.title for group in panels])
-    panels = dict(list(panels.items())[:MOST_GROUPS])
-    titles = {of.metric.name: of.metric.title for lines in panels.values() for of in lines}
+    groups = listed([group.title for group in by_group])
+    by_group = dict(list(by_group.items())[:MOST_GROUPS])
+    titles = {of.metric.name: of.metric.title for lines in by_group.values() for of in lines}
     looks = {name: place for place, name in enumerate(name for name in metrics if name in titles)}
     key = [_line(place, titles[name]) for name, place in looks.items()]
     key.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), label=f"{ENOUGH:.0%}"))
-    wide = min(len(panels), PANELS_PER_ROW)
-    rows = math.ceil(len(panels) / wide)
-    sizes = sorted({step.texts for lines in panels.values() for of in lines for step in of.steps})
+    wide = min(len(by_group), PANELS_PER_ROW)
+    rows = math.ceil(len(by_group) / wide)
+    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.steps})
     with style(NAME):
         across = 3.1 * wide + 0.9 + 0.3 + 0.065 * max(len(shortened(title, 40)) for title in titles.values())
         figure = Figure(figsize=(across, max(2.5 * rows, 0.2 * len(key) + 0.4)), layout="constrained")
-        for place, axes in enumerate(
-            figure.subplots(rows, wide, squeeze=False, sharex=True, sharey=True).flat
-        ):
-            if place < len(panels):
-                group, lines = list(panels.items())[place]
-                _panel(axes, lines, looks, sizes)
-                axes.set_title(heading(group, 34))
-                axes.set_xlabel("texts in the subsample")
-                axes.tick_params(labelbottom=True)
-                axes.set_ylabel("" if place % wide else "share with the same winner")
-            else:
-                axes.set_axis_off()
+        every = panels(figure, len(by_group), wide, sharex=True, sharey=True)
+        for place, (axes, (group, lines)) in enumerate(zip(every, by_group.items(), strict=True)):
+            _panel(axes, lines, looks, sizes)
+            axes.set_title(heading(group, 34))
+            axes.set_xlabel("texts in the subsample")
+            axes.tick_params(labelbottom=True)
+            axes.set_ylabel("" if place % wide else "share with the same winner")
         figure.legend(handles=key, loc="outside right upper", handlelength=3, labelspacing=0.5)
         text = f"Share of random subsamples with the same best explainer, against their size, for {groups}"
         return render(figure, NAME, "How many texts until the winner stays", text)

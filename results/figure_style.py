@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,17 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     figure.set_layout_engine("none")
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     return Drawing(name, title, text, svg.getvalue(), png.getvalue())
+
+
+def panels(
+    figure: Figure, count: int, across: int, *, sharex: bool = False, sharey: bool = False
+) -> list[Axes]:
+    """The first `count` axes of a grid with so many in a row; those that are left over are hidden."""
+    down = math.ceil(count / across)
+    axes = figure.subplots(down, across, squeeze=False, sharex=sharex, sharey=sharey).ravel().tolist()
+    for unused in axes[count:]:
+        unused.set_axis_off()
+    return axes[:count]
 
 
 def grid_lines(axes: Axes, axis: Literal["x", "y", "both"]) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from assay.results.agreement import Agreement, agreement, agreement_markdown, agreement_table
 from assay.results.by_group import ByGroup
 from assay.results.checks import Checks
+from assay.results.columns import csv
 from assay.results.figure_agreement import agreement_figures
 from assay.results.figure_stability import stability_figure
 from assay.results.figure_style import Drawing
@@ -94,8 +95,3 @@ def finding_files(found: Findings, bootstrap: Bootstrap) -> dict[str, bytes]:
     }
     files = {f"{name}.csv": csv(table) for name, table in tables.items()}
     return files | {f"{name}.md": text.encode() for name, text in words.items()}
-
-
-def csv(table: pd.DataFrame) -> bytes:
-    """The table as it is written."""
-    return table.to_csv(index=False, lineterminator="\n").encode()

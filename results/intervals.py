@@ -1,4 +1,8 @@
-"""Confidence intervals from resamples: over texts (BCa), or over texts and models (hierarchical)."""
+"""Confidence intervals from resamples: over texts (BCa), or over texts and models (hierarchical).
+
+Own code: `scipy.stats.bootstrap` has BCa, but no resamples that explainers and model seeds share, no delete-d
+jackknife, no correction for few units and no interval over models.
+"""
 
 from __future__ import annotations
 

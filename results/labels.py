@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1_curve
 from assay.metrics.subject import Metric
+from assay.results.columns import ComparisonRow, LabelRow, method_of, names, to_table
 from assay.results.comparison import estimate, method_rows, methods_of
-from assay.results.records import CellScores, Group, LabelTexts, Method, Results
+from assay.results.records import CellScores, Group, LabelTexts, Results
 from assay.results.statistics import Bootstrap
 
 # Fewer texts than this say too little about a label.
 FEWEST = 10
 OF_LABEL = "label"
-COLUMNS = (
-    *("task", "model", "kind", "metric", "scope", "label", "texts", "f1", "explainer", "baseline"),
-    *("value", "low", "high", "seed_deviation", "n_seeds", "best", "control"),
-)
+COLUMNS = names(LabelRow)
 
 
 class _View(NamedTuple):
@@ -49,14 +47,16 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
         for metric in results.metrics:
             for view in _views(known, metric, results, fewest):
                 found = estimate(view.cells, view.metric, bootstrap)
-                about = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
-                of_methods = methods[known.group]
-                rows += [
-                    {**row, **about, "metric": metric.name}
-                    for row in method_rows(known.group, of_methods, view.metric, found, results, bootstrap)
-                    if found.get(Method(str(row["explainer"]), str(row["baseline"])))
-                ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+                every = method_rows(known.group, methods[known.group], view.metric, found, results, bootstrap)
+                rows += [_row(view, metric, row) for row in every if method_of(row) in found]
+    return to_table(LabelRow, rows)
+
+
+def _row(view: _View, metric: Metric, row: ComparisonRow) -> LabelRow:
+    """The row of the comparison of the view's cells as a row of the table of labels."""
+    shared: dict[str, Any] = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
+    about: dict[str, Any] = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
+    return LabelRow(**shared | about | {"metric": metric.name})
 
 
 def _views(known: LabelTexts, metric: Metric, results: Results, fewest: int) -> Iterator[_View]:

@@ -6,15 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from assay.metrics.subject import Metric
 from assay.results.checks import Checks, warning
+from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.primary import of_the_six, operator_of
-from assay.results.records import Group, Method
+from assay.results.records import Group, Method, grouped
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 MISSING = "–"
@@ -102,9 +102,6 @@ class Grid:
         return f"{self.group.title} ({seeds})" + (f": {self.part}" if self.part else "")
 
 
-Record = Mapping[str, Any]
-
-
 def grids(
     comparison: pd.DataFrame, metrics: Sequence[Metric], removal: str = "", checks: Checks | None = None
 ) -> list[Grid]:
@@ -113,15 +110,12 @@ def grids(
     removal: the operator that metrics take tokens away with; a method with that baseline is marked. checks:
     of the metrics; a column in which somebody is best by one that fails has a warning.
     """
-    groups: dict[Group, list[Record]] = {}
     names = {metric.name for metric in metrics}
-    for record in comparison.to_dict("records"):
-        if record["metric"] in names:
-            groups.setdefault(Group(record["task"], record["model"], record["kind"]), []).append(record)
+    rows = (row for row in from_table(ComparisonRow, comparison) if row.metric in names)
     return [
-        _grid(group, records, metrics, removal, checks or {})
-        for group, records in groups.items()
-        if any(map(_given, records))
+        _grid(group, of_group, metrics, removal, checks or {})
+        for group, of_group in grouped(rows, lambda row: row.group).items()
+        if any(map(_has_value, of_group))
     ]
 
 
@@ -144,83 +138,77 @@ def restricted(grid: Grid, names: Iterable[str]) -> Grid:
     return replace(grid, columns=tuple(grid.columns[place] for place in kept), rows=tuple(rows))
 
 
-def _given(record: Record) -> bool:
-    return math.isfinite(record["value"])
-
-
-def _method(record: Record) -> Method:
-    return Method(record["explainer"], record["baseline"])
+def _has_value(row: ComparisonRow) -> bool:
+    return math.isfinite(row.value)
 
 
 def _grid(
-    group: Group, records: Sequence[Record], metrics: Sequence[Metric], removal: str, checks: Checks
+    group: Group, rows: Sequence[ComparisonRow], metrics: Sequence[Metric], removal: str, checks: Checks
 ) -> Grid:
     seeds: dict[str, int] = {}
-    for record in filter(_given, records):
-        seeds[record["metric"]] = max(record["n_seeds"], seeds.get(record["metric"], 0))
-    columns = tuple(column_of(metric, records) for metric in metrics if metric.name in seeds)
+    for row in filter(_has_value, rows):
+        seeds[row.metric] = max(row.n_seeds, seeds.get(row.metric, 0))
+    columns = tuple(column_of(metric, rows) for metric in metrics if metric.name in seeds)
     operators = {metric.name: operator_of(metric, removal) for metric in metrics}
-    by_method: dict[Method, dict[str, Record]] = {}
-    for record in records:
-        by_method.setdefault(_method(record), {})[record["metric"]] = record
+    by_method: dict[Method, dict[str, ComparisonRow]] = {}
+    for row in rows:
+        by_method.setdefault(method_of(row), {})[row.metric] = row
     notes: dict[str, int] = {}
-    rows = []
+    lines = []
     for method, by_metric in by_method.items():
-        if any(map(_given, by_metric.values())):
+        if any(map(_has_value, by_metric.values())):
             entries = tuple(_entry(by_metric[column.name], operators, notes) for column in columns)
-            rows.append(Row(method, by_metric[columns[0].name]["control"], entries))
-    led = {record["metric"] for record in records if record["best"]}
-    warnings = [warning(checks, column.name, column.title) for column in columns if column.name in led]
+            lines.append(Row(method, by_metric[columns[0].name].control, entries))
+    leading = {row.metric for row in rows if row.best}
+    warnings = [warning(checks, column.name, column.title) for column in columns if column.name in leading]
     return Grid(
         group=group,
         seeds=Counter(seeds.values()).most_common(1)[0][0],
         columns=columns,
-        rows=tuple(rows),
+        rows=tuple(lines),
         notes=tuple(notes),
-        left_out=tuple(_left_out(records, by_method, metrics, seeds)),
-        remarks=(SHARING,) if any(entry.mark for row in rows for entry in row.entries) else (),
+        left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
+        remarks=(SHARING,) if any(entry.mark for line in lines for entry in line.entries) else (),
         warnings=tuple(filter(None, warnings)),
     )
 
 
-def _entry(record: Record, operators: Mapping[str, str], notes: dict[str, int]) -> Entry:
-    note = 0 if _given(record) else notes.setdefault(record["reason"], len(notes) + 1)
-    shared = not note and record["baseline"] and record["baseline"] == operators[record["metric"]]
-    mark = SHARED if shared else ""
-    return Entry(record["value"], record["low"], record["high"], record["best"], note, mark)
+def _entry(row: ComparisonRow, operators: Mapping[str, str], notes: dict[str, int]) -> Entry:
+    note = 0 if _has_value(row) else notes.setdefault(row.reason, len(notes) + 1)
+    shared = not note and row.baseline and row.baseline == operators[row.metric]
+    return Entry(row.value, row.low, row.high, row.best, note, SHARED if shared else "")
 
 
 def _left_out(
-    records: Sequence[Record],
-    by_method: Mapping[Method, Mapping[str, Record]],
+    rows: Sequence[ComparisonRow],
+    by_method: Mapping[Method, Mapping[str, ComparisonRow]],
     metrics: Sequence[Metric],
     seeds: Mapping[str, int],
 ) -> list[str]:
     """A line per metric without any value, per method without any, and per method that lacks some seeds."""
     lines = []
     for metric in metrics:
-        reasons = Counter(record["reason"] for record in records if record["metric"] == metric.name)
+        reasons = Counter(row.reason for row in rows if row.metric == metric.name)
         if metric.name not in seeds and reasons:
             lines.append(f"{metric.title}: {reasons.most_common(1)[0][0]}")
     titles = {metric.name: metric.title for metric in metrics}
     for method, by_metric in by_method.items():
-        here = {name: record for name, record in by_metric.items() if name in seeds}
-        if not any(map(_given, here.values())):
-            reasons = dict.fromkeys(record["reason"] for record in here.values())
-            lines.append(f"{method.title}: {'; '.join(reasons)}")
-        for name, record in here.items():
-            if 0 < record["n_seeds"] < seeds[name]:
-                lines.append(
-                    f"{method.title}, {titles[name]}: only {record['n_seeds']} of {seeds[name]} seeds"
-                )
+        measured = [row for row in by_metric.values() if row.metric in seeds]
+        if not any(map(_has_value, measured)):
+            lines.append(f"{method.title}: {'; '.join(dict.fromkeys(row.reason for row in measured))}")
+        lines += [
+            f"{method.title}, {titles[row.metric]}: only {row.n_seeds} of {seeds[row.metric]} seeds"
+            for row in measured
+            if 0 < row.n_seeds < seeds[row.metric]
+        ]
     return lines
 
 
-def column_of(metric: Metric, records: Sequence[Record]) -> Column:
-    """The metric with the decimals that its intervals in the records are worth."""
+def column_of(metric: Metric, rows: Sequence[ComparisonRow] | Sequence[LabelRow]) -> Column:
+    """The metric with the decimals that its intervals in the rows are worth."""
     decimals = None
     if all(math.isfinite(bound) for bound in metric.bounds):
-        widths = [record["high"] - record["low"] for record in records if record["metric"] == metric.name]
+        widths = [row.high - row.low for row in rows if row.metric == metric.name]
         widths = [width for width in widths if math.isfinite(width) and width > 0]
         typical = float(np.median(widths)) if widths else (metric.bounds[1] - metric.bounds[0]) / 50
         decimals = min(4, max(1, math.ceil(-math.log10(typical)) + 1))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 
 from assay.metrics.subject import Metric
 from assay.results.diagnosis import WorldCheck
-from assay.results.tables import escape_markdown
+from assay.results.tables import escape_markdown, markdown_table
 
 TELLS, FAILS, UNCHECKED = "tells", "fails", "not checked"
 LEAST_AUC = 0.9
 LEAST_MONOTONICITY = 0.8
 MOST_FALSE_ALARMS = 0.1
+# What is the worst of several worlds.
+WORST: dict[str, Callable[[Iterable[float]], float]] = {
+    **dict.fromkeys(("auc", "monotonicity"), min),
+    **dict.fromkeys(("false_alarms", "removal_range", "length_range"), max),
+}
 # Properties that a wrong explanation may have as well as a right one.
 NOT_TRUTH = frozenset({"compute time", "complexity", "numerical quality"})
 
@@ -42,33 +46,24 @@ class MetricCheck:
 
 def verdict(metric: Metric, worlds: Mapping[str, WorldCheck]) -> MetricCheck:
     """The worst of all worlds."""
-    found = {name: check for name, check in worlds.items() if not np.isnan(check.auc)}
-    if not found:
+    defined = {world: check for world, check in worlds.items() if not np.isnan(check.auc)}
+    if not defined:
         return unchecked(metric.name, "undefined in every world")
-    reasons = [
-        f"{name}: {', '.join(failures)}" for name, one in found.items() if (failures := _failures(one))
-    ]
-    notes = [
-        *reasons,
-        *_about_inverted(found),
-        *(f"undefined in {name}" for name in worlds if name not in found),
-    ]
-    return MetricCheck(
-        metric.name,
-        auc=_worst([one.auc for one in found.values()], min),
-        monotonicity=_worst([one.monotonicity for one in found.values()], min),
-        false_alarms=_worst([one.false_alarms for one in found.values()], max),
-        removal_range=_worst([one.removal_range for one in found.values()], max),
-        length_range=_worst([one.length_range for one in found.values()], max),
-        verdict=FAILS if reasons else TELLS,
-        note="; ".join(notes),
-    )
+    failures = {world: _failures(check) for world, check in defined.items()}
+    reasons = [f"{world}: {', '.join(texts)}" for world, texts in failures.items() if texts]
+    undefined = [f"undefined in {world}" for world in worlds if world not in defined]
+    worst = {
+        name: _worst([getattr(check, name) for check in defined.values()], choose)
+        for name, choose in WORST.items()
+    }
+    notes = "; ".join([*reasons, *_about_inverted(defined), *undefined])
+    return MetricCheck(metric.name, **worst, verdict=FAILS if reasons else TELLS, note=notes)
 
 
 def unchecked(metric: str, reason: str) -> MetricCheck:
     """The line of a metric that was not checked."""
-    nothing = float("nan")
-    return MetricCheck(metric, nothing, nothing, nothing, nothing, nothing, UNCHECKED, reason)
+    undefined = dict.fromkeys(WORST, float("nan"))
+    return MetricCheck(metric, **undefined, verdict=UNCHECKED, note=reason)
 
 
 def _failures(check: WorldCheck) -> list[str]:
@@ -99,32 +94,22 @@ def _worst(values: Sequence[float], choose: Callable[[Iterable[float]], float]) 
 
 def to_csv(checks: Sequence[MetricCheck]) -> str:
     """CSV with a line per metric; numbers to three digits, empty where there is none."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(MetricCheck)], lineterminator="\n")
-    writer.writeheader()
-    for check in checks:
-        writer.writerow({name: _number(value, 3, "") for name, value in asdict(check).items()})
-    return text.getvalue()
+    table = pd.DataFrame(map(asdict, checks), columns=list(MetricCheck.__dataclass_fields__))
+    return table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
 
 
 def to_markdown(checks: Sequence[MetricCheck]) -> str:
     """The table to read."""
     headings = ["metric", "AUC", "monotonicity", "false alarms", "by removal", "by length", "verdict", "note"]
-    lines = [f"| {' | '.join(headings)} |", "| --- |" + " ---: |" * 5 + " --- | --- |"]
+    rows = []
     for check in checks:
-        cells = [_number(value, 2, "–") for value in asdict(check).values()]
-        cells[0], cells[-1] = f"`{cells[0]}`", escape_markdown(cells[-1])
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        name, *numbers, verdict, note = asdict(check).values()
+        digits = ("–" if np.isnan(value) else f"{value:.2f}" for value in numbers)
+        rows.append([f"`{name}`", *digits, verdict, escape_markdown(note)])
+    return "\n".join(markdown_table("", headings, "lrrrrrll", rows))
 
 
 def summary(checks: Sequence[MetricCheck]) -> str:
     """One line that names the metrics that fail."""
     failing = [check.metric for check in checks if check.verdict == FAILS]
     return f"fails: {', '.join(failing) if failing else 'none'}"
-
-
-def _number(value: str | float, digits: int, missing: str) -> str:
-    if isinstance(value, str):
-        return value
-    return missing if np.isnan(value) else f"{value:.{digits}f}"

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.subject import Metric
-from assay.results.comparison import Estimated, by_group_and_metric, estimate, methods_of
+from assay.results.columns import OverallRow, to_table
+from assay.results.comparison import Estimated, by_group_and_metric, by_seed, estimate, methods_of, units_of
 from assay.results.primary import of_the_six
 from assay.results.ranking import percentiles, ranks, sign
 from assay.results.records import CellScores, Group, Method, Results, of_trained
@@ -25,10 +26,6 @@ MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
 FORMS = (MIN_MAX, MEAN_RANK, ANCHORED)
 # At most so many, because metrics of many pairs are slow and no test stands on these intervals.
 RESAMPLES = 300
-COLUMNS = (
-    *("task", "model", "kind", "explainer", "baseline", "form"),
-    *("value", "low", "high", "n_metrics", "metrics", "missing"),
-)
 Estimates = Mapping[Method, Estimate]
 
 
@@ -73,22 +70,22 @@ def overall(results: Results, bootstrap: Bootstrap, estimated: Estimated | None 
     bootstrap = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
     found = []
     for group in of_trained(methods):
-        known: dict[str, Estimates] = {}
+        estimates: dict[str, Estimates] = {}
         for metric in of_the_six(results.metrics):
-            of = cells.get((group, metric.name), [])
-            before = (estimated or {}).get((group, metric.name), {})
-            known[metric.name] = _estimates(of, unused, metric, bootstrap, before)
+            place = group, metric.name
+            before = (estimated or {}).get(place, {})
+            estimates[metric.name] = _estimates(cells.get(place, []), unused, metric, bootstrap, before)
+        candidates = [method for method in methods[group] if method.explainer not in results.controls]
         metrics = [
-            metric for metric in of_the_six(results.metrics) if _measured(known[metric.name], results) > 1
+            metric
+            for metric in of_the_six(results.metrics)
+            if sum(method in estimates[metric.name] for method in candidates) > 1
         ]
         candidates = [
-            method
-            for method in methods[group]
-            if method.explainer not in results.controls
-            and any(_value(known[metric.name], method) is not None for metric in metrics)
+            method for method in candidates if any(method in estimates[metric.name] for metric in metrics)
         ]
         if len(metrics) > 1 and len(candidates) > 1:
-            found.append(_overall(group, candidates, metrics, known, results, bootstrap))
+            found.append(_overall(group, candidates, metrics, estimates, results, bootstrap))
     return found
 
 
@@ -113,22 +110,11 @@ def _estimates(
 
 def _units(cells: Sequence[CellScores]) -> dict[str, set[str]]:
     """All that was measured in each seed."""
-    found: dict[str, set[str]] = {}
-    for cell in cells:
-        found.setdefault(cell.seed, set()).update(cell.units)
-    return found
+    return {seed: set(units_of(of_seed)) for seed, of_seed in by_seed(cells).items()}
 
 
 def _first(of: Estimate, resamples: int) -> Estimate:
     return replace(of, replicates={seed: drawn[:resamples] for seed, drawn in of.replicates.items()})
-
-
-def _measured(estimates: Estimates, results: Results) -> int:
-    return sum(method.explainer not in results.controls for method in estimates)
-
-
-def _value(estimates: Estimates, method: Method) -> float | None:
-    return estimates[method].value if method in estimates else None
 
 
 def _overall(
@@ -229,14 +215,21 @@ def _scores(values: Floats, names: Sequence[str], level: float) -> list[Score]:
 
 
 def overall_table(found: Sequence[Overall]) -> pd.DataFrame:
-    """The table of COLUMNS: a row per group, method and form."""
-    rows = [
-        (
-            *(*of.group, *method, form, score.value, score.low, score.high),
-            *(len(score.metrics), " ".join(score.metrics), " ".join(score.missing)),
+    """The table of OverallRow: a row per group, method and form."""
+    rows = (
+        OverallRow(
+            **each.group._asdict(),
+            **method._asdict(),
+            form=form,
+            value=score.value,
+            low=score.low,
+            high=score.high,
+            n_metrics=len(score.metrics),
+            metrics=" ".join(score.metrics),
+            missing=" ".join(score.missing),
         )
-        for of in found
-        for method, scores in of.scores.items()
+        for each in found
+        for method, scores in each.scores.items()
         for form, score in scores.items()
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    )
+    return to_table(OverallRow, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.results.checks import Checks, warning
+from assay.results.how_to_read import how_to_read
 from assay.results.layout import Column, Entry, Grid, Row
 from assay.results.overall import ANCHORED, FORMS, MEAN_RANK, MIN_MAX, Overall, Score
 from assay.results.statistics import Bootstrap
@@ -20,18 +21,7 @@ FORM_COLUMNS = {
 
 def reading_overall(bootstrap: Bootstrap) -> str:
     """How to read overall scores."""
-    return (
-        "One number per explainer: the mean over the first metric of each of the six properties, every "
-        "property counting alike, its price too. Min-max: each metric from its worst (0) to its best (1) "
-        "explainer in this table, as in the study; it depends on who is in the table, and one bad "
-        "newcomer moves everybody. Mean rank: the mean place; it depends on who is in the table too, but "
-        "not on how far apart they are. Anchored: 0 is what the random control gets, 1 what the gold "
-        "control gets, or the best explainer where gold is missing or not better than random for certain; "
-        "below 0 is worse than random. A metric on which nothing is better than random, such as the "
-        f"price, has no anchors and is left out of it. In brackets, {bootstrap.level:.0%} percentile "
-        "intervals of the bootstrap over texts; ranks in them are drawn to the middle. Read the single "
-        "columns before this table."
-    )
+    return how_to_read("overall", bootstrap)
 
 
 def overall_grids(found: Sequence[Overall], checks: Checks) -> list[Grid]:

@@ -1,4 +1,7 @@
-"""Paired permutation tests: is the difference as large when two explainers swap texts at random?"""
+"""Paired permutation tests: is the difference as large when two explainers swap texts at random?
+
+Own code: `scipy.stats.permutation_test` can neither swap a text in all model seeds at once nor stop early.
+"""
 
 from __future__ import annotations
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 
 from assay.metrics.subject import Metric
+from assay.results.columns import ComparisonRow, from_table, method_of
 from assay.results.records import Group, Method
 from assay.results.statistics import ROUNDING, Floats
 
@@ -33,10 +33,7 @@ def settled(values: Floats) -> Floats:
 
 def ranks(values: Floats) -> Floats:
     """Ranks along the first axis of (E, ...), 1 the largest; ties share their mean rank, NaN stays NaN."""
-    tidy = settled(values)
-    with np.errstate(invalid="ignore"):
-        places = [1.0 + (tidy > one).sum(axis=0) + ((tidy == one).sum(axis=0) - 1) / 2 for one in tidy]
-    return np.where(np.isnan(values), np.nan, np.reshape(places, values.shape))
+    return np.asarray(rankdata(-settled(values), axis=0, nan_policy="omit"), dtype=np.float64)
 
 
 def tau(one: Floats, other: Floats) -> float:
@@ -54,17 +51,16 @@ def tau(one: Floats, other: Floats) -> float:
 def concordance(values: Floats) -> float:
     """Kendall's W of m rankings of E explainers, from values (m, E) without NaN: 1 if all rankings agree.
 
-    About 1/m if they have nothing to do with one another. Corrected for ties (Kendall & Gibbons 1990); NaN
-    for fewer than two rankings or three explainers, or if every ranking is one tie.
+    About 1/m for unrelated rankings. The squared deviations of the rank sums, over the largest that they can
+    be with these ties (Kendall & Gibbons 1990). NaN for fewer than two rankings or three
+    explainers, or if every ranking is one tie.
     """
     m, n = values.shape
     if m < 2 or n < FEWEST:
         return float("nan")
-    places = ranks(values.T).T
-    spread = float(((places.sum(axis=0) - m * (n + 1) / 2) ** 2).sum())
-    tied = sum(int((count**3 - count).sum()) for count in map(_tie_sizes, places))
-    whole = m**2 * (n**3 - n) - m * tied
-    return 12 * spread / whole if whole else float("nan")
+    deviations = ranks(values.T) - (n + 1) / 2
+    largest = m * float((deviations**2).sum())
+    return float((deviations.sum(axis=1) ** 2).sum()) / largest if largest else float("nan")
 
 
 def mean_tau(values: Floats) -> float:
@@ -74,46 +70,33 @@ def mean_tau(values: Floats) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def _tie_sizes(places: Floats) -> NDArray[np.intp]:
-    return np.unique(places, return_counts=True)[1]
+def candidate_values(rows: Sequence[ComparisonRow], metrics: Sequence[Metric]) -> tuple[list[Method], Floats]:
+    """The candidates in the rows of one group, and (E, M) their values so that more is better.
 
-
-def groups_of(comparison: pd.DataFrame) -> list[Group]:
-    """The groups of a comparison, in its order."""
-    names = zip(comparison["task"], comparison["model"], comparison["kind"], strict=True)
-    return [Group(*map(str, name)) for name in dict.fromkeys(names)]
-
-
-def candidate_values(
-    comparison: pd.DataFrame, group: Group, metrics: Sequence[Metric]
-) -> tuple[list[Method], Floats]:
-    """The candidates of a group, and (E, M) their values so that more is better, NaN where missing."""
-    here = comparison[
-        (comparison["task"] == group.task)
-        & (comparison["model"] == group.model)
-        & (comparison["kind"] == group.kind)
-        & ~comparison["control"].astype(bool)
+    NaN where a value is missing.
+    """
+    candidates = [row for row in rows if not row.control]
+    methods = list(dict.fromkeys(map(method_of, candidates)))
+    values = {(method_of(row), row.metric): row.value for row in candidates}
+    table = [
+        [sign(metric) * values.get((method, metric.name), np.nan) for metric in metrics] for method in methods
     ]
-    rows = pd.DataFrame(here).to_dict("records")
-    methods = list(dict.fromkeys(_method(row) for row in rows))
-    known = {(_method(row), str(row["metric"])): float(row["value"]) for row in rows}
-    values = [
-        [sign(metric) * known.get((method, metric.name), np.nan) for metric in metrics] for method in methods
-    ]
-    return methods, np.reshape(np.asarray(values, dtype=np.float64), (len(methods), len(metrics)))
+    return methods, np.reshape(np.asarray(table, dtype=np.float64), (len(methods), len(metrics)))
 
 
 def best_methods(comparison: pd.DataFrame) -> dict[tuple[Group, str], set[Method]]:
-    """Per group and metric those that cannot be told from the best."""
-    found: dict[tuple[Group, str], set[Method]] = {}
-    for row in pd.DataFrame(comparison[comparison["best"].astype(bool)]).to_dict("records"):
-        group = Group(str(row["task"]), str(row["model"]), str(row["kind"]))
-        found.setdefault((group, str(row["metric"])), set()).add(_method(row))
-    return found
+    """Per group and metric the methods that are not distinguishable from the best."""
+    best: dict[tuple[Group, str], set[Method]] = {}
+    for row in from_table(ComparisonRow, pd.DataFrame(comparison[comparison["best"].astype(bool)])):
+        best.setdefault((row.group, row.metric), set()).add(method_of(row))
+    return best
 
 
-def _method(row: Mapping[Any, Any]) -> Method:
-    return Method(str(row["explainer"]), str(row["baseline"]))
+def defined_mean(values: Floats) -> Floats:
+    """Mean of the finite values over the first axis; NaN where there are none."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    return np.where(finite, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
 
 
 def percentiles(replicates: Floats, level: float) -> tuple[float, float]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, studentized_range
+from scipy.stats import chi2, friedmanchisquare, studentized_range
 
 from assay.metrics.subject import Metric
+from assay.results.columns import RankRow, names, to_table
 from assay.results.intervals import Floats
-from assay.results.ranking import ranks as ranked
-from assay.results.records import CellScores, Method, Results
+from assay.results.ranking import ranks as ranks_within
+from assay.results.ranking import settled
+from assay.results.records import CellScores, Method, Results, grouped
 
-COLUMNS = (
-    *("kind", "metric", "explainer", "baseline"),
-    *("rank", "n_blocks", "friedman_p", "critical_difference", "best"),
-)
+COLUMNS = names(RankRow)
 Block = tuple[str, ...]
 
 
@@ -30,42 +29,30 @@ def rank_table(results: Results, by: Literal["seed", "unit"] = "seed", alpha: fl
     where fewer than two explainers or blocks are left, there is NaN. best: less than the critical difference
     behind the first, or all if the Friedman test finds no difference.
     """
-    rows: list[dict[str, object]] = []
-    kinds = dict.fromkeys(cell.group.kind for cell in results.cells)
-    for kind in kinds:
+    rows: list[RankRow] = []
+    candidates = [cell for cell in results.cells if cell.method.explainer not in results.controls]
+    cells = grouped(candidates, lambda cell: (cell.group.kind, cell.metric))
+    for kind in dict.fromkeys(cell.group.kind for cell in results.cells):
         for metric in results.metrics:
-            cells = [
-                cell
-                for cell in results.cells
-                if cell.group.kind == kind
-                and cell.metric == metric.name
-                and cell.method.explainer not in results.controls
-            ]
-            if cells:
-                rows += _rank_rows(kind, metric, cells, by, alpha)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            if (kind, metric.name) in cells:
+                rows += _rank_rows(kind, metric, cells[kind, metric.name], by, alpha)
+    return to_table(RankRow, rows)
 
 
 def _rank_rows(
     kind: str, metric: Metric, cells: Sequence[CellScores], by: Literal["seed", "unit"], alpha: float
-) -> list[dict[str, object]]:
+) -> list[RankRow]:
     methods, values = block_values(metric, cells, by)
     ranks = average_ranks(values, higher=metric.direction == "higher")
     complete = np.isfinite(ranks)
     n, k = len(values), int(complete.sum())
-    p = friedman(values[:, complete])[1]
+    p = friedman(settled(values[:, complete].T).T)[1]
     difference = critical_difference(k, n, alpha)
     # Where the difference is unknown or the ranks do not differ as a whole, nobody is told apart.
     reach = difference if p <= alpha else np.inf
     first = ranks[complete].min(initial=np.inf)
     return [
-        dict(
-            zip(
-                COLUMNS,
-                (kind, metric.name, *method, rank, n, p, difference, bool(rank - first < reach) and k > 1),
-                strict=True,
-            )
-        )
+        RankRow(kind, metric.name, *method, rank, n, p, difference, bool(rank - first < reach) and k > 1)
         for method, rank in zip(methods, ranks.tolist(), strict=True)
     ]
 
@@ -102,25 +89,29 @@ def average_ranks(values: Floats, *, higher: bool) -> Floats:
     complete = np.isfinite(values).all(axis=0) & (len(values) > 0)
     ranks = np.full(values.shape[1], np.nan)
     if complete.any():
-        ranks[complete] = _ranks(values[:, complete], higher=higher).mean(axis=0)
+        better = values[:, complete] if higher else -values[:, complete]
+        ranks[complete] = ranks_within(better.T).mean(axis=1)
     return ranks
 
 
 def friedman(values: Floats) -> tuple[float, float]:
-    """Friedman's chi-squared statistic and its p, corrected for ties, from (N, k).
+    """Friedman's chi-squared statistic and its p, corrected for ties, from (N, k): N blocks, k explainers.
 
-    Friedman 1937, JASA 32; the correction as in Conover 1999, Practical Nonparametric Statistics. NaN for
-    fewer than two blocks or columns; p = 1 if all are tied everywhere.
+    By scipy, and for two explainers, of which scipy computes none, by the same formula: (wins - losses)² over
+    wins + losses (Friedman 1937, JASA 32; the correction as in Conover 1999, Practical Nonparametric
+    Statistics). NaN for fewer than two blocks or explainers; p = 1 if all are tied everywhere.
     """
     n, k = values.shape
     if n < 2 or k < 2:
         return float("nan"), float("nan")
-    ranks = _ranks(values, higher=True)
-    spread = ((ranks - (k + 1) / 2) ** 2).sum() / (n * (k - 1))
-    if spread == 0:
+    if (values == values[:, :1]).all():
         return 0.0, 1.0
-    statistic = float(n * ((ranks.mean(axis=0) - (k + 1) / 2) ** 2).sum() / spread)
-    return statistic, float(chi2.sf(statistic, k - 1))
+    if k > 2:
+        result: Any = friedmanchisquare(*values.T)
+        return float(result.statistic), float(result.pvalue)
+    signs = np.sign(values[:, 0] - values[:, 1])
+    statistic = float(signs.sum() ** 2 / np.abs(signs).sum())
+    return statistic, float(chi2.sf(statistic, 1))
 
 
 def critical_difference(k: int, n: int, alpha: float = 0.05) -> float:
@@ -133,8 +124,3 @@ def critical_difference(k: int, n: int, alpha: float = 0.05) -> float:
         return float("nan")
     q = float(studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2)
     return float(q * np.sqrt(k * (k + 1) / (6 * n)))
-
-
-def _ranks(values: Floats, *, higher: bool) -> Floats:
-    """(N, k) ranks within each row; 1 is best."""
-    return ranked((values if higher else -values).T).T

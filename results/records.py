@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from assay.metrics.subject import Metric
 
 TRAINED = "trained"
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Group(NamedTuple):
@@ -226,3 +228,11 @@ def of_trained(groups: Iterable[Group]) -> list[Group]:
     """The groups of trained models, each once; all groups if there are none."""
     found = list(dict.fromkeys(groups))
     return [group for group in found if group.kind == TRAINED] or found
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """The items by their key; keys and items keep their order of appearance."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups

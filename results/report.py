@@ -7,29 +7,29 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from statistics import fmean
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from assay.results import agreement, slice_layout, stability_layout
+from assay.results.columns import TimingRow, from_table, method_of
 from assay.results.comparison import methods_of
 from assay.results.figure_style import Drawing
 from assay.results.findings import Findings
 from assay.results.heatmap import coloured, marked
+from assay.results.how_to_read import how_to_read
 from assay.results.inline_svg import inline
-from assay.results.label_layout import LabelGrid, reading_labels
+from assay.results.label_layout import LabelGrid
 from assay.results.layout import MISSING, Grid
-from assay.results.overall_layout import reading_overall
 from assay.results.readings import reading
-from assay.results.records import Absence, Group, Method, Results, ShownScores, ShownText
+from assay.results.records import Absence, Group, Method, Results, ShownText, grouped
 from assay.results.shortlist import first_of
+from assay.results.stability_layout import HEADINGS, stability_lines
 from assay.results.statistics import Bootstrap
 
 Rank = Callable[[Method], tuple[bool, int]]
-METHOD_COLUMNS = ("task", "model", "kind", "explainer", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def page(
     rank = ranked(results)
     found = found or Findings()
     figures = [inline(drawing, place) for place, drawing in enumerate((*drawings, *found.figures), 1)]
-    further = iter(figures[len(drawings) :])
+    further = figures[len(drawings) :]
     html = environment.get_template("report.html.j2").render(
         results=results,
         bootstrap=bootstrap or Bootstrap(),
@@ -102,17 +102,14 @@ def page(
         readings=[reading(metric) for metric in results.metrics],
         grids=grids,
         label_grids=labels,
-        reading_labels=reading_labels(bootstrap or Bootstrap()),
+        how_to_read=partial(how_to_read, bootstrap=bootstrap),
         figures=figures[: len(drawings)],
         found=found,
-        reading_overall=reading_overall(bootstrap or Bootstrap()),
-        reading_agreement=agreement.READING,
-        agreement_figures=list(islice(further, len(found.agreement_figures))),
-        reading_stability=stability_layout.READING,
-        stability_headings=stability_layout.HEADINGS,
-        stability=stability_layout.stability_lines(found.stability),
-        stability_figures=list(islice(further, len(found.stability_figures))),
-        reading_slices=slice_layout.READING + first_of(len({grid.group for grid in grids})),
+        agreement_figures=further[: len(found.agreement_figures)],
+        stability_headings=HEADINGS,
+        stability=stability_lines(found.stability),
+        stability_figures=further[len(found.agreement_figures) :],
+        first_groups=first_of(len({grid.group for grid in grids})),
         clocks=clocks(timing, rank),
         models=[(model, _by_label(model.accuracy), _by_label(model.f1)) for model in results.models],
         skipped=skipped(results.absences),
@@ -170,38 +167,35 @@ def _by_label(values: Mapping[str, float]) -> str:
 
 def panels(text: ShownText, rank: Rank) -> list[Panel]:
     """The explanations of a text, one panel per explained class."""
-    by_target: dict[str, list[ShownScores]] = {}
-    for shown in sorted(text.explanations, key=lambda shown: rank(shown.method)):
-        by_target.setdefault(shown.target, []).append(shown)
+    ordered = sorted(text.explanations, key=lambda shown: rank(shown.method))
     return [
-        Panel(target, tuple((shown.method, coloured(text, shown)) for shown in found))
-        for target, found in by_target.items()
+        Panel(target, tuple((shown.method, coloured(text, shown)) for shown in of_target))
+        for target, of_target in grouped(ordered, lambda shown: shown.target).items()
     ]
 
 
 def skipped(absences: Iterable[Absence]) -> list[Skipped]:
     """What was left out on purpose, by reason."""
-    places: dict[str, dict[str, None]] = {}
-    for absence in absences:
-        if not absence.failed:
-            places.setdefault(absence.reason, {})[absence.place] = None
-    return [Skipped(reason, tuple(where)) for reason, where in places.items()]
+    by_reason = grouped(
+        (absence for absence in absences if not absence.failed), lambda absence: absence.reason
+    )
+    return [
+        Skipped(reason, tuple(dict.fromkeys(absence.place for absence in of_reason)))
+        for reason, of_reason in by_reason.items()
+    ]
 
 
 def clocks(timing: pd.DataFrame, rank: Rank) -> list[Clock]:
     """Wall times by method, from seconds per cell."""
-    found: dict[tuple[Group, Method], list[tuple[float, float, float]]] = {}
-    for row in timing.to_dict("records"):
-        task, model, kind, explainer, baseline = (str(row[name]) for name in METHOD_COLUMNS)
-        numbers = (float(row["median"]), float(row["quartile_1"]), float(row["quartile_3"]))
-        found.setdefault((Group(task, model, kind), Method(explainer, baseline)), []).append(numbers)
-    groups = list(dict.fromkeys(group for group, _ in found))
-    return [
-        Clock(group, method, *(1000 * fmean(numbers) for numbers in zip(*seeds, strict=True)))
-        for (group, method), seeds in sorted(
-            found.items(), key=lambda item: (groups.index(item[0][0]), rank(item[0][1]))
-        )
-    ]
+    rows = grouped(from_table(TimingRow, timing), lambda row: row.group)
+    found = []
+    for group, of_group in rows.items():
+        by_method = grouped(of_group, method_of)
+        for method in sorted(by_method, key=rank):
+            seconds = ((row.median, row.quartile_1, row.quartile_3) for row in by_method[method])
+            milliseconds = (1000 * fmean(values) for values in zip(*seconds, strict=True))
+            found.append(Clock(group, method, *milliseconds))
+    return found
 
 
 def three_digits(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from assay.results.tables import escape_markdown
+from assay.results.tables import escape_markdown, markdown_table
 
 METHOD = ["explainer", "baseline"]
 
@@ -27,12 +27,12 @@ def roar_markdown(rows: pd.DataFrame, reference: str) -> str:
         table = below_reference(group, reference)
         shares = [column for column in table.columns if column != "below"]
         headings = [*METHOD, *(f"{share} %" for share in shares), f"below {reference}"]
-        lines += ["", f"## {escape_markdown(str(names))}", "", _pipes(headings)]
-        lines.append(_pipes(["---", "---", *("---:" for _ in headings[2:])]))
+        cells = []
         for method, values in table.iterrows():
             assert isinstance(method, tuple)
             numbers = ["–" if pd.isna(value) else f"{value:.3f}" for value in values]
-            lines.append(_pipes([*(escape_markdown(str(name)) for name in method), *numbers]))
+            cells.append([*(escape_markdown(str(name)) for name in method), *numbers])
+        lines += ["", *markdown_table(str(names), headings, "ll" + "r" * (len(headings) - 2), cells)]
     return "\n".join([*lines, ""])
 
 
@@ -44,7 +44,3 @@ def below_reference(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
     of_reference = removed[removed.index.get_level_values("explainer") == reference].mean(axis=0)
     below = removed.rsub(of_reference, axis=1).mean(axis=1)
     return means.assign(below=below).sort_values("below", ascending=False, kind="stable")
-
-
-def _pipes(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from assay.results.columns import SliceRow, from_table, method_of
 from assay.results.layout import MISSING, Column, Grid
-from assay.results.records import Group, Method
+from assay.results.records import Group, Method, grouped
 from assay.results.shortlist import MOST_GROUPS
 from assay.results.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
 
@@ -21,18 +21,10 @@ DIMENSION_TITLES = {
     RIGHT: "By whether the model is right",
     CONFIDENCE: "By the model's confidence",
 }
-READING = (
-    "The first metric of each property on parts of the texts; slices.csv has every metric. texts: per "
-    "model seed. Compare explainers within a slice rather than slices with one another: in texts of one "
-    "gold label, for one, every other label that the model gives has an F1 of 0. There are no intervals: "
-    "a slice of few texts varies more than the whole does, and among many slices some stand out by "
-    "chance. A metric about pairs of texts is left out, because a pair belongs to two slices; one about "
-    "two models is not split by whether a model is right or sure."
-)
 
 
 @dataclass(frozen=True, slots=True)
-class SliceRow:
+class SliceLine:
     """One slice: its texts per model seed, and a value per method, NaN where missing."""
 
     name: str
@@ -47,7 +39,7 @@ class SliceGrid:
     group: Group
     column: Column
     methods: tuple[Method, ...]
-    parts: tuple[tuple[str, tuple[SliceRow, ...]], ...]
+    parts: tuple[tuple[str, tuple[SliceLine, ...]], ...]
 
     @property
     def caption(self) -> str:
@@ -63,30 +55,18 @@ def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
     """One grid per group and column of `grids` that the table by `slices` has more than one slice of; of the
     first groups, if there are many."""
     shown = list(dict.fromkeys(grid.group for grid in grids))[:MOST_GROUPS]
-    records: dict[tuple[Group, str], list[dict[str, Any]]] = {}
-    for record in table.to_dict("records"):
-        row = {str(name): value for name, value in record.items()}
-        group = Group(row["task"], row["model"], row["kind"])
-        records.setdefault((group, row["metric"]), []).append(row)
-    found = [
-        _grid(grid.group, column, records[grid.group, column.name])
-        for grid in grids
-        if grid.group in shown
-        for column in grid.columns
-        if (grid.group, column.name) in records
-    ]
+    rows = grouped(from_table(SliceRow, table), lambda row: (row.group, row.metric))
+    places = [(grid.group, column) for grid in grids if grid.group in shown for column in grid.columns]
+    found = [_grid(*place, rows.get((place[0], place[1].name), ())) for place in places]
     return [grid for grid in found if len(grid.parts) > 1]
 
 
-def _grid(group: Group, column: Column, records: Sequence[dict[str, Any]]) -> SliceGrid:
-    methods = tuple(dict.fromkeys(Method(record["explainer"], record["baseline"]) for record in records))
-    slices: dict[tuple[str, str], dict[Method, dict[str, Any]]] = {}
-    for record in records:
-        method = Method(record["explainer"], record["baseline"])
-        slices.setdefault((record["dimension"], record["slice"]), {})[method] = record
-    parts: dict[str, list[SliceRow]] = {}
-    for (dimension, name), found in slices.items():
-        texts = max(round(record["n_units"] / record["n_seeds"]) for record in found.values())
-        values = tuple(found[method]["value"] if method in found else math.nan for method in methods)
-        parts.setdefault(DIMENSION_TITLES[dimension], []).append(SliceRow(name, texts, values))
-    return SliceGrid(group, column, methods, tuple((title, tuple(rows)) for title, rows in parts.items()))
+def _grid(group: Group, column: Column, rows: Sequence[SliceRow]) -> SliceGrid:
+    methods = tuple(dict.fromkeys(map(method_of, rows)))
+    parts: dict[str, list[SliceLine]] = {}
+    for (dimension, name), of_slice in grouped(rows, lambda row: (row.dimension, row.slice)).items():
+        values = {method_of(row): row.value for row in of_slice}
+        texts = max(round(row.n_units / row.n_seeds) for row in of_slice)
+        line = SliceLine(name, texts, tuple(values.get(method, math.nan) for method in methods))
+        parts.setdefault(DIMENSION_TITLES[dimension], []).append(line)
+    return SliceGrid(group, column, methods, tuple((title, tuple(lines)) for title, lines in parts.items()))

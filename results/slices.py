@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from assay.metrics.subject import Metric
-from assay.results.comparison import by_group_and_metric, methods_of
-from assay.results.records import CellScores, Group, Method, Results, TextFacts, of_trained
+from assay.results.columns import SliceRow, to_table
+from assay.results.comparison import by_group_and_metric, by_seed, methods_of, units_of
+from assay.results.records import CellScores, Group, Method, Results, TextFacts, grouped, of_trained
 from assay.results.statistics import Floats
-from assay.results.values import by_seed, units_of, values_on
+from assay.results.values import values_on
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
 DIMENSIONS = (ALL, LABEL, LENGTH, RIGHT, CONFIDENCE)
@@ -22,10 +24,6 @@ OF_TEXTS = frozenset({ALL, LABEL, LENGTH})
 NO_LABEL = "no label"
 # With fewer texts than this a tenth of them is too few.
 FEWEST_FOR_DECILES = 200
-COLUMNS = (
-    *("task", "model", "kind", "metric", "dimension", "slice", "explainer", "baseline"),
-    *("value", "n_seeds", "n_units", "control"),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +47,12 @@ def slices_of(facts: TextFacts) -> list[Slice]:
 
 
 def _labels(facts: TextFacts) -> list[Slice]:
-    by_label: dict[str, set[str]] = {}
+    ids: dict[str, set[str]] = {}
     for name, labels in zip(facts.ids, facts.labels, strict=True):
         for label in labels or (NO_LABEL,):
-            by_label.setdefault(label, set()).add(name)
-    order = sorted(by_label, key=lambda label: (label == NO_LABEL, -len(by_label[label]), label))
-    return [Slice(LABEL, place, label, frozenset(by_label[label])) for place, label in enumerate(order)]
+            ids.setdefault(label, set()).add(name)
+    order = sorted(ids, key=lambda label: (label == NO_LABEL, -len(ids[label]), label))
+    return [Slice(LABEL, place, label, frozenset(ids[label])) for place, label in enumerate(order)]
 
 
 def _parts(facts: TextFacts, dimension: str, place: NDArray[np.intp], names: Sequence[str]) -> list[Slice]:
@@ -89,70 +87,79 @@ def confidence_buckets(confidence: Floats) -> tuple[NDArray[np.intp], tuple[str,
 
 
 def slices(results: Results) -> pd.DataFrame:
-    """The table of COLUMNS: per group of trained models, metric, slice and method the metric on the slice.
+    """The table of SliceRow: per group of trained models, metric, slice and method the metric on the slice.
 
     value: mean over seeds of `summarise` on the slice's units, for those seeds in which it is defined.
     n_units: units of the slice, over seeds. dimension: "all", "label", "length", "right", "confidence". A
     metric of two models has the first three only; one that counts pairs of texts has none, as they belong to
     two slices.
     """
-    facts = {(of.group, of.seed): slices_of(of) for of in results.facts}
+    parts = {(facts.group, facts.seed): slices_of(facts) for facts in results.facts}
     methods, cells = methods_of(results), by_group_and_metric(results.cells)
     rows = []
     for group in of_trained(cell.group for cell in results.cells):
+        order = {method: index for index, method in enumerate(methods[group])}
         for metric in results.metrics:
-            found = _sliced(by_seed(cells.get((group, metric.name), [])), group, metric, facts)
-            for (dimension, _, name), of_methods in sorted(found.items(), key=_order):
-                for method in methods[group]:
-                    values, units = of_methods.get(method, ([], 0))
-                    if values:
-                        about = (*group, metric.name, dimension, name, *method)
-                        control = method.explainer in results.controls
-                        rows.append((*about, float(np.mean(values)), len(values), units, control))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            measured = _measured(cells.get((group, metric.name), []), group, metric, parts)
+            by_slice = grouped(measured, lambda one: (one.place, one.method))
+            for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
+                seeds = by_slice[place, method]
+                row = SliceRow(
+                    **group._asdict(),
+                    metric=metric.name,
+                    dimension=DIMENSIONS[place[0]],
+                    slice=place[-1],
+                    **method._asdict(),
+                    value=float(np.mean([one.value for one in seeds])),
+                    n_seeds=len(seeds),
+                    n_units=sum(one.units for one in seeds),
+                    control=method.explainer in results.controls,
+                )
+                rows.append(row)
+    return to_table(SliceRow, rows)
 
 
-OfMethods = dict[Method, tuple[list[float], int]]
-Found = dict[tuple[str, int, str], OfMethods]
+class _Measured(NamedTuple):
+    """A defined value of one method on one slice in one model seed, and the number of units behind it.
+
+    place: of the slice, which sorts slices: index of its dimension, order in it, and its name.
+    """
+
+    place: tuple[int, int, str]
+    method: Method
+    value: float
+    units: int
 
 
-def _order(item: tuple[tuple[str, int, str], OfMethods]) -> tuple[int, int, str]:
-    dimension, place, name = item[0]
-    return DIMENSIONS.index(dimension), place, name
-
-
-def _sliced(
-    seeds: Mapping[str, Sequence[CellScores]],
+def _measured(
+    cells: Sequence[CellScores],
     group: Group,
     metric: Metric,
-    facts: Mapping[tuple[Group, str], Sequence[Slice]],
-) -> Found:
-    """Per slice and method the defined values of the seeds, and the number of units behind them."""
-    found: Found = {}
-    for seed, cells in seeds.items():
-        units = units_of(cells)
-        chosen = list(_positions(_known(group, seed, facts), units))
-        values = values_on(cells, metric, units, [places[None] for _, places in chosen])
-        for number, (part, places) in enumerate(chosen):
-            of_methods = found.setdefault((part.dimension, part.place, part.name), {})
-            for method, of_slices in values.items():
-                if np.isfinite(of_slices[number][0]):
-                    before, count = of_methods.get(method, ([], 0))
-                    of_methods[method] = [*before, float(of_slices[number][0])], count + len(places)
-    return found
+    parts: Mapping[tuple[Group, str], Sequence[Slice]],
+) -> Iterator[_Measured]:
+    """The values of the cells of one group and metric, seed by seed."""
+    for seed, of_seed in by_seed(cells).items():
+        units = units_of(of_seed)
+        positions = list(_positions(_applicable(group, seed, parts), units))
+        values = values_on(of_seed, metric, units, [index[None] for _, index in positions])
+        for method, of_slices in values.items():
+            for (part, index), value in zip(positions, of_slices, strict=True):
+                if np.isfinite(value[0]):
+                    place = DIMENSIONS.index(part.dimension), part.place, part.name
+                    yield _Measured(place, method, float(value[0]), len(index))
 
 
-def _known(group: Group, seed: str, facts: Mapping[tuple[Group, str], Sequence[Slice]]) -> list[Slice]:
-    """The slices of a model, or of a pair of models those that depend on the texts alone."""
-    if (group, seed) in facts:
-        return list(facts[group, seed])
-    of_same_texts = [found for (where, _), found in facts.items() if where[:2] == group[:2]]
-    return [part for found in of_same_texts[:1] for part in found if part.dimension in OF_TEXTS]
+def _applicable(group: Group, seed: str, parts: Mapping[tuple[Group, str], Sequence[Slice]]) -> list[Slice]:
+    """The slices of a model; of a pair of models those that depend on the texts alone."""
+    if (group, seed) in parts:
+        return list(parts[group, seed])
+    same_texts = [slices for (other, _), slices in parts.items() if other[:2] == group[:2]]
+    return [part for slices in same_texts[:1] for part in slices if part.dimension in OF_TEXTS]
 
 
 def _positions(parts: Sequence[Slice], units: Sequence[str]) -> Iterator[tuple[Slice, NDArray[np.intp]]]:
-    """The places of each slice's texts among the units, of slices that have any."""
+    """The positions of each slice's texts among the units, of slices that have any."""
     for part in parts:
-        places = np.array([place for place, unit in enumerate(units) if unit in part.ids], dtype=np.intp)
-        if len(places):
-            yield part, places
+        index = np.array([place for place, unit in enumerate(units) if unit in part.ids], dtype=np.intp)
+        if len(index):
+            yield part, index

@@ -9,22 +9,18 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.subject import Metric
-from assay.results.comparison import by_group_and_metric
-from assay.results.ranking import best_methods, concordance, mean_tau, settled, sign
+from assay.results.columns import StabilityRow, SubsampleRow, to_table
+from assay.results.comparison import by_group_and_metric, by_seed, units_of
+from assay.results.ranking import best_methods, concordance, defined_mean, mean_tau, settled, sign
 from assay.results.records import CellScores, Group, Method, Results, of_trained
 from assay.results.statistics import Bootstrap, Floats
-from assay.results.values import by_seed, of_pairs, units_of, values_on
+from assay.results.values import of_pairs, values_on
 from assay.tasks.randomness import generator
 
 # The sizes of subsamples; no more than half of the texts, because larger ones agree by having them in common.
 GRID = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 SUBSAMPLES = 200
 ENOUGH = 0.95
-COLUMNS = (
-    *("task", "model", "kind", "metric", "n_explainers", "n_seeds", "kendall_w", "mean_tau", "winner"),
-    *("n_texts", "largest_subsample", "texts_same", "texts_in_group"),
-)
-STEP_COLUMNS = ("task", "model", "kind", "metric", "texts", "same", "in_group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +118,13 @@ def _stability(
     ]
     whole = by_size[0][:, :, 0]
     ranked = np.isfinite(whole).all(axis=0)
-    means = settled(_mean(whole))
+    means = settled(defined_mean(whole))
     if np.isfinite(means).sum() < 2:
         return None
     winners = means == np.nanmax(means)
     leaders = np.array([method in best for method in methods])
     steps = [
-        Step(size, _share(_mean(values), winners), _share(_mean(values), leaders))
+        Step(size, *(_share(defined_mean(values), methods) for methods in (winners, leaders)))
         for size, values in zip(sizes, by_size[1:], strict=True)
     ]
     return Stability(
@@ -157,13 +153,6 @@ def _of_methods(found: dict[Method, list[Floats]], methods: Sequence[Method], pl
     return np.stack([found[method][place] if method in found else nothing for method in methods])
 
 
-def _mean(values: Floats) -> Floats:
-    """Mean over the first axis of what is a number."""
-    there = np.isfinite(values)
-    count = there.sum(axis=0)
-    return np.where(there, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
-
-
 def _share(values: Floats, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
     """Share of the B columns of (E, B) whose largest value one of the wanted rows has; NaN if none is wanted.
 
@@ -178,24 +167,34 @@ def _share(values: Floats, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -
 
 
 def stability_table(found: Sequence[Stability]) -> pd.DataFrame:
-    """The table of COLUMNS: a row per group and metric.
+    """The table of StabilityRow: a row per group and metric.
 
     texts_same, texts_in_group: NaN if no subsample up to `largest_subsample` was enough.
     """
-    rows = [
-        (
-            *(*of.group, of.metric.name, of.explainers, of.seeds, of.concordance, of.tau),
-            *(" = ".join(method.title for method in of.winners), of.texts),
-            *(of.steps[-1].texts if of.steps else 0, of.same, of.in_group),
+    rows = (
+        StabilityRow(
+            **each.group._asdict(),
+            metric=each.metric.name,
+            n_explainers=each.explainers,
+            n_seeds=each.seeds,
+            kendall_w=each.concordance,
+            mean_tau=each.tau,
+            winner=" = ".join(method.title for method in each.winners),
+            n_texts=each.texts,
+            largest_subsample=each.steps[-1].texts if each.steps else 0,
+            texts_same=each.same,
+            texts_in_group=each.in_group,
         )
-        for of in found
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        for each in found
+    )
+    return to_table(StabilityRow, rows)
 
 
 def steps_table(found: Sequence[Stability]) -> pd.DataFrame:
-    """The table of STEP_COLUMNS: a row per group, metric and size of subsample."""
-    rows = [
-        (*of.group, of.metric.name, step.texts, step.same, step.in_group) for of in found for step in of.steps
-    ]
-    return pd.DataFrame(rows, columns=list(STEP_COLUMNS))
+    """The table of SubsampleRow: a row per group, metric and size of subsample."""
+    rows = (
+        SubsampleRow(*each.group, each.metric.name, step.texts, step.same, step.in_group)
+        for each in found
+        for step in each.steps
+    )
+    return to_table(SubsampleRow, rows)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.results.agreement import two_digits
+from assay.results.how_to_read import how_to_read
 from assay.results.layout import MISSING
 from assay.results.records import Group
-from assay.results.stability import ENOUGH, SUBSAMPLES, Stability
-from assay.results.tables import escape_markdown, pipes
+from assay.results.stability import Stability
+from assay.results.tables import escape_markdown, markdown_table
 
 HEADINGS = (
     "metric",
@@ -21,15 +22,6 @@ HEADINGS = (
     "winner",
     "texts, same winner",
     "texts, winner in best group",
-)
-READING = (
-    "Over model seeds: whether the models' rankings of the explainers agree, by Kendall's W (1: all "
-    "alike; about one divided by the number of seeds: unrelated) and by the mean of Kendall's tau between "
-    "two seeds (0: unrelated). For a metric about two models a seed is a pair of them; pairs share "
-    "models, which makes W and tau too large. Over texts: the smallest number of texts from which on "
-    f"{ENOUGH:.0%} of {SUBSAMPLES} random subsamples have the winner that all texts have, or a winner that "
-    "is in today's best group. Subsamples have up to half of the texts, as larger ones agree because they "
-    "are nearly the same texts; a metric about pairs of texts is not subsampled."
 )
 
 
@@ -70,10 +62,8 @@ def _texts(needed: float, shares: Sequence[tuple[int, float]]) -> str:
 
 def stability_markdown(found: Sequence[Stability]) -> str:
     """GitHub Markdown, one table per group."""
-    lines = ["# Stability of the rankings", "", READING, ""]
+    lines = ["# Stability of the rankings", "", how_to_read("stability"), ""]
     for group, of_group in stability_lines(found).items():
-        lines += [f"## {escape_markdown(group.title)}", "", pipes(HEADINGS)]
-        lines.append(pipes(["---", *("---:" for _ in HEADINGS[1:5]), "---", "---:", "---:"]))
-        lines += [pipes([escape_markdown(word) for word in line.words]) for line in of_group]
-        lines.append("")
+        rows = ([*map(escape_markdown, line.words)] for line in of_group)
+        lines += [*markdown_table(group.title, HEADINGS, "lrrrrlrr", rows), ""]
     return "\n".join(lines).rstrip() + "\n"

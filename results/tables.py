@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from assay.results.how_to_read import how_to_read
 from assay.results.layout import MISSING, Column, Entry, Grid, Row
 from assay.results.statistics import Bootstrap
 
@@ -32,31 +33,28 @@ LATEX_ESCAPES = {
 }
 
 
-def reading(bootstrap: Bootstrap) -> str:
-    """How to read the comparison."""
-    return (
-        f"Means over model seeds; in brackets, {bootstrap.level:.0%} intervals over texts, with three "
-        "seeds or more also over models. Arrows show which way is better. Bold: cannot be told apart from "
-        f"the best (paired permutation test, Holm, {bootstrap.alpha:.0%})."
-    )
-
-
 def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """GitHub Markdown, one table per grid."""
-    return "\n".join(["# Comparison", "", reading(bootstrap), "", *(grid_markdown(grid) for grid in grids)])
+    return "\n".join(
+        [
+            "# Comparison",
+            "",
+            how_to_read("comparison", bootstrap),
+            "",
+            *(grid_markdown(grid) for grid in grids),
+        ]
+    )
 
 
 def grid_markdown(grid: Grid) -> str:
     """One table with its heading and what stands below it."""
     headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
-    lines = [f"## {escape_markdown(grid.caption)}", "", pipes([escape_markdown(text) for text in headings])]
-    lines.append(pipes(["---", "---", *("---:" for _ in grid.columns)]))
-    for place, row in enumerate(grid.rows):
-        if row.control and (place == 0 or not grid.rows[place - 1].control):
-            lines.append(pipes(["*controls*", *("" for _ in headings[1:])]))
-        names = [escape_markdown(row.method.explainer), escape_markdown(row.method.baseline)]
-        cells = [_markdown_cell(*pair) for pair in zip(grid.columns, row.entries, strict=True)]
-        lines.append(pipes(names + cells))
+    rows = []
+    for index, row in enumerate(grid.rows):
+        if row.control and (index == 0 or not grid.rows[index - 1].control):
+            rows.append(["*controls*", *("" for _ in headings[1:])])
+        rows.append([*map(escape_markdown, row.method), *map(markdown_cell, grid.columns, row.entries)])
+    lines = markdown_table(grid.caption, headings, "ll" + "r" * len(grid.columns), rows)
     notes = [f"{number}. {escape_markdown(note)}" for number, note in enumerate(grid.notes, 1)]
     left_out = [f"- {escape_markdown(line)}" for line in grid.left_out]
     for heading, items in (("Missing:", notes), ("Left out:", left_out)):
@@ -67,21 +65,33 @@ def grid_markdown(grid: Grid) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_cell(column: Column, entry: Entry) -> str:
+def markdown_table(
+    caption: str, headings: Sequence[str], align: str, rows: Iterable[Sequence[str]]
+) -> list[str]:
+    """The lines of a Markdown table below its heading.
+
+    Args:
+        caption: the heading of second level, not yet escaped; none if it is empty.
+        headings: of the columns, not yet escaped.
+        align: a letter per column, "l" for words and "r" for numbers.
+        rows: the cells, escaped already.
+    """
+    lines = [f"## {escape_markdown(caption)}", ""] if caption else []
+    rule = ["---" if letter == "l" else "---:" for letter in align]
+    return [*lines, *map(_pipes, ([*map(escape_markdown, headings)], rule, *rows))]
+
+
+def markdown_cell(column: Column, entry: Entry) -> str:
+    """The entry with its interval; best ones in bold, the number of a note where it is missing."""
     if entry.note:
         return f"{MISSING}<sup>{entry.note}</sup>"
     number = f"**{column.number(entry.value)}**" if entry.best else column.number(entry.value)
-    return escape_brackets(f"{number}{entry.mark} {column.interval(entry)}".rstrip())
+    # Brackets that Markdown cannot take for a link.
+    return f"{number}{entry.mark} {column.interval(entry)}".rstrip().replace("[", r"\[").replace("]", r"\]")
 
 
-def pipes(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
+def _pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def escape_brackets(text: str) -> str:
-    """Brackets that Markdown cannot take for a link."""
-    return text.replace("[", r"\[").replace("]", r"\]")
 
 
 def escape_markdown(text: str) -> str:
@@ -92,7 +102,7 @@ def escape_markdown(text: str) -> str:
 def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """LaTeX tables for `\\input`, one per grid; they need the package booktabs."""
     head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
-    words = reading(bootstrap).replace("in brackets", "below")
+    words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
     return head + "\n".join(_latex(grid, words) for grid in grids)
 
 
@@ -152,11 +162,7 @@ def escape_latex(text: str) -> str:
 
 def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """Aligned columns for a terminal: value ± half the interval, a star on those like the best."""
-    words = (
-        f"value ± half of the {bootstrap.level:.0%} interval; * not distinguishable from the best; "
-        "↑ more is better, ↓ less is better"
-    )
-    return "\n".join([*(_plain(grid) for grid in grids), words, ""])
+    return "\n".join([*map(_plain, grids), how_to_read("plain", bootstrap), ""])
 
 
 def _plain(grid: Grid) -> str:

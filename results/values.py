@@ -1,4 +1,4 @@
-"""A metric on chosen units, without resampling them: what stability and slices are made from."""
+"""A metric on subsets of the units, without resampling: the input of stability and slices."""
 
 from __future__ import annotations
 
@@ -10,83 +10,67 @@ from numpy.typing import NDArray
 
 from assay.metrics.subject import Metric
 from assay.results.comparison import aligned, averaged
-from assay.results.records import CellScores, Method
+from assay.results.records import CellScores, Method, grouped
 from assay.results.statistics import Floats
 
 Index = NDArray[np.intp]
-# Resamples times units of one call of a metric, about.
+# Approximate limit of resamples times units in one call of a metric.
 MOST = 200_000
-
-
-def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
-    """The cells by model seed, in order."""
-    found: dict[str, list[CellScores]] = {}
-    for cell in cells:
-        found.setdefault(cell.seed, []).append(cell)
-    return dict(sorted(found.items()))
-
-
-def units_of(cells: Iterable[CellScores]) -> list[str]:
-    """All their units, sorted."""
-    return sorted(set().union(*(cell.units for cell in cells)))
 
 
 def values_on(
     cells: Sequence[CellScores], metric: Metric, units: Sequence[str], indices: Sequence[Index]
 ) -> dict[Method, list[Floats]]:
-    """Per method of one seed's cells the metric on every index (B, n) of positions in `units`, (B,) each.
+    """Summarise one model seed's cells on every index.
 
-    units: sorted, a superset of the cells'. Explainer seeds are averaged.
+    Args:
+        cells: of one model seed and metric; explainer seeds are averaged.
+        metric: what to summarise by.
+        units: sorted, a superset of the cells'.
+        indices: (B, n) positions in `units`, of any B and n each.
+
+    Returns:
+        Per method the values (B,) on each index, in the order of `indices`.
     """
-    # Indices of one width are asked as one: a call costs more than a row.
-    by_width: dict[int, list[int]] = {}
-    for place, index in enumerate(indices):
-        by_width.setdefault(index.shape[1], []).append(place)
+    # Indices of one width are summarised in one call: a call costs more than a row.
+    by_width = grouped(range(len(indices)), lambda place: indices[place].shape[1])
     values: list[list[Floats]] = [[np.empty(0)] * len(indices) for _ in cells]
-    for alike in _alike(cells):
-        parts = [aligned(cells[at], units) for at in alike]
+    for alike in grouped(range(len(cells)), lambda cell: _shape(cells[cell])).values():
+        parts = [aligned(cells[cell], units) for cell in alike]
         for places in by_width.values():
-            index = np.concatenate([indices[place] for place in places])
-            for at, found in zip(alike, _of_each(metric, parts, index), strict=True):
-                start = 0
-                for place in places:
-                    values[at][place] = found[start : start + len(indices[place])]
-                    start += len(indices[place])
-    runs: dict[Method, list[list[Floats]]] = {}
-    for cell, found in zip(cells, values, strict=True):
-        runs.setdefault(cell.method, []).append(found)
+            ends = np.cumsum([len(indices[place]) for place in places])
+            summaries = _summaries(metric, parts, np.concatenate([indices[place] for place in places]))
+            for cell, summary in zip(alike, summaries, strict=True):
+                for place, of_index in zip(places, np.split(summary, ends[:-1]), strict=True):
+                    values[cell][place] = of_index
+    runs = grouped(zip(cells, values, strict=True), lambda pair: pair[0].method)
     return {
-        method: [averaged(of_index) for of_index in zip(*found, strict=True)]
-        for method, found in runs.items()
+        method: [averaged(of_index) for of_index in zip(*(run for _, run in of_method), strict=True)]
+        for method, of_method in runs.items()
     }
 
 
-def _alike(cells: Sequence[CellScores]) -> list[list[int]]:
-    """The places of cells whose parts have the same names and targets, together."""
-    found: dict[tuple[object, ...], list[int]] = {}
-    for at, cell in enumerate(cells):
-        form = tuple(sorted((name, values.shape[1:]) for name, values in cell.parts.items()))
-        found.setdefault(form, []).append(at)
-    return list(found.values())
+def _shape(cell: CellScores) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The names of a cell's parts and their numbers of targets."""
+    return tuple(sorted((name, values.shape[1:]) for name, values in cell.parts.items()))
 
 
-def _of_each(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:
-    """The metric of each cell's parts (n, m) on the index (B, k) of its units, (B,) each.
+def _summaries(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:
+    """Summarise each cell's parts (n, m) on the index (B, k) of its units, (B,) each.
 
-    cells: with parts of the same names and shapes. So many are put one below the other and asked as one that
-    resamples times units stay few. Rank correlations differ from those asked alone by the rounding of their
-    sums.
+    cells: with parts of the same names and shapes. Several are stacked for one call, so many that resamples
+    times units stay few. Rank correlations differ from those of separate calls by the rounding of their sums.
     """
     n = len(next(iter(cells[0].values()), ()))
     together = max(1, isqrt(MOST // max(1, len(index) * n)))
-    found: list[Floats] = []
+    summaries: list[Floats] = []
     for start in range(0, len(cells), together):
         block = cells[start : start + together]
         stacked = {name: np.concatenate([parts[name] for parts in block]) for name in block[0]}
         rows = index + n * np.arange(len(block))[:, None, None]
-        of_block = metric.summarise(stacked, rows.reshape(-1, index.shape[1]))
-        found += list(of_block.reshape(len(block), -1))
-    return found
+        summary = metric.summarise(stacked, rows.reshape(-1, index.shape[1]))
+        summaries += list(summary.reshape(len(block), -1))
+    return summaries
 
 
 def of_pairs(units: Iterable[str], texts: Collection[str]) -> bool:

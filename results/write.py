@@ -11,8 +11,9 @@ import pandas as pd
 
 from assay.results.by_group import by_group
 from assay.results.checks import packaged_checks
+from assay.results.columns import TimingRow, csv, to_table
 from assay.results.figures import drawings
-from assay.results.findings import csv, finding_files, findings
+from assay.results.findings import finding_files, findings
 from assay.results.label_layout import label_grids, labels_markdown
 from assay.results.labels import by_label
 from assay.results.layout import grids, split_grids
@@ -20,10 +21,15 @@ from assay.results.records import Results, Timing
 from assay.results.report import page
 from assay.results.spread import Spread, in_turn
 from assay.results.statistics import Bootstrap
-from assay.results.tables import escape_markdown, latex, markdown, plain
+from assay.results.tables import escape_markdown, latex, markdown, markdown_table, plain
 
 KEYS = ["task", "model", "kind", "explainer", "baseline"]
 STATISTICS = ["median", "quartile_1", "quartile_3"]
+TIMING_HEAD = """# Wall time per text
+
+Milliseconds, mean over seeds of the median and the quartiles, all explained classes together. They
+depend on the machine and on what else it did, and differ from run to run.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +82,23 @@ def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: 
 
 def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
     """One row per cell: wall seconds per text, all explained classes together."""
-    rows = [
-        (*timing.group, *timing.method, timing.seed, timing.texts, timing.median, timing.low, timing.high)
-        for timing in timings
-    ]
-    return pd.DataFrame(rows, columns=[*KEYS, "seed", "texts", *STATISTICS])
+    rows = (
+        TimingRow(*each.group, *each.method, each.seed, each.texts, each.median, each.low, each.high)
+        for each in timings
+    )
+    return to_table(TimingRow, rows)
 
 
 def _timing_markdown(timing: pd.DataFrame) -> str:
-    lines = [
-        "# Wall time per text",
-        "",
-        "Milliseconds, mean over seeds of the median and the quartiles, all explained classes together. They",
-        "depend on the machine and on what else it did, and differ from run to run.",
-        "",
-        "| task | model | explainer | baseline | median | quartiles |",
-        "| --- | --- | --- | --- | ---: | ---: |",
-    ]
+    headings = ("task", "model", "explainer", "baseline", "median", "quartiles")
+    rows = []
     means = pd.DataFrame(timing.groupby(KEYS, sort=False, as_index=False)[STATISTICS].agg("mean"))
     for row in means.to_dict("records"):
         model = row["model"] if row["kind"] == "trained" else f"{row['model']} ({row['kind']})"
         cells = [row["task"], model, row["explainer"], row["baseline"]]
         median, low, high = (_milliseconds(row[name]) for name in STATISTICS)
-        lines.append("| " + " | ".join([*map(escape_markdown, cells), median, f"{low} to {high}"]) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([*map(escape_markdown, cells), median, f"{low} to {high}"])
+    return "\n".join([TIMING_HEAD, *markdown_table("", headings, "llllrr", rows)]) + "\n"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -20,27 +20,33 @@ from assay.harness.storage.store import read_table
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.metrics.with_removal import WithRemoval
+from assay.results.columns import Column
 from assay.tasks.errors import InputError
 
-SCHEMA = pa.schema(
-    [
-        ("task", pa.string()),
-        ("model", pa.string()),
-        ("kind", pa.string()),
-        ("model_seed", pa.string()),
-        ("explainer", pa.string()),
-        ("baseline", pa.string()),
-        ("explainer_seed", pa.int64()),
-        ("metric", pa.string()),
-        ("removal", pa.string()),
-        ("direction", pa.string()),
-        ("unit", pa.string()),
-        ("target", pa.int32()),
-        ("label", pa.string()),
-        ("part", pa.string()),
-        ("value", pa.float64()),
-    ]
+COLUMNS = (
+    Column("task", pa.string(), "the task"),
+    Column("model", pa.string(), "the model"),
+    Column("kind", pa.string(), "`trained`, `untrained`, or `mixed` for a pair of both"),
+    Column(
+        "model_seed", pa.string(), "the model seed; `0-1` for a pair of models, `pooled` for several pairs"
+    ),
+    Column("explainer", pa.string(), "the explainer"),
+    Column(
+        "baseline", pa.string(), "what an absent token becomes; missing for an explainer without a baseline"
+    ),
+    Column("explainer_seed", pa.int64(), "the seed of the explainer's draws"),
+    Column("metric", pa.string(), "the metric"),
+    Column(
+        "removal", pa.string(), "the operator that the metric removes tokens with; missing if it removes none"
+    ),
+    Column("direction", pa.string(), "`higher` or `lower`: which is better"),
+    Column("unit", pa.string(), "an example id, or `id\\|id` for a pair of texts"),
+    Column("target", pa.int32(), "the index of the class; missing where the value is not about one class"),
+    Column("label", pa.string(), "the name of the class; missing likewise"),
+    Column("part", pa.string(), "which ingredient of the metric the value is"),
+    Column("value", pa.float64(), "the value; missing where it is undefined"),
 )
+SCHEMA = pa.schema([(column.name, column.type) for column in COLUMNS])
 
 # What a spreadsheet takes for a formula, and is not just a number.
 _FORMULA = re.compile(r"(?![+-]?\d+(\.\d*)?$)[=+\-@\t\r]")

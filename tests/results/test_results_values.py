@@ -12,9 +12,9 @@ from results_synthetic import METRICS, Group, cell, experiment
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.subject import Metric
 from assay.results import values as asking
-from assay.results.comparison import aligned
+from assay.results.comparison import aligned, units_of
 from assay.results.records import CellScores, Method
-from assay.results.values import units_of, values_on
+from assay.results.values import values_on
 
 SHAPES = [(1, 30), (4, 7), (1, 7), (3, 30), (2, 12)]
 

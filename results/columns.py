@@ -1,0 +1,264 @@
+"""The rows of every table on disk: a frozen type per file; its fields are the columns and their meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+
+import pandas as pd
+
+from assay.results.records import Group, Method
+
+Row = TypeVar("Row")
+
+PAGE_HEAD = """# The columns of every table
+
+The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_results.md) explains the tables,
+[statistics](statistics.md) their intervals and tests. Generated from the types of the rows by
+`python -m assay.results.columns > docs/columns.md`.
+"""
+# Columns that several tables have.
+Task = Annotated[str, "the task"]
+Model = Annotated[str, "the model"]
+Kind = Annotated[str, "`trained`, `untrained`, or `mixed` for a pair of both"]
+Explainer = Annotated[str, "the explainer"]
+Baseline = Annotated[str, "what an absent token becomes; empty for an explainer without a baseline"]
+MetricName = Annotated[str, "the metric"]
+Value = Annotated[float, "the metric, averaged over model seeds; empty if it has no value"]
+Low = Annotated[float, "lower end of the interval of `value`, cut to the range of the metric"]
+High = Annotated[float, "upper end of the interval of `value`, cut to the range of the metric"]
+SeedDeviation = Annotated[float, "standard deviation of the values over model seeds (n - 1)"]
+Seeds = Annotated[int, "number of model seeds with a value; of pairs of models for a metric of two models"]
+Units = Annotated[int, "number of measured texts (or pairs of texts), summed over model seeds"]
+Best = Annotated[bool, "not distinguishable from the best explainer (paired permutation test, Holm)"]
+Control = Annotated[bool, "a control (random, gold, ...): never tested, never best"]
+
+
+class Column(NamedTuple):
+    """One column of a table: its name, its type (of Python or of Arrow), and what it means."""
+
+    name: str
+    type: Any
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A row about one group.
+
+    Attributes:
+        task, model, kind: the group, within which explainers are compared.
+    """
+
+    task: Task
+    model: Model
+    kind: Kind
+
+    @property
+    def group(self) -> Group:
+        """The group that the row is about."""
+        return Group(self.task, self.model, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow(GroupRow):
+    """One explainer by one metric: a row of `comparison.csv`."""
+
+    explainer: Explainer
+    baseline: Baseline
+    metric: MetricName
+    value: Value
+    low: Low
+    high: High
+    seed_deviation: SeedDeviation
+    n_seeds: Seeds
+    n_units: Units
+    best: Best
+    control: Control
+    reason: Annotated[str, "why there is no value"]
+    interval: Annotated[str, "its method: `bca`, `percentile` or `hierarchical`; empty without one"]
+    interval_note: Annotated[str, "why it is not a BCa interval over texts, where that is so"]
+    p: Annotated[float, "adjusted p-value of the test against the best explainer; 1 for the best itself"]
+
+
+@dataclass(frozen=True, slots=True)
+class OverallRow(GroupRow):
+    """One form of the overall score of one explainer: a row of `overall.csv`."""
+
+    explainer: Explainer
+    baseline: Baseline
+    form: Annotated[str, "`min_max`, `mean_rank` or `anchored`"]
+    value: Annotated[float, "the score, not clipped"]
+    low: Annotated[float, "lower end of its percentile interval over texts"]
+    high: Annotated[float, "upper end of its percentile interval over texts"]
+    n_metrics: Annotated[int, "number of metrics it is the mean of"]
+    metrics: Annotated[str, "their names, separated by blanks"]
+    missing: Annotated[str, "metrics that other explainers have and this one lacks"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementRow(GroupRow):
+    """Two metrics in one group, or on average over groups (no task then): a row of `agreement.csv`."""
+
+    metric: Annotated[str, "one metric"]
+    other: Annotated[str, "the other metric"]
+    tau: Annotated[float, "Kendall's tau-b between their rankings of the explainers"]
+    n_explainers: Annotated[int, "number of explainers that both rank"]
+    n_groups: Annotated[int, "number of groups averaged; 1 for a single group"]
+
+
+@dataclass(frozen=True, slots=True)
+class StabilityRow(GroupRow):
+    """The stability of one metric's ranking: a row of `stability.csv`."""
+
+    metric: MetricName
+    n_explainers: Annotated[int, "number of explainers that every model seed ranks"]
+    n_seeds: Annotated[int, "number of model seeds"]
+    kendall_w: Annotated[float, "Kendall's W of the rankings of the model seeds"]
+    mean_tau: Annotated[float, "mean Kendall's tau-b between two of them"]
+    winner: Annotated[str, "the best explainer on all texts; several if they tie"]
+    n_texts: Annotated[int, "number of measured texts; 0 for a metric of pairs of texts"]
+    largest_subsample: Annotated[int, "size of the largest subsample of texts; 0 without subsamples"]
+    texts_same: Annotated[float, "number of texts that suffice for the same winner; empty if more are needed"]
+    texts_in_group: Annotated[float, "the same for a winner in the best group"]
+
+
+@dataclass(frozen=True, slots=True)
+class SubsampleRow(GroupRow):
+    """One size of subsample of one metric: a row of `stability_texts.csv`."""
+
+    metric: MetricName
+    texts: Annotated[int, "size of the subsamples"]
+    same: Annotated[float, "share of the subsamples with the winner of all texts"]
+    in_group: Annotated[float, "share of the subsamples with a winner in the best group"]
+
+
+@dataclass(frozen=True, slots=True)
+class RankRow:
+    """The average rank of one explainer by one metric: a row of `ranks.csv`."""
+
+    kind: Kind
+    metric: MetricName
+    explainer: Explainer
+    baseline: Baseline
+    rank: Annotated[float, "average rank over blocks; 1 is best; empty if a block has no value"]
+    n_blocks: Annotated[int, "number of blocks (a task, model and model seed; or a task, model and text)"]
+    friedman_p: Annotated[float, "p-value of Friedman's test that the explainers do not differ"]
+    critical_difference: Annotated[float, "Nemenyi's: ranks closer than this are not distinguishable"]
+    best: Annotated[bool, "closer than that to the first, or all if Friedman's test finds no difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow(GroupRow):
+    """One explainer by one metric on a part of the texts: a row of `slices.csv`."""
+
+    metric: MetricName
+    dimension: Annotated[str, "what splits the texts: `all`, `label`, `length`, `right` or `confidence`"]
+    slice: Annotated[str, "the part of the texts"]
+    explainer: Explainer
+    baseline: Baseline
+    value: Annotated[float, "the metric on these texts, averaged over model seeds"]
+    n_seeds: Seeds
+    n_units: Annotated[int, "number of texts of the slice, summed over model seeds"]
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow(GroupRow):
+    """One explainer by one metric on one label of a multi-label task: a row of `labels.csv`."""
+
+    metric: MetricName
+    scope: Annotated[str, "`label`; `macro`, `micro` or `all` for an average over labels"]
+    label: Annotated[str, "the label; empty for an average"]
+    texts: Annotated[int, "number of explained texts with the label; of all explained texts for an average"]
+    f1: Annotated[float, "F1 of the model on the label, 0 to 1"]
+    explainer: Explainer
+    baseline: Baseline
+    value: Value
+    low: Low
+    high: High
+    seed_deviation: SeedDeviation
+    n_seeds: Seeds
+    best: Best
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class TimingRow(GroupRow):
+    """The wall time of one cell: a row of `timing.csv`."""
+
+    explainer: Explainer
+    baseline: Baseline
+    seed: Annotated[str, "the model seed"]
+    texts: Annotated[int, "number of timed texts"]
+    median: Annotated[float, "median of the wall seconds per text, all explained classes together"]
+    quartile_1: Annotated[float, "lower quartile of the same"]
+    quartile_3: Annotated[float, "upper quartile of the same"]
+
+
+TABLES: dict[str, type] = {
+    "comparison.csv": ComparisonRow,
+    "overall.csv": OverallRow,
+    "agreement.csv": AgreementRow,
+    "stability.csv": StabilityRow,
+    "stability_texts.csv": SubsampleRow,
+    "ranks.csv": RankRow,
+    "slices.csv": SliceRow,
+    "labels.csv": LabelRow,
+    "timing.csv": TimingRow,
+}
+
+
+def method_of(row: ComparisonRow | SliceRow | LabelRow | TimingRow) -> Method:
+    """The explainer with its baseline that a row is about."""
+    return Method(row.explainer, row.baseline)
+
+
+def names(row: type) -> tuple[str, ...]:
+    """The columns of a table of such rows."""
+    return tuple(field.name for field in fields(row))
+
+
+def columns(row: type) -> list[Column]:
+    """The columns of a table of such rows, with their types and meanings."""
+    hints = get_type_hints(row, include_extras=True)
+    return [Column(name, hints[name].__origin__, hints[name].__metadata__[0]) for name in names(row)]
+
+
+def to_table(row: type[Row], rows: Iterable[Row]) -> pd.DataFrame:
+    """The rows, all of one type, as a table."""
+    return pd.DataFrame(map(attrgetter(*names(row)), rows), columns=list(names(row)))
+
+
+def from_table(row: type[Row], table: pd.DataFrame) -> list[Row]:
+    """The rows of a table made by `to_table`."""
+    return [row(*values) for values in zip(*(table[name] for name in names(row)), strict=True)]
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """The table as a CSV file."""
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def page() -> str:
+    """The page of the documentation: the columns of every table, in Markdown."""
+    lines = [PAGE_HEAD]
+    for file, row in TABLES.items():
+        about = (row.__doc__ or "").split(": a row of")[0]
+        lines += [f"## `{file}`", "", f"One row: {about[0].lower()}{about[1:]}.", ""]
+        lines += [*column_table(columns(row)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def column_table(described: Iterable[Column]) -> list[str]:
+    """The lines of a Markdown table of columns."""
+    lines = (
+        f"| `{name}` | {getattr(type, '__name__', type)} | {meaning} |" for name, type, meaning in described
+    )
+    return ["| column | type | meaning |", "| --- | --- | --- |", *lines]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
