@@ -1,8 +1,8 @@
-"""What an experiment was last found to want on disk, kept in the store so that its state is told at once.
+"""The snapshot of what an experiment plans, kept in the store so that `assay status` need not plan again.
 
-A manifest is named by everything that was asked and by all code and configuration that answered: the command,
-the folder it was given in, every YAML file and every Python file. It holds only as long as the models' cards
-and the files that the configuration names are what they were. Otherwise the experiment is composed anew.
+The name of a snapshot is a digest of the command, the folder it was given in, and the content of every YAML
+file and every Python file. A snapshot is valid as long as the models' cards and the files that the
+configuration names are unchanged. Otherwise the experiment is planned anew.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from assay.harness.storage.store import Store, StoreFull, read_json, write_json
 
 # The folder with conf/ and the floors.
 ROOT = Path(__file__).parents[2]
-# The code that decides what is planned and how it is called.
-CODE = ("tasks", "models", "explainers", "metrics", "results", "harness")
+# The packages of the code, beside the modules in ROOT itself.
+PACKAGES = ("tasks", "models", "explainers", "metrics", "results", "harness", "conf")
 # Where an experiment is kept that says nothing else (assay.harness.config.schema).
 STORE = "assay-store"
 # A folder with more files than this is not watched; the experiment is composed every time.
@@ -58,7 +58,7 @@ class Manifest:
 
 
 def recall(overrides: Sequence[str]) -> Manifest | None:
-    """What was kept for this very command, if it still holds. Composes nothing and asks no model."""
+    """The valid snapshot of this command, or None. Composes no configuration and loads no model."""
     digest, root = _digest(overrides), _root(overrides)
     if digest is None or root is None:
         return None
@@ -72,7 +72,7 @@ def recall(overrides: Sequence[str]) -> Manifest | None:
 
 
 def keep(overrides: Sequence[str], manifest: Manifest, basis: Basis) -> None:
-    """Write it for `recall`, unless something may change unseen."""
+    """Write a snapshot for `recall`, unless something could change unnoticed."""
     digest, root, store = _digest(overrides), _root(overrides), manifest.store
     if digest is None or root != store.root:
         return
@@ -91,15 +91,15 @@ def cards(keys: Iterable[str], store: Store) -> dict[str, Any]:
 
 
 def stamps(names: Iterable[str]) -> Stamps | None:
-    """Of everything that names a file, or a folder with files, here; None if those are too many to watch."""
-    found: Stamps = {}
+    """Size and time of every file, or folder with files, that one of the names names; None if too many."""
+    stamp_of: Stamps = {}
     for name in sorted(set(names)):
         for file in _files(Path(name)):
-            about = file.stat()
-            found[str(file)] = about.st_size, about.st_mtime_ns
-            if len(found) > MOST_FILES:
+            status = file.stat()
+            stamp_of[str(file)] = status.st_size, status.st_mtime_ns
+            if len(stamp_of) > MOST_FILES:
                 return None
-    return found
+    return stamp_of
 
 
 def explained(trials: Sequence[PlannedTrial], store: Store) -> str:
@@ -119,10 +119,10 @@ def _holds(basis: Basis, planned: Planned, store: Store) -> bool:
 
 def _unchanged(path: Path, stamp: tuple[int, ...]) -> bool:
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:
         return False
-    return (about.st_size, about.st_mtime_ns) == stamp
+    return (status.st_size, status.st_mtime_ns) == stamp
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -134,14 +134,14 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _root(overrides: Sequence[str]) -> Path | None:
-    """The store's folder; None if that takes more than reading the command."""
+    """The store's folder; None if the command does not spell it out."""
     given = [text.removeprefix("store=") for text in overrides if text.startswith("store=")]
     plain = not given or re.fullmatch(r"[\w./+-]+", given[-1])
     return Path((given or [STORE])[-1]) if plain else None
 
 
 def _digest(overrides: Sequence[str]) -> str | None:
-    """A name for the command and all that answers it; None if something would change unseen."""
+    """Hash of the command, all configuration and all code; None if something could change unnoticed."""
     if os.environ.get("ASSAY_TRUST"):  # code of the user's own
         return None
     folders = [ROOT / "conf"]
@@ -153,8 +153,8 @@ def _digest(overrides: Sequence[str]) -> str | None:
             folders.append(Path(named[1]))
     digest = hashlib.sha256(json.dumps([str(Path.cwd()), *overrides]).encode())
     yaml = [file for folder in folders for file in sorted(folder.rglob("*.yaml"))]
-    code = [file for floor in CODE for file in sorted((ROOT / floor).rglob("*.py"))]
-    for file in (*yaml, *code):
+    code = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    for file in (*yaml, *sorted(ROOT.glob("*.py")), *code):
         content = file.read_bytes()
         # A configuration may look up the environment.
         if file.suffix == ".yaml" and b"oc.env" in content:

@@ -238,10 +238,9 @@ class Layout:
         return self.root / EXPERIMENTS / name
 
     def folders(self, kind: str) -> list[Path]:
-        """The folders of one of KINDS, or EXPERIMENTS: no links, nothing set aside or under construction."""
-        above = self.root / kind
-        names = [] if above.is_symlink() or not above.is_dir() else sorted(above.glob("[!.]*"))
-        return [p for p in names if p.is_dir() and not p.is_symlink() and not is_set_aside(p)]
+        """The folders of one of KINDS, or EXPERIMENTS, without what was set aside or is under construction."""
+        paths = sorted((self.root / kind).glob("[!.]*"))
+        return [path for path in paths if path.is_dir() and not is_set_aside(path)]
 
     def claims(self) -> list[Path]:
         """The files of all claims."""
@@ -323,6 +322,4 @@ def _score_files(folder: Path) -> list[Path]:
 
 
 def _records(folder: Path) -> list[Path]:
-    if folder.is_symlink():
-        return []
-    return [path for path in sorted(folder.glob("[!.]*.json")) if not path.is_symlink()]
+    return sorted(folder.glob("[!.]*.json"))

@@ -66,11 +66,11 @@ def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
             "leave out --unused-by"
         )
     for kind in KINDS:
-        for folder in store.folders(kind):
+        for folder in _without_links(store.folders(kind)):
             if not any(folder.name in one.folders[kind] or one.may_use(kind, folder) for one in by):
                 yield Garbage(folder, "not used by the experiments given", _size(folder))
     ledger = {key for one in by for key in one.ledger}
-    for path in store.failures():
+    for path in _without_links(store.failures()):
         if owner(path.stem, ledger) is None:
             yield Garbage(path, "not used by the experiments given", _size(path))
 
@@ -126,7 +126,7 @@ def _size(path: Path) -> int:
 
 
 def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
-    for path in store.claims():
+    for path in _without_links(store.claims()):
         if not claims.alive(path, claims.read(path)):
             yield path, "claim of a job that is dead"
 
@@ -134,7 +134,12 @@ def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
 def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
     """Trials and cells whose names nothing leads to any more, and the failures of such cells."""
     known = records(store)
-    dead = [path for kind in (TRIALS, CELLS) for path in store.folders(kind) if not _reached(path, known)]
+    dead = [
+        path
+        for kind in (TRIALS, CELLS)
+        for path in _without_links(store.folders(kind))
+        if not _reached(path, known)
+    ]
     yield from ((path, "its record leads to another name: of another version, or altered") for path in dead)
     for name in ledger_of(store, {path.name for path in dead}):
         yield store.failure(name), "failure of a cell of another version"
@@ -147,6 +152,11 @@ def _reached(folder: Path, known: Records) -> bool:
         return record is None or known.fits_cell(record, folder.name) is not False
     record = parsed(StoredTrial(folder).record)
     return record is None or known.fits_trial(record, folder.name) is not False
+
+
+def _without_links(paths: Sequence[Path]) -> list[Path]:
+    """What lies in the store itself: what a link leads to is somebody else's."""
+    return [path for path in paths if not path.is_symlink() and not path.parent.is_symlink()]
 
 
 def _overcome(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str]]:
