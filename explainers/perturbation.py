@@ -22,11 +22,11 @@ from scipy.special import expit, log_softmax, logsumexp, softmax
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.protocol import Request, explanations
-from assay.explainers.units import Unit, Units, units_of
-from assay.explainers.until import Until
+from assay.explainers.units import Unit, Units, check_unit, units_of
+from assay.explainers.until import Until, until_of
 from assay.models.engine import Answer, Engine
 from assay.models.rows import Rows
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
 
 Output = Literal["logit", "probability", "log_odds"]
@@ -78,6 +78,15 @@ class Perturbation(ABC):
     output: Output
     unit: Unit = "token"
     until: Until | None = None
+
+    def __post_init__(self) -> None:
+        check_asking(self)
+        if self.until is not None:
+            object.__setattr__(self, "until", until_of(self.name, self.until))
+        self.check()
+
+    def check(self) -> None:
+        """Raise InputError on a setting of the method's own that is out of range."""
 
     @abstractmethod
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -163,11 +172,10 @@ def explain_by_asking(
     ]
 
 
-def check_output(explainer: str, output: str) -> None:
-    """Raise InputError unless `output` names an output space."""
-    choices = list(get_args(Output))
-    if output not in choices:
-        raise InputError(f"explainer.{explainer}.output is {output!r}; {did_you_mean(str(output), choices)}")
+def check_asking(method: Asking) -> None:
+    """Raise InputError unless `output` names an output space and `unit` a unit."""
+    check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
+    check_unit(method.name, method.unit)
 
 
 def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> NDArray[np.float64]:
