@@ -13,14 +13,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.output_spaces import Output, output_space
 from assay.explainers.protocol import Request, explanations
 from assay.explainers.units import Unit, Units, check_unit, units_of
 from assay.explainers.until import Until, until_of
@@ -28,8 +28,6 @@ from assay.models.engine import Answer, Engine
 from assay.models.rows import Rows
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
-
-Output = Literal["logit", "probability", "log_odds"]
 
 # Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
 POOL_TOKENS = 2**17
@@ -85,7 +83,7 @@ class Perturbation(ABC):
             object.__setattr__(self, "until", until_of(self.name, self.until))
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most methods have nothing to check
         """Raise InputError on a setting of the method's own that is out of range."""
 
     @abstractmethod
@@ -176,22 +174,6 @@ def check_asking(method: Asking) -> None:
     """Raise InputError unless `output` names an output space and `unit` a unit."""
     check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
     check_unit(method.name, method.unit)
-
-
-def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> NDArray[np.float64]:
-    """(R, K) logits as logits, probabilities, or natural log-odds of each class against the rest."""
-    exact = logits.astype(np.float64)
-    if output == "logit" or (output == "log_odds" and multi_label):
-        return exact
-    if output == "probability":
-        return expit(exact) if multi_label else softmax(exact, axis=1)
-    return _log_odds(exact)
-
-
-def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    log_p = log_softmax(logits, axis=1)
-    others = np.stack([logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])], axis=1)
-    return log_p - others
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Protocol, TypeVar, cast
@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from assay.models.arithmetic import Arithmetic
+from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
+from assay.models.counters import Counters
 from assay.models.encoding import Encoding
 from assay.models.observation import AttentionBatch, observe
 from assay.models.paths import (
@@ -39,6 +41,8 @@ from assay.models.tensors import embed, to_batch
 from assay.tasks.errors import InputError
 
 __all__ = [
+    "LARGE_MODEL_BUDGET",
+    "SMALL_MODEL_BUDGET",
     "ActivationBatch",
     "Answer",
     "AttentionBatch",
@@ -61,32 +65,6 @@ class _PathBatch(Protocol):
 
 
 PathBatch = TypeVar("PathBatch", bound=_PathBatch)
-
-# Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
-# at once; what does not fit there is halved.
-SMALL_MODEL_PARAMETERS = 5_000_000
-SMALL_MODEL_BUDGET = 2_048
-LARGE_MODEL_BUDGET = 1_536
-ACCELERATOR_BUDGET = 16_384
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model."""
-
-    forward_rows: int = 0
-    forward_tokens: int = 0
-    backward_rows: int = 0
-    seconds: float = 0.0
-    halvings: int = 0
-
-    def since(self, earlier: Counters) -> Counters:
-        """The difference to an earlier copy."""
-        return Counters(**{name: value - getattr(earlier, name) for name, value in asdict(self).items()})
-
-    def copy(self) -> Counters:
-        """A snapshot for `since`."""
-        return Counters(**asdict(self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +120,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.budget is None:
-            self.budget = _default_budget(self.model, self.device)
+            self.budget = default_budget(self.model, self.device)
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
@@ -265,7 +243,8 @@ class Engine:
     ) -> Iterator[PathBatch]:
         """Call on batch after batch of the paths' points; check and count what comes back.
 
-        ends: how many rows of the model a point stands for. backward: whether each target has a backward pass.
+        ends: how many rows of the model a point stands for. backward: whether there is a backward pass for
+        each target.
         """
         for chosen in groups(paths):
             points = lay_out(paths, chosen)
@@ -291,7 +270,7 @@ class Engine:
                 try:
                     result = call(span)
                 except (RuntimeError, MemoryError) as error:
-                    if not _out_of_memory(error):
+                    if not out_of_memory(error):
                         raise
                     self._halve(lengths[span])
                     break
@@ -352,24 +331,3 @@ def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> 
             f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
             f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
         )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
-
-
-def _default_budget(model: Model, device: str) -> int:
-    if torch.device(device).type != "cpu":
-        return ACCELERATOR_BUDGET
-    return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
-
-
-def _parameter_count(model: Model) -> int:
-    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
-    network = getattr(model, "network", None)
-    if not isinstance(network, torch.nn.Module):
-        return 0
-    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
-    return sum(p.numel() for p in network.parameters() if id(p) not in tables)

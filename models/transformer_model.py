@@ -34,8 +34,8 @@ class TransformerModel:
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
     gradients are taken. All ways in take the same path through the network, so positions never depend on
     which ids a text contains. A network laid out like BERT is run by `assay.models.encoder` except in
-    training, and is an OpenModel. Threads may share a model in eval mode: BERT's layers run side by side, other
-    networks one call after the other.
+    training, and is an OpenModel. Threads may share a model in eval mode: networks
+    like BERT run side by side, others one call after the other.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Linear layers by torch's private oneDNN kernels, and the public operation where they are missing or wrong."""
+"""Linear layers by torch's private oneDNN kernels, and what replaces those that are missing or wrong."""
 
 from __future__ import annotations
 
