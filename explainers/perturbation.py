@@ -177,7 +177,7 @@ def check_asking(method: Asking) -> None:
 
 
 @dataclass(slots=True, eq=False)
-class _Dialogue:
+class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
 
     known: the row of `logits` (U, K) that answers a coalition, by its packed bits.
@@ -196,7 +196,7 @@ class _Dialogue:
     tokens: int = 0
     seconds: float = 0.0
 
-    def unanswered(self) -> NDArray[np.bool_]:
+    def pending(self) -> NDArray[np.bool_]:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
         assert self.waiting is not None
         asked = self.waiting
@@ -210,8 +210,8 @@ class _Dialogue:
                 new.append(at)
         return asked[new]
 
-    def hear(self, answer: Answer) -> None:
-        """Take the answers to `unanswered`, and let the method go on."""
+    def tell(self, answer: Answer) -> None:
+        """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
         self.logits = np.concatenate([self.logits, answer.logits])
         self.rows += answer.rows
@@ -233,14 +233,14 @@ def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
 
 
-def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Dialogue]]:
-    pool: list[_Dialogue] = []
+def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Session]]:
+    pool: list[_Session] = []
     waiting = 0
     for request in requests:
-        dialogue = _begin(method, engine, request)
-        pool.append(dialogue)
-        if dialogue.waiting is not None:
-            waiting += (len(dialogue.waiting) + 2) * len(request.encoding)
+        session = _begin(method, engine, request)
+        pool.append(session)
+        if session.waiting is not None:
+            waiting += (len(session.waiting) + 2) * len(request.encoding)
         if waiting >= POOL_TOKENS:
             yield pool
             pool, waiting = [], 0
@@ -248,13 +248,13 @@ def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Itera
         yield pool
 
 
-def _begin(method: Asking, engine: Engine, request: Request) -> _Dialogue:
+def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
     began = time.perf_counter()
     units, classes = units_of(request, method.unit), len(engine.model.labels)
     conversation = method.converse(units, generator(request.seed, method.name, request.example.id))
     # A text of special tokens alone has nothing to be asked about but itself.
     first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
-    return _Dialogue(
+    return _Session(
         request=request,
         units=units,
         multi_label=engine.model.multi_label,
@@ -268,41 +268,41 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Dialogue:
 
 
 def _explain(
-    method: Asking, engine: Engine, pool: list[_Dialogue], baseline: Baseline
+    method: Asking, engine: Engine, pool: list[_Session], baseline: Baseline
 ) -> Iterator[list[Explanation]]:
     active = pool
     while active:
-        began, before = time.perf_counter(), [dialogue.tokens for dialogue in active]
-        rows = [_rows(baseline, engine, dialogue) for dialogue in active]
-        for dialogue, answer in zip(active, engine.answers(rows), strict=True):
-            dialogue.hear(answer)
-        asked = [dialogue.tokens - known for dialogue, known in zip(active, before, strict=True)]
+        began, before = time.perf_counter(), [session.tokens for session in active]
+        rows = [_rows(baseline, engine, session) for session in active]
+        for session, answer in zip(active, engine.answers(rows), strict=True):
+            session.tell(answer)
+        asked = [session.tokens - known for session, known in zip(active, before, strict=True)]
         seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
-        for dialogue, tokens in zip(active, asked, strict=True):
-            dialogue.seconds += seconds_per_token * tokens
-        active = [dialogue for dialogue in active if dialogue.waiting is not None]
-    for dialogue in pool:
-        yield _records(method, dialogue)
+        for session, tokens in zip(active, asked, strict=True):
+            session.seconds += seconds_per_token * tokens
+        active = [session for session in active if session.waiting is not None]
+    for session in pool:
+        yield _records(method, session)
 
 
-def _rows(baseline: Baseline, engine: Engine, dialogue: _Dialogue) -> Rows:
-    keep = dialogue.units.keep(dialogue.unanswered())
-    return baseline.rows(engine.model, dialogue.request.encoding, keep)
+def _rows(baseline: Baseline, engine: Engine, session: _Session) -> Rows:
+    keep = session.units.keep(session.pending())
+    return baseline.rows(engine.model, session.request.encoding, keep)
 
 
-def _records(method: Asking, dialogue: _Dialogue) -> list[Explanation]:
-    ends = output_space(dialogue.logits[:2], method.output, multi_label=dialogue.multi_label)
-    if len(dialogue.units) == 0:
+def _records(method: Asking, session: _Session) -> list[Explanation]:
+    ends = output_space(session.logits[:2], method.output, multi_label=session.multi_label)
+    if len(session.units) == 0:
         ends = ends[[0, 0]]
-    units, estimate = dialogue.units, dialogue.estimate
+    units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
-    asked = dialogue.request.targets
+    asked = session.request.targets
     return explanations(
-        dialogue.request,
+        session.request,
         scores[:, asked].T,
         *ends,
         standard_error=None if error is None else error[:, asked].T,
         output_space=method.output,
-        cost=Cost(dialogue.rows, 0, dialogue.tokens, dialogue.seconds),
+        cost=Cost(session.rows, 0, session.tokens, session.seconds),
     )
