@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assay.models.arithmetic import Arithmetic
 from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
-from assay.models.counters import Counters
+from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.observation import AttentionBatch, observe
 from assay.models.paths import (
@@ -65,25 +65,6 @@ class _PathBatch(Protocol):
 
 
 PathBatch = TypeVar("PathBatch", bound=_PathBatch)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """Logits (R, K) of one Rows. rows, tokens: how many of its rows are distinct, and their tokens."""
-
-    logits: NDArray[np.float64]
-    rows: int
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ActivationBatch:
-    """Layers of B texts. index: (B,) positions into the encodings asked for; layers: name to (B, T, D) or
-    (B, D) float32; attention: (B, T) bool, false on padding."""
-
-    index: NDArray[np.intp]
-    layers: dict[str, NDArray[np.float32]]
-    attention: NDArray[np.bool_]
 
 
 @dataclass(slots=True, eq=False)
