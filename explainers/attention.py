@@ -6,157 +6,158 @@ scores. All are refused on models without attention.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.one_pass import one_pass, text_paths
-from assay.explainers.protocol import Request, Traits, insist
+from assay.explainers.protocol import Explainer, Request, Traits, insist
 from assay.models.engine import AttentionBatch, Engine
 
-_NEEDS = frozenset({"open_layers"})
 
+class FromAttention(ABC):
+    """An explainer that reads a model's attention, in one pass over each text.
 
-def _refuses(abilities: frozenset[str]) -> str | None:
-    return None if "step:attend" in abilities else "the model has no attention"
+    Attributes:
+        name: for messages.
+        signed: whether scores below 0 speak against the target.
+        differentiate: whether it needs the gradients of the target logits, one backward pass per target.
+        needs_merging: whether it needs to see how the model merges its attention heads.
+    """
 
-
-def _refuses_without_merging(abilities: frozenset[str]) -> str | None:
-    if "step:attend" in abilities and "step:merge" not in abilities:
-        return "the model does not show how it merges its attention heads"
-    return _refuses(abilities)
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Attention weights of the last layer, mean over its heads; they sum to 1, whatever the target."""
-
+    __slots__ = ()
     version: ClassVar[int] = 1
-    traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS, refuses=_refuses)
+    name: ClassVar[str]
+    signed: ClassVar[bool] = False
+    differentiate: ClassVar[bool] = False
+    needs_merging: ClassVar[bool] = False
+
+    @abstractmethod
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        """(M, B, T) scores of a batch, or (1, B, T) for all targets."""
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(
+            signed=self.signed,
+            additive=False,
+            stochastic=False,
+            needs=frozenset({"open_layers"}),
+            refuses=self._refuses,
+        )
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> list[list[Explanation]]:
-        insist("attention_last", self, engine, baseline)
-        return _explain(engine, requests, lambda batch: batch.weights[-1][None, :, :, 0].mean(dim=2))
+        """For every request one explanation per target, in order."""
+        insist(self.name, cast(Explainer, self), engine, baseline)
+        return one_pass(
+            requests,
+            engine.attention(text_paths(requests), differentiate=self.differentiate),
+            lambda batch: (self.scores(batch), batch.logits[None]),
+            output_space="none",
+            differentiated=self.differentiate,
+        )
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row."""
-        return 1, 0
+        """One forward row, and one backward row per target if it differentiates."""
+        return 1, targets if self.differentiate else 0
+
+    def _refuses(self, abilities: frozenset[str]) -> str | None:
+        if "step:attend" not in abilities:
+            return "the model has no attention"
+        if self.needs_merging and "step:merge" not in abilities:
+            return "the model does not show how it merges its attention heads"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionRollout:
+class Attention(FromAttention):
+    """Attention weights of the last layer, mean over its heads; they sum to 1, whatever the target."""
+
+    name: ClassVar[str] = "attention_last"
+
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        return batch.weights[-1][None, :, :, 0].mean(dim=2)
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionRollout(FromAttention):
     """Attention followed down all layers, whatever the target: product of (mean over heads + identity) / 2.
 
     The scores sum to 1. Source: Abnar and Zuidema, ACL 2020.
     """
 
-    version: ClassVar[int] = 1
-    traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS, refuses=_refuses)
+    name: ClassVar[str] = "attention_rollout"
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        insist("attention_rollout", self, engine, baseline)
-        return _explain(engine, requests, lambda batch: rollout(batch.weights)[None])
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row."""
-        return 1, 0
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        return rollout(batch.weights)[None]
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionValueWeighted:
+class AttentionValueWeighted(FromAttention):
     """Length of the vector that every token adds in the last attention, whatever the target.
 
     The vector is the sum over heads of weight x value, through the map that merges the heads. Source:
     Kobayashi et al., EMNLP 2020.
     """
 
-    version: ClassVar[int] = 1
-    traits = Traits(
-        signed=False, additive=False, stochastic=False, needs=_NEEDS, refuses=_refuses_without_merging
-    )
+    name: ClassVar[str] = "attention_value_weighted"
+    needs_merging: ClassVar[bool] = True
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        insist("attention_value_weighted", self, engine, baseline)
-        return _explain(engine, requests, _lengths_moved)
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row."""
-        return 1, 0
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        assert batch.moved is not None
+        return batch.moved.norm(dim=-1)[None]
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionXGradient:
+class AttentionXGradient(FromAttention):
     """Attention weight x gradient of the target logit with respect to it, in the last layer, mean over heads.
 
     Signed. Source: Serrano and Smith, ACL 2019.
     """
 
-    version: ClassVar[int] = 1
-    traits = Traits(signed=True, additive=False, stochastic=False, needs=_NEEDS, refuses=_refuses)
+    name: ClassVar[str] = "attention_x_gradient"
+    signed: ClassVar[bool] = True
+    differentiate: ClassVar[bool] = True
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        insist("attention_x_gradient", self, engine, baseline)
-        return _explain(
-            engine,
-            requests,
-            lambda batch: (batch.gradients[-1] * batch.weights[-1])[:, :, :, 0].mean(dim=2),
-            differentiate=True,
-        )
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        return (batch.gradients[-1] * batch.weights[-1])[:, :, :, 0].mean(dim=2)
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionRelevance:
+class AttentionRelevance(FromAttention):
     """Positive part of attention x gradient of the target logit, followed down all layers.
 
     Source: Chefer et al., ICCV 2021 (self-attention).
     """
 
-    version: ClassVar[int] = 1
-    traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS, refuses=_refuses)
+    name: ClassVar[str] = "attention_relevance"
+    differentiate: ClassVar[bool] = True
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        insist("attention_relevance", self, engine, baseline)
-        return _explain(
-            engine, requests, lambda batch: relevance(batch.weights, batch.gradients), differentiate=True
-        )
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
+    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+        return relevance(batch.weights, batch.gradients)
 
 
 def rollout(weights: Sequence[torch.Tensor]) -> torch.Tensor:
     """(B, T) from weights per layer (B, H, Q, T)."""
-    found = _first(weights[-1][:, 0, 0])
+    scores = _first(weights[-1][:, 0, 0])
     for layer in reversed(weights):
-        found = (_read(found, layer.mean(dim=1)) + found) / 2
-    return found
+        scores = (_read(scores, layer.mean(dim=1)) + scores) / 2
+    return scores
 
 
 def relevance(weights: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]) -> torch.Tensor:
     """(M, B, T) from weights per layer (B, H, Q, T) and their gradients (M, B, H, Q, T)."""
-    found = _first(gradients[-1][:, :, 0, 0])
+    scores = _first(gradients[-1][:, :, 0, 0])
     for layer, gradient in zip(reversed(weights), reversed(gradients), strict=True):
-        found = found + _read(found, (gradient * layer).clamp(min=0).mean(dim=-3))
-    return found
+        scores = scores + _read(scores, (gradient * layer).clamp(min=0).mean(dim=-3))
+    return scores
 
 
 def _first(like: torch.Tensor) -> torch.Tensor:
@@ -164,28 +165,6 @@ def _first(like: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(like).index_fill(-1, torch.zeros(1, dtype=torch.long, device=like.device), 1)
 
 
-def _read(found: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+def _read(scores: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
     """(..., T) @ (..., Q, T), where the first Q tokens asked."""
-    return (found[..., None, : attention.shape[-2]] @ attention).squeeze(-2)
-
-
-def _lengths_moved(batch: AttentionBatch) -> torch.Tensor:
-    assert batch.moved is not None
-    return batch.moved.norm(dim=-1)[None]
-
-
-def _explain(
-    engine: Engine,
-    requests: Sequence[Request],
-    reduce: Callable[[AttentionBatch], torch.Tensor],
-    *,
-    differentiate: bool = False,
-) -> list[list[Explanation]]:
-    """reduce: a batch to its scores, (M, B, T), or (1, B, T) for all targets."""
-    return one_pass(
-        requests,
-        engine.attention(text_paths(requests), differentiate=differentiate),
-        lambda batch: (reduce(batch), batch.logits[None]),
-        output_space="none",
-        differentiated=differentiate,
-    )
+    return (scores[..., None, : attention.shape[-2]] @ attention).squeeze(-2)

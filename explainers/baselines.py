@@ -40,10 +40,10 @@ class Baseline(Protocol):
 
     __slots__ = ()
     name: ClassVar[str]
-    version: ClassVar[int]
-    needs: ClassVar[frozenset[str]]
-    removes: ClassVar[bool]
-    references: ClassVar[bool]
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = NOTHING
+    removes: ClassVar[bool] = True
+    references: ClassVar[bool] = True
     per_target: ClassVar[bool] = False
     policy: ClassVar[str]
 
@@ -73,10 +73,6 @@ class Pad(Baseline):
     """
 
     name: ClassVar[str] = "pad"
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = NOTHING
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"becomes the padding token; {STAY}"
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -88,10 +84,7 @@ class Mask(Baseline):
     """Absent tokens become the mask token."""
 
     name: ClassVar[str] = "mask"
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"mask_token"})
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"becomes the mask token; {STAY}"
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -108,10 +101,7 @@ class Unknown(Baseline):
     """
 
     name: ClassVar[str] = "unk"
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"unk_token"})
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"becomes the unknown token; {STAY}"
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -126,10 +116,7 @@ class Zero(Baseline):
     """Absent tokens' embeddings become the zero vector; positions and segments are still added."""
 
     name: ClassVar[str] = "zero"
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"its embedding becomes 0; {STAY}"
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -142,9 +129,6 @@ class Delete(Baseline):
     """Absent tokens are taken out and the text closes up; a row left without tokens is one padding token."""
 
     name: ClassVar[str] = "delete"
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = NOTHING
-    removes: ClassVar[bool] = True
     references: ClassVar[bool] = False
     policy: ClassVar[str] = (
         "is taken out; special tokens stay; what is behind moves up; what is left is attended to"

@@ -67,13 +67,13 @@ def completed(
         new = alphas if level == FIRST_LEVEL else alphas[1::2]
         asked = [replace(one.text.path, alphas=new, targets=one.targets) for one in active]
         for one, found in zip(active, at_points(engine, asked, directional, layer, "layer"), strict=True):
-            kinked += one.hear(found, level, until)
+            kinked += one.tell(found, level, until)
         level += 1
     while waiting := [(one, new) for one in kinked if len(new := one.next(until, most))]:
         asked = [replace(one.text.path, alphas=new, targets=one.targets) for one, new in waiting]
         points = at_points(engine, asked, directional, layer, "layer")
         for (one, new), found in zip(waiting, points, strict=True):
-            one.hear(new, found)
+            one.tell(new, found)
     return texts
 
 
@@ -92,7 +92,7 @@ class _Shared:
     def targets(self) -> NDArray[np.intp]:
         return self.text.request.targets[self.left]
 
-    def hear(self, found: AtPoints, level: int, until: float) -> list[_Kinked]:
+    def tell(self, found: AtPoints, level: int, until: float) -> list[_Kinked]:
         """Take the grid's new points; gives back the targets that are better helped alone."""
         first = not self.values.size
         if first:
@@ -153,7 +153,7 @@ class _Kinked:
         worst = np.sort(np.argsort(-misses, kind="stable")[:count])
         return (self.alphas[worst] + self.alphas[worst + 1]) / 2
 
-    def hear(self, new: NDArray[np.float64], found: AtPoints) -> None:
+    def tell(self, new: NDArray[np.float64], found: AtPoints) -> None:
         """Take the new points."""
         order = np.argsort(np.concatenate([self.alphas, new]), kind="stable")
         self.alphas = np.concatenate([self.alphas, new])[order]

@@ -15,7 +15,7 @@ from assay.explainers.points import along, check_reference, pools, records_along
 from assay.explainers.protocol import Request, Traits
 from assay.models.engine import Engine, Path
 from assay.models.rows import Rows, full_rows
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_at_least, check_choice
 
 Strategy = Literal["greedy", "maxcount"]
 
@@ -49,16 +49,9 @@ class DiscretizedIG:
     )
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(Strategy):
-            raise InputError(
-                f"explainer.{self.name}.strategy is {self.strategy!r}; "
-                f"{did_you_mean(self.strategy, [*get_args(Strategy)])}"
-            )
-        for field in ("steps", "neighbours"):
-            if getattr(self, field) < 1:
-                raise InputError(
-                    f"explainer.{self.name}.{field} is {getattr(self, field)}; expected at least 1"
-                )
+        check_choice(f"explainer.{self.name}.strategy", self.strategy, get_args(Strategy))
+        for option in ("steps", "neighbours"):
+            check_at_least(f"explainer.{self.name}.{option}", getattr(self, option), 1)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None

@@ -17,7 +17,7 @@ from assay.explainers.points import (
     at_points,
     check_reference,
     directional,
-    layer_refusal,
+    layer_traits,
     pools,
     straight_paths,
 )
@@ -25,7 +25,7 @@ from assay.explainers.protocol import Request, Traits, explanations
 from assay.models.engine import Engine
 from assay.models.paths import ENTRY, check_layer
 from assay.models.rows import Rows
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_at_least, check_choice
 
 Rule = Literal["gauss_legendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
 
@@ -58,23 +58,11 @@ class IntegratedGradients:
             raise InputError(
                 f"explainer.{self.name}.until is {self.until}; expected a share between 0 and 1, such as 0.01"
             )
-        least = 2**FIRST_LEVEL + 1
-        if self.max_steps < least:
-            raise InputError(
-                f"explainer.{self.name}.max_steps is {self.max_steps}; expected at least {least}"
-            )
+        check_at_least(f"explainer.{self.name}.max_steps", self.max_steps, 2**FIRST_LEVEL + 1)
 
     @property
     def traits(self) -> Traits:
-        needs = frozenset({"gradients"} if self.layer == ENTRY else {"gradients", "open_layers"})
-        return Traits(
-            signed=True,
-            additive=True,
-            stochastic=False,
-            needs=needs,
-            baseline="reference",
-            refuses=self._refuses,
-        )
+        return layer_traits(self.layer)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
@@ -93,9 +81,6 @@ class IntegratedGradients:
         if self.until is None:
             return self.steps + 2, self.steps * targets
         return self.max_steps, self.max_steps * targets
-
-    def _refuses(self, abilities: frozenset[str]) -> str | None:
-        return layer_refusal(self.layer, abilities)
 
     def _at_steps(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline
@@ -123,12 +108,8 @@ class IntegratedGradients:
 
 def check_rule(explainer: str, rule: str, steps: int) -> None:
     """Raise InputError unless `rule` names an integration rule that has so many steps."""
-    choices = list(get_args(Rule))
-    if rule not in choices:
-        raise InputError(f"explainer.{explainer}.rule is {rule!r}; {did_you_mean(rule, choices)}")
-    least = 2 if rule == "riemann_trapezoid" else 1
-    if steps < least:
-        raise InputError(f"explainer.{explainer}.steps is {steps}; expected at least {least}")
+    check_choice(f"explainer.{explainer}.rule", rule, get_args(Rule))
+    check_at_least(f"explainer.{explainer}.steps", steps, 2 if rule == "riemann_trapezoid" else 1)
 
 
 def nodes(steps: int, rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

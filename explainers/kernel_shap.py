@@ -18,10 +18,10 @@ from assay.explainers.coalitions import (
     size_share,
     with_complements,
 )
-from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.perturbation import Estimate, Output, Perturbation
 from assay.explainers.protocol import Traits
-from assay.explainers.units import Unit, check_unit
-from assay.explainers.until import Until, until_of
+from assay.explainers.units import Unit
+from assay.explainers.until import Until
 from assay.tasks.errors import InputError
 
 
@@ -46,10 +46,7 @@ class KernelShap(Perturbation):
     name: ClassVar[str] = "kernel_shap"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
-    def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
-        object.__setattr__(self, "until", until_of(self.name, self.until))
+    def check(self) -> None:
         if self.rows < 2:
             raise InputError(f"explainer.kernel_shap.rows is {self.rows}; paired coalitions need at least 2")
 

@@ -13,7 +13,7 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.points import (
     along,
     check_reference,
-    layer_refusal,
+    layer_traits,
     pools,
     records_along,
     straight_paths,
@@ -21,7 +21,7 @@ from assay.explainers.points import (
 from assay.explainers.protocol import Request, Traits
 from assay.models.engine import Engine
 from assay.models.paths import ENTRY, check_layer
-from assay.tasks.errors import InputError
+from assay.tasks.errors import check_at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,11 @@ class LayerConductance:
     name: ClassVar[str] = "layer_conductance"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"explainer.{self.name}.steps is {self.steps}; expected at least 1")
+        check_at_least(f"explainer.{self.name}.steps", self.steps, 1)
 
     @property
     def traits(self) -> Traits:
-        needs = frozenset({"gradients"} if self.layer == ENTRY else {"gradients", "open_layers"})
-        return Traits(
-            signed=True,
-            additive=True,
-            stochastic=False,
-            needs=needs,
-            baseline="reference",
-            refuses=self._refuses,
-        )
+        return layer_traits(self.layer)
 
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
@@ -74,6 +65,3 @@ class LayerConductance:
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every point of the path, both ends included, forward and, per target, backward."""
         return self.steps + 1, (self.steps + 1) * targets
-
-    def _refuses(self, abilities: frozenset[str]) -> str | None:
-        return layer_refusal(self.layer, abilities)

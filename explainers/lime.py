@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.perturbation import Estimate, Output, Perturbation
 from assay.explainers.protocol import Traits
-from assay.explainers.units import Unit, check_unit
-from assay.explainers.until import Until, until_of
-from assay.tasks.errors import InputError
+from assay.explainers.units import Unit
+from assay.explainers.until import Until
+from assay.tasks.errors import InputError, check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,11 @@ class Lime(Perturbation):
     name: ClassVar[str] = "lime"
     traits = Traits(signed=True, additive=False, stochastic=True, baseline="removal")
 
-    def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
-        object.__setattr__(self, "until", until_of(self.name, self.until))
+    def check(self) -> None:
         if self.rows < 2:
             raise InputError(f"explainer.lime.rows is {self.rows}; a regression needs at least 2 rows")
         for option in ("kernel_width", "ridge"):
-            value = getattr(self, option)
-            if not value > 0:
-                raise InputError(f"explainer.lime.{option} is {value}; expected above 0")
+            check_positive(f"explainer.lime.{option}", getattr(self, option))
 
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """(rows, n): the full text, then rows with 1 to n tokens removed."""

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.perturbation import Estimate, Output, Perturbation
 from assay.explainers.protocol import Traits
-from assay.explainers.units import Unit, check_unit
-from assay.tasks.errors import InputError
+from assay.explainers.units import Unit
+from assay.tasks.errors import InputError, check_at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,8 @@ class Occlusion(Perturbation):
     name: ClassVar[str] = "occlusion"
     traits = Traits(signed=True, additive=False, stochastic=False, baseline="removal")
 
-    def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
-        if self.window < 1:
-            raise InputError(f"explainer.occlusion.window is {self.window}; expected at least 1")
+    def check(self) -> None:
+        check_at_least("explainer.occlusion.window", self.window, 1)
         if not 1 <= self.stride <= self.window:
             raise InputError(
                 f"explainer.occlusion.stride is {self.stride}; expected 1 to the window ({self.window}), or "

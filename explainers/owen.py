@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.perturbation import Conversation, Estimate, Output, check_output, explain_by_asking
+from assay.explainers.perturbation import Conversation, Estimate, Output, check_asking, explain_by_asking
 from assay.explainers.protocol import Request, Traits
 from assay.explainers.token_tree import Tree, token_tree
-from assay.explainers.units import Unit, Units, check_unit
+from assay.explainers.units import Unit, Units
 from assay.models.engine import Engine
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, check_at_least
 
 Values = NDArray[np.float64]
 
@@ -43,16 +43,14 @@ class Owen:
     traits = Traits(signed=True, additive=True, stochastic=False, baseline="removal")
 
     def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
+        check_asking(self)
         if self.rows < 4:
             raise InputError(
                 f"explainer.owen.rows is {self.rows}; the full text, nothing and two halves need at least 4"
             )
         if self.fixed_context not in (None, 0, 1):
             raise InputError(f"explainer.owen.fixed_context is {self.fixed_context!r}; expected 0, 1 or null")
-        if self.batch < 1:
-            raise InputError(f"explainer.owen.batch is {self.batch}; expected at least 1")
+        check_at_least("explainer.owen.batch", self.batch, 1)
 
     def converse(self, units: Units, rng: np.random.Generator) -> Conversation:
         """Rounds that ask ahead whatever is certain to be asked."""

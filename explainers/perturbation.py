@@ -13,23 +13,21 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.output_spaces import Output, output_space
 from assay.explainers.protocol import Request, explanations
-from assay.explainers.units import Unit, Units, units_of
-from assay.explainers.until import Until
+from assay.explainers.units import Unit, Units, check_unit, units_of
+from assay.explainers.until import Until, until_of
 from assay.models.engine import Answer, Engine
 from assay.models.rows import Rows
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
-
-Output = Literal["logit", "probability", "log_odds"]
 
 # Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
 POOL_TOKENS = 2**17
@@ -78,6 +76,15 @@ class Perturbation(ABC):
     output: Output
     unit: Unit = "token"
     until: Until | None = None
+
+    def __post_init__(self) -> None:
+        check_asking(self)
+        if self.until is not None:
+            object.__setattr__(self, "until", until_of(self.name, self.until))
+        self.check()
+
+    def check(self) -> None:  # noqa: B027 - most methods have nothing to check
+        """Raise InputError on a setting of the method's own that is out of range."""
 
     @abstractmethod
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -163,31 +170,14 @@ def explain_by_asking(
     ]
 
 
-def check_output(explainer: str, output: str) -> None:
-    """Raise InputError unless `output` names an output space."""
-    choices = list(get_args(Output))
-    if output not in choices:
-        raise InputError(f"explainer.{explainer}.output is {output!r}; {did_you_mean(str(output), choices)}")
-
-
-def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> NDArray[np.float64]:
-    """(R, K) logits as logits, probabilities, or natural log-odds of each class against the rest."""
-    exact = logits.astype(np.float64)
-    if output == "logit" or (output == "log_odds" and multi_label):
-        return exact
-    if output == "probability":
-        return expit(exact) if multi_label else softmax(exact, axis=1)
-    return _log_odds(exact)
-
-
-def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    log_p = log_softmax(logits, axis=1)
-    others = np.stack([logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])], axis=1)
-    return log_p - others
+def check_asking(method: Asking) -> None:
+    """Raise InputError unless `output` names an output space and `unit` a unit."""
+    check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
+    check_unit(method.name, method.unit)
 
 
 @dataclass(slots=True, eq=False)
-class _Dialogue:
+class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
 
     known: the row of `logits` (U, K) that answers a coalition, by its packed bits.
@@ -206,7 +196,7 @@ class _Dialogue:
     tokens: int = 0
     seconds: float = 0.0
 
-    def unanswered(self) -> NDArray[np.bool_]:
+    def pending(self) -> NDArray[np.bool_]:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
         assert self.waiting is not None
         asked = self.waiting
@@ -220,8 +210,8 @@ class _Dialogue:
                 new.append(at)
         return asked[new]
 
-    def hear(self, answer: Answer) -> None:
-        """Take the answers to `unanswered`, and let the method go on."""
+    def tell(self, answer: Answer) -> None:
+        """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
         self.logits = np.concatenate([self.logits, answer.logits])
         self.rows += answer.rows
@@ -243,14 +233,14 @@ def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
 
 
-def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Dialogue]]:
-    pool: list[_Dialogue] = []
+def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Session]]:
+    pool: list[_Session] = []
     waiting = 0
     for request in requests:
-        dialogue = _begin(method, engine, request)
-        pool.append(dialogue)
-        if dialogue.waiting is not None:
-            waiting += (len(dialogue.waiting) + 2) * len(request.encoding)
+        session = _begin(method, engine, request)
+        pool.append(session)
+        if session.waiting is not None:
+            waiting += (len(session.waiting) + 2) * len(request.encoding)
         if waiting >= POOL_TOKENS:
             yield pool
             pool, waiting = [], 0
@@ -258,13 +248,13 @@ def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Itera
         yield pool
 
 
-def _begin(method: Asking, engine: Engine, request: Request) -> _Dialogue:
+def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
     began = time.perf_counter()
     units, classes = units_of(request, method.unit), len(engine.model.labels)
     conversation = method.converse(units, generator(request.seed, method.name, request.example.id))
     # A text of special tokens alone has nothing to be asked about but itself.
     first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
-    return _Dialogue(
+    return _Session(
         request=request,
         units=units,
         multi_label=engine.model.multi_label,
@@ -278,41 +268,41 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Dialogue:
 
 
 def _explain(
-    method: Asking, engine: Engine, pool: list[_Dialogue], baseline: Baseline
+    method: Asking, engine: Engine, pool: list[_Session], baseline: Baseline
 ) -> Iterator[list[Explanation]]:
     active = pool
     while active:
-        began, before = time.perf_counter(), [dialogue.tokens for dialogue in active]
-        rows = [_rows(baseline, engine, dialogue) for dialogue in active]
-        for dialogue, answer in zip(active, engine.answers(rows), strict=True):
-            dialogue.hear(answer)
-        asked = [dialogue.tokens - known for dialogue, known in zip(active, before, strict=True)]
+        began, before = time.perf_counter(), [session.tokens for session in active]
+        rows = [_rows(baseline, engine, session) for session in active]
+        for session, answer in zip(active, engine.answers(rows), strict=True):
+            session.tell(answer)
+        asked = [session.tokens - known for session, known in zip(active, before, strict=True)]
         seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
-        for dialogue, tokens in zip(active, asked, strict=True):
-            dialogue.seconds += seconds_per_token * tokens
-        active = [dialogue for dialogue in active if dialogue.waiting is not None]
-    for dialogue in pool:
-        yield _records(method, dialogue)
+        for session, tokens in zip(active, asked, strict=True):
+            session.seconds += seconds_per_token * tokens
+        active = [session for session in active if session.waiting is not None]
+    for session in pool:
+        yield _records(method, session)
 
 
-def _rows(baseline: Baseline, engine: Engine, dialogue: _Dialogue) -> Rows:
-    keep = dialogue.units.keep(dialogue.unanswered())
-    return baseline.rows(engine.model, dialogue.request.encoding, keep)
+def _rows(baseline: Baseline, engine: Engine, session: _Session) -> Rows:
+    keep = session.units.keep(session.pending())
+    return baseline.rows(engine.model, session.request.encoding, keep)
 
 
-def _records(method: Asking, dialogue: _Dialogue) -> list[Explanation]:
-    ends = output_space(dialogue.logits[:2], method.output, multi_label=dialogue.multi_label)
-    if len(dialogue.units) == 0:
+def _records(method: Asking, session: _Session) -> list[Explanation]:
+    ends = output_space(session.logits[:2], method.output, multi_label=session.multi_label)
+    if len(session.units) == 0:
         ends = ends[[0, 0]]
-    units, estimate = dialogue.units, dialogue.estimate
+    units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
-    asked = dialogue.request.targets
+    asked = session.request.targets
     return explanations(
-        dialogue.request,
+        session.request,
         scores[:, asked].T,
         *ends,
         standard_error=None if error is None else error[:, asked].T,
         output_space=method.output,
-        cost=Cost(dialogue.rows, 0, dialogue.tokens, dialogue.seconds),
+        cost=Cost(session.rows, 0, session.tokens, session.seconds),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.protocol import Request, explanations
+from assay.explainers.protocol import Request, Traits, explanations
 from assay.models.engine import Engine, GradientBatch, Path
 from assay.models.paths import ENTRY, Straight
 from assay.models.rows import Rows, full_rows
@@ -67,19 +67,14 @@ def at_points(
     straight: Straight = "entry",
 ) -> list[AtPoints]:
     """For every path the numbers that `reduce` makes of the gradients at its points."""
-    found = [_empty(path, len(path.alphas), engine) for path in paths]
-    seconds = np.zeros(len(paths))
-    began = time.perf_counter()
-    for batch in engine.gradients(paths, layer, straight):
+    results = [_empty(path, len(path.alphas), engine) for path in paths]
+
+    def read(batch: GradientBatch) -> None:
         values = reduce(batch).cpu().double().numpy()
-        logits = batch.logits.cpu().double().numpy()
-        for at, (path, step, length) in enumerate(zip(batch.path, batch.step, batch.lengths, strict=True)):
-            found[path].values[:, step] = values[:, at, :length]
-            found[path].logits[step] = logits[at]
-        _share(seconds, batch, began)
-        del batch
-        began = time.perf_counter()
-    return [AtPoints(one.values, one.logits, float(s)) for one, s in zip(found, seconds, strict=True)]
+        for row, path, step, length in _rows(batch):
+            results[path].values[:, step] = values[:, row, :length]
+
+    return _collect(results, engine.gradients(paths, layer, straight), read)
 
 
 def directional(batch: GradientBatch) -> torch.Tensor:
@@ -96,25 +91,21 @@ def along(
     "trapezoid" the mean of both its ends. The sums over all tokens and stretches approach the change of the
     logits from the first point to the last.
     """
-    found = [_empty(path, len(path.alphas) - 1, engine) for path in paths]
-    seconds = np.zeros(len(paths))
-    began = time.perf_counter()
+    results = [_empty(path, len(path.alphas) - 1, engine) for path in paths]
     before: tuple[torch.Tensor, torch.Tensor] | None = None
-    for batch in engine.gradients(paths, layer):
-        logits = batch.logits.cpu().double().numpy()
-        for at, (path, step, length) in enumerate(zip(batch.path, batch.step, batch.lengths, strict=True)):
-            here = batch.points[at, :length], batch.gradients[:, at, :length]
-            found[path].logits[step] = logits[at]
+
+    def read(batch: GradientBatch) -> None:
+        nonlocal before
+        for row, path, step, length in _rows(batch):
+            point, gradient = batch.points[row, :length], batch.gradients[:, row, :length]
             # The points of one path come one after the other, also from one batch to the next.
             if step > 0 and before is not None:
-                slope = before[1] if rule == "left" else (before[1] + here[1]) / 2
-                change = (slope * (here[0] - before[0])).sum(dim=-1)
-                found[path].values[:, step - 1] = change.cpu().double().numpy()
-            before = here
-        _share(seconds, batch, began)
-        del batch
-        began = time.perf_counter()
-    return [AtPoints(one.values, one.logits, float(s)) for one, s in zip(found, seconds, strict=True)]
+                slope = before[1] if rule == "left" else (before[1] + gradient) / 2
+                change = (slope * (point - before[0])).sum(dim=-1)
+                results[path].values[:, step - 1] = change.cpu().double().numpy()
+            before = point, gradient
+
+    return _collect(results, engine.gradients(paths, layer), read)
 
 
 def variance_over_points(
@@ -124,27 +115,47 @@ def variance_over_points(
 
     values: (M, 1, T). The variance is that of the points themselves, with S in the denominator.
     """
-    found = [_empty(path, 1, engine) for path in paths]
-    seconds = np.zeros(len(paths))
-    began = time.perf_counter()
+    results = [_empty(path, 1, engine) for path in paths]
     first = total = squares = torch.zeros(0)
-    for batch in engine.gradients(paths):
-        logits = batch.logits.cpu().double().numpy()
-        for at, (path, step, length) in enumerate(zip(batch.path, batch.step, batch.lengths, strict=True)):
-            here = batch.gradients[:, at, :length].double()
+
+    def read(batch: GradientBatch) -> None:
+        nonlocal first, total, squares
+        for row, path, step, length in _rows(batch):
+            gradient, points = batch.gradients[:, row, :length].double(), len(paths[path].alphas)
             if step == 0:
-                first, total, squares = here, torch.zeros_like(here), torch.zeros_like(here)
+                first, total, squares = gradient, torch.zeros_like(gradient), torch.zeros_like(gradient)
             # Distances to the first point, because squares of large gradients would swallow small variances.
-            total, squares = total + (here - first), squares + (here - first) ** 2
-            found[path].logits[step] = logits[at]
-            points = len(paths[path].alphas)
+            total, squares = total + (gradient - first), squares + (gradient - first) ** 2
             if step == points - 1:
                 variance = (squares / points - (total / points) ** 2).clamp(min=0)
-                found[path].values[:, 0] = reduce(variance).cpu().numpy()
-        _share(seconds, batch, began)
+                results[path].values[:, 0] = reduce(variance).cpu().numpy()
+
+    return _collect(results, engine.gradients(paths), read)
+
+
+def _rows(batch: GradientBatch) -> Iterator[tuple[int, int, int, int]]:
+    """Of every point its row in the batch, its path, its step and its number of tokens."""
+    columns = batch.path.tolist(), batch.step.tolist(), batch.lengths.tolist()
+    return zip(range(len(batch.path)), *columns, strict=True)
+
+
+def _collect(
+    results: Sequence[AtPoints], batches: Iterator[GradientBatch], read: Callable[[GradientBatch], None]
+) -> list[AtPoints]:
+    """The results, whose values `read` fills in batch by batch, with their logits and seconds."""
+    seconds = np.zeros(len(results))
+    began = time.perf_counter()
+    for batch in batches:
+        logits = batch.logits.cpu().double().numpy()
+        for row, path, step, _ in _rows(batch):
+            results[path].logits[step] = logits[row]
+        read(batch)
+        share = (time.perf_counter() - began) / int(batch.lengths.sum())
+        np.add.at(seconds, batch.path, share * batch.lengths)
+        # Or it would be in memory while the next one is made.
         del batch
         began = time.perf_counter()
-    return [AtPoints(one.values, one.logits, float(s)) for one, s in zip(found, seconds, strict=True)]
+    return [replace(result, seconds=float(s)) for result, s in zip(results, seconds, strict=True)]
 
 
 def records_along(request: Request, stretches: AtPoints) -> list[Explanation]:
@@ -178,20 +189,26 @@ def check_reference(explainer: str, baseline: Baseline | None) -> Baseline:
     return baseline
 
 
-def layer_refusal(layer: str, abilities: frozenset[str]) -> str | None:
-    """Why a model of such abilities cannot be explained at the layer, in one clause; None if it can."""
-    if layer == ENTRY or f"layer:{layer}" in abilities:
-        return None
-    layers = sorted(name.removeprefix("layer:") for name in abilities if name.startswith("layer:"))
-    return f"the model has no layer {layer!r}; {did_you_mean(layer, layers)}"
+def layer_traits(layer: str) -> Traits:
+    """Traits of a signed, additive path method at a layer, refused where the model has no such layer."""
+
+    def refuses(abilities: frozenset[str]) -> str | None:
+        if layer == ENTRY or f"layer:{layer}" in abilities:
+            return None
+        layers = sorted(name.removeprefix("layer:") for name in abilities if name.startswith("layer:"))
+        return f"the model has no layer {layer!r}; {did_you_mean(layer, layers)}"
+
+    return Traits(
+        signed=True,
+        additive=True,
+        stochastic=False,
+        needs=frozenset({"gradients"} if layer == ENTRY else {"gradients", "open_layers"}),
+        baseline="reference",
+        refuses=refuses,
+    )
 
 
 def _empty(path: Path, points: int, engine: Engine) -> AtPoints:
     length = int(path.end.lengths[0])
     values = np.zeros((len(path.targets), points, length))
     return AtPoints(values, np.zeros((len(path.alphas), len(engine.model.labels))), 0.0)
-
-
-def _share(seconds: NDArray[np.float64], batch: GradientBatch, began: float) -> None:
-    share = (time.perf_counter() - began) / int(batch.lengths.sum())
-    np.add.at(seconds, batch.path, share * batch.lengths)

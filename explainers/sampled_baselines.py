@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.baselines import EMBEDDINGS, NOTHING, STAY, Baseline, fill, substitute
+from assay.explainers.baselines import EMBEDDINGS, STAY, Baseline, fill, substitute
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.models.rows import Rows
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_at_least, check_choice
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 from assay.tasks.sampling import rank
@@ -37,14 +37,11 @@ class Mean(Baseline):
     sample: int = 1000
     seed: int = 0
     name: ClassVar[str] = "mean"
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"its embedding becomes the mean of the training texts; {STAY}"
 
     def __post_init__(self) -> None:
-        _check_positive(self.name, "sample", self.sample)
+        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
 
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts."""
@@ -66,15 +63,12 @@ class Negatives(Baseline):
     sample: int = 1000
     seed: int = 0
     name: ClassVar[str] = "negatives"
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     per_target: ClassVar[bool] = True
     policy: ClassVar[str] = f"its embedding becomes the mean of the training texts without the label; {STAY}"
 
     def __post_init__(self) -> None:
-        _check_positive(self.name, "sample", self.sample)
+        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
 
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts, or when all of them have one label in common."""
@@ -120,18 +114,12 @@ class RandomTokens(Baseline):
     sample: int = 1000
     seed: int = 0
     name: ClassVar[str] = "random"
-    version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = NOTHING
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = f"becomes a random token of the training texts, averaged over draws; {STAY}"
 
     def __post_init__(self) -> None:
-        _check_positive(self.name, "draws", self.draws)
-        _check_positive(self.name, "sample", self.sample)
-        if self.source not in ("corpus", "vocabulary"):
-            hint = did_you_mean(str(self.source), ["corpus", "vocabulary"])
-            raise InputError(f"baseline.random.source is {self.source!r}; {hint}")
+        check_at_least("baseline.random.draws", self.draws, 1)
+        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
+        check_choice("baseline.random.source", self.source, get_args(Source))
 
     @property
     def repeats(self) -> int:
@@ -160,10 +148,7 @@ class Filler(Baseline):
 
     vector: NDArray[np.float32]
     name: ClassVar[str] = Mean.name
-    version: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = Mean.policy
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -176,10 +161,7 @@ class PerLabel(Baseline):
 
     of: tuple[Filler, ...]
     name: ClassVar[str] = Negatives.name
-    version: ClassVar[int] = Negatives.version
-    needs: ClassVar[frozenset[str]] = Negatives.needs
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = EMBEDDINGS
     per_target: ClassVar[bool] = True
     policy: ClassVar[str] = Negatives.policy
 
@@ -203,10 +185,6 @@ class Draw(Baseline):
     seed: int
     number: int
     name: ClassVar[str] = RandomTokens.name
-    version: ClassVar[int] = RandomTokens.version
-    needs: ClassVar[frozenset[str]] = RandomTokens.needs
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = RandomTokens.policy
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
@@ -221,10 +199,6 @@ class Draws(Baseline):
 
     of: tuple[Draw, ...]
     name: ClassVar[str] = RandomTokens.name
-    version: ClassVar[int] = RandomTokens.version
-    needs: ClassVar[frozenset[str]] = RandomTokens.needs
-    removes: ClassVar[bool] = True
-    references: ClassVar[bool] = True
     policy: ClassVar[str] = RandomTokens.policy
 
     @property
@@ -272,11 +246,6 @@ def _strings(encodings: Sequence[Encoding]) -> dict[int, str]:
         for token, string in zip(encoding.ids.tolist(), encoding.tokens, strict=True):
             found[token] = min(string, found.get(token, string))
     return found
-
-
-def _check_positive(name: str, option: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"baseline.{name}.{option} is {value}; expected at least 1")
 
 
 def _not_fitted(name: str) -> InputError:

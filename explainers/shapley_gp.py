@@ -12,10 +12,10 @@ from scipy.linalg import cholesky, solve_triangular
 from assay.explainers.coalitions import distinct, drawn_pairs, every_pair, pair_count, with_complements
 from assay.explainers.kernel_shap import constrained_least_squares, shapley_kernel
 from assay.explainers.odd_games import OddGames, telling
-from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.perturbation import Estimate, Output, Perturbation
 from assay.explainers.protocol import Traits
-from assay.explainers.units import Unit, check_unit
-from assay.explainers.until import Until, until_of
+from assay.explainers.units import Unit
+from assay.explainers.until import Until
 from assay.tasks.errors import InputError
 
 # Chosen on games of tweets and planted texts, see scripts/shapley_accuracy.py; results hardly depend on them.
@@ -49,10 +49,7 @@ class ShapleyGP(Perturbation):
     name: ClassVar[str] = "shapley_gp"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
-    def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
-        object.__setattr__(self, "until", until_of(self.name, self.until))
+    def check(self) -> None:
         if self.rows < 2:
             raise InputError(f"explainer.shapley_gp.rows is {self.rows}; paired coalitions need at least 2")
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.perturbation import Estimate, Output, Perturbation, check_output
+from assay.explainers.perturbation import Estimate, Output, Perturbation
 from assay.explainers.protocol import Traits
-from assay.explainers.units import Unit, check_unit
-from assay.explainers.until import Until, until_of
-from assay.tasks.errors import InputError
+from assay.explainers.units import Unit
+from assay.explainers.until import Until
+from assay.tasks.errors import check_at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,8 @@ class ShapleySampling(Perturbation):
     name: ClassVar[str] = "shapley_sampling"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
-    def __post_init__(self) -> None:
-        check_output(self.name, self.output)
-        check_unit(self.name, self.unit)
-        object.__setattr__(self, "until", until_of(self.name, self.until))
-        if self.permutations < 1:
-            raise InputError(
-                f"explainer.shapley_sampling.permutations is {self.permutations}; expected at least 1"
-            )
+    def check(self) -> None:
+        check_at_least("explainer.shapley_sampling.permutations", self.permutations, 1)
 
     def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """(P * (n + 1), n): for each permutation its prefixes, from the empty text to the full one."""

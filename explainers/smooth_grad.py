@@ -17,7 +17,7 @@ from assay.explainers.protocol import Request, Traits, explanations
 from assay.models.engine import Engine, Path
 from assay.models.paths import Noise
 from assay.models.rows import full_rows
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, check_at_least
 
 _NEEDS = frozenset({"gradients"})
 
@@ -98,8 +98,7 @@ class VarGrad:
 
 def _check(name: str, samples: int, noise_level: float, aggregation: str) -> None:
     check_aggregation(aggregation)
-    if samples < 2:
-        raise InputError(f"explainer.{name}.samples is {samples}; expected at least 2")
+    check_at_least(f"explainer.{name}.samples", samples, 2)
     if not noise_level > 0:
         raise InputError(
             f"explainer.{name}.noise_level is {noise_level}; expected a share above 0, such as 0.1"

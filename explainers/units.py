@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.protocol import Request
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import check_choice
 
 # A word type is a word wherever it stands, lime's `bow=True`.
 Unit = Literal["token", "word", "word_type", "sentence"]
@@ -65,9 +65,7 @@ def units_of(request: Request, unit: Unit) -> Units:
 
 def check_unit(explainer: str, unit: str) -> None:
     """Raise InputError unless `unit` names a unit."""
-    choices = list(get_args(Unit))
-    if unit not in choices:
-        raise InputError(f"explainer.{explainer}.unit is {unit!r}; {did_you_mean(str(unit), choices)}")
+    check_choice(f"explainer.{explainer}.unit", unit, get_args(Unit))
 
 
 def _grouped(request: Request, groups: NDArray[np.intp]) -> Units:

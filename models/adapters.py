@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from assay.models.vocabulary import WORD, encode_words
 from assay.tasks.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-12
+
+# Two threads that meet a word at once must give it one number.
+_WORDS_LOCK = Lock()
 
 
 class TorchAdapter:
@@ -122,8 +126,10 @@ class BlackBox:
 
     def _number(self, word: str) -> int:
         if word not in self._ids:
-            self._ids[word] = len(self._words)
-            self._words.append(word)
+            with _WORDS_LOCK:
+                if word not in self._ids:
+                    self._words.append(word)
+                    self._ids[word] = len(self._words) - 1
         return self._ids[word]
 
     def _text(self, ids: NDArray[np.int64], segments: NDArray[np.int64]) -> str | tuple[str, str]:

@@ -1,7 +1,12 @@
-"""Linear layers by oneDNN, whose kernels use what the processor has; MKL's do so on some makes only."""
+"""Linear layers by oneDNN, whose kernels use what the processor has; MKL's do so on some makes only.
+
+torch gives its oneDNN kernels private names. `onednn_works` tests once per process whether they exist here
+and agree with `torch.nn.functional.linear`; where they do not, the public operation is used.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -14,24 +19,36 @@ TYPICAL_ROWS = 1024
 class Dense:
     """A frozen linear layer, equal to it up to rounding; in float32 on a CPU by oneDNN.
 
-    The weights are laid out for the kernels once, and again after they have been changed.
+    The weights are laid out for the kernels once, and again after they have been changed. Threads may share
+    it: a layout appears together with the weights' state that it belongs to.
+
+    Attributes:
+        linear: the layer, whose weights stay where they are.
+
+    Example:
+        >>> layer = torch.nn.Linear(4, 3).requires_grad_(False)
+        >>> torch.allclose(Dense(layer)(torch.ones(2, 4)), layer(torch.ones(2, 4)), atol=1e-6)
+        True
     """
 
     def __init__(self, linear: nn.Linear) -> None:
         self.linear = linear
-        self._packed: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._state: tuple[int, int] | None = None
+        # Tested here: in a call, a counter of operations could be watching.
+        self._onednn = onednn_works()
+        # The weights' state, and their layouts forwards and backwards.
+        self._layout: tuple[tuple[int, int], torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(N, out) from (N, in)."""
         weight = self.linear.weight
         trains = weight.requires_grad and torch.is_grad_enabled()
-        if trains or not _by_onednn(weight) or x.dtype != weight.dtype or not len(x):
+        fits = weight.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and len(x) > 0
+        if trains or not self._onednn or not fits:
             return self.linear(x)
-        forth, back = self._layouts(weight)
+        forward, backward = self._layouts(weight)
         if torch.is_grad_enabled() and x.requires_grad:
-            return cast(torch.Tensor, _Frozen.apply(x, forth, back, self.linear.bias))
-        return _multiply(x, forth, self.linear.bias)
+            return cast(torch.Tensor, _Frozen.apply(x, forward, backward, self.linear.bias))
+        return _multiply(x, forward, self.linear.bias)
 
     def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear]]:
         # Copies lay the weights out anew: the kernels' layout cannot be copied.
@@ -40,15 +57,12 @@ class Dense:
     def _layouts(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The weights as the kernels want them, forwards and, transposed, backwards."""
         state = weight.data_ptr(), -1 if weight.is_inference() else weight._version
-        if self._packed is None or state != self._state:
+        layout = self._layout
+        if layout is None or layout[0] != state:
             with torch.no_grad():
-                pack = torch.ops.mkldnn._reorder_linear_weight
-                self._packed = (
-                    pack(weight.detach().contiguous(), TYPICAL_ROWS),
-                    pack(weight.detach().t().contiguous(), TYPICAL_ROWS),
-                )
-            self._state = state
-        return self._packed
+                layout = state, _pack(weight.detach()), _pack(weight.detach().t())
+            self._layout = layout
+        return layout[1:]
 
 
 class _Frozen(torch.autograd.Function):
@@ -56,23 +70,34 @@ class _Frozen(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, forth: torch.Tensor, back: torch.Tensor, bias: torch.Tensor | None
+        ctx: Any, x: torch.Tensor, forward: torch.Tensor, backward: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
-        ctx.back = back
-        return _multiply(x, forth, bias)
+        ctx.back = backward
+        return _multiply(x, forward, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         return _multiply(gradients[0].contiguous(), ctx.back, None), None, None, None
 
 
-def _by_onednn(weight: torch.Tensor) -> bool:
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+@cache
+def onednn_works() -> bool:
+    """Whether torch's private oneDNN kernels exist on this build and machine and compute `linear`."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    x, weight, bias = (torch.linspace(-2, 1, n, device="cpu", dtype=torch.float32) for n in (8, 12, 3))
+    x, weight = x.view(2, 4), weight.view(3, 4)
+    expected = nn.functional.linear(x, weight, bias)
+    try:
+        with torch.no_grad():
+            result = _multiply(x, _pack(weight), bias)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return result.shape == expected.shape and torch.allclose(result, expected, atol=1e-5)
+
+
+def _pack(weight: torch.Tensor) -> torch.Tensor:
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
 
 
 def _multiply(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

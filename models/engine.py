@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TypeVar, cast
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from assay.models.arithmetic import Arithmetic
+from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
+from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.observation import AttentionBatch, observe
 from assay.models.paths import (
@@ -37,6 +41,8 @@ from assay.models.tensors import embed, to_batch
 from assay.tasks.errors import InputError
 
 __all__ = [
+    "LARGE_MODEL_BUDGET",
+    "SMALL_MODEL_BUDGET",
     "ActivationBatch",
     "Answer",
     "AttentionBatch",
@@ -49,68 +55,53 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-# Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
-# at once; what does not fit there is halved.
-SMALL_MODEL_PARAMETERS = 5_000_000
-SMALL_MODEL_BUDGET = 2_048
-LARGE_MODEL_BUDGET = 1_536
-ACCELERATOR_BUDGET = 16_384
+
+class _PathBatch(Protocol):
+    @property
+    def path(self) -> NDArray[np.intp]: ...
+
+    @property
+    def logits(self) -> torch.Tensor: ...
 
 
-@dataclass(slots=True)
-class Counters:
-    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model."""
-
-    forward_rows: int = 0
-    forward_tokens: int = 0
-    backward_rows: int = 0
-    seconds: float = 0.0
-    halvings: int = 0
-
-    def since(self, earlier: Counters) -> Counters:
-        """The difference to an earlier copy."""
-        return Counters(**{name: value - getattr(earlier, name) for name, value in asdict(self).items()})
-
-    def copy(self) -> Counters:
-        """A snapshot for `since`."""
-        return Counters(**asdict(self))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """Logits (R, K) of one Rows. rows, tokens: how many of its rows are distinct, and their tokens."""
-
-    logits: NDArray[np.float64]
-    rows: int
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ActivationBatch:
-    """Layers of B texts. index: (B,) positions into the encodings asked for; layers: name to (B, T, D) or
-    (B, D) float32; attention: (B, T) bool, false on padding."""
-
-    index: NDArray[np.intp]
-    layers: dict[str, NDArray[np.float32]]
-    attention: NDArray[np.bool_]
+PathBatch = TypeVar("PathBatch", bound=_PathBatch)
 
 
 @dataclass(slots=True, eq=False)
 class Engine:
-    """Asks `model` on `device`, in batches of at most `budget` tokens (None: by the model's size).
+    """The only caller of a model: packs rows of many examples into batches and gives answers back in order.
 
     Every method raises InputError when the model answers with NaN or infinity, or when a single row does not
     fit into memory.
+
+    Threads may share an engine. Each call gets the answers that it would get alone, up to rounding where
+    another thread ran out of memory and so halved the budget; the counters hold the sum over all threads.
+    This rests on the model: Assay's own may be asked from several threads as long as nobody trains or changes
+    them (BERT and RoBERTa side by side, other transformers one call after the other); a user's own module or
+    function must be safe to call from several threads itself. `assay.explainers.as_coded.WithDropout` changes
+    its model while it runs and needs an engine and a model of its own.
+
+    Attributes:
+        model: a classifier in eval mode.
+        device: where batches are put, a name of torch's.
+        budget: tokens per batch, padding included; None: by the model's size.
+        counters: what has been run so far.
+
+    Example:
+        >>> engine = Engine(model)  # doctest: +SKIP
+        >>> engine.probabilities(model.encode([("a fine film",)]))  # doctest: +SKIP
+        array([[0.09, 0.91]])
     """
 
     model: Model
     device: str = "cpu"
     budget: int | None = None
     counters: Counters = field(default_factory=Counters)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.budget is None:
-            self.budget = _default_budget(self.model, self.device)
+            self.budget = default_budget(self.model, self.device)
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
@@ -147,50 +138,57 @@ class Engine:
     def gradients(
         self, paths: Sequence[Path], layer: str = ENTRY, straight: Straight = "entry"
     ) -> Iterator[GradientBatch]:
-        """Gradients of the target logits at every point of every path, with respect to what the first layer
-        reads (the token embeddings, with positions and segments where the model adds them there), or to an
-        inner layer of an OpenModel, where the paths can also be straight.
+        """Gradients of the target logits at every point of every path.
 
-        Reduce the batches as they come, they are large. Paths come in any order, the points of one in theirs,
-        one after the other. A path without targets gives no batch. The model must be an EmbeddingModel.
-        Passes up to a layer, for the start of a path there, are not counted. Raises InputError on a path
-        whose ends differ in length, and on an unknown layer.
+        They are taken with respect to what the first layer reads (the token embeddings, with positions and
+        segments where the model adds them there), or to an inner layer of an OpenModel. Batches are large:
+        consume each before requesting the next. Paths may arrive in any order, but the points of a path
+        arrive consecutively and in order. A path without targets gives no batch. Passes up to a layer, for
+        the start of a path there, are not counted.
+
+        Args:
+            paths: the model must be an EmbeddingModel.
+            layer: the layer with respect to whose values gradients are taken.
+            straight: where the paths are straight, where the first layer reads or at `layer`.
+
+        Yields:
+            batches of points with their gradients.
+
+        Raises:
+            InputError: on a path whose ends differ in length, and on an unknown layer.
         """
         check_layer(self.model, layer)
         model = cast(EmbeddingModel, self.model)
-        for chosen in groups(paths):
-            points = lay_out(paths, chosen)
-
-            def run(span: slice, points: Points = points) -> GradientBatch:
-                return differentiate(model, points, span, self.device, layer, straight)
-
-            for span, batch in self._run(points.lengths, run):
-                _check_finite(batch.logits.cpu().numpy(), points.lengths[span])
-                self.counters.backward_rows += len(batch.path) * len(batch.gradients)
-                yield batch
-                del batch
+        return self._along(
+            paths, lambda points, span: differentiate(model, points, span, self.device, layer, straight)
+        )
 
     def propagate(
         self, paths: Sequence[Path], rule: Arithmetic, *, layer: str = ENTRY, compare: bool = False
     ) -> Iterator[PropagationBatch]:
         """What `rule` passes back from the target logits to a layer, at the end of every path.
 
-        compare: the rule reads the paths' starts, too (assay.models.propagation). Order, and paths without
-        targets or with ends of different length, as in `gradients`. The model must be an OpenModel. Raises
-        InputError on an unknown layer.
+        Order, and paths without targets or with ends of different length, as in `gradients`.
+
+        Args:
+            paths: one point each; the model must be an OpenModel.
+            rule: carries out the steps of the pass; one that records something must be this call's own.
+            layer: where to stop.
+            compare: whether the rule reads the paths' starts, too (assay.models.propagation).
+
+        Yields:
+            batches of paths with what came back.
+
+        Raises:
+            InputError: on an unknown layer.
         """
         check_layer(self.model, layer)
         model, ends = cast(OpenModel, self.model), 1 + compare
-        for chosen in groups(paths):
-            points = lay_out(paths, chosen)
-
-            def run(span: slice, points: Points = points) -> PropagationBatch:
-                return propagate(model, points, span, self.device, rule, layer, compare=compare)
-
-            for span, batch in self._run(points.lengths, run, ends):
-                _check_finite(batch.logits.transpose(0, 1).cpu().numpy(), points.lengths[span])
-                self.counters.backward_rows += ends * len(batch.path) * len(batch.gradients)
-                yield batch
+        return self._along(
+            paths,
+            lambda points, span: propagate(model, points, span, self.device, rule, layer, compare=compare),
+            ends=ends,
+        )
 
     def attention(self, paths: Sequence[Path], *, differentiate: bool) -> Iterator[AttentionBatch]:
         """Attention in the ends of all paths, with the gradients of the target logits if `differentiate`.
@@ -198,16 +196,11 @@ class Engine:
         Order, and paths without targets, as in `gradients`. The model must be an OpenModel that attends.
         """
         model = cast(OpenModel, self.model)
-        for chosen in groups(paths):
-            points = lay_out(paths, chosen)
-
-            def run(span: slice, points: Points = points) -> AttentionBatch:
-                return observe(model, points, span, self.device, differentiate=differentiate)
-
-            for span, batch in self._run(points.lengths, run):
-                _check_finite(batch.logits.cpu().numpy(), points.lengths[span])
-                self.counters.backward_rows += differentiate * batch.path.size * points.targets.shape[1]
-                yield batch
+        return self._along(
+            paths,
+            lambda points, span: observe(model, points, span, self.device, differentiate=differentiate),
+            backward=differentiate,
+        )
 
     def activations(self, encodings: Sequence[Encoding]) -> Iterator[ActivationBatch]:
         """The layers of every example, in ascending length; equal encodings come in equal order.
@@ -220,6 +213,29 @@ class Engine:
             lengths = packed.lengths[span]
             _check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
+
+    def _along(
+        self,
+        paths: Sequence[Path],
+        call: Callable[[Points, slice], PathBatch],
+        *,
+        ends: int = 1,
+        backward: bool = True,
+    ) -> Iterator[PathBatch]:
+        """Call on batch after batch of the paths' points; check and count what comes back.
+
+        ends: how many rows of the model a point stands for. backward: whether there is a backward pass for
+        each target.
+        """
+        for chosen in groups(paths):
+            points = lay_out(paths, chosen)
+            for span, batch in self._run(points.lengths, partial(call, points), ends):
+                # (B, K), or (ends, B, K).
+                _check_finite(batch.logits.movedim(-2, 0).cpu().numpy(), points.lengths[span])
+                targets = points.targets.shape[1] if backward else 0
+                self._count(backward_rows=ends * len(batch.path) * targets)
+                yield batch
+                del batch
 
     def _run(
         self, lengths: NDArray[np.int32], call: Callable[[slice], Result], ends: int = 1
@@ -235,17 +251,25 @@ class Engine:
                 try:
                     result = call(span)
                 except (RuntimeError, MemoryError) as error:
-                    if not _out_of_memory(error):
+                    if not out_of_memory(error):
                         raise
                     self._halve(lengths[span])
                     break
-                self.counters.seconds += time.perf_counter() - began
-                self.counters.forward_rows += ends * (span.stop - span.start)
-                self.counters.forward_tokens += ends * int(lengths[span].sum())
+                self._count(
+                    seconds=time.perf_counter() - began,
+                    forward_rows=ends * (span.stop - span.start),
+                    forward_tokens=ends * int(lengths[span].sum()),
+                )
                 start = span.stop
                 yield span, result
                 # Or it would be in memory while the next one is made.
                 del result
+
+    def _count(self, **amounts: float) -> None:
+        """Add to the counters of those names."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self.counters, name, getattr(self.counters, name) + amount)
 
     def _halve(self, lengths: NDArray[np.int32]) -> None:
         """Lower the budget so that a batch of these rows is cut at least in two."""
@@ -254,8 +278,9 @@ class Engine:
                 f"the model ran out of memory on a single row of {lengths[0]} tokens; shorten the texts or "
                 "use a smaller model or a larger machine"
             )
-        self.budget = max(1, min(self.budget or 1, len(lengths) * int(lengths[-1])) // 2)
-        self.counters.halvings += 1
+        with self._lock:
+            self.budget = max(1, min(self.budget or 1, len(lengths) * int(lengths[-1])) // 2)
+        self._count(halvings=1)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -287,24 +312,3 @@ def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> 
             f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
             f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
         )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
-
-
-def _default_budget(model: Model, device: str) -> int:
-    if torch.device(device).type != "cpu":
-        return ACCELERATOR_BUDGET
-    return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
-
-
-def _parameter_count(model: Model) -> int:
-    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
-    network = getattr(model, "network", None)
-    if not isinstance(network, torch.nn.Module):
-        return 0
-    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
-    return sum(p.numel() for p in network.parameters() if id(p) not in tables)

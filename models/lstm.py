@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import RLock
 
 import torch
 from torch import nn
@@ -102,9 +104,19 @@ def _run(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> tor
     if arithmetic is not PLAIN:
         return _run_in_steps(lstm, embeddings, arithmetic)
     # cuDNN refuses the backward pass of a recurrent layer in eval mode, where explanations are made.
-    native = not lstm.training and torch.is_grad_enabled()
-    with torch.backends.cudnn.flags(enabled=False) if native else nullcontext():
+    native = embeddings.is_cuda and not lstm.training and torch.is_grad_enabled()
+    with _without_cudnn() if native else nullcontext():
         return lstm(embeddings)[0]
+
+
+# The flag belongs to the whole process: threads change it one after the other.
+_CUDNN_LOCK = RLock()
+
+
+@contextmanager
+def _without_cudnn() -> Iterator[None]:
+    with _CUDNN_LOCK, torch.backends.cudnn.flags(enabled=False):
+        yield
 
 
 def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:

@@ -114,15 +114,15 @@ def _row(engine: Engine, length: int) -> Rows:
 
 def _formulas() -> dict[Any, Callable[..., int]]:
     """What the counter does not know of the CPU's kernels; each takes the shapes of the arguments."""
-    found: dict[Any, Callable[..., int]] = {
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
-        torch.ops.aten.mkldnn_rnn_layer: _recurrent,
-        torch.ops.aten.mkldnn_rnn_layer_backward: _recurrent_backward,
-    }
-    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        found[torch.ops.mkldnn._linear_pointwise] = _linear
-    return found
+    kernels = (
+        (torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", _attention),
+        (torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", _attention_backward),
+        (torch.ops.aten, "mkldnn_rnn_layer", _recurrent),
+        (torch.ops.aten, "mkldnn_rnn_layer_backward", _recurrent_backward),
+        (torch.ops.mkldnn, "_linear_pointwise", _linear),
+    )
+    # The names are private to torch: a version without a kernel runs another one, which its counter knows.
+    return {getattr(space, name): formula for space, name, formula in kernels if hasattr(space, name)}
 
 
 def _linear(x: Shape, *others: object, out_shape: Shape, **options: object) -> int:

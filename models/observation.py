@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.models.arithmetic import Arithmetic, attend_in_steps
 from assay.models.paths import Points
 from assay.models.protocol import OpenModel
-from assay.models.tensors import embed, enter, to_batch
+from assay.models.tensors import read_entry, target_gradients
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 
@@ -88,25 +88,19 @@ def observe(
     at = points.row[span]
     observer = Observer(differentiate=differentiate)
     targets = torch.from_numpy(points.targets[span]).to(device)
-    gradients: list[tuple[torch.Tensor, ...]] = []
+    gradients: list[torch.Tensor] = []
     with torch.no_grad():
-        batch = to_batch(points.ends, at, model.pad_id, device)
-        entry = enter(model, embed(model, points.ends, at, batch), batch)
+        batch, entry = read_entry(model, points.ends, at, device)
     with torch.set_grad_enabled(differentiate):
         # With a tap all rows of a batch attend at once.
         logits = model.open_logits(entry, batch, observer, lambda name, states: states)
         if differentiate:
-            # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-            asked = logits.gather(1, targets).sum(dim=0)
-            gradients = [
-                torch.autograd.grad(value, observer.weights, retain_graph=nth < len(asked) - 1)
-                for nth, value in enumerate(asked)
-            ]
+            gradients = target_gradients(logits, targets, observer.weights)
     return AttentionBatch(
         path=points.path[span],
         lengths=points.ends.lengths[at],
         logits=logits.detach(),
         weights=[weights.detach() for weights in observer.weights],
-        gradients=[torch.stack(of_layer) for of_layer in zip(*gradients, strict=True)],
+        gradients=gradients,
         moved=observer.moved(),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.models.arithmetic import PLAIN
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
 from assay.models.rows import Packed, Rows, pack
-from assay.models.tensors import embed, enter, logits_from_entry, to_batch
+from assay.models.tensors import enter, logits_from_entry, read_entry, target_gradients, to_batch
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
 
@@ -149,50 +149,34 @@ def differentiate(
     layer: str = ENTRY,
     straight: Straight = "entry",
 ) -> GradientBatch:
-    """Gradients of the target logits at the points of `span`, one backward pass per target."""
+    """Gradients of the target logits at the points of `span`, one backward pass per target.
+
+    Args:
+        model: an OpenModel where `layer` is an inner one.
+        points: of paths with equally many targets.
+        span: which of the points, a batch.
+        device: where the batch is put.
+        layer: with respect to whose values gradients are taken.
+        straight: where the paths are straight.
+
+    Returns:
+        the batch, detached.
+    """
     at = points.row[span]
-    alphas = torch.from_numpy(points.alphas[span])[:, None, None]
-
-    def between(start: torch.Tensor, end: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
-        return torch.lerp(start, end, alphas.to(end)), end - start
-
     with torch.no_grad():
         batch = to_batch(points.ends, at, model.pad_id, device)
         start, end = _ends(model, points, at, device)
         end = _moved(end, points, span)
-        point, difference = between(start, end)
-        point = _visited(model, point, batch, points, span)
-        if layer == ENTRY:
-            point.requires_grad_(True)
-            with torch.enable_grad():
-                logits = logits_from_entry(model, point, batch)
+        if layer != ENTRY and straight == "layer":
+            logits, point, difference = _straight_at_layer(
+                cast(OpenModel, model), points, span, batch, (start, end), layer
+            )
         else:
-            opened = cast(OpenModel, model)
-            if straight == "entry":
-                logits, point = _open(opened, point, batch, layer, lambda value: value)
-            else:
-                # Each path's start is run once, however many of its points are in the batch.
-                once, first, which = np.unique(at, return_index=True, return_inverse=True)
-                below = to_batch(points.ends, once, model.pad_id, device)
-                low = _value(opened, start[torch.from_numpy(first).to(device)], below, layer)
-                low = low[torch.from_numpy(which).to(device)]
-                ends: list[torch.Tensor] = []
-
-                def exchange(high: torch.Tensor) -> torch.Tensor:
-                    ends.append(high)
-                    return between(low, high)[0]
-
-                logits, point = _open(opened, end, batch, layer, exchange)
-                difference = ends[0] - low
+            point, difference = _between(start, end, points.alphas[span])
+            logits, point = _visit(model, _visited(model, point, batch, points, span), batch, layer)
     targets = torch.from_numpy(points.targets[span]).to(device)
     with torch.enable_grad():
-        # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-        asked = logits.gather(1, targets).sum(dim=0)
-        gradients = [
-            torch.autograd.grad(value, point, retain_graph=nth < len(asked) - 1)[0]
-            for nth, value in enumerate(asked)
-        ]
+        (gradients,) = target_gradients(logits, targets, [point])
     return GradientBatch(
         path=points.path[span],
         step=points.step[span],
@@ -200,8 +184,53 @@ def differentiate(
         logits=logits.detach(),
         points=point.detach(),
         difference=difference,
-        gradients=torch.stack(gradients),
+        gradients=gradients,
     )
+
+
+def _between(
+    start: torch.Tensor, end: torch.Tensor, alphas: NDArray[np.floating]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The points at `alphas` (B,) of the lines from start to end (B, T, D), and end - start."""
+    # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
+    return torch.lerp(start, end, torch.from_numpy(alphas)[:, None, None].to(end)), end - start
+
+
+def _visit(
+    model: EmbeddingModel, point: torch.Tensor, batch: Batch, layer: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (B, K) at the points (B, T, D), and the layer's values there, which they can be derived by."""
+    if layer != ENTRY:
+        return _open(cast(OpenModel, model), point, batch, layer, lambda value: value)
+    point.requires_grad_(True)
+    with torch.enable_grad():
+        return logits_from_entry(model, point, batch), point
+
+
+def _straight_at_layer(
+    model: OpenModel,
+    points: Points,
+    span: slice,
+    batch: Batch,
+    ends: tuple[torch.Tensor, torch.Tensor],
+    layer: str,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits, points and differences of paths that are straight at an inner layer."""
+    # Each path's start is run once, however many of its points are in the batch.
+    once, first, which = np.unique(points.row[span], return_index=True, return_inverse=True)
+    start, end = ends
+    below = to_batch(points.ends, once, model.pad_id, str(end.device))
+    low = _value(model, start[torch.from_numpy(first).to(end.device)], below, layer)
+    low = low[torch.from_numpy(which).to(end.device)]
+    differences: list[torch.Tensor] = []
+
+    def exchange(high: torch.Tensor) -> torch.Tensor:
+        point, difference = _between(low, high, points.alphas[span])
+        differences.append(difference)
+        return point
+
+    logits, point = _open(model, end, batch, layer, exchange)
+    return logits, point, differences[0]
 
 
 def _ends(
@@ -209,14 +238,12 @@ def _ends(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
-    once, which = np.unique(at, return_inverse=True)
-    found = []
-    for packed in (points.starts, points.ends):
-        batch = to_batch(packed, once, model.pad_id, device)
-        found.append(
-            enter(model, embed(model, packed, once, batch), batch)[torch.from_numpy(which).to(device)]
-        )
-    return found[0], found[1]
+    once, inverse = np.unique(at, return_inverse=True)
+    which = torch.from_numpy(inverse).to(device)
+    start, end = (
+        read_entry(model, packed, once, device)[1][which] for packed in (points.starts, points.ends)
+    )
+    return start, end
 
 
 def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:

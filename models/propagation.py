@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 from assay.models.arithmetic import Arithmetic
 from assay.models.paths import Points
 from assay.models.protocol import Batch, OpenModel
-from assay.models.rows import Packed
-from assay.models.tensors import embed, enter, to_batch
+from assay.models.tensors import read_entry, target_gradients
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,39 +41,29 @@ def propagate(
     at = points.row[span]
     ends = [points.ends, points.starts] if compare else [points.ends]
     with torch.no_grad():
-        batches = [to_batch(packed, at, model.pad_id, device) for packed in ends]
-        entry = torch.cat([_entry(model, *pair, at) for pair in zip(ends, batches, strict=True)])
+        batches, entries = zip(*(read_entry(model, packed, at, device) for packed in ends), strict=True)
     targets = torch.from_numpy(points.targets[span]).to(device)
-    found: list[torch.Tensor] = []
+    leaves: list[torch.Tensor] = []
 
     def tap(name: str, states: torch.Tensor) -> torch.Tensor:
         if name != layer:
             return states
-        found.append(states.detach().requires_grad_(True))
-        return found[0]
+        leaves.append(states.detach().requires_grad_(True))
+        return leaves[0]
 
     with torch.enable_grad():
-        logits = model.open_logits(entry, _joined(batches), rule, tap)
-        # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-        asked = logits[: len(at)].gather(1, targets).sum(dim=0)
-        gradients = [
-            torch.autograd.grad(value, found[0], retain_graph=nth < len(asked) - 1)[0][: len(at)]
-            for nth, value in enumerate(asked)
-        ]
+        logits = model.open_logits(torch.cat(entries), _joined(batches), rule, tap)
+        (gradients,) = target_gradients(logits[: len(at)], targets, leaves)
     return PropagationBatch(
         path=points.path[span],
         lengths=points.ends.lengths[at],
         logits=logits.detach().unflatten(0, (len(ends), -1)),
-        states=found[0].detach().unflatten(0, (len(ends), -1)),
-        gradients=torch.stack(gradients),
+        states=leaves[0].detach().unflatten(0, (len(ends), -1)),
+        gradients=gradients[:, : len(at)],
     )
 
 
-def _entry(model: OpenModel, packed: Packed, batch: Batch, at: NDArray[np.intp]) -> torch.Tensor:
-    return enter(model, embed(model, packed, at, batch), batch)
-
-
-def _joined(batches: list[Batch]) -> Batch:
+def _joined(batches: Sequence[Batch]) -> Batch:
     return Batch(
         torch.cat([batch.ids for batch in batches]),
         torch.cat([batch.attention for batch in batches]),

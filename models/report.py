@@ -66,15 +66,26 @@ def predicted_labels(logits: NDArray[np.float32], *, multi_label: bool) -> NDArr
 
 
 def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Sequence[str]) -> Quality:
-    """Compare gold and predicted labels, both (N, K) bool."""
-    found = (gold & predicted).sum(axis=0)
-    marked = gold.sum(axis=0) + predicted.sum(axis=0)
-    f1 = 2 * found / np.maximum(marked, 1)
+    """How well labels were predicted, by scikit-learn.
+
+    Args:
+        gold: (N, K) bool, the right labels.
+        predicted: (N, K) bool.
+        labels: K names.
+
+    Returns:
+        accuracies and F1, 0 where F1 is undefined.
+    """
+    # Takes a second to import, and only training needs it.
+    from sklearn.metrics import f1_score
+
+    # Label by label, because scikit-learn reads a table of one column as two classes.
+    f1 = np.array([f1_score(*label, zero_division=0) for label in zip(gold.T, predicted.T, strict=True)])
     right = (gold == predicted).mean(axis=0)
     return Quality(
         accuracy=float((gold == predicted).all(axis=1).mean()),
         macro_f1=float(f1.mean()),
-        micro_f1=float(2 * found.sum() / max(marked.sum(), 1)),
+        micro_f1=float(f1_score(gold.ravel(), predicted.ravel(), zero_division=0)),
         label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
         f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,6 +32,36 @@ def embed(model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], batch: Ba
         here = torch.from_numpy(absent).to(embeddings.device)[..., None]
         embeddings = torch.where(here, torch.from_numpy(packed.fillers[code]).to(embeddings), embeddings)
     return embeddings
+
+
+def read_entry(
+    model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], device: str
+) -> tuple[Batch, torch.Tensor]:
+    """The rows `at` (B,) as a batch, and (B, T, D) what the first layer reads of them."""
+    batch = to_batch(packed, at, model.pad_id, device)
+    return batch, enter(model, embed(model, packed, at, batch), batch)
+
+
+def target_gradients(
+    logits: torch.Tensor, targets: torch.Tensor, inputs: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Gradients of every row's target logits, one backward pass per target.
+
+    Args:
+        logits: (B, K), with history.
+        targets: (B, M) classes.
+        inputs: tensors (B, ...) that the logits came from.
+
+    Returns:
+        for each input (M, B, ...).
+    """
+    # Rows do not see each other, so one pass over their sum gives every row its own gradient.
+    sums = logits.gather(1, targets).sum(dim=0)
+    passes = [
+        torch.autograd.grad(value, inputs, retain_graph=number < len(sums))
+        for number, value in enumerate(sums, start=1)
+    ]
+    return [torch.stack(gradients) for gradients in zip(*passes, strict=True)]
 
 
 def enter(model: EmbeddingModel, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:

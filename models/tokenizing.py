@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
+
+# A call sets the tokenizer's truncation and padding, which fails while another thread encodes.
+_TOKENIZER_LOCK = Lock()
 
 
 def encode_texts(
@@ -27,11 +31,12 @@ def encode_texts(
             continue
         first, *second = ([texts[index][segment] for index in chosen] for segment in range(arity))
         # Cut by `limit` rather than here, where the tokenizer's rules for pairs differ from the words'.
-        found = tokenizer(
-            first, second[0] if second else None, truncation=False, padding=False, verbose=False
-        ).encodings
-        assert found is not None
-        for index, backend in zip(chosen, found, strict=True):
+        with _TOKENIZER_LOCK:
+            records = tokenizer(
+                first, second[0] if second else None, truncation=False, padding=False, verbose=False
+            ).encodings
+        assert records is not None
+        for index, backend in zip(chosen, records, strict=True):
             encodings[index] = limit.apply(_convert(backend, texts[index]), texts[index])
     return [encoding for encoding in encodings if encoding is not None]
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +24,10 @@ from assay.tasks.errors import InputError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+# While it collects hidden states the library exchanges methods of its modules, and a hook here changes what a
+# module answers: another thread's call of the same network must wait.
+_NETWORK_LOCK = RLock()
+
 
 class TransformerModel:
     """A sequence classifier (assay.models.protocol: gradients, embeddings, activations, maybe a mask token).
@@ -30,7 +35,8 @@ class TransformerModel:
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
     gradients are taken. All ways in take the same path through the network, so positions never depend on
     which ids a text contains. A network laid out like BERT is run by `assay.models.encoder` except in
-    training, and is an OpenModel.
+    training, and is an OpenModel. Threads may share a model in eval mode: networks
+    like BERT run side by side, others one call after the other.
 
     The network's outputs may be in another order than `labels`; its configuration's id2label says in which.
     They are put in the order of `labels` here, where they leave the network, and its weights stay as they
@@ -137,11 +143,12 @@ class TransformerModel:
 
     @contextmanager
     def _hook(self, hook: Callable[..., object]) -> Iterator[None]:
-        handle = self._block.register_forward_hook(hook)
-        try:
-            yield
-        finally:
-            handle.remove()
+        with _NETWORK_LOCK:
+            handle = self._block.register_forward_hook(hook)
+            try:
+                yield
+            finally:
+                handle.remove()
 
     def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The output of the embedding module and of each layer (B, T, D), and the logits."""
@@ -156,12 +163,13 @@ class TransformerModel:
         self.tokenizer.save_pretrained(folder)
 
     def _forward(self, embeddings: torch.Tensor, batch: Batch, **options: bool):
-        output = self.network(
-            inputs_embeds=embeddings,
-            attention_mask=batch.attention.long(),
-            **self._segments(batch),
-            **options,
-        )
+        with _NETWORK_LOCK:
+            output = self.network(
+                inputs_embeds=embeddings,
+                attention_mask=batch.attention.long(),
+                **self._segments(batch),
+                **options,
+            )
         output.logits = self._in_order(output.logits)
         return output
 

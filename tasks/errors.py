@@ -1,4 +1,8 @@
-"""The one exception for input that a user can mend."""
+"""The one exception for input that a user can mend, and the checks of settings that raise it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -12,3 +16,40 @@ def did_you_mean(name: str, choices: list[str]) -> str:
     near = get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}available: {', '.join(sorted(choices))}"
+
+
+def check_choice(option: str, value: object, choices: Iterable[str]) -> None:
+    """Check a setting that names one of several choices.
+
+    Args:
+        option: the setting as the user writes it, such as "task.rule".
+        value: its value.
+        choices: the allowed values.
+
+    Raises:
+        InputError: if the value is none of the choices.
+    """
+    names = list(choices)
+    if value not in names:
+        raise InputError(f"{option} is {value!r}; {did_you_mean(str(value), names)}")
+
+
+def check_at_least(option: str, value: float, least: float) -> None:
+    """Check a setting that has a lower bound.
+
+    Args:
+        option: the setting as the user writes it, such as "explainer.lime.rows".
+        value: its value.
+        least: the smallest allowed value.
+
+    Raises:
+        InputError: if the value is below `least` or NaN.
+    """
+    if not value >= least:
+        raise InputError(f"{option} is {value}; expected at least {least}")
+
+
+def check_positive(option: str, value: float) -> None:
+    """Raise InputError unless the setting `option` (as the user writes it) is above 0."""
+    if not value > 0:
+        raise InputError(f"{option} is {value}; expected above 0")

@@ -1,0 +1,46 @@
+"""What an engine has run, and the records of its answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model."""
+
+    forward_rows: int = 0
+    forward_tokens: int = 0
+    backward_rows: int = 0
+    seconds: float = 0.0
+    halvings: int = 0
+
+    def since(self, earlier: Counters) -> Counters:
+        """The difference to an earlier copy."""
+        return Counters(**{name: value - getattr(earlier, name) for name, value in asdict(self).items()})
+
+    def copy(self) -> Counters:
+        """A snapshot for `since`."""
+        return Counters(**asdict(self))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Logits (R, K) of one Rows. rows, tokens: how many of its rows are distinct, and their tokens."""
+
+    logits: NDArray[np.float64]
+    rows: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActivationBatch:
+    """Layers of B texts. index: (B,) positions into the encodings asked for; layers: name to (B, T, D) or
+    (B, D) float32; attention: (B, T) bool, false on padding."""
+
+    index: NDArray[np.intp]
+    layers: dict[str, NDArray[np.float32]]
+    attention: NDArray[np.bool_]

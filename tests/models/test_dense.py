@@ -1,0 +1,58 @@
+"""Linear layers by torch's private oneDNN kernels, and what replaces those that are missing or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from assay.models import dense
+from assay.models.dense import Dense, onednn_works
+
+
+@pytest.fixture(autouse=True)
+def _tested_anew() -> Iterator[None]:
+    onednn_works.cache_clear()
+    yield
+    onednn_works.cache_clear()
+
+
+def _missing(*arguments: object) -> torch.Tensor:
+    raise AttributeError("no such operation")
+
+
+def _failing(*arguments: object) -> torch.Tensor:
+    raise RuntimeError("not implemented for this machine")
+
+
+def _wrong(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return torch.zeros(len(x), 3)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "replacement"),
+    [("_pack", _missing), ("_pack", _failing), ("_multiply", _missing), ("_multiply", _wrong)],
+)
+def test_a_kernel_that_is_missing_or_wrong_is_replaced_by_the_public_operation(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, replacement: object
+) -> None:
+    layer = torch.nn.Linear(5, 3).requires_grad_(False)
+    x = torch.randn(7, 5, requires_grad=True)
+    expected = layer(x)
+    (gradient,) = torch.autograd.grad(expected.sum(), x)
+    with_kernels = Dense(layer)(x)
+    onednn_works.cache_clear()
+    monkeypatch.setattr(dense, kernel, replacement)
+    assert not onednn_works()
+    result = Dense(layer)(x)
+    torch.testing.assert_close(result, expected, rtol=0, atol=0)
+    torch.testing.assert_close(result, with_kernels)
+    torch.testing.assert_close(torch.autograd.grad(result.sum(), x)[0], gradient)
+
+
+def test_a_build_without_onednn_uses_the_public_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(dense, "_pack", _missing)
+    layer, x = torch.nn.Linear(5, 3).requires_grad_(False), torch.randn(2, 5)
+    torch.testing.assert_close(Dense(layer)(x), layer(x), rtol=0, atol=0)
