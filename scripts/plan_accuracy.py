@@ -13,13 +13,13 @@ an idle machine.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+
+from bar import Table, finish, options
 
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Estimate, estimate
@@ -126,10 +126,10 @@ def _timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
 
 def show(found: Attempt) -> None:
     """A line per trial, and the total."""
-    print(f"{'':44} {'estimate s':>11} {'truth s':>9} {'ratio':>6}")
+    table = Table("trial", estimate_s=".1f", truth_s=".1f", ratio=".2f")
     rows = [*zip(found.titles, found.estimates, found.truths, strict=True)]
     for title, estimated, true in [*rows, ("total", sum(found.estimates), sum(found.truths))]:
-        print(f"{title:44} {estimated:11.1f} {true:9.1f} {estimated / true:6.2f}")
+        table.row(title, estimated, true, estimated / true)
     print(
         f"share of a processor: {found.shares[0]:.0%} while planning, {found.shares[1]:.0%} while running",
         flush=True,
@@ -137,32 +137,27 @@ def show(found: Attempt) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "word models on generated texts",
+        factor=(1.5, "the bar"),
+        attempts=(3, "how often to measure at most"),
+        processor=(False, "count seconds of the processor"),
     )
-    parser.add_argument("--quick", action="store_true", help="word models on generated texts")
-    parser.add_argument("--factor", type=float, default=1.5, help="the bar (default: 1.5)")
-    parser.add_argument("--attempts", type=int, default=3, help="how often to measure at most (default: 3)")
-    parser.add_argument("--processor", action="store_true", help="count seconds of the processor")
-    options = parser.parse_args()
-    if options.processor:
+    if chosen.processor:
         time.perf_counter = time.process_time
-    overrides = QUICK if options.quick else FULL
-    found = attempt(overrides)
-    show(found)
-    for _ in range(options.attempts - 1):
+    for _ in range(chosen.attempts):
+        found = attempt(QUICK if chosen.quick else FULL)
+        show(found)
         if found.alike:
             break
         print("the load changed between the two\n")
-        found = attempt(overrides)
-        show(found)
     factor = max(found.ratio, 1 / found.ratio)
-    met = factor <= options.factor
-    print(
-        f"bar: {'met' if met else 'missed'}; the total is estimated at {found.ratio:.2f} of the truth, a "
-        f"factor of {factor:.2f} (at most {options.factor})"
+    finish(
+        factor <= chosen.factor,
+        f"the total is estimated at {found.ratio:.2f} of the truth, a factor of {factor:.2f} (at most "
+        f"{chosen.factor})",
     )
-    sys.exit(not met)
 
 
 if __name__ == "__main__":
