@@ -70,8 +70,8 @@ class Verdict:
         finish(
             not self.missed,
             f"coverage {low:.1f} to {high:.1f} % in {len(self.coverages)} settings (bar: 90 to 98), "
-            f"family-wise error at most {100 * max(self.errors):.1f} % in {len(self.errors)} settings (bar: 6); "
-            f"{self.missed} outside{slack}",
+            f"family-wise error at most {100 * max(self.errors):.1f} % in {len(self.errors)} settings (bar: 6"
+            f"); {self.missed} outside{slack}",
         )
 
 
