@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,21 @@ Run `assay choices` for every name a group offers.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 success, 1 something failed or is missing, 2 bad usage."""
+    """Run one command; returns the exit status: 0 success, 1 something failed or is missing, 2 bad usage.
+
+    A reader that stops early, such as `head`, ends the command without a message and with status 0.
+    """
+    try:
+        status = _main(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, into the void now.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parsed(arguments)
     logging.basicConfig(level=logging.WARNING, format="assay: %(levelname)s: %(message)s")
     try:

@@ -11,27 +11,13 @@ what captum's LayerIntegratedGradients needs by default. --quick: fewer texts an
 
 from __future__ import annotations
 
-import argparse
 import resource
-import subprocess
-import sys
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+
+from bar import HIDDEN, finish, options, own_process
 
 FLAT, LIME, EIGHTH = 1.10, 1.15, 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Texts of (a), rows of (b), tokens of the text of (c)."""
-
-    texts: tuple[int, int]
-    rows: tuple[int, int]
-    tokens: int
-
-
-FULL = Sizes(texts=(200, 2000), rows=(1000, 5000), tokens=350)
-QUICK = Sizes(texts=(200, 1000), rows=(1000, 3000), tokens=350)
+TOKENS = 350
 
 
 def peak() -> float:
@@ -40,23 +26,13 @@ def peak() -> float:
 
 
 def bert(quick: bool):
-    """A random encoder of MiniLM's size (6 layers of 384; quick: 3 layers)."""
-    from transformers import BertConfig, BertForSequenceClassification
+    """A random encoder of six layers, three with --quick."""
+    from inputs import random_bert
 
-    from assay.models.seeding import seeded
-
-    config = BertConfig(
-        vocab_size=8000,
-        hidden_size=384,
-        num_hidden_layers=3 if quick else 6,
-        num_attention_heads=12,
-        intermediate_size=1536,
-    )
-    with seeded(0):
-        return BertForSequenceClassification(config).eval()
+    return random_bert(3 if quick else 6)
 
 
-def encoded(words: int, seed: int = 0):
+def request(words: int):
     """A request for one text of random ids between [CLS] and [SEP]."""
     import numpy as np
 
@@ -64,145 +40,108 @@ def encoded(words: int, seed: int = 0):
     from assay.models.encoding import Encoding
     from assay.tasks.example import Example
 
-    ids = np.random.default_rng(seed).integers(5, 8000, words).astype(np.int32)
+    ids = np.random.default_rng(0).integers(5, 8000, words).astype(np.int32)
     ids[[0, -1]] = 2, 3
     word_ids = np.arange(words, dtype=np.int32) - 1
     word_ids[-1] = -1
     offsets = np.zeros((words, 2), np.int32)
     offsets[1:-1] = np.arange(words - 2)[:, None] + [0, 1]
-    example = Example(f"text {seed}", ("x" * (words - 2),), (0,))
     encoding = Encoding(tuple(map(str, ids)), ids, np.zeros(words, np.int32), offsets, word_ids)
-    return Request(example, encoding, np.array([1]))
+    return Request(Example("text", ("x" * (words - 2),), (0,)), encoding, np.array([1]))
 
 
-def wrapped(network):
-    """The encoder as a model of ours."""
-    from assay.models.limit import Limit
-    from assay.models.transformer import Transformer
-    from assay.models.transformer_model import TransformerModel
-
-    class Tokenizer:
-        """No text is encoded here; the model only asks for two ids and the names of its inputs."""
-
-        pad_token_id, mask_token_id, unk_token_id = 0, 4, 1
-        model_input_names = ("input_ids", "token_type_ids", "attention_mask")
-
-    return TransformerModel(
-        Transformer(),
-        network,
-        cast(Any, Tokenizer()),
-        tuple(network.config.id2label.values()),
-        multi_label=False,
-        limit=Limit(512, "error"),
-    )
-
-
-def texts(count: int, quick: bool) -> None:
-    """(a) several explainers over so many texts of a task."""
-    import numpy as np
+def texts(count: int, quick: bool) -> float:
+    """(a) several explainers over the texts of a task."""
+    from inputs import requests
 
     from assay.explainers.baselines import Mask
     from assay.explainers.integrated_gradients import IntegratedGradients
     from assay.explainers.kernel_shap import KernelShap
-    from assay.explainers.protocol import Request
     from assay.explainers.smooth_grad import SmoothGrad
     from assay.models.cnn import Cnn
     from assay.models.engine import Engine
-    from assay.models.seeding import seeded
     from assay.tasks.planted import planted
 
     task = planted(train=200, dev=50, test=2000)
-    with seeded(0):
-        model = Cnn(init_only=True).untrained(task, 0)
-    engine = Engine(model)
-    examples = task.test[:count]
-    encodings = model.encode([example.texts for example in examples])
-    asked = [Request(e, encoding, np.array([1])) for e, encoding in zip(examples, encodings, strict=True)]
+    engine = Engine(Cnn(init_only=True).untrained(task, 0))
     for method in (IntegratedGradients(steps=20), SmoothGrad(samples=10), KernelShap(rows=50)):
-        method.explain(engine, asked, Mask())
+        method.explain(engine, requests(engine, task.test[:count], (1,)), Mask())
+    return peak()
 
 
-def lime(rows: int, quick: bool) -> None:
-    """(b) LIME with so many rows on one text of 51 tokens."""
+def lime(rows: int, quick: bool) -> float:
+    """(b) LIME on one text of 51 tokens."""
+    from inputs import without_tokenizer
+
     from assay.explainers.baselines import Mask
     from assay.explainers.lime import Lime
     from assay.models.engine import Engine
 
-    Lime(rows=rows).explain(Engine(wrapped(bert(quick))), [encoded(51)], Mask())
+    Lime(rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
+    return peak()
 
 
-def ours(tokens: int, quick: bool) -> None:
+def ours(tokens: int, quick: bool) -> float:
     """(c) integrated gradients, 50 steps."""
+    from inputs import without_tokenizer
+
     from assay.explainers.baselines import Pad
     from assay.explainers.integrated_gradients import IntegratedGradients
     from assay.models.engine import Engine
 
-    engine, asked = Engine(wrapped(bert(quick))), [encoded(tokens)]
-    # What a first call brings in, such as code that is loaded when it is needed, belongs to the loaded model.
-    IntegratedGradients(steps=1).explain(engine, [encoded(8)], Pad())
+    engine = Engine(without_tokenizer(bert(quick)))
+    # What the first call loads belongs to the loaded model.
+    IntegratedGradients(steps=1).explain(engine, [request(8)], Pad())
     loaded = peak()
-    IntegratedGradients(steps=50).explain(engine, asked, Pad())
-    print(f"above {peak() - loaded}")
+    IntegratedGradients(steps=50).explain(engine, [request(tokens)], Pad())
+    return peak() - loaded
 
 
-def captum(tokens: int, quick: bool) -> None:
+def captum(tokens: int, quick: bool) -> float:
     """(c) captum's LayerIntegratedGradients as its tutorial calls it, 50 steps by default."""
     import torch
     from captum.attr import LayerIntegratedGradients
 
     network = bert(quick)
 
-    def attribute(words: int, **options: Any) -> None:
-        ids = torch.from_numpy(encoded(words).encoding.ids.astype("int64"))[None]
+    def attribute(words: int, **settings: Any) -> None:
+        ids = torch.from_numpy(request(words).encoding.ids.astype("int64"))[None]
         reference = torch.zeros_like(ids)
         reference[:, [0, -1]] = ids[:, [0, -1]]
         method = LayerIntegratedGradients(lambda ids: network(input_ids=ids).logits, network.bert.embeddings)
-        method.attribute(ids, reference, target=1, **options)
+        method.attribute(ids, reference, target=1, **settings)
 
     attribute(8, n_steps=2)
     loaded = peak()
     attribute(tokens)
-    print(f"above {peak() - loaded}")
+    return peak() - loaded
 
 
-PARTS = {"texts": texts, "lime": lime, "ours": ours, "captum": captum}
-
-
-def measured(part: str, size: int, quick: bool) -> float:
-    """MB of a part in a process of its own: its peak, or what it says it needed above the loaded model."""
-    command = [sys.executable, __file__, "--part", part, "--size", str(size), *(["--quick"] if quick else [])]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise SystemExit(f"the part {part} failed:\n{run.stderr}")
-    figures = dict(line.split() for line in run.stdout.splitlines() if line.startswith(("above ", "peak ")))
-    return float(figures.get("above", figures["peak"]))
+PARTS = {part.__name__: part for part in (texts, lime, ours, captum)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes; under a minute")
-    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.part:
-        PARTS[options.part](options.size, options.quick)
-        print(f"peak {peak()}")
+    chosen = options(__doc__, "smaller sizes; under a minute", part=(str, HIDDEN), size=(int, HIDDEN))
+    if chosen.part:
+        print(PARTS[chosen.part](chosen.size, chosen.quick))
         return
-    sizes = QUICK if options.quick else FULL
-    few, many = (measured("texts", size, options.quick) for size in sizes.texts)
-    print(f"(a) {sizes.texts[0]} texts {few:.0f} MB, {sizes.texts[1]} texts {many:.0f} MB: {many / few:.2f}")
-    short, long = (measured("lime", size, options.quick) for size in sizes.rows)
-    print(f"(b) {sizes.rows[0]} rows {short:.0f} MB, {sizes.rows[1]} rows {long:.0f} MB: {long / short:.2f}")
-    here, peer = (measured(part, sizes.tokens, options.quick) for part in ("ours", "captum"))
-    print(f"(c) above the model: Assay {here:.0f} MB, captum {peer:.0f} MB: 1/{peer / here:.1f}")
-    met = many <= FLAT * few and long <= LIME * short and peer >= EIGHTH * here
-    print(
-        f"bar: {'met' if met else 'missed'}; texts {many / few:.2f} (at most {FLAT:.2f}), LIME "
-        f"{long / short:.2f} (at most {LIME:.2f}), captum / Assay {peer / here:.1f} (at least {EIGHTH:.0f})"
+
+    def measure(part: str, *sizes: int) -> list[float]:
+        quick = ["--quick"] if chosen.quick else []
+        return [own_process(__file__, "--part", part, "--size", size, *quick) for size in sizes]
+
+    text_counts, row_counts = ((200, 1000), (1000, 3000)) if chosen.quick else ((200, 2000), (1000, 5000))
+    few, many = measure("texts", *text_counts)
+    print(f"(a) {text_counts[0]} texts {few:.0f} MB, {text_counts[1]} texts {many:.0f} MB")
+    short, long = measure("lime", *row_counts)
+    print(f"(b) {row_counts[0]} rows {short:.0f} MB, {row_counts[1]} rows {long:.0f} MB")
+    (own,), (peer,) = measure("ours", TOKENS), measure("captum", TOKENS)
+    print(f"(c) above the model: Assay {own:.0f} MB, captum {peer:.0f} MB")
+    finish(
+        many <= FLAT * few and long <= LIME * short and peer >= EIGHTH * own,
+        f"texts {many / few:.2f} (at most {FLAT:.2f}), LIME {long / short:.2f} (at most {LIME:.2f}), "
+        f"captum / Assay {peer / own:.1f} (at least {EIGHTH:.0f})",
     )
-    sys.exit(not met)
 
 
 if __name__ == "__main__":

@@ -27,21 +27,22 @@ The bar: at most 5 % for minilm (--quick: at most 50 % for the cnn on few texts,
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread, get_ident
 from traceback import walk_stack
 from types import FrameType
 
-ROOT = Path(__file__).resolve().parents[1]
+from bar import HIDDEN, Table, finish, options, own_process
+
+import assay
+
+PACKAGE = str(Path(assay.__file__).parent / "")
 EVERY_SECONDS = 0.005
 BAR, QUICK_BAR = 0.05, 0.50
 TEXTS = {"cnn": 200, "minilm": 60}
@@ -118,9 +119,7 @@ class Watch:
 def phase(frame: FrameType) -> str:
     """The phase that a stack belongs to."""
     stack = [(one.f_code.co_filename, one.f_code.co_name) for one, _ in walk_stack(frame)]
-    ours = [Path(file).relative_to(ROOT).as_posix() for file, _ in stack if file.startswith(str(ROOT / ""))]
-    inside = [file for file in ours if not file.startswith((".venv", "scripts"))]
-    innermost = inside[0] if inside else ""
+    innermost = next((file for file, _ in stack if file.startswith(PACKAGE)), "").removeprefix(PACKAGE + "/")
     functions = [name for _, name in stack]
     for name, file, function in PHASES:
         if file in innermost and any(function in called for called in functions):
@@ -150,7 +149,7 @@ def trial(model: str, texts: int, store: Path, began: float) -> Spent:
     return Spent(wall, sum(engine.counters.seconds for engine in engines), dict(watch.seconds))
 
 
-def measured(model: str, texts: int) -> Spent:
+def measure(model: str, texts: int) -> Spent:
     """A trial in a process of its own, whose model was trained by another."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
@@ -159,67 +158,52 @@ def measured(model: str, texts: int) -> Spent:
 
 
 def _child(model: str, texts: int, store: Path) -> Spent:
-    command = [sys.executable, __file__, "--part", model, "--texts", str(texts)]
     began = time.time()
-    run = subprocess.run(
-        [*command, "--store", store, "--began", str(began)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    spent = own_process(__file__, "--part", model, "--texts", texts, "--store", store, "--began", began)
+    for failure in store.glob("ledger/*.json"):
+        raise SystemExit(f"the trial of {model} failed:\n{failure.read_text(encoding='utf-8')}")
+    return Spent(**spent)
+
+
+def show(spent: dict[str, Spent]) -> None:
+    """Two columns per model: seconds, and the share of the wall time."""
+    table = Table(
+        "", **{key: form for name in spent for key, form in ((f"{name} s", ".2f"), (f"{name} share", ".1%"))}
     )
-    failed = list(store.glob("ledger/*.json"))
-    if run.returncode or failed:
-        why = failed[0].read_text(encoding="utf-8") if failed else run.stderr
-        raise SystemExit(f"the trial of {model} failed:\n{why}")
-    return Spent(**json.loads(run.stdout.splitlines()[-1]))
-
-
-def table(found: dict[str, Spent]) -> None:
-    """A column per model: seconds, and percent of the wall time."""
-    print(f"{'':14}" + "".join(f"{name:>20}" for name in found))
-    rows = {"wall time": [one.wall for one in found.values()]}
-    rows["in the model"] = [one.model for one in found.values()]
-    rows["  as watched"] = [one.phases.get(INSIDE, 0.0) for one in found.values()]
-    rows["the rest"] = [one.wall - one.model for one in found.values()]
-    names = dict.fromkeys(name for name, _, _ in (*PHASES, ("harness", "", "")) if name != INSIDE)
-    rows |= {f"  {name}": [one.phases.get(name, 0.0) for one in found.values()] for name in names}
-    for name, values in rows.items():
-        cells = zip(values, found.values(), strict=True)
-        print(f"{name:14}" + "".join(f"{value:10.2f} s {value / one.wall:6.1%}" for value, one in cells))
+    names = dict.fromkeys(name for name, _, _ in PHASES if name != INSIDE)
+    seconds = {
+        "wall time": lambda one: one.wall,
+        "in the model": lambda one: one.model,
+        "- as watched": lambda one: one.phases.get(INSIDE, 0.0),
+        "the rest": lambda one: one.wall - one.model,
+        **{f"- {name}": lambda one, name=name: one.phases.get(name, 0.0) for name in (*names, "harness")},
+    }
+    for title, of_trial in seconds.items():
+        table.row(title, *(v for one in spent.values() for v in (of_trial(one), of_trial(one) / one.wall)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "the cnn on few texts; under a minute",
+        models=("cnn,minilm", "names with commas between"),
+        texts=(int, f"texts to explain (default: {TEXTS})"),
+        part=(str, HIDDEN),
+        store=(Path, HIDDEN),
+        began=(float, HIDDEN),
     )
-    parser.add_argument("--quick", action="store_true", help="the cnn on few texts; under a minute")
-    parser.add_argument("--models", default="cnn,minilm", help="names with commas between (cnn,minilm)")
-    parser.add_argument("--texts", type=int, help=f"texts to explain (default: {TEXTS})")
-    parser.add_argument("--part", choices=TEXTS, help=argparse.SUPPRESS)
-    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.part:
-        spent = trial(options.part, options.texts, options.store, options.began)
-        print(json.dumps({"wall": spent.wall, "model": spent.model, "phases": spent.phases}))
+    if chosen.part:
+        print(json.dumps(asdict(trial(chosen.part, chosen.texts, chosen.store, chosen.began))))
         return
-    names = ["cnn"] if options.quick else options.models.split(",")
-    found: dict[str, Spent] = {}
-    for name in names:
-        texts = options.texts or (QUICK_TEXTS if options.quick else TEXTS[name])
-        found[name] = measured(name, texts)
-    table(found)
-    sys.exit(not verdict(found, QUICK_BAR if options.quick else BAR))
-
-
-def verdict(found: dict[str, Spent], bar: float) -> bool:
-    """Print the last line."""
-    judged = found.get("minilm") or found["cnn"]
-    met = judged.share <= bar
-    shares = ", ".join(f"{name} {one.share:.1%}" for name, one in found.items())
-    print(f"bar: {'met' if met else 'missed'}; not in the model: {shares} (at most {bar:.0%})")
-    return met
+    names = ["cnn"] if chosen.quick else chosen.models.split(",")
+    sizes = dict.fromkeys(TEXTS, QUICK_TEXTS) if chosen.quick else TEXTS
+    spent = {name: measure(name, chosen.texts or sizes[name]) for name in names}
+    show(spent)
+    bar = QUICK_BAR if chosen.quick else BAR
+    shares = ", ".join(f"{name} {one.share:.1%}" for name, one in spent.items())
+    finish(
+        (spent.get("minilm") or spent["cnn"]).share <= bar, f"not in the model: {shares} (at most {bar:.0%})"
+    )
 
 
 if __name__ == "__main__":

@@ -18,19 +18,17 @@ one token, duplicates dropped, oneDNN's kernels.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import peers
 import torch
+from bar import Table, finish, options
+from bench_peers_rounds import Race, Round, World, run_round, time_limits
 from peers import Classifier
-from tqdm import tqdm
 
 from assay.explainers.baselines import Delete, Mask
 from assay.explainers.controls import Random
@@ -41,11 +39,11 @@ from assay.explainers.kernel_shap import KernelShap
 from assay.explainers.lime import Lime
 from assay.explainers.occlusion import Occlusion
 from assay.explainers.owen import Owen
-from assay.explainers.protocol import Explainer, Request
+from assay.explainers.protocol import Explainer
 from assay.explainers.shapley_sampling import ShapleySampling
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.subject import Shard, Subject
-from assay.models.engine import Counters, Engine
+from assay.models.engine import Engine
 from assay.models.minilm import MiniLM
 from assay.models.transformer_model import TransformerModel
 from assay.tasks.example import Example, Task
@@ -54,60 +52,6 @@ from assay.tasks.reviews import reviews
 
 QUIET = 0.15  # cores that other processes may use in a round
 TRIES = 4  # times a round is repeated for quiet before the bench gives up
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class World:
-    """What is explained: a model as both sides have it, and texts with their encodings."""
-
-    peer: Classifier
-    engine: Engine
-    examples: tuple[Example, ...]
-
-    @property
-    def texts(self) -> list[str]:
-        return [example.texts[0] for example in self.examples]
-
-    def requests(self, targets: Sequence[int]) -> list[Request]:
-        encodings = self.engine.model.encode([example.texts for example in self.examples])
-        return [
-            Request(example, encoding, np.array(targets, dtype=np.intp))
-            for example, encoding in zip(self.examples, encodings, strict=True)
-        ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Race:
-    """One line of the table. bar: the least ratio to the peer with one thread and with two.
-
-    perturbation: whether the rows are forward rows alone, so that they have a limit.
-    """
-
-    name: str
-    labels: int
-    theirs: Callable[[World], object]
-    ours: Callable[[World], object]
-    bar: tuple[float, float]
-    words: tuple[int, int] = (6, 60)
-    perturbation: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lap:
-    """One side of one round."""
-
-    seconds: float
-    rows: int
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    theirs: Lap
-    ours: Lap
-    limit: float
-    in_model: float
-    disturbance: float
 
 
 def explained(explainer: Explainer, baseline: Mask | Delete | None, targets: Sequence[int]):
@@ -267,69 +211,6 @@ def sentences(words: tuple[int, int], count: int) -> list[Example]:
     return found
 
 
-def time_limits(world: World) -> Callable[[int], float]:
-    """The best seconds per row of so many tokens: measured at a few lengths, straight lines between them."""
-    lengths = (6, 10, 16, 24, 36, 50, 70)
-    best = []
-    for length in lengths:
-        seconds = []
-        for tokens in (256, 512, 1024, 2048):
-            rows = max(1, tokens // length)
-            ids = torch.from_numpy(np.random.default_rng(0).integers(1000, 20000, (rows, length)))
-            with torch.inference_mode():
-                for _ in range(3):
-                    began = time.perf_counter()
-                    world.peer.model.network(input_ids=ids)
-                    seconds.append((time.perf_counter() - began) / rows)
-        best.append(min(seconds))
-    return lambda tokens: float(np.interp(tokens, lengths, best)) * max(1.0, tokens / lengths[-1])
-
-
-def busy_elsewhere(call: Callable[[], object]) -> float:
-    """Cores that other processes used while `call` ran."""
-    ticks = os.sysconf("SC_CLK_TCK")
-
-    def others() -> float:
-        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-        idle = fields[3] + fields[4]
-        own = os.times()
-        return (sum(fields[:8]) - idle) / ticks - own.user - own.system
-
-    began, before = time.perf_counter(), others()
-    call()
-    return max(0.0, others() - before) / (time.perf_counter() - began)
-
-
-def run_round(race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool) -> Round:
-    """Both sides once."""
-    laps: dict[str, Lap] = {}
-    spent = Counters()
-
-    def theirs() -> None:
-        world.peer.rows = world.peer.tokens = 0
-        began = time.perf_counter()
-        race.theirs(world)
-        laps["theirs"] = Lap(time.perf_counter() - began, world.peer.rows, world.peer.tokens)
-
-    def ours() -> None:
-        nonlocal spent
-        before = world.engine.counters.copy()
-        began = time.perf_counter()
-        race.ours(world)
-        seconds = time.perf_counter() - began
-        spent = world.engine.counters.since(before)
-        laps["ours"] = Lap(seconds, spent.forward_rows, spent.forward_tokens)
-
-    def both() -> None:
-        for side in (theirs, ours) if peer_first else (ours, theirs):
-            side()
-
-    disturbance = busy_elsewhere(both)
-    rows = max(spent.forward_rows, 1)
-    least = limit(round(spent.forward_tokens / rows)) * rows
-    return Round(laps["theirs"], laps["ours"], least, spent.seconds, disturbance)
-
-
 def run_race(race: Race, worlds: dict[int, World], options: argparse.Namespace) -> list[Round]:
     """Quiet rounds, each on its own share of the texts."""
     texts = sentences(race.words, options.texts)
@@ -349,60 +230,52 @@ def run_race(race: Race, worlds: dict[int, World], options: argparse.Namespace) 
     return found
 
 
-def report(race: Race, rounds: list[Round], threads: int, wanted: int) -> tuple[str, bool]:
-    """A line of the table, and whether its bar is met."""
+def report(race: Race, rounds: list[Round], threads: int, wanted: int) -> tuple[list[Any], bool]:
+    """A row of the table, and whether its bar is met."""
     bar = race.bar[threads > 1]
     if len(rounds) < wanted:
-        return f"| {race.name} | only {len(rounds)} of {wanted} rounds were quiet | | | {bar} x | |", False
-    ratio = statistics.median(done.theirs.seconds / done.ours.seconds for done in rounds)
+        return [race.name, f"only {len(rounds)} of {wanted} rounds were quiet", "", "", "missed"], False
+    ratios = [done.theirs.seconds / done.ours.seconds for done in rounds]
     share = statistics.median(done.limit / done.ours.seconds for done in rounds)
     inside = statistics.median(done.in_model / done.ours.seconds for done in rounds)
-    rows = sum(done.ours.rows for done in rounds), sum(done.theirs.rows for done in rounds)
-    met = ratio >= bar and (not race.perturbation or share >= 0.95)
-    limit = f"{share:.0%}" if race.perturbation else ""
-    spread = f"{min(d.theirs.seconds / d.ours.seconds for d in rounds):.1f} to " + (
-        f"{max(d.theirs.seconds / d.ours.seconds for d in rounds):.1f}"
+    met = statistics.median(ratios) >= bar and (not race.perturbation or share >= 0.95)
+    spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
+    rows = " / ".join(
+        f"{sum(side):,}" for side in zip(*((d.ours.rows, d.theirs.rows) for d in rounds), strict=True)
     )
-    line = (
-        f"| {race.name} | {ratio:.2f} x ({spread}) | {bar} x | {limit} | {inside:.0%} | "
-        f"{rows[0]:,} / {rows[1]:,} | {'met' if met else 'missed'} |"
+    limit = share if race.perturbation else None
+    row = [race.name, spread, rows, "met" if met else "missed", statistics.median(ratios), bar, limit, inside]
+    return row, met
+
+
+def main() -> None:
+    chosen = options(
+        __doc__,
+        "few short texts, one round: is it all there?",
+        threads=([1, 2], "numbers of threads"),
+        rounds=(5, "rounds of a race"),
+        texts=(64, "texts of a race"),
+        sparse=(1, "take every n-th text of a round's share only"),
+        only=([], "parts of the names of races to run"),
     )
-    return line, met
-
-
-def chosen(names: Sequence[str]) -> Iterator[Race]:
-    for race in races():
-        if not names or any(name.lower() in race.name.lower() for name in names):
-            yield race
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="few short texts, one round: is it all there?")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--texts", type=int, default=64)
-    parser.add_argument("--sparse", type=int, default=1, help="take every n-th text of a round's share only")
-    parser.add_argument("--only", nargs="+", default=[], help="parts of the names of races to run")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.texts, options.threads = 1, 1, [1]
+    if chosen.quick:
+        chosen.rounds, chosen.texts, chosen.threads = 1, 1, [1]
     misses = []
-    for threads in options.threads:
+    for threads in chosen.threads:
         torch.set_num_threads(threads)
         worlds = {labels: build_world(labels) for labels in (3, 28)}
-        print(f"\n{threads} thread{'s' * (threads > 1)}, {options.rounds} rounds, {options.texts} texts\n")
-        print("| work | ratio to the peer (rounds) | bar | share of the limit | in the model | rows | |")
-        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-        for race in tqdm(list(chosen(options.only)), disable=None):
-            line, met = report(race, run_race(race, worlds, options), threads, options.rounds)
-            print(line, flush=True)
-            misses += [] if met else [f"{race.name} ({threads} thread{'s' * (threads > 1)})"]
-    print(f"\nbar: {'missed: ' + ', '.join(misses) if misses else 'met'}")
-    return bool(misses)
+        of_threads = f"{threads} thread{'s' * (threads > 1)}"
+        print(f"\n{of_threads}, {chosen.rounds} rounds, {chosen.texts} texts\n")
+        numbers = {"ratio_to_the_peer": ".2f", "bar": "", "share_of_the_limit": ".0%", "in_the_model": ".0%"}
+        table = Table("work", "rounds", "rows", "", **numbers)
+        for race in races():
+            if chosen.only and not any(name.lower() in race.name.lower() for name in chosen.only):
+                continue
+            row, met = report(race, run_race(race, worlds, chosen), threads, chosen.rounds)
+            table.row(*row)
+            misses += [] if met else [f"{race.name} ({of_threads})"]
+    finish(not misses, f"missed by: {', '.join(misses) or 'none'}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

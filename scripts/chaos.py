@@ -20,18 +20,19 @@ under each kind of kill that it took. The bar: no row lost or doubled, no part w
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from shutil import rmtree
 from statistics import mean, median
+from typing import NoReturn
 
+from bar import Table, finish, options
 from chaos_lab import (
     EVERYTHING,
     EXPERIMENT,
@@ -139,26 +140,21 @@ def told(outcome: Outcome, store: Path) -> None:
         print(store.with_suffix(".log").read_text(errors="replace")[-1500:])
 
 
-def table(outcomes: Sequence[Outcome], cells: int) -> None:
+def show(outcomes: Sequence[Outcome], cells: int) -> None:
     """A line per launcher and thing killed."""
-    print(
-        f"\n{'launcher':11} {'killed':18} {'kills':>5} {'before':>6} {'among':>5} {'after':>5} {'cells':>5} "
-        f"{'stores':>6} {'lost':>4} {'doubled':>7} {'again':>5} {'bytes equal':>15}"
-    )
-    for launcher in LAUNCHERS:
-        for what in (EVERYTHING, WORKER, LAUNCHING):
-            of_kind = [o for o in outcomes if o.launcher == launcher and what in {k.what for k in o.kills}]
-            if not of_kind:
-                continue
-            done = [k.cells for o in of_kind for k in o.kills if k.what == what]
-            before, after = done.count(0), done.count(cells)
-            equal = sum(o.files - len(o.difference.files) for o in of_kind)
-            print(
-                f"{launcher:11} {what:18} {len(done):5} {before:6} {len(done) - before - after:5} {after:5} "
-                f"{median(done):5.0f} {len(of_kind):6} {sum(o.difference.lost for o in of_kind):4} "
-                f"{sum(o.difference.doubled for o in of_kind):7} {sum(o.rewritten for o in of_kind):5} "
-                f"{equal:7}/{sum(o.files for o in of_kind)}"
-            )
+    columns = ("kills", "before", "among", "after", "cells", "stores", "lost", "doubled", "again")
+    table = Table("launcher", "killed", "bytes equal", **dict.fromkeys(columns, ".0f"))
+    for launcher, what in product(LAUNCHERS, (EVERYTHING, WORKER, LAUNCHING)):
+        of_kind = [o for o in outcomes if o.launcher == launcher and what in {k.what for k in o.kills}]
+        if not of_kind:
+            continue
+        done = [k.cells for o in of_kind for k in o.kills if k.what == what]
+        before, after = done.count(0), done.count(cells)
+        equal = sum(o.files - len(o.difference.files) for o in of_kind)
+        differences = [(o.difference.lost, o.difference.doubled, o.rewritten) for o in of_kind]
+        kills = len(done), before, len(done) - before - after, after, median(done)
+        files = f"{equal}/{sum(o.files for o in of_kind)}"
+        table.row(launcher, what, files, *kills, len(of_kind), *map(sum, zip(*differences, strict=True)))
 
 
 def disturb(lab: Lab, expected: Content, launcher: str, kills: int, lanes: int, seed: int) -> list[Outcome]:
@@ -177,7 +173,7 @@ def disturb(lab: Lab, expected: Content, launcher: str, kills: int, lanes: int, 
     return found
 
 
-def verdict(outcomes: Sequence[Outcome], folder: Path) -> bool:
+def verdict(outcomes: Sequence[Outcome], folder: Path) -> NoReturn:
     """Print the last line; scratch stores are left where something is wrong."""
     met = all(outcome.good for outcome in outcomes)
     if met:
@@ -186,41 +182,35 @@ def verdict(outcomes: Sequence[Outcome], folder: Path) -> bool:
         print(f"stores and logs: {folder}")
     disturbed = [outcome for outcome in outcomes if outcome.kills]
     single = sum(len(outcome.kills) == 1 for outcome in disturbed)
-    print(
-        f"bar: {'met' if met else 'missed'}; {sum(len(o.kills) for o in disturbed)} kills on "
-        f"{len(disturbed)} stores, {single} of them one kill; reruns that failed "
-        f"{sum(bool(o.status) or o.status is None for o in disturbed)}, rows lost "
+    finish(
+        met,
+        f"{sum(len(o.kills) for o in disturbed)} kills on {len(disturbed)} stores, {single} of them one "
+        f"kill; reruns that failed {sum(o.status != 0 for o in disturbed)}, rows lost "
         f"{sum(o.difference.lost for o in outcomes)}, doubled {sum(o.difference.doubled for o in outcomes)}, "
         f"parts written again {sum(o.rewritten for o in outcomes)}, files with other bytes "
-        f"{sum(len(o.difference.files) for o in outcomes)} of {sum(o.files for o in outcomes)}"
+        f"{sum(len(o.difference.files) for o in outcomes)} of {sum(o.files for o in outcomes)}",
     )
-    return met
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "4 kills in-process, 12 cells; under a minute",
+        kills=(int, "kills over all launchers (default: 100)"),
+        launchers=(str, "names with commas between (default: all)"),
+        lanes=(2, "stores at a time"),
+        seed=(0, "of the moments"),
     )
-    parser.add_argument("--quick", action="store_true", help="4 kills in-process, 12 cells; under a minute")
-    parser.add_argument("--kills", type=int, help="kills over all launchers (default: 100)")
-    parser.add_argument("--launchers", help="names with commas between (default: all)")
-    parser.add_argument("--lanes", type=int, default=2, help="stores at a time (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
-    options = parser.parse_args()
-    lab = Lab(
-        Path(tempfile.mkdtemp(prefix="chaos-")),
-        (*EXPERIMENT, *(QUICK if options.quick else FULL)),
-        12 if options.quick else 60,
-        {},
-    )
-    names = (options.launchers or ("in-process" if options.quick else ",".join(LAUNCHERS))).split(",")
-    kills = options.kills or (4 if options.quick else 100)
-    expected, outcomes = reference(lab, names, options.lanes)
-    for nth, launcher in enumerate(names):
-        share = kills // len(names) + (nth < kills % len(names))
-        outcomes += disturb(lab, expected, launcher, share, options.lanes, options.seed)
-    table(outcomes, lab.cells)
-    sys.exit(not verdict(outcomes, lab.folder))
+    overrides, cells = (QUICK, 12) if chosen.quick else (FULL, 60)
+    lab = Lab(Path(tempfile.mkdtemp(prefix="chaos-")), (*EXPERIMENT, *overrides), cells, {})
+    names = (chosen.launchers or ("in-process" if chosen.quick else ",".join(LAUNCHERS))).split(",")
+    kills = chosen.kills or (4 if chosen.quick else 100)
+    expected, outcomes = reference(lab, names, chosen.lanes)
+    for number, launcher in enumerate(names):
+        share = kills // len(names) + (number < kills % len(names))
+        outcomes += disturb(lab, expected, launcher, share, chosen.lanes, chosen.seed)
+    show(outcomes, lab.cells)
+    verdict(outcomes, lab.folder)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ bar then allows three standard errors.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
+from bar import Table, finish, options
 from coverage_worlds import (
     EXPLAINERS,
     Covered,
@@ -64,14 +64,14 @@ class Verdict:
     def _slack(self, share: float, sims: int) -> float:
         return 3 * float(np.sqrt(share * (1 - share) / sims)) if self.quick else 0.0
 
-    def line(self) -> str:
+    def finish(self) -> NoReturn:
         low, high = 100 * min(self.coverages), 100 * max(self.coverages)
         slack = "; give or take three standard errors" if self.quick else ""
-        return (
-            f"bar: {'missed' if self.missed else 'met'}; coverage {low:.1f} to {high:.1f} % in "
-            f"{len(self.coverages)} settings (bar: 90 to 98), family-wise error at most "
-            f"{100 * max(self.errors):.1f} % in {len(self.errors)} settings (bar: 6); {self.missed} "
-            f"outside{slack}"
+        finish(
+            not self.missed,
+            f"coverage {low:.1f} to {high:.1f} % in {len(self.coverages)} settings (bar: 90 to 98), "
+            f"family-wise error at most {100 * max(self.errors):.1f} % in {len(self.errors)} settings (bar: 6"
+            f"); {self.missed} outside{slack}",
         )
 
 
@@ -143,37 +143,32 @@ def family_errors(setting: Family, sims: int, seed: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "fewer simulations and settings; under a minute",
+        sims=(int, "simulations of a setting (default: 1000, quick: 100)"),
+        seed=(0, "of all draws"),
     )
-    parser.add_argument("--quick", action="store_true", help="fewer simulations and settings; under a minute")
-    parser.add_argument("--sims", type=int, help="simulations of a setting (default: 1000, quick: 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of all draws (default: 0)")
-    options = parser.parse_args()
-    sims = options.sims or (100 if options.quick else 1000)
-    sizes, models, resamples = ((50, 200), (3,), 400) if options.quick else (SIZES, (3, 5), 1000)
-    verdict = Verdict(options.quick)
+    sims = chosen.sims or (100 if chosen.quick else 1000)
+    sizes, models, resamples = ((50, 200), (3,), 400) if chosen.quick else (SIZES, (3, 5), 1000)
+    verdict = Verdict(chosen.quick)
     error = 100 * np.sqrt(LEVEL * (1 - LEVEL) / sims)
     print(f"Coverage of nominal 95 % intervals in {sims} simulations each, {resamples} resamples; standard")
     print(f"error {error:.1f} %. Plain: percentile intervals, for comparison.\n")
-    print("| what | texts | coverage | plain, texts alone | plain, models and texts |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    settings = [
+    plain_columns = {"plain,_texts_alone": ".1%", "plain,_models_and_texts": ".1%"}
+    table = Table("what", texts="", coverage=".1%", **plain_columns)
+    for setting in (
         *over_texts(sizes, 200_000),
-        *over_pairs((50,) if options.quick else (50, 100), 200_000),
-        *over_models(sizes if not options.quick else (100,), models),
-    ]
-    for setting in settings:
-        shares = coverage(setting, sims, resamples, options.seed)
+        *over_pairs((50,) if chosen.quick else (50, 100), 200_000),
+        *over_models(sizes if not chosen.quick else (100,), models),
+    ):
+        shares = coverage(setting, sims, resamples, chosen.seed)
         verdict.coverage(shares[0], sims)
-        cells = [f"{100 * share:.1f} %" for share in shares] + ["–"] * (3 - len(shares))
-        print(f"| {setting.title} | {setting.n} | {' | '.join(cells)} |", flush=True)
+        table.row(setting.title, setting.n, *shares, *[None] * (3 - len(shares)))
     print(f"\nFamily-wise error at 5 % of the group of the best among {EXPLAINERS}.\n")
-    print("| what | error | Holm over the tests made alone |")
-    print("| --- | ---: | ---: |")
-    for family in families(options.quick):
-        shares = family_errors(family, sims, options.seed)
+    table = Table("what", error=".1%", Holm_over_the_tests_made_alone=".1%")
+    for family in families(chosen.quick):
+        shares = family_errors(family, sims, chosen.seed)
         verdict.error(shares[0], sims)
-        print(f"| {family.title} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |", flush=True)
-    print(verdict.line())
-    sys.exit(1 if verdict.missed else 0)
+        table.row(family.title, *shares)
+    verdict.finish()

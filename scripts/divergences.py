@@ -11,8 +11,6 @@ The bar: the two agree to 1e-5 on every line. --quick: generated texts instead o
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +18,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from bar import Table, finish, options
 from divergences_lab import Lab, mean, pair_tables, pooled, prepared, study_world, summary, transcription
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -188,33 +187,29 @@ def remarks(lab: Lab) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "generated texts; under a minute",
+        path=(str, "the folder with train.csv; not needed with --quick"),
+        texts=(300, "explained tweets"),
     )
-    parser.add_argument("--path", help="the folder with train.csv; not needed with --quick")
-    parser.add_argument("--texts", type=int, default=300, help="explained tweets (default: 300)")
-    parser.add_argument("--quick", action="store_true", help="generated texts; under a minute")
-    options = parser.parse_args()
-    if not options.quick and not options.path:
-        parser.error("give --path, or --quick")
+    if not chosen.quick and not chosen.path:
+        raise SystemExit("give --path, or --quick")
     began = time.perf_counter()
-    lab = prepared(None if options.quick else options.path, options.texts)
+    lab = prepared(None if chosen.quick else chosen.path, chosen.texts)
     lines = [*switched(lab), *measured(lab), *compared(lab), *kept(lab)]
-    print("| ledger | measure | explainer | described | as coded | transcription |")
-    print("| ---: | --- | --- | ---: | ---: | ---: |")
+    numbers = dict.fromkeys(("described", "as_coded", "transcription"), ".3f")
+    table = Table("ledger", "measure", "explainer", **numbers)
     for line in sorted(lines, key=lambda line: (line.row, line.measure)):
-        again = "" if line.transcribed is None else f"{line.transcribed:.3f}"
-        numbers = f"{line.described:.3f} | {line.coded:.3f} | {again}"
-        print(f"| {line.row} | {line.measure} | {line.explainer} | {numbers} |")
+        table.row(*line)
     for remark in remarks(lab):
         print(f"- {remark}")
     gaps = [line.gap for line in lines if line.transcribed is not None]
-    met = max(gaps) <= BAR
-    print(
-        f"bar: {'met' if met else 'missed'}; {len(gaps)} numbers as coded and by the transcription differ by "
-        f"at most {max(gaps):.1e} (bar: {BAR:.0e}); {time.perf_counter() - began:.0f} s"
+    finish(
+        max(gaps) <= BAR,
+        f"{len(gaps)} numbers as coded and by the transcription differ by at most {max(gaps):.1e} (bar: "
+        f"{BAR:.0e}); {time.perf_counter() - began:.0f} s",
     )
-    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":

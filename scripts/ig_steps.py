@@ -12,12 +12,12 @@ median everywhere and a median gap of at most 1 %.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
+from bar import Table, finish, options
+from inputs import requests
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
@@ -52,29 +52,13 @@ class Row:
 def models(task: Task, *, quick: bool) -> list[tuple[str, Model]]:
     """Trained models by name."""
     training = Training(epochs=4, mask_rate=0.1)
-    specs = [
-        Linear(training=training),
-        MaxPool(training=training),
-        Cnn(training=training),
-        Lstm(training=training),
-    ]
+    specs = [spec(training=training) for spec in (Linear, MaxPool, Cnn, Lstm)]
     found: list[tuple[str, Model]] = [(spec.name, fit(spec, task, 0)[0]) for spec in specs]
     if not quick:
         small = Task(task.name, task.labels, task.train[:480], task.dev[:100], task.test)
         brief = Training(epochs=1, batch_size=16, learning_rate=1e-4, mask_rate=0.1)
         found.append(("minilm", fit(MiniLM(training=brief), small, 0)[0]))
     return found
-
-
-def requests(model: Model, engine: Engine, task: Task, count: int) -> list[Request]:
-    """Test texts with their predicted class."""
-    examples = task.test[:count]
-    encodings = model.encode([example.texts for example in examples])
-    wanted = engine.probabilities(encodings).argmax(axis=1)
-    return [
-        Request(example, encoding, np.array([target]))
-        for example, encoding, target in zip(examples, encodings, wanted, strict=True)
-    ]
 
 
 def explain(method: IntegratedGradients, engine: Engine, asked: Sequence[Request], baseline: Baseline):
@@ -91,46 +75,38 @@ def row(found: Sequence[Explanation], exact: Sequence[Explanation]) -> Row:
     # Both ends are among the points of `until`; with fixed steps they are asked beside them.
     points = [one.cost.backward_rows for one in found]
     return Row(
-        float(np.median(points)), float(np.median(gaps)), float((gaps > GOAL).mean()), float(np.median(off))
+        *(float(np.median(each)) for each in (points, gaps)),
+        float((gaps > GOAL).mean()),
+        float(np.median(off)),
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "without MiniLM, and fewer texts; under a minute",
+        texts=(int, "texts to explain (default: 60, quick 20)"),
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="without MiniLM, and fewer texts; under a minute"
-    )
-    parser.add_argument("--texts", type=int, help="texts to explain (default 60, quick 20)")
-    options = parser.parse_args()
-    count = options.texts or (20 if options.quick else 60)
+    count = chosen.texts or (20 if chosen.quick else 60)
     task = planted(name="planted", rule="negation", train=2000, dev=200, test=200)
-    missed: list[str] = []
-    worst = 0.0, 0.0
-    print(f"{'model':10}{'baseline':10}{'rule':10}{'points':>8}{'gap':>10}{'> 1 %':>8}{'off':>10}")
-    for name, model in models(task, quick=options.quick):
+    adaptive: dict[str, Row] = {}
+    table = Table("model", "baseline", "rule", points=".0f", gap=".1e", above_goal=".0%", off=".1e")
+    for name, model in models(task, quick=chosen.quick):
         engine = Engine(model)
-        texts = requests(model, engine, task, count if name != "minilm" else max(count // 3, 10))
+        texts = requests(engine, task.test[: count if name != "minilm" else max(count // 3, 10)])
         for baseline in BASELINES:
             exact = explain(IntegratedGradients(steps=400), engine, texts, baseline)
-            for title, method in (
-                ("until", IntegratedGradients(until=GOAL)),
-                ("captum", IntegratedGradients(steps=CAPTUM_STEPS)),
-            ):
-                one = row(explain(method, engine, texts, baseline), exact)
-                print(
-                    f"{name:10}{baseline.name:10}{title:10}{one.points:8.0f}{one.gap:10.1e}{one.above:8.0%}"
-                    f"{one.off:10.1e}",
-                    flush=True,
-                )
-                if title == "until":
-                    if one.points > CAPTUM_STEPS / 2 or one.gap > GOAL:
-                        missed.append(f"{name} with {baseline.name} ({one.points:.0f} points)")
-                    worst = max(worst[0], one.points), max(worst[1], one.gap)
-    figures = f"median points at most {worst[0]:.0f}, median gap at most {worst[1]:.1e}"
-    print(f"bar: missed by {'; '.join(missed)}; {figures}" if missed else f"bar: met; {figures}")
-    sys.exit(bool(missed))
+            until = row(explain(IntegratedGradients(until=GOAL), engine, texts, baseline), exact)
+            captum = row(explain(IntegratedGradients(steps=CAPTUM_STEPS), engine, texts, baseline), exact)
+            adaptive[f"{name} with {baseline.name}"] = until
+            for rule, medians in (("until", until), ("captum", captum)):
+                table.row(name, baseline.name, rule, *astuple(medians))
+    missed = [name for name, one in adaptive.items() if one.points > CAPTUM_STEPS / 2 or one.gap > GOAL]
+    finish(
+        not missed,
+        f"median points at most {max(one.points for one in adaptive.values()):.0f}, median gap at most "
+        f"{max(one.gap for one in adaptive.values()):.1e}; missed by: {', '.join(missed) or 'none'}",
+    )
 
 
 if __name__ == "__main__":

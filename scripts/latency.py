@@ -10,11 +10,11 @@ same within 10 % for texts of 32, 64 and 128 words. --quick: the cnn alone.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 
 import numpy as np
+from bar import Table, finish, options
+from inputs import examples, requests
 
 from assay.explainers.baselines import Baseline, Mask
 from assay.explainers.controls import Random
@@ -29,7 +29,7 @@ from assay.harness.questions.latency import Latency, latencies
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.minilm import MiniLM
-from assay.tasks.example import Example, Task
+from assay.tasks.example import Task
 from assay.tasks.planted import planted
 from assay.tasks.reviews import reviews
 
@@ -48,44 +48,31 @@ LENGTHS = (32, 64, 128)
 BAR = 0.10
 
 
-def requests(engine: Engine, texts: Sequence[str]) -> list[Request]:
-    """Each text with its predicted class."""
-    encodings = engine.model.encode([(text,) for text in texts])
-    targets = engine.probabilities(encodings).argmax(axis=1)
-    return [
-        Request(Example(str(nth), (text,), (0,)), encoding, np.array([target]))
-        for nth, (text, encoding, target) in enumerate(zip(texts, encodings, targets, strict=True))
-    ]
-
-
 def long_texts(task: Task) -> list[str]:
     """The task's words one after the other, cut to LENGTHS."""
     words = " ".join(example.texts[0] for example in task.test).split()
     return [" ".join(words[:length]) for length in LENGTHS]
 
 
-def table(name: str, engine: Engine, asked: Sequence[Request], repeats: int) -> list[Latency]:
+def show(name: str, engine: Engine, asked: Sequence[Request], repeats: int) -> list[Latency]:
     """One line per explainer."""
     print(f"\n{name}, {len(asked)} texts of {np.mean([len(one.encoding) for one in asked]):.0f} tokens")
-    print(
-        f"{'explainer':26} {'rows':>6} {'tokens':>8} {'MFLOP':>10} {'p50 ms':>8} {'p95 ms':>8} {'peak MB':>8}"
+    table = Table(
+        "explainer", rows=".0f", tokens=".0f", MFLOP=".1f", p50_ms=".2f", p95_ms=".2f", peak_MB=".1f"
     )
     lines = []
     for explainer, method in EXPLAINERS.items():
         line = latencies(method, ABSENT, engine, asked, warm_up=3, repeats=repeats)
         lines.append(line)
-        print(
-            f"{explainer:26} {line.rows:6.0f} {line.tokens:8.0f} {line.flops / 1e6:10.1f} "
-            f"{line.p50 * 1e3:8.2f} {line.p95 * 1e3:8.2f} {line.peak_memory / 2**20:8.1f}",
-            flush=True,
-        )
+        times = line.p50 * 1e3, line.p95 * 1e3
+        table.row(explainer, line.rows, line.tokens, line.flops / 1e6, *times, line.peak_memory / 2**20)
     return lines
 
 
 def unevenness(engine: Engine, task: Task) -> float:
     """By how much occlusion's operations per token read differ between LENGTHS, as a share of the least."""
     per_token = []
-    for request in requests(engine, long_texts(task)):
+    for request in requests(engine, examples(long_texts(task))):
         line = latencies(Occlusion(), ABSENT, engine, [request], warm_up=0, repeats=1)
         per_token.append(line.flops / line.tokens)
     words = ", ".join(f"{value / 1e3:.1f}" for value in per_token)
@@ -94,15 +81,14 @@ def unevenness(engine: Engine, task: Task) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "the cnn alone; under a minute",
+        texts=(10, "texts of each model"),
+        repeats=(3, "times each text is explained"),
     )
-    parser.add_argument("--quick", action="store_true", help="the cnn alone; under a minute")
-    parser.add_argument("--texts", type=int, default=10, help="texts of each model (default: 10)")
-    parser.add_argument("--repeats", type=int, default=3, help="times each text is explained (default: 3)")
-    options = parser.parse_args()
     worlds: dict[str, tuple[Task, Cnn | MiniLM]] = {"cnn": (planted(train=500, dev=50, test=200), Cnn())}
-    if not options.quick:
+    if not chosen.quick:
         worlds["minilm"] = (reviews(train=500, dev=50, test=200), MiniLM(init_only=True))
     lines: list[Latency] = []
     uneven: list[float] = []
@@ -111,16 +97,15 @@ def main() -> None:
         # As of every model that is loaded to be explained.
         model.network.requires_grad_(False)
         engine = Engine(model)
-        asked = requests(engine, [example.texts[0] for example in task.test[: options.texts]])
-        lines += table(name, engine, asked, options.repeats)
+        texts = examples([example.texts[0] for example in task.test[: chosen.texts]])
+        lines += show(name, engine, requests(engine, texts), chosen.repeats)
         uneven.append(unevenness(engine, task))
     ordered = sum(0 < line.p50 <= line.p95 for line in lines)
-    met = ordered == len(lines) and max(uneven) <= BAR
-    print(
-        f"bar: {'met' if met else 'missed'}; 0 < p50 <= p95 on {ordered} of {len(lines)} lines; occlusion's "
-        f"operations per token read differ by {max(uneven):.1%} (at most {BAR:.0%})"
+    finish(
+        ordered == len(lines) and max(uneven) <= BAR,
+        f"0 < p50 <= p95 on {ordered} of {len(lines)} lines; occlusion's operations per token read differ by "
+        f"{max(uneven):.1%} (at most {BAR:.0%})",
     )
-    sys.exit(not met)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ BERT, modules that captum can find for the others.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import captum.attr as captum
 import numpy as np
+from bar import Table, finish, options
 from numpy.typing import NDArray
 from parity_models import Family, Text, families
 from parity_peers import (
@@ -232,37 +231,25 @@ def _apart(text: Text, case: Case, record: Explanation, theirs: NDArray[np.float
     return float(((np.abs(ours - theirs) - 1e-5).clip(0) / np.maximum(error, 1e-9)).max())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="three short texts, no MiniLM, under a minute")
-    options = parser.parse_args()
-    texts = TEXTS[:2] if options.quick else TEXTS
-    print("| method | family | peer | measure | alone | padded | bar |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+def main() -> None:
+    chosen = options(__doc__, "three short texts, no MiniLM, under a minute")
+    table = Table("method", "family", "peer", "measure", "bar", alone=".2g", padded=".2g")
     misses, notes = [], {}
-    for one in families(texts, minilm=not options.quick):
-        for case in cases(one, draws=100 if options.quick else 400):
+    for one in families(TEXTS[:2] if chosen.quick else TEXTS, minilm=not chosen.quick):
+        for case in cases(one, draws=100 if chosen.quick else 400):
             if case.only and one.name not in case.only:
                 continue
-            alone, padded = worst(one, case)
+            sides = worst(one, case)
             at_least = case.measure == "Spearman"
-            met = min(alone, padded) >= case.bar if at_least else max(alone, padded) <= case.bar
-            mark = "" if met else " **missed**"
-            sign = ">=" if at_least else "<="
-            print(
-                f"| {case.method} | {one.name} | {case.peer_name} | {case.measure} | {alone:.2g} | "
-                f"{padded:.2g} | {sign} {case.bar:g}{mark} |",
-                flush=True,
-            )
+            met = min(sides) >= case.bar if at_least else max(sides) <= case.bar
+            bar = f"{'>=' if at_least else '<='} {case.bar:g}{'' if met else ' **missed**'}"
+            table.row(case.method, one.name, case.peer_name, case.measure, bar, *sides)
             misses += [] if met else [f"{case.method} on {one.name}"]
             if case.note:
                 notes[f"{case.method}, {case.peer_name}"] = case.note
-    print("\n" + "\n".join(f"- {where}: {note}." for where, note in notes.items()))
-    print(f"\nbar: {'missed: ' + ', '.join(misses) if misses else 'met'}")
-    return bool(misses)
+    print("\n" + "\n".join(f"- {where}: {note}." for where, note in notes.items()) + "\n")
+    finish(not misses, f"missed by: {', '.join(misses) or 'none'}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,14 +12,13 @@ average, and the warning of a budget too small is given on every line whose Spea
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from bar import Table, finish, options
 from captum.attr import KernelShap as CaptumKernelShap
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
@@ -156,42 +155,31 @@ def methods(engine: Engine, rows: int, length: int) -> dict[str, Callable[[int],
     return found
 
 
-def verdict(lines: Sequence[Line]) -> tuple[bool, str]:
-    """Whether the bar is met, and why."""
-    predicting = [line for line in lines if not np.isnan(line.predicted)]
-    differ = float(np.mean([abs(line.predicted - line.pearson) for line in predicting]))
-    missed = [line for line in predicting if line.spearman < UNORDERED and not line.warned]
-    met = differ < BAR and not missed
-    return met, (
-        f"predicted and realised correlation differ by {differ:.3f} on average over {len(predicting)} lines "
-        f"(bar: below {BAR}); {len(missed)} lines with Spearman below {UNORDERED} and no warning (bar: 0)"
-    )
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "a small cnn; under a minute",
+        texts=(6, "texts of each length"),
+        rows=(200, "rows of a fixed budget"),
     )
-    parser.add_argument("--quick", action="store_true", help="a small cnn; under a minute")
-    parser.add_argument("--texts", type=int, default=6, help="texts of each length (default: 6)")
-    parser.add_argument("--rows", type=int, default=200, help="rows of a fixed budget (default: 200)")
-    options = parser.parse_args()
     task = reviews(train=600, dev=50, test=300)
-    model: Model = (
-        Cnn(dimensions=32, channels=16).untrained(task, 0) if options.quick else MiniLM().untrained(task, 0)
-    )
+    model: Model = (Cnn(dimensions=32, channels=16) if chosen.quick else MiniLM()).untrained(task, 0)
     engine, lines = Engine(model), []
-    print(f"{'tokens':>6} {'method':28} {'rows':>6} {'Spearman':>9} {'Pearson':>8} {'predicted':>9}  warning")
+    table = Table("method", "warning", tokens="", rows=".0f", Spearman=".3f", Pearson=".3f", predicted=".3f")
     for length in LENGTHS:
-        requests = texts(task, model, length, options.texts)
-        for name, method in methods(engine, options.rows, length).items():
+        requests = texts(task, model, length, chosen.texts)
+        for name, method in methods(engine, chosen.rows, length).items():
             line = compared(length, name, method, requests)
             lines.append(line)
-            numbers = f"{line.rows:6.0f} {line.spearman:9.3f} {line.pearson:8.3f} {line.predicted:9.3f}"
-            print(f"{length:6} {name:28} {numbers}  {'yes' if line.warned else ''}", flush=True)
-    met, why = verdict(lines)
-    print(f"bar: {'met' if met else 'missed'}; {why}")
-    sys.exit(0 if met else 1)
+            table.row(name, "yes" if line.warned else "", length, *line[2:6])
+    predicting = [line for line in lines if not np.isnan(line.predicted)]
+    differ = float(np.mean([abs(line.predicted - line.pearson) for line in predicting]))
+    missed = sum(line.spearman < UNORDERED and not line.warned for line in predicting)
+    finish(
+        differ < BAR and not missed,
+        f"predicted and realised correlation differ by {differ:.3f} on average over {len(predicting)} lines "
+        f"(bar: below {BAR}); {missed} lines with Spearman below {UNORDERED} and no warning (bar: 0)",
+    )
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ line says whether the bar is met; the exit status is 0 if so, else 1.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
+from bar import Table, finish, options
 from captum.attr import KernelShap as CaptumKernelShap
 from captum.attr import ShapleyValueSampling as CaptumShapleyValueSampling
 from numpy.typing import NDArray
@@ -242,51 +240,35 @@ def verdict(table: dict[str, dict[int, float]]) -> tuple[bool, str]:
     return met, "; ".join(parts) + note
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main() -> None:
+    chosen = options(
+        __doc__,
+        "two models of planted tasks; under a minute",
+        sparse=(False, "also shapiq's SPEX and ProxySPEX, which take many minutes"),
+        texts=(str, "folder with the tweets' train.csv, for texts of people"),
+        seeds=(int, "draws of each method (default: 5, quick 2)"),
     )
-    parser.add_argument("--quick", action="store_true", help="two models of planted tasks; under a minute")
-    parser.add_argument(
-        "--sparse", action="store_true", help="also shapiq's SPEX and ProxySPEX, which take many minutes"
-    )
-    parser.add_argument("--texts", type=Path, help="folder with the tweets' train.csv, for texts of people")
-    parser.add_argument("--seeds", type=int, help="draws of each method (2 with --quick, else 5)")
-    options = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("shap").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    games = all_games(options.quick, None if options.texts is None else str(options.texts))
+    games = all_games(chosen.quick, chosen.texts)
     print("games: " + "; ".join(f"{name} ({len(found)} texts)" for name, found in games.items()))
     pool = [game for found in games.values() for game in found]
-    table: dict[str, dict[int, float]] = {}
-    print(f"{'error / captum KernelShap':32}" + "".join(f"{budget:>6} rows" for budget in BUDGETS))
-    chosen = methods(options.sparse)
-    for name in (CAPTUM, *(name for name in chosen if name != CAPTUM)):
-        errors = {
-            budget: error(
-                chosen[name],
-                [game for game in pool if len(game.worth) > budget],
-                budget,
-                options.seeds or (2 if options.quick else 5),
-            )
-            for budget in BUDGETS
+    pools = {budget: [game for game in pool if len(game.worth) > budget] for budget in BUDGETS}
+    seeds = chosen.seeds or (2 if chosen.quick else 5)
+    available = methods(chosen.sparse)
+    captum = [error(available[CAPTUM], pools[budget], budget, seeds) for budget in BUDGETS]
+    ratios: dict[str, dict[int, float]] = {}
+    table = Table("error / captum KernelShap", **{f"{budget}_rows": ".5f" for budget in BUDGETS})
+    for name, method in available.items():
+        ratios[name] = {
+            budget: error(method, pools[budget], budget, seeds) / scale
+            for budget, scale in zip(BUDGETS, captum, strict=True)
         }
-        table[name] = errors
-        ratios = [errors[budget] / table[CAPTUM][budget] for budget in BUDGETS]
-        print(f"{name:32}" + "".join("          -" if r != r else f"{r:11.5f}" for r in ratios), flush=True)
-    table = {
-        name: {budget: rows[budget] / table[CAPTUM][budget] for budget in BUDGETS}
-        for name, rows in table.items()
-    }
-    for budget in BUDGETS:
-        peers = [name for name in table if name.startswith("shapiq ") and table[name][budget] >= 0]
-        best = min(peers, key=lambda name: table[name][budget], default="none, shapiq is not installed")
-        print(f"best of shapiq at {budget} rows: {best}")
-    met, figures = verdict(table)
-    print(f"bar: {'met' if met else 'missed'}, {ASSAY} has {figures}")
-    return 0 if met else 1
+        table.row(name, *ratios[name].values())
+    met, figures = verdict(ratios)
+    finish(met, f"{ASSAY} has {figures}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

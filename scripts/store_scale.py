@@ -12,7 +12,6 @@ once more before, because the first after the store was made by hand finds no ma
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -20,8 +19,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
+
+from bar import HIDDEN, Table, finish, options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -224,7 +225,7 @@ def measured(command: str, sizes: Sizes, folder: Path) -> Measured:
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
 
-def compare(sizes: Sizes, folder: Path) -> bool:
+def compare(sizes: Sizes, folder: Path) -> NoReturn:
     """Make the store, time the commands, print the table and the bar."""
     start = time.perf_counter()
     # In a process of its own: a child begins with the peak memory of its parent.
@@ -237,35 +238,31 @@ def compare(sizes: Sizes, folder: Path) -> bool:
     found = {command: measured(command, sizes, folder) for command in ("status", "report")}
     page = folder / "experiments" / "scale" / "report.html"
     print(f"page: {page.stat().st_size / 1e6:.1f} MB")
+    table = Table("command", seconds=".2f", of_processor=".2f", MB=".0f")
     for command, of in {"status, the first": first, **found}.items():
-        print(f"{command:18} {of.seconds:6.2f} s, {of.cpu:6.2f} s of processor {of.megabytes:7.0f} MB")
+        table.row(command, of.seconds, of.cpu, of.megabytes)
     status, report = found["status"], found["report"]
     most = max(of.megabytes for of in found.values())
-    met = status.seconds < STATUS_SECONDS and report.seconds < REPORT_SECONDS and most < MEGABYTES
-    print(
-        f"bar: {'met' if met else 'missed'}; {sizes.cells:,} cells: status {status.seconds:.2f} s (under "
-        f"{STATUS_SECONDS:.0f}), report {report.seconds:.1f} s (under {REPORT_SECONDS:.0f}), memory "
-        f"{most:.0f} MB (under {MEGABYTES:.0f})"
+    finish(
+        status.seconds < STATUS_SECONDS and report.seconds < REPORT_SECONDS and most < MEGABYTES,
+        f"{sizes.cells:,} cells: status {status.seconds:.2f} s (under {STATUS_SECONDS:.0f}), report "
+        f"{report.seconds:.1f} s (under {REPORT_SECONDS:.0f}), memory {most:.0f} MB (under {MEGABYTES:.0f})",
     )
-    return met
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "800 cells; under a minute",
+        store=(Path, "keep the store here"),
+        make=(False, HIDDEN),
     )
-    parser.add_argument("--quick", action="store_true", help="800 cells; under a minute")
-    parser.add_argument("--store", metavar="FOLDER", type=Path, help="keep the store here")
-    parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    sizes = QUICK if options.quick else FULL
-    if options.make:
-        make(sizes, options.store)
+    sizes = QUICK if chosen.quick else FULL
+    if chosen.make:
+        make(sizes, chosen.store)
         return
-    if options.store is not None:
-        sys.exit(not compare(sizes, options.store))
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(not compare(sizes, Path(folder)))
+        compare(sizes, chosen.store or Path(folder))
 
 
 if __name__ == "__main__":

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 LIBRARIES = ("assay", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries whose numbers ours depend on."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the libraries that numbers depend on, and a digest of all dependencies.
+
+    Returns:
+        Name to version. `environment` is `environment_digest()`: two records with the same digest were made
+        with the same version of every dependency, direct or not.
+    """
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions | {"environment": environment_digest()}
+
+
+@cache
+def environment_digest() -> str:
+    """16 hexadecimal digits of the SHA-256 over `pinned("assay")`, one line each, and Python's version."""
+    lines = [f"python=={platform.python_version()}", *pinned("assay")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def pinned(name: str) -> list[str]:
+    """`name==version` of everything that a distribution needs and that is installed, sorted; without itself.
+
+    Optional dependencies (extras) are left out, so that test tools do not change the digest.
+    """
+    installed: dict[str, str] = {}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    pending = [Requirement(name)]
+    while pending:
+        requirement = pending.pop()
+        key = canonicalize_name(requirement.name)
+        try:
+            package = distribution(requirement.name)
+        except PackageNotFoundError:
+            continue
+        visit = key, frozenset(requirement.extras)
+        if visit not in seen:
+            seen.add(visit)
+            installed[key] = package.version
+            pending += _requirements(package, requirement.extras)
+    installed.pop(canonicalize_name(name), None)
+    return sorted(f"{key}=={number}" for key, number in installed.items())
+
+
+def _requirements(package: Distribution, extras: set[str]) -> list[Requirement]:
+    """What a distribution needs on this machine, with the extras that were asked of it."""
+    parsed = map(Requirement, package.requires or ())
+    environments = [{"extra": extra} for extra in ("", *sorted(extras))]
+    return [each for each in parsed if each.marker is None or any(map(each.marker.evaluate, environments))]

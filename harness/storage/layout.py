@@ -238,7 +238,7 @@ class Layout:
         return self.root / EXPERIMENTS / name
 
     def folders(self, kind: str) -> list[Path]:
-        """The folders of one of KINDS, or EXPERIMENTS, without what was set aside or is under construction."""
+        """The folders of one of KINDS, or EXPERIMENTS: nothing set aside or under construction."""
         paths = sorted((self.root / kind).glob("[!.]*"))
         return [path for path in paths if path.is_dir() and not is_set_aside(path)]
 

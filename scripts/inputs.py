@@ -1,0 +1,72 @@
+"""What the scripts explain: requests for texts, and random encoders of MiniLM's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from transformers import BertConfig, BertForSequenceClassification
+
+from assay.explainers.protocol import Request
+from assay.models.engine import Engine
+from assay.models.limit import Limit
+from assay.models.seeding import seeded
+from assay.models.transformer import Transformer
+from assay.models.transformer_model import TransformerModel
+from assay.tasks.example import Example
+
+WORDS = 8000
+
+
+def examples(texts: Sequence[str]) -> list[Example]:
+    """Texts with their number as name and a label that nothing reads."""
+    return [Example(str(number), (text,), (0,)) for number, text in enumerate(texts)]
+
+
+def requests(engine: Engine, texts: Sequence[Example], targets: Sequence[int] | None = None) -> list[Request]:
+    """A request per text.
+
+    Args:
+        engine: Its model encodes and predicts.
+        texts: What to explain.
+        targets: (K,) classes of every text; None for its predicted class.
+    """
+    encodings = engine.model.encode([text.texts for text in texts])
+    if targets is None:
+        classes = list(engine.probabilities(encodings).argmax(axis=1)[:, None])
+    else:
+        classes = [np.array(targets, dtype=np.intp)] * len(texts)
+    return [Request(*each) for each in zip(texts, encodings, classes, strict=True)]
+
+
+def random_bert(layers: int = 6) -> BertForSequenceClassification:
+    """A random encoder, 384 wide, with a head for two classes."""
+    config = BertConfig(
+        vocab_size=WORDS,
+        hidden_size=384,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        intermediate_size=1536,
+    )
+    with seeded(0):
+        return BertForSequenceClassification(config).eval()
+
+
+class NoTokenizer:
+    """Three ids and the names of the inputs, for scripts that encode no text."""
+
+    pad_token_id, mask_token_id, unk_token_id = 0, 4, 1
+    model_input_names = ("input_ids", "token_type_ids", "attention_mask")
+
+
+def without_tokenizer(network: BertForSequenceClassification) -> TransformerModel:
+    """The encoder as a model of Assay's."""
+    return TransformerModel(
+        Transformer(),
+        network,
+        cast(Any, NoTokenizer()),
+        tuple(network.config.id2label.values()),
+        multi_label=False,
+        limit=Limit(512, "error"),
+    )

