@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from assay.harness.command_line.cli_command import Command, overrides
@@ -59,15 +60,17 @@ def _import_options(command: argparse.ArgumentParser) -> None:
         metavar="AXIS,...",
         type=_axes,
         default=(),
-        help="models (or seeds, tasks) have files of their own; this is that of the chosen one: model,seed",
+        help="axes with a file per value, such as model,seed,model.path; FILE is that of the chosen values",
     )
     command.add_argument("--overwrite", action="store_true", help="replace an earlier import of that name")
 
 
 def _axes(text: str) -> tuple[str, ...]:
     found = tuple(text.split(","))
-    if not set(found) <= set(AXES):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected some of {', '.join(AXES)}, with commas")
+    if not all(axis in AXES or re.fullmatch(r"(task|model)(\.\w+)+", axis) for axis in found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; expected some of {', '.join(AXES)} or settings such as model.path, with commas"
+        )
     return found
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from assay.harness.config.schema import Run, register
+from assay.harness.config.variants import varied
 from assay.tasks.errors import InputError, did_you_mean
 
 CONFIG = "config"
@@ -76,7 +77,15 @@ def sweep(overrides: Sequence[str]) -> Sweep:
                 f"the axis {key!r} of the experiment's sweep is empty; expected at least one value"
             )
     experiment = {key: tuple(map(_value, values)) for key, values in configured.items() if key not in given}
-    return Sweep(tuple(fixed), {**experiment, **axes})
+    crossed = {**experiment, **axes}
+    return Sweep((*fixed, *_named_by(crossed)), crossed)
+
+
+def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:
+    """The override by which every job knows the axes that are part of names, if there are any."""
+    shown = ",".join(f"{key}:{parts}" for key, parts in varied(axes).items())
+    # Keys of a mapping are new to the schema, so they are added.
+    return [f"++axes={{{shown}}}"] if shown else []
 
 
 def configuration(overrides: Sequence[str]) -> DictConfig:

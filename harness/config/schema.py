@@ -53,7 +53,8 @@ class Run:
     {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
     shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
     portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set
-    by `assay retry` to the ledger's names of the trials that failed as a whole.
+    by `assay retry` to the ledger's names of the trials that failed as a whole. axes: the swept settings that
+    names must hold (`assay.harness.config.variants.varied`), set by the sweep.
     """
 
     name: str = "trial"
@@ -68,6 +69,7 @@ class Run:
     shards_per_job: int | None = None
     portion: int = 0
     only_failed: list[str] | None = None
+    axes: dict[str, int] = field(default_factory=dict)
     engine: EngineOptions = field(default_factory=EngineOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     task: Any = None

@@ -170,7 +170,7 @@ def _trial(outlook: Outlook, known: Speeds, store: Store) -> TrialWork:
         _cell(outlook, cell, scored_on(cell, metrics), known, store) for cell in every if cell.refusal is None
     ]
     refused = [
-        f"{trial.task.name} / {trial.model_name} / {cell.title}: {cell.refusal}"
+        f"{trial.task_name} / {trial.model_name} / {cell.title}: {cell.refusal}"
         for cell in every
         if cell.refusal is not None
     ]
@@ -270,4 +270,4 @@ def _compared(metric: Metric, trained: int, untrained: int) -> int:
 def _architecture(trial: Trial) -> str:
     """What two trials must share to be compared: the texts, and the model but for being trained."""
     model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
-    return canonical([trial.config.task, trial.config.limits, model])
+    return canonical([trial.task_name, trial.model_name, trial.config.task, trial.config.limits, model])

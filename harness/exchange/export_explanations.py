@@ -52,7 +52,7 @@ def export_explanations(
 
 def _constant(trial: Trial, cell: Cell) -> Constant:
     return Constant(
-        trial.task.name,
+        trial.task_name,
         trial.model_name,
         trial.kind,
         trial.seed,

@@ -80,7 +80,7 @@ def export_scores(
         raise InputError(
             f"nothing of experiment {experiment.name!r} is scored yet; run it first, with assay run"
         )
-    labels = {trial.task.name: trial.task.labels for trial in trials}
+    labels = {trial.task_name: trial.task.labels for trial in trials}
     measures = _measures(trials)
     rows = 0
     opened = _parquet if path.suffix == ".parquet" else _csv

@@ -7,11 +7,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from assay.explainers.explanation import Cost
 from assay.explainers.score_file import Scores, text_print, write_scores
@@ -29,16 +28,14 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.sampling import limit
 
-Axis = Literal["task", "model", "seed"]
-
 READERS: Mapping[str, Callable[[Path, Known], Iterator[Found]]] = {
     "eraser": read_eraser,
     "study": read_study,
     "inseq": read_inseq,
     "jsonl": read_jsonl,
 }
-# What stands for an axis in the path of a file that exists once for each of its values.
-_AXES: Mapping[Axis, str] = {"task": "task.name", "model": "model.name", "seed": "seed"}
+# What stands for an axis in the path of a file that exists once for each of its values, if not the axis.
+_AXES: Mapping[str, str] = {"task": "task.name", "model": "model.name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,14 @@ class Order:
     """What to import. source: the file, in the layout `form`. name: what the explainer will be called.
 
     folder: a configuration folder (`--config-dir`), where the file and its YAML go. by: the axes whose
-    values have files of their own.
+    values have files of their own: task, model, seed, or settings such as model.path.
     """
 
     source: Path
     form: str
     name: str
     folder: Path
-    by: tuple[Axis, ...] = ()
+    by: tuple[str, ...] = ()
     overwrite: bool = False
 
 
@@ -114,21 +111,32 @@ def _one_task(configs: Sequence[DictConfig]) -> Task:
     return load_task(configs[0])
 
 
-def _values(configs: Sequence[DictConfig], by: Sequence[Axis]) -> list[str]:
+def _values(configs: Sequence[DictConfig], by: Sequence[str]) -> list[str]:
     """The value of each axis, which must be one. Raises InputError when there are several, or odd ones."""
     found = []
+    _check_swept(configs, by)
     for axis in by:
-        owners = {str(config[axis] if axis == "seed" else config[axis].name): config for config in configs}
+        owners = {str(OmegaConf.select(config, _AXES.get(axis, axis))): config for config in configs}
         if len(owners) > 1:
             raise InputError(
                 f"--by {axis}: the experiment has several ({', '.join(owners)}); choose the one that these "
                 f"scores are of, with {axis}="
             )
         (value,) = owners
-        if not re.fullmatch(r"[\w.-]+", value):
+        if value == "None" or not re.fullmatch(r"[\w.-]+", value):
             raise InputError(f"--by {axis}: {value!r} cannot be part of a file's name")
         found.append(value)
     return found
+
+
+def _check_swept(configs: Sequence[DictConfig], by: Sequence[str]) -> None:
+    """Raise InputError when files by model would be shared by models that differ in a swept setting."""
+    for key in configs[0].axes if "model" in by else ():
+        if key.startswith("model.") and key not in by:
+            raise InputError(
+                f"--by {','.join(by)}: the experiment has several {key}, whose models would share this file; "
+                f"choose the one that these scores are of, with {key}=, and write --by {','.join([*by, key])}"
+            )
 
 
 def checked(found: Iterator[Found], tally: Tally) -> Iterator[Scores]:
@@ -209,7 +217,7 @@ def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
 def _write_choice(order: Order) -> None:
     """The YAML by which the explainer is chosen."""
     place = order.folder / "explainer" / f"{order.name}.yaml"
-    ending = "".join(f"-${{{_AXES[axis]}}}" for axis in order.by)
+    ending = "".join(f"-${{{_AXES.get(axis, axis)}}}" for axis in order.by)
     path = str(order.folder / f"{order.name}{ending}.parquet")
     settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": path}}
     text = "# Scores computed elsewhere, brought here by `assay import`.\n" + yaml.safe_dump(settings)
@@ -227,9 +235,10 @@ def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, place: Pat
         yield "The file does not say what its scores cost; compute time will show 0 for them."
     models = {canonical([config.model, config.seed]) for config in configs}
     if len(models) > 1 and not order.by:
+        by = ",".join(["model", "seed", *(key for key in configs[0].axes if key.startswith("model."))])
         yield (
             f"The experiment has {len(models)} models, but scores explain one: if others have files of their "
-            "own, import each with --by model,seed."
+            f"own, import each with --by {by}."
         )
 
 

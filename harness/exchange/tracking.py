@@ -22,6 +22,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.metrics.subject import Metric
 from assay.results.comparison import estimate
+from assay.results.records import Group
 from assay.results.spread import in_turn
 from assay.results.statistics import Bootstrap
 from assay.tasks.errors import InputError
@@ -74,17 +75,22 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     options = experiment.configs[0].report
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
     chosen = {one.metric.name: one.metric for trial in trials for one in trial.choice.metrics}
-    files: dict[str, list[ScoreFile]] = {}
+    files: dict[tuple[str, Group], list[ScoreFile]] = {}
     for file in score_files(trials, experiment.store):
-        files.setdefault(key("tracked", experiment.name, _content(file)), []).append(file)
+        files.setdefault((_content(file), file.group), []).append(file)
+    # Trials that a sweep calls by two names may share a cell, which then is a run of each; the first keeps
+    # the run's name.
+    first: dict[str, Group] = {}
+    for content, group in files:
+        first.setdefault(content, group)
     return [
         Run(
-            id=name,
+            id=key("tracked", experiment.name, content, *([] if group == first[content] else group)),
             title=_title(of_run[0]),
             parameters={**_axes(of_run[0]), **_settings(of_run[0])},
             metrics={**_scores(of_run, chosen, bootstrap), **_seconds(of_run[0])},
         )
-        for name, of_run in files.items()
+        for (content, group), of_run in files.items()
     ]
 
 

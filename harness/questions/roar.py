@@ -154,7 +154,7 @@ def _run(
     found = [{"share": 0, "accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"]}]
     found += [read_json(path) for path in paths.values()]
     about = {
-        "task": trial.task.name,
+        "task": trial.task_name,
         "model": trial.model_name,
         "seed": trial.seed,
         "explainer": method.explainer_name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from assay.harness.config.variants import model_name, task_name
 from assay.harness.storage.ledger import Failure, failure
 from assay.harness.storage.store import Store
 from assay.harness.trials.experiment import Experiment
@@ -18,7 +19,7 @@ from assay.results.records import Absence, Group
 
 def group_of(trial: Trial) -> Group:
     """What the trial's explainers are compared within."""
-    return Group(trial.task.name, trial.model_name, trial.kind)
+    return Group(trial.task_name, trial.model_name, trial.kind)
 
 
 def pair_group(pair: Pair) -> Group:
@@ -37,7 +38,7 @@ def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Absence]:
     store, found = experiment.store, []
     for config in experiment.configs:
         kind = "untrained" if config.model.get("init_only") else "trained"
-        names = str(config.task.name), str(config.model.name), kind, str(config.seed)
+        names = task_name(config), model_name(config), kind, str(config.seed)
         found.append((failure(store, failure_key(config)), names))
     # Asked once for all: an experiment has thousands of cells, of which next to none fail.
     entries = {path.stem for path in store.failures()}

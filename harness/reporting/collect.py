@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.harness.config.choice import choose
-from assay.harness.config.keys import key
+from assay.harness.config.keys import key, plain
 from assay.harness.config.provenance import library_versions
 from assay.harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
 from assay.harness.reporting.facts import text_facts
@@ -81,7 +81,9 @@ def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     paths = [str(file.path) for file in files]
     failed = [absence.reason for absence in failures(experiment, trials)]
     chosen = [config.report, config.controls, list(config.explainer), config.metric]
-    return key(library_versions(), experiment.command, chosen, paths, failed)
+    # Only if there are any, so that reports of other experiments keep their name.
+    swept = [plain(config.axes)] if config.axes else []
+    return key(library_versions(), experiment.command, chosen, paths, failed, *swept)
 
 
 def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
@@ -127,7 +129,7 @@ def _facts(trial: Trial, done: Sequence[Cell], store: Store) -> TextFacts | None
 def _size(trial: Trial) -> TaskSize:
     task = trial.task
     sizes = len(task.train), len(task.dev), len(task.test)
-    return TaskSize(task.name, task.labels, *sizes, explained=len(task.test))
+    return TaskSize(trial.task_name, task.labels, *sizes, explained=len(task.test))
 
 
 def _labels(trial: Trial) -> LabelTexts:

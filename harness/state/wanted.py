@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.compose import GROUPS
 from assay.harness.config.keys import plain
+from assay.harness.config.variants import model_name, task_name
 from assay.harness.state.manifest import Basis, Manifest, cards, explained, keep, stamps
 from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
 from assay.harness.storage.store import Store
@@ -60,7 +61,7 @@ def _planned_trials(experiment: Experiment, trials: Sequence[Trial]) -> Iterator
     store, loaded = experiment.store, {id(trial.config): trial for trial in trials}
     for config in experiment.configs:
         untrained = " untrained" if config.model.get("init_only") else ""
-        names = title(config), str(config.task.name), f"{config.model.name}{untrained}", int(config.seed)
+        names = title(config), task_name(config), f"{model_name(config)}{untrained}", int(config.seed)
         trial = loaded.get(id(config))
         key = trial.model_key if trial else None
         of_trial, refused = ((), 0) if trial is None else _planned_cells(trial, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, sweep
 from assay.harness.config.keys import canonical
+from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import ledgered, settle
 from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
@@ -21,6 +23,7 @@ from assay.harness.trials.pairs import run_pairs
 from assay.harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
 from assay.harness.trials.progress import sweep_progress
 from assay.harness.trials.trial import complete
+from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
 
@@ -41,7 +44,9 @@ class Experiment:
 def open_experiment(overrides: Sequence[str]) -> Experiment:
     """Compose every trial. Raises InputError on anything that does not fit, before anything is computed."""
     crossed = sweep(overrides)
+    check_axes(crossed.axes)
     configs = configurations(crossed)
+    _check_titles(configs)
     choices: dict[str, Choice] = {}
     for config in configs:
         check_names(config)
@@ -49,6 +54,16 @@ def open_experiment(overrides: Sequence[str]) -> Experiment:
     store = Store(configs[0].store)
     store.experiment(configs[0].name)
     return Experiment(tuple(overrides), crossed, tuple(configs), store)
+
+
+def _check_titles(configs: Sequence[DictConfig]) -> None:
+    """Raise InputError when two trials have one name: the tables would take them for one."""
+    (name, count), *_ = Counter(map(title, configs)).most_common(1)
+    if count > 1:
+        raise InputError(
+            f"{count} trials of the experiment are called {name!r}; give each value of an axis once, and "
+            "each task and model a name of its own"
+        )
 
 
 def load_trials(experiment: Experiment) -> list[Trial]:

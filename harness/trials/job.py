@@ -197,9 +197,11 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     config = loaded.trial.config
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     assert isinstance(plain, dict)
+    # Sweeps share cells, so what a cell is called in one of them is no part of its record.
+    del plain["axes"]
     return {
         "task": loaded.trial.task.name,
-        "model": loaded.trial.model_name,
+        "model": str(config.model.name),
         "kind": loaded.trial.kind,
         "seed": loaded.trial.seed,
         "explainer": cell.method.explainer_name,

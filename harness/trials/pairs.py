@@ -14,7 +14,7 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.claims import finish_all, held
 from assay.harness.storage.layout import StoredPair
-from assay.harness.storage.ledger import ledgered
+from assay.harness.storage.ledger import ledgered, settle
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
 from assay.harness.trials.plan import Cell, Trial, metric_refusal
@@ -78,9 +78,10 @@ class PairCell:
 
 def pairs(trials: Sequence[Trial], store: Store) -> list[Pair]:
     """The pairs of comparable trials, and pools of them, that a chosen metric looks at."""
-    found: dict[str, Pair] = {}
+    found: dict[tuple[int, str], Pair] = {}
     pools: list[Pair] = []
-    for models in _architectures(trials, store):
+    # Two models have one key however their trials explain them (`targets`), so a key alone is no name here.
+    for place, models in enumerate(_architectures(trials, store)):
         for chosen in next(iter(models.values())).choice.metrics:
             metric = chosen.metric
             if not isinstance(metric, ModelPairMetric):
@@ -88,8 +89,8 @@ def pairs(trials: Sequence[Trial], store: Store) -> list[Pair]:
             of_kinds = [kind for kind in _kinds(models, metric) if kind]
             if metric.pooled == "no":
                 for pair in (pair for kind in of_kinds for pair in kind):
-                    known = found.get(pair.key, pair)
-                    found[pair.key] = Pair(pair.first, pair.second, pair.key, (*known.metrics, chosen))
+                    known = found.get((place, pair.key), pair)
+                    found[place, pair.key] = Pair(pair.first, pair.second, pair.key, (*known.metrics, chosen))
             else:
                 together = of_kinds if metric.pooled == "kind" else [list(chain.from_iterable(of_kinds))]
                 pools += [_pool(members, chosen) for members in together if members]
@@ -154,13 +155,19 @@ def _done(planned: TrialCells | None, store: Store) -> dict[Named, Cell]:
 def run_pairs(trials: Sequence[Trial], store: Store) -> None:
     """Score every pair that is not scored yet; what fails goes to the ledger."""
     waiting = [pair for pair in pairs(trials, store) if _missing(pair, store)]
+    of_key: dict[str, list[Pair]] = {}
+    for pair in waiting:
+        of_key.setdefault(pair.key, []).append(pair)
     with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
 
         def advance(pair: Pair) -> bool:
             with held(store, pair.key, pair.title) as ours:
                 if ours:
-                    with ledgered(store, pair.key, pair.title):
+                    with ledgered(store, pair.key, pair.title, clear=False):
                         _run_pair(pair, _missing(pair, store), store)
+                        others = (one for one in of_key[pair.key] if one is not pair)
+                        if not any(_missing(one, store) for one in others):
+                            settle(store, pair.key)
                     bar.update()
             return ours
 
@@ -217,6 +224,6 @@ def _layer_distances(
 
 
 def architecture_key(trial: Trial) -> str:
-    """What two trials must share to be compared: the texts, and the model but for being trained."""
+    """What two trials must share to be compared: texts, swept settings, and the model but for being trained."""
     model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
-    return canonical([trial.explained, trial.task.name, model])
+    return canonical([trial.explained, trial.task_name, trial.model_name, model])

@@ -14,6 +14,7 @@ from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, ChosenMetric, Method, choose
 from assay.harness.config.keys import canonical, key, plain
 from assay.harness.config.schema import Targets
+from assay.harness.config.variants import model_name, task_name
 from assay.harness.trials.seeds import request_seed
 from assay.metrics.subject import PairMetric
 from assay.tasks.errors import InputError, did_you_mean
@@ -33,8 +34,14 @@ class Trial:
     data: tuple[Any, ...] = ()  # what names the training texts and labels
 
     @property
+    def task_name(self) -> str:
+        """With the swept settings that belong to it."""
+        return task_name(self.config, self.task.name)
+
+    @property
     def model_name(self) -> str:
-        return str(self.config.model.name)
+        """With its swept settings."""
+        return model_name(self.config)
 
     @property
     def seed(self) -> int:
@@ -81,7 +88,7 @@ class Cell:
 def title(config: DictConfig) -> str:
     """A trial in a few words; the task's configuration need not be loadable."""
     untrained = " untrained" if config.model.get("init_only") else ""
-    return f"{config.task.name} / {config.model.name}{untrained} / seed {config.seed}"
+    return f"{task_name(config)} / {model_name(config)}{untrained} / seed {config.seed}"
 
 
 def failure_key(config: DictConfig) -> str:

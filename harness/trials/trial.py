@@ -229,7 +229,7 @@ def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
         "labels": list(trial.task.labels),
         "sizes": {name: len(getattr(trial.task, name)) for name in ("train", "dev", "test")},
         "explained": trial.explained,
-        "model": trial.model_name,
+        "model": str(trial.config.model.name),
         "kind": trial.kind,
         "seed": trial.seed,
         "weights": weights,
