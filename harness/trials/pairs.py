@@ -224,6 +224,6 @@ def _layer_distances(
 
 
 def architecture_key(trial: Trial) -> str:
-    """What two trials must share to be compared: texts, swept settings, and the model but for being trained."""
+    """What two trials to compare must share: texts, swept settings, and the model but for being trained."""
     model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
     return canonical([trial.explained, trial.task_name, trial.model_name, model])
