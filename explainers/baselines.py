@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.masked_inputs import Rows
 from assay.models.protocol import Model
-from assay.models.rows import Rows
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 

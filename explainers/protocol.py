@@ -104,7 +104,7 @@ def refusal(
     return None
 
 
-def insist(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:
+def require_compatible(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:
     """Raise InputError with the reason if the explainer makes no sense on this model and baseline."""
     reason = refusal(explainer, baseline, abilities=abilities(engine.model), rationales=True)
     if reason is not None:

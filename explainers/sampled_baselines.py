@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from assay.explainers.baselines import EMBEDDINGS, STAY, Baseline, fill, substitute
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.masked_inputs import Rows
 from assay.models.protocol import Model
-from assay.models.rows import Rows
 from assay.tasks.errors import InputError, check_at_least, check_choice
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
@@ -46,7 +46,9 @@ class Mean(Baseline):
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts."""
         chosen = _chosen(self.name, sample, self.sample, self.seed)
-        return Filler(_mean_embedding(engine, engine.model.encode([example.texts for example in chosen])))
+        return FixedEmbedding(
+            _mean_embedding(engine, engine.model.encode([example.texts for example in chosen]))
+        )
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
         raise _not_fitted(self.name)
@@ -90,7 +92,7 @@ class Negatives(Baseline):
         encoding_of = {example.id: encoding for example, encoding in zip(distinct, encodings, strict=True)}
         return PerLabel(
             tuple(
-                Filler(_mean_embedding(engine, [encoding_of[example.id] for example in texts]))
+                FixedEmbedding(_mean_embedding(engine, [encoding_of[example.id] for example in texts]))
                 for texts in without
             )
         )
@@ -143,7 +145,7 @@ class RandomTokens(Baseline):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Filler(Baseline):
+class FixedEmbedding(Baseline):
     """Absent tokens' embeddings become `vector` (D,)."""
 
     vector: NDArray[np.float32]
@@ -159,7 +161,7 @@ class Filler(Baseline):
 class PerLabel(Baseline):
     """`Negatives`, fitted: a baseline per label."""
 
-    of: tuple[Filler, ...]
+    of: tuple[FixedEmbedding, ...]
     name: ClassVar[str] = Negatives.name
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
     per_target: ClassVar[bool] = True

@@ -12,7 +12,7 @@ from textwrap import fill
 
 from assay.harness.command_line import cli_exchange, cli_ledger, cli_methods, cli_sweep
 from assay.harness.command_line.cli_command import Command
-from assay.harness.trials.progress import answering
+from assay.harness.trials.progress import report_on_sigusr1
 from assay.tasks.errors import InputError
 
 COMMANDS = (*cli_sweep.COMMANDS, *cli_ledger.COMMANDS, *cli_exchange.COMMANDS, *cli_methods.COMMANDS)
@@ -55,7 +55,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     options = _parsed(arguments)
     logging.basicConfig(level=logging.WARNING, format="assay: %(levelname)s: %(message)s")
     try:
-        with answering(lambda: f"{options.command}: starting"):
+        with report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
     except InputError as error:
         print(f"assay: error: {error}", file=sys.stderr)

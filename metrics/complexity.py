@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import UNIT, MetricBase, MetricInfo
-from assay.metrics.rows import long
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.long_table import long
 from assay.metrics.targets import check_choice, chosen, require_explained
 from assay.tasks.arrays import Reals
 
@@ -50,7 +50,7 @@ class Sparsity(MetricBase):
     def __post_init__(self) -> None:
         check_choice(self.target, self.name)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `gini`; per example (target -1): `one_token`, 1 if it was left out.
 
         Raises InputError when a class that is asked for was not explained."""
@@ -82,7 +82,7 @@ class Entropy(MetricBase):
     def __post_init__(self) -> None:
         check_choice(self.target, self.name)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `entropy`; per example (target -1): `one_token`, 1 if it was left out.
 
         Raises InputError when a class that is asked for was not explained."""
@@ -115,14 +115,14 @@ def entropy(scores: Reals) -> float:
 
 
 def _score(
-    subject: Subject, target: str, metric: str, part: str, measure: Callable[[Reals], float]
+    subject: CellData, target: str, metric: str, part: str, measure: Callable[[Reals], float]
 ) -> pd.DataFrame:
     shards = (_score_shard(subject, shard, target, metric, part, measure) for shard in subject.shards)
     return pd.concat(shards, ignore_index=True)
 
 
 def _score_shard(
-    subject: Subject, shard: Shard, target: str, metric: str, part: str, measure: Callable[[Reals], float]
+    subject: CellData, shard: Shard, target: str, metric: str, part: str, measure: Callable[[Reals], float]
 ) -> pd.DataFrame:
     one_token = shard.content.sum(axis=1) < 2
     wanted = chosen(shard, target, multi_label=subject.multi_label) & ~one_token[:, None]

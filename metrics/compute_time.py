@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from assay.explainers.explanation import Cost
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
-from assay.metrics.rows import long
-from assay.metrics.subject import Subject
+from assay.metrics.long_table import long
 
 if TYPE_CHECKING:
     from assay.models.engine import Engine
-    from assay.models.measuring import Meter
+    from assay.models.flops import Meter
 
 
 NO_MODEL_QUERY = "0, because drawing random scores asks nothing of the model"
@@ -29,7 +29,7 @@ class ComputeTime(MetricBase):
     Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass. Passes
     do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and are kept
     apart (see `seconds_per_text`). The study counted the processor's floating-point operations; the part
-    `flops` has those of the model, each row at the price of one of its length (`assay.models.measuring`).
+    `flops` has those of the model, each row at the price of one of its length (`assay.models.flops`).
     What a method computes beside the model is in neither.
     """
 
@@ -44,7 +44,7 @@ class ComputeTime(MetricBase):
         version=2,
     )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example: `forward_rows`, `backward_rows`, their sum `passes`, forward `tokens`, and
         `flops`, which is absent where the model does not compute with torch."""
         tables, meter = [], _meter(subject.engine)
@@ -66,7 +66,7 @@ class ComputeTime(MetricBase):
 
 def _meter(engine: Engine) -> Meter | None:
     # Imported when needed: this floor can be read without torch.
-    from assay.models.measuring import Meter, countable
+    from assay.models.flops import Meter, countable
 
     return Meter(engine) if countable(engine) else None
 

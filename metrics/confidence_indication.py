@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
+from assay.metrics.long_table import Parts, long
 from assay.metrics.resampling import ratio, unit_means
-from assay.metrics.rows import Parts, long
-from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
@@ -65,7 +65,7 @@ class ConfidenceIndication(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `confidence`, `f_max`, `f_mean`, `f_min`, and per split s `error@s`, the
         absolute error, and `reference@s`, that of predicting the mean of the up-sampled training part; both
         NaN outside the test part of s.
@@ -98,7 +98,7 @@ class ConfidenceIndicationMax(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """As `ConfidenceIndication.score`."""
         return _score(self, subject)
 
@@ -119,7 +119,7 @@ def _check(metric: Indication) -> None:
         )
 
 
-def _score(metric: Indication, subject: Subject) -> pd.DataFrame:
+def _score(metric: Indication, subject: CellData) -> pd.DataFrame:
     tables = [_contrasts(metric, subject, shard) for shard in subject.shards]
     # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
     table = pd.concat(tables, ignore_index=True).sort_values(["unit", "target"], ignore_index=True)
@@ -144,7 +144,7 @@ def _score(metric: Indication, subject: Subject) -> pd.DataFrame:
     return contrasts_long(table, parts)
 
 
-def _contrasts(metric: Indication, subject: Subject, shard: Shard) -> pd.DataFrame:
+def _contrasts(metric: Indication, subject: CellData, shard: Shard) -> pd.DataFrame:
     """One row per example and class whose confidence is predicted: CONTRASTS."""
     require_all_explained(shard, subject.labels, metric.name)
     rows = []

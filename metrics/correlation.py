@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.asking import Cases, removal_info, score_targets
-from assay.metrics.designs import check_at_least, check_percent, random_subsets, top
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.subject import Subject
+from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_at_least, check_percent, random_subsets, top
 from assay.tasks.arrays import Bools, Floats
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
@@ -54,11 +54,11 @@ class LeaveOneOutCorrelation(MetricBase):
             hint = did_you_mean(self.measure, list(MEASURES))
             raise InputError(f"metric.{self.name}.measure is {self.measure!r}; {hint}")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._correlations)
 
-    def _correlations(self, cases: Cases) -> pd.DataFrame:
+    def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
         alone = {row: np.eye(len(scores), dtype=bool) for (row, _), scores in cases.scored()}
         logits = cases.logits_without(alone)
         values = [
@@ -103,11 +103,11 @@ class FaithfulnessCorrelation(MetricBase):
         check_percent(self.percent, f"metric.{self.name}.percent")
         check_at_least(self.subsets, 2, f"metric.{self.name}.subsets")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._correlations)
 
-    def _correlations(self, cases: Cases) -> pd.DataFrame:
+    def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
         absent = {row: self._subsets(cases, row, len(scores)) for (row, _), scores in cases.scored()}
         values = [
             correlation(sums(scores, absent[row]), losses, pearson)
@@ -115,7 +115,7 @@ class FaithfulnessCorrelation(MetricBase):
         ]
         return cases.table({"correlation": values})
 
-    def _subsets(self, cases: Cases, row: int, tokens: int) -> Bools:
+    def _subsets(self, cases: ScoredTargets, row: int, tokens: int) -> Bools:
         rng = generator(cases.subject.seed, self.name, cases.shard.examples[row].id)
         return random_subsets(tokens, np.repeat(top((self.percent,), tokens), self.subsets), rng)
 

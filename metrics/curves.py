@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.asking import RANDOM_AREA, Cases, cases, removal_info, score_targets
-from assay.metrics.designs import check_at_least, check_percent, evenly, only, top, without
+from assay.metrics.cell_data import CellData, gold, predicted
 from assay.metrics.info import UNIT, MetricBase
-from assay.metrics.subject import Subject, gold, predicted
+from assay.metrics.masked_queries import RANDOM_AREA, ScoredTargets, cases, removal_info, score_targets
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_at_least, check_percent, evenly, only, top, without
 from assay.tasks.arrays import Floats, Ints
 
 
@@ -41,14 +41,14 @@ class Deletion(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`, and the probabilities at its ends, `full` and `emptied`.
 
         Raises InputError when a class was not explained.
         """
         return score_targets(subject, self.target, self.name, self._areas)
 
-    def _areas(self, cases: Cases) -> pd.DataFrame:
+    def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
         areas, emptied = _deletion(cases, lambda tokens: evenly(tokens, self.steps))
         return cases.table({"area": areas, "full": cases.full, "emptied": emptied})
 
@@ -74,14 +74,14 @@ class Insertion(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`, and the probabilities at its ends, `emptied` and `full`.
 
         Raises InputError when a class was not explained.
         """
         return score_targets(subject, self.target, self.name, self._areas)
 
-    def _areas(self, cases: Cases) -> pd.DataFrame:
+    def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
         # The probability on the full text, at the end of the curve, is known.
         curves = cases.probabilities(cases.designs(only, lambda tokens: evenly(tokens, self.steps)[:-1]))
         areas, emptied = np.full((2, len(curves)), np.nan)
@@ -118,19 +118,19 @@ class AucRep(MetricBase):
     def __post_init__(self) -> None:
         check_percent(self.percent, f"metric.{self.name}.percent")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and right class: `area`, and the probabilities at its ends, `full` and `last`.
 
         Raises InputError when a class was not explained.
         """
         return pd.concat(map(self._areas, self._right(subject)), ignore_index=True)
 
-    def _right(self, subject: Subject) -> Iterator[Cases]:
+    def _right(self, subject: CellData) -> Iterator[ScoredTargets]:
         for shard in subject.shards:
             decided = predicted(shard.probabilities, multi_label=subject.multi_label)
             yield cases(subject, shard, decided & gold(shard.examples, decided.shape[1]), self.name)
 
-    def _areas(self, cases: Cases) -> pd.DataFrame:
+    def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
         areas, last = _deletion(cases, lambda tokens: np.arange(top((self.percent,), tokens)[0] + 1))
         return cases.table({"area": areas, "full": cases.full, "last": last})
 
@@ -140,7 +140,7 @@ def _check(metric: Deletion | Insertion) -> None:
     check_at_least(metric.steps, 0, f"metric.{metric.name}.steps")
 
 
-def _deletion(cases: Cases, counts: Callable[[int], Ints]) -> tuple[Floats, Floats]:
+def _deletion(cases: ScoredTargets, counts: Callable[[int], Ints]) -> tuple[Floats, Floats]:
     """(M,) areas and (M,) probabilities at the end of the curves over `counts` absent tokens, from 0 on."""
     # The probability on the full text, at the start of the curve, is known.
     curves = cases.probabilities(cases.designs(without, lambda tokens: counts(tokens)[1:]))

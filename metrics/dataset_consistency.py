@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.averages import distance_correlation
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Subject
+from assay.metrics.long_table import Parts
+from assay.metrics.summaries import distance_correlation
 from assay.metrics.text_pairs import Pairs, choose_pairs, selected_rows
 from assay.tasks.arrays import Floats, Floats32, Ints, Reals
 from assay.tasks.errors import InputError
@@ -65,8 +65,8 @@ class DatasetConsistency(MetricBase):
                 f"{self.name}: pairs={self.pairs}, texts={self.texts}; expected at least 1 pair and 2 texts"
             )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
-        """Per pair (`assay.metrics.rows.pair_name`): `activation_distance`, `explanation_distance`, `overlap`
+    def score(self, subject: CellData) -> pd.DataFrame:
+        """Per pair (`pair_name`): `activation_distance`, `explanation_distance`, `overlap`
         of the words, and `similar` (1 or 0).
 
         The subject's `activations`, if it has them, are what `pooled_activations` gives for all its examples;
@@ -94,7 +94,7 @@ class DatasetConsistency(MetricBase):
         pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
         return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
 
-    def _read(self, subject: Subject, texts: Ints) -> tuple[list[Encoding], list[TypeScores]]:
+    def _read(self, subject: CellData, texts: Ints) -> tuple[list[Encoding], list[TypeScores]]:
         """Encodings and explanations of the texts at the rising positions `texts`."""
         encodings, vectors = [], []
         for shard, row in selected_rows(subject, texts):

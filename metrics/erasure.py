@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_expit, log_softmax
 
-from assay.metrics.asking import RANDOM_ORDER, Cases, Design, removal_info, score_targets
-from assay.metrics.averages import mean_drop
-from assay.metrics.designs import check_percent, check_percents, only, top, without
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Subject
+from assay.metrics.long_table import Parts
+from assay.metrics.masked_queries import RANDOM_ORDER, Design, ScoredTargets, removal_info, score_targets
+from assay.metrics.summaries import mean_drop
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_percent, check_percents, only, top, without
 from assay.tasks.arrays import Floats, Ints
 
 
@@ -43,7 +43,7 @@ class Comprehensiveness(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed@q` without the top q percent.
 
         Raises InputError when a class was not explained.
@@ -76,7 +76,7 @@ class Sufficiency(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `kept@q` with the top q percent alone.
 
         Raises InputError when a class was not explained.
@@ -96,12 +96,12 @@ def _check(metric: Comprehensiveness | Sufficiency) -> None:
 
 
 def _score(
-    metric: Comprehensiveness | Sufficiency, subject: Subject, part: str, design: Design
+    metric: Comprehensiveness | Sufficiency, subject: CellData, part: str, design: Design
 ) -> pd.DataFrame:
     """`full`, and `part@q` for each bin q: the class's probability under the token masks of `design`."""
     bins = metric.bins
 
-    def table(cases: Cases) -> pd.DataFrame:
+    def table(cases: ScoredTargets) -> pd.DataFrame:
         masks = cases.designs(design, lambda tokens: top(bins, tokens))
         values = np.reshape(cases.probabilities(masks), (len(masks), len(bins)))
         return cases.table(
@@ -135,14 +135,14 @@ class LogOdds(MetricBase):
         check_choice(self.target, self.name)
         check_percent(self.percent, f"metric.{self.name}.percent")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `change` of the log-probability.
 
         Raises InputError when a class was not explained.
         """
         return score_targets(subject, self.target, self.name, self._changes)
 
-    def _changes(self, cases: Cases) -> pd.DataFrame:
+    def _changes(self, cases: ScoredTargets) -> pd.DataFrame:
         # From logits: the log of a probability that underflows to 0 is not finite.
         all_logits = cases.logits(cases.designs(without, lambda tokens: top((self.percent,), tokens)))
         multi_label = cases.subject.multi_label

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
-from assay.metrics.asking import RANDOM_AREA, removal_info
-from assay.metrics.designs import without
+from assay.metrics.cell_data import CellData, Shard, gold, predicted
 from assay.metrics.info import MetricBase
+from assay.metrics.long_table import Parts, long
+from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.ordering import descending_order
 from assay.metrics.resampling import multiplicities, ratio
-from assay.metrics.rows import Parts, long
-from assay.metrics.subject import Shard, Subject, gold, predicted
 from assay.metrics.targets import check_choice, chosen, require_explained
+from assay.metrics.token_masks import without
 from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -57,7 +57,7 @@ class Faithfulness(MetricBase):
                 f"{self.name}: thresholds are {steps}; expected whole percentages that rise from 0 to 100"
             )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `gold` (0 or 1) and `predicted@t` (0 or 1) for every threshold t.
 
         Raises InputError when a class that orders tokens was not explained.
@@ -68,7 +68,7 @@ class Faithfulness(MetricBase):
         ]
         return pd.concat(tables, ignore_index=True)
 
-    def _decisions(self, subject: Subject, shard: Shard) -> Bools:
+    def _decisions(self, subject: CellData, shard: Shard) -> Bools:
         """(N, K, steps) the classes that the model predicts at each threshold."""
         clean = predicted(shard.probabilities, multi_label=subject.multi_label)
         decisions = np.repeat(clean[:, :, None], len(self.thresholds), axis=2)
@@ -82,7 +82,7 @@ class Faithfulness(MetricBase):
             decisions[row, labels, 1:] = after[:, labels].T
         return decisions
 
-    def _orders(self, subject: Subject, shard: Shard) -> Iterator[tuple[int, Ints, Reals]]:
+    def _orders(self, subject: CellData, shard: Shard) -> Iterator[tuple[int, Ints, Reals]]:
         """Per order of tokens: the example's row, the labels judged by it, its scores (T,)."""
         targets = chosen(shard, self.target, multi_label=subject.multi_label)
         require_explained(shard, targets, subject.labels, self.name)
@@ -122,7 +122,7 @@ class FaithfulnessMicro(MetricBase):
     target: str = "predicted"
     thresholds: tuple[int, ...] = Faithfulness().thresholds
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """As `Faithfulness.score`."""
         return Faithfulness(self.target, self.thresholds).score(subject)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from assay.metrics.cell_data import CellData, Shard, gold, predicted
 from assay.metrics.human_agreement import HumanAgreement, precisions
 from assay.metrics.info import MetricBase
+from assay.metrics.long_table import Parts
 from assay.metrics.rationales import marks, table
 from assay.metrics.resampling import resampled_mean, unit_means
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Shard, Subject, gold, predicted
 from assay.metrics.targets import require_explained
 from assay.tasks.arrays import Floats, Ints
 
@@ -37,7 +37,7 @@ class GroundTruthAgreement(MetricBase):
         needs=frozenset({"ground_truth"}),
     )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and gold class: `ap` (NaN where a wrong model's gold class was not explained),
         `ap_random` and `prevalence` as in `HumanAgreement`, and `right`, whether the model predicts the
         class; per example (target -1): `no_rationale`, 1 if it was left out.
@@ -46,7 +46,7 @@ class GroundTruthAgreement(MetricBase):
         """
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = marks(shard, gold(shard.examples, shard.probabilities.shape[1])).agreed("union")
         right = predicted(shard.probabilities, multi_label=subject.multi_label)
         require_explained(shard, has.wanted(right.shape) & right, subject.labels, self.name)

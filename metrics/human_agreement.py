@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.rationales import Marks, check_annotators, compared, rationale_info, table
 from assay.metrics.resampling import ratio
-from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.arrays import Bools, Floats, Reals
 
@@ -52,7 +52,7 @@ class HumanAgreement(MetricBase):
         check_choice(self.target, self.name)
         check_annotators(self.annotators, self.name)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `ap`, its expectation under a random order `ap_random`, and the share of
         rationale tokens `prevalence`, with "each" as means over annotators, and beside them `ceiling`, NaN
         for a single annotator; per example (target -1): `no_rationale`, 1 if it was left out.
@@ -61,7 +61,7 @@ class HumanAgreement(MetricBase):
         """
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name, self.annotators)
         parts = precisions(shard, has)
         if self.annotators == "each":

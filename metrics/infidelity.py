@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.asking import Cases, removal_info, score_targets
+from assay.metrics.cell_data import CellData
 from assay.metrics.correlation import sums
-from assay.metrics.designs import check_at_least, random_subsets
 from assay.metrics.info import UNIT, MetricBase
-from assay.metrics.subject import Subject
+from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_at_least, random_subsets
 from assay.tasks.arrays import Bools, Floats
 from assay.tasks.randomness import generator
 
@@ -51,11 +51,11 @@ class Infidelity(MetricBase):
         check_choice(self.target, self.name)
         check_at_least(self.subsets, 1, f"metric.{self.name}.subsets")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `unexplained`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._shares)
 
-    def _shares(self, cases: Cases) -> pd.DataFrame:
+    def _shares(self, cases: ScoredTargets) -> pd.DataFrame:
         absent = {row: self._subsets(cases, row, len(scores)) for (row, _), scores in cases.scored()}
         values = [
             unexplained(sums(scores, absent[row]), losses)
@@ -63,7 +63,7 @@ class Infidelity(MetricBase):
         ]
         return cases.table({"unexplained": values})
 
-    def _subsets(self, cases: Cases, row: int, tokens: int) -> Bools:
+    def _subsets(self, cases: ScoredTargets, row: int, tokens: int) -> Bools:
         rng = generator(cases.subject.seed, self.name, cases.shard.examples[row].id)
         sizes = rng.integers(1, max(tokens, 1), endpoint=True, size=self.subsets)
         return random_subsets(tokens, sizes, rng)

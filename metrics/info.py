@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
-from assay.metrics.averages import mean_of
-from assay.metrics.rows import Parts
+from assay.metrics.long_table import Parts
+from assay.metrics.summaries import mean_of
 from assay.tasks.arrays import Floats, Ints
 
 Direction = Literal["higher", "lower"]
@@ -35,7 +35,8 @@ class MetricInfo:
         version: Raised whenever the mathematics changes.
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
             nothing about its error.
-        of_pairs: The units are pairs of texts, named by `assay.metrics.rows.pair_name`. Pairs that share a
+        of_pairs: The units are pairs of texts, named by `assay.metrics.long_table.pair_name`. Pairs that
+        share a
             text are not independent.
         pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
             over all pairs of all kinds ("all").
@@ -65,7 +66,7 @@ class MetricBase:
     """Base of the shipped metrics: each field of `info` is also a class attribute of the metric.
 
     A metric of a user's own may inherit from it, or declare the attributes of
-    `assay.metrics.subject.Metric` itself.
+    `assay.metrics.cell_data.Metric` itself.
 
     Example:
         >>> class Length(MetricBase):
@@ -99,7 +100,7 @@ class MetricBase:
         """(B,) mean over texts of `info.part`; NaN where no text of a resample has a value.
 
         Args:
-            parts: Per part an (n, m) array over units and targets, from `assay.metrics.rows.wide`.
+            parts: Per part an (n, m) array over units and targets, from `assay.metrics.long_table.wide`.
             index: (B, n) positions of the units of B resamples.
         """
         return mean_of(parts, self.info.part, index)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from assay.metrics.cell_data import PairMetric, Shard
 from assay.metrics.info import Pooling
-from assay.metrics.subject import PairMetric, Shard
 from assay.tasks.arrays import Bools, Floats, Floats32
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -102,7 +102,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BothExplained:
+class TextPairExplained:
     """One text explained for both models. distance: how far their activations on it are apart."""
 
     first: Explained
@@ -110,9 +110,9 @@ class BothExplained:
     distance: float
 
 
-def in_step(
+def aligned_pairs(
     shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
-) -> Iterator[BothExplained]:
+) -> Iterator[TextPairExplained]:
     """The examples of two cells side by side, whatever their shards' sizes.
 
     Raises InputError when the cells hold different texts, tokens or classes, or when an example has no
@@ -129,7 +129,7 @@ def in_step(
                 f"rationale_consistency: example {a.example.id!r} has no activation distance; "
                 "pass all examples to layer_distances"
             )
-        yield BothExplained(a, b, distances[a.example.id])
+        yield TextPairExplained(a, b, distances[a.example.id])
 
 
 def _walk(shards: Iterable[Shard]) -> Iterator[Explained]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.asking import Cases, removal_info, score_targets
-from assay.metrics.averages import mean_drop
-from assay.metrics.designs import check_at_least, only, without
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, UNIT, MetricBase
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Subject
+from assay.metrics.long_table import Parts
+from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
+from assay.metrics.summaries import mean_drop
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_at_least, only, without
 from assay.tasks.arrays import Floats, Ints
 
 RANDOM_TOKENS = "what random tokens get, which depends on the model: see the random row"
@@ -46,14 +46,14 @@ class PostHocAccuracy(MetricBase):
         check_choice(self.target, self.name)
         check_at_least(self.tokens, 1, f"metric.{self.name}.tokens")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `agrees@k`, 1 or 0, for every k.
 
         Raises InputError when a class was not explained.
         """
         return score_targets(subject, self.target, self.name, self._agreements)
 
-    def _agreements(self, cases: Cases) -> pd.DataFrame:
+    def _agreements(self, cases: ScoredTargets) -> pd.DataFrame:
         values = cases.agreements(cases.designs(only, lambda tokens: _counts(self.tokens, tokens)))
         return cases.table(_by_k("agrees", values, self.tokens))
 
@@ -82,14 +82,14 @@ class Aopc(MetricBase):
         check_choice(self.target, self.name)
         check_at_least(self.tokens, 1, f"metric.{self.name}.tokens")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed@k` without the top k tokens.
 
         Raises InputError when a class was not explained.
         """
         return score_targets(subject, self.target, self.name, self._drops)
 
-    def _drops(self, cases: Cases) -> pd.DataFrame:
+    def _drops(self, cases: ScoredTargets) -> pd.DataFrame:
         values = cases.probabilities(cases.designs(without, lambda tokens: _counts(self.tokens, tokens)))
         return cases.table({"full": cases.full, **_by_k("removed", values, self.tokens)})
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
-from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.errors import InputError
 
@@ -33,10 +33,10 @@ class Randomisation(MetricBase):
 
     Attributes:
         target: The classes (assay.metrics.targets).
-        shares: Share of the layers, at least one, that each stage re-initialises (assay.models.randomising).
-        absolute: Compare the sizes of the scores, without their signs.
-        texts: Largest number of texts, chosen by `seed`.
-        seed: The metric's own, which also draws the layers, so all explainers are judged on the same texts
+        shares: Share of the layers, at least one, that each stage re-initialises
+        (assay.models.randomisation). absolute: Compare the sizes of the scores, without their signs. texts:
+        Largest number of texts, chosen by `seed`. seed: The metric's own, which also draws the layers, so all
+        explainers are judged on the same texts
             and the same random models.
 
     Source: Adebayo et al., NeurIPS 2018.
@@ -69,12 +69,12 @@ class Randomisation(MetricBase):
         if self.texts < 1:
             raise InputError(f"{self.name}: texts={self.texts}; expected at least 1")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `similarity@s` for the stages s, counted from 1; NaN for fewer than two content
         tokens. Shares that come to the same number of layers are one stage."""
         # Both import torch, which importing a metric must not.
         from assay.models.engine import Engine
-        from assay.models.randomising import depth, randomised
+        from assay.models.randomisation import depth, randomised
 
         engine = subject.engine
         texts = pick(subject, self.texts, self.seed, self.target, self.name)

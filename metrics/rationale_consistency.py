@@ -9,11 +9,11 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from assay.metrics.averages import distance_correlation
+from assay.metrics.cell_data import Shard
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.model_pairs import BothExplained, LayerDistances, in_step
-from assay.metrics.rows import Parts, long
-from assay.metrics.subject import Shard
+from assay.metrics.long_table import Parts, long
+from assay.metrics.model_pairs import LayerDistances, TextPairExplained, aligned_pairs
+from assay.metrics.summaries import distance_correlation
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
@@ -86,7 +86,7 @@ class RationaleConsistency(MetricBase):
             InputError: The cells hold different texts or tokens, no class was explained in both, or an
                 example has no activation distance.
         """
-        return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
+        return distances_table(aligned_pairs(shards_a, shards_b, distances), _explanation_distance)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over the texts of one pair of models; NaN if a distance is constant."""
@@ -129,7 +129,7 @@ class RationaleConsistencyPooled(MetricBase):
         self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
     ) -> pd.DataFrame:
         """As `RationaleConsistency.score_pair`."""
-        return distances_table(in_step(shards_a, shards_b, distances), _explanation_distance)
+        return distances_table(aligned_pairs(shards_a, shards_b, distances), _explanation_distance)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) Spearman correlation over (pair, text) points; NaN if a distance is constant."""
@@ -177,7 +177,7 @@ def _activation_distance(
 
 
 def distances_table(
-    texts: Iterable[BothExplained], explanation_distance: Callable[[BothExplained], float]
+    texts: Iterable[TextPairExplained], explanation_distance: Callable[[TextPairExplained], float]
 ) -> pd.DataFrame:
     """The long table of both distances of every text."""
     ids, activation, explanation = [], [], []
@@ -188,7 +188,7 @@ def distances_table(
     return long(ids, {"activation_distance": activation, "explanation_distance": explanation})
 
 
-def _explanation_distance(both: BothExplained) -> float:
+def _explanation_distance(both: TextPairExplained) -> float:
     """Mean absolute difference over content tokens and the classes explained in both; NaN without tokens."""
     a, b = both.first, both.second
     if not a.content.any():

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import UNIT, MetricInfo
+from assay.metrics.long_table import long
 from assay.metrics.resampling import ratio
-from assay.metrics.rows import long
-from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import chosen, require_explained
 from assay.models.alignment import gold_mask
 from assay.models.encoding import Encoding
@@ -123,7 +123,7 @@ def _by_annotator(encoding: Encoding, example: Example, label: int) -> Iterator[
             yield mask
 
 
-def compared(subject: Subject, shard: Shard, target: str, metric: str, annotators: str = "union") -> Marks:
+def compared(subject: CellData, shard: Shard, target: str, metric: str, annotators: str = "union") -> Marks:
     """The rationales for the classes that `target` means: one for all annotators of a class, or with "each"
     one for each. Raises InputError when a class that has one was not explained."""
     has = marks(shard, chosen(shard, target, multi_label=subject.multi_label))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.metrics.rows import long
-from assay.metrics.subject import Subject
+from assay.metrics.cell_data import CellData
+from assay.metrics.long_table import long
 from assay.metrics.targets import chosen, require_explained
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
@@ -37,7 +37,7 @@ class Text:
     scores: Floats
 
 
-def pick(subject: Subject, texts: int, seed: int, target: str, metric: str) -> list[Text]:
+def pick(subject: CellData, texts: int, seed: int, target: str, metric: str) -> list[Text]:
     """At most `texts` texts with their classes that `target` means (assay.metrics.targets.CHOICES).
 
     Chosen and ordered by their ids and the seed alone, so every explainer is judged on the same ones.
@@ -56,7 +56,7 @@ def pick(subject: Subject, texts: int, seed: int, target: str, metric: str) -> l
     return [text for _, text in found]
 
 
-def explain(subject: Subject, engine: Engine, texts: Sequence[Text], seed: int, metric: str) -> list[Floats]:
+def explain(subject: CellData, engine: Engine, texts: Sequence[Text], seed: int, metric: str) -> list[Floats]:
     """Per text the (M, T) scores of its labels, all texts explained in one pool.
 
     engine: the subject's, or that of a changed model. seed: the requests'. Raises InputError when the

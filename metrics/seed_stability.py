@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.reexplaining import agreements, explain, pick, table
-from assay.metrics.subject import Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
@@ -51,7 +51,7 @@ class SeedStability(MetricBase):
                 f"{self.name}: runs={self.runs}, texts={self.texts}; expected at least 1 run and 1 text"
             )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `rho@r` for every further run r, NaN for fewer than two content tokens."""
         texts = pick(subject, self.texts, self.seed, self.target, self.name)
         parts = {}

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from assay.metrics.cell_data import CellData, predicted
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.reexplaining import Text, explain, pick, table
-from assay.metrics.subject import Subject, predicted
 from assay.metrics.targets import check_choice
-from assay.models.rows import full_rows
+from assay.models.masked_inputs import full_rows
 from assay.tasks.arrays import Bools, Floats, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
@@ -67,7 +67,7 @@ class MaxSensitivity(MetricBase):
                 "expected at least 1 of each"
             )
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `sensitivity`, NaN where no x' is decided as x or phi(x) is 0, and `kept`, the
         number of x' that are."""
         texts = pick(subject, self.texts, self.seed, self.target, self.name)
@@ -89,7 +89,7 @@ class MaxSensitivity(MetricBase):
             },
         )
 
-    def _beside(self, subject: Subject, texts: Sequence[Text]) -> tuple[list[int], list[Text]]:
+    def _beside(self, subject: CellData, texts: Sequence[Text]) -> tuple[list[int], list[Text]]:
         """All x', each with the position of its x."""
         strings = _words(subject)
         known = np.array(sorted(strings), dtype=np.int32)
@@ -141,7 +141,7 @@ def nearest(
     return known[np.argsort(-cosine, axis=1, kind="stable")[:, :count]]
 
 
-def _words(subject: Subject) -> dict[int, str]:
+def _words(subject: CellData) -> dict[int, str]:
     """The content tokens of all explained texts but the unknown word: id to string."""
     model = subject.engine.model
     special = {model.pad_id, model.mask_id, getattr(model, "unk_id", None)}
@@ -166,7 +166,7 @@ def _replaced(text: Text, place: int, word: int, string: str, number: int) -> Te
 
 
 def _decided_alike(
-    subject: Subject, origins: Sequence[int], beside: Sequence[Text]
+    subject: CellData, origins: Sequence[int], beside: Sequence[Text]
 ) -> tuple[list[int], list[Text]]:
     """The x' with those of their labels on which the model decides as for x; of a single-label text, all."""
     logits = np.concatenate(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.metrics.asking import Cases, removal_info, score_targets
-from assay.metrics.averages import mean_drop
-from assay.metrics.designs import check_at_least, scattered
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Subject
+from assay.metrics.long_table import Parts
+from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
+from assay.metrics.summaries import mean_drop
 from assay.metrics.targets import check_choice
+from assay.metrics.token_masks import check_at_least, scattered
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.randomness import generator
 
@@ -50,7 +50,7 @@ class SoftComprehensiveness(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed`, the mean over draws.
 
         Raises InputError when a class was not explained.
@@ -82,7 +82,7 @@ class SoftSufficiency(MetricBase):
     def __post_init__(self) -> None:
         _check(self)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `kept`, the mean over draws.
 
         Raises InputError when a class was not explained.
@@ -94,7 +94,7 @@ class SoftSufficiency(MetricBase):
         return mean_drop(parts, "kept", index)
 
 
-def stretched(scores: Floats) -> Floats:
+def rescaled_to_unit(scores: Floats) -> Floats:
     """(n,) scores shifted and scaled to 0..1; one half where they are all equal."""
     low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
     return (scores - low) / (high - low) if low < high else np.full(len(scores), 0.5)
@@ -106,15 +106,15 @@ def _check(metric: SoftComprehensiveness | SoftSufficiency) -> None:
 
 
 def _score(
-    metric: SoftComprehensiveness | SoftSufficiency, subject: Subject, part: str, *, remove_important: bool
+    metric: SoftComprehensiveness | SoftSufficiency, subject: CellData, part: str, *, remove_important: bool
 ) -> pd.DataFrame:
     """`full`, and `part`: the mean probability without the tokens drawn as important, or the others."""
 
-    def table(cases: Cases) -> pd.DataFrame:
+    def table(cases: ScoredTargets) -> pd.DataFrame:
         masks = []
         for (row, _), scores in cases.scored():
             rng = generator(cases.subject.seed, "soft_erasure", cases.shard.examples[row].id)
-            important = rng.random((metric.draws, len(scores))) < stretched(scores)
+            important = rng.random((metric.draws, len(scores))) < rescaled_to_unit(scores)
             positions = np.flatnonzero(cases.shard.content[row])
             absent = important if remove_important else ~important
             masks.append(scattered(len(cases.shard.encodings[row]), positions, absent))

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.metrics.averages import mean_of
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
+from assay.metrics.long_table import Parts
 from assay.metrics.rationales import compared, rationale_info, table
 from assay.metrics.resampling import ratio
-from assay.metrics.rows import Parts
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.summaries import mean_of
 from assay.metrics.targets import check_choice
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
 from assay.tasks.arrays import Bools, Floats, Ints
@@ -53,12 +53,12 @@ class IouF1(MetricBase):
         if not 0.5 <= self.threshold <= 1:
             raise InputError(f"{self.name}: threshold is {self.threshold}; expected 0.5 to 1")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: the numbers of spans `found`, `chosen` and `marked`; per example (target
         -1): `no_rationale`. Raises InputError when a class that is asked for was not explained."""
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
         top = top_tokens(subject, shard, has, sizes(shard, has, self.share))
         counts = np.zeros((len(has.rows), 3))

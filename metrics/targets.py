@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.metrics.subject import Shard, gold, predicted
+from assay.metrics.cell_data import Shard, gold, predicted
 from assay.tasks.arrays import Bools
 from assay.tasks.errors import InputError, did_you_mean
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from assay.metrics.rows import long, pair_name
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.cell_data import CellData, Shard
+from assay.metrics.long_table import long, pair_name
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
 
@@ -52,7 +52,7 @@ class Pairs:
         explanations: Sequence[T],
         distance: Callable[[T, T], float],
     ) -> pd.DataFrame:
-        """The long table, one row per pair (`assay.metrics.rows.pair_name`) and part.
+        """The long table, one row per pair (`assay.metrics.long_table.pair_name`) and part.
 
         Args:
             examples: All examples.
@@ -71,7 +71,7 @@ class Pairs:
         return long([pair_name(examples[i].id, examples[j].id) for i, j in pairs], parts)
 
 
-def selected_rows(subject: Subject, texts: Ints) -> Iterator[tuple[Shard, int]]:
+def selected_rows(subject: CellData, texts: Ints) -> Iterator[tuple[Shard, int]]:
     """Shard and row of each text at the rising positions `texts` (U,) of a cell."""
     start = 0
     for shard in subject.shards:

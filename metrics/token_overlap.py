@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.ordering import descending_order
 from assay.metrics.rationales import Marks, compared, rationale_info, table
-from assay.metrics.subject import Shard, Subject
 from assay.metrics.targets import check_choice
 from assay.tasks.arrays import Bools, Ints, Reals
 from assay.tasks.errors import InputError
@@ -49,12 +49,12 @@ class TokenF1(MetricBase):
         check_choice(self.target, self.name)
         check_share(self.share, self.name)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `f1`, and its expectation under a random order `f1_random`; per example
         (target -1): `no_rationale`. Raises InputError when a class that is asked for was not explained."""
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
         counts = sizes(shard, has, self.share)
         hits = (top_tokens(subject, shard, has, counts) & has.tokens).sum(axis=1)
@@ -92,12 +92,12 @@ class TopKAgreement(MetricBase):
         if self.k < 1:
             raise InputError(f"{self.name}: k is {self.k}; expected at least 1 token")
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `agreement` and `prevalence`, the share of all tokens that are marked; per
         example (target -1): `no_rationale`. Raises InputError when a class asked for was not explained."""
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
         tokens = shard.content[has.rows].sum(axis=1)
         counts = np.minimum(tokens, self.k)
@@ -131,13 +131,13 @@ class Auprc(MetricBase):
     def __post_init__(self) -> None:
         check_choice(self.target, self.name)
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`; per example (target -1): `no_rationale`.
 
         Raises InputError when a class that is asked for was not explained."""
         return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
 
-    def _score_shard(self, subject: Subject, shard: Shard) -> pd.DataFrame:
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
         areas = []
         for row, label, tokens in zip(has.rows, has.labels, has.tokens, strict=True):
@@ -165,7 +165,7 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
     return np.maximum(np.floor(share * tokens + 0.5).astype(np.intp), 1)
 
 
-def top_tokens(subject: Subject, shard: Shard, has: Marks, counts: Ints) -> Bools:
+def top_tokens(subject: CellData, shard: Shard, has: Marks, counts: Ints) -> Bools:
     """(M, T) for every rationale so many (M,) tokens of the text, those of the highest scores."""
     top = np.zeros_like(has.tokens)
     for at, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from assay.metrics.subject import CellMetric
+from assay.metrics.cell_data import CellMetric
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from assay.models.arithmetic import ELEMENTWISE, Arithmetic, Tap, untapped
+from assay.models.backward_rule import ELEMENTWISE, BackwardRule, Hook, no_hook
 from assay.models.dense import Dense
 
 
@@ -49,14 +49,14 @@ class Encoder:
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
     def logits(
-        self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: Arithmetic, tap: Tap
+        self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         """(B, K) logits from what the first layer reads (B, T, D) and where tokens are (B, T).
 
         Without a tap rows are cut to their tokens.
         """
         rows, width, _ = entry.shape
-        if tap is untapped:
+        if tap is no_hook:
             states, groups = entry[attention], tuple(_by_length(attention))
         else:
             states = tap("embedding", entry).flatten(0, 1)
@@ -65,7 +65,7 @@ class Encoder:
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
             states = self._run(layer, number, states, groups, arithmetic, first_only=last)
-            if tap is not untapped and not last:
+            if tap is not no_hook and not last:
                 states = tap(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
         return self.output(arithmetic.elementwise(self.squash, self.hidden(states)))
 
@@ -75,7 +75,7 @@ class Encoder:
         number: int,
         states: torch.Tensor,
         groups: Sequence[Group],
-        arithmetic: Arithmetic,
+        arithmetic: BackwardRule,
         *,
         first_only: bool,
     ) -> torch.Tensor:
@@ -96,7 +96,7 @@ class Encoder:
         keys: torch.Tensor,
         values: torch.Tensor,
         groups: Sequence[Group],
-        arithmetic: Arithmetic,
+        arithmetic: BackwardRule,
         first_only: bool,
     ) -> torch.Tensor:
         """Every row's queries over its own keys and values."""
@@ -120,7 +120,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Consecutive rows of one length. mask: (rows, 1, 1, length) as `Arithmetic.attend` takes it."""
+    """Consecutive rows of one length. mask: (rows, 1, 1, length) as `BackwardRule.attend` takes it."""
 
     rows: int
     length: int

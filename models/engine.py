@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.arithmetic import Arithmetic
+from assay.models.attention_recorder import AttentionBatch, observe
+from assay.models.backward_rule import BackwardRule
 from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
 from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
-from assay.models.observation import AttentionBatch, observe
+from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
 from assay.models.paths import (
     ENTRY,
     GradientBatch,
@@ -36,7 +37,6 @@ from assay.models.paths import (
 )
 from assay.models.propagation import PropagationBatch, propagate
 from assay.models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.rows import Packed, Rows, batches, full_rows, pack
 from assay.models.tensors import embed, to_batch
 from assay.tasks.errors import InputError
 
@@ -78,8 +78,9 @@ class Engine:
     another thread ran out of memory and so halved the budget; the counters hold the sum over all threads.
     This rests on the model: Assay's own may be asked from several threads as long as nobody trains or changes
     them (BERT and RoBERTa side by side, other transformers one call after the other); a user's own module or
-    function must be safe to call from several threads itself. `assay.explainers.as_coded.WithDropout` changes
-    its model while it runs and needs an engine and a model of its own.
+    function must be safe to call from several threads itself.
+    `assay.explainers.controls.as_coded.WithDropout` changes its model while it runs and needs an engine and a
+    model of its own.
 
     Attributes:
         model: a classifier in eval mode.
@@ -164,7 +165,7 @@ class Engine:
         )
 
     def propagate(
-        self, paths: Sequence[Path], rule: Arithmetic, *, layer: str = ENTRY, compare: bool = False
+        self, paths: Sequence[Path], rule: BackwardRule, *, layer: str = ENTRY, compare: bool = False
     ) -> Iterator[PropagationBatch]:
         """What `rule` passes back from the target logits to a layer, at the end of every path.
 
@@ -284,7 +285,7 @@ class Engine:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _forward(self, packed: Packed, span: slice) -> NDArray[np.float64]:
+    def _forward(self, packed: PackedInputs, span: slice) -> NDArray[np.float64]:
         at = np.arange(span.start, span.stop)
         with torch.inference_mode():
             batch = to_batch(packed, at, self.model.pad_id, self.device)
@@ -297,7 +298,7 @@ class Engine:
         _check_finite(answers, packed.lengths[span])
         return answers
 
-    def _layers(self, packed: Packed, span: slice) -> dict[str, NDArray[np.float32]]:
+    def _layers(self, packed: PackedInputs, span: slice) -> dict[str, NDArray[np.float32]]:
         at = np.arange(span.start, span.stop)
         with torch.inference_mode():
             model = cast(ActivationModel, self.model)

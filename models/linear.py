@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.vocabulary import PAD
 from assay.models.word_model import WordNetwork, WordSpec
 
@@ -39,8 +39,8 @@ class LinearNetwork(WordNetwork):
         self,
         embeddings: torch.Tensor,
         attention: torch.Tensor,
-        arithmetic: Arithmetic = PLAIN,
-        tap: Tap = untapped,
+        arithmetic: BackwardRule = AUTOGRAD,
+        tap: Hook = no_hook,
     ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, K) under attention (B, T)."""
         embeddings = tap("embedding", embeddings)

@@ -10,7 +10,7 @@ from threading import RLock
 import torch
 from torch import nn
 
-from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.vocabulary import PAD
 from assay.models.word_model import WordNetwork, WordSpec
 
@@ -52,8 +52,8 @@ class LstmNetwork(WordNetwork):
         self,
         embeddings: torch.Tensor,
         attention: torch.Tensor,
-        arithmetic: Arithmetic = PLAIN,
-        tap: Tap = untapped,
+        arithmetic: BackwardRule = AUTOGRAD,
+        tap: Hook = no_hook,
     ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T); the state of a row without tokens is 0."""
         embeddings = tap("embedding", embeddings)
@@ -63,7 +63,7 @@ class LstmNetwork(WordNetwork):
         return {"embedding": embeddings, "state": state, "hidden": hidden, "logits": logits}
 
     def _final_states(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, arithmetic: Arithmetic, tap: Tap
+        self, embeddings: torch.Tensor, attention: torch.Tensor, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         """(B, 2 * units): the state of each direction after the last token it reads."""
         missing = int(attention.shape[1] == 0)
@@ -80,7 +80,7 @@ class LstmNetwork(WordNetwork):
             _run(lstm, _reorder(embeddings, order), arithmetic)
             for lstm, order in ((self.from_start, onward), (self.from_end, backward))
         ]
-        if tap is not untapped:
+        if tap is not no_hook:
             # Seen from outside, a state stands at the token after which it is reached.
             places = [order.argsort(dim=1) for order in (onward, _once(backward, lengths))]
             tapped = torch.cat([_reorder(*pair) for pair in zip(read, places, strict=True)], dim=2)
@@ -99,9 +99,9 @@ def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.where(places < lengths, backward, rest.gather(1, (places - lengths).clamp(min=0)))
 
 
-def _run(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
+def _run(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: BackwardRule) -> torch.Tensor:
     """(B, T, units) states of an LSTM over (B, T, D)."""
-    if arithmetic is not PLAIN:
+    if arithmetic is not AUTOGRAD:
         return _run_in_steps(lstm, embeddings, arithmetic)
     # cuDNN refuses the backward pass of a recurrent layer in eval mode, where explanations are made.
     native = embeddings.is_cuda and not lstm.training and torch.is_grad_enabled()
@@ -119,7 +119,7 @@ def _without_cudnn() -> Iterator[None]:
         yield
 
 
-def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
+def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: BackwardRule) -> torch.Tensor:
     weights = dict(lstm.named_parameters())
     inputs = nn.functional.linear(embeddings, weights["weight_ih_l0"], weights["bias_ih_l0"])
     state = cell = embeddings.new_zeros(len(embeddings), lstm.hidden_size)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.arithmetic import PLAIN
+from assay.models.backward_rule import AUTOGRAD
+from assay.models.masked_inputs import PackedInputs, Rows, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
-from assay.models.rows import Packed, Rows, pack
 from assay.models.tensors import enter, logits_from_entry, read_entry, target_gradients, to_batch
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
@@ -79,8 +79,8 @@ class Points:
     """
 
     paths: Sequence[Path]
-    starts: Packed
-    ends: Packed
+    starts: PackedInputs
+    ends: PackedInputs
     row: NDArray[np.intp]
     path: NDArray[np.intp]
     step: NDArray[np.intp]
@@ -296,7 +296,7 @@ def _open(
         return found[0]
 
     with torch.no_grad():
-        logits = model.open_logits(entry, batch, PLAIN, tap)
+        logits = model.open_logits(entry, batch, AUTOGRAD, tap)
     return logits, found[0]
 
 
@@ -315,5 +315,5 @@ def _value(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> t
         return value
 
     with torch.no_grad(), suppress(_Reached):
-        model.open_logits(entry, batch, PLAIN, tap)
+        model.open_logits(entry, batch, AUTOGRAD, tap)
     return found[0]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.arithmetic import Arithmetic
+from assay.models.backward_rule import BackwardRule
 from assay.models.paths import Points
 from assay.models.protocol import Batch, OpenModel
 from assay.models.tensors import read_entry, target_gradients
@@ -32,7 +32,14 @@ class PropagationBatch:
 
 
 def propagate(
-    model: OpenModel, points: Points, span: slice, device: str, rule: Arithmetic, layer: str, *, compare: bool
+    model: OpenModel,
+    points: Points,
+    span: slice,
+    device: str,
+    rule: BackwardRule,
+    layer: str,
+    *,
+    compare: bool,
 ) -> PropagationBatch:
     """One backward pass per target for the paths of `span`, each a single point.
 

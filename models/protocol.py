@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from assay.models.arithmetic import Arithmetic, Tap
+from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.encoding import Encoding
 
 
@@ -82,14 +82,15 @@ class OpenModel(EmbeddingModel, Protocol):
     """A model whose forward pass can be followed layer by layer and step by step.
 
     layers: its layers with one vector per token, from the bottom up; the first, "embedding", is what the
-    first layer reads. steps: the names of the elementwise functions and the methods of `Arithmetic` it uses.
+    first layer reads. steps: the names of the elementwise functions and the methods of `BackwardRule` it
+    uses.
     """
 
     layers: tuple[str, ...]
     steps: frozenset[str]
 
     def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         """(B, K) logits from what the first layer reads (B, T, D), each step by `arithmetic`.
 

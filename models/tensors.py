@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from assay.models.masked_inputs import PackedInputs
 from assay.models.protocol import Batch, EmbeddingModel, EntryModel
-from assay.models.rows import Packed
 
 
-def to_batch(packed: Packed, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:
+def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:
     """The rows `at` (B,), padded to the longest of them."""
     lengths = packed.lengths[at]
     width = int(lengths.max())
@@ -22,7 +22,7 @@ def to_batch(packed: Packed, at: NDArray[np.intp], pad_id: int, device: str) -> 
     return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
 
 
-def embed(model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], batch: Batch) -> torch.Tensor:
+def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> torch.Tensor:
     """(B, T, D) embeddings of the rows `at`, absent tokens replaced by their row's filler."""
     embeddings = model.embed(batch.ids)
     width = embeddings.shape[1]
@@ -30,12 +30,12 @@ def embed(model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], batch: Ba
     for code in np.unique(filler[filler >= 0]):
         absent = packed.absent[at, :width] & (filler == code)[:, None]
         here = torch.from_numpy(absent).to(embeddings.device)[..., None]
-        embeddings = torch.where(here, torch.from_numpy(packed.fillers[code]).to(embeddings), embeddings)
+        embeddings = torch.where(here, torch.from_numpy(packed.replacements[code]).to(embeddings), embeddings)
     return embeddings
 
 
 def read_entry(
-    model: EmbeddingModel, packed: Packed, at: NDArray[np.intp], device: str
+    model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], device: str
 ) -> tuple[Batch, torch.Tensor]:
     """The rows `at` (B,) as a batch, and (B, T, D) what the first layer reads of them."""
     batch = to_batch(packed, at, model.pad_id, device)

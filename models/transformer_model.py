@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.encoder import read_encoder
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
@@ -106,7 +106,7 @@ class TransformerModel:
         return hasattr(self, "open_logits") and not self.network.training
 
     def _open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
         return self._in_order(self._encoder.logits(entry, batch.attention, arithmetic, tap))
@@ -133,7 +133,7 @@ class TransformerModel:
     def _logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K) logits from the output of the embedding block."""
         if self._is_open():
-            return self._open_logits(entry, batch, PLAIN, untapped)
+            return self._open_logits(entry, batch, AUTOGRAD, no_hook)
         # The block is called as ever, on anything of the right shape, and its answer exchanged.
         unread = torch.zeros_like(
             self.embed(torch.zeros(entry.shape[:2], dtype=torch.long, device=entry.device))

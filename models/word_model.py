@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.protocol import Batch
@@ -74,8 +74,8 @@ class WordNetwork(nn.Module, ABC):
         self,
         embeddings: torch.Tensor,
         attention: torch.Tensor,
-        arithmetic: Arithmetic = PLAIN,
-        tap: Tap = untapped,
+        arithmetic: BackwardRule = AUTOGRAD,
+        tap: Hook = no_hook,
     ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T), from the bottom up to the logits (B, K)."""
 
@@ -127,7 +127,7 @@ class WordModel:
         return self.network(embeddings, batch.attention)["logits"]
 
     def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         """(B, K) logits from embeddings (B, T, D), step by step."""
         return self.network(entry, batch.attention, arithmetic, tap)["logits"]

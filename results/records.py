@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics.subject import Metric
+from assay.metrics.cell_data import Metric
 
 TRAINED = "trained"
 Item = TypeVar("Item")
@@ -47,8 +47,8 @@ class CellScores:
     """One metric of one cell.
 
     seed: of the trained model, or both of a pair of models ("0-1"). parts: name to (n units, m targets), as
-    from assay.metrics.rows.wide, NaN where absent. targets: the m label indices, -1 for what is about no one
-    label.
+    from assay.metrics.long_table.wide, NaN where absent. targets: the m label indices, -1 for what is about
+    no one label.
     """
 
     group: Group
@@ -62,7 +62,7 @@ class CellScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
+class Missing:
     """Why something is not there. An empty field means all of them; `detail` is a traceback, if it failed."""
 
     reason: str
@@ -215,7 +215,7 @@ class Results:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     tasks: Sequence[TaskSize] = ()
-    absences: Sequence[Absence] = ()
+    absences: Sequence[Missing] = ()
     timings: Sequence[Timing] = ()
     models: Sequence[ModelQuality] = ()
     texts: Sequence[ShownText] = ()
@@ -224,7 +224,7 @@ class Results:
     removal: str = ""
 
 
-def of_trained(groups: Iterable[Group]) -> list[Group]:
+def trained_groups(groups: Iterable[Group]) -> list[Group]:
     """The groups of trained models, each once; all groups if there are none."""
     found = list(dict.fromkeys(groups))
     return [group for group in found if group.kind == TRAINED] or found

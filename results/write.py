@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.results.by_group import by_group
 from assay.results.checks import packaged_checks
 from assay.results.columns import TimingRow, csv, to_table
-from assay.results.figures import drawings
-from assay.results.findings import finding_files, findings
-from assay.results.label_layout import label_grids, labels_markdown
-from assay.results.labels import by_label
-from assay.results.layout import grids, split_grids
+from assay.results.figures.every_figure import drawings
+from assay.results.page.report import page
+from assay.results.page.summary_tables import findings, summary_files
+from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import Results, Timing
-from assay.results.report import page
-from assay.results.spread import Spread, in_turn
-from assay.results.statistics import Bootstrap
-from assay.results.tables import escape_markdown, latex, markdown, markdown_table, plain
+from assay.results.statistics.by_group import by_group
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.labels import by_label
+from assay.results.tables.label_layout import label_grids, labels_markdown
+from assay.results.tables.layout import grids, split_grids
+from assay.results.tables.text import escape_markdown, latex, markdown, markdown_table, plain
 
 KEYS = ["task", "model", "kind", "explainer", "baseline"]
 STATISTICS = ["median", "quartile_1", "quartile_3"]
@@ -40,9 +40,11 @@ class Written:
     page: Path
 
 
-def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: Spread = in_turn) -> Written:
+def write_results(
+    results: Results, folder: Path, bootstrap: Bootstrap, spread: ParallelMap = serial_map
+) -> Written:
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html, and what
-    `finding_files` names: overall scores, agreement, stability and slices.
+    `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label. All but the timing files and
     the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
@@ -67,7 +69,7 @@ def write_results(results: Results, folder: Path, bootstrap: Bootstrap, spread: 
         "timing.csv": csv(timing),
         "timing.md": _timing_markdown(timing).encode(),
         "report.html": page(results, tables, figures, timing, bootstrap, of_labels, found).encode(),
-        **finding_files(found, bootstrap),
+        **summary_files(found, bootstrap),
     }
     if results.labels:
         files["labels.csv"] = csv(labels)

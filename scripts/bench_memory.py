@@ -55,9 +55,9 @@ def texts(count: int, quick: bool) -> float:
     from inputs import requests
 
     from assay.explainers.baselines import Mask
-    from assay.explainers.integrated_gradients import IntegratedGradients
-    from assay.explainers.kernel_shap import KernelShap
-    from assay.explainers.smooth_grad import SmoothGrad
+    from assay.explainers.gradient.smooth_grad import SmoothGrad
+    from assay.explainers.paths.integrated_gradients import IntegratedGradients
+    from assay.explainers.perturbation.kernel_shap import KernelShap
     from assay.models.cnn import Cnn
     from assay.models.engine import Engine
     from assay.tasks.planted import planted
@@ -74,7 +74,7 @@ def lime(rows: int, quick: bool) -> float:
     from inputs import without_tokenizer
 
     from assay.explainers.baselines import Mask
-    from assay.explainers.lime import Lime
+    from assay.explainers.perturbation.lime import Lime
     from assay.models.engine import Engine
 
     Lime(rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
@@ -86,7 +86,7 @@ def ours(tokens: int, quick: bool) -> float:
     from inputs import without_tokenizer
 
     from assay.explainers.baselines import Pad
-    from assay.explainers.integrated_gradients import IntegratedGradients
+    from assay.explainers.paths.integrated_gradients import IntegratedGradients
     from assay.models.engine import Engine
 
     engine = Engine(without_tokenizer(bert(quick)))

@@ -31,18 +31,18 @@ from bench_peers_rounds import Race, Round, World, run_round, time_limits
 from peers import Classifier
 
 from assay.explainers.baselines import Delete, Mask
-from assay.explainers.controls import Random
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.guided_backprop import GuidedBackprop
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.lime import Lime
-from assay.explainers.occlusion import Occlusion
-from assay.explainers.owen import Owen
+from assay.explainers.controls.controls import Random
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.owen import Owen
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
+from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
-from assay.explainers.shapley_sampling import ShapleySampling
+from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.faithfulness import Faithfulness
-from assay.metrics.subject import Shard, Subject
 from assay.models.engine import Engine
 from assay.models.minilm import MiniLM
 from assay.models.transformer_model import TransformerModel
@@ -134,7 +134,7 @@ def faithfulness(world: World) -> None:
             scores[row, :, : found.shape[1]] = found
         shard = Shard(list(world.examples), encodings, probabilities, scores, content, [])
         labels = world.engine.model.labels
-        Faithfulness().score(Subject([shard], labels, False, world.engine, Mask()))
+        Faithfulness().score(CellData([shard], labels, False, world.engine, Mask()))
 
 
 def faithfulness_by_batches(world: World) -> None:

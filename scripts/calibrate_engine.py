@@ -19,8 +19,8 @@ from inputs import WORDS, examples, random_bert, without_tokenizer
 
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine, Path
+from assay.models.masked_inputs import Rows
 from assay.models.protocol import Model
-from assay.models.rows import Rows
 from assay.tasks.example import Task
 
 BUDGETS = tuple(2**n for n in range(8, 16))

@@ -32,10 +32,10 @@ from coverage_worlds import (
     over_texts,
 )
 
-from assay.metrics.subject import Metric
-from assay.results.comparison import estimate, paired_test
+from assay.metrics.cell_data import Metric
 from assay.results.records import CellScores, Group, Method
-from assay.results.statistics import Bootstrap, Estimate, holm, p_from_best
+from assay.results.statistics.comparison import estimate, paired_test
+from assay.results.statistics.estimates import Bootstrap, Estimate, holm, p_from_best
 
 LEVEL = 0.95
 COVERAGE = (0.90, 0.98)

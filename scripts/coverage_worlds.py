@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metrics.cell_data import Metric
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.long_table import pair_name
 from assay.metrics.rationale_consistency import RationaleConsistency
-from assay.metrics.rows import pair_name
-from assay.metrics.subject import Metric
 
 Floats = NDArray[np.float64]
 Parts = dict[str, Floats]

@@ -22,17 +22,20 @@ from bar import Table, finish, options
 from divergences_lab import Lab, mean, pair_tables, pooled, prepared, study_world, summary, transcription
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from assay.explainers.as_coded import GuidedBackpropAsCoded, WithDropout
-from assay.explainers.controls import Random
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.guided_backprop import GuidedBackprop
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.as_coded import GuidedBackpropAsCoded, WithDropout
+from assay.explainers.controls.controls import Random
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
-from assay.metrics.as_coded_agreement import HumanAgreementAsCoded
-from assay.metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
-from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from assay.metrics.as_coded_faithfulness import FaithfulnessAsCoded
-from assay.metrics.as_coded_rationale import RationaleConsistencyAsCoded
+from assay.metrics.as_coded.confidence_indication import (
+    ConfidenceIndicationAsCoded,
+    ConfidenceIndicationMaxAsCoded,
+)
+from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded
+from assay.metrics.as_coded.faithfulness import FaithfulnessAsCoded
+from assay.metrics.as_coded.human_agreement import HumanAgreementAsCoded
+from assay.metrics.as_coded.rationale_consistency import RationaleConsistencyAsCoded
 from assay.metrics.confidence_indication import (
     ConfidenceIndication,
     ConfidenceIndicationMax,
@@ -41,8 +44,8 @@ from assay.metrics.confidence_indication import (
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.long_table import wide
 from assay.metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
-from assay.metrics.rows import wide
 from assay.models.training import fit
 
 # Near ties change ranks with the last digit of float32 activations, which depends on the batch.

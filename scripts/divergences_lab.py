@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from assay.explainers.protocol import Explainer
+from assay.metrics.long_table import wide
 from assay.metrics.model_pairs import ModelPairMetric, layer_distances
-from assay.metrics.rows import wide
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.training import Training, fit

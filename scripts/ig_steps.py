@@ -21,7 +21,7 @@ from inputs import requests
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
-from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.protocol import Request
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine

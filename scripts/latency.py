@@ -17,14 +17,14 @@ from bar import Table, finish, options
 from inputs import examples, requests
 
 from assay.explainers.baselines import Baseline, Mask
-from assay.explainers.controls import Random
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.lime import Lime
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.controls import Random
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.protocol import Explainer, Request
-from assay.explainers.shapley_sampling import ShapleySampling
 from assay.harness.questions.latency import Latency, latencies
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine

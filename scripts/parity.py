@@ -38,23 +38,23 @@ from parity_peers import (
 )
 from scipy.stats import spearmanr
 
-from assay.explainers.attention import Attention
 from assay.explainers.baselines import Baseline, Mask
-from assay.explainers.deep_lift import DeepLift
-from assay.explainers.expected_gradients import ExpectedGradients
 from assay.explainers.explanation import Explanation
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.guided_backprop import GuidedBackprop
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.layer_conductance import LayerConductance
-from assay.explainers.lime import Lime
-from assay.explainers.occlusion import Occlusion
-from assay.explainers.owen import Owen
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.gradient.smooth_grad import SmoothGrad
+from assay.explainers.paths.expected_gradients import ExpectedGradients
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.paths.layer_conductance import LayerConductance
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.owen import Owen
+from assay.explainers.perturbation.shapley_gp import ShapleyGP
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
+from assay.explainers.propagation.attention import Attention
+from assay.explainers.propagation.deep_lift import DeepLift
+from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
-from assay.explainers.shapley_gp import ShapleyGP
-from assay.explainers.shapley_sampling import ShapleySampling
-from assay.explainers.smooth_grad import SmoothGrad
 from assay.models.engine import Engine
 
 # No word twice: where two tokens tie for a maximum, its gradient is split here, and is one token's in captum.

@@ -17,7 +17,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from assay.explainers.protocol import Request
-from assay.models.arithmetic import Arithmetic, untapped
+from assay.models.backward_rule import BackwardRule, no_hook
 from assay.models.cnn import Cnn
 from assay.models.encoding import Encoding
 from assay.models.lstm import Lstm
@@ -33,7 +33,7 @@ from assay.tasks.example import Example, Task
 from assay.tasks.planted import planted
 
 
-class Steps(Arithmetic):
+class Steps(BackwardRule):
     """Every ReLU and every maximum a module of its own, where captum's hooks can find it."""
 
     def __init__(self, relus: nn.ModuleList, pools: nn.ModuleList) -> None:
@@ -61,7 +61,7 @@ class WordPass(nn.Module):
         real = torch.ones(rows, tokens, dtype=torch.bool)
         nothing = torch.zeros(rows, tokens, dtype=torch.long)
         steps = Steps(self.relus, self.pools)
-        return self.model.open_logits(entry, Batch(nothing, real, nothing), steps, untapped)
+        return self.model.open_logits(entry, Batch(nothing, real, nothing), steps, no_hook)
 
 
 class BertPass(nn.Module):

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from parity_models import Text
 from torch import nn
 
-from assay.explainers.expected_gradients import ExpectedGradients, points
-from assay.explainers.smooth_grad import SmoothGrad
-from assay.explainers.token_tree import token_tree
-from assay.explainers.units import units_of
+from assay.explainers.gradient.smooth_grad import SmoothGrad
+from assay.explainers.paths.expected_gradients import ExpectedGradients, points
+from assay.explainers.perturbation.token_tree import token_tree
+from assay.explainers.perturbation.units import units_of
 from assay.tasks.randomness import generator
 
 Peer = Callable[[Text, int], NDArray[np.floating]]  # text and class to (T,)

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 from assay.explainers.baselines import Mask
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.lime import Lime
-from assay.explainers.perturbation import Perturbation
+from assay.explainers.perturbation.ask_tell import Perturbation
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.shapley_gp import ShapleyGP
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
+from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.protocol import Request
 from assay.explainers.reliability import unreliable
-from assay.explainers.shapley_gp import ShapleyGP
-from assay.explainers.shapley_sampling import ShapleySampling
-from assay.explainers.until import Until
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.minilm import MiniLM
@@ -143,7 +143,7 @@ def methods(engine: Engine, rows: int, length: int) -> dict[str, Callable[[int],
         "shapley_sampling": ShapleySampling(permutations=permutations),
         "lime": Lime(rows=rows),
     }
-    goal = Until(reliability=0.9)
+    goal = StoppingRule(reliability=0.9)
     found: dict[str, Callable[[int], Method]] = {
         "captum KernelShap": lambda seed: captums(engine, rows, seed),
         **{name: lambda seed, m=method: ours(m, engine, seed) for name, method in sampling.items()},

@@ -26,11 +26,11 @@ from captum.attr import ShapleyValueSampling as CaptumShapleyValueSampling
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Mask
-from assay.explainers.coalitions import every_pair, with_complements
-from assay.explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
-from assay.explainers.perturbation import Perturbation
-from assay.explainers.shapley_gp import ShapleyGP
-from assay.explainers.shapley_sampling import ShapleySampling
+from assay.explainers.perturbation.ask_tell import Perturbation
+from assay.explainers.perturbation.coalitions import every_pair, with_complements
+from assay.explainers.perturbation.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from assay.explainers.perturbation.shapley_gp import ShapleyGP
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.lstm import Lstm

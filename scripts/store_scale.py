@@ -132,7 +132,7 @@ class TrialFiles:
 
 
 def _left(trial: Trial, store: Store) -> TrialFiles:
-    from assay.harness.reporting.absences import known_cells
+    from assay.harness.reporting.missing import cells_of_trial
     from assay.harness.storage.layout import StoredCell
     from assay.harness.storage.store import read_json, read_table
     from assay.harness.trials.trial import read_card, read_trial, stored_trial
@@ -141,7 +141,7 @@ def _left(trial: Trial, store: Store) -> TrialFiles:
     if card is None or record is None or stored is None:
         raise SystemExit("the first trial did not finish")
     cells = []
-    for cell in (StoredCell(store.cell(cell.key)) for cell in known_cells(trial, store)):
+    for cell in (StoredCell(store.cell(cell.key)) for cell in cells_of_trial(trial, store)):
         files = [*cell.parts(), *cell.seconds_parts()]
         parts = {str(file.relative_to(cell.folder)): read_table(file) for file in files}
         scores = {file.name: Scores.read(file) for file in cell.score_files()}
@@ -153,7 +153,7 @@ def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
     """Give a trial what the first one left, with scores of its own."""
     import numpy as np
 
-    from assay.harness.reporting.absences import known_cells
+    from assay.harness.reporting.missing import cells_of_trial
     from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
     from assay.harness.storage.store import write_json, write_table
 
@@ -163,7 +163,7 @@ def _copy(first: TrialFiles, trial: Trial, store: Store) -> None:
     write_table(stored.predictions, first.predictions)
     write_json(stored.record, {**first.record, **about})
     rng = np.random.default_rng(int(trial.model_key, 16))
-    for files, cell in zip(first.cells, known_cells(trial, store), strict=True):
+    for files, cell in zip(first.cells, cells_of_trial(trial, store), strict=True):
         of_cell = StoredCell(store.cell(cell.key))
         for name, table in files.parts.items():
             write_table(of_cell.folder / name, table)
@@ -185,7 +185,7 @@ class Scores:
         import numpy as np
 
         from assay.harness.storage.store import read_table
-        from assay.metrics.rows import wide
+        from assay.metrics.long_table import wide
 
         table = read_table(file)
         units, targets, parts = wide(table.to_pandas())

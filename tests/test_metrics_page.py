@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from assay.metrics.subject import Metric
+from assay.metrics.cell_data import Metric
 
 ROOT = Path(__file__).parents[1]
 CONF = sorted((ROOT / "conf" / "metric").glob("*.yaml"))

@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.harness.reporting.absences import failures
 from assay.harness.reporting.collect import RANDOM, collect, inputs, score_files
-from assay.harness.state.on_disk import read_disk
+from assay.harness.reporting.missing import failures
+from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.state.status import State, survey
-from assay.harness.state.wanted import plan_work
+from assay.harness.state.store_state import read_store_state
 from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.ledger import failure
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.experiment import run as run_experiment
 from assay.harness.trials.plan import Trial, failure_key
-from assay.results.spread import spread, worthwhile
+from assay.results.parallel import spread, useful_processes
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from assay.harness.exchange.importing import Order
 
 # So often a run starts over because a file was damaged; files found damaged together count once.
-MENDINGS = 5
+REPAIR_ATTEMPTS = 5
 
 
 def run(overrides: Sequence[str]) -> int:
@@ -50,7 +50,7 @@ def _whole_run(experiment: Experiment) -> list[Trial]:
     """Compute and report; what turns out to be damaged on disk is set aside and computed anew."""
     stored = StoredExperiment(experiment.store.experiment(experiment.name))
     write_json(stored.command, {"overrides": list(experiment.command)})
-    for _ in range(MENDINGS):
+    for _ in range(REPAIR_ATTEMPTS):
         try:
             trials = run_experiment(experiment)
             _report(experiment, trials, anew=False)
@@ -61,7 +61,8 @@ def _whole_run(experiment: Experiment) -> list[Trial]:
             continue
         return trials
     raise InputError(
-        f"files in {str(experiment.store.root)!r} were damaged {MENDINGS} times in a row; check the disk"
+        f"files in {str(experiment.store.root)!r} were damaged {REPAIR_ATTEMPTS} times in a row; "
+        "check the disk"
     )
 
 
@@ -123,7 +124,7 @@ def check_metrics(arguments: Sequence[str], *, csv: Path | None, quick: bool) ->
     arguments: names of metrics, and overrides, which hold a "=".
     """
     from assay.harness.questions.check_metrics import QUICK, Effort, check_metrics, chosen_metrics, worlds
-    from assay.results.metric_checks import summary, to_csv, to_markdown
+    from assay.results.tables.metric_checks import summary, to_csv, to_markdown
 
     if csv is not None and not csv.parent.is_dir():
         raise InputError(f"--csv {str(csv)!r} is in no folder that exists; expected a file to write")
@@ -141,7 +142,7 @@ def check_metrics(arguments: Sequence[str], *, csv: Path | None, quick: bool) ->
 def roar(overrides: Sequence[str], *, shares: tuple[int, ...], recursive: bool, absent: str) -> int:
     """Retrain without the words each explainer ranks first, and print how far the models fall."""
     from assay.harness.questions.roar import Settings, remove_and_retrain
-    from assay.results.roar import roar_markdown
+    from assay.results.tables.roar import roar_markdown
 
     settings = Settings(shares, recursive, absent)
     experiment = open_experiment(overrides)
@@ -173,9 +174,9 @@ def _report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool) -> N
         if not files:
             return
         options = experiment.configs[0].report
-        with spread(worthwhile(len(files))) as spreading:
+        with spread(useful_processes(len(files))) as spreading:
             # Drawing is slow to import, and most commands draw nothing.
-            from assay.results.statistics import Bootstrap
+            from assay.results.statistics.estimates import Bootstrap
             from assay.results.write import write_results
 
             bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
@@ -195,7 +196,7 @@ def _say_failures(experiment: Experiment, trials: Sequence[Trial]) -> int:
         more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
         print(f"assay: error: {where[0]}{more}: {sentence}", file=sys.stderr)
     planned = plan_work(experiment, trials)
-    found = survey(planned, read_disk(experiment.store, planned))
+    found = survey(planned, read_store_state(experiment.store, planned))
     if missing := found.counts()[State.missing]:
         print(f"assay: {missing} cells are missing; run again to compute them", file=sys.stderr)
     return 0 if found.done and not places else 1

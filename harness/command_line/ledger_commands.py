@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from assay.harness.state.wanted import plan_work
+from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.trials.experiment import load_trials, open_experiment
 from assay.harness.upkeep.clean import clean_text, garbage, remove, unused
-from assay.harness.upkeep.used import existing_store, names_experiment, used, used_by
+from assay.harness.upkeep.references import existing_store, names_experiment, references_of_experiment, used
 from assay.harness.upkeep.verify import repair, verify_text
 from assay.harness.upkeep.verify import verify as faults_of
 
@@ -35,7 +35,9 @@ def clean(overrides: Sequence[str], *, unused_by: Sequence[str], yes: bool) -> i
     found = list(garbage(store, planned))
     if unused_by:
         also = [override for override in overrides if override.startswith("hydra.searchpath=")]
-        by = [used_by([*shlex.split(one), *also, f"store={store.root}"]) for one in unused_by]
+        by = [
+            references_of_experiment([*shlex.split(one), *also, f"store={store.root}"]) for one in unused_by
+        ]
         known = {one.path for one in found}
         found += [one for one in unused(store, by) if one.path not in known]
     if yes:

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from assay.harness.state.eta import remaining
 from assay.harness.state.manifest import Manifest, recall
-from assay.harness.state.on_disk import at_work, read_disk
 from assay.harness.state.status import survey
 from assay.harness.state.status_text import status_text
+from assay.harness.state.store_state import living_claims, read_store_state
 
 
 def status(overrides: Sequence[str]) -> int:
     """Print it; returns the exit status, 0 if everything is done."""
     known = recall(overrides) or _found_out(overrides)
-    work = at_work(known.store, known.planned)
-    found = survey(known.planned, read_disk(known.store, known.planned, work.claims))
+    work = living_claims(known.store, known.planned)
+    found = survey(known.planned, read_store_state(known.store, known.planned, work.claims))
     print(status_text(known.name, found, work, remaining(found, known.store, work.jobs)))
     return 0 if found.done else 1
 
 
 def _found_out(overrides: Sequence[str]) -> Manifest:
-    from assay.harness.state.wanted import plan_work
+    from assay.harness.state.plan_snapshot import plan_work
     from assay.harness.trials.experiment import load_trials, open_experiment
 
     experiment = open_experiment(overrides)

@@ -13,7 +13,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.protocol import Explainer, refusal
 from assay.harness.config.build import build
 from assay.harness.config.keys import key, plain, versions
-from assay.metrics.subject import CellMetric, Metric
+from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.with_removal import WithRemoval
 from assay.tasks.errors import InputError
 

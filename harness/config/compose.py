@@ -91,7 +91,7 @@ def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:
 def configuration(overrides: Sequence[str]) -> DictConfig:
     """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
     with _sentences():
-        return without_unchosen(_composed(overrides))
+        return prune_unselected(_composed(overrides))
 
 
 def configurations(crossed: Sweep) -> list[DictConfig]:
@@ -108,7 +108,7 @@ def configurations(crossed: Sweep) -> list[DictConfig]:
             if others not in composed:
                 composed[others] = _composed(others)
             values = [parsed[text] for text in trial if text in parsed]
-            found.append(without_unchosen(_with_values(composed[others], values)))
+            found.append(prune_unselected(_with_values(composed[others], values)))
     return found
 
 
@@ -149,7 +149,7 @@ def _sentences() -> Iterator[None]:
         ) from error
 
 
-def without_unchosen(config: DictConfig) -> DictConfig:
+def prune_unselected(config: DictConfig) -> DictConfig:
     """Drop what an experiment says of an explainer, baseline or metric that was not chosen in the end.
 
     Raises InputError when it speaks of one that does not exist.

@@ -18,8 +18,8 @@ from assay.harness.costs import speeds
 from assay.harness.costs.speeds import Rate, Speeds, load, method_name, metric_name, size_of, texts_scored
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score
-from assay.harness.trials.census import Outlook, words
-from assay.harness.trials.plan import Cell, cells, metric_refusal
+from assay.harness.trials.census import TrialPreview, words
+from assay.harness.trials.plan import Cell, cells, metric_incompatibility
 from assay.harness.trials.trial import scored_on
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.models.engine import Engine
@@ -36,9 +36,9 @@ WARMUP, TEXTS = 2, 256
 EXPLAINING = 0.4
 
 
-def calibrate(outlooks: Sequence[Outlook], seconds: float = SECONDS) -> dict[str, Speeds]:
+def calibrate(outlooks: Sequence[TrialPreview], seconds: float = SECONDS) -> dict[str, Speeds]:
     """Measure every model of the trials on this machine, in about so many seconds; by `speeds_key`."""
-    kinds: dict[str, Outlook] = {}
+    kinds: dict[str, TrialPreview] = {}
     for outlook in outlooks:
         name = speeds.speeds_key(outlook.trial.config)
         if name not in kinds or kinds[name].trial.kind == "untrained":
@@ -58,7 +58,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _measure(outlook: Outlook, seconds: float) -> Speeds:
+def _measure(outlook: TrialPreview, seconds: float) -> Speeds:
     trial = replace(outlook.trial, task=_few(outlook.trial.task))
     spec = build(trial.config.model)
     model: Model = spec if isinstance(spec, Model) else spec.untrained(trial.task, trial.seed)
@@ -107,7 +107,7 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _training(outlook: Outlook, task: Task, model: Trainable, spec: Any) -> Rate:
+def _training(outlook: TrialPreview, task: Task, model: Trainable, spec: Any) -> Rate:
     """One epoch on few texts, with as many development texts as belong to them."""
     size = min(len(task.train), 4 * spec.training.batch_size)
     dev = max(1, round(size * outlook.sizes.dev / outlook.sizes.train))
@@ -178,7 +178,7 @@ def _scores(cell: Cell, loaded: Loaded, store: Store, known: dict[str, Rate]) ->
         loaded.activations()
     for chosen in scored_on(cell, loaded.trial.choice.metrics):
         name = metric_name(chosen, cell.method)
-        if name in known or metric_refusal(chosen, loaded.trial, loaded.abilities) is not None:
+        if name in known or metric_incompatibility(chosen, loaded.trial, loaded.abilities) is not None:
             continue
         texts, began = texts_scored(chosen, len(loaded.trial.task.test)), time.perf_counter()
         path = store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"

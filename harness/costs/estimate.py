@@ -20,11 +20,11 @@ from assay.harness.costs.speeds import (
     texts_scored,
 )
 from assay.harness.storage.store import Store
-from assay.harness.trials.census import Outlook
-from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal
+from assay.harness.trials.census import TrialPreview
+from assay.harness.trials.plan import Cell, Trial, cells, metric_incompatibility
 from assay.harness.trials.trial import cell_metrics, read_card, read_trial, scored_on
+from assay.metrics.cell_data import Metric
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.metrics.subject import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Estimate:
         return max(max(busy), longest) + self.pairs.seconds
 
 
-def estimate(outlooks: Sequence[Outlook], known: Mapping[str, Speeds], store: Store) -> Estimate:
+def estimate(outlooks: Sequence[TrialPreview], known: Mapping[str, Speeds], store: Store) -> Estimate:
     """Reckon what is left to do.
 
     Args:
@@ -161,7 +161,7 @@ def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
     return Amount(rate.seconds * units, rate.bytes * texts)
 
 
-def _trial(outlook: Outlook, known: Speeds, store: Store) -> TrialWork:
+def _trial(outlook: TrialPreview, known: Speeds, store: Store) -> TrialWork:
     trial, card = outlook.trial, read_card(outlook.trial, store)
     has = _abilities(known) if card is None else frozenset(card["abilities"])
     metrics = cell_metrics(trial, has)
@@ -191,11 +191,11 @@ def _abilities(known: Speeds) -> frozenset[str]:
     return EVERY_ABILITY if known.abilities is None else frozenset(known.abilities)
 
 
-def _parts(outlook: Outlook) -> int:
+def _parts(outlook: TrialPreview) -> int:
     return ceil(outlook.sizes.test / int(outlook.trial.config.shard))
 
 
-def _training(outlook: Outlook, known: Speeds) -> Amount:
+def _training(outlook: TrialPreview, known: Speeds) -> Amount:
     """Training the model, if it is to be trained, and storing it."""
     model, weights = outlook.trial.config.model, known.rates.get(speeds.WEIGHTS, Rate(0.0))
     stored = Amount(bytes=weights.bytes)
@@ -206,7 +206,7 @@ def _training(outlook: Outlook, known: Speeds) -> Amount:
 
 
 def _cell(
-    outlook: Outlook, cell: Cell, metrics: Iterable[ChosenMetric], known: Speeds, store: Store
+    outlook: TrialPreview, cell: Cell, metrics: Iterable[ChosenMetric], known: Speeds, store: Store
 ) -> CellWork:
     trial, method, folder = outlook.trial, cell.method, store.cell(cell.key)
     lengths, count, texts = outlook.lengths, outlook.count, outlook.sizes.test
@@ -236,9 +236,11 @@ def _cell(
     )
 
 
-def _pairs(outlooks: Sequence[Outlook], works: Sequence[TrialWork], known: Mapping[str, Speeds]) -> Amount:
+def _pairs(
+    outlooks: Sequence[TrialPreview], works: Sequence[TrialWork], known: Mapping[str, Speeds]
+) -> Amount:
     """Of trials of one task and architecture of which any has something left to do."""
-    groups: dict[str, list[tuple[Outlook, TrialWork]]] = {}
+    groups: dict[str, list[tuple[TrialPreview, TrialWork]]] = {}
     for outlook, work in zip(outlooks, works, strict=True):
         groups.setdefault(_architecture(outlook.trial), []).append((outlook, work))
     total = Amount()
@@ -249,7 +251,7 @@ def _pairs(outlooks: Sequence[Outlook], works: Sequence[TrialWork], known: Mappi
         texts = outlook.sizes.test if any(one.jobs for _, one in group) else 0
         for chosen in trial.choice.metrics:
             pairs = _compared(chosen.metric, *counts) * texts
-            if not pairs or metric_refusal(chosen, trial, _abilities(rates)) is not None:
+            if not pairs or metric_incompatibility(chosen, trial, _abilities(rates)) is not None:
                 continue
             # Both models are asked for their layers on every text.
             total += _amount(rates.rates.get(speeds.ASKING), 2 * pairs, 0, chosen.metric.name)

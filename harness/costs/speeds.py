@@ -21,7 +21,7 @@ from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.keys import canonical, key
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
-from assay.harness.trials.census import Outlook
+from assay.harness.trials.census import TrialPreview
 
 # At most so many finished cells are read for their times, the newest first.
 NEWEST = 500
@@ -126,7 +126,7 @@ def keep(store: Store, name: str, speeds: Speeds) -> None:
     write_json(_path(store, name), record)
 
 
-def recall(outlooks: Sequence[Outlook], store: Store) -> dict[str, Speeds]:
+def recall(outlooks: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
     """By `speeds_key` the rates of the trials' work, from calibrations and from finished cells.
 
     Where both tell of the same work, the cells count: an untrained model is only like the one that runs.
@@ -151,7 +151,7 @@ def _path(store: Store, name: str) -> Path:
     return store.root / "calibrations" / f"{name}.json"
 
 
-def _of_cells(outlook: Outlook, cards: Sequence[Path]) -> dict[str, Rate]:
+def _of_cells(outlook: TrialPreview, cards: Sequence[Path]) -> dict[str, Rate]:
     """Median rates in finished cells of the same task and model, however many texts they have."""
     config = outlook.trial.config
     name, targets = speeds_key(config), targets_of(config, len(outlook.trial.task.labels))
@@ -176,7 +176,7 @@ def _of_cells(outlook: Outlook, cards: Sequence[Path]) -> dict[str, Rate]:
     }
 
 
-def _of_cell(folder: Path, outlook: Outlook, method: Method, units: float) -> Iterator[tuple[str, Rate]]:
+def _of_cell(folder: Path, outlook: TrialPreview, method: Method, units: float) -> Iterator[tuple[str, Rate]]:
     """The rates in one finished cell, by name. units: of `load`, of one of its texts on average."""
     parts = sorted(folder.glob("seconds/part-*.parquet"))
     seconds = np.concatenate(

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.harness.config.provenance import library_versions
+from assay.harness.exchange.atomic import whole_folder
 from assay.harness.exchange.dataset_card import CARD, SCHEMA, Constant, card
-from assay.harness.exchange.whole import whole_folder
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table, write_json
 from assay.harness.trials.experiment import Experiment

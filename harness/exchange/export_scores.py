@@ -13,7 +13,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from assay.harness.config.choice import choose
-from assay.harness.exchange.whole import whole_file
+from assay.harness.exchange.atomic import whole_file
 from assay.harness.reporting.collect import score_files
 from assay.harness.reporting.score_files import ScoreFile
 from assay.harness.storage.store import read_table

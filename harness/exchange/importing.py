@@ -17,12 +17,12 @@ from assay.explainers.score_file import Scores, text_print, write_scores
 from assay.harness.config.compose import configuration, offered, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.schema import Targets
-from assay.harness.exchange.foreign import Found, Known
-from assay.harness.exchange.foreign_eraser import read_eraser
-from assay.harness.exchange.foreign_inseq import read_inseq
-from assay.harness.exchange.foreign_jsonl import read_jsonl
-from assay.harness.exchange.foreign_study import read_study
-from assay.harness.exchange.whole import whole_file
+from assay.harness.exchange.atomic import whole_file
+from assay.harness.exchange.importers.common import Found, Known
+from assay.harness.exchange.importers.eraser import read_eraser
+from assay.harness.exchange.importers.inseq import read_inseq
+from assay.harness.exchange.importers.jsonl import read_jsonl
+from assay.harness.exchange.importers.study import read_study
 from assay.harness.trials.plan import limits_of, load_task
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task

@@ -20,11 +20,11 @@ from assay.harness.storage.layout import StoredCell, is_of_pair
 from assay.harness.storage.store import read_json, read_table, write_json
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
-from assay.metrics.subject import Metric
-from assay.results.comparison import estimate
+from assay.metrics.cell_data import Metric
+from assay.results.parallel import serial_map
 from assay.results.records import Group
-from assay.results.spread import in_turn
-from assay.results.statistics import Bootstrap
+from assay.results.statistics.comparison import estimate
+from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
 
 # Beside what a tracker writes: the runs it was given, so that nothing is written twice.
@@ -138,7 +138,7 @@ def _scores(
     bootstrap: Bootstrap,
 ) -> dict[str, float]:
     found: dict[str, float] = {}
-    for scores in read_scores(files, in_turn):
+    for scores in read_scores(files, serial_map):
         metric = chosen[scores.metric]
         ((of, _),) = estimate([scores], metric, bootstrap).values()
         around = of.interval(bootstrap.level)

@@ -15,12 +15,12 @@ from assay.harness.interface.settings import chosen
 from assay.harness.storage.store import read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
 from assay.harness.trials.job import run_cells
-from assay.harness.trials.plan import Cell, metric_refusal, remaking_refusal
-from assay.metrics.rows import wide
-from assay.metrics.subject import CellMetric, Metric, Shard
-from assay.results.comparison import compare
-from assay.results.records import Absence, CellScores, Group, Method, Results
-from assay.results.statistics import Bootstrap
+from assay.harness.trials.plan import Cell, cell_metric_incompatibility, metric_incompatibility
+from assay.metrics.cell_data import CellMetric, Metric, Shard
+from assay.metrics.long_table import wide
+from assay.results.records import CellScores, Group, Method, Missing, Results
+from assay.results.statistics.comparison import compare
+from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Scores:
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
             controls=CONTROLS,
             absences=[
-                Absence(reason, *group, "", *methods[name], metric)
+                Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
             ],
         )
@@ -153,7 +153,9 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:
     if not isinstance(metric.metric, CellMetric):
         return "it compares two models; run an experiment with several seeds (assay run)"
-    return metric_refusal(metric, loaded.trial, loaded.abilities) or remaking_refusal(cell, metric)
+    return metric_incompatibility(metric, loaded.trial, loaded.abilities) or cell_metric_incompatibility(
+        cell, metric
+    )
 
 
 def _in_memory(

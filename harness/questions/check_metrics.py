@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad
-from assay.explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
+from assay.explainers.controls.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
 from assay.harness.config.build import build
 from assay.harness.config.compose import configuration, offered
 from assay.harness.questions.exact_worlds import World, additive, interacting
 from assay.harness.questions.known_cells import KnownCells, known_cells
-from assay.metrics.rows import wide
-from assay.metrics.subject import Metric
-from assay.results.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose
-from assay.results.metric_checks import NOT_TRUTH, MetricCheck, unchecked, verdict
+from assay.metrics.cell_data import Metric
+from assay.metrics.long_table import wide
 from assay.results.records import CellScores, Group, Method
-from assay.results.statistics import Bootstrap
+from assay.results.statistics.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.metric_checks import NOT_TRUTH, MetricCheck, unchecked, verdict
 
 # `unk` is left out: the planted texts have no rare words to train it with.
 REMOVALS: tuple[Baseline, ...] = (Mask(), Delete(), Pad())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.known_quality import Remembered
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.known_quality import Cached
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
@@ -54,7 +54,7 @@ def additive(*, texts: int, train: int) -> World:
     task = planted(name="additive", rule="counting", train=train, dev=train // 10, test=texts, length=(6, 30))
     training = Training(epochs=12, learning_rate=0.01, mask_rate=0.1)
     engines = _engines(task, lambda untrained: Linear(training=training, init_only=untrained))
-    return World("additive", task, engines, Remembered(Occlusion()))
+    return World("additive", task, engines, Cached(Occlusion()))
 
 
 def interacting(*, texts: int, train: int) -> World:
@@ -71,7 +71,7 @@ def interacting(*, texts: int, train: int) -> World:
         return Cnn(dimensions=32, widths=(2, 3), channels=24, training=training, init_only=untrained)
 
     exact = KernelShap(rows=2**LONGEST)
-    return World("interacting", task, _engines(task, network), Remembered(exact))
+    return World("interacting", task, _engines(task, network), Cached(exact))
 
 
 def _engines(task: Task, spec: Callable[[bool], WordSpec]) -> tuple[Engine, ...]:

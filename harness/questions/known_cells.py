@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.controls.known_quality import EXACT, KnownQuality, Quality, spread
 from assay.explainers.explanation import Explanation
-from assay.explainers.known_quality import EXACT, KnownQuality, Quality, spread
 from assay.explainers.protocol import Request
 from assay.harness.questions.exact_worlds import World
 from assay.harness.trials.cells import to_shard
+from assay.metrics.cell_data import CellData, CellMetric, Metric, Shard
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
-from assay.metrics.subject import CellMetric, Metric, Shard, Subject
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 
@@ -78,14 +78,14 @@ class KnownCells:
             for i, j in metric.pairs(len(firsts), None if seconds is None else len(seconds)):
                 yield kind, firsts[i], others[j]
 
-    def subject(self, quality: Quality, draw: int, removal: Baseline) -> Subject:
+    def subject(self, quality: Quality, draw: int, removal: Baseline) -> CellData:
         """The world's first model, explained."""
         task, explainer = self.world.task, KnownQuality(self.world.exact, quality, self.scale)
 
         def explain(engine: Engine, requests: Sequence[Request]) -> list[list[Explanation]]:
             return averaging.explain(explainer, engine, requests, removal)
 
-        return Subject(
+        return CellData(
             shards=[self.shard(0, quality, draw, removal)],
             labels=task.labels,
             multi_label=task.multi_label,

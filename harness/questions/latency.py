@@ -17,7 +17,7 @@ from assay.explainers.explanation import Cost
 from assay.explainers.protocol import Explainer, Request
 from assay.harness.questions.peak_memory import peak_memory
 from assay.models.engine import Engine
-from assay.models.measuring import countable, counted
+from assay.models.flops import countable, counted
 from assay.tasks.errors import InputError
 
 

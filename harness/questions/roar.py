@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from assay.explainers.controls import Random
+from assay.explainers.controls.controls import Random
 from assay.explainers.protocol import refusal
 from assay.harness.config.build import build
 from assay.harness.config.choice import Method
@@ -27,12 +27,12 @@ from assay.harness.config.keys import key, versions
 from assay.harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
 from assay.harness.reporting.collect import RANDOM
 from assay.harness.storage.layout import StoredModel
-from assay.harness.storage.ledger import Failure, failure, ledgered
+from assay.harness.storage.ledger import Failure, failure, record_failure
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.trial import load_model
-from assay.metrics.degrading import DELETE
+from assay.metrics.word_removal import DELETE
 from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.models.training import fit
@@ -74,7 +74,7 @@ def remove_and_retrain(trials: Sequence[Trial], store: Store, folder: Path, sett
     names: list[str] = []
     for trial in trials:
         names.append(key("roar trial", trial.model_key))
-        with ledgered(store, names[-1], f"roar / {trial.title}"):
+        with record_failure(store, names[-1], f"roar / {trial.title}"):
             loaded = _load(trial, store)
             for method, reason in _methods(loaded, settings):
                 title = f"{trial.title} / {method.explainer_name} {method.baseline_name}".rstrip()
@@ -82,7 +82,7 @@ def remove_and_retrain(trials: Sequence[Trial], store: Store, folder: Path, sett
                     left_out.append(f"{title}: {reason}")
                     continue
                 names.append(key("roar cell", _key(loaded, method, settings, settings.shares[-1])))
-                with ledgered(store, names[-1], f"roar / {title}"):
+                with record_failure(store, names[-1], f"roar / {title}"):
                     records += _run(loaded, method, settings, store, folder, title)
     found = [entry for name in names if (entry := failure(store, name)) is not None]
     return Outcome(pd.DataFrame(records), tuple(left_out), tuple(found))

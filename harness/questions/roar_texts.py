@@ -12,8 +12,8 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.protocol import Request
 from assay.harness.config.choice import Method
-from assay.metrics.degrading import degraded, words
-from assay.metrics.subject import predicted
+from assay.metrics.cell_data import predicted
+from assay.metrics.word_removal import degraded, words
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.protocol import Model
@@ -53,7 +53,7 @@ def degrade_task(
 ) -> Task:
     """The task with `share` percent of the words that each text had at first gone in all.
 
-    sizes: how many words each text had at first. fill: as in assay.metrics.degrading. seed: of ties.
+    sizes: how many words each text had at first. fill: as in assay.metrics.word_removal. seed: of ties.
     """
     changed = {}
     for name, split in explained.items():

@@ -13,8 +13,8 @@ import pyarrow as pa
 from assay.harness.config.choice import choose
 from assay.harness.config.keys import key, plain
 from assay.harness.config.provenance import library_versions
-from assay.harness.reporting.absences import failures, group_of, known_cells, pair_group, refusals
 from assay.harness.reporting.facts import text_facts
+from assay.harness.reporting.missing import cells_of_trial, failures, group_of, pair_group, refusals
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table
@@ -23,7 +23,8 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import read_predictions, read_trial, stored_trial
-from assay.metrics.subject import gold, predicted
+from assay.metrics.cell_data import gold, predicted
+from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import (
     Group,
     LabelTexts,
@@ -36,7 +37,6 @@ from assay.results.records import (
     TextFacts,
     Timing,
 )
-from assay.results.spread import Spread, in_turn
 
 RANDOM = "random"
 
@@ -45,12 +45,12 @@ def collect(
     experiment: Experiment,
     trials: Sequence[Trial],
     files: Sequence[ScoreFile] | None = None,
-    spread: Spread = in_turn,
+    spread: ParallelMap = serial_map,
 ) -> Results:
     """Everything known about the experiment's trials. files: by `score_files`, if at hand. spread: over what
     they are read."""
     config, store = experiment.configs[0], experiment.store
-    known = [(trial, known_cells(trial, store)) for trial in trials]
+    known = [(trial, cells_of_trial(trial, store)) for trial in trials]
     done = [(trial, _done(cells, store)) for trial, cells in known]
     return Results(
         name=experiment.name,
@@ -92,7 +92,7 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
     for trial in trials:
         # Asked once: an experiment has thousands of cells.
         group, seed = group_of(trial), str(trial.seed)
-        for cell in known_cells(trial, store):
+        for cell in cells_of_trial(trial, store):
             for chosen in trial.choice.metrics:
                 names = group, _method(cell), chosen.metric.name, seed, cell.explainer_seed
                 found.append(ScoreFile(scores_path(store, cell, chosen), *names))
@@ -112,7 +112,7 @@ def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
     return [cell for cell in cells if StoredCell(store.cell(cell.key)).done]
 
 
-def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: Spread) -> list[Timing]:
+def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: ParallelMap) -> list[Timing]:
     every = [(group_of(trial), str(trial.seed), cells) for trial, cells in done]
     folders = [
         SecondsFolder(StoredCell(store.cell(cell.key)).seconds_folder, group, _method(cell), seed)
@@ -175,7 +175,7 @@ def _texts_of(trial: Trial, store: Store, count: int) -> Iterator[ShownText]:
     ids = {example.id for example in trial.task.test[: len(probabilities)]}
     explained = [
         (_method(cell), _only(ids, StoredCell(store.cell(cell.key)).part(0)))
-        for cell in _done(known_cells(trial, store), store)
+        for cell in _done(cells_of_trial(trial, store), store)
         if cell.explainer_seed == trial.config.explainer_seeds[0]
     ]
     labels = trial.task.labels

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.harness.reporting.absences import group_of
+from assay.harness.reporting.missing import group_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.trial import read_predictions, read_trial, stored_trial
-from assay.metrics.subject import gold, predicted
+from assay.metrics.cell_data import gold, predicted
 from assay.results.records import TextFacts
 
 

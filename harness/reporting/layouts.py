@@ -24,7 +24,7 @@ class Layout:
     at: NDArray[np.intp]
 
     def wide(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Per part an (n, m) array, NaN where absent: what `assay.metrics.rows.wide` makes of the table."""
+        """Per part an (n, m) array, NaN where absent: what `metrics.long_table.wide` makes of it."""
         shape = len(self.parts), len(self.units), len(self.targets)
         arrays = np.full(shape, np.nan)
         arrays.reshape(-1)[self.at] = values

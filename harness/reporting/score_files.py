@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from assay.harness.reporting.layouts import Layout, layout_of
 from assay.harness.storage.layout import part_files
 from assay.harness.storage.store import read_table
+from assay.results.parallel import ParallelMap
 from assay.results.records import CellScores, Group, Method, Timing
-from assay.results.spread import Spread
 
 # Files that a call reads: enough that starting it costs nothing, few enough that all processes have some.
 AT_ONCE = 500
@@ -47,7 +47,7 @@ class SecondsFolder:
     seed: str
 
 
-def read_scores(files: Sequence[ScoreFile], spread: Spread) -> list[CellScores]:
+def read_scores(files: Sequence[ScoreFile], spread: ParallelMap) -> list[CellScores]:
     """The scores of all files, in their order."""
     return [
         CellScores(
@@ -64,7 +64,7 @@ def read_scores(files: Sequence[ScoreFile], spread: Spread) -> list[CellScores]:
     ]
 
 
-def read_seconds(folders: Sequence[SecondsFolder], spread: Spread) -> list[Timing]:
+def read_seconds(folders: Sequence[SecondsFolder], spread: ParallelMap) -> list[Timing]:
     """The timings of all cells, in their order."""
     found = _read(_quartiles, folders, spread)
     return [
@@ -76,7 +76,7 @@ def read_seconds(folders: Sequence[SecondsFolder], spread: Spread) -> list[Timin
 def _read(
     read: Callable[[Sequence[str]], list[Found]],
     items: Sequence[ScoreFile] | Sequence[SecondsFolder],
-    spread: Spread,
+    spread: ParallelMap,
 ) -> Iterator[Found]:
     """Only paths are sent to a process, and only what it read comes back: what is known here stays here."""
     paths = [str(item.path) for item in items]

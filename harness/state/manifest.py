@@ -35,7 +35,7 @@ Stamps = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class PlanInputs:
     """What a plan rests on beside code and configuration.
 
     cards: what is known of every model, by its key; None before it was first loaded. stamps: of the files
@@ -65,13 +65,13 @@ def recall(overrides: Sequence[str]) -> Manifest | None:
     for file in Layout(root).manifests(digest):
         store, record = Store(root), read_json(file)
         if record is not None:
-            planned, basis = _planned(record["planned"]), Basis(**record["basis"])
+            planned, basis = _planned(record["planned"]), PlanInputs(**record["basis"])
             if _holds(basis, planned, store):
                 return Manifest(file.parent.name, store, planned)
     return None
 
 
-def keep(overrides: Sequence[str], manifest: Manifest, basis: Basis) -> None:
+def keep(overrides: Sequence[str], manifest: Manifest, basis: PlanInputs) -> None:
     """Write a snapshot for `recall`, unless something could change unnoticed."""
     digest, root, store = _digest(overrides), _root(overrides), manifest.store
     if digest is None or root != store.root:
@@ -109,7 +109,7 @@ def explained(trials: Sequence[PlannedTrial], store: Store) -> str:
     return hashlib.sha256(" ".join(done).encode()).hexdigest()
 
 
-def _holds(basis: Basis, planned: Planned, store: Store) -> bool:
+def _holds(basis: PlanInputs, planned: Planned, store: Store) -> bool:
     return (
         all(_unchanged(Path(path), tuple(stamp)) for path, stamp in basis.stamps.items())
         and cards(basis.cards, store) == basis.cards

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from assay.harness.config.compose import Sweep
-from assay.harness.state.wanted import plan_work
+from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.storage.entries import ledger_of
 from assay.harness.storage.ledger import Failure
 from assay.harness.trials.experiment import Experiment

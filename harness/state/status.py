@@ -71,7 +71,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class OnDisk:
+class StoreState:
     """What the store holds of it. explained: keys of cells. scores: keys of cells and pairs to their files.
     failures: entries of the ledger by what they belong to. claimed: keys that a living job works at."""
 
@@ -118,7 +118,7 @@ class Survey:
         return Counter(cell.state for cell in self.cells)
 
 
-def survey(planned: Planned, disk: OnDisk) -> Survey:
+def survey(planned: Planned, disk: StoreState) -> Survey:
     """Hold one against the other; asks neither models nor files."""
     found: list[CellState] = []
     unstarted: list[tuple[PlannedTrial, State]] = []

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from assay.harness.aligned import aligned
 from assay.harness.state.eta import Remaining
-from assay.harness.state.on_disk import AtWork
 from assay.harness.state.status import CellState, State, Survey
+from assay.harness.state.store_state import LivingClaims
 
 # More trials than this, and those that are done are counted rather than listed.
 LISTED = 40
@@ -23,7 +23,7 @@ AXES: dict[str, Callable[[CellState], str]] = {
 }
 
 
-def status_text(name: str, found: Survey, work: AtWork, left: Remaining | None) -> str:
+def status_text(name: str, found: Survey, work: LivingClaims, left: Remaining | None) -> str:
     """Sums, a line per trial, a table for every axis that varies, then what failed and why."""
     counts = found.counts()
     parts = [f"{counts[State.done]} of {sum(counts.values())} cells done"]

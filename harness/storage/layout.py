@@ -5,7 +5,7 @@ models/KEY/         a trained model, its training report, and its card: weights 
 trials/KEY/         predictions on the explained texts; the record, trial.json, is written last
 cells/KEY/          explanations and seconds in numbered parts, scores; the record, cell.json, is written last
 pairs/KEY/          layer distances of two models, and the scores of pairs of cells
-claims/NAME.json    the work of a living job (assay.harness.storage.claims)
+claims/NAME.json    the work of a living job (assay.harness.storage.locks)
 ledger/NAME.json    a failure, with its traceback
 experiments/NAME/   tables, figures and the page that people read; the snapshot of what is planned
 tasks/KEY.json      the names of a large trial, for plans that do not load its texts

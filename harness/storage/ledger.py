@@ -24,7 +24,7 @@ class Failure:
 
 
 @contextmanager
-def ledgered(store: Store, name: str, title: str, *, clear: bool = True) -> Iterator[None]:
+def record_failure(store: Store, name: str, title: str, *, clear: bool = True) -> Iterator[None]:
     """Run a block; if it fails, write that to the ledger under `name` and go on behind the block.
 
     clear: take an earlier entry away when the block ends well. Raises StoreFull and Damaged, which concern
@@ -42,10 +42,10 @@ def ledgered(store: Store, name: str, title: str, *, clear: bool = True) -> Iter
         write_json(store.failure(name), asdict(Failure(title, sentence, detail)))
     else:
         if clear:
-            settle(store, name)
+            clear_failure(store, name)
 
 
-def settle(store: Store, name: str) -> None:
+def clear_failure(store: Store, name: str) -> None:
     """Forget a failure: what failed is done now."""
     store.failure(name).unlink(missing_ok=True)
 

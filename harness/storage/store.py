@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.harness.config.store_version import STORE_VERSION
+from assay.harness.storage.checksum import checksum_fits, sealed, with_checksum, without_checksum
+from assay.harness.storage.checksum import intact as is_intact
 from assay.harness.storage.layout import Layout, aside, cell_record_of, role, scratch
-from assay.harness.storage.seal import intact as is_intact
-from assay.harness.storage.seal import is_sealed, sealed, with_checksum, without_checksum
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def parse_json(path: Path, *, unsealed: bool = False) -> Any:
     if not place or not isinstance(content, dict):
         return content
     record = without_checksum(content)
-    if not is_sealed(content, place) and not (unsealed and record == content):
+    if not checksum_fits(content, place) and not (unsealed and record == content):
         raise ValueError("the checksum does not fit the content")
     return record
 

@@ -22,8 +22,8 @@ from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
+from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
 from assay.metrics.dataset_consistency import pooled_activations
-from assay.metrics.subject import CellMetric, Checks, Shard, Subject, gold, predicted
 from assay.models.encoding import Encoding
 from assay.models.engine import Counters, Engine
 from assay.models.protocol import Model
@@ -153,7 +153,7 @@ def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Itera
     """The long table of one metric on a cell's explanations, which may be walked several times."""
     assert isinstance(chosen.metric, CellMetric)
     return chosen.metric.score(
-        Subject(
+        CellData(
             shards=shards,
             labels=loaded.trial.task.labels,
             multi_label=loaded.trial.task.multi_label,

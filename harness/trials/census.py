@@ -31,7 +31,7 @@ UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outlook:
+class TrialPreview:
     """A trial as a plan sees it.
 
     Attributes:
@@ -51,9 +51,9 @@ class Outlook:
     count: NDArray[np.float64]
 
 
-def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[Outlook], list[str]]:
+def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[TrialPreview], list[str]]:
     """Every trial whose texts can be read; of the others the title and what is wrong."""
-    readable: list[Outlook] = []
+    readable: list[TrialPreview] = []
     unread: list[str] = []
     loaded: dict[str, Preview | Task] = {}
     seconds: dict[str, float] = {}
@@ -76,7 +76,7 @@ def _preview(task: dict[str, Any]) -> Preview | None:
     return preview(get_object(target), task)
 
 
-def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> Outlook:
+def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> TrialPreview:
     if isinstance(task, Task):
         began = time.perf_counter()
         trial = load_trial(config, task)
@@ -92,7 +92,7 @@ def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: St
         trial = Trial(config, replace(task.sample, **parts), choose(config), **names)
         known, lengths = trial.explained != UNSEEN, _lengths(trial)
     values, count = np.unique(lengths, return_counts=True)
-    return Outlook(trial, sizes, known, seconds, values, count * (sizes.test / len(lengths)))
+    return TrialPreview(trial, sizes, known, seconds, values, count * (sizes.test / len(lengths)))
 
 
 def words(example: Example) -> int:

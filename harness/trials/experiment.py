@@ -12,7 +12,7 @@ from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.variants import check_axes
-from assay.harness.storage.ledger import ledgered, settle
+from assay.harness.storage.ledger import clear_failure, record_failure
 from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
 from assay.harness.trials.explained import ExplainedTexts
@@ -72,7 +72,7 @@ def load_trials(experiment: Experiment) -> list[Trial]:
     tasks: dict[str, Task] = {}
     known = Known()
     for config in experiment.configs:
-        with ledgered(experiment.store, failure_key(config), title(config), clear=False):
+        with record_failure(experiment.store, failure_key(config), title(config), clear=False):
             source = canonical(config.task)
             if source not in tasks:
                 tasks[source] = load_task(config)
@@ -98,7 +98,7 @@ def run(experiment: Experiment) -> list[Trial]:
         check_space(store)
     for trial in trials:
         if complete(trial, store):
-            settle(store, failure_key(trial.config))
+            clear_failure(store, failure_key(trial.config))
     with threads(experiment.configs[0].engine.threads):
         run_pairs(trials, store)
     return trials

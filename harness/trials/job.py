@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 from assay.explainers.reliability import unreliable
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.provenance import library_versions
-from assay.harness.storage.claims import finish_all, held
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
-from assay.harness.storage.ledger import ledgered, log, settle
+from assay.harness.storage.ledger import clear_failure, log, record_failure
+from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.plan import Cell, cells, failure_key, load_trial, title
@@ -74,7 +74,7 @@ def threads(count: int | None) -> Iterator[None]:
 
 def _open(config: DictConfig, store: Store) -> Loaded | None:
     """The trial with its model; None when there is nothing to do, or it failed."""
-    with ledgered(store, failure_key(config), title(config)):
+    with record_failure(store, failure_key(config), title(config)):
         trial = load_trial(config)
         if int(config.portion) < trial.portions and not complete(trial, store):
             return load_model(trial, store)
@@ -106,7 +106,7 @@ class _Job:
     def run(self) -> None:
         planned = self._planned()
         self.where.total = len(planned) * self._texts()
-        finish_all(planned, self._advance)
+        run_until_done(planned, self._advance)
 
     def _planned(self) -> list[Cell]:
         every = cells(self.loaded.trial, self.loaded.weights, self.loaded.abilities)
@@ -119,7 +119,7 @@ class _Job:
     def _advance(self, cell: Cell) -> bool:
         """Go on with a cell as far as possible; False if the rest waits for another job."""
         self.where.at(cell.title, self._texts())
-        with ledgered(self.store, cell.key, self._title(cell), clear=False):
+        with record_failure(self.store, cell.key, self._title(cell), clear=False):
             try:
                 return self._explain(cell) and self._score(cell)
             except Damaged:
@@ -162,11 +162,11 @@ class _Job:
             with held(self.store, name, about) as ours:
                 if ours and not path.exists():
                     # One metric that fails must not cost the others.
-                    with ledgered(self.store, name, about):
+                    with record_failure(self.store, name, about):
                         score(cell, chosen, self.loaded, self.store)
                 waits |= not ours
         if not waits:
-            settle(self.store, cell.key)
+            clear_failure(self.store, cell.key)
         return not waits
 
     def _has(self, cell: Cell, number: int) -> bool:

@@ -10,7 +10,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from assay.harness.config.compose import without_unchosen
+from assay.harness.config.compose import prune_unselected
 from assay.harness.config.schema import register
 from assay.harness.storage.store import StoreFull
 from assay.harness.trials.job import run_job
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def job(config: DictConfig) -> None:
     """One job: one trial, or one portion of it."""
     try:
-        run_job(without_unchosen(config))
+        run_job(prune_unselected(config))
     except StoreFull as error:
         # The jobs that follow see for themselves whether there is room again.
         log.error("%s", error)

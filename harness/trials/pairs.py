@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical, key
-from assay.harness.storage.claims import finish_all, held
 from assay.harness.storage.layout import StoredPair
-from assay.harness.storage.ledger import ledgered, settle
+from assay.harness.storage.ledger import clear_failure, record_failure
+from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
-from assay.harness.trials.plan import Cell, Trial, metric_refusal
+from assay.harness.trials.plan import Cell, Trial, metric_incompatibility
 from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 
@@ -132,7 +132,7 @@ def pair_cells(pair: Pair, store: Store) -> Iterator[PairCell]:
     done = {index: _done(of_trial, store) for index, of_trial in planned.items()}
     for chosen in pair.metrics:
         if any(
-            of_trial is None or metric_refusal(chosen, trials[index], of_trial.abilities)
+            of_trial is None or metric_incompatibility(chosen, trials[index], of_trial.abilities)
             for index, of_trial in planned.items()
         ):
             continue
@@ -163,15 +163,15 @@ def run_pairs(trials: Sequence[Trial], store: Store) -> None:
         def advance(pair: Pair) -> bool:
             with held(store, pair.key, pair.title) as ours:
                 if ours:
-                    with ledgered(store, pair.key, pair.title, clear=False):
+                    with record_failure(store, pair.key, pair.title, clear=False):
                         _run_pair(pair, _missing(pair, store), store)
                         others = (one for one in of_key[pair.key] if one is not pair)
                         if not any(_missing(one, store) for one in others):
-                            settle(store, pair.key)
+                            clear_failure(store, pair.key)
                     bar.update()
             return ours
 
-        finish_all(waiting, advance)
+        run_until_done(waiting, advance)
 
 
 def _missing(pair: Pair, store: Store) -> list[PairCell]:

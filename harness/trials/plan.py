@@ -16,7 +16,7 @@ from assay.harness.config.keys import canonical, key, plain
 from assay.harness.config.schema import Targets
 from assay.harness.config.variants import model_name, task_name
 from assay.harness.trials.seeds import request_seed
-from assay.metrics.subject import PairMetric
+from assay.metrics.cell_data import PairMetric
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
 from assay.tasks.sampling import limit
@@ -175,14 +175,14 @@ def check_names(config: DictConfig) -> None:
             )
 
 
-def remaking_refusal(cell: Cell, chosen: ChosenMetric) -> str | None:
+def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
     """Why a metric that makes sense in the trial does not for this cell, in one clause; None if it does."""
     if cell.method.explainer.traits.fixed and "explaining" in chosen.metric.needs:
         return "it explains changed texts or models, but these scores were computed elsewhere"
     return None
 
 
-def metric_refusal(chosen: ChosenMetric, trial: Trial, abilities: frozenset[str]) -> str | None:
+def metric_incompatibility(chosen: ChosenMetric, trial: Trial, abilities: frozenset[str]) -> str | None:
     """Why a metric cannot be computed on this trial, in one clause; None if it can."""
     metric, operator = chosen.metric, chosen.removal
     has = {

@@ -65,7 +65,7 @@ class Progress:
 def progress(title: str, total: int = 0, unit: str = "texts") -> Iterator[Progress]:
     """A Progress that answers SIGUSR1 while the block runs."""
     where = Progress(title, total, unit)
-    with answering(where.line):
+    with report_on_sigusr1(where.line):
         yield where
 
 
@@ -82,7 +82,10 @@ def sweep_progress(title: str, total: int, count: Callable[[], int], unit: str =
         began.done = count()
         return began.line() + _left(began.done - start, total - began.done, time.time() - began.began)
 
-    with answering(line), tqdm(total=total, initial=start, desc=title, unit=unit, disable=None) as bar:
+    with (
+        report_on_sigusr1(line),
+        tqdm(total=total, initial=start, desc=title, unit=unit, disable=None) as bar,
+    ):
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(bar, count, over), daemon=True)
         if not bar.disable:
@@ -97,7 +100,7 @@ def sweep_progress(title: str, total: int, count: Callable[[], int], unit: str =
 
 
 @contextmanager
-def answering(line: Callable[[], str]) -> Iterator[None]:
+def report_on_sigusr1(line: Callable[[], str]) -> Iterator[None]:
     """On SIGUSR1 write `line()` to stderr, and then whatever an enclosing block has to say.
 
     SIGUSR2 and SIGTERM are left to launchers, which stop and requeue jobs by them. Signals can only be

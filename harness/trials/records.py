@@ -14,7 +14,7 @@ from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
 from assay.explainers.reliability import reliability
 from assay.harness.storage.store import read_table
-from assay.metrics.subject import Checks
+from assay.metrics.cell_data import Checks
 
 SCHEMA = schema().with_metadata({"schema_version": "2"})
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
-from assay.harness.storage.claims import once
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
+from assay.harness.storage.locks import once
 from assay.harness.storage.store import (
     Store,
     present,
@@ -26,8 +26,8 @@ from assay.harness.storage.store import (
     write_table,
 )
 from assay.harness.trials.cells import Loaded, scores_path
-from assay.harness.trials.plan import Cell, Trial, cells, metric_refusal, remaking_refusal
-from assay.metrics.subject import CellMetric, predicted
+from assay.harness.trials.plan import Cell, Trial, cell_metric_incompatibility, cells, metric_incompatibility
+from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.engine import Engine
 from assay.models.protocol import Model, abilities
 from assay.models.report import Quality, quality
@@ -107,7 +107,7 @@ def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
 
 def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
     """Those of its trial's `cell_metrics` that make sense for this cell."""
-    return [chosen for chosen in metrics if remaking_refusal(cell, chosen) is None]
+    return [chosen for chosen in metrics if cell_metric_incompatibility(cell, chosen) is None]
 
 
 def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
@@ -115,7 +115,7 @@ def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
     return [
         chosen
         for chosen in trial.choice.metrics
-        if isinstance(chosen.metric, CellMetric) and metric_refusal(chosen, trial, has) is None
+        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, has) is None
     ]
 
 

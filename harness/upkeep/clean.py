@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.harness.state.on_disk import read_disk
 from assay.harness.state.status import Planned, State, survey
-from assay.harness.storage import claims
+from assay.harness.state.store_state import read_store_state
+from assay.harness.storage import locks as claims
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import (
     CELLS,
@@ -26,8 +26,8 @@ from assay.harness.storage.layout import (
     scratch,
 )
 from assay.harness.storage.store import Store
-from assay.harness.upkeep.recorded import Records, parsed, records
-from assay.harness.upkeep.used import Used
+from assay.harness.upkeep.provenance import Records, parsed, records
+from assay.harness.upkeep.references import Used
 from assay.tasks.errors import InputError
 
 # What a killed job was writing is garbage after so long; a job that still writes it has died or hangs.
@@ -162,7 +162,7 @@ def _without_links(paths: Sequence[Path]) -> list[Path]:
 def _overcome(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str]]:
     if planned is None:
         return
-    found = survey(planned, read_disk(store, planned))
+    found = survey(planned, read_store_state(store, planned))
     done = {cell.cell.key for cell in found.cells if cell.state is State.done}
     for name in ledger_of(store, done):
         yield store.failure(name), "failure of a cell that is done by now"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredPair, StoredTrial
 from assay.harness.storage.store import intact
 from assay.harness.trials.records import SCHEMA
-from assay.harness.upkeep.recorded import Records, Texts, parsed
-from assay.metrics.rows import COLUMNS
+from assay.harness.upkeep.provenance import Records, Texts, parsed
+from assay.metrics.long_table import COLUMNS
 from assay.models.saving import load, weights_hash
 from assay.tasks.errors import InputError
 

@@ -17,8 +17,8 @@ from assay.harness.upkeep.faults import (
     pair_faults,
     trial_faults,
 )
-from assay.harness.upkeep.recorded import parsed, records
-from assay.harness.upkeep.used import Used
+from assay.harness.upkeep.provenance import parsed, records
+from assay.harness.upkeep.references import Used
 
 CHECKS = {MODELS: model_faults, TRIALS: trial_faults, CELLS: cell_faults, PAIRS: pair_faults}
 # What a failure tells; see harness/storage/ledger.py.

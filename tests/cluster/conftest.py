@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SLOW = """
 import os, time
 from dataclasses import dataclass
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.perturbation.occlusion import Occlusion
 
 @dataclass(frozen=True, slots=True)
 class Slow(Occlusion):

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.perturbation import Answers, Asking, Estimate
-from assay.explainers.units import Units
+from assay.explainers.perturbation.ask_tell import Answers, Asking, Estimate
+from assay.explainers.perturbation.units import Units
 
 Game = Callable[[NDArray[np.bool_]], NDArray[np.float64]]  # (R, n) coalitions to (R, K) worths
 

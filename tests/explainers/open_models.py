@@ -10,11 +10,11 @@ from explainer_models import HandModel
 from torch import nn
 
 from assay.explainers.protocol import Request
-from assay.models.arithmetic import PLAIN, Arithmetic, Tap, untapped
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.protocol import Batch
 from assay.tasks.example import Task
 
-Steps = Callable[[torch.Tensor, Arithmetic], torch.Tensor]
+Steps = Callable[[torch.Tensor, BackwardRule], torch.Tensor]
 OPEN = ("linear", "maxpool", "cnn", "lstm", "tiny_bert")
 
 
@@ -24,12 +24,12 @@ class OpenHandModel(HandModel):
     layers = ("embedding",)
 
     def __init__(self, forward: Steps, classes: int, steps: set[str]) -> None:
-        super().__init__(lambda e, a: self.by_steps(e, PLAIN), classes)
+        super().__init__(lambda e, a: self.by_steps(e, AUTOGRAD), classes)
         self.by_steps = forward
         self.steps = frozenset(steps)
 
     def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: Arithmetic, tap: Tap
+        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
     ) -> torch.Tensor:
         return self.by_steps(tap("embedding", entry), arithmetic)
 
@@ -46,10 +46,10 @@ class Twin(nn.Module):
     def forward(self, entry: torch.Tensor) -> torch.Tensor:
         parts = (self.batch.ids, self.batch.attention, self.batch.segments)
         batch = Batch(*(part.expand(len(entry), -1) for part in parts))
-        return self.model.open_logits(entry, batch, _Modules(self), untapped)
+        return self.model.open_logits(entry, batch, _Modules(self), no_hook)
 
 
-class _Modules(Arithmetic):
+class _Modules(BackwardRule):
     def __init__(self, twin: Twin) -> None:
         # captum wants a module of its own for every place.
         self.relus, self.pools = iter(twin.relus), twin.pools

@@ -13,10 +13,10 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import explain, request, scores, smooth
 
-from assay.explainers.as_coded import GuidedBackpropAsCoded, WithDropout
 from assay.explainers.baselines import Mask
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.as_coded import GuidedBackpropAsCoded, WithDropout
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer, Request
 from assay.models.seeding import seeded
 from assay.tasks.errors import InputError

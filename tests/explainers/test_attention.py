@@ -11,7 +11,7 @@ import torch
 from explainer_models import explain, scores, smooth
 from open_models import requests_for
 
-from assay.explainers.attention import (
+from assay.explainers.propagation.attention import (
     Attention,
     AttentionRelevance,
     AttentionRollout,

@@ -11,11 +11,11 @@ from explainer_samples import fit, reading
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline, Mask, Unknown
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.protocol import Explainer, Request, Traits, explanation
 from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
-from assay.explainers.shapley_sampling import ShapleySampling
 from assay.models.engine import Engine
 from assay.tasks.example import Example, Task
 

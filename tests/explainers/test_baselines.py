@@ -12,16 +12,24 @@ from explainer_samples import UNK, reading, training_texts
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.protocol import Request
-from assay.explainers.sampled_baselines import Draw, Draws, Filler, Mean, Negatives, PerLabel, RandomTokens
-from assay.explainers.shapley_sampling import ShapleySampling
+from assay.explainers.sampled_baselines import (
+    Draw,
+    Draws,
+    FixedEmbedding,
+    Mean,
+    Negatives,
+    PerLabel,
+    RandomTokens,
+)
 from assay.models.adapters import BlackBox
 from assay.models.engine import Engine
+from assay.models.masked_inputs import Rows
 from assay.models.protocol import Batch
-from assay.models.rows import Rows
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 
@@ -76,7 +84,7 @@ def test_rows_say_to_the_model_what_putting_tokens_in_by_hand_says(baseline):
 
 def test_an_embedding_put_in_by_hand_says_the_same_and_special_tokens_stay():
     model, vector = smooth(), np.array([0.5, -1, 2, 0], dtype=np.float32)
-    (found,) = Engine(model, budget=9).logits([Filler(vector).rows(model, TEXT, KEEP)])
+    (found,) = Engine(model, budget=9).logits([FixedEmbedding(vector).rows(model, TEXT, KEEP)])
     ids = torch.from_numpy(TEXT.ids.astype(np.int64))[None]
     for keep, logits in zip(KEEP, found, strict=True):
         embeddings = model.embed(ids).clone()
@@ -117,7 +125,7 @@ def _brute_force_mean(model, texts: list[Example]) -> np.ndarray:
 
 def _vector(baseline: Baseline, target: int = 0) -> np.ndarray:
     (part,) = baseline.parts(target)
-    assert isinstance(part, Filler)
+    assert isinstance(part, FixedEmbedding)
     return part.vector
 
 

@@ -7,14 +7,14 @@ import pytest
 from explainer_models import explain, scores
 
 from assay.explainers.baselines import Delete, Pad, Zero
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.lime import Lime
-from assay.explainers.occlusion import Occlusion
-from assay.explainers.owen import Owen
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.perturbation.owen import Owen
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.protocol import Request
-from assay.explainers.shapley_sampling import ShapleySampling
 from assay.tasks.example import Task
 
 ADDITIVE = [

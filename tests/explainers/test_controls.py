@@ -7,9 +7,9 @@ import pytest
 from explainer_models import explain, request, scores, smooth
 
 from assay.explainers.baselines import Pad
-from assay.explainers.controls import Gold, Inverted, Random
-from assay.explainers.gradients import Saliency
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.controls import Gold, Inverted, Random
+from assay.explainers.gradient.saliency import Saliency
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Rationale, Span

@@ -16,12 +16,12 @@ from explainer_models import MASK, WIDTH, encoding, explain, request, scores, sm
 from open_models import OPEN, OpenHandModel, Twin, one_batch, requests_for
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Zero
-from assay.explainers.deep_lift import DeepLift
+from assay.explainers.propagation.deep_lift import DeepLift
 from assay.explainers.protocol import refusal
-from assay.models.contrast import Contrast
+from assay.models.deep_lift_rule import DeepLiftRule
 from assay.models.engine import Engine, Path
+from assay.models.masked_inputs import full_rows
 from assay.models.protocol import Batch, abilities
-from assay.models.rows import full_rows
 from assay.models.tensors import enter, logits_from_entry
 from assay.tasks.errors import InputError
 
@@ -128,7 +128,7 @@ def _multipliers(end: torch.Tensor, start: torch.Tensor, step) -> torch.Tensor:
 
 def test_a_product_is_shared_by_the_mean_of_the_other_factor():
     end, start = torch.tensor([3.0, 5.0]), torch.tensor([1.0, -2.0])
-    found = _multipliers(end, start, lambda x: Contrast().multiply(x[:, :1], x[:, 1:]))
+    found = _multipliers(end, start, lambda x: DeepLiftRule().multiply(x[:, :1], x[:, 1:]))
     torch.testing.assert_close(found, torch.tensor([1.5, 2.0]).double())
     (a, b) = (found * (end - start)).tolist()
     # Shapley values of the game in which a factor is at its end once it has joined.
@@ -145,7 +145,7 @@ def test_a_product_is_shared_by_the_mean_of_the_other_factor():
     ],
 )
 def test_a_change_of_the_maximum_belongs_to_the_holder_of_the_larger(end, start, expected):
-    found = _multipliers(torch.tensor(end), torch.tensor(start), lambda x: Contrast().maximum(x, 1))
+    found = _multipliers(torch.tensor(end), torch.tensor(start), lambda x: DeepLiftRule().maximum(x, 1))
     torch.testing.assert_close(found, torch.tensor(expected).double())
 
 
@@ -154,7 +154,7 @@ def test_a_change_of_the_maximum_belongs_to_the_holder_of_the_larger(end, start,
 def test_the_slope_between_near_inputs_is_the_derivative(name: str, distance: float):
     start = torch.tensor([-1.5, 0.3, 2.0]).double()
     end = start + distance
-    found = _multipliers(end, start, lambda x: Contrast().elementwise(name, x))
+    found = _multipliers(end, start, lambda x: DeepLiftRule().elementwise(name, x))
     function = {"gelu": torch.nn.functional.gelu}.get(name) or getattr(torch, name)
     if distance < 1:
         point = ((start + end) / 2).requires_grad_(True)
@@ -169,7 +169,7 @@ def test_the_slope_between_near_inputs_is_the_derivative(name: str, distance: fl
 def test_softmax_is_complete_beside_padding_and_far_from_zero(shift: float, spread: float):
     rows = torch.tensor([[0.5, -1, 2], [1 + shift + spread, 1.5 + shift, -0.5 + shift - spread]])
     rows = torch.cat([rows, torch.full((2, 1), -torch.inf)], dim=1).requires_grad_(True)
-    probabilities = Contrast().softmax(rows)
+    probabilities = DeepLiftRule().softmax(rows)
     torch.testing.assert_close(probabilities, torch.softmax(rows, dim=1))
     for end, start in zip(*probabilities.unbind(), strict=True):
         (found,) = torch.autograd.grad(end, rows, retain_graph=True)
@@ -190,7 +190,7 @@ def test_between_near_inputs_multipliers_are_the_gradient(model, toy_task):
     )
     twice = Batch(*(torch.cat([part, part]) for part in (batch.ids, batch.attention, batch.segments)))
     both = torch.cat([point, near]).requires_grad_(True)
-    value = model.open_logits(both, twice, Contrast(), lambda name, states: states)[0, 1]
+    value = model.open_logits(both, twice, DeepLiftRule(), lambda name, states: states)[0, 1]
     plain = point.clone().requires_grad_(True)
     expected = torch.autograd.grad(logits_from_entry(model, plain, batch)[0, 1], plain)[0]
     torch.testing.assert_close(torch.autograd.grad(value, both)[0][:1], expected, atol=1e-5, rtol=1e-4)
@@ -225,7 +225,7 @@ def test_the_engine_names_the_layers_it_can_reach(word_model, toy_task):
     row = full_rows(asked.encoding)
     paths = [Path(row, row, np.ones(1), asked.targets)]
     with pytest.raises(InputError, match=r"layer is 'state', which the model does not have.*states"):
-        list(Engine(model).propagate(paths, Contrast(), layer="state", compare=True))
+        list(Engine(model).propagate(paths, DeepLiftRule(), layer="state", compare=True))
 
 
 def test_it_is_refused_on_models_that_show_no_steps():

@@ -11,7 +11,7 @@ import torch
 from explainer_models import WORDS, additive, explain, request, scores, smooth
 
 from assay.explainers.baselines import Delete, Mask, Zero
-from assay.explainers.discretized_ig import DiscretizedIG, monotonic_path
+from assay.explainers.paths.discretized_ig import DiscretizedIG, monotonic_path
 from assay.explainers.protocol import Request
 from assay.models.protocol import Batch
 from assay.models.tensors import enter, logits_from_entry

@@ -7,8 +7,8 @@ import pytest
 from explainer_models import additive, explain, request, scores, smooth
 
 from assay.explainers.baselines import Delete, Mask, Zero
-from assay.explainers.expected_gradients import ExpectedGradients, mean_and_error
-from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.paths.expected_gradients import ExpectedGradients, mean_and_error
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.tasks.errors import InputError
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from assay.explainers import averaging
-from assay.explainers.integrated_gradients import IntegratedGradients
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.protocol import Request
-from assay.explainers.sampled_baselines import Filler, Negatives
+from assay.explainers.sampled_baselines import FixedEmbedding, Negatives
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.training import Training, fit
@@ -30,8 +30,8 @@ def test_each_label_has_its_own_complete_explanation():
     engine = Engine(model)
     negatives = Negatives().fitted(engine, task.train)
     labels = [task.labels.index(name) for name in ("admiration", "gratitude", "love", "neutral")]
-    fillers = [negatives.parts(label)[0] for label in labels]
-    assert all(isinstance(filler, Filler) for filler in fillers)
+    replacements = [negatives.parts(label)[0] for label in labels]
+    assert all(isinstance(filler, FixedEmbedding) for filler in replacements)
     requests = [
         Request(example, encoding, np.array(labels))
         for example, encoding in zip(task.test, model.encode([e.texts for e in task.test]), strict=True)
@@ -43,7 +43,7 @@ def test_each_label_has_its_own_complete_explanation():
             change = abs(found.value_input - found.value_baseline)
             assert abs(found.completeness_gap) <= max(0.02 * change, 2e-3)
     # Against another label's negatives the same logit starts elsewhere.
-    for label, filler in zip(labels, fillers, strict=True):
+    for label, filler in zip(labels, replacements, strict=True):
         alone = [Request(r.example, r.encoding, np.array(labels)) for r in requests[:3]]
         other = averaging.explain(IntegratedGradients(until=0.01, max_steps=513), engine, alone, filler)
         at = labels.index(label)

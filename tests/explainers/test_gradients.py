@@ -16,8 +16,8 @@ from captum.attr import Saliency as CaptumSaliency
 from explainer_models import additive, explain, request, scores, smooth
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Zero
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.integrated_gradients import IntegratedGradients, nodes
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients, nodes
 from assay.explainers.protocol import Explainer, Request
 from assay.models.encoding import Encoding
 from assay.models.protocol import Batch, EntryModel

@@ -12,8 +12,8 @@ from explainer_models import explain, request, scores, smooth
 from open_models import OpenHandModel, Twin, one_batch, requests_for
 from torch.nn import functional
 
-from assay.explainers.gradients import Saliency
-from assay.explainers.guided_backprop import GuidedBackprop
+from assay.explainers.gradient.saliency import Saliency
+from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import refusal
 from assay.models.protocol import abilities
 from assay.tasks.errors import InputError

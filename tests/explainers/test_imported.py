@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.explainers.controls import Inverted
+from assay.explainers.controls.controls import Inverted
 from assay.explainers.explanation import Cost
 from assay.explainers.imported import Imported, spread
 from assay.explainers.protocol import Request

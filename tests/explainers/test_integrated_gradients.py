@@ -12,10 +12,10 @@ from captum.attr import LayerIntegratedGradients
 from captum.attr._utils.approximation_methods import approximation_parameters
 from explainer_models import additive, explain, request, scores, smooth
 
-import assay.explainers.points
+import assay.explainers.paths.path_gradients
 from assay.explainers.baselines import Mask, Pad, Zero
-from assay.explainers.completing import clenshaw_curtis
-from assay.explainers.integrated_gradients import IntegratedGradients, nodes
+from assay.explainers.paths.adaptive_quadrature import clenshaw_curtis
+from assay.explainers.paths.integrated_gradients import IntegratedGradients, nodes
 from assay.explainers.protocol import Request, refusal
 from assay.models.engine import Engine
 from assay.models.protocol import abilities
@@ -99,9 +99,9 @@ def test_earlier_points_are_reused_and_only_targets_on_their_way_go_on(monkeypat
     asked = request((4, 9, 5, 12, 7))
     alphas, weights = clenshaw_curtis(4)
     engine = Engine(smooth())
-    (at_once,) = assay.explainers.points.at_points(
+    (at_once,) = assay.explainers.paths.path_gradients.at_points(
         engine,
-        assay.explainers.points.straight_paths(engine, [asked], Mask(), alphas),
+        assay.explainers.paths.path_gradients.straight_paths(engine, [asked], Mask(), alphas),
         lambda batch: (batch.gradients * batch.difference).sum(dim=-1),
     )
     expected = np.einsum("mst,s->mt", at_once.values, weights)
@@ -165,7 +165,7 @@ def test_pools_change_nothing(monkeypatch: pytest.MonkeyPatch):
     requests = [request((2, *range(5, 5 + n), 3), specials=(0, n + 1)) for n in (6, 1, 3, 9)]
     method = IntegratedGradients(steps=7)
     together = explain(method, smooth(), requests, Mask())
-    monkeypatch.setattr(assay.explainers.points, "POOL_VALUES", 1)
+    monkeypatch.setattr(assay.explainers.paths.path_gradients, "POOL_VALUES", 1)
     for one, other in zip(together, explain(method, smooth(), requests, Mask()), strict=True):
         np.testing.assert_allclose(scores(one), scores(other), atol=1e-6)
 

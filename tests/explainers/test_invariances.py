@@ -15,12 +15,12 @@ from explainer_samples import fit, reading, training_texts
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-import assay.explainers.perturbation
-import assay.explainers.points
+import assay.explainers.paths.path_gradients
+import assay.explainers.perturbation.ask_tell
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.owen import Owen
+from assay.explainers.perturbation.owen import Owen
 from assay.explainers.protocol import Explainer, Request, refusal
 from assay.models.engine import Engine
 from assay.models.protocol import abilities
@@ -167,8 +167,8 @@ def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word
 @pairs
 def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: pytest.MonkeyPatch):
     together = explain(explainer, smooth(), _requests(), baseline)
-    monkeypatch.setattr(assay.explainers.perturbation, "POOL_TOKENS", 1)
-    monkeypatch.setattr(assay.explainers.points, "POOL_VALUES", 1)
+    monkeypatch.setattr(assay.explainers.perturbation.ask_tell, "POOL_TOKENS", 1)
+    monkeypatch.setattr(assay.explainers.paths.path_gradients, "POOL_VALUES", 1)
     _alike(together, explain(explainer, smooth(), _requests(), baseline))
 
 

@@ -8,9 +8,9 @@ from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import conjunction, explain, request, scores, shapley, smooth
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.coalitions import size_share
-from assay.explainers.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
-from assay.explainers.until import Until
+from assay.explainers.perturbation.coalitions import size_share
+from assay.explainers.perturbation.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
@@ -157,7 +157,7 @@ def test_standard_errors_are_none_of_nothing_drawn_and_unknown_with_fewer_pairs_
 
 
 def test_rounds_go_on_to_the_goal():
-    goal = Until(reliability=None, standard_error=1e-9)
+    goal = StoppingRule(reliability=None, standard_error=1e-9)
     found, rounds = play(KernelShap(rows=40, until=goal), table_game(7, seed=4), 7)
     assert len(rounds) > 2
     np.testing.assert_allclose(found.scores, exact_shapley(table_game(7, seed=4), 7), atol=1e-9)

@@ -11,10 +11,10 @@ from captum.attr import LayerConductance as CaptumLayerConductance
 from explainer_models import additive, explain, request, scores, smooth
 
 from assay.explainers.baselines import Mask, Pad, Zero
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.layer_conductance import LayerConductance
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.paths.layer_conductance import LayerConductance
 from assay.explainers.protocol import Request
-from assay.models.arithmetic import PLAIN
+from assay.models.backward_rule import AUTOGRAD
 from assay.models.protocol import Batch
 from assay.models.tensors import enter
 from assay.tasks.errors import InputError
@@ -59,7 +59,7 @@ def _by_loop(model, asked: Request, layer: str, steps: int) -> np.ndarray:
             return value
 
         entry = torch.lerp(start, end, float(alpha)).requires_grad_(True)
-        logits = model.open_logits(entry, batch, PLAIN, tap)[0]
+        logits = model.open_logits(entry, batch, AUTOGRAD, tap)[0]
         gradients = [torch.autograd.grad(logit, kept[0], retain_graph=True)[0][0] for logit in logits]
         slopes.append(torch.stack(gradients).detach().double())
         values.append(kept[0][0].detach().double())

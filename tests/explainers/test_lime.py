@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from sklearn.metrics import pairwise_distances
 
 from assay.explainers.baselines import Delete, Pad
-from assay.explainers.lime import Lime, kernel, ridge_regression
+from assay.explainers.perturbation.lime import Lime, kernel, ridge_regression
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 

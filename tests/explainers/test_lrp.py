@@ -11,8 +11,8 @@ from explainer_models import WIDTH, explain, request, scores, smooth
 from open_models import OpenHandModel, one_batch, requests_for
 from torch.nn import functional
 
-from assay.explainers.gradients import InputXGradient
-from assay.explainers.lrp import Lrp
+from assay.explainers.gradient.saliency import InputXGradient
+from assay.explainers.propagation.lrp import Lrp
 from assay.explainers.protocol import refusal
 from assay.models.protocol import abilities
 from assay.models.tensors import enter

@@ -8,7 +8,7 @@ from captum.attr import Occlusion as CaptumOcclusion
 from explainer_models import conjunction, explain, request, scores, smooth, values
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request
 from assay.models.protocol import Batch, Model
 from assay.tasks.errors import InputError

@@ -9,22 +9,22 @@ import pytest
 from explainer_models import explain, scores
 from open_models import OPEN, requests_for
 
-from assay.explainers.attention import (
+from assay.explainers.baselines import Baseline, Mask, Pad
+from assay.explainers.explanation import Explanation
+from assay.explainers.propagation.attention import (
     Attention,
     AttentionRelevance,
     AttentionRollout,
     AttentionValueWeighted,
     AttentionXGradient,
 )
-from assay.explainers.baselines import Baseline, Mask, Pad
-from assay.explainers.deep_lift import DeepLift
-from assay.explainers.explanation import Explanation
-from assay.explainers.guided_backprop import GuidedBackprop
-from assay.explainers.lrp import Lrp
+from assay.explainers.propagation.deep_lift import DeepLift
+from assay.explainers.propagation.guided_backprop import GuidedBackprop
+from assay.explainers.propagation.lrp import Lrp
 from assay.explainers.protocol import Explainer, refusal
 from assay.models.engine import Engine
+from assay.models.masked_inputs import full_rows
 from assay.models.protocol import abilities
-from assay.models.rows import full_rows
 from assay.tasks.example import Task
 
 Case = tuple[Explainer, Baseline | None]

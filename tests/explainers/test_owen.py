@@ -9,8 +9,8 @@ from explainer_games import Game, play, smooth_game, table_game, units
 from explainer_models import explain, request, scores, smooth
 
 from assay.explainers.baselines import Pad
-from assay.explainers.owen import Owen
-from assay.explainers.token_tree import Tree, decoded, join_by_score, token_tree
+from assay.explainers.perturbation.owen import Owen
+from assay.explainers.perturbation.token_tree import Tree, decoded, join_by_score, token_tree
 from assay.tasks.errors import InputError
 
 SENTENCES = [

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
-from assay.explainers.controls import Gold, Inverted, Random
-from assay.explainers.gradients import Saliency
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.controls import Gold, Inverted, Random
+from assay.explainers.gradient.saliency import Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer, refusal
 from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
 from assay.models.encoding import Encoding
+from assay.models.masked_inputs import Rows
 from assay.models.protocol import Model
-from assay.models.rows import Rows
 
 EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token", "unk_token"})
 

@@ -10,8 +10,8 @@ import torch
 from explainer_models import additive, explain, request, scores, smooth, values
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.paths.sequential_ig import SequentialIG
 from assay.explainers.protocol import Request
-from assay.explainers.sequential_ig import SequentialIG
 from assay.models.protocol import Batch
 from assay.models.tensors import enter, logits_from_entry
 from assay.tasks.errors import InputError

@@ -8,14 +8,13 @@ import pytest
 from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import explain, request, scores, shapley, smooth
 
-from assay.explainers import shapley_gp
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.coalitions import every_pair, pair_count
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.odd_games import OddGames, telling
-from assay.explainers.perturbation import Estimate
-from assay.explainers.shapley_gp import ShapleyGP
-from assay.explainers.until import Until
+from assay.explainers.perturbation.ask_tell import Estimate, shapley_gp
+from assay.explainers.perturbation.coalitions import every_pair, pair_count
+from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.shapley_gp import ShapleyGP
+from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
@@ -40,7 +39,7 @@ def test_the_prior_is_the_sum_over_odd_sets_of_players():
     sets, values = _products(players)
     variance = np.array([rho ** len(t) * (linear if len(t) == 1 else 1) for t in sets])
     share = np.array([[2 / len(t) * (i in t) for t in sets] for i in range(players)])
-    prior, whole = OddGames(players, rho, linear), variance.sum()
+    prior, whole = GPPrior(players, rho, linear), variance.sum()
     cube = _cube(players)
     np.testing.assert_allclose(
         prior.covariance(cube, cube), (values * variance) @ values.T / whole, atol=1e-13
@@ -166,7 +165,7 @@ def test_pairs_differ_and_single_players_are_among_them():
 
 
 def test_the_first_choice_leaves_the_least_variance():
-    prior, pool = OddGames(5, 0.4, 3.0), every_pair(5)
+    prior, pool = GPPrior(5, 0.4, 3.0), every_pair(5)
     assert len(pool) == pair_count(5) == len(np.unique(np.concatenate([pool, ~pool]), axis=0)) / 2
 
     def left(coalition: np.ndarray) -> float:
@@ -174,7 +173,7 @@ def test_the_first_choice_leaves_the_least_variance():
         shapley = prior.shapley_covariance(known)
         return float(-np.trace(shapley @ np.linalg.solve(prior.covariance(known, known), shapley.T)))
 
-    (chosen,) = telling(prior, pool, 1, np.random.default_rng(0))
+    (chosen,) = select_coalitions(prior, pool, 1, np.random.default_rng(0))
     assert left(chosen) == pytest.approx(min(left(one) for one in pool), abs=1e-5)
 
 
@@ -187,7 +186,9 @@ def test_the_generator_decides_the_design():
 
 def test_rounds_go_on_to_the_goal_and_repeats_do_no_harm():
     game = table_game(7, seed=4)
-    found, rounds = play(ShapleyGP(rows=40, until=Until(standard_error=1e-9, reliability=None)), game, 7)
+    found, rounds = play(
+        ShapleyGP(rows=40, until=StoppingRule(standard_error=1e-9, reliability=None)), game, 7
+    )
     assert len(rounds) > 2
     np.testing.assert_allclose(found.scores, exact_shapley(game, 7), atol=1e-9)
 

@@ -6,7 +6,7 @@ from explainer_games import exact_shapley, play, smooth_game
 from explainer_models import explain, request, scores, shapley, smooth
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.shapley_sampling import ShapleySampling, standard_error_of_mean
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling, standard_error_of_mean
 from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20)

@@ -12,9 +12,9 @@ from captum.attr import NoiseTunnel
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import additive, explain, request, scores, smooth
 
-from assay.explainers.gradients import Aggregation, Saliency
+from assay.explainers.gradient.saliency import Aggregation, Saliency
+from assay.explainers.gradient.smooth_grad import SmoothGrad, VarGrad
 from assay.explainers.protocol import Request
-from assay.explainers.smooth_grad import SmoothGrad, VarGrad
 from assay.models.protocol import Batch
 from assay.models.tensors import enter, logits_from_entry
 from assay.tasks.errors import InputError

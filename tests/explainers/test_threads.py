@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from open_models import requests_for
 
-from assay.explainers.attention import AttentionRelevance
 from assay.explainers.baselines import Baseline, Mask
-from assay.explainers.deep_lift import DeepLift
 from assay.explainers.explanation import Explanation
-from assay.explainers.gradients import Saliency
-from assay.explainers.kernel_shap import KernelShap
-from assay.explainers.lrp import Lrp
+from assay.explainers.gradient.saliency import Saliency
+from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.propagation.attention import AttentionRelevance
+from assay.explainers.propagation.deep_lift import DeepLift
+from assay.explainers.propagation.lrp import Lrp
 from assay.explainers.protocol import Explainer, Request
 from assay.models.adapters import BlackBox
 from assay.models.engine import Engine

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from explainer_models import encoding, request
 
+from assay.explainers.perturbation.units import Unit, Units, check_unit, units_of
 from assay.explainers.protocol import Request
-from assay.explainers.units import Unit, Units, check_unit, units_of
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 

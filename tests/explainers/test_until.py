@@ -12,13 +12,13 @@ from hydra.utils import instantiate
 
 from assay.explainers.baselines import Pad
 from assay.explainers.explanation import Explanation
-from assay.explainers.lime import Lime
-from assay.explainers.perturbation import Estimate, Output, Perturbation
+from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
+from assay.explainers.perturbation.lime import Lime
+from assay.explainers.perturbation.shapley_sampling import ShapleySampling
+from assay.explainers.perturbation.stopping_rule import StoppingRule
+from assay.explainers.perturbation.units import Unit
 from assay.explainers.protocol import Traits
 from assay.explainers.reliability import reliability, unreliable
-from assay.explainers.shapley_sampling import ShapleySampling
-from assay.explainers.units import Unit
-from assay.explainers.until import Until
 from assay.tasks.errors import InputError
 
 LONG = (4, 9, 5, 12, 7, 20, 11, 6, 15, 16, 17, 18, 19, 21)
@@ -29,7 +29,7 @@ class Fading(Perturbation):
     """Draws `rows` coalitions a round; its scores are the players' numbers, with an error of 1 / rows."""
 
     rows: int = 10
-    until: Until | None = None
+    until: StoppingRule | None = None
     errors: Any = field(default=1.0)
     enumerates: bool = False
     output: Output = "logit"
@@ -58,29 +58,33 @@ def _rounds(method: Fading, players: int = 3) -> list[int]:
 
 def test_rounds_go_on_until_the_goal_is_met_by_the_worst_class_that_varies():
     # Scores 0, 1, 2 have variance 1: reliability 1 - (errors / rows)^2. The second class never varies.
-    assert _rounds(Fading(errors=10.0, until=Until(reliability=0.9))) == [10, 10, 10, 10]
-    assert _rounds(Fading(errors=10.0, until=Until(reliability=0.74))) == [10, 10]
+    assert _rounds(Fading(errors=10.0, until=StoppingRule(reliability=0.9))) == [10, 10, 10, 10]
+    assert _rounds(Fading(errors=10.0, until=StoppingRule(reliability=0.74))) == [10, 10]
 
 
 def test_the_largest_standard_error_is_a_goal_for_every_class():
-    assert _rounds(Fading(errors=3.0, until=Until(reliability=None, standard_error=0.1))) == [10, 10, 10]
-    both = Until(reliability=0.74, standard_error=0.31)
+    assert _rounds(Fading(errors=3.0, until=StoppingRule(reliability=None, standard_error=0.1))) == [
+        10,
+        10,
+        10,
+    ]
+    both = StoppingRule(reliability=0.74, standard_error=0.31)
     assert _rounds(Fading(errors=10.0, until=both)) == [10, 10, 10, 10]
 
 
 def test_rounds_end_before_the_most_rows_are_exceeded():
-    assert sum(_rounds(Fading(errors=1e9, until=Until(max_rows=45)))) == 40
-    assert sum(_rounds(Fading(errors=np.nan, until=Until(max_rows=45)))) == 40
-    assert sum(_rounds(Fading(errors=1e9, until=Until(max_rows=1)))) == 10
+    assert sum(_rounds(Fading(errors=1e9, until=StoppingRule(max_rows=45)))) == 40
+    assert sum(_rounds(Fading(errors=np.nan, until=StoppingRule(max_rows=45)))) == 40
+    assert sum(_rounds(Fading(errors=1e9, until=StoppingRule(max_rows=1)))) == 10
 
 
 @pytest.mark.parametrize("options", [{"enumerates": True}, {"errors": None}, {"until": None}])
 def test_what_is_exact_or_knows_no_error_or_has_no_goal_says_all_in_one_round(options: dict):
-    assert _rounds(replace(Fading(errors=1e9, until=Until()), **options)) == [10]
+    assert _rounds(replace(Fading(errors=1e9, until=StoppingRule()), **options)) == [10]
 
 
 def test_a_text_of_one_unit_has_no_order_to_be_unsure_of():
-    assert _rounds(Fading(errors=1e9, until=Until()), players=1) == [10]
+    assert _rounds(Fading(errors=1e9, until=StoppingRule()), players=1) == [10]
 
 
 @pytest.mark.parametrize("method", [Lime(rows=60), ShapleySampling(3)])
@@ -91,7 +95,7 @@ def test_rounds_are_solved_as_one_design(method: Any):
         seen.append(coalitions)
         return game(coalitions)
 
-    found, rounds = play(replace(method, until=Until(reliability=0.999, max_rows=300)), spy, 9)
+    found, rounds = play(replace(method, until=StoppingRule(reliability=0.999, max_rows=300)), spy, 9)
     assert len(rounds) > 2
     design = np.concatenate(seen[1:])
     again = method.solve(design, game(design), *game(np.array([[True] * 9, [False] * 9])))
@@ -103,7 +107,7 @@ def test_rounds_are_solved_as_one_design(method: Any):
 
 @pytest.mark.parametrize("method", [Lime(rows=50), ShapleySampling(4)])
 def test_the_goal_is_reached_and_kept_by_other_seeds(method: Any):
-    goal = replace(method, until=Until(reliability=0.95))
+    goal = replace(method, until=StoppingRule(reliability=0.95))
     agreed, rows = [], []
     for game in range(8):
         (one, rounds), (other, _) = (play(goal, smooth_game(12, game), 12, seed) for seed in (0, 1))
@@ -125,18 +129,18 @@ def test_a_class_that_says_the_same_but_for_its_last_digits_is_not_waited_for():
     def dead(coalitions: np.ndarray) -> np.ndarray:
         return game(coalitions) * [1.0, 0.0] + rng.normal(size=(len(coalitions), 2)) * [0.0, 1e-8]
 
-    assert len(play(Lime(rows=400, until=Until(reliability=0.9)), dead, 6)[1]) == 1
+    assert len(play(Lime(rows=400, until=StoppingRule(reliability=0.9)), dead, 6)[1]) == 1
 
 
 def test_coalitions_asked_before_are_free():
     asked = request((4, 9, 5))
-    (records,) = explain(Lime(rows=20, until=Until(reliability=0.999)), smooth(), [asked], Pad())
+    (records,) = explain(Lime(rows=20, until=StoppingRule(reliability=0.999)), smooth(), [asked], Pad())
     assert records[0].cost.forward_rows == 8
     assert records[0].reliability > 0.999
 
 
 def test_texts_end_when_they_are_done_and_mates_change_nothing():
-    method = ShapleySampling(2, until=Until(reliability=0.9))
+    method = ShapleySampling(2, until=StoppingRule(reliability=0.9))
     requests = [request(LONG[:n]) for n in (14, 3, 1, 8)]
     together = explain(method, smooth(), requests, Pad())
     for asked, found in zip(requests, together, strict=True):
@@ -150,8 +154,8 @@ def test_texts_end_when_they_are_done_and_mates_change_nothing():
 def test_model_rows_are_the_most_that_a_goal_may_take():
     asked = request(LONG)
     for method in (
-        ShapleySampling(2, until=Until(reliability=0.9999, max_rows=1000)),
-        Lime(rows=100, until=Until(reliability=0.9999, max_rows=1000)),
+        ShapleySampling(2, until=StoppingRule(reliability=0.9999, max_rows=1000)),
+        Lime(rows=100, until=StoppingRule(reliability=0.9999, max_rows=1000)),
     ):
         (records,) = explain(method, smooth(), [asked], Pad())
         most = method.model_rows(14, 3)[0]
@@ -159,12 +163,14 @@ def test_model_rows_are_the_most_that_a_goal_may_take():
         assert 0.6 * most < records[0].cost.forward_rows <= most
 
 
-@pytest.mark.parametrize("target", [{}, {"_target_": "assay.explainers.until.Until"}])
+@pytest.mark.parametrize(
+    "target", [{}, {"_target_": "assay.explainers.perturbation.stopping_rule.StoppingRule"}]
+)
 def test_configuration_gives_a_goal_as_a_mapping_with_or_without_its_class(target: dict[str, str]):
     goal = {"reliability": 0.8, "max_rows": 99, **target}
-    built = instantiate({"_target_": "assay.explainers.lime.Lime", "rows": 50, "until": goal})
-    assert built == Lime(rows=50, until=Until(0.8, None, 99))
-    assert hash(built) == hash(Lime(rows=50, until=Until(0.8, None, 99)))
+    built = instantiate({"_target_": "assay.explainers.perturbation.lime.Lime", "rows": 50, "until": goal})
+    assert built == Lime(rows=50, until=StoppingRule(0.8, None, 99))
+    assert hash(built) == hash(Lime(rows=50, until=StoppingRule(0.8, None, 99)))
 
 
 @pytest.mark.parametrize(
@@ -253,6 +259,6 @@ def test_a_warning_says_what_to_do_where_the_median_is_too_low():
 def test_units_that_share_a_score_meet_a_goal_too():
     asked = request((4, 9, 5, 12, 7, 20))
     asked.encoding.word_ids[:] = [0, 0, 1, 1, 2, 3]
-    method = ShapleySampling(4, unit="word", until=Until(reliability=0.95))
+    method = ShapleySampling(4, unit="word", until=StoppingRule(reliability=0.95))
     for record in explain(method, smooth(), [asked], Pad())[0]:
         assert record.reliability >= 0.95 - 1e-6

@@ -13,27 +13,35 @@ import pytest
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad
-from assay.explainers.known_quality import EXACT, INVERTED, NOISY, RANDOM, KnownQuality, Quality, Remembered
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.known_quality import (
+    EXACT,
+    INVERTED,
+    NOISY,
+    RANDOM,
+    Cached,
+    KnownQuality,
+    Quality,
+)
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request
 from assay.harness.cli import main
 from assay.harness.questions import check_metrics as checking
 from assay.harness.questions.check_metrics import Effort, check_metrics, chosen_metrics
 from assay.harness.questions.exact_worlds import World, additive, interacting
 from assay.harness.questions.known_cells import known_cells
+from assay.metrics.cell_data import CellData
 from assay.metrics.confidence_indication import ConfidenceIndicationMax
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.long_table import long
 from assay.metrics.rationale_consistency import RationaleConsistency
 from assay.metrics.resampling import resampled_mean
-from assay.metrics.rows import long
-from assay.metrics.subject import Subject
 from assay.models.engine import Engine
 from assay.results.checks import packaged_checks, read_checks, warning
-from assay.results.diagnosis import Diagnosis
-from assay.results.metric_checks import FAILS, TELLS, UNCHECKED, to_csv, to_markdown
-from assay.results.statistics import Bootstrap
-from assay.results.tables import escape_markdown
+from assay.results.statistics.diagnosis import Diagnosis
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.metric_checks import FAILS, TELLS, UNCHECKED, to_csv, to_markdown
+from assay.results.tables.text import escape_markdown
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
@@ -69,7 +77,7 @@ class Useless:
     needs: ClassVar[frozenset[str]] = frozenset()
     random_level: ClassVar[str] = "0.5"
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         (shard,) = list(subject.shards)
         drawn = generator(shard.scores.tobytes()).random(len(shard))
         return long([example.id for example in shard.examples], {"value": drawn})
@@ -90,7 +98,7 @@ class WrongWay(HumanAgreement):
 class Broken(HumanAgreement):
     name: ClassVar[str] = "broken"
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         raise ValueError("no such thing")
 
 
@@ -181,7 +189,7 @@ def test_draws_depend_on_seed_example_and_target_alone(bag: World):
 
 
 def test_a_question_is_asked_once_and_per_model(bag: World):
-    explainer = Remembered(Occlusion())
+    explainer = Cached(Occlusion())
     engines = [Engine(bag.engines[place].model) for place in (0, 1)]
     asked = requests(bag)
     first = explainer.explain(engines[0], asked, Mask())

@@ -14,7 +14,7 @@ from assay.harness.cli import main
 from assay.harness.config.compose import CONFIG, configurations, sweep
 from assay.harness.exchange.importing import Order, import_scores
 from assay.harness.exchange.tracking import runs
-from assay.harness.reporting.absences import group_of
+from assay.harness.reporting.missing import group_of
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment

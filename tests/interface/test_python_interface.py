@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import assay
-from assay.explainers.lime import Lime
+from assay.explainers.perturbation.lime import Lime
 from assay.harness.cli import main
 from assay.harness.config.compose import configuration
 from assay.harness.config.keys import canonical

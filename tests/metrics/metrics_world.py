@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from assay.explainers.explanation import Cost
-from assay.metrics.rows import wide
-from assay.metrics.subject import Checks, Shard, Subject
+from assay.metrics.cell_data import CellData, Checks, Shard
+from assay.metrics.long_table import wide
 from assay.models.encoding import Encoding
-from assay.models.rows import Rows
+from assay.models.masked_inputs import Rows
 from assay.tasks.example import Example, Rationale, Span
 
 ABSENT, SPECIAL = 0, 1
@@ -203,10 +203,10 @@ class World:
             made.append(Shard(examples, encodings, probabilities, scores, content, costs, lambda c=checks: c))
         return made
 
-    def subject(self, explainer: Explainer, *, size: int = 7, seed: int = 0, **options: Any) -> Subject:
+    def subject(self, explainer: Explainer, *, size: int = 7, seed: int = 0, **options: Any) -> CellData:
         engine: Any = BagEngine(self.model)
         removal: Any = Substitute()
-        return Subject(
+        return CellData(
             self.shards(explainer, size=size, **options),
             self.model.labels,
             self.model.multi_label,
@@ -222,7 +222,7 @@ def value(metric: Any, table: pd.DataFrame) -> float:
     return float(metric.summarise(parts, np.arange(len(units))[None])[0])
 
 
-def scored(metric: Any, subject: Subject) -> float:
+def scored(metric: Any, subject: CellData) -> float:
     return value(metric, metric.score(subject))
 
 

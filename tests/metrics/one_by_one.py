@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from metrics_world import VOCABULARY, BagModel, Noise, World, constant, example, oracle
 
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.cell_data import CellData, Shard
 from assay.models.encoding import Encoding
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
@@ -41,7 +41,7 @@ def random_world(seed: int, *, multi_label: bool = False) -> World:
     return World(examples, BagModel(weights, rng.normal(size=3), multi_label=multi_label))
 
 
-def worlds() -> Iterator[tuple[Subject, str]]:
+def worlds() -> Iterator[tuple[CellData, str]]:
     """Subjects of every kind, each with a target to ask for; the third text has special tokens alone."""
     for seed in range(2):
         for multi_label in (False, True):
@@ -51,7 +51,7 @@ def worlds() -> Iterator[tuple[Subject, str]]:
                     yield special_only(world.subject(explainer, size=4, seed=seed), "r2"), target
 
 
-def special_only(subject: Subject, *ids: str) -> Subject:
+def special_only(subject: CellData, *ids: str) -> CellData:
     """The subject whose texts of these ids have no content tokens."""
     shards = []
     for shard in subject.shards:
@@ -60,7 +60,7 @@ def special_only(subject: Subject, *ids: str) -> Subject:
     return replace(subject, shards=shards)
 
 
-def logits(subject: Subject, shard: Shard, row: int, gone: Iterable[int]) -> list[float]:
+def logits(subject: CellData, shard: Shard, row: int, gone: Iterable[int]) -> list[float]:
     """The model's logits of one text without the tokens at the positions `gone`."""
     encoding = shard.encodings[row]
     keep = np.ones((1, len(encoding)), dtype=bool)
@@ -69,7 +69,7 @@ def logits(subject: Subject, shard: Shard, row: int, gone: Iterable[int]) -> lis
     return [float(value) for value in answer[0]]
 
 
-def belief(subject: Subject, shard: Shard, row: int, gone: Iterable[int] = ()) -> list[float]:
+def belief(subject: CellData, shard: Shard, row: int, gone: Iterable[int] = ()) -> list[float]:
     """The model's probabilities of one text without the tokens at the positions `gone`."""
     values = logits(subject, shard, row, gone)
     if subject.multi_label:
@@ -78,7 +78,7 @@ def belief(subject: Subject, shard: Shard, row: int, gone: Iterable[int] = ()) -
     return [math.exp(value) / total for value in values]
 
 
-def decided(subject: Subject, probabilities: list[float], label: int) -> object:
+def decided(subject: CellData, probabilities: list[float], label: int) -> object:
     """What the model decides: its class, or in a multi-label task whether it takes the label."""
     if subject.multi_label:
         return probabilities[label] >= 0.5
@@ -90,7 +90,7 @@ def positions(shard: Shard, row: int) -> list[int]:
     return [at for at, is_content in enumerate(shard.content[row]) if is_content]
 
 
-def ranked(subject: Subject, shard: Shard, row: int, label: int) -> list[int]:
+def ranked(subject: CellData, shard: Shard, row: int, label: int) -> list[int]:
     """Positions of the content tokens, the highest score first, ties by a draw of the example's own."""
     places = positions(shard, row)
     luck = generator(subject.seed, shard.examples[row].id).random(len(places))
@@ -100,7 +100,7 @@ def ranked(subject: Subject, shard: Shard, row: int, label: int) -> list[int]:
     return [places[at] for at in order]
 
 
-def asked(subject: Subject, target: str) -> Iterator[tuple[Shard, int, int]]:
+def asked(subject: CellData, target: str) -> Iterator[tuple[Shard, int, int]]:
     """Shard, row and label of every class that `target` means."""
     for shard in subject.shards:
         for row, item in enumerate(shard.examples):
@@ -111,10 +111,10 @@ def asked(subject: Subject, target: str) -> Iterator[tuple[Shard, int, int]]:
                     yield shard, row, label
 
 
-Reference = Callable[[Subject, Shard, int, int], dict[str, float]]
+Reference = Callable[[CellData, Shard, int, int], dict[str, float]]
 
 
-def same_parts(subject: Subject, target: str, table: pd.DataFrame, reference: Reference) -> None:
+def same_parts(subject: CellData, target: str, table: pd.DataFrame, reference: Reference) -> None:
     """Assert that a long table holds what the reference says of every class, NaN for special tokens alone."""
     parts = {key: group for key, group in table.groupby(["unit", "target"])}
     expected = {(shard.examples[row].id, label): (shard, row) for shard, row, label in asked(subject, target)}

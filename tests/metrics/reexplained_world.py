@@ -9,9 +9,9 @@ from metrics_world import LABELS
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline, Mask
-from assay.explainers.gradients import Saliency
+from assay.explainers.gradient.saliency import Saliency
 from assay.explainers.protocol import Explainer, Request
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.cell_data import CellData, Shard
 from assay.models.engine import Engine
 from assay.models.maxpool import MaxPool
 from assay.models.protocol import Model
@@ -67,9 +67,9 @@ def subject_of(
     size: int = 7,
     baseline: Baseline | None = None,
     targets: Sequence[int] | None = None,
-) -> Subject:
+) -> CellData:
     """One cell of a model, as the harness makes it."""
-    return Subject(
+    return CellData(
         shards(model, examples, explainer, size=size, baseline=baseline, targets=targets),
         model.labels,
         model.multi_label,
@@ -80,6 +80,6 @@ def subject_of(
     )
 
 
-def reexplained(examples: Sequence[Example]) -> Subject:
+def reexplained(examples: Sequence[Example]) -> CellData:
     """A cell of saliency on a small model: what any metric that needs "explaining" can be tried on."""
     return subject_of(small_model(examples), examples, Saliency())

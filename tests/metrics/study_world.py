@@ -16,7 +16,7 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Cost
 from assay.explainers.protocol import Explainer, Request
-from assay.metrics.subject import Shard, Subject
+from assay.metrics.cell_data import CellData, Shard
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.protocol import Batch
@@ -49,9 +49,9 @@ class Explained:
             made.append(Shard(self.examples[part], encodings, probabilities[part], scores, content, costs))
         return made
 
-    def subject(self, size: int = 64) -> Subject:
+    def subject(self, size: int = 64) -> CellData:
         """For Assay's metrics of one cell."""
-        return Subject(self.shards(size), self.model.labels, False, Engine(self.model), Mask())
+        return CellData(self.shards(size), self.model.labels, False, Engine(self.model), Mask())
 
     def reader(self) -> Reader:
         """For the transcription."""

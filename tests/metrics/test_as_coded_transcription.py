@@ -16,15 +16,18 @@ from metrics_world import scored, value
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from study_world import Explained, explained
 
-from assay.explainers.controls import Random
-from assay.explainers.gradients import InputXGradient, Saliency
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.controls.controls import Random
+from assay.explainers.gradient.saliency import InputXGradient, Saliency
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer
-from assay.metrics.as_coded_agreement import HumanAgreementAsCoded
-from assay.metrics.as_coded_confidence import ConfidenceIndicationAsCoded, ConfidenceIndicationMaxAsCoded
-from assay.metrics.as_coded_dataset import DatasetConsistencyAsCoded
-from assay.metrics.as_coded_faithfulness import FaithfulnessAsCoded
-from assay.metrics.as_coded_rationale import RationaleConsistencyAsCoded
+from assay.metrics.as_coded.confidence_indication import (
+    ConfidenceIndicationAsCoded,
+    ConfidenceIndicationMaxAsCoded,
+)
+from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded
+from assay.metrics.as_coded.faithfulness import FaithfulnessAsCoded
+from assay.metrics.as_coded.human_agreement import HumanAgreementAsCoded
+from assay.metrics.as_coded.rationale_consistency import RationaleConsistencyAsCoded
 from assay.metrics.model_pairs import layer_distances
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine

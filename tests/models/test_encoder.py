@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, RobertaConfig, XLMRobertaConfig
 
-from assay.models.arithmetic import PLAIN, Arithmetic, attend_in_steps
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, attend_in_steps
 from assay.models.batching import pad
 from assay.models.dense import Dense
 from assay.models.protocol import OpenModel
@@ -104,7 +104,7 @@ def test_layers_pass_through_the_tap_and_can_be_exchanged(model: TransformerMode
 
     with torch.inference_mode():
         entry = model.enter(model.embed(batch.ids), batch)
-        logits = model.open_logits(entry, batch, PLAIN, see)
+        logits = model.open_logits(entry, batch, AUTOGRAD, see)
         output = _peer(model, batch, output_hidden_states=True)
     assert tuple(seen) == model.layers == ("embedding", "layer_1", "layer_2")
     torch.testing.assert_close(logits, output.logits, rtol=0, atol=2e-6)
@@ -117,12 +117,12 @@ def test_layers_pass_through_the_tap_and_can_be_exchanged(model: TransformerMode
     same = pad(model.encode([TEXTS[0], TEXTS[0][::-1]]), model.pad_id)
     with torch.inference_mode():
         entry = model.enter(model.embed(same.ids), same)
-        straight = model.open_logits(entry, same, PLAIN, see)
-        torch.testing.assert_close(model.open_logits(entry, same, PLAIN, exchange), straight.flip(0))
+        straight = model.open_logits(entry, same, AUTOGRAD, see)
+        torch.testing.assert_close(model.open_logits(entry, same, AUTOGRAD, exchange), straight.flip(0))
 
 
 def test_attention_in_steps_is_attention(model: TransformerModel):
-    class InSteps(Arithmetic):
+    class InSteps(BackwardRule):
         def attend(self, layer, queries, keys, values, mask):
             found, weights = attend_in_steps(self, queries, keys, values, mask)
             torch.testing.assert_close(weights.sum(dim=-1), torch.ones_like(weights[..., 0]))

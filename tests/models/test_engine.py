@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
 from assay.models.engine import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, Engine, Path
+from assay.models.masked_inputs import Rows, full_rows
 from assay.models.protocol import Batch
-from assay.models.rows import Rows, full_rows
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from assay.explainers.attention import AttentionXGradient
 from assay.explainers.baselines import Mask
-from assay.explainers.deep_lift import DeepLift
-from assay.explainers.gradients import Saliency
-from assay.explainers.integrated_gradients import IntegratedGradients
-from assay.explainers.lrp import Lrp
-from assay.explainers.occlusion import Occlusion
+from assay.explainers.gradient.saliency import Saliency
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.propagation.attention import AttentionXGradient
+from assay.explainers.propagation.deep_lift import DeepLift
+from assay.explainers.propagation.lrp import Lrp
 from assay.explainers.protocol import Request
 from assay.models.batching import pad
 from assay.models.engine import Engine

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.models.encoding import Encoding
-from assay.models.rows import Packed, Rows, batches, full_rows, pack
+from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
 
 
 def _rows(texts: list[list[int]], absent: list[list[int]] | None = None, filler: float = 0.0) -> Rows:
@@ -21,7 +21,7 @@ def _rows(texts: list[list[int]], absent: list[list[int]] | None = None, filler:
     return Rows(ids, segments, lengths, gone, np.array([filler], dtype=np.float32))
 
 
-def _asked(packed: Packed) -> list[list[int]]:
+def _asked(packed: PackedInputs) -> list[list[int]]:
     return [packed.ids[row, : packed.lengths[row]].tolist() for row in packed.source]
 
 
@@ -62,8 +62,8 @@ def test_different_fillers_are_different_rows_unless_nothing_is_replaced():
     packed = pack([zero, one, _rows([[1, 2]])])
     assert len(packed) == 3
     assert packed.source[1] == packed.source[3] == packed.source[4]
-    fillers = [packed.fillers[packed.filler[packed.source[at]]].tolist() for at in (0, 2)]
-    assert fillers == [[0.0], [1.0]]
+    replacements = [packed.replacements[packed.filler[packed.source[at]]].tolist() for at in (0, 2)]
+    assert replacements == [[0.0], [1.0]]
 
 
 def test_an_empty_pool_and_rows_of_nothing_are_packed():

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.metrics.cell_data import CellData, Metric
 from assay.metrics.faithfulness import Faithfulness
-from assay.metrics.subject import Metric, Subject
 from assay.results.records import (
-    Absence,
     CellScores,
     Group,
     Method,
+    Missing,
     ModelQuality,
     Results,
     ShownScores,
@@ -53,7 +53,7 @@ class MeanOf:
     needs: frozenset[str] = frozenset()
     random_level: str = "about the share of marked tokens"
 
-    def score(self, subject: Subject) -> pd.DataFrame:
+    def score(self, subject: CellData) -> pd.DataFrame:
         raise NotImplementedError
 
     def summarise(
@@ -132,9 +132,9 @@ def experiment(
             TaskSize(name, ("neg", "pos"), 800, 100, 100, n) for name in dict.fromkeys(g.task for g in groups)
         ],
         absences=[
-            Absence("the task has no human rationales", task="reviews", metric="agreement"),
-            Absence("lime cannot use the zero baseline: it removes words", explainer="lime", baseline="zero"),
-            Absence(
+            Missing("the task has no human rationales", task="reviews", metric="agreement"),
+            Missing("lime cannot use the zero baseline: it removes words", explainer="lime", baseline="zero"),
+            Missing(
                 "out of memory",
                 task="planted",
                 model="cnn",

@@ -10,7 +10,7 @@ import pandas as pd
 from results_synthetic import AGREEMENT, Group, Method, experiment
 
 from assay.harness.exchange import export_scores
-from assay.metrics.subject import Metric
+from assay.metrics.cell_data import Metric
 from assay.results.columns import (
     TABLES,
     Column,
@@ -24,7 +24,7 @@ from assay.results.columns import (
     page,
     to_table,
 )
-from assay.results.statistics import Bootstrap
+from assay.results.statistics.estimates import Bootstrap
 from assay.results.write import write_results
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,0 +1,308 @@
+"""Perturbation explainers: which coalitions of tokens to ask about, and scores from the answers.
+
+A method is a conversation: it yields coalitions, is sent the model's values for them, and ends with its
+estimate. Most say everything in one round, so `Perturbation` splits it into two pure steps, `design` and
+`solve`. The conversations of many texts go on side by side, each round of all of them one question to the
+engine. One design serves every class, because a forward pass gives all logits: K targets cost the rows of
+one.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.explainers.baselines import Baseline
+from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.perturbation.output_spaces import Output, output_space
+from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
+from assay.explainers.perturbation.units import Unit, Units, check_unit, units_of
+from assay.explainers.protocol import Request, explanations
+from assay.models.engine import Answer, Engine
+from assay.models.masked_inputs import Rows
+from assay.tasks.errors import InputError, check_choice
+from assay.tasks.randomness import generator
+
+# Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
+POOL_TOKENS = 2**17
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing."""
+
+    values: NDArray[np.float64]
+    full: NDArray[np.float64]
+    empty: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
+    nothing was drawn or nothing is known of it."""
+
+    scores: NDArray[np.float64]
+    standard_error: NDArray[np.float64] | None = None
+
+
+# Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
+AskTell = Generator[NDArray[np.bool_], Answers, Estimate]
+
+
+class Asking(Protocol):
+    """What `explain_by_asking` needs. name: seeds its draws. output: the space of the answers."""
+
+    name: ClassVar[str]
+
+    @property
+    def output(self) -> Output: ...
+
+    @property
+    def unit(self) -> Unit: ...
+
+    def converse(self, units: Units, rng: np.random.Generator) -> AskTell: ...
+
+
+class Perturbation(ABC):
+    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
+
+    name: ClassVar[str]
+    output: Output
+    unit: Unit = "token"
+    until: StoppingRule | None = None
+
+    def __post_init__(self) -> None:
+        check_asking(self)
+        if self.until is not None:
+            object.__setattr__(self, "until", stopping_rule(self.name, self.until))
+        self.check()
+
+    def check(self) -> None:  # noqa: B027 - most methods have nothing to check
+        """Raise InputError on a setting of the method's own that is out of range."""
+
+    @abstractmethod
+    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """(R, n) bool: which of n >= 1 units each row keeps."""
+
+    @abstractmethod
+    def solve(
+        self,
+        design: NDArray[np.bool_],
+        values: NDArray[np.float64],
+        full: NDArray[np.float64],
+        empty: NDArray[np.float64],
+    ) -> Estimate:
+        """Scores from the values (R, K) of the design's rows, of one round or of several one after the
+        other, and of the full and empty input (K,)."""
+
+    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """(R, n) the design of a further round."""
+        return self.design(players, rng)
+
+    def exact(self, players: int) -> bool:
+        """Whether one round says everything about a text of so many units."""
+        return False
+
+    def converse(self, units: Units, rng: np.random.Generator) -> AskTell:
+        """The design, then the scores; with a goal, further rounds until it is met."""
+        design = self.design(len(units), rng)
+        answers = yield design
+        values = answers.values
+        estimate = self.solve(design, values, answers.full, answers.empty)
+        while not self._done(units, estimate):
+            further = self.more(len(units), rng)
+            if not len(further) or (self.until and len(design) + len(further) > self.until.max_rows):
+                break
+            answers = yield further
+            design, values = np.concatenate([design, further]), np.concatenate([values, answers.values])
+            estimate = self.solve(design, values, answers.full, answers.empty)
+        return estimate
+
+    def _done(self, units: Units, estimate: Estimate) -> bool:
+        if self.until is None or estimate.standard_error is None or self.exact(len(units)):
+            return True
+        scores, error = units.spread(estimate.scores), units.spread(estimate.standard_error)
+        return self.until.met(scores, error, units.of >= 0)
+
+    def explain(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> list[list[Explanation]]:
+        """For every request one explanation per target; the rows of many requests are asked together."""
+        return explain_by_asking(self, engine, requests, baseline)
+
+    def design_rows(self, players: int) -> int:
+        """How many rows the design has."""
+        return len(self.design(players, np.random.default_rng(0)))
+
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """The design, the full and the empty text; with a goal, at most. Nothing is differentiated."""
+        if not tokens:
+            return 2, 0
+        rows = self.design_rows(tokens)
+        if self.until is not None and not self.exact(tokens):
+            further = len(self.more(tokens, np.random.default_rng(0)))
+            rows += max(0, self.until.max_rows - rows) // max(further, 1) * further
+        return 2 + rows, 0
+
+
+def explain_by_asking(
+    method: Asking, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+) -> list[list[Explanation]]:
+    """For every request one explanation per target.
+
+    Raises InputError without a baseline, or with one that cannot remove single tokens.
+    """
+    if baseline is None or not baseline.removes:
+        raise InputError(
+            f"explainer {method.name!r} needs a baseline that says what a single absent token means, not "
+            f"{baseline.name if baseline else None!r}; choose another"
+        )
+    return [
+        records
+        for pool in _pools(method, engine, requests)
+        for records in _explain(method, engine, pool, baseline)
+    ]
+
+
+def check_asking(method: Asking) -> None:
+    """Raise InputError unless `output` names an output space and `unit` a unit."""
+    check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
+    check_unit(method.name, method.unit)
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
+
+    known: the row of `logits` (U, K) that answers a coalition, by its packed bits.
+    """
+
+    request: Request
+    units: Units
+    multi_label: bool
+    output: Output
+    conversation: AskTell
+    waiting: NDArray[np.bool_] | None
+    logits: NDArray[np.float64]
+    estimate: Estimate
+    known: dict[bytes, int] = field(default_factory=dict)
+    rows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def pending(self) -> NDArray[np.bool_]:
+        """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
+        assert self.waiting is not None
+        asked = self.waiting
+        if not self.known:
+            ends = np.array([[True], [False]]).repeat(len(self.units), axis=1)
+            asked = np.concatenate([ends, asked])
+        new = []
+        for at, bits in enumerate(_bits(asked)):
+            if bits not in self.known:
+                self.known[bits] = len(self.known)
+                new.append(at)
+        return asked[new]
+
+    def tell(self, answer: Answer) -> None:
+        """Take the answers to `pending`, and let the method go on."""
+        assert self.waiting is not None
+        self.logits = np.concatenate([self.logits, answer.logits])
+        self.rows += answer.rows
+        self.tokens += answer.tokens
+        if len(self.units) == 0:
+            self.waiting = None
+            return
+        asked = [self.known[bits] for bits in _bits(self.waiting)]
+        values = output_space(self.logits[[0, 1, *asked]], self.output, multi_label=self.multi_label)
+        try:
+            self.waiting = self.conversation.send(Answers(values[2:], values[0], values[1]))
+        except StopIteration as end:
+            self.estimate, self.waiting = end.value, None
+            # A pool waits for its longest conversation.
+            self.logits, self.known = self.logits[:2], {}
+
+
+def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
+    return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
+
+
+def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Session]]:
+    pool: list[_Session] = []
+    waiting = 0
+    for request in requests:
+        session = _begin(method, engine, request)
+        pool.append(session)
+        if session.waiting is not None:
+            waiting += (len(session.waiting) + 2) * len(request.encoding)
+        if waiting >= POOL_TOKENS:
+            yield pool
+            pool, waiting = [], 0
+    if pool:
+        yield pool
+
+
+def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
+    began = time.perf_counter()
+    units, classes = units_of(request, method.unit), len(engine.model.labels)
+    conversation = method.converse(units, generator(request.seed, method.name, request.example.id))
+    # A text of special tokens alone has nothing to be asked about but itself.
+    first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
+    return _Session(
+        request=request,
+        units=units,
+        multi_label=engine.model.multi_label,
+        output=method.output,
+        conversation=conversation,
+        waiting=first,
+        logits=np.zeros((0, classes)),
+        estimate=Estimate(np.zeros((0, classes))),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _explain(
+    method: Asking, engine: Engine, pool: list[_Session], baseline: Baseline
+) -> Iterator[list[Explanation]]:
+    active = pool
+    while active:
+        began, before = time.perf_counter(), [session.tokens for session in active]
+        rows = [_rows(baseline, engine, session) for session in active]
+        for session, answer in zip(active, engine.answers(rows), strict=True):
+            session.tell(answer)
+        asked = [session.tokens - known for session, known in zip(active, before, strict=True)]
+        seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
+        for session, tokens in zip(active, asked, strict=True):
+            session.seconds += seconds_per_token * tokens
+        active = [session for session in active if session.waiting is not None]
+    for session in pool:
+        yield _records(method, session)
+
+
+def _rows(baseline: Baseline, engine: Engine, session: _Session) -> Rows:
+    keep = session.units.keep(session.pending())
+    return baseline.rows(engine.model, session.request.encoding, keep)
+
+
+def _records(method: Asking, session: _Session) -> list[Explanation]:
+    ends = output_space(session.logits[:2], method.output, multi_label=session.multi_label)
+    if len(session.units) == 0:
+        ends = ends[[0, 0]]
+    units, estimate = session.units, session.estimate
+    scores = units.spread(estimate.scores)
+    error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
+    asked = session.request.targets
+    return explanations(
+        session.request,
+        scores[:, asked].T,
+        *ends,
+        standard_error=None if error is None else error[:, asked].T,
+        output_space=method.output,
+        cost=Cost(session.rows, 0, session.tokens, session.seconds),
+    )

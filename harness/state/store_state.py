@@ -1,0 +1,56 @@
+"""What a store holds of what is planned: finished cells, scores, failures, and jobs at work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from assay.harness.state.status import Planned, StoreState
+from assay.harness.storage.entries import ledger_of, owner
+from assay.harness.storage.layout import StoredCell, StoredPair
+from assay.harness.storage.ledger import Failure
+from assay.harness.storage.locks import Claim, alive, read
+from assay.harness.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LivingClaims:
+    """Claims of living jobs by name, None for one that was just being written. jobs: those behind them."""
+
+    claims: dict[str, Claim | None]
+
+    @property
+    def jobs(self) -> int:
+        return len({(claim.place, claim.process) for claim in self.claims.values() if claim})
+
+
+def living_claims(store: Store, planned: Planned) -> LivingClaims:
+    """The claims on parts of `planned` behind which a job still runs."""
+    models = {trial.model_key for trial in planned.trials if trial.model_key}
+    owners = {*_cells(planned), *models, *(pair.key for pair in planned.pairs)}
+    found = {}
+    for file in store.claims():
+        if owner(file.stem, owners) is not None:
+            claim = read(file)
+            if alive(file, claim):
+                found[file.stem] = claim
+    return LivingClaims(found)
+
+
+def _cells(planned: Planned) -> list[str]:
+    return [cell.key for trial in planned.trials for cell in trial.cells]
+
+
+def read_store_state(store: Store, planned: Planned, claimed: Collection[str] = ()) -> StoreState:
+    """What of `planned` the store holds; nothing else in it is looked at. claimed: names of living claims."""
+    keys = _cells(planned)
+    stored = {key: StoredCell(store.cell(key)) for key in keys}
+    explained = frozenset(key for key, cell in stored.items() if cell.done)
+    owned = stored | {pair.key: StoredPair(store.pair(pair.key)) for pair in planned.pairs}
+    scores = {key: frozenset(path.name for path in one.score_files()) for key, one in owned.items()}
+    owners = {*keys, *(trial.ledger for trial in planned.trials), *(pair.key for pair in planned.pairs)}
+    failures: dict[str, list[Failure]] = {}
+    for name, entry in ledger_of(store, owners).items():
+        failures.setdefault(str(owner(name, owners)), []).append(entry)
+    busy = {found for name in claimed if (found := owner(name, owners)) is not None}
+    return StoreState(explained, scores, failures, frozenset(busy))

@@ -1,0 +1,206 @@
+"""Claims: jobs that share a store tell each other what they are doing, so that nothing is done twice.
+
+A claim is a file that only one job can create. Claims are an optimisation, not a lock: writes are atomic and
+deterministic, so two jobs that do the same work waste time but cannot corrupt anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import socket
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from assay.harness.storage.layout import scratch
+from assay.harness.storage.store import Store, whole_or_full
+
+Item = TypeVar("Item")
+
+# A job says this often that it is still there, and is taken for dead after so long a silence.
+BEAT_SECONDS = 10.0
+EXPIRY_SECONDS = 120.0
+# How long a job waits before it looks again whether another one is done.
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who is at work, on what (title). place: the boot of a machine on which `process` means something.
+    started: when that process began, because numbers of processes are used again. token: no other has it."""
+
+    place: str
+    host: str
+    process: int
+    started: str
+    title: str
+    token: str
+
+
+@contextmanager
+def held(store: Store, name: str, title: str) -> Iterator[bool]:
+    """Whether the work called `name` is ours while the block runs; False where another job is at it."""
+    path = store.claim(name)
+    claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
+    if not _create(path, claim):
+        other = read(path)
+        if alive(path, other):
+            yield False
+            return
+        _remove(path, other)
+        if not _create(path, claim):
+            yield False
+            return
+    done = threading.Event()
+    beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
+    beat.start()
+    try:
+        yield True
+    finally:
+        done.set()
+        beat.join()
+        if read(path) == claim:
+            path.unlink(missing_ok=True)
+
+
+def run_until_done(items: Iterable[Item], advance: Callable[[Item], bool]) -> None:
+    """Call `advance` on every item until it says that there is nothing left to do; meanwhile those that wait
+    for another job come again and again, with a pause when all of them wait."""
+    waiting = deque(items)
+    while waiting:
+        for item in [waiting.popleft() for _ in range(len(waiting))]:
+            if not advance(item):
+                waiting.append(item)
+        if waiting:
+            time.sleep(POLL_SECONDS)
+
+
+def once(store: Store, name: str, title: str, done: Callable[[], bool], do: Callable[[], object]) -> None:
+    """`do`, unless it is `done`; while another job does it, wait."""
+
+    def advance(_: str) -> bool:
+        if done():
+            return True
+        with held(store, name, title) as ours:
+            # It may have been finished between the two looks.
+            if ours and not done():
+                do()
+            return ours
+
+    run_until_done([name], advance)
+
+
+def read(path: Path) -> Claim | None:
+    """A claim on disk; None where there is none, or one that was just being written."""
+    try:
+        return Claim(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def alive(path: Path, claim: Claim | None) -> bool:
+    """Whether the job behind a claim still runs: on this machine by its process, elsewhere by its last sign.
+
+    The age of that sign is told by the clock of the file system, which stamped it, so the clocks of machines
+    may differ.
+    """
+    if claim is not None and claim.place == _place():
+        return _started(claim.process) == claim.started
+    try:
+        return _now(path.parent) - path.stat().st_mtime < EXPIRY_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _create(path: Path, claim: Claim) -> bool:
+    """Whether the claim is on disk now; False where there is one already."""
+    part = scratch(path)
+    with whole_or_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(json.dumps(asdict(claim), sort_keys=True) + "\n", encoding="utf-8")
+            _link(part, path)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink(missing_ok=True)
+    return True
+
+
+def _link(part: Path, path: Path) -> None:
+    """Give a whole file its name. Raises FileExistsError when the name is taken."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems know no hard links; there a claim may be seen before it is written
+        with path.open("xb") as file:
+            file.write(part.read_bytes())
+
+
+def _remove(path: Path, dead: Claim | None) -> None:
+    """Take a dead claim away, unless another job was faster and has put its own there."""
+    removed = scratch(path)
+    try:
+        path.rename(removed)
+    except FileNotFoundError:
+        return
+    if read(removed) != dead:
+        with contextlib.suppress(FileExistsError):
+            _link(removed, path)
+    removed.unlink()
+
+
+def _beat(path: Path, done: threading.Event) -> None:
+    while not done.wait(BEAT_SECONDS):
+        # The file may have been taken away by a job that thought this one dead.
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
+
+
+def _now(folder: Path) -> float:
+    """The time by the clock that stamps the folder's files."""
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
+
+
+@cache
+def _place() -> str:
+    """Where numbers of processes mean the same: this boot of this machine, and its table of processes."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
+
+
+def _started(process: int) -> str:
+    """When a process of this machine began, in the system's own words; empty when it does not run."""
+    try:
+        # After the name, which may hold anything but ends with the last parenthesis, comes field 3.
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
+    except FileNotFoundError:
+        return _running(process) if platform.system() != "Linux" else ""
+
+
+def _running(process: int) -> str:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    return "running"

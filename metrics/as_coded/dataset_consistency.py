@@ -1,0 +1,118 @@
+"""Dataset consistency as the diagnostic study's script measures it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from assay.metrics.as_coded.text_pairs import draw_pairs
+from assay.metrics.cell_data import CellData
+from assay.metrics.dataset_consistency import DatasetConsistency
+from assay.metrics.info import MetricBase, as_coded
+from assay.metrics.long_table import Parts
+from assay.metrics.summaries import distance_correlation
+from assay.metrics.targets import require_all_explained
+from assay.metrics.text_pairs import selected_rows
+from assay.tasks.arrays import Bools, Floats, Floats32, Ints
+from assay.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from assay.models.encoding import Encoding
+    from assay.models.engine import Engine
+
+# What an id of the vocabulary scores in a text that does not hold it.
+MISSING = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetConsistencyAsCoded(MetricBase):
+    """Spearman correlation, over pairs of texts, of how far activations and explanations are apart.
+
+    Other than `DatasetConsistency`: pairs go by the bare number of shared words and by the texts' places in
+    the data set (`assay.metrics.as_coded.text_pairs`); activations are apart by the mean over layers of the
+    absolute value of the signed mean difference, as if both texts were padded; explanations are those of
+    class 0 alone, whatever is predicted, one number per vocabulary id, special tokens included, of which the
+    last occurrence counts; an id that a text does not hold has 1e-7.
+
+    pairs: at most so many similar and so many different ones. pool: the different ones are drawn from so
+    many. padded: to how many tokens. seed: of the draw. Padding counts as 0, which is what it is where the
+    padding token's embedding is 0, as in the word models; in a transformer the script's padding has
+    activations of its own. Source: consist_data.py of Atanasova et al. 2020.
+    """
+
+    info = as_coded(DatasetConsistency.info, random_level="near 0: see the random row")
+
+    pairs: int = 2000
+    pool: int = 5000
+    padded: int = 512
+    seed: int = 73
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pairs <= self.pool or self.padded < 1:
+            raise InputError(
+                f"{self.name}: pairs={self.pairs}, pool={self.pool}, padded={self.padded}; expected at least "
+                "1 pair, a pool no smaller, and at least 1 token"
+            )
+
+    def score(self, subject: CellData) -> pd.DataFrame:
+        """Per pair (`pair_name`): `activation_distance`, `explanation_distance`, `overlap`
+        (the number of shared words), and `similar` (1 or 0).
+
+        Raises InputError when a class was not explained.
+        """
+        examples = [example for shard in subject.shards for example in shard.examples]
+        pairs = draw_pairs(examples, self.pairs, self.pool, random.Random(self.seed))
+        texts = pairs.texts
+        encodings, vectors = self._read(subject, texts)
+        layers = padded_means(subject.engine, encodings, self.padded)
+        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
+        distances = np.abs(layers[first] - layers[second]).mean(axis=1)
+        return pairs.table(examples, distances, vectors, _distance)
+
+    def _read(self, subject: CellData, texts: Ints) -> tuple[list[Encoding], list[dict[int, float]]]:
+        """Encodings, and score by vocabulary id, of the texts at the rising positions `texts`."""
+        for shard in subject.shards:
+            require_all_explained(shard, subject.labels, self.name)
+        encodings, vectors = [], []
+        for shard, row in selected_rows(subject, texts):
+            ids = shard.encodings[row].ids.tolist()
+            encodings.append(shard.encodings[row])
+            vectors.append(dict(zip(ids, shard.scores[row, 0, : len(ids)].tolist(), strict=True)))
+        return encodings, vectors
+
+    def summarise(self, parts: Parts, index: Ints) -> Floats:
+        """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
+        return distance_correlation(parts, index)
+
+
+def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> Floats:
+    """(N, L) mean activation per layer over units and `width` tokens, those beyond the text's being 0.
+
+    A text of more tokens is not padded; layers with one vector per text are not, either.
+    """
+    means: dict[int, list[float]] = {}
+    for batch in engine.activations(encodings):
+        for row, at in enumerate(batch.index):
+            real = batch.attention[row]
+            means[int(at)] = [_mean(layer[row], real, width) for layer in batch.layers.values()]
+    return np.array([means[at] for at in range(len(encodings))]) if means else np.empty((0, 1))
+
+
+def _mean(layer: Floats32, real: Bools, width: int) -> float:
+    """Of one text's layer (T, D), or (D,)."""
+    if layer.ndim == 1:
+        return float(layer.mean(dtype=np.float64))
+    tokens = max(width, int(real.sum()))
+    return float(layer[real].sum(dtype=np.float64)) / (tokens * layer.shape[1])
+
+
+def _distance(a: dict[int, float], b: dict[int, float]) -> float:
+    """Mean absolute difference over the ids of either."""
+    return float(
+        np.mean([abs(a.get(id, MISSING) - b.get(id, MISSING)) for id in sorted(a.keys() | b.keys())])
+    )

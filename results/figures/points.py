@@ -1,0 +1,176 @@
+"""Dots with intervals: the overview of all metrics, and one figure per metric."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from assay.results.figures.style import BAND, DARK, GREY, Drawing, grid_lines, panels, render, style
+from assay.results.figures.visual_encoding import (
+    DIRECTIONS,
+    Plan,
+    heading,
+    logarithmic,
+    plan,
+    shortened,
+    wide_range,
+)
+from assay.results.panel_limit import PANEL_LIMIT, limit_sentence, listed
+from assay.results.tables.layout import Column, Grid
+
+PANELS_PER_ROW = 3
+
+
+def overview(grids: Sequence[Grid], random: str) -> Drawing:
+    """Small multiples: a row of panels per group, a panel per metric."""
+    beyond, grids = limit_sentence(len(grids)), grids[:PANEL_LIMIT]
+    name, where = "overview", plan(grids, random)
+    columns = list(dict.fromkeys(column.name for grid in grids for column in grid.columns))
+    spread = {metric: values_of(grids, metric) for metric in columns}
+    with style(name):
+        height = len(grids) * (where.inches + 0.95)
+        figure = _figure(0.4 + where.margin + 1.75 * len(columns), height, where)
+        every = figure.subplots(len(grids), len(columns), squeeze=False, sharex="col")
+        for grid, line in zip(grids, every, strict=True):
+            present = {column.name: column for column in grid.columns}
+            for metric, axes in zip(columns, line, strict=True):
+                if metric in present:
+                    _points(axes, grid, present[metric], where, spread[metric])
+                    axes.set_title(_wrap(present[metric].heading, 20), fontsize=8.5)
+                    axes.tick_params(labelbottom=True)
+                else:
+                    _nothing(axes, where)
+                if axes is not line[0]:
+                    axes.set_yticklabels([])
+            line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
+        figure.align_ylabels(every[:, 0])
+        text = (
+            f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{beyond}"
+        )
+        return render(figure, name, "All properties at a glance", text)
+
+
+def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None:
+    """One metric, a panel per group; None if no group has it."""
+    every = [(grid, column) for grid in grids for column in grid.columns if column.name == metric]
+    if not every:
+        return None
+    having = every[:PANEL_LIMIT]
+    name, where = f"metric-{metric}", plan([grid for grid, _ in having], random)
+    lines = math.ceil(len(having) / PANELS_PER_ROW)
+    wide = math.ceil(len(having) / lines)
+    spread = values_of(grids, metric)
+    with style(name):
+        figure = _figure(max(4.6, where.margin + 2.7 * wide), lines * (where.inches + 1.0), where)
+        for place, axes in enumerate(panels(figure, len(having), wide, sharex=True)):
+            grid, column = having[place]
+            _points(axes, grid, column, where, spread)
+            axes.set_title(heading(grid.group, 28))
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel(f"{_wrap(column.title, 40)}\n({DIRECTIONS[column.direction]})")
+            if place % wide:
+                axes.set_yticklabels([])
+        title = having[0][1].title
+        groups = listed([grid.group.title for grid, _ in every])
+        return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}")
+
+
+def values_of(grids: Sequence[Grid], metric: str) -> Mapping[str, list[float]]:
+    """The metric's defined values and interval ends over all grids, by what they are."""
+    entries = [
+        row.entries[place]
+        for grid in grids
+        for place, column in enumerate(grid.columns)
+        if column.name == metric
+        for row in grid.rows
+    ]
+    found = {
+        "values": [entry.value for entry in entries],
+        "ends": [e for x in entries for e in (x.low, x.high)],
+    }
+    return {kind: [value for value in values if math.isfinite(value)] for kind, values in found.items()}
+
+
+def _points(axes: Axes, grid: Grid, column: Column, where: Plan, spread: Mapping[str, list[float]]) -> None:
+    """One panel. Filled: cannot be told from the best."""
+    place = grid.columns.index(column)
+    _frame(axes, where)
+    zero = 0.0
+    if wide_range(spread["values"]) and min(spread["values"] + spread["ends"]) >= 0:
+        zero = logarithmic(axes, spread["values"] + spread["ends"])
+    bars: dict[str, list[tuple[float, float, float]]] = {}
+    dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for row in grid.rows:
+        entry = row.entries[place]
+        if not math.isfinite(entry.value):
+            continue
+        value, low, high = (
+            max(number, zero) if zero else number for number in (entry.value, entry.low, entry.high)
+        )
+        if row.method.explainer == where.random and math.isfinite(low):
+            axes.axvspan(low, high, color=BAND, linewidth=0, zorder=0)
+            axes.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
+        height, colour = where.height(row.method, grid.rows), where.colour(row.method)
+        if math.isfinite(low) and math.isfinite(high):
+            bars.setdefault(colour, []).append((height, low, high))
+        look = colour, where.marker(row.method), colour if entry.best else "white"
+        dots.setdefault(look, []).append((value, height))
+    # One element for all that look alike: drawing takes as long as there are elements.
+    for colour, ends in bars.items():
+        axes.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.4)
+    for (colour, marker, face), places in dots.items():
+        across, up = zip(*places, strict=True)
+        axes.plot(across, up, marker, color=colour, markerfacecolor=face, markersize=4.5)
+    if not zero:
+        axes.margins(x=0.08)
+
+
+def _frame(axes: Axes, where: Plan) -> None:
+    count = len(where.explainers)
+    axes.set_yticks(range(count), [shortened(name) for name in where.explainers])
+    axes.set_ylim(count - 0.45, -0.55)
+    grid_lines(axes, "x")
+    axes.tick_params(axis="y", length=0)
+    candidates = count - len(where.controls)
+    if 0 < candidates < count:
+        axes.axhline(candidates - 0.5, color="#BBBBBB", linewidth=0.8)
+
+
+def _nothing(axes: Axes, where: Plan) -> None:
+    axes.set_yticks(range(len(where.explainers)), where.explainers)
+    axes.set_ylim(len(where.explainers) - 0.45, -0.55)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelbottom=False)
+    axes.text(
+        0.5, 0.5, "not available", transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=8
+    )
+
+
+def _figure(width: float, height: float, where: Plan) -> Figure:
+    """A figure with room for panels of the size in inches, and the legend below them."""
+    entries: list[Line2D | Patch] = [*where.legend()]
+    faces = (
+        {DARK: "not distinguishable from the best", "white": "worse, or a control"} if where.compared else {}
+    )
+    for face, label in faces.items():
+        mark = Line2D([], [], linestyle="none", marker="o", markersize=5, color=DARK, markerfacecolor=face)
+        mark.set_label(label)
+        entries.append(mark)
+    if where.random in where.explainers:
+        entries.append(Patch(color=BAND, label="level of a random explainer"))
+    columns = max(1, min(int(width / 2.8), len(entries)))
+    rows = math.ceil(len(entries) / columns)
+    figure = Figure(figsize=(width, height + 0.19 * rows + 0.15), layout="constrained")
+    if entries:
+        figure.legend(handles=entries, loc="outside lower left", ncols=columns, columnspacing=1.2)
+    return figure
+
+
+def _wrap(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))

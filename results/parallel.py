@@ -1,0 +1,61 @@
+"""Independent pieces of work over processes, or one after another; answers keep their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+# With fewer scored cells than this, processes take longer to start than they save.
+MANY = 2000
+# Each process holds the libraries once more, about 200 MB.
+MOST = 8
+
+
+class ParallelMap(Protocol):
+    """Starts all calls, and gives their answers in order."""
+
+    def __call__(self, calls: Sequence[Callable[[], T]]) -> Iterator[T]: ...
+
+
+def serial_map(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """Each call when its answer is asked for, in this process."""
+    return (call() for call in calls)
+
+
+@contextmanager
+def spread(processes: int) -> Iterator[ParallelMap]:
+    """Over so many processes, which end with the block; in this one if one is enough."""
+    if processes < 2:
+        yield serial_map
+        return
+    # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+
+    def over(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+        return pool.map(_alone, calls)
+
+    try:
+        yield over
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def useful_processes(cells: int) -> int:
+    """How many processes so many scored cells are worth: one, or one per processor that this one may use."""
+    if cells < MANY:
+        return 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST)
+
+
+def _alone(call: Callable[[], Any]) -> Any:
+    """The call with one thread of BLAS, because every processor has a process already."""
+    with threadpool_limits(1):
+        return call()

@@ -1,0 +1,261 @@
+"""The comparison: a row per task, model, explainer, baseline and metric, with interval and best group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from assay.metrics.cell_data import Metric
+from assay.results.columns import ComparisonRow, names, to_table
+from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
+from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
+from assay.results.statistics.intervals import Floats, jackknife_index
+from assay.results.statistics.permutation import paired_permutation_test
+from assay.results.statistics.text_pairs import DyadicTest, dyads, is_pairwise, pair_draws
+from assay.tasks.randomness import generator
+
+COLUMNS = names(ComparisonRow)
+UNKNOWN = "not computed"
+# By group and metric: per method the estimate, and the number of units behind it.
+Estimated = Mapping[tuple[Group, str], Mapping[Method, tuple[Estimate, int]]]
+
+
+def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = None) -> pd.DataFrame:
+    """The table of COLUMNS; missing values are NaN with a reason. known: its estimates, if at hand.
+
+    value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
+    "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
+    undefined (assay.results.statistics.intervals). seed_deviation: over model seeds. p: of being as good as
+    the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
+    distinguishable from it. Candidates come first, in the order of `results.explainers`, controls after them.
+    """
+    rows: list[ComparisonRow] = []
+    cells = by_group_and_metric(results.cells)
+    for group, methods in methods_of(results).items():
+        for metric in results.metrics:
+            where = group, metric.name
+            if where in cells or group.kind != "mixed":
+                of = cells.get(where, [])
+                found = estimate(of, metric, bootstrap) if known is None else known.get(where, {})
+                rows += method_rows(group, methods, metric, found, results, bootstrap)
+    return to_table(ComparisonRow, rows)
+
+
+def methods_of(results: Results) -> dict[Group, list[Method]]:
+    """The groups of the experiment in order of appearance, and the methods of each, controls last."""
+    order = {name: place for place, name in enumerate(results.explainers)}
+    found: dict[Group, dict[Method, None]] = {}
+    for cell in results.cells:
+        found.setdefault(cell.group, {})[cell.method] = None
+    for absence, group in product(results.absences, found):
+        if absence.explainer and absence.covers(group):
+            known = {method.explainer for method in found[group]}
+            if absence.baseline or absence.explainer not in known:
+                found[group][Method(absence.explainer, absence.baseline)] = None
+
+    def rank(method: Method) -> tuple[bool, int]:
+        return method.explainer in results.controls, order.get(method.explainer, len(order))
+
+    return {group: sorted(methods, key=rank) for group, methods in found.items()}
+
+
+def estimate(
+    cells: Iterable[CellScores], metric: Metric, bootstrap: Bootstrap
+) -> dict[Method, tuple[Estimate, int]]:
+    """Per method of one group the estimate of the metric, and the number of units behind it, over seeds."""
+    runs: dict[Method, dict[str, _Run]] = {}
+    for seed, of_seed in by_seed(cells).items():
+        for method, run in _one_seed(of_seed, metric, bootstrap).items():
+            runs.setdefault(method, {})[seed] = run
+    return {method: _combined(by_model, metric) for method, by_model in runs.items()}
+
+
+def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
+    """The estimate from the runs of one method by model seed, and the number of its units, over seeds."""
+    defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
+    estimate = Estimate(
+        values={seed: run.value for seed, run in defined.items()},
+        replicates={seed: run.replicates for seed, run in defined.items()},
+        left_out={seed: run.left_out for seed, run in defined.items()},
+        cells={seed: run.cells for seed, run in defined.items()},
+        n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
+    )
+    return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
+
+
+# Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
+_Draws = Callable[[Metric, Sequence[Mapping[str, Floats]], float], tuple[Floats, Floats]]
+
+
+class _Run(NamedTuple):
+    """A method in one model seed, averaged over its explainer seeds.
+
+    replicates: (B,), NaN if resampling says nothing. left_out: (g,) values of the jackknife. cells: one for
+    each explainer seed, in order.
+    """
+
+    value: float
+    replicates: Floats
+    left_out: Floats
+    cells: Sequence[CellScores]
+
+
+def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> dict[Method, _Run]:
+    units = units_of(cells)
+    ordered = sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed))
+    by_method = grouped(ordered, lambda cell: cell.method)
+    unknown = np.full(bootstrap.n, np.nan)
+    if not units:
+        return {method: _Run(np.nan, unknown, unknown[:0], runs) for method, runs in by_method.items()}
+    everything = np.arange(len(units), dtype=np.intp)[None]
+    # Resampling one text says nothing about others, and resampling says nothing about extremes.
+    resampled = len(units) > 1 and not is_extreme(metric)
+    # Cells that measure the same units draw the same resamples: this pairs explainers within a model seed,
+    # and keeps together the texts that several model seeds share, which would count as independent otherwise.
+    draws = (pair_draws if is_pairwise(metric) else _text_draws)(units, bootstrap) if resampled else None
+    found: dict[Method, _Run] = {}
+    for method, runs in by_method.items():
+        each = [aligned(run, units) for run in runs]
+        value = float(averaged([metric.summarise(parts, everything) for parts in each])[0])
+        replicates, left_out = (unknown, unknown[:0]) if draws is None else draws(metric, each, value)
+        found[method] = _Run(value, replicates, left_out, runs)
+    return found
+
+
+def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> _Draws:
+    """Resamples of units that are independent texts, and the jackknife over them."""
+    index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
+    without = jackknife_index(len(units))
+
+    def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
+        drawn, left_out = (
+            averaged([metric.summarise(dict(parts), at) for parts in runs]) for at in (index, without)
+        )
+        return drawn, left_out
+
+    return draws
+
+
+def averaged(runs: Sequence[Floats]) -> Floats:
+    """The mean over explainer seeds, of which there mostly is one."""
+    return runs[0] if len(runs) == 1 else np.mean(runs, axis=0)
+
+
+def paired_test(
+    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
+) -> Callable[[Estimate, Estimate], float]:
+    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out."""
+    if is_pairwise(metric):
+        return DyadicTest(metric, bootstrap.seed)
+    return paired_permutation_test(estimates, metric, bootstrap)
+
+
+def is_extreme(metric: Metric) -> bool:
+    """Whether the metric is an extreme over units, of which resamples and swaps say nothing."""
+    return bool(getattr(metric, "extreme", False))
+
+
+def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
+    """How many texts have any number at all, in the cell that has most."""
+    found = [0]
+    for cell in (cell for cell in cells if cell.parts):
+        present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
+        units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
+        found.append(dyads(units).texts if is_pairwise(metric) else len(units))
+    return max(found)
+
+
+def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
+    """The cell's parts as rows of `units` (sorted, a superset of its own), NaN where it has none."""
+    if list(cell.units) == list(units):
+        return dict(cell.parts)
+    rows = np.searchsorted(np.asarray(units), np.asarray(cell.units))
+    parts: dict[str, Floats] = {}
+    for name, values in cell.parts.items():
+        parts[name] = np.full((len(units), *values.shape[1:]), np.nan)
+        parts[name][rows] = values
+    return parts
+
+
+def by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str], list[CellScores]]:
+    """The cells of every group and metric, in their order."""
+    return grouped(cells, lambda cell: (cell.group, cell.metric))
+
+
+def units_of(cells: Iterable[CellScores]) -> list[str]:
+    """All units of the cells, sorted."""
+    return sorted(set().union(*(cell.units for cell in cells)))
+
+
+def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
+    """The cells of every model seed; seeds are sorted."""
+    return dict(sorted(grouped(cells, lambda cell: cell.seed).items()))
+
+
+def method_rows(
+    group: Group,
+    methods: Sequence[Method],
+    metric: Metric,
+    found: Mapping[Method, tuple[Estimate, int]],
+    results: Results,
+    bootstrap: Bootstrap,
+) -> list[ComparisonRow]:
+    """The rows of one group and metric, one per method, in their order.
+
+    Args:
+        group: what the explainers are compared within.
+        methods: candidates and controls.
+        metric: for its direction and its bounds.
+        found: by `estimate`; a method without one gets a row without a value, with the reason.
+        results: for the controls, and for the reasons.
+        bootstrap: level of the intervals, and alpha of the tests.
+    """
+    nothing = Estimate({}, {})
+    candidates = [method for method in methods if method.explainer not in results.controls]
+    estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
+    p: dict[Method, float] = {}
+    if not is_extreme(metric):
+        test = paired_test(estimates, metric, bootstrap)
+        adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
+        p = dict(zip(candidates, adjusted, strict=True))
+    rows = []
+    for method in methods:
+        of_method, n_units = found.get(method, (nothing, 0))
+        interval = of_method.interval(bootstrap.level)
+        low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
+        reason = ""
+        if not of_method.values:
+            reason = reason_for(results.absences, group, method, metric.name, method in found)
+        row = ComparisonRow(
+            **group._asdict(),
+            **method._asdict(),
+            metric=metric.name,
+            value=of_method.value,
+            low=low,
+            high=high,
+            seed_deviation=of_method.seed_deviation,
+            n_seeds=len(of_method.values),
+            n_units=n_units,
+            best=p.get(method, float("nan")) > bootstrap.alpha,
+            control=method.explainer in results.controls,
+            reason=reason,
+            interval=interval.method,
+            interval_note=interval.note,
+            p=p.get(method, float("nan")),
+        )
+        rows.append(row)
+    return rows
+
+
+def reason_for(
+    absences: Sequence[Missing], group: Group, method: Method, metric: str, undefined: bool = False
+) -> str:
+    """Why the metric of the method has no value; `undefined`: it was computed, but is no number."""
+    reasons = [absence.reason for absence in absences if absence.explains(group, method, metric)]
+    if reasons:
+        return "; ".join(dict.fromkeys(reasons))
+    return "undefined on these texts" if undefined else UNKNOWN

@@ -1,0 +1,202 @@
+"""The comparison in words: Markdown, LaTeX and plain text for a terminal. Equal input gives equal bytes."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.how_to_read import how_to_read
+from assay.results.tables.layout import MISSING, Column, Entry, Grid, Row
+
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "×": r"$\times$",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+}
+
+
+def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """GitHub Markdown, one table per grid."""
+    return "\n".join(
+        [
+            "# Comparison",
+            "",
+            how_to_read("comparison", bootstrap),
+            "",
+            *(grid_markdown(grid) for grid in grids),
+        ]
+    )
+
+
+def grid_markdown(grid: Grid) -> str:
+    """One table with its heading and what stands below it."""
+    headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
+    rows = []
+    for index, row in enumerate(grid.rows):
+        if row.control and (index == 0 or not grid.rows[index - 1].control):
+            rows.append(["*controls*", *("" for _ in headings[1:])])
+        rows.append([*map(escape_markdown, row.method), *map(markdown_cell, grid.columns, row.entries)])
+    lines = markdown_table(grid.caption, headings, "ll" + "r" * len(grid.columns), rows)
+    notes = [f"{number}. {escape_markdown(note)}" for number, note in enumerate(grid.notes, 1)]
+    left_out = [f"- {escape_markdown(line)}" for line in grid.left_out]
+    for heading, items in (("Missing:", notes), ("Left out:", left_out)):
+        if items:
+            lines += ["", heading, "", *items]
+    for words in (*grid.remarks, *(f"Warning: {words}" for words in grid.warnings)):
+        lines += ["", f"{escape_markdown(words)}."]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_table(
+    caption: str, headings: Sequence[str], align: str, rows: Iterable[Sequence[str]]
+) -> list[str]:
+    """The lines of a Markdown table below its heading.
+
+    Args:
+        caption: the heading of second level, not yet escaped; none if it is empty.
+        headings: of the columns, not yet escaped.
+        align: a letter per column, "l" for words and "r" for numbers.
+        rows: the cells, escaped already.
+    """
+    lines = [f"## {escape_markdown(caption)}", ""] if caption else []
+    rule = ["---" if letter == "l" else "---:" for letter in align]
+    return [*lines, *map(_pipes, ([*map(escape_markdown, headings)], rule, *rows))]
+
+
+def markdown_cell(column: Column, entry: Entry) -> str:
+    """The entry with its interval; best ones in bold, the number of a note where it is missing."""
+    if entry.note:
+        return f"{MISSING}<sup>{entry.note}</sup>"
+    number = f"**{column.number(entry.value)}**" if entry.best else column.number(entry.value)
+    # Brackets that Markdown cannot take for a link.
+    return f"{number}{entry.mark} {column.interval(entry)}".rstrip().replace("[", r"\[").replace("]", r"\]")
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def escape_markdown(text: str) -> str:
+    """The text as itself, inside a table or outside."""
+    return re.sub(r"([\\`*|<>\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+
+
+def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """LaTeX tables for `\\input`, one per grid; they need the package booktabs."""
+    head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
+    words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
+    return head + "\n".join(_latex(grid, words) for grid in grids)
+
+
+def _latex(grid: Grid, words: str) -> str:
+    lines = [
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{escape_latex(grid.caption)}. {escape_latex(words)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * len(grid.columns)}}}",
+        r"\toprule",
+        " & ".join(["explainer", "baseline", *(_latex_heading(column) for column in grid.columns)]) + r" \\",
+        r"\midrule",
+    ]
+    for place, row in enumerate(grid.rows):
+        if row.control and place and not grid.rows[place - 1].control:
+            lines.append(r"\midrule")
+        lines += _latex_row(grid, row)
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = [rf"$^{{{number}}}$ {escape_latex(note)}." for number, note in enumerate(grid.notes, 1)]
+    notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
+    notes += [f"{escape_latex(words)}." for words in grid.remarks]
+    notes += [f"Warning: {escape_latex(words)}." for words in grid.warnings]
+    if notes:
+        lines.append(r"\par\smallskip\raggedright\scriptsize " + " ".join(notes))
+    return "\n".join([*lines, r"\end{table*}"]) + "\n"
+
+
+def _latex_heading(column: Column) -> str:
+    wrapped = textwrap.wrap(column.heading, 14, break_long_words=False)
+    lines = r"\\".join(escape_latex(line) for line in wrapped)
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
+
+
+def _latex_row(grid: Grid, row: Row) -> list[str]:
+    values = [escape_latex(row.method.explainer), escape_latex(row.method.baseline)]
+    intervals = ["", ""]
+    for column, entry in zip(grid.columns, row.entries, strict=True):
+        number = _latex_number(column.number(entry.value))
+        number = rf"\textbf{{{number}}}" if entry.best else number
+        number += escape_latex(entry.mark)
+        values.append(rf"--$^{{{entry.note}}}$" if entry.note else number)
+        below = _latex_number(column.interval(entry))
+        intervals.append(rf"\scriptsize {below}" if below else "")
+    # A row that begins with "[" would be read as the optional argument of \\.
+    lines = [" & ".join(values) + r" \\"]
+    return [*lines, " & ".join(intervals) + r" \\"] if any(intervals) else lines
+
+
+def _latex_number(text: str) -> str:
+    return text.replace("-", "$-$").replace("–", "--")
+
+
+def escape_latex(text: str) -> str:
+    """The text as itself in LaTeX."""
+    return "".join(LATEX_ESCAPES.get(character, character) for character in " ".join(text.split()))
+
+
+def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+    """Aligned columns for a terminal: value ± half the interval, a star on those like the best."""
+    return "\n".join([*map(_plain, grids), how_to_read("plain", bootstrap), ""])
+
+
+def _plain(grid: Grid) -> str:
+    names = ["", *(row.method.title for row in grid.rows)]
+    first = max(len(name) for name in names)
+    headings = [textwrap.wrap(column.heading, 13, break_long_words=False) for column in grid.columns]
+    height = max((len(lines) for lines in headings), default=0)
+    padded = [[""] * (height - len(lines)) + lines for lines in headings]
+    body = [[_plain_cell(*pair) for pair in zip(grid.columns, row.entries, strict=True)] for row in grid.rows]
+    table = [[lines[level] for lines in padded] for level in range(height)] + body
+    widths = [max(len(line[place]) for line in table) for place in range(len(grid.columns))]
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        fields = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        return "  ".join([name.ljust(first), *fields]).rstrip()
+
+    lines = [grid.caption, *(line("", cells) for cells in table[:height])]
+    rule = "-" * (first + sum(widths) + 2 * len(widths))
+    for place, (row, cells) in enumerate(zip(grid.rows, body, strict=True)):
+        if place == 0 or row.control != grid.rows[place - 1].control:
+            lines.append(rule)
+        lines.append(line(row.method.title, cells))
+    lines += [f"  {number}) {note}" for number, note in enumerate(grid.notes, 1)]
+    lines += [f"  left out: {text}" for text in grid.left_out]
+    lines += [f"  {words}" for words in (*grid.remarks, *(f"warning: {text}" for text in grid.warnings))]
+    return "\n".join(lines) + "\n"
+
+
+def _plain_cell(column: Column, entry: Entry) -> str:
+    if entry.note:
+        return f"{MISSING} {entry.note})"
+    star = "*" if entry.best else " "
+    number = column.number(entry.value)
+    half = (entry.high - entry.low) / 2
+    digits = f"{half:,.{len(number.partition('.')[2])}f}"
+    spread = f" ±{digits}" if half > 0 and digits.strip("0.") else ""
+    return f"{number}{entry.mark}{spread}{star}"

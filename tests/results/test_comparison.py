@@ -1,0 +1,314 @@
+"""The summary of synthetic experiments: values, intervals, best group, reasons for what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from results_synthetic import AGREEMENT as MEAN
+from results_synthetic import CONTROLS, QUALITY, Group, MeanOf, Method, cell, experiment
+
+from assay.metrics.cell_data import Metric
+from assay.results.records import CellScores, Missing, Results
+from assay.results.statistics.comparison import COLUMNS, UNKNOWN, aligned, compare
+from assay.results.statistics.estimates import Bootstrap
+
+AGREEMENT = cast(Metric, MEAN)
+FEW = Bootstrap(n=200)
+
+
+def results(*cells: CellScores, absences: tuple[Missing, ...] = (), **about: object) -> Results:
+    """An experiment of one metric."""
+    explainers = tuple(dict.fromkeys(each.method.explainer for each in cells))
+    known = Results("made up", (AGREEMENT,), cells, explainers, controls=CONTROLS, absences=absences)
+    return replace(known, **about) if about else known
+
+
+def rows(table: pd.DataFrame, **where: str) -> list[dict[str, Any]]:
+    """The rows whose columns are as said."""
+    records = table.to_dict("records")
+    found = [{str(name): value for name, value in record.items()} for record in records]
+    return [record for record in found if all(record[name] == value for name, value in where.items())]
+
+
+def row(table: pd.DataFrame, explainer: str, baseline: str = "") -> dict[str, Any]:
+    """The only row of the method."""
+    (found,) = rows(table, explainer=explainer, baseline=baseline)
+    return found
+
+
+def values(seed: int, n: int = 40) -> np.ndarray:
+    """Some numbers in 0..1."""
+    return np.random.default_rng(seed).uniform(0, 1, n)
+
+
+def test_columns_and_order_controls_last() -> None:
+    table = compare(experiment(), FEW)
+    assert tuple(table.columns) == COLUMNS
+    of_group = rows(table, task="planted", metric="agreement")
+    names = ["occlusion", "lime", "saliency", "gold", "random", "inverted"]
+    assert list(dict.fromkeys(each["explainer"] for each in of_group)) == names
+    assert all(each["control"] == (each["explainer"] in CONTROLS) for each in of_group)
+
+
+def test_bytes_do_not_depend_on_the_order_of_the_cells() -> None:
+    known = experiment(n=20)
+    backwards = replace(known, cells=[*reversed(known.cells)])
+    one, two = (compare(each, FEW).set_index(list(COLUMNS[:6])) for each in (known, backwards))
+    pd.testing.assert_frame_equal(one, two.loc[one.index], check_exact=True)
+    assert compare(known, FEW).to_csv() == compare(known, FEW).to_csv()
+
+
+def test_value_is_the_mean_over_seeds_and_the_interval_holds_it() -> None:
+    seeds = values(0), values(1)
+    table = compare(
+        results(*(cell(Method("lime"), "agreement", v, seed=str(s)) for s, v in enumerate(seeds))), FEW
+    )
+    found = row(table, "lime")
+    assert found["value"] == pytest.approx(np.mean([v.mean() for v in seeds]))
+    assert found["seed_deviation"] == pytest.approx(np.std([v.mean() for v in seeds], ddof=1))
+    assert found["low"] < found["value"] < found["high"]
+    assert (found["n_seeds"], found["n_units"]) == (2, 80)
+
+
+def test_explainer_seeds_are_averaged_within_a_model_seed() -> None:
+    runs = [replace(cell(Method("lime"), "agreement", values(s)), explainer_seed=s) for s in (0, 1)]
+    found = row(compare(results(*runs), FEW), "lime")
+    assert found["value"] == pytest.approx((values(0).mean() + values(1).mean()) / 2)
+    assert found["n_seeds"] == 1
+
+
+def test_explainers_are_resampled_together() -> None:
+    """Two explainers that differ by a constant have intervals that differ by it exactly."""
+    low, high = values(0) / 2, values(0) / 2 + 0.25
+    table = compare(
+        results(cell(Method("lime"), "agreement", low), cell(Method("saliency"), "agreement", high)), FEW
+    )
+    one, two = row(table, "lime"), row(table, "saliency")
+    assert two["low"] - one["low"] == pytest.approx(0.25, abs=1e-12)
+    assert two["high"] - one["high"] == pytest.approx(0.25, abs=1e-12)
+    assert two["best"] and not one["best"]
+
+
+def test_the_known_best_wins_and_the_known_worst_does_not() -> None:
+    table = compare(experiment(), FEW)
+    for metric in ("agreement", "faithfulness", "confidence"):
+        best = {each["explainer"] for each in rows(table, task="planted", metric=metric) if each["best"]}
+        assert "occlusion" in best and "saliency" not in best
+
+
+def test_controls_are_never_best() -> None:
+    assert QUALITY["gold"] > QUALITY["occlusion"]
+    table = compare(experiment(), FEW)
+    assert rows(table) and not any(each["best"] and each["control"] for each in rows(table))
+
+
+def test_controls_do_not_change_the_group_of_the_others() -> None:
+    methods = [Method("occlusion", "pad"), Method("lime", "pad"), Method("saliency")]
+    noisy = [cell(m, "agreement", np.clip(values(7) + 0.02 * k, 0, 1)) for k, m in enumerate(methods)]
+    controls = [cell(Method(name), "agreement", values(k)) for k, name in enumerate(sorted(CONTROLS))]
+    alone, among = compare(results(*noisy), FEW), compare(results(*noisy, *controls), FEW)
+    for method in methods:
+        assert row(alone, *method)["best"] == row(among, *method)["best"]
+
+
+def test_a_missing_cell_says_why() -> None:
+    group = Group("planted", "cnn")
+    refused = Missing("it removes words", *group, explainer="lime", baseline="zero")
+    failed = Missing("out of memory", task="planted", explainer="saliency", failed=True)
+    other = Missing("elsewhere", task="reviews", explainer="gradient")
+    table = compare(
+        results(cell(Method("lime", "pad"), "agreement", values(0)), absences=(refused, failed, other)), FEW
+    )
+    assert row(table, "lime", "zero")["reason"] == "it removes words"
+    assert row(table, "saliency")["reason"] == "out of memory"
+    assert row(table, "lime", "pad")["reason"] == ""
+    assert "gradient" not in set(table["explainer"])
+    assert np.isnan(row(table, "lime", "zero")["value"])
+
+
+def test_a_metric_nobody_has_says_why_or_that_it_is_unknown() -> None:
+    known = experiment(n=12)
+    table = compare(known, FEW)
+    missing = rows(table, task="reviews", metric="agreement")
+    assert missing and all(each["reason"].startswith("the task has no human rationales") for each in missing)
+    assert not any(np.isfinite(each["value"]) or each["best"] for each in missing)
+    silent = rows(compare(replace(known, absences=()), FEW), task="reviews", metric="agreement")
+    assert {each["reason"] for each in silent} == {UNKNOWN}
+
+
+def test_undefined_values_are_no_number_and_no_crash() -> None:
+    nothing = np.full(40, np.nan)
+    some = values(0)
+    some[:10] = np.nan
+    table = compare(
+        results(
+            cell(Method("lime"), "agreement", nothing),
+            cell(Method("saliency"), "agreement", some),
+            cell(Method("occlusion"), "agreement", values(1)),
+        ),
+        FEW,
+    )
+    assert row(table, "lime")["reason"] == "undefined on these texts"
+    assert not row(table, "lime")["best"]
+    assert row(table, "saliency")["value"] == pytest.approx(np.nanmean(some))
+
+
+def test_a_seed_without_a_value_is_left_out_of_the_mean() -> None:
+    table = compare(
+        results(
+            cell(Method("lime"), "agreement", values(0), seed="0"),
+            cell(Method("lime"), "agreement", np.full(40, np.nan), seed="1"),
+        ),
+        FEW,
+    )
+    found = row(table, "lime")
+    assert found["n_seeds"] == 1
+    assert found["value"] == pytest.approx(values(0).mean())
+    assert np.isfinite(found["low"])
+
+
+def test_one_explainer_one_seed_one_unit() -> None:
+    found = row(compare(results(cell(Method("lime"), "agreement", np.array([0.3]))), FEW), "lime")
+    # One text says nothing about others: there is a value, but no interval.
+    assert found["value"] == 0.3 and np.isnan([found["low"], found["high"], found["seed_deviation"]]).all()
+    assert not found["best"]
+
+
+def test_on_one_text_nobody_is_worse_than_the_best() -> None:
+    two = [cell(Method(name), "agreement", np.array([v])) for name, v in (("lime", 0.3), ("saliency", 0.9))]
+    assert [each["best"] for each in rows(compare(results(*two), FEW))] == [True, True]
+
+
+def test_counts_that_no_text_changes_have_one_best() -> None:
+    passes = [
+        cell(Method(name), "agreement", np.full(30, v)) for name, v in (("lime", 300.0), ("saliency", 301.0))
+    ]
+    assert [each["best"] for each in rows(compare(results(*passes), FEW))] == [False, True]
+
+
+def test_a_cell_without_units() -> None:
+    found = row(compare(results(cell(Method("lime"), "agreement", np.array([]))), FEW), "lime")
+    assert np.isnan(found["value"]) and found["n_units"] == 0
+
+
+def test_no_cells_at_all() -> None:
+    table = compare(results(), FEW)
+    assert len(table) == 0 and tuple(table.columns) == COLUMNS
+
+
+def test_explainers_with_different_units_are_lined_up() -> None:
+    short = CellScores(
+        Group("planted", "cnn"),
+        Method("lime"),
+        "agreement",
+        "0",
+        ("b", "d"),
+        {"value": np.array([[1.0], [2.0]])},
+    )
+    found = aligned(short, ["a", "b", "c", "d"])["value"][:, 0]
+    np.testing.assert_array_equal(found, [np.nan, 1.0, np.nan, 2.0])
+
+
+def test_pairs_of_trained_and_untrained_models_are_a_group_of_their_own() -> None:
+    mixed = cell(Method("lime"), "agreement", values(0), seed="0-1", group=Group("planted", "cnn", "mixed"))
+    table = compare(results(cell(Method("lime"), "agreement", values(1)), mixed), FEW)
+    assert table["kind"].tolist() == ["trained", "mixed"]
+    assert table["value"].tolist() == pytest.approx([values(1).mean(), values(0).mean()])
+
+
+def test_the_seed_of_the_bootstrap_changes_intervals_only() -> None:
+    known = results(cell(Method("lime"), "agreement", values(0)))
+    one, two = (row(compare(known, Bootstrap(n=200, seed=seed)), "lime") for seed in (0, 1))
+    assert one["value"] == two["value"] and one["low"] != two["low"]
+
+
+@dataclass(frozen=True)
+class Largest(MeanOf):
+    """A mean to the table, declared an extreme."""
+
+    extreme: ClassVar[bool] = True
+
+
+def test_an_extreme_has_a_value_but_no_interval_and_no_best_group() -> None:
+    largest = cast(Metric, Largest())
+    found = compare(replace(experiment(n=20), metrics=(largest,)), FEW)
+    known = [each for each in rows(found) if np.isfinite(each["value"])]
+    assert known
+    assert all(np.isnan(each["low"]) and np.isnan(each["high"]) and not each["best"] for each in known)
+
+
+def test_intervals_say_how_they_were_made() -> None:
+    methods = [Method("lime"), Method("saliency")]
+    for seeds, expected in ((1, "bca"), (2, "bca"), (3, "hierarchical")):
+        cells = [
+            cell(method, "agreement", values(10 * place + seed), seed=str(seed))
+            for place, method in enumerate(methods)
+            for seed in range(seeds)
+        ]
+        table = compare(results(*cells), FEW)
+        assert table["interval"].tolist() == [expected] * 2
+        assert table["interval_note"].tolist() == [""] * 2
+
+
+def test_an_interval_over_models_is_wider_where_models_differ() -> None:
+    shifts = (-0.2, 0.0, 0.2)
+    three = [
+        cell(Method("lime"), "agreement", np.clip(values(0) / 2 + 0.25 + shift, 0, 1), seed=str(place))
+        for place, shift in enumerate(shifts)
+    ]
+    wide, narrow = row(compare(results(*three), FEW), "lime"), row(compare(results(*three[:2]), FEW), "lime")
+    assert wide["high"] - wide["low"] > 3 * (narrow["high"] - narrow["low"])
+    # Student's t with two degrees of freedom would go below 0 and above 1.
+    assert 0.0 <= wide["low"] < wide["value"] < wide["high"] <= 1.0
+
+
+def test_three_pairs_of_two_models_are_no_three_models() -> None:
+    mixed = Group("planted", "cnn", "mixed")
+    two = [
+        cell(Method("lime"), "agreement", values(k), seed=s, group=mixed)
+        for k, s in enumerate(("0-0", "0-1", "1-0", "1-1"))
+    ]
+    assert row(compare(results(*two), FEW), "lime")["interval"] == "bca"
+    three = [
+        cell(Method("lime"), "agreement", values(k), seed=s) for k, s in enumerate(("0-1", "0-2", "1-2"))
+    ]
+    assert row(compare(results(*three), FEW), "lime")["interval"] == "hierarchical"
+
+
+def test_where_there_is_no_bca_interval_the_table_says_why() -> None:
+    same = row(compare(results(cell(Method("lime"), "agreement", np.full(30, 0.5))), FEW), "lime")
+    assert (same["low"], same["high"]) == (0.5, 0.5)
+    assert (same["interval"], same["interval_note"]) == ("percentile", "no unit changes the value")
+    lonely = row(compare(results(cell(Method("lime"), "agreement", np.array([0.3]))), FEW), "lime")
+    assert (lonely["interval"], lonely["interval_note"]) == ("", "")
+
+
+def test_p_is_of_the_difference_from_the_best() -> None:
+    texts = values(0) / 2
+    shifts = {"lime": 0.3, "saliency": 0.3, "occlusion": 0.0, "random": 0.4}
+    noise = np.random.default_rng(5).normal(0, 0.01, (4, 40))
+    cells = [
+        cell(Method(name), "agreement", texts + shift + noise[place])
+        for place, (name, shift) in enumerate(shifts.items())
+    ]
+    table = compare(results(*cells), FEW)
+    p = {name: row(table, name)["p"] for name in shifts}
+    assert max(p["lime"], p["saliency"]) == 1.0 and min(p["lime"], p["saliency"]) > 0.05
+    assert p["occlusion"] < 0.001 and np.isnan(p["random"])
+    assert [row(table, name)["best"] for name in shifts] == [True, True, False, False]
+
+
+def test_the_group_holds_explainers_that_swap_texts_without_consequence() -> None:
+    """Twelve explainers that do not differ: hardly ever is one of them told apart."""
+    rng = np.random.default_rng(6)
+    told_apart = 0
+    for _ in range(30):
+        texts = rng.lognormal(size=40)
+        cells = [cell(Method(f"m{k:02d}"), "agreement", texts * rng.lognormal(size=40)) for k in range(12)]
+        found = compare(results(*cells), Bootstrap(n=20))
+        told_apart += not all(found["best"])
+    assert told_apart <= 6

@@ -1,0 +1,214 @@
+"""Markdown, LaTeX and plain text of a comparison."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from results_synthetic import METHODS, METRICS, Group, Method, experiment
+
+from assay.results.records import Results
+from assay.results.statistics.comparison import compare
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.layout import Column, Entry, Grid, Row, grids
+from assay.results.tables.text import escape_latex, escape_markdown, latex, markdown, plain
+
+FEW = Bootstrap(n=100)
+NASTY = r"a_b & 100% {x} $y$ #1 ~ ^ \ <i>|"
+
+
+def tables(results: Results) -> list[Grid]:
+    """The grids of a comparison with few resamples."""
+    return grids(compare(results, FEW), results.metrics)
+
+
+@pytest.fixture(scope="module")
+def both() -> list[Grid]:
+    """Two groups, the second without human agreement."""
+    return tables(experiment(n=30))
+
+
+def test_grid_has_the_measured_columns_and_the_methods(both: list[Grid]) -> None:
+    planted, reviews = both
+    assert [column.name for column in planted.columns] == [metric.name for metric in METRICS]
+    assert "agreement" not in [column.name for column in reviews.columns]
+    assert [row.method.explainer for row in planted.rows][-3:] == ["gold", "random", "inverted"]
+    assert any("the task has no human rationales" in line for line in reviews.left_out)
+    assert any("lime (zero): lime cannot use the zero baseline" in line for line in planted.left_out)
+    assert planted.caption == "planted / cnn (2 model seeds)"
+
+
+def test_a_seed_that_is_missing_is_said() -> None:
+    known = experiment(n=12)
+    cells = [
+        each
+        for each in known.cells
+        if not (each.method == Method("saliency") and each.seed == "1" and each.metric == "agreement")
+    ]
+    planted = tables(replace(known, cells=cells))[0]
+    assert "saliency, Human agreement: only 1 of 2 seeds" in planted.left_out
+
+
+def test_missing_entries_carry_the_number_of_their_reason() -> None:
+    known = experiment(n=12)
+    cells = [each for each in known.cells if (each.method.explainer, each.metric) != ("lime", "agreement")]
+    planted = tables(replace(known, cells=cells, absences=()))[0]
+    at = [column.name for column in planted.columns].index("agreement")
+    notes = {row.method.explainer: row.entries[at].note for row in planted.rows}
+    assert planted.notes == ("not computed",)
+    assert notes["lime"] == 1 and notes["occlusion"] == 0
+    assert "–<sup>1</sup>" in markdown([planted], FEW) and "1. not computed" in markdown([planted], FEW)
+    assert r"--$^{1}$" in latex([planted], FEW)
+    assert "– 1)" in plain([planted], FEW)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (0.12345, 2, "0.12"),
+        (-0.001, 2, "0.00"),
+        (-0.5, 1, "-0.5"),
+        (float("nan"), 2, "–"),
+        (1234567.0, None, "1,234,567"),
+        (0.0123456, None, "0.0123"),
+        (12.3456, None, "12.3"),
+        (0.0, None, "0"),
+    ],
+)
+def test_numbers(value: float, decimals: int | None, text: str) -> None:
+    assert Column("m", "M", "lower", decimals).number(value) == text
+
+
+def test_intervals() -> None:
+    column = Column("m", "M", "higher", 3)
+    assert column.interval(Entry(0.5, 0.412, 0.588)) == "[0.41, 0.59]"
+    assert column.interval(Entry(0.5, 0.5, 0.5)) == ""
+    assert column.interval(Entry(0.5, float("nan"), float("nan"))) == ""
+    assert column.heading == "M ↑"
+
+
+def test_markdown_tables_are_rectangular(both: list[Grid]) -> None:
+    text = markdown(both, FEW)
+    blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
+    assert len(blocks) == 2
+    for block, grid in zip(blocks, both, strict=True):
+        widths = {len(re.split(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert widths == {len(grid.columns) + 4}
+        # Heading, rule, the word "controls", one line per method.
+        assert len(block.splitlines()) == len(grid.rows) + 3
+
+
+def test_bold_stands_on_the_best_group_and_only_there(both: list[Grid]) -> None:
+    best = sum(entry.best for grid in both for row in grid.rows for entry in row.entries)
+    assert best > 0
+    assert markdown(both, FEW).count("**") == 2 * best
+    assert latex(both, FEW).count(r"\textbf{") == best
+    stars = [line.count("*") for line in plain(both, FEW).splitlines()[:-1]]
+    assert sum(stars) == best
+
+
+def test_bytes_are_the_same_again() -> None:
+    one, two = (tables(experiment(n=12)) for _ in range(2))
+    for form in (markdown, latex, plain):
+        assert form(one, FEW).encode() == form(two, FEW).encode()
+
+
+def test_plain_columns_are_aligned_and_narrow(both: list[Grid]) -> None:
+    text = plain(both, FEW)
+    assert max(map(len, text.splitlines())) <= 110
+    assert not any(line != line.rstrip() for line in text.splitlines())
+    rules = [line for line in text.splitlines() if set(line) == {"-"}]
+    assert len(rules) == 4  # before the candidates and before the controls of either group
+
+
+def test_latex_escapes() -> None:
+    assert escape_latex("a_b & 5% $x$ #1 {y} ~^\\") == (
+        r"a\_b \& 5\% \$x\$ \#1 \{y\} \textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
+
+
+def test_markdown_escapes() -> None:
+    assert escape_markdown("a|b [link](x) *bold* <b> `code` snake_case _it_") == (
+        r"a\|b \[link\](x) \*bold\* \<b\> \`code\` snake_case \_it\_"
+    )
+
+
+def nasty() -> list[Grid]:
+    """Names that mean something to every format."""
+    column = Column("m", NASTY, "lower", 2)
+    rows = (
+        Row(Method(NASTY, NASTY), False, (Entry(-0.5, -0.6, -0.4, best=True),)),
+        Row(Method("[x]"), False, (Entry(0.2, 0.1, 0.3),)),
+        Row(Method("random"), True, (Entry(float("nan"), float("nan"), float("nan"), note=1),)),
+    )
+    return [Grid(Group(NASTY, "m"), 1, (column,), rows, (NASTY,), (NASTY,))]
+
+
+@pytest.mark.parametrize("found", [nasty, lambda: tables(experiment(n=12))])
+def test_latex_is_balanced(found: Callable[[], list[Grid]]) -> None:
+    text = latex(found(), FEW)
+    bare = re.sub(r"\\[\\{}$&%#_]", "", text)
+    depth = np.cumsum([{"{": 1, "}": -1}.get(letter, 0) for letter in bare])
+    assert depth.min() >= 0 and depth[-1] == 0
+    assert bare.count("$") % 2 == 0
+    begun, ended = (re.findall(rf"\\{word}{{([a-z*]+)}}", text) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended) and "tabular" in begun
+    assert not re.search(r"[↑↓–]", text)
+
+
+def test_latex_rows_have_as_many_cells_as_the_table_has_columns() -> None:
+    (grid,) = nasty()
+    body = latex([grid], FEW).split(r"\midrule", 1)[1].split(r"\bottomrule")[0]
+    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert lines and all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in lines)
+    assert not any(line.startswith("[") for line in lines[:1])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("found", [nasty, lambda: tables(experiment(n=12))])
+def test_latex_compiles(found: Callable[[], list[Grid]], tmp_path: Path) -> None:
+    head = "\\documentclass[twocolumn]{article}\\usepackage{booktabs}\\begin{document}\n"
+    (tmp_path / "t.tex").write_text(head + latex(found(), FEW) + "\\end{document}\n", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-2000:]
+
+
+def test_one_explainer_one_seed_one_text() -> None:
+    results = experiment([Group("planted", "cnn")], [Method("lime", "pad")], seeds=("0",), n=1)
+    found = tables(results)
+    for form in (markdown, latex, plain):
+        assert "lime" in form(found, FEW) and "1 model seed" in form(found, FEW)
+    assert "**" not in markdown(found, FEW)
+
+
+def test_controls_only() -> None:
+    found = tables(experiment([Group("planted", "cnn")], METHODS[5:], n=12))
+    assert markdown(found, FEW).count("*controls*") == 1
+    assert latex(found, FEW).count(r"\midrule") == 1
+
+
+def test_nothing_at_all() -> None:
+    assert tables(Results("empty", METRICS, ())) == []
+    for form in (markdown, latex, plain):
+        assert isinstance(form([], FEW), str)
+
+
+def test_half_intervals_have_the_digits_of_the_value() -> None:
+    column = Column("m", "M", "lower", None)
+    entries = (
+        Entry(0.0705, 0.061, 0.0791),
+        Entry(15.9, 15.1, 16.6),
+        Entry(3.0, 2.9, 3.1),
+        Entry(2.0, 2.0, 2.0),
+    )
+    rows = tuple(Row(Method(f"m{place}"), False, (entry,)) for place, entry in enumerate(entries))
+    text = plain([Grid(Group("t", "m"), 1, (column,), rows, (), ())], FEW)
+    cells = [line.split(maxsplit=1)[1].strip() for line in text.splitlines() if re.match(r"m\d", line)]
+    assert cells == ["0.0705 ±0.0091", "15.9 ±0.8", "3", "2"]
