@@ -74,11 +74,8 @@ def row(found: Sequence[Explanation], exact: Sequence[Explanation]) -> Row:
     ]
     # Both ends are among the points of `until`; with fixed steps they are asked beside them.
     points = [one.cost.backward_rows for one in found]
-    return Row(
-        *(float(np.median(each)) for each in (points, gaps)),
-        float((gaps > GOAL).mean()),
-        float(np.median(off)),
-    )
+    over = float((gaps > GOAL).mean())
+    return Row(float(np.median(points)), float(np.median(gaps)), over, float(np.median(off)))
 
 
 def main() -> None:

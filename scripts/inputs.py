@@ -66,7 +66,7 @@ def without_tokenizer(network: BertForSequenceClassification) -> TransformerMode
         Transformer(),
         network,
         cast(Any, NoTokenizer()),
-        tuple(network.config.id2label.values()),
+        tuple((network.config.id2label or {}).values()),
         multi_label=False,
         limit=Limit(512, "error"),
     )

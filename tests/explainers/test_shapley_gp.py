@@ -9,7 +9,8 @@ from explainer_games import exact_shapley, play, smooth_game, table_game
 from explainer_models import explain, request, scores, shapley, smooth
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.perturbation.ask_tell import Estimate, shapley_gp
+from assay.explainers.perturbation import shapley_gp
+from assay.explainers.perturbation.ask_tell import Estimate
 from assay.explainers.perturbation.coalitions import every_pair, pair_count
 from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
 from assay.explainers.perturbation.kernel_shap import KernelShap

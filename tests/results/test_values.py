@@ -12,8 +12,8 @@ from results_synthetic import METRICS, Group, cell, experiment
 from assay.metrics.cell_data import Metric
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.results.records import CellScores, Method
+from assay.results.statistics import subset_values as asking
 from assay.results.statistics.comparison import aligned, units_of
-from assay.results.statistics.estimates import subset_values as asking
 from assay.results.statistics.subset_values import subset_values
 
 SHAPES = [(1, 30), (4, 7), (1, 7), (3, 30), (2, 12)]
