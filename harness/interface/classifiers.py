@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice
 from assay.harness.config.keys import key
-from assay.harness.interface.settings import settings_of, with_options
+from assay.harness.interface.settings import settings_of, whole, with_options
 from assay.harness.interface.tasks import as_examples
 from assay.harness.interface.trials import run_config, trial_of
 from assay.harness.storage.store import Store
@@ -72,7 +72,8 @@ class Classifier:
 
     def predict_proba(self, texts: object) -> NDArray[np.float64]:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
-        encodings = self.model.encode([example.texts for example in as_examples(texts)])
+        pairs = None if self.task is None else self.task.pairs
+        encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=pairs)])
         return self.engine.probabilities(encodings)
 
     def __repr__(self) -> str:
@@ -109,18 +110,39 @@ def fit(
         >>> fit("linear", task, training={"epochs": 1}).labels  # doctest: +SKIP
         ('negative', 'positive')
     """
-    settings = (
-        with_options("model", model, options) if isinstance(model, str) else settings_of("model", model)
-    )
+    if not isinstance(task, Task):
+        raise InputError(
+            f"the task is a {type(task).__name__}; expected what assay.task or assay.texts returns"
+        )
+    seed = whole("seed", seed)
+    check_device(device)
+    settings = _settings(model, options)
     name = str(settings.get("name") or model)
     if store is None:
         spec = build(settings) if isinstance(model, str) else model
-        trained: Model = fit_spec(spec, task, seed, device)[0]
+        trained: Model = fit_spec(cast(Any, spec), task, seed, device)[0]
         weights = weights_hash(cast(Any, trained))
     else:
         config = run_config(settings, seed, device, store)
         trained, weights = trained_model(trial_of(config, task, Choice((), ()), task), Store(store))
     return Classifier(name, Engine(trained, device=device), settings, seed, weights, task)
+
+
+def _settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(model, str):
+        return with_options("model", model, options)
+    if options:
+        raise InputError(f"{next(iter(options))}= only changes a model given by name; set it in the object")
+    settings = settings_of("model", model)
+    if not hasattr(model, "untrained"):
+        raise InputError(f"a {type(model).__name__} is no architecture; expected one such as Cnn(name='cnn')")
+    return settings
+
+
+def check_classifier(classifier: object) -> None:
+    """Raise InputError on anything but a classifier, such as a model that was not wrapped."""
+    if not isinstance(classifier, Classifier):
+        raise InputError(f"a {type(classifier).__name__} is no classifier; expected what fit or wrap returns")
 
 
 def wrap(

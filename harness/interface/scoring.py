@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -127,10 +127,15 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     Example:
         >>> score(explanations, ["faithfulness", "human_agreement"]).compare()  # doctest: +SKIP
     """
+    if not isinstance(explanations, Explanations):
+        raise InputError(
+            f"a {type(explanations).__name__} cannot be scored; expected what explain returns for a list"
+        )
     loaded = explanations.loaded
     masked = loaded.model.mask_id is not None
     removals = chosen("baseline", removal or ("mask" if masked else "delete"))
     asked = with_removals(chosen("metric", metrics), removals)
+    _check_names(asked)
     left_out: dict[tuple[str, str], str] = {}
     todo: list[tuple[str, Cell, ChosenMetric]] = []
     for name, cell in explanations.cells.items():
@@ -148,6 +153,16 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     else:
         tables = _stored(explanations, asked, todo)
     return Scores(tuple(metric.metric for metric in asked), tables, explanations, left_out)
+
+
+def _check_names(asked: Sequence[ChosenMetric]) -> None:
+    """Raise InputError on two metrics of one name, as which their scores would replace each other's."""
+    names = [metric.metric.name for metric in asked]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(
+            f"two of the chosen metrics are called {twice[0]!r}, also in the tables; call score once for each"
+        )
 
 
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:

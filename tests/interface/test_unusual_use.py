@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import assay
+from assay.explainers.baselines import Mask
+from assay.explainers.lime import Lime
+from assay.metrics.post_hoc import Aopc
+from assay.models.linear import Linear
 from assay.tasks.example import Example
 
 SIZES = {"train": 60, "dev": 20, "test": 6}
@@ -85,3 +90,92 @@ def test_what_cannot_be_wrapped_is_said_in_a_sentence(model: Any, call: Any, mes
     with pytest.raises(assay.InputError, match=message) as error:
         call(model)
     assert "\n" not in str(error.value)
+
+
+def _rows() -> list[dict[str, Any]]:
+    return [{"text": f"a {word} film {n}", "label": word} for word in ("good", "bad") for n in range(15)]
+
+
+def test_a_frame_may_hold_arrays(tmp_path: Path) -> None:
+    rows = [{**row, "label": [row["label"], "film"], "spans": [[2, 5]]} for row in _rows()]
+    pd.DataFrame(rows).to_parquet(tmp_path / "rows.parquet")
+    frame = pd.read_parquet(tmp_path / "rows.parquet")
+    assert isinstance(frame["label"][0], np.ndarray)
+    task = assay.texts(frame, rationale="spans", multi_label=True)
+    assert task.labels == ("bad", "film", "good")
+    assert task.test[0].rationales[0].spans[0][:2] == (2, 5)
+
+
+@pytest.mark.parametrize("empty", [np.nan, np.float32("nan"), pd.NA, pd.NaT, None])
+def test_an_empty_cell_is_no_label(empty: Any) -> None:
+    rows = _rows()
+    rows[3]["label"] = empty
+    for table in (rows, pd.DataFrame(rows)):
+        with pytest.raises(assay.InputError, match="row 3: column 'label' holds no label"):
+            assay.texts(table)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    frame = pd.DataFrame(_rows())
+    with pytest.raises(assay.InputError, match="several columns named 'label'"):
+        assay.texts(pd.concat([frame, frame[["label"]]], axis=1))
+
+
+@pytest.mark.parametrize("table", [None, "file.csv", {"text": ["a"], "label": ["b"]}, [None], [("a", "b")]])
+def test_what_is_no_table_is_said_in_a_sentence(table: Any) -> None:
+    with pytest.raises(assay.InputError, match="expected a pandas DataFrame or a list of mappings"):
+        assay.texts(table)
+
+
+def test_a_tuple_of_two_texts_is_a_pair() -> None:
+    wrapped = assay.wrap(predict_pairs, labels=["bad", "good"], pairs=True)
+    assert assay.explain(wrapped, ("a film", "good it is"), "occlusion").texts == ("a film", "good it is")
+
+
+def test_texts_may_be_a_series_or_an_array(model: assay.Classifier) -> None:
+    for texts in (pd.Series(["one two", "three"]), np.array(["one two", "three"])):
+        assert len(assay.explain(model, texts, "occlusion")["occlusion"]) == 2
+
+
+def test_one_explainer_object_gives_one_explanation(model: assay.Classifier) -> None:
+    explained = assay.explain(model, "one two", Lime(rows=5), seed=np.int64(3))
+    assert isinstance(explained, assay.TextExplanation)
+
+
+def test_a_task_with_the_labels_in_another_order_is_refused(task: Any) -> None:
+    wrapped = assay.wrap(predict_proba, labels=task.labels[::-1])
+    with pytest.raises(assay.InputError, match="the same in the same order"):
+        assay.explain(wrapped, task.test, "occlusion", task=task)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model, task: assay.explain(model, task), "explain the texts of its test split"),
+        (lambda model, task: assay.explain(model, b"a b"), "a bytes cannot be explained"),
+        (lambda model, task: assay.explain(model, ("a", "b")), "trained on single texts"),
+        (lambda model, task: assay.explain(model.model, "a"), "what fit or wrap returns"),
+        (lambda model, task: assay.explain(model, "a", {}), "no explainer is chosen"),
+        (lambda model, task: assay.explain(model, "a", Mask()), "is no explainer"),
+        (lambda model, task: assay.explain(model, "a", "occlusion", baseline=Lime()), "is no baseline"),
+        (lambda model, task: assay.explain(model, "a", targets="predictd"), "did you mean 'predicted'"),
+        (lambda model, task: assay.explain(model, "a", seed="x"), "expected a whole number"),
+        (lambda model, task: assay.fit("linear", "planted"), "what assay.task or assay.texts returns"),
+        (lambda model, task: assay.fit("linear", task, device="gpu"), "device 'gpu' cannot be used"),
+        (lambda model, task: assay.fit("linear", task, training=3), "expected a mapping"),
+        (lambda model, task: assay.fit(Lime(), task), "is no architecture"),
+        (lambda model, task: assay.fit(Linear(name="linear"), task, training={"epochs": 1}), "in the object"),
+        (lambda model, task: assay.score(assay.explain(model, "a", "occlusion"), "aopc"), "cannot be scored"),
+        (lambda model, task: assay.score(assay.explain(model, ["a b"]), {}), "no metric is chosen"),
+        (
+            lambda model, task: assay.score(assay.explain(model, ["a b"]), {"a": Aopc(), "b": Aopc()}),
+            "two of the chosen metrics",
+        ),
+    ],
+)
+def test_what_cannot_be_explained_or_scored_is_said_in_a_sentence(
+    model: Any, task: Any, call: Any, message: str
+) -> None:
+    with pytest.raises(assay.InputError, match=message) as error:
+        call(model, task)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300
