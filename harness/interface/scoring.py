@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from assay.explainers.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations
@@ -26,7 +27,8 @@ from assay.tasks.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-CONTROLS = frozenset({"gold", "random", "inverted"})
+# Bounds and not competitors, whatever they are called here.
+CONTROLS = (Gold, Random, Inverted)
 # What most readers want of a comparison; `full=True` gives all columns.
 SHOWN = ["method", "metric", "value", "low", "high", "p", "best", "reason"]
 
@@ -96,7 +98,11 @@ class Scores:
                 for (name, metric), table in self.tables.items()
             ],
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
-            controls=CONTROLS,
+            controls=frozenset(
+                cell.method.explainer_name
+                for _, cell in self._cells()
+                if isinstance(cell.method.explainer, CONTROLS)
+            ),
             absences=[
                 Absence(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()

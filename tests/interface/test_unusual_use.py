@@ -179,3 +179,10 @@ def test_what_cannot_be_explained_or_scored_is_said_in_a_sentence(
     with pytest.raises(assay.InputError, match=message) as error:
         call(model, task)
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_controls_are_known_by_what_they_are_and_not_by_name(model: assay.Classifier, task: Any) -> None:
+    names = {"people": "gold", "random": Lime(rows=20), "mine": "occlusion"}
+    table = assay.score(assay.explain(model, task.test, names), "human_agreement").compare(resamples=50)
+    compared = dict(zip(table["method"], table["p"].notna(), strict=True))
+    assert compared == {"people": False, "random": True, "mine": True}
