@@ -186,3 +186,9 @@ def test_controls_are_known_by_what_they_are_and_not_by_name(model: assay.Classi
     table = assay.score(assay.explain(model, task.test, names), "human_agreement").compare(resamples=50)
     compared = dict(zip(table["method"], table["p"].notna(), strict=True))
     assert compared == {"people": False, "random": True, "mine": True}
+
+
+def test_a_folder_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(assay.InputError, match="there is no store"):
+        assay.load(tmp_path, "x")
+    assert list(tmp_path.iterdir()) == []
