@@ -11,6 +11,7 @@ import pytest
 
 import assay
 from assay.explainers.baselines import Mask
+from assay.explainers.explanation import Explanation
 from assay.explainers.lime import Lime
 from assay.metrics.post_hoc import Aopc
 from assay.models.linear import Linear
@@ -192,3 +193,31 @@ def test_a_folder_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(assay.InputError, match="there is no store"):
         assay.load(tmp_path, "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_some_texts_are_a_slice(model: assay.Classifier, task: Any) -> None:
+    every = assay.explain(model, task.test, ["occlusion"])["occlusion"]
+    assert every[-1].texts == task.test[-1].texts
+    some = every[-2:]
+    assert [one.texts for one in some] == [example.texts for example in task.test[-2:]]
+    assert [one.probability for one in some] == [one.probability for one in every][-2:]
+    with pytest.raises(assay.InputError, match=r"there is no class 1\.0"):
+        every[0, 1.0]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="by text number"):
+        every[0, 1, 2]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_character_of_several_tokens_is_written_once() -> None:
+    # As tokenizers of bytes cut it.
+    record = Explanation(
+        "a",
+        0,
+        ("b1", "b2", "a"),
+        segments=np.zeros(3, np.int32),
+        offsets=np.array([[0, 1], [0, 1], [2, 3]], np.int32),
+        word_ids=np.array([0, 0, 1], np.int32),
+        scores=np.array([0.5, 0.25, 0.1], np.float32),
+        output_space="logit",
+    )
+    page = assay.TextExplanation(record, ("\U0001f600 a",), "good", 0.5, "made up")._repr_html_()
+    assert page.count("\U0001f600") == 1 and page.count(">a<") == 1
