@@ -13,6 +13,7 @@ import assay
 from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Explanation
 from assay.explainers.lime import Lime
+from assay.harness.cli import main
 from assay.metrics.post_hoc import Aopc
 from assay.models.linear import Linear
 from assay.tasks.example import Example
@@ -221,3 +222,14 @@ def test_a_character_of_several_tokens_is_written_once() -> None:
     )
     page = assay.TextExplanation(record, ("\U0001f600 a",), "good", 0.5, "made up")._repr_html_()
     assert page.count("\U0001f600") == 1 and page.count(">a<") == 1
+
+
+def test_verify_traces_every_cell(task: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = str(tmp_path / "store")
+    trained = assay.fit("linear", task, training={"epochs": 1}, store=store)
+    wrapped = assay.wrap(predict_proba, labels=task.labels, fingerprint="1")
+    for classifier in (trained, wrapped):
+        explained = assay.explain(classifier, task.test, {"mine": Lime(rows=20), "gold": "gold"}, store=store)
+        assay.score(explained, "faithfulness")
+    assert main(["verify", f"store={store}"]) == 0
+    assert "could not be traced" not in capsys.readouterr().out
