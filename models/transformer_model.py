@@ -64,7 +64,7 @@ class TransformerModel:
         self.pad_id = _special_id(tokenizer, "pad") or 0
         self.mask_id = _special_id(tokenizer, "mask")
         self.unk_id = _special_id(tokenizer, "unk")
-        self._limit = limit
+        self.limit = limit
         self.embedding_rows = int(network.get_input_embeddings().get_parameter("weight").shape[0])
         self._takes_segments = (
             "token_type_ids" in tokenizer.model_input_names
@@ -86,7 +86,7 @@ class TransformerModel:
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
-        return encode_texts(self.tokenizer, texts, self._limit)
+        return encode_texts(self.tokenizer, texts, self.limit)
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """(B, T, D) token embeddings of ids (B, T)."""

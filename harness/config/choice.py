@@ -107,9 +107,11 @@ def _check_removals(removals: Iterable[Baseline]) -> None:
 def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -> tuple[ChosenMetric, ...]:
     """Every metric, those that remove tokens once for each removal operator; the first is unmarked.
 
+    Without metrics no operator is needed, as in the records of explanations that nobody has scored yet.
     Raises InputError on an operator that cannot remove single tokens from all classes at once.
     """
-    _check_removals(removal.built for removal in removals.values())
+    if metrics:
+        _check_removals(removal.built for removal in removals.values())
     found = []
     for entry, built in metrics.values():
         metric: Metric = built

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from tqdm import tqdm
@@ -10,10 +10,10 @@ from tqdm import tqdm
 from assay.explainers.explanation import Explanation
 from assay.harness.config.choice import Built, Choice, cross
 from assay.harness.config.schema import Targets
-from assay.harness.interface.classifiers import Classifier
+from assay.harness.interface.classifiers import Classifier, check_classifier
 from assay.harness.interface.explanations import Explanations, MethodExplanations
-from assay.harness.interface.settings import chosen
-from assay.harness.interface.tasks import as_examples
+from assay.harness.interface.settings import chosen, whole
+from assay.harness.interface.tasks import as_examples, is_one
 from assay.harness.interface.trials import run_config, trial_of
 from assay.harness.storage.entries import ledger_of
 from assay.harness.storage.layout import StoredCell
@@ -24,7 +24,7 @@ from assay.harness.trials.plan import Cell, Trial, cells
 from assay.harness.trials.records import read_explanations
 from assay.harness.trials.trial import on_texts
 from assay.models.protocol import abilities
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 
 # Work that takes longer than this shows a bar.
@@ -69,16 +69,19 @@ def explain(
         >>> explain(classifier, "a wonderful film", "occlusion")  # doctest: +SKIP
         occlusion (mask) for 'positive' (p = 0.98): wonderful +4.81, film -0.0213, a +0.0119
     """
-    examples = as_examples(texts)
+    check_classifier(classifier)
+    trained = classifier.task
+    examples = as_examples(texts, pairs=None if trained is None else trained.pairs)
     names = {"explainer": chosen("explainer", explainers), "baseline": _baselines(classifier, baseline)}
     methods = cross(names["explainer"], names["baseline"])
     config = run_config(classifier.settings, classifier.seed, classifier.engine.device, store)
-    config.targets, config.explainer_seeds = Targets[targets], [seed]
+    config.targets, config.explainer_seeds = _targets(targets), [whole("seed", seed)]
     for group, built in names.items():
         config[group] = {name: part.settings for name, part in built.items()}
-    source = task or classifier.task
+    source = task or trained
+    _check_labels(classifier, task)
     of_texts = _texts(classifier, examples, source)
-    trial = trial_of(config, of_texts, Choice(methods, ()), classifier.task)
+    trial = trial_of(config, of_texts, Choice(methods, ()), trained)
     kept = None if store is None else _store(store, classifier, examples)
     loaded = _loaded(classifier, trial, kept)
     planned = {
@@ -96,7 +99,7 @@ def explain(
         name: MethodExplanations(cell.title, records[name], examples, classifier.labels, loaded.probabilities)
         for name, cell in possible.items()
     }
-    if isinstance(texts, (str, Example)) and isinstance(explainers, str) and len(by_name) == 1:
+    if is_one(texts) and len(by_name) == 1 and not isinstance(explainers, (Mapping, list, tuple)):
         return next(iter(by_name.values()))[0]
     return Explanations(loaded, possible, by_name, left_out, kept)
 
@@ -104,6 +107,21 @@ def explain(
 def name_of(cell: Cell, baselines: dict[str, Built]) -> str:
     """The explainer, with its baseline where several are crossed."""
     return cell.title if len(baselines) > 1 else cell.method.explainer_name
+
+
+def _targets(name: str) -> Targets:
+    if name not in Targets.__members__:
+        raise InputError(f"targets is {name!r}; {did_you_mean(str(name), list(Targets.__members__))}")
+    return Targets[name]
+
+
+def _check_labels(classifier: Classifier, task: Task | None) -> None:
+    """Raise InputError on a task whose classes are others, or in another order, than those of the model."""
+    if task is not None and task.labels != classifier.labels:
+        raise InputError(
+            f"the model has the labels {', '.join(classifier.labels)}, but the task {task.name!r} has "
+            f"{', '.join(task.labels)}; expected the same in the same order, as texts(labels=...) sets it"
+        )
 
 
 def _baselines(classifier: Classifier, baseline: object) -> dict[str, Built]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,8 @@ class TextExplanation:
             score = float(record.scores[place])
             hue = "37,99,235" if score > 0 else "234,88,12"
             style = f"background:rgba({hue},{abs(score) / largest * 0.6:.2f});border-radius:3px"
+            # Several tokens may be of one character, which is written once.
+            start = max(start, position)
             pieces.append(escape(text[position:start]))
             pieces.append(f'<span style="{style}" title="{score:+.4g}">{escape(text[start:end])}</span>')
             position = max(position, end)
@@ -118,7 +120,8 @@ class TextExplanation:
 class MethodExplanations(Sequence[TextExplanation]):
     """What one method says of every text, in order.
 
-    `explanations[i]` explains the most probable class of text i, `explanations[i, label]` another one.
+    `explanations[i]` explains the most probable class of text i, `explanations[i, label]` another one;
+    `explanations[i:j]` are those of some texts.
 
     Attributes:
         method: the explainer, with its baseline where it has one.
@@ -137,8 +140,15 @@ class MethodExplanations(Sequence[TextExplanation]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, place: int | tuple[int, str | int]) -> TextExplanation:  # pyright: ignore[reportIncompatibleMethodOverride]
-        text, label = place if isinstance(place, tuple) else (place, None)
+    @overload
+    def __getitem__(self, place: int | tuple[int, str | int]) -> TextExplanation: ...
+    @overload
+    def __getitem__(self, place: slice) -> MethodExplanations: ...
+    def __getitem__(self, place: int | slice | tuple[int, str | int]) -> TextExplanation | MethodExplanations:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if isinstance(place, slice):
+            parts = self.records[place], self.examples[place], self.labels, self.probabilities[place]
+            return MethodExplanations(self.method, *parts)
+        text, label = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
         if not isinstance(text, (int, np.integer)):
             raise TypeError(f"explanations are found by text number, or (number, label); not by {place!r}")
         records = self.records[text]
@@ -163,7 +173,7 @@ class MethodExplanations(Sequence[TextExplanation]):
             if label not in self.labels:
                 raise InputError(f"there is no label {label!r}; {did_you_mean(label, list(self.labels))}")
             return self.labels.index(label)
-        if not 0 <= label < len(self.labels):
+        if not isinstance(label, (int, np.integer)) or not 0 <= label < len(self.labels):
             raise InputError(f"there is no class {label}; expected 0 to {len(self.labels) - 1}")
         return int(label)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from assay.harness.exchange.export_explanations import export_explanations
 from assay.harness.exchange.export_scores import export_scores
-from assay.harness.storage.layout import StoredExperiment
-from assay.harness.storage.store import Store, read_json
+from assay.harness.storage.layout import Layout, StoredExperiment
+from assay.harness.storage.store import Store, check_mark, read_json
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.plan import Trial
 from assay.tasks.errors import InputError, did_you_mean
@@ -83,7 +83,7 @@ def load(store: str | Path, name: str) -> Runs:
     Example:
         >>> load("assay-store", "quickstart").comparison  # doctest: +SKIP
     """
-    if not Path(store).is_dir():
+    if not Path(store).is_dir() or not check_mark(Layout(store)):
         raise InputError(f"there is no store {str(store)!r}; expected a folder that `assay run` wrote")
     root = Store(store)
     stored = StoredExperiment(root.experiment(name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from assay.explainers.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations
@@ -26,7 +27,8 @@ from assay.tasks.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-CONTROLS = frozenset({"gold", "random", "inverted"})
+# Bounds and not competitors, whatever they are called here.
+CONTROLS = (Gold, Random, Inverted)
 # What most readers want of a comparison; `full=True` gives all columns.
 SHOWN = ["method", "metric", "value", "low", "high", "p", "best", "reason"]
 
@@ -96,7 +98,11 @@ class Scores:
                 for (name, metric), table in self.tables.items()
             ],
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
-            controls=CONTROLS,
+            controls=frozenset(
+                cell.method.explainer_name
+                for _, cell in self._cells()
+                if isinstance(cell.method.explainer, CONTROLS)
+            ),
             absences=[
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
@@ -127,10 +133,15 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     Example:
         >>> score(explanations, ["faithfulness", "human_agreement"]).compare()  # doctest: +SKIP
     """
+    if not isinstance(explanations, Explanations):
+        raise InputError(
+            f"a {type(explanations).__name__} cannot be scored; expected what explain returns for a list"
+        )
     loaded = explanations.loaded
     masked = loaded.model.mask_id is not None
     removals = chosen("baseline", removal or ("mask" if masked else "delete"))
     asked = with_removals(chosen("metric", metrics), removals)
+    _check_names(asked)
     left_out: dict[tuple[str, str], str] = {}
     todo: list[tuple[str, Cell, ChosenMetric]] = []
     for name, cell in explanations.cells.items():
@@ -148,6 +159,16 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     else:
         tables = _stored(explanations, asked, todo)
     return Scores(tuple(metric.metric for metric in asked), tables, explanations, left_out)
+
+
+def _check_names(asked: Sequence[ChosenMetric]) -> None:
+    """Raise InputError on two metrics of one name, as which their scores would replace each other's."""
+    names = [metric.metric.name for metric in asked]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(
+            f"two of the chosen metrics are called {twice[0]!r}, also in the tables; call score once for each"
+        )
 
 
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:

@@ -7,7 +7,8 @@ from copy import deepcopy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex, cast
 
 from omegaconf import OmegaConf
 
@@ -17,6 +18,8 @@ from assay.harness.config.compose import offered
 from assay.tasks.errors import InputError, did_you_mean
 
 TARGET = "_target_"
+# What an object of each group has, and those of the others have not.
+MEMBERS = {"explainer": "traits", "baseline": "removes", "metric": "summarise"}
 
 
 def shipped(group: str, name: str) -> dict[str, Any]:
@@ -61,7 +64,9 @@ def _changed(settings: dict[str, Any], options: Mapping[str, Any], where: str) -
         if option not in settings or option == TARGET:
             known = [name for name in settings if name != TARGET]
             raise InputError(f"{where} has no option {option!r}; {did_you_mean(option, known)}")
-        if isinstance(settings[option], dict) and isinstance(value, Mapping):
+        if isinstance(settings[option], dict):
+            if not isinstance(value, Mapping):
+                raise InputError(f"{where}: {option} is {value!r}; expected a mapping of its options")
             settings[option] = _changed(settings[option], value, f"{where}, {option}")
         else:
             settings[option] = value
@@ -113,11 +118,11 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
     Raises:
         InputError: an unknown name, nothing chosen, or two choices of one name.
     """
-    if isinstance(choice, Mapping):
+    if isinstance(choice, Mapping) and choice:
         return {str(name): _built(group, item)[1] for name, item in choice.items()}
-    items = choice if isinstance(choice, Sequence) and not isinstance(choice, str) else [choice]
+    items = choice if isinstance(choice, (Sequence, Mapping)) and not isinstance(choice, str) else [choice]
     if not items:
-        raise InputError(f"no {group} is chosen; expected at least one of {', '.join(offered(group))}")
+        raise InputError(f"no {group} is chosen; expected at least one, such as {offered(group)[0]!r}")
     found: dict[str, Built] = {}
     for item in items:
         name, built = _built(group, item)
@@ -130,9 +135,21 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
     return found
 
 
+def whole(option: str, value: object) -> int:
+    """A whole number, which may be one of numpy. Raises InputError on anything else."""
+    try:
+        return index(cast(SupportsIndex, value))
+    except TypeError:
+        raise InputError(f"{option} is {value!r}; expected a whole number") from None
+
+
 def _built(group: str, item: object) -> tuple[str, Built]:
     if isinstance(item, str):
         settings = shipped(group, item)
         return item, Built(settings, build(settings))
-    name = getattr(item, "name", None)
-    return str(name or type(item).__name__.lower()), Built(settings_of(group, item), item)
+    settings, name = settings_of(group, item), getattr(item, "name", None)
+    if not hasattr(item, MEMBERS[group]):
+        raise InputError(
+            f"a {type(item).__name__} is no {group}; {group}s have the member {MEMBERS[group]!r}"
+        )
+    return str(name or type(item).__name__.lower()), Built(settings, item)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
 from assay.harness.interface.settings import shipped, with_options
@@ -103,23 +103,49 @@ def texts(
 
 def _rows(frame: pd.DataFrame | Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[Row]:
     """The rows of a table with at least the wanted columns; missing cells are None."""
-    records: Any = frame if isinstance(frame, Sequence) else frame.to_dict("records")
     rows = []
-    for number, record in enumerate(records):
-        missing = [column for column in wanted if column not in record]
+    for number, record in enumerate(_records(frame)):
+        values = {str(column): _plain(value) for column, value in record.items()}
+        missing = [column for column in wanted if column not in values]
         if missing:
-            hint = did_you_mean(missing[0], list(map(str, record)))
+            hint = did_you_mean(str(missing[0]), list(values))
             raise InputError(f"row {number}: there is no column {missing[0]!r}; {hint}")
-        values = {str(column): None if _is_missing(value) else value for column, value in record.items()}
         rows.append(Row(f"row {number}", values))
     if not rows:
         raise InputError("the table has no rows; expected one row per text")
     return rows
 
 
-def _is_missing(value: Any) -> bool:
-    # pandas writes an empty cell as a float that differs from itself.
-    return value is None or (isinstance(value, float) and value != value)
+def _records(table: Any) -> list[Mapping[str, Any]]:
+    """The rows of a DataFrame, or of a list of mappings."""
+    columns = list(getattr(table, "columns", ()))
+    twice = sorted({str(column) for column in columns if columns.count(column) > 1})
+    if twice:
+        raise InputError(f"the table has several columns named {twice[0]!r}; expected different names")
+    if hasattr(table, "to_dicts"):  # polars
+        table = table.to_dicts()
+    elif columns and hasattr(table, "to_dict"):
+        table = table.to_dict("records")
+    listed = isinstance(table, Iterable) and not isinstance(table, (str, bytes, Mapping))
+    records = list(table) if listed else None
+    if records is None or not all(isinstance(record, Mapping) for record in records):
+        raise InputError(
+            f"the texts are a {type(table).__name__}; expected a pandas DataFrame or a list of mappings such "
+            "as {'text': ..., 'label': ...}; a file is read by task('local', path=...)"
+        )
+    return records
+
+
+def _plain(value: Any) -> Any:
+    """A cell without numpy and pandas in it: lists for arrays, None for an empty one."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    # Empty cells differ from themselves; pandas.NA cannot even say whether it does.
+    return None if value is None or type(value).__name__ == "NAType" or value != value else value
 
 
 def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:
@@ -139,21 +165,57 @@ def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:
     return found
 
 
-def as_examples(given: object) -> tuple[Example, ...]:
-    """The examples to explain: one or several examples, strings, or (text, text) pairs.
+def as_examples(given: object, *, pairs: bool | None = None) -> tuple[Example, ...]:
+    """The examples to explain.
 
-    Texts without labels are called text-0, text-1, ... Raises InputError on anything else.
+    Args:
+        given: a text, a (text, text) pair, an example, or a list, series or array of those. A tuple of two
+            texts is one pair.
+        pairs: whether the model was trained on pairs, if that is known.
+
+    Returns:
+        The examples; texts without labels are called text-0, text-1, ...
+
+    Raises:
+        InputError: anything else, or pairs for a model of single texts, or the other way round.
     """
-    items = [given] if isinstance(given, (str, Example)) else given
-    if not isinstance(items, Sequence) or not items:
-        raise InputError(f"{given!r} cannot be explained; expected a text, or a list of texts or examples")
-    return tuple(_example(item, f"text-{number}") for number, item in enumerate(items))
+    examples = tuple(_example(item, f"text-{number}") for number, item in enumerate(_items(given)))
+    for example in examples if pairs is not None else ():
+        if (len(example.texts) == 2) != pairs:
+            kinds = ("pairs", "single texts") if pairs else ("single texts", "pairs; give texts as a list")
+            raise InputError(
+                f"{example.id} does not fit: the model was trained on {kinds[0]}, not on {kinds[1]}"
+            )
+    return examples
+
+
+def is_one(given: object) -> bool:
+    """Whether this is one text, pair or example, and no list of them."""
+    return isinstance(given, (str, Example)) or _is_pair(given)
+
+
+def _is_pair(given: object) -> bool:
+    return isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, str) for part in given)
+
+
+def _items(given: object) -> Sequence[object]:
+    if is_one(given):
+        return [given]
+    listed = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping, Set))
+    items = list(cast(Iterable[object], given)) if listed else []
+    if not items:
+        hint = "; explain the texts of its test split" if isinstance(given, Task) else ""
+        shown = "an empty list" if listed else f"a {type(given).__name__}"
+        raise InputError(
+            f"{shown} cannot be explained; expected a text, or a list of texts or examples{hint}"
+        )
+    return items
 
 
 def _example(item: object, name: str) -> Example:
     if isinstance(item, Example):
         return item
     parts = (item,) if isinstance(item, str) else item
-    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+    if not isinstance(parts, (tuple, list)) or not all(isinstance(part, str) for part in parts):
         raise InputError(f"{name} to explain is {item!r}; expected a text, a pair of texts or an Example")
     return Example(name, tuple(map(str, parts)), ())
