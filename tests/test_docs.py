@@ -25,7 +25,7 @@ def test_the_explainer_of_contributing_runs(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "alone.py").write_text(code, encoding="utf-8")
     folder = tmp_path / "conf" / "explainer"
     folder.mkdir(parents=True)
-    (folder / "alone.yaml").write_text(settings.replace("explainers.alone", "alone"), encoding="utf-8")
+    (folder / "alone.yaml").write_text(settings.replace("assay.explainers.alone", "alone"), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("ASSAY_TRUST", "alone")
     overrides = ["task=planted", "task.train=200", "model=linear", "explainer=[alone,occlusion,random]"]

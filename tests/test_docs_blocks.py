@@ -18,7 +18,12 @@ BLOCKS = list(blocks())
 # Beginning of `Block.name` to the reason why it is not run.
 NOT_RUN = {
     "README.md: make ": "builds an environment over the network",
-    "README.md: .venv/bin/python scripts/": "minutes each; tests/test_scripts.py runs their --help",
+    "README.md: pip install": "installs over the network",
+    "docs/quickstart.md: planted_counting": "what make demo prints",
+    "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
+    "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
+    "docs/tests.md: make test": "is this test suite",
+    "docs/tests.md: .venv/bin/python scripts/": "minutes each; tests/test_scripts.py runs their --help",
     "CONTRIBUTING.md: make test": "is this test suite",
     "CONTRIBUTING.md: .venv/bin/python -m pytest": "is this test suite",
     "CONTRIBUTING.md: .venv/bin/python -m pip install": "installs over the network",
@@ -28,9 +33,16 @@ NOT_RUN = {
     "docs/exchange.md: {": "lines of a file, read by tests/harness",
 }
 # Pages whose every block must be run or listed. Others follow page by page: add one here.
-COMPLETE = ("CONTRIBUTING.md", "docs/configuration.md", "docs/own_data_and_model.md")
+COMPLETE = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{page}.md" for page in ("configuration", "own_data_and_model", "python", "quickstart")),
+    *(f"docs/{page}.md" for page in ("serving", "speed", "tests")),
+)
 # Blocks that tests of their own run: beginning of the name to the test.
 RUN_ELSEWHERE = {
+    "README.md: import assay": "a slow test below",
+    "docs/quickstart.md: assay run task=local": "a slow test below",
     "CONTRIBUTING.md: # explainers/alone.py": "test_docs.py",
     "CONTRIBUTING.md: # conf/explainer/alone.yaml": "test_docs.py",
     "CONTRIBUTING.md: ASSAY_TRUST=mypackage": "test_docs.py, by the name of the page's own example",
@@ -42,6 +54,9 @@ RUN_ELSEWHERE = {
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
     "docs/own_data_and_model.md: from assay.models.adapters import BlackBox": "a slow test below",
+    "docs/python.md: ": "a test below runs all of them in order",
+    "docs/serving.md: import assay": "a test below",
+    "docs/serving.md: from concurrent": "a test below",
 }
 
 # What the page leaves to the user: a network, its weights, a pipeline.
@@ -127,11 +142,56 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
 _WORDS = (("good", "positive"), ("awful", "negative"))
 
 
+def _python_page(page: str, folder: Path) -> dict[str, Any]:
+    """Run a page: Python blocks in one namespace, commands between them as typed; returns the namespace."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in BLOCKS:
+        if block.page != page or _listed(block, NOT_RUN):
+            continue
+        if block.language == "python":
+            exec(compile(block.text, block.name, "exec"), namespace)
+        else:
+            for command in block.commands:
+                done = type_command(command, folder)
+                assert done.returncode == 0, done.stdout + done.stderr
+    return namespace
+
+
+def test_the_python_page_runs_in_order(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    names = _python_page("docs/python.md", workplace)
+    assert set(names["table"]["method"]) == {"occlusion", "lime", "gold", "random"}
+    assert names["table"]["value"].notna().any()
+    assert set(names["runs"].comparison["metric"]) == {"faithfulness", "human_agreement"}
+    # The command found the explanations that Python left, and added no cell of its own.
+    assert len(list(workplace.glob("assay-store/cells/*/cell.json"))) == 2
+
+
+def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, _ = _python_page("docs/serving.md", tmp_path)["results"]
+    assert [word for word, _ in first] == ["one", "two", "three"]
+
+
 @pytest.mark.slow
-def test_texts_of_your_own_run_as_typed(workplace: Path) -> None:
-    (command,) = _block(
-        "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text"
-    ).commands
+def test_the_ten_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(_block("README.md: import assay").text, "README.md", "exec"), namespace)
+    table = namespace["scores"].compare()
+    assert set(table["method"]) == {"occlusion", "lime", "gold", "random"}
+    assert capsys.readouterr().out.startswith("occlusion (mask) for ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text",
+        "docs/quickstart.md: assay run task=local",
+    ],
+)
+def test_texts_of_your_own_run_as_typed(beginning: str, workplace: Path) -> None:
+    (command,) = _block(beginning).commands
     done = type_command(command, workplace)
     assert done.returncode == 0, done.stdout + done.stderr
 
