@@ -12,7 +12,7 @@ import pytest
 import assay
 from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Explanation
-from assay.explainers.lime import Lime
+from assay.explainers.perturbation.lime import Lime
 from assay.harness.cli import main
 from assay.metrics.post_hoc import Aopc
 from assay.models.linear import Linear
