@@ -2,7 +2,7 @@
 
     import assay
 
-    task = assay.task("reviews", test=200)
+    task = assay.task("planted", test=200)
     model = assay.fit("cnn", task)
     found = assay.explain(model, task.test, ["occlusion", "lime", "gold", "random"], baseline="mask")
     assay.score(found, ["faithfulness", "human_agreement"]).compare()
