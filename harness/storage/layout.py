@@ -32,11 +32,7 @@ _UNDER_CONSTRUCTION = re.compile(r"\..+\.part|\.[0-9a-f]{20}\..+")
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """The folder of one trained model.
-
-    Attributes:
-        folder: where it lies.
-    """
+    """The folder of one trained model, `folder`."""
 
     folder: Path
 
@@ -53,11 +49,7 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrial:
-    """The folder of one trial.
-
-    Attributes:
-        folder: where it lies.
-    """
+    """The folder of one trial, `folder`."""
 
     folder: Path
 
@@ -160,11 +152,7 @@ class StoredPair:
 
 @dataclass(frozen=True, slots=True)
 class StoredExperiment:
-    """The folder of one experiment.
-
-    Attributes:
-        folder: where it lies.
-    """
+    """The folder of one experiment, `folder`."""
 
     folder: Path
 
