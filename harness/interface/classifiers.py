@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -149,7 +149,7 @@ def wrap(
     model: object,
     tokenizer: PreTrainedTokenizerBase | None = None,
     *,
-    labels: Sequence[object] | None = None,
+    labels: Iterable[object] | None = None,
     multi_label: bool | None = None,
     pairs: bool = False,
     name: str | None = None,
@@ -225,7 +225,7 @@ def wrap(
     return Classifier(kind, Engine(wrapped, device=device), settings, 0, weights)
 
 
-def _names(labels: Sequence[object]) -> tuple[str, ...]:
+def _names(labels: Iterable[object]) -> tuple[str, ...]:
     """The names of the classes as texts; scikit-learn's `classes_` are numbers of numpy."""
     if isinstance(labels, str):
         raise InputError(f"labels is {labels!r}; expected a list of names, one for each class")
@@ -285,7 +285,7 @@ def _reading(model: Model) -> str:
         config = model.network.config.to_dict()
         for name in ("_name_or_path", "id2label", "label2id", "transformers_version"):
             config.pop(name, None)
-        parts += [config, model.tokenizer.backend_tokenizer.to_str(), asdict(model.limit)]
+        parts += [config, cast(Any, model.tokenizer).backend_tokenizer.to_str(), asdict(model.limit)]
     elif isinstance(model, BlackBox):
         parts.append(model.pattern)
     elif hasattr(model, "network"):

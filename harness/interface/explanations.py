@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,6 +219,10 @@ class Explanations(Mapping[str, MethodExplanations]):
         if name not in self.by_name:
             raise InputError(f"there is no method {name!r}; {did_you_mean(name, list(self.by_name))}")
         return self.by_name[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The explanations of a method, or the default where it has none."""
+        return self.by_name.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.by_name)

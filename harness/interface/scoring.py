@@ -12,7 +12,7 @@ from assay.explainers.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations
-from assay.harness.interface.settings import chosen
+from assay.harness.interface.settings import chosen, whole
 from assay.harness.storage.store import read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
 from assay.harness.trials.job import run_cells
@@ -72,6 +72,8 @@ class Scores:
             method, adjusted for all of them. best: whether it cannot be told from the best one at 5 %.
             reason: why there is no value.
         """
+        if whole("resamples", resamples) < 0:
+            raise InputError(f"resamples is {resamples}; expected 0 or more")
         table = compare(self._results(), Bootstrap(n=resamples, seed=seed))
         names = {
             (cell.method.explainer_name, cell.method.baseline_name): name for name, cell in self._cells()

@@ -79,7 +79,7 @@ def texts(
         separator: between the labels of a cell that is a string.
         split: a column with "train", "dev" or "test"; by default the rows are split by `fractions`.
         fractions: the shares of train, dev and test.
-        seed: of the split, which does not depend on the order of the rows.
+        seed: of the split, which goes by the ids: with `id`, it does not depend on the order of the rows.
         name: the name of the task in tables.
 
     Returns:
@@ -127,7 +127,7 @@ def _records(table: Any) -> list[Mapping[str, Any]]:
     elif columns and hasattr(table, "to_dict"):
         table = table.to_dict("records")
     listed = isinstance(table, Iterable) and not isinstance(table, (str, bytes, Mapping))
-    records = list(table) if listed else None
+    records: list[Any] | None = list(cast(Iterable[Any], table)) if listed else None
     if records is None or not all(isinstance(record, Mapping) for record in records):
         raise InputError(
             f"the texts are a {type(table).__name__}; expected a pandas DataFrame or a list of mappings such "

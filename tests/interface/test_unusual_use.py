@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -140,7 +140,7 @@ def test_texts_may_be_a_series_or_an_array(model: assay.Classifier) -> None:
 
 
 def test_one_explainer_object_gives_one_explanation(model: assay.Classifier) -> None:
-    explained = assay.explain(model, "one two", Lime(rows=5), seed=np.int64(3))
+    explained = assay.explain(model, "one two", Lime(rows=5), seed=cast(Any, np.int64(3)))
     assert isinstance(explained, assay.TextExplanation)
 
 
@@ -160,9 +160,15 @@ def test_a_task_with_the_labels_in_another_order_is_refused(task: Any) -> None:
         (lambda model, task: assay.explain(model, "a", {}), "no explainer is chosen"),
         (lambda model, task: assay.explain(model, "a", Mask()), "is no explainer"),
         (lambda model, task: assay.explain(model, "a", "occlusion", baseline=Lime()), "is no baseline"),
-        (lambda model, task: assay.explain(model, "a", targets="predictd"), "did you mean 'predicted'"),
-        (lambda model, task: assay.explain(model, "a", seed="x"), "expected a whole number"),
-        (lambda model, task: assay.fit("linear", "planted"), "what assay.task or assay.texts returns"),
+        (
+            lambda model, task: assay.explain(model, "a", targets=cast(Any, "predictd")),
+            "did you mean 'predicted'",
+        ),
+        (lambda model, task: assay.explain(model, "a", seed=cast(Any, "x")), "expected a whole number"),
+        (
+            lambda model, task: assay.fit("linear", cast(Any, "planted")),
+            "what assay.task or assay.texts returns",
+        ),
         (lambda model, task: assay.fit("linear", task, device="gpu"), "device 'gpu' cannot be used"),
         (lambda model, task: assay.fit("linear", task, training=3), "expected a mapping"),
         (lambda model, task: assay.fit(Lime(), task), "is no architecture"),
@@ -233,3 +239,10 @@ def test_verify_traces_every_cell(task: Any, tmp_path: Path, capsys: pytest.Capt
         assay.score(explained, "faithfulness")
     assert main(["verify", f"store={store}"]) == 0
     assert "could not be traced" not in capsys.readouterr().out
+
+
+def test_methods_are_looked_up_as_in_any_mapping(model: assay.Classifier) -> None:
+    found = assay.explain(model, ["one two"], ["occlusion"])
+    assert found.get("occlusion") is found["occlusion"] and found.get("lime", 3) == 3
+    with pytest.raises(assay.InputError, match="expected 0 or more"):
+        assay.score(found, "comprehensiveness").compare(resamples=-1)
