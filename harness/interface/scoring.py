@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from assay.explainers.controls import Gold, Inverted, Random
+from assay.explainers.controls.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations
