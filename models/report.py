@@ -79,13 +79,17 @@ def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Seque
     # Takes a second to import, and only training needs it.
     from sklearn.metrics import f1_score
 
+    # scikit-learn's types know words only, its documentation numbers, too.
+    undefined: Any = 0
     # Label by label, because scikit-learn reads a table of one column as two classes.
-    f1 = np.array([f1_score(*label, zero_division=0) for label in zip(gold.T, predicted.T, strict=True)])
+    f1 = np.array(
+        [f1_score(*label, zero_division=undefined) for label in zip(gold.T, predicted.T, strict=True)]
+    )
     right = (gold == predicted).mean(axis=0)
     return Quality(
         accuracy=float((gold == predicted).all(axis=1).mean()),
         macro_f1=float(f1.mean()),
-        micro_f1=float(f1_score(gold.ravel(), predicted.ravel(), zero_division=0)),
+        micro_f1=float(f1_score(gold.ravel(), predicted.ravel(), zero_division=undefined)),
         label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
         f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
     )

@@ -305,7 +305,8 @@ def _hugging_face(
         raise InputError("a Hugging Face model needs its tokenizer; call wrap(model, tokenizer)")
     own = copy(network)
     own.config = deepcopy(network.config)
-    names = tuple(str(own.config.id2label[place]) for place in range(own.config.num_labels))
+    id2label: dict[Any, str] = own.config.id2label or {}
+    names = tuple(str(id2label[place]) for place in range(len(id2label)))
     if labels is not None:
         if len(labels) != len(names):
             raise InputError(f"labels names {len(labels)} classes, but the model has {len(names)} outputs")

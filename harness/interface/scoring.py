@@ -54,7 +54,7 @@ class Scores:
         import pandas as pd
 
         named = [
-            table.assign(method=method, metric=metric)[["method", "metric", *table.columns]]
+            table.assign(method=method, metric=metric).loc[:, ["method", "metric", *table.columns]]
             for (method, metric), table in self.tables.items()
         ]
         return pd.concat(named, ignore_index=True)
@@ -80,7 +80,7 @@ class Scores:
         }
         pairs = zip(table["explainer"], table["baseline"], strict=True)
         table.insert(0, "method", [names[pair] for pair in pairs])
-        return table if full else table[SHOWN]
+        return table if full else table.loc[:, SHOWN]
 
     def _cells(self) -> list[tuple[str, Cell]]:
         return list(self.explanations.cells.items())

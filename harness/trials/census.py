@@ -89,10 +89,12 @@ def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: St
         sizes, seconds = Sizes(*limited), task.loading
         parts = {split: getattr(task.sample, split)[:size] for split, size in sizes._asdict().items()}
         names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
-        trial = Trial(config, replace(task.sample, **parts), choose(config), **names)
+        sample, choice = replace(task.sample, **parts), choose(config)
+        trial = Trial(config, sample, choice, names["model_key"], names["explained"])
         known, lengths = trial.explained != UNSEEN, _lengths(trial)
     values, count = np.unique(lengths, return_counts=True)
-    return TrialPreview(trial, sizes, known, seconds, values, count * (sizes.test / len(lengths)))
+    texts = count.astype(np.float64) * (sizes.test / len(lengths))
+    return TrialPreview(trial, sizes, known, seconds, values, texts)
 
 
 def words(example: Example) -> int:

@@ -56,7 +56,8 @@ def _row(view: _View, metric: Metric, row: ComparisonRow) -> LabelRow:
     """The row of the comparison of the view's cells as a row of the table of labels."""
     shared: dict[str, Any] = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
     about: dict[str, Any] = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
-    return LabelRow(**shared | about | {"metric": metric.name})
+    values: dict[str, Any] = {**shared, **about, "metric": metric.name}
+    return LabelRow(**values)
 
 
 def _views(known: LabelTexts, metric: Metric, results: Results, fewest: int) -> Iterator[_View]:
