@@ -15,7 +15,16 @@ import numpy as np
 
 from assay.harness.config.build import build
 from assay.harness.costs import speeds
-from assay.harness.costs.speeds import Rate, Speeds, load, method_name, metric_name, size_of, texts_scored
+from assay.harness.costs.speeds import (
+    Rate,
+    Speeds,
+    explanation_bytes,
+    load,
+    method_name,
+    metric_name,
+    texts_scored,
+)
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score
 from assay.harness.trials.census import TrialPreview, words
@@ -153,7 +162,7 @@ def _work(loaded: Loaded, store: Store, asking: float, seconds: float) -> dict[s
     rates: dict[str, Rate] = {}
     texts = len(loaded.trial.task.test)
     for cell in _planned(loaded):
-        units, folder = _units(cell, loaded), store.cell(cell.key)
+        units, stored = _units(cell, loaded), StoredCell(store.cell(cell.key))
         rates[method_name(cell.method)] = Rate(_per_unit(loaded, asking))
         if units * _per_unit(loaded, asking) > seconds:
             continue
@@ -165,7 +174,7 @@ def _work(loaded: Loaded, store: Store, asking: float, seconds: float) -> dict[s
             # The model is not trained; the run will tell whether this happens to one that is.
             continue
         spent = time.perf_counter() - began
-        rates[method_name(cell.method)] = Rate(spent / units, size_of(folder / "explanations") / texts)
+        rates[method_name(cell.method)] = Rate(spent / units, explanation_bytes(stored) / texts)
         rates |= _scores(cell, loaded, store, rates)
     return rates
 
@@ -181,7 +190,7 @@ def _scores(cell: Cell, loaded: Loaded, store: Store, known: dict[str, Rate]) ->
         if name in known or metric_incompatibility(chosen, loaded.trial, loaded.abilities) is not None:
             continue
         texts, began = texts_scored(chosen, len(loaded.trial.task.test)), time.perf_counter()
-        path = store.cell(cell.key) / "scores" / f"{chosen.key}.parquet"
+        path = StoredCell(store.cell(cell.key)).scores(chosen.key)
         try:
             if isinstance(chosen.metric, ModelPairMetric):
                 shards = StoredShards(store.cell(cell.key), loaded)

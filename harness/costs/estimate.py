@@ -19,6 +19,7 @@ from assay.harness.costs.speeds import (
     targets_of,
     texts_scored,
 )
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import TrialPreview
 from assay.harness.trials.plan import Cell, Trial, cells, metric_incompatibility
@@ -208,19 +209,19 @@ def _training(outlook: TrialPreview, known: Speeds) -> Amount:
 def _cell(
     outlook: TrialPreview, cell: Cell, metrics: Iterable[ChosenMetric], known: Speeds, store: Store
 ) -> CellWork:
-    trial, method, folder = outlook.trial, cell.method, store.cell(cell.key)
+    trial, method, on_disk = outlook.trial, cell.method, StoredCell(store.cell(cell.key))
     lengths, count, texts = outlook.lengths, outlook.count, outlook.sizes.test
     forward, backward, units = load(method, lengths, targets_of(trial.config, len(trial.task.labels)))
-    stored, parts = (folder / "cell.json").exists(), _parts(outlook)
+    stored, parts = on_disk.done, _parts(outlook)
     # Some parts of a cell that was begun are there.
-    there = parts if stored else len(list(folder.glob("explanations/part-*.parquet")))
+    there = parts if stored else len(on_disk.parts())
     left = max(1 - there / parts, 0.0)
     rows, tokens = ((forward + backward) * per_row @ count for per_row in (1, lengths))
     explaining, scoring = Amount(), []
     if left:
         explaining = _amount(known.method(method), left * float(units @ count), left * texts, cell.title)
     for chosen in metrics:
-        if not (folder / "scores" / f"{chosen.key}.parquet").exists():
+        if not on_disk.scores(chosen.key).exists():
             rate = known.rates.get(metric_name(chosen, method))
             scored = texts_scored(chosen, texts)
             scoring.append(_amount(rate, scored, scored, chosen.metric.name))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -20,6 +18,7 @@ from assay.explainers import averaging
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.keys import canonical, key
 from assay.harness.config.schema import Targets
+from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.census import TrialPreview
 
@@ -123,7 +122,7 @@ def keep(store: Store, name: str, speeds: Speeds) -> None:
         "abilities": speeds.abilities,
         "rates": {what: asdict(rate) for what, rate in rates.items()},
     }
-    write_json(_path(store, name), record)
+    write_json(store.calibration(name), record)
 
 
 def recall(outlooks: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
@@ -131,27 +130,24 @@ def recall(outlooks: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
 
     Where both tell of the same work, the cells count: an untrained model is only like the one that runs.
     """
-    cards = heapq.nlargest(NEWEST, store.root.glob("cells/*/cell.json"), lambda path: path.stat().st_mtime)
+    done = [cell for cell in map(StoredCell, store.folders(CELLS)) if cell.done]
+    newest = heapq.nlargest(NEWEST, done, lambda cell: cell.record.stat().st_mtime)
     known: dict[str, Speeds] = {}
     for outlook in outlooks:
         name = speeds_key(outlook.trial.config)
         if name not in known:
             kept = _calibrated(store, name)
-            known[name] = Speeds({**kept.rates, **_of_cells(outlook, cards)}, kept.abilities)
+            known[name] = Speeds({**kept.rates, **_of_cells(outlook, newest)}, kept.abilities)
     return known
 
 
 def _calibrated(store: Store, name: str) -> Speeds:
-    record = read_json(_path(store, name)) or {"abilities": None, "rates": {}}
+    record = read_json(store.calibration(name)) or {"abilities": None, "rates": {}}
     rates = {what: Rate(**rate) for what, rate in record["rates"].items()}
     return Speeds(rates, None if record["abilities"] is None else tuple(record["abilities"]))
 
 
-def _path(store: Store, name: str) -> Path:
-    return store.root / "calibrations" / f"{name}.json"
-
-
-def _of_cells(outlook: TrialPreview, cards: Sequence[Path]) -> dict[str, Rate]:
+def _of_cells(outlook: TrialPreview, done: Sequence[StoredCell]) -> dict[str, Rate]:
     """Median rates in finished cells of the same task and model, however many texts they have."""
     config = outlook.trial.config
     name, targets = speeds_key(config), targets_of(config, len(outlook.trial.task.labels))
@@ -160,15 +156,17 @@ def _of_cells(outlook: TrialPreview, cards: Sequence[Path]) -> dict[str, Rate]:
         for m in outlook.trial.choice.methods
     }
     rates: dict[str, list[Rate]] = {}
-    for path in cards:
-        record = json.loads(path.read_text(encoding="utf-8"))
+    for cell in done:
+        record = read_json(cell.record)
+        if record is None:
+            continue
         was = OmegaConf.create(record["config"])
         entries = [was.explainer.get(record["explainer"]), was.baseline.get(record["baseline"])]
         method = methods.get(canonical(entries))
         if method is None or speeds_key(was) != name:
             continue
         units = float(load(method, outlook.lengths, targets)[2] @ outlook.count / outlook.count.sum())
-        for rate_name, rate in _of_cell(path.parent, outlook, method, units):
+        for rate_name, rate in _of_cell(cell, outlook, method, units):
             rates.setdefault(rate_name, []).append(rate)
     return {
         what: Rate(median(rate.seconds for rate in all_), median(rate.bytes for rate in all_))
@@ -176,20 +174,19 @@ def _of_cells(outlook: TrialPreview, cards: Sequence[Path]) -> dict[str, Rate]:
     }
 
 
-def _of_cell(folder: Path, outlook: TrialPreview, method: Method, units: float) -> Iterator[tuple[str, Rate]]:
+def _of_cell(
+    cell: StoredCell, outlook: TrialPreview, method: Method, units: float
+) -> Iterator[tuple[str, Rate]]:
     """The rates in one finished cell, by name. units: of `load`, of one of its texts on average."""
-    parts = sorted(folder.glob("seconds/part-*.parquet"))
     seconds = np.concatenate(
-        [pq.read_table(path, columns=["seconds"])["seconds"].to_numpy() for path in parts]
+        [pq.read_table(path, columns=["seconds"])["seconds"].to_numpy() for path in cell.seconds_parts()]
     )
-    rate = Rate(float(seconds.mean()) / units, size_of(folder / "explanations") / len(seconds))
+    rate = Rate(float(seconds.mean()) / units, explanation_bytes(cell) / len(seconds))
     yield method_name(method), rate
     if method.explainer.model_rows(1, 1) != (0, 0):
         yield MODEL, rate
     # Metrics are scored one after another, so each took as long as from the file before its own.
-    files = sorted(
-        [folder / "cell.json", *folder.glob("scores/*.parquet")], key=lambda file: file.stat().st_mtime
-    )
+    files = sorted([cell.record, *cell.score_files()], key=lambda file: file.stat().st_mtime)
     for before, file in pairwise(files):
         for chosen in outlook.trial.choice.metrics:
             if chosen.key == file.stem:
@@ -198,6 +195,6 @@ def _of_cell(folder: Path, outlook: TrialPreview, method: Method, units: float) 
                 yield metric_name(chosen, method), Rate(spent / texts, file.stat().st_size / texts)
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of the Parquet files in a folder."""
-    return sum(file.stat().st_size for file in folder.glob("*.parquet"))
+def explanation_bytes(cell: StoredCell) -> int:
+    """Bytes of the explanations of a cell on disk."""
+    return sum(path.stat().st_size for path in cell.parts())

@@ -219,6 +219,12 @@ class Layout:
     def failure(self, name: str) -> Path:
         return self.root / "ledger" / f"{name}.json"
 
+    def calibration(self, name: str) -> Path:
+        return self.root / "calibrations" / f"{name}.json"
+
+    def texts(self, name: str) -> Path:
+        return self.root / "tasks" / f"{name}.json"
+
     def experiment(self, name: str) -> Path:
         """Raises InputError when the name is not a plain folder name."""
         if not name or name != Path(name).name or name.startswith("."):

@@ -126,7 +126,7 @@ def _names_path(config: DictConfig, store: Store) -> Path:
         if file.is_file()
     ]
     about = task, config.model, int(config.seed), limits_of(config), stamps
-    return store.root / "tasks" / f"{key('texts', *about)}.json"
+    return store.texts(key("texts", *about))
 
 
 def _sizes(task: Task) -> Sizes:

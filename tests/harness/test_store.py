@@ -51,7 +51,7 @@ def test_the_ledger_keeps_failures_and_forgets_them_on_success(tmp_path: Path) -
     found = failure(store, "cell")
     assert found is not None
     assert found.sentence == "ZeroDivisionError: oh"
-    assert "test_harness_store" in found.traceback
+    assert "test_store.py" in found.traceback
     with record_failure(store, "cell", "a cell"):
         pass
     assert failure(store, "cell") is None

@@ -21,8 +21,6 @@ from assay.harness.upkeep.verify import verify
 ROOT = Path(__file__).parents[2]
 LAYOUT = ROOT / "harness" / "storage" / "layout.py"
 FLOORS = ("tasks", "models", "explainers", "metrics", "results", "harness")
-# These modules still name files of the store themselves.
-EXCEPTIONS = ("harness/costs/", "harness/trials/census.py")
 # A file's name anywhere, and a folder's name where it is joined to a path or stands in a pattern.
 FILE = re.compile(
     r"(^|/)(cell|trial|card|training|report|store)\.json$|(predictions|layer_distances)\.parquet|part-|manifest-"
@@ -52,8 +50,7 @@ def names_of_the_store(source: str) -> list[str]:
 
 def test_no_other_module_names_files_of_the_store() -> None:
     sources = [path for floor in FLOORS for path in (ROOT / floor).rglob("*.py") if path != LAYOUT]
-    others = [path for path in sources if not str(path.relative_to(ROOT)).startswith(EXCEPTIONS)]
-    found = {str(path.relative_to(ROOT)): names_of_the_store(path.read_text("utf-8")) for path in others}
+    found = {str(path.relative_to(ROOT)): names_of_the_store(path.read_text("utf-8")) for path in sources}
     assert {path: names for path, names in found.items() if names} == {}
     assert len(names_of_the_store(LAYOUT.read_text("utf-8"))) > 8, "the test sees the names where they are"
 
