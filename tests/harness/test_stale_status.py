@@ -28,7 +28,9 @@ COMMAND = [
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the code and the shipped configuration that a test may edit."""
-    folder = tmp_path / "checkout"
+    folder = tmp_path / "checkout" / "assay"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "__init__.py", folder)
     for name in PACKAGES:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -41,7 +43,7 @@ def _assay(checkout: Path, folder: Path, *arguments: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         cwd=folder,
-        env={"PYTHONPATH": str(checkout), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(checkout.parent), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
     )
 
@@ -56,7 +58,7 @@ def test_status_never_says_done_from_an_old_plan(checkout: Path, tmp_path: Path)
     assert _assay(checkout, tmp_path, "run", *COMMAND).returncode == 0
     done = _assay(checkout, tmp_path, "status", *COMMAND)
     assert done.returncode == 0 and "1 of 1 cells done" in done.stdout
-    method = checkout / "explainers" / "occlusion.py"
+    method = checkout / "explainers" / "perturbation" / "occlusion.py"
     _edit(method, "version: ClassVar[int] = 1", "version: ClassVar[int] = 1001")
     raised = _assay(checkout, tmp_path, "status", *COMMAND)
     assert raised.returncode == 1 and "0 of 1 cells done" in raised.stdout, raised.stdout
