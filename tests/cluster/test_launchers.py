@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Assay, tables
+from cluster_runs import ROOT, Assay, tables
 
 from assay.harness.trials.launchers import check_launcher
 from assay.tasks.errors import InputError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Assay, finish, parts, tables, wait_until
+from cluster_runs import Assay, finish, parts, tables, wait_until
 
 pytestmark = pytest.mark.cluster
 

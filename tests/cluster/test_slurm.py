@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Assay, finish, parts, tables, wait_until
+from cluster_runs import ROOT, Assay, finish, parts, tables, wait_until
 
 pytestmark = pytest.mark.cluster
 
