@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from assay.harness.config.schema import Targets
 from assay.harness.interface.classifiers import Classifier, check_classifier
 from assay.harness.interface.explanations import Explanations, MethodExplanations
 from assay.harness.interface.settings import chosen, whole
-from assay.harness.interface.tasks import as_examples, is_one
+from assay.harness.interface.tasks import as_examples, is_one, items_of
 from assay.harness.interface.trials import run_config, trial_of
 from assay.harness.storage.entries import ledger_of
 from assay.harness.storage.layout import StoredCell
@@ -26,6 +27,8 @@ from assay.harness.trials.trial import on_texts
 from assay.models.protocol import abilities
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
+
+log = logging.getLogger(__name__)
 
 # Work that takes longer than this shows a bar.
 SECONDS_WITHOUT_BAR = 2.0
@@ -71,7 +74,8 @@ def explain(
     """
     check_classifier(classifier)
     trained = classifier.task
-    examples = as_examples(texts, pairs=None if trained is None else trained.pairs)
+    items = items_of(texts)
+    examples = as_examples(items, pairs=None if trained is None else trained.pairs)
     names = {"explainer": chosen("explainer", explainers), "baseline": _baselines(classifier, baseline)}
     methods = cross(names["explainer"], names["baseline"])
     config = run_config(classifier.settings, classifier.seed, classifier.engine.device, store)
@@ -79,10 +83,11 @@ def explain(
     for group, built in names.items():
         config[group] = {name: part.settings for name, part in built.items()}
     source = task or trained
-    _check_labels(classifier, task)
+    _check_labels(classifier, task, examples)
+    _check_labelled(classifier, items, targets, store)
     of_texts = _texts(classifier, examples, source)
     trial = trial_of(config, of_texts, Choice(methods, ()), trained)
-    kept = None if store is None else _store(store, classifier, examples)
+    kept = None if store is None else _store(store, classifier)
     loaded = _loaded(classifier, trial, kept)
     planned = {
         name_of(cell, names["baseline"]): cell for cell in cells(trial, loaded.weights, loaded.abilities)
@@ -115,8 +120,17 @@ def _targets(name: str) -> Targets:
     return Targets[name]
 
 
-def _check_labels(classifier: Classifier, task: Task | None) -> None:
-    """Raise InputError on a task whose classes are others, or in another order, than those of the model."""
+def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[Example]) -> None:
+    """Raise InputError on a task whose classes are others, or in another order, than those of the model.
+
+    Labels are numbers of classes. Without a task nothing tells whose, so a warning says how they are read.
+    """
+    if task is None and classifier.task is None and any(example.labels for example in examples):
+        log.warning(
+            "the labels of the texts are read as numbers of the model's classes (%s); pass task= to have "
+            "that checked",
+            ", ".join(classifier.labels),
+        )
     if task is not None and task.labels != classifier.labels:
         raise InputError(
             f"the model has the labels {', '.join(classifier.labels)}, but the task {task.name!r} has "
@@ -124,20 +138,32 @@ def _check_labels(classifier: Classifier, task: Task | None) -> None:
         )
 
 
+def _check_labelled(classifier: Classifier, items: Sequence[object], targets: str, store: str | None) -> None:
+    """Raise InputError on texts without labels where labels are read."""
+    # An example of a multi-label task may have none of the labels, a mere text has no labels that are known.
+    several = classifier.model.multi_label
+    if all(isinstance(item, Example) and (item.labels or several) for item in items):
+        return
+    if targets == "gold":
+        raise InputError(
+            "targets='gold' explains the labels of texts; give labelled examples, or other targets"
+        )
+    if store is not None:
+        raise InputError(
+            "a store keeps explanations of labelled texts, from which it also tells how good the model is; "
+            "explain examples of a task, or leave store= out"
+        )
+
+
 def _baselines(classifier: Classifier, baseline: object) -> dict[str, Built]:
     return chosen("baseline", baseline or ("mask" if classifier.model.mask_id is not None else "delete"))
 
 
-def _store(folder: str, classifier: Classifier, examples: Sequence[Example]) -> Store:
+def _store(folder: str, classifier: Classifier) -> Store:
     if not classifier.weights:
         raise InputError(
             "results of a function can only be stored under its name; give wrap(..., fingerprint=...), any "
             "text that changes when the function does"
-        )
-    if not classifier.model.multi_label and not all(example.labels for example in examples):
-        raise InputError(
-            "a store keeps explanations of labelled texts, from which it also tells how good the model is; "
-            "explain examples of a task, or leave store= out"
         )
     return Store(folder)
 

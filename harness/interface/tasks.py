@@ -179,7 +179,7 @@ def as_examples(given: object, *, pairs: bool | None = None) -> tuple[Example, .
     Raises:
         InputError: anything else, or pairs for a model of single texts, or the other way round.
     """
-    examples = tuple(_example(item, f"text-{number}") for number, item in enumerate(_items(given)))
+    examples = tuple(_example(item, f"text-{number}") for number, item in enumerate(items_of(given)))
     for example in examples if pairs is not None else ():
         if (len(example.texts) == 2) != pairs:
             kinds = ("pairs", "single texts") if pairs else ("single texts", "pairs; give texts as a list")
@@ -198,7 +198,8 @@ def _is_pair(given: object) -> bool:
     return isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, str) for part in given)
 
 
-def _items(given: object) -> Sequence[object]:
+def items_of(given: object) -> Sequence[object]:
+    """One text, pair or example as a list of one, or all that are given; a generator is read here."""
     if is_one(given):
         return [given]
     listed = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping, Set))

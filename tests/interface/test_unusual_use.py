@@ -246,3 +246,26 @@ def test_methods_are_looked_up_as_in_any_mapping(model: assay.Classifier) -> Non
     assert found.get("occlusion") is found["occlusion"] and found.get("lime", 3) == 3
     with pytest.raises(assay.InputError, match="expected 0 or more"):
         assay.score(found, "comprehensiveness").compare(resamples=-1)
+
+
+@pytest.mark.parametrize("options", [{"targets": "gold"}, {"store": "store"}])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_texts_without_labels_are_refused_where_labels_are_read(
+    options: dict[str, Any], multi_label: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrapped = _wrap(multi_label=multi_label, fingerprint="1")
+    with pytest.raises(assay.InputError, match="label"):
+        assay.explain(wrapped, ["a good film"], "occlusion", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_how_labels_are_read_is_said_where_nothing_can_check_it(
+    task: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrapped = _wrap(labels=task.labels)
+    assay.explain(wrapped, task.test, "occlusion", task=task)
+    assay.explain(wrapped, ["a good film"], "occlusion")
+    assert caplog.text == ""
+    assay.explain(wrapped, task.test, "occlusion")
+    assert f"numbers of the model's classes ({', '.join(task.labels)}); pass task=" in caplog.text
