@@ -83,6 +83,21 @@ def test_the_wheel_has_one_top_level_package_and_its_data(wheel: Path) -> None:
     assert not [name for name in names if ".venv" in name or "/tests/" in name or "/scripts/" in name]
 
 
+# The lines of the README, on fewer texts.
+TEN_LINES = """
+import assay
+from assay.explainers.perturbation.lime import Lime
+task = assay.task("planted", train=60, dev=20, test=4)
+model = assay.fit("cnn", task, training={"epochs": 1})
+wrapped = assay.wrap(lambda texts: [[0.5, 0.5] for _ in texts], labels=task.labels)
+found = assay.explain(model, task.test, ["occlusion", Lime(rows=20), "gold", "random"], baseline="mask")
+print(found["occlusion"][0])
+table = assay.score(found, ["faithfulness", "human_agreement"]).compare(resamples=20)
+assert set(table["method"]) == {"occlusion", "lime", "gold", "random"}
+assert assay.explain(wrapped, "some text").words()
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with packages of a user's own that have the names of Assay's folders."""
@@ -119,7 +134,8 @@ def test_it_runs_beside_a_users_own_packages(
     assert Path(where).resolve().is_relative_to(inside.resolve())
     own = "; ".join(f"import {name}; assert {name}.OWNER == 'user of {name}'" for name in OWN)
     run(python, "-c", f"import assay.models.engine, assay.conf; {own}", cwd=project)
-    # The Python interface belongs here, in this folder and with this interpreter.
+    run(python, "-c", TEN_LINES, cwd=project)
+    run(python.parent / "assay", "plan", "experiment=quickstart", f"store={project / 'planned'}", cwd=project)
     for command in ([python.parent / "assay"], [python, "-m", "assay"]):
         run(*command, *SMALL_RUN, f"store={project / 'store'}", cwd=project)
     assert (project / "store" / "experiments" / "small" / "comparison.csv").exists()
