@@ -18,8 +18,8 @@ from assay.harness.config.compose import configuration, offered, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.schema import Targets
 from assay.harness.exchange.atomic import whole_file
-from assay.harness.exchange.importers.common import Found, Known
 from assay.harness.exchange.importers.eraser import read_eraser
+from assay.harness.exchange.importers.foreign_scores import Found, Known
 from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.explanation_columns import ABOUT, TYPES
 from assay.explainers.score_file import SCHEMA, open_scores
-from assay.harness.exchange.importers.common import Known
+from assay.harness.exchange.importers.foreign_scores import Known
 from assay.harness.exchange.importing import READERS, Tally, checked
 from assay.harness.trials.records import to_table
 from assay.tasks.example import Example, Task

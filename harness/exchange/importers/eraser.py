@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.harness.exchange.importers.common import Found, Known, Stretch, json_lines, numbers
+from assay.harness.exchange.importers.foreign_scores import Found, Known, Stretch, json_lines, numbers
 from assay.tasks.errors import InputError
 
 # (start, end) of every token.

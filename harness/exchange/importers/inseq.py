@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.harness.exchange.importers.common import Found, Known, on_tokens, opened
+from assay.harness.exchange.importers.foreign_scores import Found, Known, on_tokens, opened
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 

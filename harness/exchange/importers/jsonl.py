@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.explainers.explanation_columns import COSTS
-from assay.harness.exchange.importers.common import (
+from assay.harness.exchange.importers.foreign_scores import (
     Found,
     Known,
     Stretch,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.harness.exchange.importers.common import Found, Known, json_lines, on_tokens
+from assay.harness.exchange.importers.foreign_scores import Found, Known, json_lines, on_tokens
 from assay.tasks.errors import InputError
 
 
