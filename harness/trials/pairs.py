@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -86,7 +86,7 @@ def pairs(trials: Sequence[Trial], store: Store) -> list[Pair]:
             metric = chosen.metric
             if not isinstance(metric, ModelPairMetric):
                 continue
-            of_kinds = [kind for kind in _kinds(models, metric) if kind]
+            of_kinds = [kind for kind in pairs_by_kind(models, metric) if kind]
             if metric.pooled == "no":
                 for pair in (pair for kind in of_kinds for pair in kind):
                     known = found.get((place, pair.key), pair)
@@ -107,7 +107,7 @@ def _architectures(trials: Sequence[Trial], store: Store) -> list[dict[str, Tria
     return list(found.values())
 
 
-def _kinds(models: dict[str, Trial], metric: ModelPairMetric) -> Iterator[list[Pair]]:
+def pairs_by_kind(models: Mapping[str, Trial], metric: ModelPairMetric) -> Iterator[list[Pair]]:
     """The metric's pairs of trained models, of untrained ones, and of an untrained with a trained one."""
     trained, untrained = (
         [name for name, trial in models.items() if trial.kind == kind] for kind in ("trained", "untrained")
