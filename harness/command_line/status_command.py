@@ -8,15 +8,15 @@ from assay.harness.state.eta import remaining
 from assay.harness.state.manifest import Manifest, recall
 from assay.harness.state.status import survey
 from assay.harness.state.status_text import status_text
-from assay.harness.state.store_state import living_claims, read_store_state
+from assay.harness.state.store_state import jobs, living_claims, read_store_state
 
 
 def status(overrides: Sequence[str]) -> int:
     """Print it; returns the exit status, 0 if everything is done."""
     known = recall(overrides) or _found_out(overrides)
-    work = living_claims(known.store, known.planned)
-    found = survey(known.planned, read_store_state(known.store, known.planned, work.claims))
-    print(status_text(known.name, found, work, remaining(found, known.store, work.jobs)))
+    claims = living_claims(known.store, known.planned)
+    found = survey(known.planned, read_store_state(known.store, known.planned, claims))
+    print(status_text(known.name, found, claims, remaining(found, known.store, jobs(claims))))
     return 0 if found.done else 1
 
 

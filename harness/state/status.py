@@ -27,7 +27,7 @@ class PlannedCell:
     explainer: str
     baseline: str
     explainer_seed: int
-    scores: tuple[str, ...]
+    scores: Sequence[str]
     parts: int
 
     @property
@@ -49,7 +49,7 @@ class PlannedTrial:
     seed: int
     ledger: str
     model_key: str | None
-    cells: tuple[PlannedCell, ...] = ()
+    cells: Sequence[PlannedCell] = ()
     refused: int = 0
 
 
@@ -59,15 +59,15 @@ class PlannedPair:
 
     key: str
     title: str
-    scores: tuple[str, ...]
+    scores: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Everything that an experiment wants on disk; pairs as far as their cells are explained."""
 
-    trials: tuple[PlannedTrial, ...]
-    pairs: tuple[PlannedPair, ...] = ()
+    trials: Sequence[PlannedTrial]
+    pairs: Sequence[PlannedPair] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ class CellState:
 class Survey:
     """The state of every cell and pair. unstarted: trials without a cell to look at, and their state."""
 
-    trials: tuple[PlannedTrial, ...]
-    cells: tuple[CellState, ...]
-    pairs: tuple[tuple[PlannedPair, State], ...]
-    unstarted: tuple[tuple[PlannedTrial, State], ...]
-    failures: tuple[Failure, ...]
+    trials: Sequence[PlannedTrial]
+    cells: Sequence[CellState]
+    pairs: Sequence[tuple[PlannedPair, State]]
+    unstarted: Sequence[tuple[PlannedTrial, State]]
+    failures: Sequence[Failure]
 
     def states(self) -> list[State]:
         return [
@@ -145,7 +145,7 @@ def survey(planned: Planned, disk: StoreState) -> Survey:
     for pair in planned.pairs:
         there = set(pair.scores) <= set(disk.scores.get(pair.key, ()))
         of_pairs.append((pair, _state(there, pair.key in disk.claimed, bool(entries(pair.key)))))
-    return Survey(planned.trials, tuple(found), tuple(of_pairs), tuple(unstarted), tuple(failures.values()))
+    return Survey(planned.trials, found, of_pairs, unstarted, list(failures.values()))
 
 
 def _state(there: bool, claimed: bool, failed: bool) -> State:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 from assay.harness.state.status import Planned, StoreState
 from assay.harness.storage.entries import ledger_of, owner
@@ -13,19 +12,8 @@ from assay.harness.storage.locks import Claim, alive, read
 from assay.harness.storage.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class LivingClaims:
-    """Claims of living jobs by name, None for one that was just being written. jobs: those behind them."""
-
-    claims: dict[str, Claim | None]
-
-    @property
-    def jobs(self) -> int:
-        return len({(claim.place, claim.process) for claim in self.claims.values() if claim})
-
-
-def living_claims(store: Store, planned: Planned) -> LivingClaims:
-    """The claims on parts of `planned` behind which a job still runs."""
+def living_claims(store: Store, planned: Planned) -> dict[str, Claim | None]:
+    """The claims on parts of `planned` behind which a job still runs; None for one just being written."""
     models = {trial.model_key for trial in planned.trials if trial.model_key}
     owners = {*_cells(planned), *models, *(pair.key for pair in planned.pairs)}
     found = {}
@@ -34,7 +22,12 @@ def living_claims(store: Store, planned: Planned) -> LivingClaims:
             claim = read(file)
             if alive(file, claim):
                 found[file.stem] = claim
-    return LivingClaims(found)
+    return found
+
+
+def jobs(claims: Mapping[str, Claim | None]) -> int:
+    """How many jobs are behind living claims."""
+    return len({(claim.place, claim.process) for claim in claims.values() if claim})
 
 
 def _cells(planned: Planned) -> list[str]:
