@@ -17,7 +17,8 @@ from assay.harness.storage.ledger import failure
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.experiment import run as run_experiment
-from assay.harness.trials.plan import Trial, failure_key
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import failure_key
 from assay.results.parallel import spread, useful_processes
 from assay.tasks.errors import InputError
 

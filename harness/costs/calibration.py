@@ -19,7 +19,8 @@ from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score, scores_path
 from assay.harness.trials.census import TrialPreview, count_lengths, words
-from assay.harness.trials.plan import Cell, metric_incompatibility
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.plan import Cell
 from assay.harness.trials.trial import cells_of_model, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.models.engine import Engine

@@ -14,8 +14,9 @@ from assay.harness.costs.speeds import Rate, Speeds, metric_name, speeds_key, te
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import TrialPreview
+from assay.harness.trials.incompatibilities import metric_incompatibility
 from assay.harness.trials.pairs import architecture_key, pairs_by_kind
-from assay.harness.trials.plan import Cell, Trial, metric_incompatibility
+from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import cells_of_model, read_trial, scored_on, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
 

@@ -23,7 +23,7 @@ from assay.harness.exchange.importers.foreign_scores import Found, Known
 from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study
-from assay.harness.trials.plan import limits_of, load_task
+from assay.harness.trials.loading import limits_of, load_task
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.sampling import limit

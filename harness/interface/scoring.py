@@ -15,8 +15,9 @@ from assay.harness.interface.explanations import Explanations
 from assay.harness.interface.settings import chosen, whole
 from assay.harness.storage.store import read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
+from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.job import run_cells
-from assay.harness.trials.plan import Cell, cell_metric_incompatibility, metric_incompatibility
+from assay.harness.trials.plan import Cell
 from assay.metrics.cell_data import CellMetric, Metric, Shard
 from assay.metrics.long_table import wide
 from assay.results.records import CellScores, Group, Method, Missing, Results

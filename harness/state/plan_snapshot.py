@@ -14,7 +14,8 @@ from assay.harness.storage.store import Store
 from assay.harness.trials.cells import scores_path
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import pair_cells, pairs
-from assay.harness.trials.plan import Trial, failure_key, title
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import assumed_cells, scored_on, trial_cells
 from assay.metrics.cell_data import PairMetric
 

@@ -19,7 +19,9 @@ from assay.harness.config.choice import choose
 from assay.harness.config.keys import canonical, key, plain
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
-from assay.harness.trials.plan import Trial, limits_of, load_task, load_trial, title
+from assay.harness.trials.loading import limits_of, load_task, load_trial
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import title
 from assay.models.vocabulary import find_words
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task

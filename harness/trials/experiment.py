@@ -19,9 +19,11 @@ from assay.harness.trials.explained import ExplainedTexts
 from assay.harness.trials.job import threads
 from assay.harness.trials.launch import launch
 from assay.harness.trials.launchers import check_launcher
+from assay.harness.trials.loading import Known, check_names, load_task, load_trial
 from assay.harness.trials.pairs import run_pairs
-from assay.harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
+from assay.harness.trials.plan import Trial
 from assay.harness.trials.progress import sweep_progress
+from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import complete
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task

@@ -25,8 +25,10 @@ from assay.harness.storage.ledger import clear_failure, log, record_failure
 from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
-from assay.harness.trials.plan import Cell, cells, failure_key, load_trial, title
+from assay.harness.trials.loading import load_trial
+from assay.harness.trials.plan import Cell, cells
 from assay.harness.trials.progress import Progress, progress
+from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import cell_metrics, complete, load_model, scored_on
 
 

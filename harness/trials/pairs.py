@@ -17,7 +17,8 @@ from assay.harness.storage.ledger import clear_failure, record_failure
 from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
-from assay.harness.trials.plan import Cell, Trial, metric_incompatibility
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 

@@ -26,7 +26,8 @@ from assay.harness.storage.store import (
     write_table,
 )
 from assay.harness.trials.cells import Loaded, scores_path
-from assay.harness.trials.plan import Cell, Trial, cell_metric_incompatibility, cells, metric_incompatibility
+from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
+from assay.harness.trials.plan import Cell, Trial, cells
 from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.engine import Engine
 from assay.models.protocol import Model, abilities

@@ -12,7 +12,8 @@ from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, S
 from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.pairs import pairs
-from assay.harness.trials.plan import Trial, failure_key
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import trial_cells
 from assay.harness.upkeep.provenance import parsed
 from assay.tasks.errors import InputError
