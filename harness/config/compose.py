@@ -91,7 +91,7 @@ def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:
 def configuration(overrides: Sequence[str]) -> DictConfig:
     """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
     with _sentences():
-        return prune_unselected(_composed(overrides))
+        return prune_unselected(raw_configuration(overrides))
 
 
 def configurations(crossed: Sweep) -> list[DictConfig]:
@@ -106,7 +106,7 @@ def configurations(crossed: Sweep) -> list[DictConfig]:
         others = tuple(text for text in trial if text not in parsed)
         with _sentences():
             if others not in composed:
-                composed[others] = _composed(others)
+                composed[others] = raw_configuration(others)
             values = [parsed[text] for text in trial if text in parsed]
             found.append(prune_unselected(_with_values(composed[others], values)))
     return found
@@ -127,11 +127,12 @@ def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
     return copy
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
+def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictConfig:
+    """What Hydra makes of overrides, with its own settings if `hydra`."""
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
-        return compose(CONFIG, overrides=list(overrides))
+        return compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from assay.harness.config.choice import choose
 from assay.harness.config.keys import canonical, key, plain
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
-from assay.harness.trials.loading import limits_of, load_task, load_trial
+from assay.harness.trials.loading import TrialCache, limits_of, load_task, load_trial
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import title
 from assay.models.vocabulary import find_words
@@ -86,7 +86,7 @@ def _preview(task: dict[str, Any]) -> Preview | None:
 def _preview_trial(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> TrialPreview:
     if isinstance(task, Task):
         began = time.perf_counter()
-        trial = load_trial(config, task)
+        trial = load_trial(config, TrialCache(tasks={canonical(config.task): task}))
         return count_lengths(trial, loading=seconds + time.perf_counter() - began)
     limits, sizes = limits_of(config), task.sizes._asdict()
     sizes |= {split: min(sizes[split], most) for split, most in limits.items() if most is not None}

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from assay.explainers.reliability import unreliable
 from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.keys import plain
 from assay.harness.config.provenance import library_versions
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
@@ -196,11 +197,9 @@ class _Job:
 
 def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     """What cell.json says of where its numbers come from."""
-    config = loaded.trial.config
-    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    assert isinstance(plain, dict)
+    config, settings = loaded.trial.config, plain(loaded.trial.config)
     # Sweeps share cells, so what a cell is called in one of them is no part of its record.
-    del plain["axes"]
+    del settings["axes"]
     return {
         "task": loaded.trial.task.name,
         "model": str(config.model.name),
@@ -215,5 +214,5 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "device": config.engine.device,
         "budget": loaded.engine.budget,
         "versions": library_versions(),
-        "config": plain,
+        "config": settings,
     }

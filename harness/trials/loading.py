@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, choose
-from assay.harness.config.keys import canonical, key
+from assay.harness.config.keys import canonical, key, plain
 from assay.harness.trials.plan import Trial
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
@@ -28,44 +28,42 @@ def limits_of(config: DictConfig) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Texts:
+class LimitedTask:
     """A task as limited, with what names its training texts, its labels and its explained texts."""
 
     task: Task
-    data: list[Any]
+    data: tuple[Any, ...]
     explained: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class TrialCache:
     """What trials of one experiment share, filled as they are loaded: made once, kept in memory once."""
 
     choices: dict[str, Choice] = field(default_factory=dict)
-    texts: dict[str, Texts] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    limited: dict[str, LimitedTask] = field(default_factory=dict)
 
 
-def load_trial(config: DictConfig, task: Task | None = None, known: Known | None = None) -> Trial:
-    """A trial with its texts, limited as the configuration says; `task` if they are loaded already."""
-    known = known or Known()
-    source = canonical([config.task, limits_of(config)])
-    if source not in known.texts:
-        known.texts[source] = _texts(config, task)
-    texts = known.texts[source]
+def load_trial(config: DictConfig, cache: TrialCache | None = None) -> Trial:
+    """A trial with its texts, limited as the configuration says."""
+    cache = cache or TrialCache()
+    name = canonical([config.task, limits_of(config)])
+    if name not in cache.limited:
+        cache.limited[name] = _limited(config, cache.tasks)
+    texts = cache.limited[name]
     model_key = key("model", config.model, int(config.seed), texts.data)
-    choice = choose(config, known.choices)
-    return Trial(config, texts.task, choice, model_key, texts.explained, tuple(texts.data))
+    choice = choose(config, cache.choices)
+    return Trial(config, texts.task, choice, model_key, texts.explained, texts.data)
 
 
-def _texts(config: DictConfig, task: Task | None) -> Texts:
-    limits = limits_of(config)
-    task = limit(
-        task or load_task(config),
-        train=limits.get("train"),
-        dev=limits.get("dev"),
-        test=limits.get("test"),
-    )
-    data = [fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label]
-    return Texts(task, data, fingerprint(task.test))
+def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
+    source = canonical(config.task)
+    if source not in tasks:
+        tasks[source] = load_task(config)
+    task = limit(tasks[source], **plain(limits_of(config)))
+    data = fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
+    return LimitedTask(task, data, fingerprint(task.test))
 
 
 def check_names(config: DictConfig) -> None:

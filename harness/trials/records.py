@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
-from assay.explainers.reliability import reliability
 from assay.harness.storage.store import read_table
 from assay.metrics.cell_data import Checks
 
@@ -80,14 +79,16 @@ def _explanation(row: dict[str, Any]) -> Explanation:
 
 def read_checks(path: Path, ids: Sequence[str], classes: int) -> Checks:
     """What the explanations of one part say of themselves, in the order of `ids`."""
-    names = ["example_id", "target", "word_ids", "scores", "standard_error", "value_input", "value_baseline"]
-    found = Checks(*(np.full((len(ids), classes), np.nan) for _ in range(3)))
+    return checks_of(read_explanations(path), ids, classes)
+
+
+def checks_of(explanations: Iterable[Explanation], ids: Sequence[str], classes: int) -> Checks:
+    """(N, K) what explanations say of themselves, in the order of `ids`; NaN where there is none."""
+    checks = Checks(*(np.full((len(ids), classes), np.nan) for _ in range(3)))
     row_of = {name: row for row, name in enumerate(ids)}
-    for record in read_table(path, columns=names).to_pylist():
-        at = row_of[record["example_id"]], record["target"]
-        found.effect[at] = record["value_input"] - record["value_baseline"]
-        found.gap[at] = found.effect[at] - sum(record["scores"])
-        if record["standard_error"] is not None:
-            content = np.array(record["word_ids"]) >= 0
-            found.reliability[at] = reliability(record["scores"], record["standard_error"], content)
-    return found
+    for record in explanations:
+        place = row_of[record.example_id], record.target
+        checks.effect[place] = record.value_input - record.value_baseline
+        checks.gap[place] = checks.effect[place] - sum(record.scores.tolist())
+        checks.reliability[place] = record.reliability
+    return checks

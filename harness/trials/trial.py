@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -234,9 +234,5 @@ def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
         "kind": trial.kind,
         "seed": trial.seed,
         "weights": weights,
-        "accuracy": measured.accuracy,
-        "macro_f1": measured.macro_f1,
-        "micro_f1": measured.micro_f1,
-        "label_accuracy": measured.label_accuracy,
-        "f1": measured.f1,
+        **asdict(measured),
     }
