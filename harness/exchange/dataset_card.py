@@ -1,18 +1,20 @@
-"""What a folder of exported explanations holds, for machines (a schema) and for people (its card)."""
+"""What a folder of exported explanations holds: a schema for machines, and its card (dataset_card.j2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.explainers.explanation_columns import ABOUT, COSTS, TYPES
 
 CARD = "README.md"
 _SHARED = ("tokens", "segments", "word_ids", "scores", "standard_error", "target", "output_space")
 _SHARED += ("value_input", "value_baseline", *COSTS)
+# What is the same in all rows of a cell, by the names of its columns.
+Constant = Mapping[str, str | int | None]
 # Column, type, and what the card says of it: those of a stored explanation, and those that only exports have.
 COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
     ("id", pa.string(), ABOUT["example_id"]),
@@ -39,39 +41,21 @@ COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
 SCHEMA = pa.schema([(name, type) for name, type, _ in COLUMNS])
 
 
-class Constant(NamedTuple):
-    """What is the same in all rows of a cell."""
-
-    task: str
-    model: str
-    kind: str
-    model_seed: int
-    explainer: str
-    baseline: str | None
-    explainer_seed: int
-
-
 def card(experiment: str, command: str, contents: Sequence[tuple[Constant, int]]) -> str:
     """The folder's page. contents: every cell with its number of explanations, in the order of the files."""
-    front = {
-        "configs": [{"config_name": "default", "data_files": [{"split": "test", "path": "data/*.parquet"}]}],
-        # The user's to say: Assay does not know whose texts they are.
-        "license": "unknown",
-        "pretty_name": f"Explanations of experiment {experiment}",
-        "tags": ["explainability", "feature-attribution", "assay"],
-        "task_categories": ["text-classification"],
-    }
-    columns = [f"| `{name}` | {_type(type)} | {about} |" for name, type, about in COLUMNS]
-    cells = [
-        "| " + " | ".join([_cell(value) for value in (*constant, rows)]) + " |" for constant, rows in contents
-    ]
-    return CARD_TEXT.format(
-        front=yaml.safe_dump(front, sort_keys=False).strip(),
+    environment = Environment(
+        loader=PackageLoader("assay.harness.exchange", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"yaml": yaml.safe_dump, "type": _type, "cell": _cell}
+    return environment.get_template("dataset_card.j2").render(
         experiment=experiment,
-        total=f"{sum(rows for _, rows in contents):,}",
-        columns="\n".join(columns),
-        cells="\n".join(cells),
         command=command.replace("`", "'"),
+        total=sum(rows for _, rows in contents),
+        columns=COLUMNS,
+        contents=contents,
     )
 
 
@@ -81,46 +65,3 @@ def _type(type: pa.DataType) -> str:
 
 def _cell(value: object) -> str:
     return "–" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-
-
-CARD_TEXT = """\
----
-{front}
----
-
-# Explanations of experiment {experiment}
-
-{total} explanations of a text classifier's decisions, one row for each text, class and explainer: a score for
-every token. Made by Assay with
-
-```
-{command}
-```
-
-## Reading them
-
-```python
-from datasets import load_dataset
-
-explanations = load_dataset("PATH OF THIS FOLDER", split="test")
-```
-
-Without `datasets`: `data/` holds Parquet files, which pandas, Polars, DuckDB and R read.
-
-## Columns
-
-| column | type | what it is |
-| --- | --- | --- |
-{columns}
-
-## Contents
-
-| task | model | kind | model seed | explainer | baseline | explainer seed | explanations |
-| --- | --- | --- | --- | --- | --- | --- | ---: |
-{cells}
-
-## Licence
-
-The texts are those of the tasks above, whole. Their licence, and whether they may be passed on, is for
-whoever publishes this folder to find out: replace `license: unknown` above.
-"""

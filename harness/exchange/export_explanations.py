@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,68 +29,62 @@ def export_explanations(
 
     Raises InputError when something else is there already, and when nothing is explained.
     """
+    store, command = experiment.store, shlex.join(["assay", "run", *experiment.command])
     contents: list[tuple[Constant, int]] = []
     with whole_folder(folder, mark=MARK, overwrite=overwrite) as scratch:
         (scratch / "data").mkdir()
         for trial in trials:
-            planned = trial_cells(trial, experiment.store)
-            for cell in planned.done(experiment.store) if planned else ():
+            planned = trial_cells(trial, store)
+            for cell in planned.done(store) if planned else ():
                 path = scratch / "data" / f"cell-{len(contents):05d}.parquet"
                 constant = _constant(trial, cell)
-                contents.append((constant, _write_cell(trial, cell, constant, experiment.store, path)))
+                contents.append((constant, _write_cell(trial, cell, constant, store, path)))
         if not contents:
             raise InputError(
                 f"nothing of experiment {experiment.name!r} is explained yet; run it first, with assay run"
             )
-        (scratch / CARD).write_text(card(experiment.name, _command(experiment), contents), encoding="utf-8")
-        write_json(
-            scratch / MARK, {"command": _command(experiment), "versions": library_versions(), "layout": 1}
-        )
+        (scratch / CARD).write_text(card(experiment.name, command, contents), encoding="utf-8")
+        write_json(scratch / MARK, {"command": command, "versions": library_versions(), "layout": 1})
     return sum(rows for _, rows in contents)
 
 
 def _constant(trial: Trial, cell: Cell) -> Constant:
-    return Constant(
-        trial.task_name,
-        trial.model_name,
-        trial.kind,
-        trial.seed,
-        cell.method.explainer_name,
-        cell.method.baseline_name or None,
-        cell.explainer_seed,
-    )
+    return {
+        "task": trial.task_name,
+        "model": trial.model_name,
+        "kind": trial.kind,
+        "model_seed": trial.seed,
+        "explainer": cell.method.explainer_name,
+        "baseline": cell.method.baseline_name or None,
+        "explainer_seed": cell.explainer_seed,
+    }
 
 
 def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path: Path) -> int:
     """One cell as one file; returns its rows."""
     rows = 0
-    saw = _predictions(trial, store)
+    labels, probabilities = trial.task.labels, _predictions(trial, store)
     examples = {example.id: example for example in trial.task.test}
+    stored_cell = StoredCell(store.cell(cell.key))
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        of_cell = StoredCell(store.cell(cell.key))
-        for part in of_cell.parts():
+        for part in stored_cell.parts():
             stored = read_table(part)
             ids = stored["example_id"].to_pylist()
-            own = {
-                **{name: [value] * len(ids) for name, value in constant._asdict().items()},
+            columns = {
+                **{name: stored[name] for name in stored.column_names},
+                **{name: [value] * len(ids) for name, value in constant.items()},
                 "id": ids,
-                "texts": [list(examples[id].texts) for id in ids],
-                "gold": [[trial.task.labels[label] for label in examples[id].labels] for id in ids],
+                "texts": [examples[id].texts for id in ids],
+                "gold": [[labels[label] for label in examples[id].labels] for id in ids],
                 "offsets": _offsets(stored),
-                "target_label": [trial.task.labels[target] for target in stored["target"].to_pylist()],
-                "labels": [list(trial.task.labels)] * len(ids),
-                "probabilities": [saw[id] for id in ids],
-                "seconds": _seconds(of_cell.seconds_of(part), ids),
+                "target_label": [labels[target] for target in stored["target"].to_pylist()],
+                "labels": [labels] * len(ids),
+                "probabilities": [probabilities[id] for id in ids],
+                "seconds": _seconds(stored_cell.seconds_of(part), ids),
             }
-            columns = [own[name] if name in own else stored[name] for name in SCHEMA.names]
-            table = pa.table([_typed(*pair) for pair in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-            writer.write_table(table)
+            writer.write_table(pa.table(columns, schema=SCHEMA))
             rows += len(ids)
     return rows
-
-
-def _typed(column: Any, field: pa.Field) -> Any:
-    return column.cast(field.type) if isinstance(column, pa.ChunkedArray) else pa.array(column, field.type)
 
 
 def _predictions(trial: Trial, store: Store) -> dict[str, list[float]]:
@@ -110,10 +103,6 @@ def _seconds(path: Path, ids: Sequence[str]) -> list[float | None]:
     """The wall times of a shard; the file may be lost, because no key depends on it."""
     if not path.exists():
         return [None] * len(ids)
-    table = read_table(path, columns=["example_id", "seconds"])
-    took = dict(zip(table["example_id"].to_pylist(), table["seconds"].to_pylist(), strict=True))
-    return [took.get(id) for id in ids]
-
-
-def _command(experiment: Experiment) -> str:
-    return shlex.join(["assay", "run", *experiment.command])
+    table = read_table(path)
+    seconds = dict(zip(table["example_id"].to_pylist(), table["seconds"].to_pylist(), strict=True))
+    return [seconds.get(id) for id in ids]
