@@ -53,15 +53,9 @@ def held(store: Store, name: str, title: str) -> Iterator[bool]:
     """Whether the work called `name` is ours while the block runs; False where another job is at it."""
     path = store.claim(name)
     claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
-    if not _create(path, claim):
-        other = read(path)
-        if alive(path, other):
-            yield False
-            return
-        _remove(path, other)
-        if not _create(path, claim):
-            yield False
-            return
+    if not _create(path, claim) and not _take_over(path, claim):
+        yield False
+        return
     done = threading.Event()
     beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
     beat.start()
@@ -138,6 +132,15 @@ def _create(path: Path, claim: Claim) -> bool:
     return True
 
 
+def _take_over(path: Path, claim: Claim) -> bool:
+    """Whether the claim is on disk now in place of a dead one; False where its job is alive."""
+    other = read(path)
+    if alive(path, other):
+        return False
+    _remove(path, other)
+    return _create(path, claim)
+
+
 def _link(part: Path, path: Path) -> None:
     """Give a whole file its name. Raises FileExistsError when the name is taken."""
     try:
@@ -201,6 +204,6 @@ def _running(process: int) -> str:
         os.kill(process, 0)
     except ProcessLookupError:
         return ""
-    except PermissionError:
+    except PermissionError:  # it runs, as somebody else
         pass
     return "running"

@@ -162,12 +162,9 @@ def intact(path: Path) -> bool:
 
 def present(path: Path) -> bool:
     """Whether a sealed Parquet file is there; one that is damaged is set aside."""
-    if not path.is_file():
-        return False
-    if not intact(path):
+    if path.is_file() and not intact(path):
         set_aside(path)
-        return False
-    return True
+    return path.is_file()
 
 
 def set_aside(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What in a store is of no use to anybody, or not to given experiments; and taking it away."""
+"""Remove from a store what nobody can use any more, or what given experiments do not use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assay.harness.state.status import Planned, State, survey
 from assay.harness.state.store_state import read_store_state
-from assay.harness.storage import locks as claims
+from assay.harness.storage import locks
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import (
     CELLS,
@@ -26,7 +26,7 @@ from assay.harness.storage.layout import (
     scratch,
 )
 from assay.harness.storage.store import Store
-from assay.harness.upkeep.provenance import Records, parsed, records
+from assay.harness.upkeep.provenance import parsed, records
 from assay.harness.upkeep.references import Used
 from assay.tasks.errors import InputError
 
@@ -59,7 +59,7 @@ def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
 
     Raises InputError while jobs are at work in the store: theirs may be what nobody here uses.
     """
-    busy = [path for path in store.claims() if claims.alive(path, claims.read(path))]
+    busy = [path for path in store.claims() if locks.alive(path, locks.read(path))]
     if busy:
         raise InputError(
             f"jobs are at work in {str(store.root)!r} ({len(busy)} claims); wait until they are done, or "
@@ -127,31 +127,26 @@ def _size(path: Path) -> int:
 
 def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
     for path in _without_links(store.claims()):
-        if not claims.alive(path, claims.read(path)):
+        if not locks.alive(path, locks.read(path)):
             yield path, "claim of a job that is dead"
 
 
 def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
     """Trials and cells whose names nothing leads to any more, and the failures of such cells."""
     known = records(store)
-    dead = [
-        path
-        for kind in (TRIALS, CELLS)
-        for path in _without_links(store.folders(kind))
-        if not _reached(path, known)
-    ]
-    yield from ((path, "its record leads to another name: of another version, or altered") for path in dead)
-    for name in ledger_of(store, {path.name for path in dead}):
+    names = set()
+    for kind, stored, fits in (
+        (TRIALS, StoredTrial, known.fits_trial),
+        (CELLS, StoredCell, known.fits_cell),
+    ):
+        for folder in _without_links(store.folders(kind)):
+            record = parsed(stored(folder).record)
+            # What cannot be traced is taken to be of use.
+            if record is not None and fits(record, folder.name) is False:
+                yield folder, "its record leads to another name: of another version, or altered"
+                names.add(folder.name)
+    for name in ledger_of(store, names):
         yield store.failure(name), "failure of a cell of another version"
-
-
-def _reached(folder: Path, known: Records) -> bool:
-    """Whether a run may look for this; what cannot be told is taken to be of use."""
-    if folder.parent.name == CELLS:
-        record = parsed(StoredCell(folder).record)
-        return record is None or known.fits_cell(record, folder.name) is not False
-    record = parsed(StoredTrial(folder).record)
-    return record is None or known.fits_trial(record, folder.name) is not False
 
 
 def _without_links(paths: Sequence[Path]) -> list[Path]:

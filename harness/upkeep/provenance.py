@@ -55,25 +55,22 @@ class Records:
 
         If it is not, then no experiment will find it: another version of Assay made it, or it was altered.
         """
-        try:
-            return self._traced(record["weights"], lambda *model: self._is_cell(record, name, *model))
-        except (InputError, KeyError, TypeError, OmegaConfBaseException):
-            return None
+        return self._traced(record, lambda *model: self._is_cell(record, name, *model))
 
     def fits_trial(self, record: dict[str, Any], name: str) -> bool | None:
         """The same of a trial."""
-        return self._traced(
-            record["weights"],
-            lambda model, weights: key("trial", model, weights, record["explained"]) == name,
-        )
+        return self._traced(record, lambda *model: key("trial", *model, record["explained"]) == name)
 
-    def _traced(self, weights: str, leads: Callable[[str, str], bool]) -> bool | None:
+    def _traced(self, record: dict[str, Any], leads: Callable[[str, str], bool]) -> bool | None:
         """leads: whether a model of a name and weights leads to the folder's name."""
-        models = self.models.get(weights)
-        if models is not None:
-            return any(leads(model, weights) for model in models)
-        others = ((model, own) for own, models in self.models.items() for model in models)
-        return False if any(leads(*other) for other in others) else None
+        try:
+            weights = record["weights"]
+            if weights in self.models:
+                return any(leads(model, weights) for model in self.models[weights])
+            others = ((model, own) for own, models in self.models.items() for model in models)
+            return False if any(leads(*other) for other in others) else None
+        except (InputError, KeyError, TypeError, OmegaConfBaseException):
+            return None
 
     def _is_cell(self, record: dict[str, Any], name: str, model: str, weights: str) -> bool:
         config = record["config"]

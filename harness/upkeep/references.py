@@ -35,7 +35,7 @@ class Used:
         record = parsed(StoredCell(folder).record) if kind == CELLS else None
         if record is None or "config" not in record:
             return True
-        return _about(record["config"]["model"], record["seed"], record["explained"]) in self.unseen
+        return canonical([record["config"]["model"], record["seed"], record["explained"]]) in self.unseen
 
 
 def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
@@ -52,7 +52,7 @@ def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
     }
     ledger = frozenset([*cells, *folders[PAIRS], *map(failure_key, experiment.configs)])
     unseen = [trial for trial, of_trial in planned if of_trial is None]
-    about = frozenset(_about(trial.config.model, trial.seed, trial.explained) for trial in unseen)
+    about = frozenset(canonical([trial.config.model, trial.seed, trial.explained]) for trial in unseen)
     return Used(folders, ledger, about)
 
 
@@ -87,7 +87,3 @@ def existing_store(overrides: Sequence[str]) -> Store:
 def names_experiment(overrides: Sequence[str]) -> bool:
     """Whether overrides speak of an experiment, not only of a store."""
     return any(not override.startswith(("store=", "hydra.searchpath=")) for override in overrides)
-
-
-def _about(*parts: object) -> str:
-    return canonical(parts)
