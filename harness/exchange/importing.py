@@ -18,8 +18,8 @@ from assay.harness.config.compose import configuration, offered, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.schema import Targets
 from assay.harness.exchange.atomic import whole_file
+from assay.harness.exchange.importers.base import ScoredExample, TaskLookup
 from assay.harness.exchange.importers.eraser import read_eraser
-from assay.harness.exchange.importers.foreign_scores import Found, Known
 from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study
@@ -28,7 +28,7 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.sampling import limit
 
-READERS: Mapping[str, Callable[[Path, Known], Iterator[Found]]] = {
+READERS: Mapping[str, Callable[[Path, TaskLookup], Iterator[ScoredExample]]] = {
     "eraser": read_eraser,
     "study": read_study,
     "inseq": read_inseq,
@@ -77,8 +77,8 @@ def import_scores(order: Order, overrides: Sequence[str]) -> str:
     place = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
     tally = Tally()
     with whole_file(place, overwrite=order.overwrite) as scratch:
-        found = READERS[order.form](order.source, Known(task))
-        write_scores(scratch, task.labels, checked(found, tally))
+        explanations = READERS[order.form](order.source, TaskLookup(task))
+        write_scores(scratch, task.labels, checked(explanations, tally))
         _check_complete(configs, task, tally, order.source)
         # The YAML comes after the checks and before the file: an old file is never named by a new YAML.
         _write_choice(order)
@@ -139,49 +139,51 @@ def _check_swept(configs: Sequence[DictConfig], by: Sequence[str]) -> None:
             )
 
 
-def checked(found: Iterator[Found], tally: Tally) -> Iterator[Scores]:
-    """Explanations as they are stored. Raises InputError on a stretch outside its text, or on a second one of
+def checked(explanations: Iterator[ScoredExample], tally: Tally) -> Iterator[Scores]:
+    """Explanations as they are stored. Raises InputError on a span outside its text, or on a second one of
     the same example and class."""
-    for one in found:
-        bit, seen = 1 << one.target, tally.classes.get(one.example.id, 0)
+    for explanation in explanations:
+        id, bit = explanation.example.id, 1 << explanation.target
+        seen = tally.classes.get(id, 0)
         if seen & bit:
             raise InputError(
-                f"{one.where}: a second explanation of example {one.example.id!r} and class {one.target}; "
-                "expected one explainer's scores, once for each"
+                f"{explanation.where}: a second explanation of example {id!r} and class "
+                f"{explanation.target}; expected one explainer's scores, once for each"
             )
-        tally.classes[one.example.id] = seen | bit
+        tally.classes[id] = seen | bit
         tally.explanations += 1
-        yield _stored(one, tally)
+        tally.partly += _scores_a_part(explanation)
+        tally.costly += "forward_rows" in explanation.costs
+        yield _stored(explanation)
 
 
-def _stored(one: Found, tally: Tally) -> Scores:
-    texts, stretches = one.example.texts, one.stretches
+def _scores_a_part(explanation: ScoredExample) -> bool:
+    """Whether characters are left that no span covers. Raises InputError on a span outside its text."""
+    texts = explanation.example.texts
     missing = [np.array([not character.isspace() for character in text]) for text in texts]
-    for start, end, _, segment in stretches:
+    for start, end, _, segment in explanation.spans:
         if not 0 <= segment < len(texts) or not 0 <= start < end <= len(texts[segment]):
             length = f"{len(texts[segment])} characters" if 0 <= segment < len(texts) else "no characters"
             raise InputError(
-                f"{one.where}: a score at characters {start} to {end} of text {segment}, which has "
-                f"{length} in example {one.example.id!r}; expected 0 <= start < end within the text"
+                f"{explanation.where}: a score at characters {start} to {end} of text {segment}, which has "
+                f"{length} in example {explanation.example.id!r}; expected 0 <= start < end within the text"
             )
         missing[segment][start:end] = False
-    scores = np.array([stretch.score for stretch in stretches], dtype=np.float64)
+    return any(of_text.any() for of_text in missing)
+
+
+def _stored(explanation: ScoredExample) -> Scores:
+    starts, ends, scores, segments = np.array(explanation.spans, dtype=np.float64).reshape(-1, 4).T
     if (np.abs(scores) > np.finfo(np.float32).max).any():
-        raise InputError(f"{one.where}: a score is too large for a 32-bit number; scale the scores")
-    about = one.about
-    tally.partly += any(of_text.any() for of_text in missing)
-    tally.costly += "forward_rows" in about
-    columns = ([getattr(stretch, name) for stretch in stretches] for name in ("segment", "start", "end"))
+        raise InputError(f"{explanation.where}: a score is too large for a 32-bit number; scale the scores")
     return Scores(
-        one.example.id,
-        one.target,
-        text_print(texts),
-        *(np.array(column, dtype=np.int32) for column in columns),
+        explanation.example.id,
+        explanation.target,
+        text_print(explanation.example.texts),
+        *(column.astype(np.int32) for column in (segments, starts, ends)),
         scores=scores.astype(np.float32),
-        output_space=about.get("output_space", "none"),
-        value_input=about.get("value_input", float("nan")),
-        value_baseline=about.get("value_baseline", float("nan")),
-        cost=Cost(about.get("forward_rows", 0), about.get("backward_rows", 0), about.get("tokens_read", 0)),
+        cost=Cost(**explanation.costs),
+        **explanation.outputs,
     )
 
 
