@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from assay.explainers.explanation_columns import ABOUT, COSTS, TYPES
 from assay.harness.config.provenance import library_versions
 from assay.harness.exchange.atomic import whole_folder
-from assay.harness.exchange.dataset_card import CARD, SCHEMA, Constant, card
+from assay.harness.reporting.missing import group_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_table, write_json
 from assay.harness.trials.experiment import Experiment
@@ -20,6 +23,35 @@ from assay.harness.trials.trial import read_predictions, stored_trial, trial_cel
 from assay.tasks.errors import InputError
 
 MARK = "assay-export.json"
+CARD = "README.md"
+_SHARED = ("tokens", "segments", "word_ids", "scores", "standard_error", "target", "output_space")
+_SHARED += ("value_input", "value_baseline", *COSTS)
+# What is the same in all rows of a cell, by the names of its columns.
+Constant = Mapping[str, str | int | None]
+# Column, type, and what the card says of it: those of a stored explanation, and those that only exports have.
+COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
+    ("id", pa.string(), ABOUT["example_id"]),
+    ("texts", pa.list_(pa.string()), "its text, or the two texts of a pair"),
+    ("gold", pa.list_(pa.string()), "its labels"),
+    *((name, TYPES[name], ABOUT[name]) for name in _SHARED),
+    (
+        "offsets",
+        pa.list_(pa.list_(pa.int32())),
+        "the characters [start, end) of each token in its text; [0, 0] for special tokens",
+    ),
+    ("target_label", pa.string(), "the name of the target"),
+    ("labels", pa.list_(pa.string()), "the names of all classes"),
+    ("probabilities", pa.list_(pa.float64()), "what the model gives each of them"),
+    ("task", pa.string(), "where the texts are from"),
+    ("model", pa.string(), "what is explained"),
+    ("kind", pa.string(), "trained, or untrained"),
+    ("model_seed", pa.int64(), "the seed it was trained with"),
+    ("explainer", pa.string(), "what explains it"),
+    ("baseline", pa.string(), "what absent means to the explainer, null if nothing"),
+    ("explainer_seed", pa.int64(), "the seed of its draws"),
+    ("seconds", pa.float64(), "wall time, for all targets of the text together"),
+)
+SCHEMA = pa.schema([(name, type) for name, type, _ in COLUMNS])
 
 
 def export_explanations(
@@ -43,16 +75,14 @@ def export_explanations(
             raise InputError(
                 f"nothing of experiment {experiment.name!r} is explained yet; run it first, with assay run"
             )
-        (scratch / CARD).write_text(card(experiment.name, command, contents), encoding="utf-8")
+        (scratch / CARD).write_text(_card(experiment.name, command, contents), encoding="utf-8")
         write_json(scratch / MARK, {"command": command, "versions": library_versions(), "layout": 1})
     return sum(rows for _, rows in contents)
 
 
 def _constant(trial: Trial, cell: Cell) -> Constant:
     return {
-        "task": trial.task_name,
-        "model": trial.model_name,
-        "kind": trial.kind,
+        **group_of(trial)._asdict(),
         "model_seed": trial.seed,
         "explainer": cell.method.explainer_name,
         "baseline": cell.method.baseline_name or None,
@@ -106,3 +136,29 @@ def _seconds(path: Path, ids: Sequence[str]) -> list[float | None]:
     table = read_table(path)
     seconds = dict(zip(table["example_id"].to_pylist(), table["seconds"].to_pylist(), strict=True))
     return [seconds.get(id) for id in ids]
+
+
+def _card(experiment: str, command: str, contents: Sequence[tuple[Constant, int]]) -> str:
+    """The folder's page. contents: every cell with its number of explanations, in the order of the files."""
+    environment = Environment(
+        loader=PackageLoader("assay.harness.exchange", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"yaml": yaml.safe_dump, "type": _type, "cell": _cell}
+    return environment.get_template("dataset_card.j2").render(
+        experiment=experiment,
+        command=command.replace("`", "'"),
+        total=sum(rows for _, rows in contents),
+        columns=COLUMNS,
+        contents=contents,
+    )
+
+
+def _type(type: pa.DataType) -> str:
+    return str(type).replace("element: ", "").replace("item: ", "")
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

@@ -111,12 +111,10 @@ def _tidy(file: ScoreFile, metric: Mapping[str, str | None], labels: Sequence[st
     numbers = stored["target"].to_numpy()
     targets = pa.array(numbers, pa.int32(), mask=numbers < 0)
     constant = {
-        "task": file.group.task,
-        "model": file.group.model,
-        "kind": file.group.kind,
-        "model_seed": file.seed,
-        "explainer": file.method.explainer,
+        **file.group._asdict(),
+        **file.method._asdict(),
         "baseline": file.method.baseline or None,
+        "model_seed": file.seed,
         "explainer_seed": file.explainer_seed,
         **metric,
     }

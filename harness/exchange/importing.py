@@ -34,16 +34,21 @@ READERS: Mapping[str, Callable[[Path, TaskLookup], Iterator[ScoredExample]]] = {
     "inseq": read_inseq,
     "jsonl": read_jsonl,
 }
-# What stands for an axis in the path of a file that exists once for each of its values, if not the axis.
+# The configuration key of an axis whose value is part of a file's name, where it is not the axis itself.
 _AXES: Mapping[str, str] = {"task": "task.name", "model": "model.name"}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to import. source: the file, in the layout `form`. name: what the explainer will be called.
+    """What to import.
 
-    folder: a configuration folder (`--config-dir`), where the file and its YAML go. by: the axes whose
-    values have files of their own: task, model, seed, or settings such as model.path.
+    Attributes:
+        source: the file of scores.
+        form: its layout, one of READERS.
+        name: what the explainer will be called.
+        folder: a configuration folder (`--config-dir`), where the file and its YAML go.
+        by: axes with a file per value: task, model, seed, or settings such as model.path.
+        overwrite: whether an earlier import of that name is replaced.
     """
 
     source: Path
@@ -56,7 +61,14 @@ class Order:
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen while a file was read. classes: example id to a bit per class."""
+    """Counts of what a file holds.
+
+    Attributes:
+        classes: the explained classes by example id, a bit for each.
+        explanations: in the file.
+        partly: those that leave characters of their text without a score.
+        costly: those that come with their cost.
+    """
 
     classes: dict[str, int] = field(default_factory=dict)
     explanations: int = 0
@@ -74,15 +86,15 @@ def import_scores(order: Order, overrides: Sequence[str]) -> str:
     searched = _searched(order.folder)
     configs = [configuration(trial) for trial in sweep([*overrides, *searched]).trials()]
     task = _one_task(configs)
-    place = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
+    path = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
     tally = Tally()
-    with whole_file(place, overwrite=order.overwrite) as scratch:
+    with whole_file(path, overwrite=order.overwrite) as scratch:
         explanations = READERS[order.form](order.source, TaskLookup(task))
         write_scores(scratch, task.labels, checked(explanations, tally))
         _check_complete(configs, task, tally, order.source)
         # The YAML comes after the checks and before the file: an old file is never named by a new YAML.
         _write_choice(order)
-    return "\n".join([*_notes(order, configs, tally, place), *_command(order, overrides, configs)])
+    return "\n".join([*_notes(order, configs, tally, path), *_command(order, overrides, configs)])
 
 
 def _check_names(order: Order) -> None:
@@ -102,9 +114,9 @@ def _searched(folder: Path) -> list[str]:
 
 def _one_task(configs: Sequence[DictConfig]) -> Task:
     """The task of all trials, whole. Raises InputError when there are several."""
-    sources = {canonical(config.task): config for config in configs}
-    if len(sources) > 1:
-        names = ", ".join(str(config.task.name) for config in sources.values())
+    tasks = {canonical(config.task): str(config.task.name) for config in configs}
+    if len(tasks) > 1:
+        names = ", ".join(tasks.values())
         raise InputError(
             f"the experiment has several tasks ({names}); say whose scores these are, with task="
         )
@@ -113,20 +125,20 @@ def _one_task(configs: Sequence[DictConfig]) -> Task:
 
 def _values(configs: Sequence[DictConfig], by: Sequence[str]) -> list[str]:
     """The value of each axis, which must be one. Raises InputError when there are several, or odd ones."""
-    found = []
+    chosen = []
     _check_swept(configs, by)
     for axis in by:
-        owners = {str(OmegaConf.select(config, _AXES.get(axis, axis))): config for config in configs}
-        if len(owners) > 1:
+        values = {str(OmegaConf.select(config, _AXES.get(axis, axis))): None for config in configs}
+        if len(values) > 1:
             raise InputError(
-                f"--by {axis}: the experiment has several ({', '.join(owners)}); choose the one that these "
+                f"--by {axis}: the experiment has several ({', '.join(values)}); choose the one that these "
                 f"scores are of, with {axis}="
             )
-        (value,) = owners
+        (value,) = values
         if value == "None" or not re.fullmatch(r"[\w.-]+", value):
             raise InputError(f"--by {axis}: {value!r} cannot be part of a file's name")
-        found.append(value)
-    return found
+        chosen.append(value)
+    return chosen
 
 
 def _check_swept(configs: Sequence[DictConfig], by: Sequence[str]) -> None:
@@ -199,17 +211,17 @@ def _check_complete(configs: Sequence[DictConfig], task: Task, tally: Tally, sou
                 "that have some"
             )
         for example in explained:
-            wanted = _wanted(example, config.targets, len(task.labels))
-            lacking = [at for at in wanted if not tally.classes[example.id] >> at & 1]
-            if lacking:
+            targets = _explained_targets(example, config.targets, len(task.labels))
+            missing = [target for target in targets if not tally.classes[example.id] >> target & 1]
+            if missing:
                 raise InputError(
                     f"{source} has no scores for example {example.id!r} and class "
-                    f"{task.labels[lacking[0]]!r}, but targets={config.targets.name} explains it; give "
+                    f"{task.labels[missing[0]]!r}, but targets={config.targets.name} explains it; give "
                     "scores for it, or explain what the file has, with targets=predicted or targets=gold"
                 )
 
 
-def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
+def _explained_targets(example: Example, targets: Targets, classes: int) -> Sequence[int]:
     """The classes that are explained whatever the model says."""
     if targets is Targets.all:
         return range(classes)
@@ -218,19 +230,19 @@ def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
 
 def _write_choice(order: Order) -> None:
     """The YAML by which the explainer is chosen."""
-    place = order.folder / "explainer" / f"{order.name}.yaml"
-    ending = "".join(f"-${{{_AXES.get(axis, axis)}}}" for axis in order.by)
-    path = str(order.folder / f"{order.name}{ending}.parquet")
-    settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": path}}
+    choice = order.folder / "explainer" / f"{order.name}.yaml"
+    suffix = "".join(f"-${{{_AXES.get(axis, axis)}}}" for axis in order.by)
+    scores = str(order.folder / f"{order.name}{suffix}.parquet")
+    settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": scores}}
     text = "# Scores computed elsewhere, brought here by `assay import`.\n" + yaml.safe_dump(settings)
-    if place.is_file() and place.read_text(encoding="utf-8") == text:
+    if choice.is_file() and choice.read_text(encoding="utf-8") == text:
         return
-    with whole_file(place, overwrite=order.overwrite) as scratch:
+    with whole_file(choice, overwrite=order.overwrite) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, place: Path) -> Iterator[str]:
-    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {place}"
+def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, path: Path) -> Iterator[str]:
+    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {path}"
     if tally.partly:
         yield f"{tally.partly} of them score part of their text; what has no score counts as 0."
     if tally.costly < tally.explanations:

@@ -82,17 +82,14 @@ def run_until_done(items: Iterable[Item], advance: Callable[[Item], bool]) -> No
 
 def once(store: Store, name: str, title: str, done: Callable[[], bool], do: Callable[[], object]) -> None:
     """`do`, unless it is `done`; while another job does it, wait."""
-
-    def advance(_: str) -> bool:
-        if done():
-            return True
+    while not done():
         with held(store, name, title) as ours:
             # It may have been finished between the two looks.
             if ours and not done():
                 do()
-            return ours
-
-    run_until_done([name], advance)
+        if ours:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def read(path: Path) -> Claim | None:

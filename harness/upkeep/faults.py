@@ -26,15 +26,21 @@ NO_JSON = "is no JSON record, or its checksum does not fit its content"
 UNTRACED = "cannot be traced: its model, or the package of its explainer, is not here"
 FOREIGN = "does not lead to its folder's name: another version of Assay made it, or it was altered"
 
-# What the checks read of a record.
+# The fields of a record that the checks read.
 CELL = ("weights", "explained", "task", "model", "seed", "explainer", "baseline", "explainer_seed", "config")
 TRIAL = ("weights", "explained", "sizes", "labels")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """path: where. what: in one clause. aside: what has to go so that the next run computes it anew; nothing
-    where it is no fault, but could not be checked."""
+    """Something that is wrong with a store.
+
+    Attributes:
+        path: where.
+        what: in one clause.
+        aside: what must be set aside so that the next run computes it anew; empty where it is no fault, but
+            could not be checked.
+    """
 
     path: Path
     what: str
@@ -116,15 +122,14 @@ def cell_faults(folder: Path, records: Records) -> Iterator[Fault]:
 def _shards(stored: StoredCell, record: dict[str, Any], texts: Texts | None) -> Iterator[Fault]:
     size = int(record["config"]["shard"])
     classes = texts.classes if texts is not None and record["config"]["targets"] == "all" else None
-    there = stored.parts()
-    count = len(there) if texts is None else -(-len(texts.ids) // size)
+    parts = stored.parts()
+    count = len(parts) if texts is None else -(-len(texts.ids) // size)
     expected = [stored.part(number) for number in range(count)]
     for number, path in enumerate(expected):
         ids = None if texts is None else texts.ids[number * size :][:size]
         yield from _shard(path, stored, ids, classes)
-    for path in there:
-        if path not in expected:
-            yield Fault(path, "holds texts that are not explained here", (path,))
+    for path in sorted(set(parts).difference(expected)):
+        yield Fault(path, "holds texts that are not explained here", (path,))
 
 
 def _shard(path: Path, stored: StoredCell, ids: Sequence[str] | None, classes: int | None) -> Iterator[Fault]:
@@ -148,13 +153,13 @@ def _explanations(table: pa.Table, ids: Sequence[str] | None, classes: int | Non
         return
     if not _unique(table, ["example_id", "target"]):
         yield "holds an explanation twice"
-    found = table["example_id"].to_pylist()
-    if ids is not None and set(found) != set(ids):
+    texts = table["example_id"].to_pylist()
+    if ids is not None and set(texts) != set(ids):
         yield f"holds other texts than the {len(ids)} that belong there"
-    elif classes is not None and ids is not None and len(found) != len(ids) * classes:
-        yield f"holds {len(found)} explanations; expected {len(ids)} texts for {classes} classes each"
+    elif classes is not None and ids is not None and len(texts) != len(ids) * classes:
+        yield f"holds {len(texts)} explanations; expected {len(ids)} texts for {classes} classes each"
     lengths = [_lengths(table, name) for name in ("tokens", "scores", "word_ids", "starts", "ends")]
-    if any((one != lengths[0]).any() for one in lengths):
+    if any((other != lengths[0]).any() for other in lengths):
         yield "does not hold one score per token"
     if not _finite(table, "scores"):
         yield "holds scores that are no finite numbers"
