@@ -57,13 +57,13 @@ def held(store: Store, name: str, title: str) -> Iterator[bool]:
         yield False
         return
     done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
-    beat.start()
+    heartbeat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
+    heartbeat.start()
     try:
         yield True
     finally:
         done.set()
-        beat.join()
+        heartbeat.join()
         if read(path) == claim:
             path.unlink(missing_ok=True)
 
@@ -162,7 +162,7 @@ def _remove(path: Path, dead: Claim | None) -> None:
     removed.unlink()
 
 
-def _beat(path: Path, done: threading.Event) -> None:
+def _heartbeat(path: Path, done: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
         # The file may have been taken away by a job that thought this one dead.
         with contextlib.suppress(FileNotFoundError):

@@ -138,14 +138,14 @@ def parse_json(path: Path, *, unsealed: bool = False) -> Any:
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a sealed Parquet file that appears whole. Raises StoreFull."""
+    """Write a Parquet file with a checksum, which appears whole. Raises StoreFull."""
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     with atomic_file(path) as part:
-        part.write_bytes(checksum.sealed(arrow, role(path)))
+        part.write_bytes(checksum.parquet_with_checksum(arrow, role(path)))
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A sealed Parquet file. Raises Damaged when it is not what was written, FileNotFoundError."""
+    """A stored Parquet file. Raises Damaged when it is not what was written, FileNotFoundError."""
     content = path.read_bytes()
     if not checksum.intact(content, role(path)):
         damaged = set_aside(path)
@@ -156,12 +156,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def intact(path: Path) -> bool:
-    """Whether a sealed Parquet file is there, byte for byte as it was written."""
+    """Whether a stored Parquet file is there, byte for byte as it was written."""
     return path.is_file() and checksum.intact(path.read_bytes(), role(path))
 
 
 def present(path: Path) -> bool:
-    """Whether a sealed Parquet file is there; one that is damaged is set aside."""
+    """Whether a stored Parquet file is there; one that is damaged is set aside."""
     if path.is_file() and not intact(path):
         set_aside(path)
     return path.is_file()
