@@ -139,3 +139,8 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the device {device!r} cannot be used ({reason}); expected cpu or cuda") from error
+
+
+def default_baseline(model: Model) -> str:
+    """What "absent" means where a user says nothing."""
+    return "delete" if model.mask_id is None else "mask"
