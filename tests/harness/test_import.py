@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from assay.explainers.score_file import Scores, open_scores
 from assay.harness.cli import main
-from assay.harness.command_line.cli_exchange import AXES, FORMATS
+from assay.harness.command_line.exchange import AXES, FORMATS
 from assay.harness.exchange.importers.base import TaskLookup
 from assay.harness.exchange.importing import READERS, Order, Tally, checked, import_scores
 from assay.tasks.errors import InputError

@@ -70,7 +70,7 @@ def test_both_ways_say_the_same(
 ) -> None:
     assert main(["status", *finished]) == 0
     known = capsys.readouterr().out
-    monkeypatch.setattr("assay.harness.command_line.status_command.recall", lambda _: None)
+    monkeypatch.setattr("assay.harness.state.manifest.recall", lambda _: None)
     assert main(["status", *finished]) == 0
     assert capsys.readouterr().out == known
 
