@@ -211,7 +211,7 @@ TABLES: dict[str, type] = {
 }
 
 
-def method_of(row: ComparisonRow | SliceRow | LabelRow | TimingRow) -> Method:
+def method_of(row: ComparisonRow | OverallRow | SliceRow | LabelRow | TimingRow) -> Method:
     """The explainer with its baseline that a row is about."""
     return Method(row.explainer, row.baseline)
 

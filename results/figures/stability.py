@@ -30,10 +30,10 @@ NAME = "stability"
 PANELS_PER_ROW = 2
 
 
-def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Drawing | None:
+def stability_figure(rankings: Sequence[Stability], metrics: Sequence[str]) -> Drawing | None:
     """A panel per group, a line per metric named; None if none of them was subsampled."""
-    drawn = [each for each in found if each.steps and each.metric.name in metrics]
-    by_group = grouped(drawn, lambda each: each.group)
+    drawn = [each for each in rankings if each.subsamples and each.metric.name in metrics]
+    by_group = grouped(drawn, lambda each: each.row.group)
     if not by_group:
         return None
     groups = listed([group.title for group in by_group])
@@ -44,7 +44,7 @@ def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Draw
     key.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), label=f"{ENOUGH:.0%}"))
     wide = min(len(by_group), PANELS_PER_ROW)
     rows = math.ceil(len(by_group) / wide)
-    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.steps})
+    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.subsamples})
     with style(NAME):
         across = 3.1 * wide + 0.9 + 0.3 + 0.065 * max(len(shortened(title, 40)) for title in titles.values())
         figure = Figure(figsize=(across, max(2.5 * rows, 0.2 * len(key) + 0.4)), layout="constrained")
@@ -87,6 +87,6 @@ def _panel(axes: Axes, lines: Sequence[Stability], looks: dict[str, int], sizes:
     axes.axhline(ENOUGH, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
     for of in lines:
         line = _line(looks[of.metric.name])
-        line.set_data([step.texts for step in of.steps], [step.same for step in of.steps])
+        line.set_data([step.texts for step in of.subsamples], [step.same for step in of.subsamples])
         line.set_clip_on(False)
         axes.add_line(line)

@@ -20,12 +20,10 @@ from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
-# By group and metric: per method the estimate, and the number of units behind it.
-Estimated = Mapping[tuple[Group, str], Mapping[Method, tuple[Estimate, int]]]
 
 
-def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = None) -> pd.DataFrame:
-    """The table of COLUMNS; missing values are NaN with a reason. known: its estimates, if at hand.
+def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
+    """The table of COLUMNS; missing values are NaN with a reason.
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
@@ -37,11 +35,10 @@ def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = No
     cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():
         for metric in results.metrics:
-            where = group, metric.name
-            if where in cells or group.kind != "mixed":
-                of = cells.get(where, [])
-                found = estimate(of, metric, bootstrap) if known is None else known.get(where, {})
-                rows += method_rows(group, methods, metric, found, results, bootstrap)
+            scored = cells.get((group, metric.name), [])
+            if scored or group.kind != "mixed":
+                estimates = estimate(scored, metric, bootstrap)
+                rows += method_rows(group, methods, metric, estimates, results, bootstrap)
     return to_table(ComparisonRow, rows)
 
 
