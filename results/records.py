@@ -223,6 +223,11 @@ class Results:
     facts: Sequence[TextFacts] = ()
     removal: str = ""
 
+    def rank(self, method: Method) -> tuple[bool, int]:
+        """The place of a method in tables: as configured, controls last."""
+        order = {name: place for place, name in enumerate(self.explainers)}
+        return method.explainer in self.controls, order.get(method.explainer, len(order))
+
 
 def trained_groups(groups: Iterable[Group]) -> list[Group]:
     """The groups of trained models, each once; all groups if there are none."""

@@ -44,7 +44,6 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
 
 def methods_of(results: Results) -> dict[Group, list[Method]]:
     """The groups of the experiment in order of appearance, and the methods of each, controls last."""
-    order = {name: place for place, name in enumerate(results.explainers)}
     found: dict[Group, dict[Method, None]] = {}
     for cell in results.cells:
         found.setdefault(cell.group, {})[cell.method] = None
@@ -53,11 +52,7 @@ def methods_of(results: Results) -> dict[Group, list[Method]]:
             known = {method.explainer for method in found[group]}
             if absence.baseline or absence.explainer not in known:
                 found[group][Method(absence.explainer, absence.baseline)] = None
-
-    def rank(method: Method) -> tuple[bool, int]:
-        return method.explainer in results.controls, order.get(method.explainer, len(order))
-
-    return {group: sorted(methods, key=rank) for group, methods in found.items()}
+    return {group: sorted(methods, key=results.rank) for group, methods in found.items()}
 
 
 def estimate(
