@@ -15,7 +15,7 @@ from assay.results.records import CellScores, Group, Method, Missing, Results, g
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.intervals import Floats, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
-from assay.results.statistics.text_pairs import DyadicTest, dyads, is_pairwise, pair_draws
+from assay.results.statistics.text_pairs import Draws, DyadicTest, dyads, is_pairwise, pair_draws
 from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
@@ -79,10 +79,6 @@ def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
     return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
 
 
-# Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
-_Draws = Callable[[Metric, Sequence[Mapping[str, Floats]], float], tuple[Floats, Floats]]
-
-
 class _Run(NamedTuple):
     """A method in one model seed, averaged over its explainer seeds.
 
@@ -118,7 +114,7 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     return found
 
 
-def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> _Draws:
+def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
     """Resamples of units that are independent texts, and the jackknife over them."""
     index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
     without = jackknife_index(len(units))
