@@ -16,11 +16,11 @@ from assay.results.figures.style import (
     DARK,
     GREY,
     LINES,
-    MARKERS,
     Drawing,
     grid_lines,
     panels,
     render,
+    series_look,
     style,
 )
 from assay.results.figures.visual_encoding import Plan, heading, plan, shortened
@@ -125,17 +125,9 @@ def _line(where: Plan, method: Method) -> Line2D:
         dashes = CONTROL_LINES[controls.index(method.explainer) % len(CONTROL_LINES)]
         return Line2D([], [], color=GREY, linestyle=dashes, linewidth=1.5)
     place = where.explainers.index(method.explainer)
-    colour = COLOURS[place % len(COLOURS)]
-    return Line2D(
-        [],
-        [],
-        color=colour,
-        linestyle=LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-",
-        marker=MARKERS[place % len(MARKERS)],
-        markersize=4.5,
-        markerfacecolor=colour if place < len(COLOURS) else "white",
-        linewidth=1.0,
-    )
+    dashes = LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-"
+    look = series_look(place, filled=place < len(COLOURS)) | {"markersize": 4.5, "linewidth": 1.0}
+    return Line2D([], [], linestyle=dashes, **look)
 
 
 def _legend(where: Plan) -> list[Line2D]:
