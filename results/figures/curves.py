@@ -54,7 +54,8 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
         figure = Figure(figsize=size, layout="constrained")
         every = panels(figure, len(drawn), wide, sharex=True, sharey=True)
         for place, (axes, (grid, lines)) in enumerate(zip(every, drawn, strict=True)):
-            _panel(axes, lines, _leaders(grid, metric), where)
+            leaders = {method for method, entry in grid.entries(metric).items() if entry.best}
+            _panel(axes, lines, leaders, where)
             axes.set_title(heading(grid.group, 38))
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("tokens taken away, highest scores first (%)")
@@ -92,12 +93,6 @@ def _decided(cell: CellScores) -> bool:
         and "gold" in cell.parts
         and any(part.startswith("predicted@") for part in cell.parts)
     )
-
-
-def _leaders(grid: Grid, metric: str) -> set[Method]:
-    """The methods not distinguishable from the best."""
-    places = [place for place, column in enumerate(grid.columns) if column.name == metric]
-    return {row.method for row in grid.rows for place in places if row.entries[place].best}
 
 
 def _panel(

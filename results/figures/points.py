@@ -84,13 +84,7 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
 
 def logarithmic_values(grids: Sequence[Grid], metric: str) -> list[float]:
     """All values and interval ends of a metric if only a logarithmic axis shows them; else none."""
-    entries = [
-        row.entries[place]
-        for grid in grids
-        for place, column in enumerate(grid.columns)
-        if column.name == metric
-        for row in grid.rows
-    ]
+    entries = [entry for grid in grids for entry in grid.entries(metric).values()]
     ends = [end for entry in entries for end in (entry.low, entry.high)]
     every = list(filter(math.isfinite, [*(entry.value for entry in entries), *ends]))
     return every if wide_range(entry.value for entry in entries) and min(every) >= 0 else []
@@ -98,25 +92,23 @@ def logarithmic_values(grids: Sequence[Grid], metric: str) -> list[float]:
 
 def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequence[float]) -> None:
     """One panel, with a logarithmic axis if it is given values. Filled: not distinguishable from the best."""
-    place = grid.columns.index(column)
     _frame(axes, where)
     zero = logarithmic(axes, values) if values else 0.0
     bars: dict[str, list[tuple[float, float, float]]] = {}
     dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-    for row in grid.rows:
-        entry = row.entries[place]
+    for method, entry in grid.entries(column.name).items():
         if not math.isfinite(entry.value):
             continue
         value, low, high = (
             max(number, zero) if zero else number for number in (entry.value, entry.low, entry.high)
         )
-        if row.method.explainer == where.random and math.isfinite(low):
+        if method.explainer == where.random and math.isfinite(low):
             axes.axvspan(low, high, color=BAND, linewidth=0, zorder=0)
             axes.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
-        height, colour = where.height(row.method, grid.rows), where.colour(row.method)
+        height, colour = where.height(method, grid.rows), where.colour(method)
         if math.isfinite(low) and math.isfinite(high):
             bars.setdefault(colour, []).append((height, low, high))
-        look = colour, where.marker(row.method), colour if entry.best else "white"
+        look = colour, where.marker(method), colour if entry.best else "white"
         dots.setdefault(look, []).append((value, height))
     # One element for all of one look: the time to draw grows with the number of elements.
     for colour, ends in bars.items():

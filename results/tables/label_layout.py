@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from assay.metrics.cell_data import Metric
-from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
+from assay.metrics.faithfulness import Faithfulness
 from assay.results.columns import LabelRow, from_table, method_of
 from assay.results.records import Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
@@ -84,7 +84,7 @@ def _grid(labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], fewest: 
 def _reason(metric: Metric, texts: int, fewest: int) -> str:
     if texts < fewest:
         return "1 text" if texts == 1 else f"{texts} texts"
-    return "the model never finds it" if isinstance(metric, Faithfulness | FaithfulnessMicro) else "no value"
+    return "the model never finds it" if isinstance(metric, Faithfulness) else "no value"
 
 
 def _line(rows: Sequence[LabelRow], methods: Sequence[Method]) -> LabelLine:
