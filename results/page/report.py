@@ -22,10 +22,10 @@ from assay.results.panel_limit import limit_sentence
 from assay.results.records import Method, Missing, Results, ShownText, Timing, grouped
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.how_to_read import how_to_read
 from assay.results.tables.label_layout import LabelGrid
 from assay.results.tables.layout import MISSING, Grid
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
+from assay.results.tables.text import how_to_read
 from assay.results.tables.timing import seed_means
 
 SOURCES = files("assay.results.page")

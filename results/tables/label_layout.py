@@ -14,9 +14,8 @@ from assay.results.columns import LabelRow, from_table, method_of
 from assay.results.records import Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import FEWEST, OF_LABEL
-from assay.results.tables.how_to_read import how_to_read
 from assay.results.tables.layout import MISSING, Column, Entry, column_of
-from assay.results.tables.text import escape_markdown, markdown_cell, markdown_table
+from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
 
 
 @dataclass(frozen=True, slots=True)

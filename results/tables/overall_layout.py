@@ -11,9 +11,8 @@ from assay.results.columns import OverallRow, method_of
 from assay.results.records import grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import ANCHORED, MEAN_RANK, MIN_MAX, Overall
-from assay.results.tables.how_to_read import how_to_read
 from assay.results.tables.layout import Column, Entry, Grid, Row
-from assay.results.tables.text import grid_markdown
+from assay.results.tables.text import grid_markdown, how_to_read
 
 FEWER = "‡"
 FORM_COLUMNS = {

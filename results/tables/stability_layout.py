@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from assay.results.records import Group, grouped
 from assay.results.statistics.agreement import two_digits
 from assay.results.statistics.stability import Stability
-from assay.results.tables.how_to_read import how_to_read
 from assay.results.tables.layout import MISSING
-from assay.results.tables.text import escape_markdown, markdown_table
+from assay.results.tables.text import escape_markdown, how_to_read, markdown_table
 
 HEADINGS = (
     "metric",
