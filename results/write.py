@@ -16,7 +16,7 @@ from assay.results.records import Results
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
-from assay.results.tables.label_layout import label_grids, labels_markdown
+from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.tables.layout import grids, split_grids
 from assay.results.tables.text import latex, markdown, plain
 from assay.results.tables.timing import timing_markdown, timing_table

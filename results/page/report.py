@@ -22,7 +22,7 @@ from assay.results.panel_limit import limit_sentence
 from assay.results.records import Method, Missing, Results, ShownText, Timing, grouped
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.label_layout import LabelGrid
+from assay.results.tables.breakdown import LabelGrid
 from assay.results.tables.layout import MISSING, Grid
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
 from assay.results.tables.text import how_to_read
