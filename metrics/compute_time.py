@@ -49,9 +49,8 @@ class ComputeTime(MetricBase):
         `flops`, which is absent where the model does not compute with torch."""
         tables, meter = [], _meter(subject.engine)
         for shard in subject.shards:
-            forward = np.array([cost.forward_rows for cost in shard.costs], dtype=np.float64)
-            backward = np.array([cost.backward_rows for cost in shard.costs], dtype=np.float64)
-            tokens = np.array([cost.tokens for cost in shard.costs], dtype=np.float64)
+            costs = [(cost.forward_rows, cost.backward_rows, cost.tokens) for cost in shard.costs]
+            forward, backward, tokens = np.array(costs, dtype=np.float64).reshape(-1, 3).T
             parts = {
                 "forward_rows": forward,
                 "backward_rows": backward,
@@ -60,7 +59,7 @@ class ComputeTime(MetricBase):
             }
             if meter is not None:
                 parts["flops"] = meter.flops(forward, backward, tokens)
-            tables.append(long([example.id for example in shard.examples], parts))
+            tables.append(long(shard.ids, parts))
         return pd.concat(tables, ignore_index=True)
 
 

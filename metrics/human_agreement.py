@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
-from assay.metrics.rationales import Marks, check_annotators, compared, rationale_info, table
+from assay.metrics.options import choice
+from assay.metrics.rationales import ANNOTATORS, Marks, compared, rationale_info, table
 from assay.metrics.resampling import ratio
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import target_option
 from assay.tasks.arrays import Bools, Floats, Reals
 
 
@@ -45,12 +46,8 @@ class HumanAgreement(MetricBase):
         part="ap",
     )
 
-    target: str = "gold"
-    annotators: str = "union"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_annotators(self.annotators, self.name)
+    target: str = target_option("gold")
+    annotators: str = choice("union", ANNOTATORS)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `ap`, its expectation under a random order `ap_random`, and the share of

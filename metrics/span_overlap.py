@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts
+from assay.metrics.options import option
 from assay.metrics.rationales import compared, rationale_info, table
 from assay.metrics.resampling import ratio
 from assay.metrics.summaries import mean_of
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import target_option
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
+
+
+def _check_threshold(threshold: float, path: str) -> float:
+    if not 0.5 <= threshold <= 1:
+        raise InputError(f"{path} is {threshold}; expected 0.5 to 1")
+    return threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +50,9 @@ class IouF1(MetricBase):
         random_level="depends on how long the marked spans are: see the random row",
     )
 
-    target: str = "gold"
-    share: float | None = None
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_share(self.share, self.name)
-        if not 0.5 <= self.threshold <= 1:
-            raise InputError(f"{self.name}: threshold is {self.threshold}; expected 0.5 to 1")
+    target: str = target_option("gold")
+    share: float | None = option(None, check_share)
+    threshold: float = option(0.5, _check_threshold)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: the numbers of spans `found`, `chosen` and `marked`; per example (target

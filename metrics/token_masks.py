@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from assay.tasks.arrays import Bools, Ints
-from assay.tasks.errors import InputError
 
 
 def without(length: int, order: Ints, counts: Ints) -> Bools:
@@ -51,22 +50,3 @@ def random_subsets(tokens: int, sizes: Ints, rng: np.random.Generator) -> Bools:
     """(S, tokens) true on sizes[s] tokens, drawn uniformly."""
     ranks = rng.random((len(sizes), tokens)).argsort(axis=1).argsort(axis=1)
     return ranks < sizes[:, None]
-
-
-def check_percents(percents: tuple[int, ...], option: str) -> None:
-    """Raise InputError unless these are whole percentages of 1 to 100 that rise."""
-    whole = all(isinstance(percent, int) and 1 <= percent <= 100 for percent in percents)
-    if not percents or not whole or any(np.diff(percents) <= 0):
-        raise InputError(f"{option} is {percents}; expected whole percentages from 1 to 100 that rise")
-
-
-def check_percent(percent: int, option: str) -> None:
-    """Raise InputError unless this is a whole percentage of 1 to 100."""
-    if not isinstance(percent, int) or not 1 <= percent <= 100:
-        raise InputError(f"{option} is {percent}; expected a whole percentage from 1 to 100")
-
-
-def check_at_least(value: int, least: int, option: str) -> None:
-    """Raise InputError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, int) or value < least:
-        raise InputError(f"{option} is {value}; expected a whole number of at least {least}")

@@ -14,11 +14,10 @@ from assay.metrics.as_coded.text_pairs import draw_pairs
 from assay.metrics.cell_data import CellData
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.info import MetricBase, as_coded
-from assay.metrics.long_table import Parts
-from assay.metrics.summaries import distance_correlation
+from assay.metrics.model_pairs import text_layers
 from assay.metrics.targets import require_all_explained
-from assay.metrics.text_pairs import selected_rows
-from assay.tasks.arrays import Bools, Floats, Floats32, Ints
+from assay.metrics.text_pairs import texts_at
+from assay.tasks.arrays import Floats, Floats32, Ints
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,27 +66,18 @@ class DatasetConsistencyAsCoded(MetricBase):
         """
         examples = [example for shard in subject.shards for example in shard.examples]
         pairs = draw_pairs(examples, self.pairs, self.pool, random.Random(self.seed))
-        texts = pairs.texts
-        encodings, vectors = self._read(subject, texts)
-        layers = padded_means(subject.engine, encodings, self.padded)
-        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
-        distances = np.abs(layers[first] - layers[second]).mean(axis=1)
-        return pairs.table(examples, distances, vectors, _distance)
-
-    def _read(self, subject: CellData, texts: Ints) -> tuple[list[Encoding], list[dict[int, float]]]:
-        """Encodings, and score by vocabulary id, of the texts at the rising positions `texts`."""
         for shard in subject.shards:
             require_all_explained(shard, subject.labels, self.name)
-        encodings, vectors = [], []
-        for shard, row in selected_rows(subject, texts):
-            ids = shard.encodings[row].ids.tolist()
-            encodings.append(shard.encodings[row])
-            vectors.append(dict(zip(ids, shard.scores[row, 0, : len(ids)].tolist(), strict=True)))
-        return encodings, vectors
+        encodings, scores = [], []
+        for text in texts_at(subject, pairs.texts):
+            encodings.append(text.encoding)
+            scores.append(dict(zip(text.encoding.ids.tolist(), text.scores[0].tolist(), strict=True)))
+        means = padded_means(subject.engine, encodings, self.padded)
 
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
-        return distance_correlation(parts, index)
+        def activation_distance(first: Ints, second: Ints) -> Floats:
+            return np.abs(means[first] - means[second]).mean(axis=1)
+
+        return pairs.table(examples, activation_distance, scores, _distance)
 
 
 def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> Floats:
@@ -95,20 +85,18 @@ def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> F
 
     A text of more tokens is not padded; layers with one vector per text are not, either.
     """
-    means: dict[int, list[float]] = {}
-    for batch in engine.activations(encodings):
-        for row, at in enumerate(batch.index):
-            real = batch.attention[row]
-            means[int(at)] = [_mean(layer[row], real, width) for layer in batch.layers.values()]
-    return np.array([means[at] for at in range(len(encodings))]) if means else np.empty((0, 1))
+    means = {
+        text: [_mean(layer, width) for layer in layers.values()]
+        for text, layers in text_layers(engine, encodings)
+    }
+    return np.array([means[text] for text in sorted(means)]) if means else np.empty((0, 1))
 
 
-def _mean(layer: Floats32, real: Bools, width: int) -> float:
+def _mean(layer: Floats32, width: int) -> float:
     """Of one text's layer (T, D), or (D,)."""
     if layer.ndim == 1:
         return float(layer.mean(dtype=np.float64))
-    tokens = max(width, int(real.sum()))
-    return float(layer[real].sum(dtype=np.float64)) / (tokens * layer.shape[1])
+    return float(layer.sum(dtype=np.float64)) / (max(width, len(layer)) * layer.shape[1])
 
 
 def _distance(a: dict[int, float], b: dict[int, float]) -> float:

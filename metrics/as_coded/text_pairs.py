@@ -14,8 +14,6 @@ from assay.metrics.text_pairs import Pairs
 from assay.tasks.arrays import Ints
 from assay.tasks.example import Example
 
-Positions = Ints
-
 
 def draw_pairs(examples: Sequence[Example], pairs: int, pool: int, rng: random.Random) -> Pairs:
     """At most `pairs` similar and `pairs` different pairs of examples, by the number of words they share.
@@ -32,56 +30,55 @@ def draw_pairs(examples: Sequence[Example], pairs: int, pool: int, rng: random.R
     texts = len(examples)
     words = [_words(example) for example in examples]
     postings: dict[str, list[int]] = defaultdict(list)
-    for at, of_text in enumerate(words):
-        for word in of_text:
-            postings[word].append(at)
+    for text, own in enumerate(words):
+        for word in own:
+            postings[word].append(text)
     labels = _numbered([frozenset(example.labels) for example in examples])
     pictures = _numbered([example.id.split(".jpg")[0] for example in examples])
     similar, different = _First(pairs), _First(pool)
-    for at, of_text in enumerate(words):
-        sharing = [np.array(postings[word], dtype=np.intp) for word in of_text]
+    for text, own in enumerate(words):
+        sharing = [np.array(postings[word], dtype=np.intp) for word in own]
         shared = np.bincount(np.concatenate([np.empty(0, dtype=np.intp), *sharing]), minlength=texts)
-        later = np.arange(at + 1, texts)
-        later = later[pictures[later] != pictures[at]]
-        equal = labels[later] == labels[at]
+        later = np.arange(text + 1, texts)
+        later = later[pictures[later] != pictures[text]]
+        equal = labels[later] == labels[text]
         alike, unlike = later[equal & (shared[later] > 0)], later[~equal]
-        similar.offer(at, alike, -shared[alike])
-        different.offer(at, unlike, shared[unlike])
-    drawn = rng.sample(range(len(different.rank)), min(pairs, len(different.rank)))
-    first = np.concatenate([similar.first, different.first[drawn]])
-    second = np.concatenate([similar.second, different.second[drawn]])
-    overlap = np.concatenate([-similar.rank, different.rank[drawn]]).astype(np.float64)
-    return Pairs(first, second, overlap, np.arange(len(first)) < len(similar.rank))
+        similar.offer(text, alike, -shared[alike])
+        different.offer(text, unlike, shared[unlike])
+    drawn = rng.sample(range(len(different)), min(pairs, len(different)))
+    first, second, rank = np.concatenate([similar.columns, different.columns[:, drawn]], axis=1)
+    return Pairs(first, second, np.abs(rank).astype(np.float64), np.arange(len(first)) < len(similar))
 
 
 @dataclass(slots=True, eq=False)
 class _First:
-    """The first `size` of the pairs offered, by rising rank and then in the order offered."""
+    """The first `size` of the pairs offered, by rising rank and then in the order offered.
+
+    columns: (3, P) the first text, the second text and the rank of each pair.
+    """
 
     size: int
-    first: Positions = field(default_factory=lambda: np.empty(0, dtype=np.intp))
-    second: Positions = field(default_factory=lambda: np.empty(0, dtype=np.intp))
-    rank: Positions = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    columns: Ints = field(default_factory=lambda: np.empty((3, 0), dtype=np.intp))
 
-    def offer(self, first: int, second: Positions, rank: Positions) -> None:
+    def __len__(self) -> int:
+        return self.columns.shape[1]
+
+    def offer(self, first: int, second: Ints, rank: Ints) -> None:
         """Pairs of one text with others."""
-        if len(self.rank) == self.size:
-            better = rank < self.rank[-1]
+        if len(self) == self.size:
+            better = rank < self.columns[2, -1]
             second, rank = second[better], rank[better]
-        if not len(rank):
-            return
-        rank = np.concatenate([self.rank, rank])
-        kept = np.argsort(rank, kind="stable")[: self.size]
-        self.rank = rank[kept]
-        self.first = np.concatenate([self.first, np.full(len(second), first)])[kept]
-        self.second = np.concatenate([self.second, second])[kept]
+        if len(rank):
+            offered = np.stack([np.full(len(second), first), second, rank])
+            columns = np.concatenate([self.columns, offered], axis=1)
+            self.columns = columns[:, np.argsort(columns[2], kind="stable")[: self.size]]
 
 
 def _words(example: Example) -> frozenset[str]:
     return frozenset(example.texts[-1].lower().split()) - ENGLISH_STOP_WORDS
 
 
-def _numbered(values: Sequence[object]) -> Positions:
+def _numbered(values: Sequence[object]) -> Ints:
     """(n,) a number for each value, the same for equal ones."""
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.intp)
