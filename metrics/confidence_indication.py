@@ -12,7 +12,7 @@ from assay.metrics.cell_data import CellData
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.long_table import Parts, long
 from assay.metrics.options import option, whole
-from assay.metrics.summaries import largest_within_splits, mean_within_splits
+from assay.metrics.resampling import largest_within_splits, mean_within_splits
 from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError

@@ -49,7 +49,7 @@ class LeaveOneOutCorrelation(MetricBase):
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
-        return score_targets(self, subject, self._correlations)
+        return score_targets(subject, self.target, self.name, self._correlations)
 
     def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
         alone = {row: np.eye(len(scores), dtype=bool) for row, _, scores in cases.scored()}
@@ -93,7 +93,7 @@ class FaithfulnessCorrelation(MetricBase):
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
-        return score_targets(self, subject, self._correlations)
+        return score_targets(subject, self.target, self.name, self._correlations)
 
     def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
         pairs = cases.sums_and_losses(self._subsets, self.name)

@@ -50,7 +50,7 @@ class Deletion(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._areas)
+        return score_targets(subject, self.target, self.name, self._areas)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
         areas, emptied = _curve(cases, lambda tokens: evenly(tokens, self.steps))
@@ -80,7 +80,7 @@ class Insertion(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._areas)
+        return score_targets(subject, self.target, self.name, self._areas)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
         areas, emptied = _curve(cases, lambda tokens: evenly(tokens, self.steps), adding=True)
@@ -119,7 +119,7 @@ class AucRep(MetricBase):
         for shard in subject.shards:
             decided = predicted(shard.probabilities, multi_label=subject.multi_label)
             right = decided & gold(shard.examples, decided.shape[1])
-            tables.append(self._areas(scored_targets(self.name, subject, shard, right)))
+            tables.append(self._areas(scored_targets(subject, shard, right, self.name)))
         return pd.concat(tables, ignore_index=True)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.options import whole
-from assay.metrics.summaries import distance_correlation
+from assay.metrics.resampling import distance_correlation
 from assay.metrics.targets import require_every_class
 from assay.metrics.text_pairs import choose_pairs, texts_at
-from assay.tasks.arrays import Floats, Floats32, Ints, Reals
+from assay.tasks.arrays import Floats, Floats32, Reals
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 
@@ -78,15 +78,12 @@ class DatasetConsistency(MetricBase):
             layers = pooled_activations(subject.engine, encodings)
         else:
             layers = {name: layer[pairs.texts] for name, layer in subject.activations().items()}
-
-        def activation_distance(first: Ints, second: Ints) -> Floats:
-            each = [
-                np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64)
-                for layer in layers.values()
-            ]
-            return np.mean(each, axis=0) if each else np.empty(len(first))
-
-        return pairs.table(examples, activation_distance, vectors, TypeScores.distance)
+        first, second = pairs.places()
+        each = [
+            np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()
+        ]
+        distances = np.mean(each, axis=0) if each else np.empty(len(pairs))
+        return pairs.table(examples, distances, vectors, TypeScores.distance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

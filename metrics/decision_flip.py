@@ -44,7 +44,7 @@ class DecisionFlip(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._flips)
+        return score_targets(subject, self.target, self.name, self._flips)
 
     def _flips(self, cases: ScoredTargets) -> pd.DataFrame:
         share, flips = np.full((2, len(cases.rows)), np.nan)

@@ -19,7 +19,7 @@ from assay.metrics.masked_queries import (
     score_targets,
 )
 from assay.metrics.options import check_percents, option, percentage
-from assay.metrics.summaries import mean_drop
+from assay.metrics.resampling import mean_drop
 from assay.metrics.targets import target_option
 from assay.metrics.token_masks import only, top, without
 
@@ -99,7 +99,7 @@ def _score(metric: Comprehensiveness | Sufficiency, subject: CellData, design: D
         values = cases.probabilities(cases.ordered_masks(design, lambda tokens: top(metric.bins, tokens)))
         return cases.table({"full": cases.full, **numbered(metric.info.part, metric.bins, values)})
 
-    return score_targets(metric, subject, table)
+    return score_targets(subject, metric.target, metric.name, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class LogOdds(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._changes)
+        return score_targets(subject, self.target, self.name, self._changes)
 
     def _changes(self, cases: ScoredTargets) -> pd.DataFrame:
         # From logits: the log of a probability that underflows to 0 is not finite.

@@ -13,10 +13,9 @@ from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts, long
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
-from assay.metrics.ordering import descending_order
 from assay.metrics.resampling import multiplicities, ratio
 from assay.metrics.targets import chosen, decided, require_explained, target_option
-from assay.metrics.token_masks import without
+from assay.metrics.token_masks import descending_order, without
 from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -74,9 +73,13 @@ class Faithfulness(MetricBase):
         decisions = np.repeat(clean[:, :, None], len(self.thresholds), axis=2)
         judged, pool = [], []
         for row, labels, scores in self._orders(subject, shard):
-            keep = self._keep(shard, row, scores, generator(subject.seed, shard.examples[row].id))
+            encoding, rng = shard.encodings[row], generator(subject.seed, shard.examples[row].id)
+            order = descending_order(scores, shard.content[row], rng)
+            # At threshold 0 the model's output is known.
+            counts = np.array(self.thresholds[1:]) * len(order) // 100
+            keep = without(len(encoding), order, counts)
             judged.append((row, labels))
-            pool.append(subject.removal.rows(subject.engine.model, shard.encodings[row], keep))
+            pool.append(subject.removal.rows(subject.engine.model, encoding, keep))
         for (row, labels), logits in zip(judged, subject.engine.logits(pool), strict=True):
             after = decided(logits, multi_label=subject.multi_label)
             decisions[row, labels, 1:] = after[:, labels].T
@@ -94,11 +97,6 @@ class Faithfulness(MetricBase):
                 for label in np.flatnonzero(targets[row]):
                     judged = np.array([label]) if subject.multi_label else every_label
                     yield row, judged, shard.scores[row, label]
-
-    def _keep(self, shard: Shard, row: int, scores: Reals, rng: np.random.Generator) -> Bools:
-        """(steps - 1, T) the tokens present at each threshold but 0, where the model's output is known."""
-        order = descending_order(scores, shard.content[row], rng)
-        return without(len(shard.encodings[row]), order, np.array(self.thresholds[1:]) * len(order) // 100)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""

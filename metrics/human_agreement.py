@@ -82,10 +82,12 @@ def ceiling(has: Marks, content: Bools) -> Floats:
     """(P,) mean average precision of one annotator's marks against another's, over all ordered couples of a
     pair's annotators; NaN for a single annotator. content: (N, T)."""
     one, other = has.others()
-    found = average_precision(has.tokens[one].astype(np.float64), has.tokens[other], content[has.rows[one]])
+    precisions = average_precision(
+        has.tokens[one].astype(np.float64), has.tokens[other], content[has.rows[one]]
+    )
     pairs = int(has.pair.max(initial=-1)) + 1
     couples = has.pair[one]
-    sums = np.bincount(couples, weights=found, minlength=pairs).astype(np.float64)
+    sums = np.bincount(couples, weights=precisions, minlength=pairs).astype(np.float64)
     return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
@@ -104,9 +106,9 @@ def average_precision(scores: Reals, relevant: Bools, content: Bools) -> Floats:
     last_of_tie[:, :-1] = key[:, :-1] != key[:, 1:]
     threshold = np.where(last_of_tie, rank, key.shape[1])
     threshold = np.minimum.accumulate(threshold[:, ::-1], axis=1)[:, ::-1]
-    found = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
+    hits = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
     # One after the other: the last digits of a plain sum would depend on how far the row is padded.
-    gained = np.cumsum(hit * found / (threshold + 1), axis=1)[:, -1]
+    gained = np.cumsum(hit * hits / (threshold + 1), axis=1)[:, -1]
     return ratio(gained, hit.sum(axis=1))
 
 

@@ -48,7 +48,7 @@ class Infidelity(MetricBase):
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `unexplained`. Raises InputError when a class was not explained."""
-        return score_targets(self, subject, self._shares)
+        return score_targets(subject, self.target, self.name, self._shares)
 
     def _shares(self, cases: ScoredTargets) -> pd.DataFrame:
         pairs = cases.sums_and_losses(self._subsets, self.name)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from assay.metrics.long_table import Parts
 from assay.metrics.options import check_options
-from assay.metrics.summaries import mean_of
+from assay.metrics.resampling import mean_of
 from assay.tasks.arrays import Floats, Ints
 
 Direction = Literal["higher", "lower"]
@@ -43,7 +43,7 @@ class MetricInfo:
         pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
             over all pairs of all kinds ("all").
         summary: From the parts, the name of `part` and resamples of the units to the values of the
-            resamples (`assay.metrics.summaries`): the mean over texts, unless the metric declares another.
+            resamples (`assay.metrics.resampling`): the mean over texts, unless the metric declares another.
     """
 
     name: str

@@ -38,15 +38,13 @@ def pair_name(first: str, second: str) -> str:
 
 def pair_texts(unit: str) -> tuple[str, str]:
     """The ids of the two texts, from `pair_name`. Raises InputError on any other name."""
-    found = _PAIR.fullmatch(unit)
-    if found is None:
+    match = _PAIR.fullmatch(unit)
+    if match is None:
         raise InputError(
             f"the unit {unit!r} names no pair of texts; expected two ids with a bar between, bars within ids "
             "written \\|; run the experiment anew, into another store"
         )
-    first, second = found.groups()
-    if "\\" in unit:
-        first, second = (re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in (first, second))
+    first, second = (re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in match.groups())
     return first, second
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,8 @@ from assay.explainers.perturbation.output_spaces import output_space
 from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
 from assay.metrics.long_table import Parts, long
-from assay.metrics.ordering import descending_order
 from assay.metrics.targets import chosen, require_explained
-from assay.metrics.token_masks import scattered
+from assay.metrics.token_masks import descending_order, scattered
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.randomness import generator
 
@@ -161,25 +159,15 @@ def numbered(part: str, numbers: Sequence[int], values: Sequence[Floats]) -> Par
     return {f"{part}@{number}": column for number, column in zip(numbers, columns, strict=True)}
 
 
-class TargetMetric(Protocol):
-    """A metric whose option `target` is one of `assay.metrics.targets.CHOICES`."""
-
-    name: ClassVar[str]
-
-    @property
-    def target(self) -> str:
-        """The classes to score."""
-        ...
-
-
 def score_targets(
-    metric: TargetMetric, subject: CellData, table: Callable[[ScoredTargets], pd.DataFrame]
+    subject: CellData, target: str, metric: str, table: Callable[[ScoredTargets], pd.DataFrame]
 ) -> pd.DataFrame:
     """The long table of a cell, shard by shard.
 
     Args:
-        metric: Names the classes to score.
         subject: The cell.
+        target: The classes to score, one of `assay.metrics.targets.CHOICES`.
+        metric: The metric's name, for error messages.
         table: From a shard's targets to their long table.
 
     Raises:
@@ -187,12 +175,12 @@ def score_targets(
     """
     tables = []
     for shard in subject.shards:
-        targets = chosen(shard, metric.target, multi_label=subject.multi_label)
-        tables.append(table(scored_targets(metric.name, subject, shard, targets)))
+        targets = chosen(shard, target, multi_label=subject.multi_label)
+        tables.append(table(scored_targets(subject, shard, targets, metric)))
     return pd.concat(tables, ignore_index=True)
 
 
-def scored_targets(metric: str, subject: CellData, shard: Shard, targets: Bools) -> ScoredTargets:
+def scored_targets(subject: CellData, shard: Shard, targets: Bools, metric: str) -> ScoredTargets:
     """The targets (N, K) of one shard. Raises InputError, naming the metric, if one was not explained."""
     require_explained(shard, targets, subject.labels, metric)
     return ScoredTargets(subject, shard, *np.nonzero(targets))

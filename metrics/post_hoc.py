@@ -12,7 +12,7 @@ from assay.metrics.info import SIGNED, UNIT, MetricBase
 from assay.metrics.long_table import Parts
 from assay.metrics.masked_queries import Design, ScoredTargets, numbered, removal_info, score_targets
 from assay.metrics.options import whole
-from assay.metrics.summaries import mean_drop
+from assay.metrics.resampling import mean_drop
 from assay.metrics.targets import target_option
 from assay.metrics.token_masks import only, without
 from assay.tasks.arrays import Bools, Floats, Ints
@@ -48,7 +48,7 @@ class PostHocAccuracy(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._agreements)
+        return score_targets(subject, self.target, self.name, self._agreements)
 
     def _agreements(self, cases: ScoredTargets) -> pd.DataFrame:
         numbers = range(1, self.tokens + 1)
@@ -81,7 +81,7 @@ class Aopc(MetricBase):
 
         Raises InputError when a class was not explained.
         """
-        return score_targets(self, subject, self._drops)
+        return score_targets(subject, self.target, self.name, self._drops)
 
     def _drops(self, cases: ScoredTargets) -> pd.DataFrame:
         numbers = range(1, self.tokens + 1)

@@ -14,7 +14,7 @@ from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.metrics.long_table import long
 from assay.metrics.model_pairs import LayerDistances, TextPairExplained, aligned_pairs
 from assay.metrics.options import option, whole
-from assay.metrics.summaries import distance_correlation
+from assay.metrics.resampling import distance_correlation
 from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator

@@ -59,9 +59,9 @@ class Marks:
 
     def wanted(self, shape: tuple[int, ...]) -> Bools:
         """(N, K) bool: the pairs that have a rationale."""
-        found = np.zeros(shape, dtype=bool)
-        found[self.rows, self.labels] = True
-        return found
+        pairs = np.zeros(shape, dtype=bool)
+        pairs[self.rows, self.labels] = True
+        return pairs
 
     def agreed(self, annotators: str) -> Marks:
         """One rationale per pair: what any ("union") or more than half ("majority") of those marked who
@@ -90,13 +90,13 @@ class Marks:
         return one, other
 
 
-def marks(shard: Shard, asked: Bools) -> Marks:
-    """What each annotator marked for the classes that are asked for, (N, K) bool.
+def marks(shard: Shard, targets: Bools) -> Marks:
+    """The rationale of each annotator for each of the targets (N, K).
 
     Raises InputError on a rationale that no token overlaps.
     """
     rows, labels, tokens = [], [], []
-    for row, label in np.argwhere(asked):
+    for row, label in np.argwhere(targets):
         for mask in _by_annotator(shard.encodings[row], shard.examples[row], int(label)):
             rows.append(row)
             labels.append(label)

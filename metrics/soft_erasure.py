@@ -12,7 +12,7 @@ from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
 from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
 from assay.metrics.options import whole
-from assay.metrics.summaries import mean_drop
+from assay.metrics.resampling import mean_drop
 from assay.metrics.targets import target_option
 from assay.tasks.arrays import Bools, Floats
 
@@ -111,4 +111,4 @@ def _score(
         values = np.reshape(cases.probabilities(masks), (len(masks), metric.draws))
         return cases.table({"full": cases.full, metric.info.part: values.mean(axis=1)})
 
-    return score_targets(metric, subject, table)
+    return score_targets(subject, metric.target, metric.name, table)

@@ -13,8 +13,7 @@ from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts
 from assay.metrics.options import option
 from assay.metrics.rationales import compared, rationale_info, table
-from assay.metrics.resampling import ratio
-from assay.metrics.summaries import mean_of
+from assay.metrics.resampling import mean_of, ratio
 from assay.metrics.targets import target_option
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
 from assay.tasks.arrays import Bools, Floats, Ints
@@ -63,10 +62,10 @@ class IouF1(MetricBase):
         has = compared(subject, shard, self.target, self.name)
         top = top_tokens(subject, shard, has, sizes(shard, has, self.share))
         counts = np.zeros((len(has.rows), 3))
-        for at, row in enumerate(has.rows):
+        for index, row in enumerate(has.rows):
             segments = shard.encodings[row].segments
-            chosen, marked = (runs(mask[at, : len(segments)], segments) for mask in (top, has.tokens))
-            counts[at] = found(chosen, marked, self.threshold), len(chosen), len(marked)
+            chosen, marked = (runs(mask[index, : len(segments)], segments) for mask in (top, has.tokens))
+            counts[index] = found(chosen, marked, self.threshold), len(chosen), len(marked)
         return table(shard, has, dict(zip(("found", "chosen", "marked"), counts.T, strict=True)))
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:

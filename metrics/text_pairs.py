@@ -45,10 +45,14 @@ class Pairs:
         """(U,) rising positions of the texts that occur in pairs."""
         return np.unique(np.concatenate([self.first, self.second]))
 
+    def places(self) -> tuple[Ints, Ints]:
+        """(P,) and (P,) the first and second texts of the pairs, as positions in `texts`."""
+        return np.searchsorted(self.texts, self.first), np.searchsorted(self.texts, self.second)
+
     def table(
         self,
         examples: Sequence[Example],
-        activation_distance: Callable[[Ints, Ints], Floats],
+        activation_distance: Floats,
         explanations: Sequence[T],
         distance: Callable[[T, T], float],
     ) -> pd.DataFrame:
@@ -56,16 +60,14 @@ class Pairs:
 
         Args:
             examples: All examples.
-            activation_distance: From two texts of each pair (P,), as positions in `texts`, to the distance
-                (P,) of their activations.
+            activation_distance: (P,) distance of the texts' activations.
             explanations: One per text of `texts`.
             distance: The distance of two explanations.
         """
         ids = [examples[text].id for text in self.texts]
-        first, second = (np.searchsorted(self.texts, side) for side in (self.first, self.second))
-        pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+        pairs = np.stack(self.places(), axis=1).tolist()
         parts = {
-            "activation_distance": activation_distance(first, second),
+            "activation_distance": activation_distance,
             "explanation_distance": [distance(explanations[i], explanations[j]) for i, j in pairs],
             "overlap": self.overlap,
             "similar": self.similar,
@@ -144,18 +146,18 @@ def _different(
     words: Sequence[frozenset[str]], labels: Sequence[frozenset[int]], pairs: int, rng: np.random.Generator
 ) -> _Columns:
     """First, second and overlap of the least overlapping among random pairs without a common label."""
-    texts, wanted = len(words), POOL * pairs
-    if texts * (texts - 1) // 2 <= wanted:
+    texts, pool = len(words), POOL * pairs
+    if texts * (texts - 1) // 2 <= pool:
         drawn = np.stack(np.triu_indices(texts, 1), axis=1)
         different = [(i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j])]
     else:
         seen: dict[tuple[int, int], None] = {}
         for _ in range(ROUNDS):
-            drawn = np.sort(rng.integers(texts, size=(wanted, 2)), axis=1)
+            drawn = np.sort(rng.integers(texts, size=(pool, 2)), axis=1)
             seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j]))
-            if len(seen) >= wanted:
+            if len(seen) >= pool:
                 break
-        different = list(seen)[:wanted]
+        different = list(seen)[:pool]
     first, second = np.array(different, dtype=np.intp).reshape(-1, 2).T
     overlap = np.array([_jaccard(words[i], words[j]) for i, j in different], dtype=np.float64)
     best = np.lexsort((rng.random(len(overlap)), overlap))[:pairs]

@@ -1,4 +1,4 @@
-"""Token masks: which tokens of a text are absent in queries of the model.
+"""Orders of tokens by score, and token masks: which tokens of a text are absent in queries of the model.
 
 Orders are positions of a text's n content tokens, highest score first; `length` counts all of its T tokens.
 Each mask is (R, T) bool, false where a token is absent; a token that is not content always stays.
@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.tasks.arrays import Bools, Ints
+from assay.tasks.arrays import Bools, Ints, Reals
+
+
+def descending_order(scores: Reals, content: Bools, rng: np.random.Generator) -> Ints:
+    """(n,) positions of the n content tokens, the highest score first.
+
+    scores, content: (T,). Equal scores come in random order: to break ties by position would reward an
+    explainer that says nothing on texts whose important words come first, and punish it on the others.
+    """
+    positions = np.flatnonzero(content)
+    return positions[np.lexsort((rng.random(len(positions)), -scores[positions]))]
 
 
 def without(length: int, order: Ints, counts: Ints) -> Bools:

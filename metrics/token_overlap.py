@@ -15,9 +15,9 @@ import pandas as pd
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.options import option, whole
-from assay.metrics.ordering import descending_order
 from assay.metrics.rationales import Marks, compared, rationale_info, table
 from assay.metrics.targets import target_option
+from assay.metrics.token_masks import descending_order
 from assay.tasks.arrays import Bools, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
@@ -162,10 +162,10 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
 
 
 def top_tokens(subject: CellData, shard: Shard, has: Marks, counts: Ints) -> Bools:
-    """(M, T) for every rationale so many (M,) tokens of the text, those of the highest scores."""
+    """(M, T) bool: for each rationale the `counts` (M,) tokens of highest score in its text."""
     top = np.zeros_like(has.tokens)
-    for at, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
+    for index, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
         rng = generator(subject.seed, shard.examples[row].id)
         order = descending_order(shard.scores[row, label], shard.content[row], rng)
-        top[at, order[: counts[at]]] = True
+        top[index, order[: counts[index]]] = True
     return top

@@ -75,15 +75,15 @@ class HumanAgreementAsCoded(MetricBase):
 
 
 def _score(shard: Shard, read: Bools, labels: Sequence[str], model: Model) -> pd.DataFrame:
-    wanted = gold(shard.examples, len(labels)) & read
+    targets = gold(shard.examples, len(labels)) & read
     masks = {
         (row, label): first_rationale(shard.examples[row], shard.encodings[row], label, model)
-        for row, label in np.argwhere(wanted).tolist()
+        for row, label in np.argwhere(targets).tolist()
     }
     ids = shard.ids
     masks = {place: mask for place, mask in masks.items() if mask.any()}
     rows, classes = np.array(list(masks), dtype=np.intp).reshape(-1, 2).T
-    explained = np.zeros_like(wanted)
+    explained = np.zeros_like(targets)
     explained[rows, classes] = True
     require_explained(shard, explained, labels, HumanAgreementAsCoded.name)
     parts = {
