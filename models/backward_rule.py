@@ -1,8 +1,10 @@
-"""The steps of a forward pass at which a rule for going backward may differ from the derivative."""
+"""The steps of a forward pass at which a rule for going backward may differ from the derivative, and the
+building blocks of such rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -80,6 +82,60 @@ def attend_in_steps(
     scores = rule.matmul(queries, keys.transpose(-1, -2)) / queries.shape[-1] ** 0.5
     weights = rule.softmax(scores if mask is None else scores + mask)
     return rule.matmul(weights, values), weights
+
+
+class StepwiseRule(BackwardRule):
+    """A rule under which attention consists of the rule's own products and softmax."""
+
+    def attend(
+        self,
+        layer: int,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        return attend_in_steps(self, queries, keys, values, mask)[0]
+
+
+def affine(norm: torch.nn.LayerNorm, scaled: torch.Tensor) -> torch.Tensor:
+    """The weight and bias of a layer normalisation, where it has them, applied to normalised values."""
+    scaled = scaled if norm.weight is None else scaled * norm.weight
+    return scaled if norm.bias is None else scaled + norm.bias
+
+
+def derivative(name: str, x: torch.Tensor) -> torch.Tensor:
+    """That of a function of ELEMENTWISE at x, without history."""
+    with torch.enable_grad():
+        point = x.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(ELEMENTWISE[name](point).sum(), point)
+    return slope
+
+
+def with_slope(
+    x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor, *, rectified: bool = False
+) -> torch.Tensor:
+    """`value`, which passes `slope` x gradient back to x; all of one shape.
+
+    rectified: gradients below 0 are set to 0 first.
+    """
+    return _Slope.apply(x, value.detach(), slope.detach(), rectified)
+
+
+class _Slope(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor, rectified: bool
+    ) -> torch.Tensor:
+        ctx.save_for_backward(slope)
+        ctx.rectified = rectified
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        gradient = gradients[0].clamp(min=0) if ctx.rectified else gradients[0]
+        return gradient * slope, None, None, None
 
 
 def no_hook(name: str, layer: torch.Tensor) -> torch.Tensor:

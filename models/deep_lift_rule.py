@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import torch
 
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule, attend_in_steps
-from assay.models.custom_gradients import derivative, with_slope
+from assay.models.backward_rule import ELEMENTWISE, StepwiseRule, affine, derivative, with_slope
 
 # Steps in which two things that depend on the input are multiplied.
 PRODUCTS = frozenset({"multiply", "matmul", "softmax", "attend", "normalise"})
 KINKED = frozenset({"relu"})
 
 
-class DeepLiftRule(BackwardRule):
+class DeepLiftRule(StepwiseRule):
     """Backward passes carry multipliers, the same for both halves: sum(multiplier * change) of a step's
     inputs is the change of its output, up to rounding.
 
@@ -44,22 +43,10 @@ class DeepLiftRule(BackwardRule):
         powers = _exp(x - self.maximum(x, dim=-1).unsqueeze(-1))
         return self.multiply(powers, _reciprocal(powers.sum(dim=-1, keepdim=True)))
 
-    def attend(
-        self,
-        layer: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        return attend_in_steps(self, queries, keys, values, mask)[0]
-
     def normalise(self, norm: torch.nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
         centred = x - x.mean(dim=-1, keepdim=True)
         variance = self.multiply(centred, centred).mean(dim=-1, keepdim=True)
-        scaled = self.multiply(centred, _inverse_root(variance + norm.eps))
-        scaled = scaled if norm.weight is None else scaled * norm.weight
-        return scaled if norm.bias is None else scaled + norm.bias
+        return affine(norm, self.multiply(centred, _inverse_root(variance + norm.eps)))
 
     def maximum(self, x: torch.Tensor, dim: int) -> torch.Tensor:
         value, at = x.detach().max(dim=dim, keepdim=True)

@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.attention_recorder import AttentionBatch, observe
 from assay.models.backward_rule import BackwardRule
-from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
+from assay.models.budget import default_budget, out_of_memory
 from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
@@ -28,6 +27,7 @@ from assay.models.paths import (
     ENTRY,
     GradientBatch,
     Path,
+    PathBatch,
     Points,
     Straight,
     check_layer,
@@ -35,36 +35,13 @@ from assay.models.paths import (
     groups,
     lay_out,
 )
-from assay.models.propagation import PropagationBatch, propagate
+from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
 from assay.models.tensors import embed, to_batch
 from assay.tasks.errors import InputError
 
-__all__ = [
-    "LARGE_MODEL_BUDGET",
-    "SMALL_MODEL_BUDGET",
-    "ActivationBatch",
-    "Answer",
-    "AttentionBatch",
-    "Counters",
-    "Engine",
-    "GradientBatch",
-    "Path",
-    "PropagationBatch",
-]
-
 Result = TypeVar("Result")
-
-
-class _PathBatch(Protocol):
-    @property
-    def path(self) -> NDArray[np.intp]: ...
-
-    @property
-    def logits(self) -> torch.Tensor: ...
-
-
-PathBatch = TypeVar("PathBatch", bound=_PathBatch)
+AnyPathBatch = TypeVar("AnyPathBatch", bound=PathBatch)
 
 
 @dataclass(slots=True, eq=False)
@@ -199,7 +176,7 @@ class Engine:
         model = cast(OpenModel, self.model)
         return self._along(
             paths,
-            lambda points, span: observe(model, points, span, self.device, differentiate=differentiate),
+            lambda points, span: attention(model, points, span, self.device, differentiate=differentiate),
             backward=differentiate,
         )
 
@@ -218,11 +195,11 @@ class Engine:
     def _along(
         self,
         paths: Sequence[Path],
-        call: Callable[[Points, slice], PathBatch],
+        call: Callable[[Points, slice], AnyPathBatch],
         *,
         ends: int = 1,
         backward: bool = True,
-    ) -> Iterator[PathBatch]:
+    ) -> Iterator[AnyPathBatch]:
         """Call on batch after batch of the paths' points; check and count what comes back.
 
         ends: how many rows of the model a point stands for. backward: whether there is a backward pass for

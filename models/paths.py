@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -11,10 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.backward_rule import AUTOGRAD
 from assay.models.masked_inputs import PackedInputs, Rows, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
-from assay.models.tensors import enter, logits_from_entry, read_entry, target_gradients, to_batch
+from assay.models.tensors import (
+    enter,
+    layer_values,
+    logits_above,
+    logits_from_entry,
+    read_entry,
+    target_gradients,
+    to_batch,
+)
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
 
@@ -55,15 +61,21 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GradientBatch:
-    """Gradients at B points: path, step: (B,) which path and which of its alphas; lengths: (B,);
-    logits: (B, K); points: (B, T, D) the layer's values, gradients: (M, B, T, D) with respect to them;
-    difference: (B, T, D) end minus start, where the path is straight."""
+class PathBatch:
+    """What the engine found at B points of paths. path: (B,) which path. lengths: (B,). logits: (B, K)."""
 
     path: NDArray[np.intp]
-    step: NDArray[np.intp]
     lengths: NDArray[np.int32]
     logits: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientBatch(PathBatch):
+    """Gradients at B points. step: (B,) which of the path's alphas. points: (B, T, D) the layer's values,
+    gradients: (M, B, T, D) with respect to them. difference: (B, T, D) end minus start, where the path is
+    straight."""
+
+    step: NDArray[np.intp]
     points: torch.Tensor
     difference: torch.Tensor
     gradients: torch.Tensor
@@ -201,7 +213,7 @@ def _visit(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (B, K) at the points (B, T, D), and the layer's values there, which they can be derived by."""
     if layer != ENTRY:
-        return _open(cast(OpenModel, model), point, batch, layer, lambda value: value)
+        return logits_above(cast(OpenModel, model), point, batch, layer)
     point.requires_grad_(True)
     with torch.enable_grad():
         return logits_from_entry(model, point, batch), point
@@ -220,7 +232,7 @@ def _straight_at_layer(
     once, first, which = np.unique(points.row[span], return_index=True, return_inverse=True)
     start, end = ends
     below = to_batch(points.ends, once, model.pad_id, str(end.device))
-    low = _value(model, start[torch.from_numpy(first).to(end.device)], below, layer)
+    low = layer_values(model, start[torch.from_numpy(first).to(end.device)], below, layer)
     low = low[torch.from_numpy(which).to(end.device)]
     differences: list[torch.Tensor] = []
 
@@ -229,7 +241,7 @@ def _straight_at_layer(
         differences.append(difference)
         return point
 
-    logits, point = _open(model, end, batch, layer, exchange)
+    logits, point = logits_above(model, end, batch, layer, exchange)
     return logits, point, differences[0]
 
 
@@ -274,46 +286,3 @@ def _visited(
             embeddings[at, : through.shape[1]] = torch.from_numpy(through[step]).to(embeddings)
             which[at] = True
     return torch.where(which[:, None, None], enter(model, embeddings, batch), point)
-
-
-def _open(
-    model: OpenModel,
-    entry: torch.Tensor,
-    batch: Batch,
-    layer: str,
-    exchange: Callable[[torch.Tensor], torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which they have
-    derivatives."""
-    found: list[torch.Tensor] = []
-
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
-        if name != layer:
-            return value
-        found.append(exchange(value).detach().clone().requires_grad_(True))
-        # Below the layer nothing is kept for the way back.
-        torch.set_grad_enabled(True)
-        return found[0]
-
-    with torch.no_grad():
-        logits = model.open_logits(entry, batch, AUTOGRAD, tap)
-    return logits, found[0]
-
-
-class _Reached(Exception):
-    """The layer has shown its values; nothing above it is needed."""
-
-
-def _value(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> torch.Tensor:
-    """(B, T, D) the layer's values."""
-    found: list[torch.Tensor] = []
-
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
-        if name == layer:
-            found.append(value)
-            raise _Reached
-        return value
-
-    with torch.no_grad(), suppress(_Reached):
-        model.open_logits(entry, batch, AUTOGRAD, tap)
-    return found[0]

@@ -1,15 +1,17 @@
-"""From packed rows to what a model reads."""
+"""From packed rows to what a model reads, and from there to logits and gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
-from assay.models.protocol import Batch, EmbeddingModel, EntryModel
+from assay.models.protocol import Batch, EmbeddingModel, EntryModel, OpenModel
 
 
 def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:
@@ -74,3 +76,47 @@ def logits_from_entry(model: EmbeddingModel, entry: torch.Tensor, batch: Batch) 
     if isinstance(model, EntryModel):
         return model.logits_from_entry(entry, batch)
     return model.logits_from_embeddings(entry, batch)
+
+
+def logits_above(
+    model: OpenModel,
+    entry: torch.Tensor,
+    batch: Batch,
+    layer: str,
+    exchange: Callable[[torch.Tensor], torch.Tensor] = lambda value: value,
+    rule: BackwardRule = AUTOGRAD,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which `rule` gives
+    derivatives."""
+    found: list[torch.Tensor] = []
+
+    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name != layer:
+            return value
+        found.append(exchange(value).detach().clone().requires_grad_(True))
+        # Below the layer nothing is kept for the way back.
+        torch.set_grad_enabled(True)
+        return found[0]
+
+    with torch.no_grad():
+        logits = model.open_logits(entry, batch, rule, tap)
+    return logits, found[0]
+
+
+class _Reached(Exception):
+    """The layer has shown its values; nothing above it is needed."""
+
+
+def layer_values(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> torch.Tensor:
+    """(B, T, D) the values of a layer, without running what is above it."""
+    found: list[torch.Tensor] = []
+
+    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name == layer:
+            found.append(value)
+            raise _Reached
+        return value
+
+    with torch.no_grad(), suppress(_Reached):
+        model.open_logits(entry, batch, AUTOGRAD, tap)
+    return found[0]

@@ -62,14 +62,13 @@ class WordSpec(ABC):
         return WordModel(self, vocabulary, network, labels, multi_label=multi_label)
 
 
-class WordNetwork(nn.Module, ABC):
+class WordNetwork(nn.Module):
     """A network over word embeddings. token_layers, steps: `layers` and `steps` of protocol.OpenModel."""
 
     token_layers: tuple[str, ...] = ("embedding",)
     steps: frozenset[str] = frozenset()
     embedding: nn.Embedding
 
-    @abstractmethod
     def forward(
         self,
         embeddings: torch.Tensor,
@@ -78,6 +77,14 @@ class WordNetwork(nn.Module, ABC):
         tap: Hook = no_hook,
     ) -> dict[str, torch.Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T), from the bottom up to the logits (B, K)."""
+        embeddings = tap("embedding", embeddings)
+        return {"embedding": embeddings, **self.above(embeddings, attention, arithmetic, tap)}
+
+    def above(
+        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, torch.Tensor]:
+        """The layers above the embeddings, from the bottom up to the logits."""
+        raise NotImplementedError
 
 
 class WordModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
@@ -13,8 +13,7 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.gradient.saliency import Aggregation
 from assay.explainers.propagation.single_pass import one_pass, text_paths
 from assay.explainers.protocol import Request, Traits, require_compatible
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule
-from assay.models.custom_gradients import derivative
+from assay.models.backward_rule import ELEMENTWISE, BackwardRule, derivative, with_slope
 from assay.models.engine import Engine, PropagationBatch
 from assay.tasks.errors import InputError
 
@@ -32,19 +31,7 @@ class Guided(BackwardRule):
         value = ELEMENTWISE[name](x)
         if name not in GUIDED:
             return value
-        return _Guided.apply(x, value.detach(), derivative(name, x) * (x > 0))
-
-
-class _Guided(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(slope)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (slope,) = ctx.saved_tensors
-        return gradients[0].clamp(min=0) * slope, None, None
+        return with_slope(x, value, derivative(name, x) * (x > 0), rectified=True)
 
 
 def _refuses(abilities: frozenset[str]) -> str | None:

@@ -12,12 +12,11 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.propagation.single_pass import one_pass, text_paths
 from assay.explainers.protocol import Request, Traits, require_compatible
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule, attend_in_steps
-from assay.models.custom_gradients import derivative, with_slope
+from assay.models.backward_rule import ELEMENTWISE, StepwiseRule, affine, derivative, with_slope
 from assay.models.engine import Engine, PropagationBatch
 
 
-class AttnLRPRule(BackwardRule):
+class AttnLRPRule(StepwiseRule):
     """Backward passes in which value x gradient is a step's relevance, by the rules of AttnLRP.
 
     Linear maps and the largest value: the derivative, which is the epsilon rule with epsilon 0; biases keep
@@ -41,21 +40,9 @@ class AttnLRPRule(BackwardRule):
     def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return _shared(a @ b, a, b)
 
-    def attend(
-        self,
-        layer: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        return attend_in_steps(self, queries, keys, values, mask)[0]
-
     def normalise(self, norm: torch.nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
         scale = (x.detach().var(dim=-1, correction=0, keepdim=True) + norm.eps).rsqrt()
-        scaled = (x - x.mean(dim=-1, keepdim=True)) * scale
-        scaled = scaled if norm.weight is None else scaled * norm.weight
-        return scaled if norm.bias is None else scaled + norm.bias
+        return affine(norm, (x - x.mean(dim=-1, keepdim=True)) * scale)
 
 
 def _shared(product: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.protocol import Request, explanations
 from assay.models.engine import Path
 from assay.models.masked_inputs import full_rows
-
-
-class PathBatch(Protocol):
-    """A batch of the engine: path (B,) says of which path a row is; lengths (B,)."""
-
-    @property
-    def path(self) -> NDArray[np.intp]: ...
-
-    @property
-    def lengths(self) -> NDArray[np.int32]: ...
-
+from assay.models.paths import PathBatch
 
 Batch = TypeVar("Batch", bound=PathBatch)
 
