@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
@@ -47,8 +47,8 @@ class CnnNetwork(WordNetwork):
         self.dense = nn.Linear(channels * len(widths), classes)
 
     def above(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
-    ) -> dict[str, torch.Tensor]:
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
         """A row without tokens pools to 0."""
         layers = {}
         # Batches without any token get one padding position, which no filter counts.

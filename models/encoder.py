@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from assay.models.backward_rule import ELEMENTWISE, BackwardRule, Hook, no_hook
@@ -48,9 +48,7 @@ class Encoder:
         own = {self.activation, self.squash}
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
-    def logits(
-        self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def logits(self, entry: Tensor, attention: Tensor, arithmetic: BackwardRule, tap: Hook) -> Tensor:
         """(B, K) logits from what the first layer reads (B, T, D) and where tokens are (B, T).
 
         Without a tap rows are cut to their tokens.
@@ -73,12 +71,12 @@ class Encoder:
         self,
         layer: Layer,
         number: int,
-        states: torch.Tensor,
+        states: Tensor,
         groups: Sequence[Group],
         arithmetic: BackwardRule,
         *,
         first_only: bool,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """(N, D) states after a layer, or (B, D) of each row's first token."""
         keys, values = layer.key(states), layer.value(states)
         if first_only:
@@ -92,13 +90,13 @@ class Encoder:
     def _attend(
         self,
         number: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
         groups: Sequence[Group],
         arithmetic: BackwardRule,
         first_only: bool,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Every row's queries over its own keys and values."""
         found, asked, read = [], 0, 0
         for group in groups:
@@ -124,16 +122,16 @@ class Group:
 
     rows: int
     length: int
-    mask: torch.Tensor | None = None
+    mask: Tensor | None = None
 
 
-def _by_length(attention: torch.Tensor) -> Iterator[Group]:
+def _by_length(attention: Tensor) -> Iterator[Group]:
     lengths, rows = torch.unique_consecutive(attention.sum(dim=1), return_counts=True)
     for length, count in zip(lengths.tolist(), rows.tolist(), strict=True):
         yield Group(count, length)
 
 
-def _firsts(groups: Sequence[Group], device: torch.device) -> torch.Tensor:
+def _firsts(groups: Sequence[Group], device: torch.device) -> Tensor:
     """Where each row begins among all tokens."""
     lengths = torch.tensor([group.length for group in groups], device=device)
     rows = torch.tensor([group.rows for group in groups], device=device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
@@ -36,7 +36,7 @@ class LinearNetwork(WordNetwork):
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def above(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
-    ) -> dict[str, torch.Tensor]:
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
         """The logits alone."""
         return {"logits": (embeddings * attention.unsqueeze(-1)).sum(dim=1) + self.bias}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import RLock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.vocabulary import PAD
@@ -49,17 +49,15 @@ class LstmNetwork(WordNetwork):
         self.dense = nn.Linear(hidden, classes)
 
     def above(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
-    ) -> dict[str, torch.Tensor]:
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
         """The state of a row without tokens is 0."""
         state = self._final_states(self.dropout(embeddings), attention, rule, hook)
         hidden = rule.elementwise("relu", self.hidden(state))
         logits = self.dense(self.dropout(hidden))
         return {"state": state, "hidden": hidden, "logits": logits}
 
-    def _final_states(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
-    ) -> torch.Tensor:
+    def _final_states(self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, 2 * units): the state of each direction after the last token it reads."""
         missing = int(attention.shape[1] == 0)
         attention = nn.functional.pad(attention, (0, missing))
@@ -86,7 +84,7 @@ class LstmNetwork(WordNetwork):
         return torch.where(lengths > 0, state, 0.0)
 
 
-def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def _once(backward: Tensor, lengths: Tensor) -> Tensor:
     """The reading order with every position once: behind its end come the unread ones, in any order."""
     places = torch.arange(backward.shape[1], device=backward.device)
     unread = torch.ones_like(backward).scatter(1, backward, 0).bool()
@@ -94,7 +92,7 @@ def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.where(places < lengths, backward, rest.gather(1, (places - lengths).clamp(min=0)))
 
 
-def _run(lstm: nn.LSTM, embeddings: torch.Tensor, rule: BackwardRule) -> torch.Tensor:
+def _run(lstm: nn.LSTM, embeddings: Tensor, rule: BackwardRule) -> Tensor:
     """(B, T, units) states of an LSTM over (B, T, D)."""
     if rule is not AUTOGRAD:
         return _run_in_steps(lstm, embeddings, rule)
@@ -114,7 +112,7 @@ def _without_cudnn() -> Iterator[None]:
         yield
 
 
-def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, rule: BackwardRule) -> torch.Tensor:
+def _run_in_steps(lstm: nn.LSTM, embeddings: Tensor, rule: BackwardRule) -> Tensor:
     weights = dict(lstm.named_parameters())
     inputs = nn.functional.linear(embeddings, weights["weight_ih_l0"], weights["bias_ih_l0"])
     state = cell = embeddings.new_zeros(len(embeddings), lstm.hidden_size)
@@ -130,5 +128,5 @@ def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, rule: BackwardRule) -
     return torch.stack(states, dim=1)
 
 
-def _reorder(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+def _reorder(states: Tensor, order: Tensor) -> Tensor:
     return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[2]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
@@ -32,8 +32,8 @@ class MaxPoolNetwork(WordNetwork):
         self.dense = nn.Linear(dimensions, classes)
 
     def above(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, rule: BackwardRule, hook: Hook
-    ) -> dict[str, torch.Tensor]:
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
         """A row without tokens pools to 0."""
         real = attention.unsqueeze(-1)
         # One more position keeps the maximum defined for batches without any token.

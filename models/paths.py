@@ -9,6 +9,7 @@ from typing import Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from assay.models.masked_inputs import PackedInputs, Rows, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
@@ -66,7 +67,7 @@ class PathBatch:
 
     path: NDArray[np.intp]
     lengths: NDArray[np.int32]
-    logits: torch.Tensor
+    logits: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,9 +77,9 @@ class GradientBatch(PathBatch):
     straight."""
 
     step: NDArray[np.intp]
-    points: torch.Tensor
-    difference: torch.Tensor
-    gradients: torch.Tensor
+    points: Tensor
+    difference: Tensor
+    gradients: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,17 +201,13 @@ def differentiate(
     )
 
 
-def _between(
-    start: torch.Tensor, end: torch.Tensor, alphas: NDArray[np.floating]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _between(start: Tensor, end: Tensor, alphas: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """The points at `alphas` (B,) of the lines from start to end (B, T, D), and end - start."""
     # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
     return torch.lerp(start, end, torch.from_numpy(alphas)[:, None, None].to(end)), end - start
 
 
-def _visit(
-    model: EmbeddingModel, point: torch.Tensor, batch: Batch, layer: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _visit(model: EmbeddingModel, point: Tensor, batch: Batch, layer: str) -> tuple[Tensor, Tensor]:
     """Logits (B, K) at the points (B, T, D), and the layer's values there, which they can be derived by."""
     if layer != ENTRY:
         return logits_above(cast(OpenModel, model), point, batch, layer)
@@ -220,13 +217,8 @@ def _visit(
 
 
 def _straight_at_layer(
-    model: OpenModel,
-    points: Points,
-    span: slice,
-    batch: Batch,
-    ends: tuple[torch.Tensor, torch.Tensor],
-    layer: str,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    model: OpenModel, points: Points, span: slice, batch: Batch, ends: tuple[Tensor, Tensor], layer: str
+) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, points and differences of paths that are straight at an inner layer."""
     # Each path's start is run once, however many of its points are in the batch.
     once, first, which = np.unique(points.row[span], return_index=True, return_inverse=True)
@@ -234,9 +226,9 @@ def _straight_at_layer(
     below = to_batch(points.ends, once, model.pad_id, str(end.device))
     low = layer_values(model, start[torch.from_numpy(first).to(end.device)], below, layer)
     low = low[torch.from_numpy(which).to(end.device)]
-    differences: list[torch.Tensor] = []
+    differences: list[Tensor] = []
 
-    def exchange(high: torch.Tensor) -> torch.Tensor:
+    def exchange(high: Tensor) -> Tensor:
         point, difference = _between(low, high, points.alphas[span])
         differences.append(difference)
         return point
@@ -245,9 +237,7 @@ def _straight_at_layer(
     return logits, point, differences[0]
 
 
-def _ends(
-    model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _ends(model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: str) -> tuple[Tensor, Tensor]:
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
     once, inverse = np.unique(at, return_inverse=True)
@@ -258,7 +248,7 @@ def _ends(
     return start, end
 
 
-def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:
+def _moved(end: Tensor, points: Points, span: slice) -> Tensor:
     """The ends with the noise of their paths, on real tokens only."""
     rows = zip(points.path[span], points.step[span], points.lengths[span].tolist(), strict=True)
     for at, (path, step, length) in enumerate(rows):
@@ -271,9 +261,7 @@ def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:
     return end
 
 
-def _visited(
-    model: EmbeddingModel, point: torch.Tensor, batch: Batch, points: Points, span: slice
-) -> torch.Tensor:
+def _visited(model: EmbeddingModel, point: Tensor, batch: Batch, points: Points, span: slice) -> Tensor:
     """The points of the line, or those that their paths give in place of it."""
     rows = list(zip(points.path[span], points.step[span], strict=True))
     given = [(at, points.paths[path].through, step) for at, (path, step) in enumerate(rows)]

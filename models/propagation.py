@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, attend_in_steps
 from assay.models.paths import PathBatch, Points
 from assay.models.protocol import Batch, OpenModel
 from assay.models.tensors import logits_above, read_entry, target_gradients
 
-Linear = Callable[[torch.Tensor], torch.Tensor]
+Linear = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,8 @@ class PropagationBatch(PathBatch):
     target's logit at the end.
     """
 
-    states: torch.Tensor
-    gradients: torch.Tensor
+    states: Tensor
+    gradients: Tensor
 
 
 def propagate(
@@ -77,9 +78,9 @@ class AttentionBatch(PathBatch):
     the last layer; None where the model does not show how it merges heads.
     """
 
-    weights: list[torch.Tensor]
-    gradients: list[torch.Tensor]
-    moved: torch.Tensor | None
+    weights: list[Tensor]
+    gradients: list[Tensor]
+    moved: Tensor | None
 
 
 class AttentionRecorder(BackwardRule):
@@ -87,11 +88,11 @@ class AttentionRecorder(BackwardRule):
 
     def __init__(self, *, differentiate: bool) -> None:
         self.differentiate = differentiate
-        self.weights: list[torch.Tensor] = []
-        self.values: torch.Tensor | None = None
+        self.weights: list[Tensor] = []
+        self.values: Tensor | None = None
         self.merging: Linear | None = None
 
-    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+    def softmax(self, x: Tensor) -> Tensor:
         weights = torch.softmax(x, dim=-1)
         # The model's weights are frozen, so up to the first attention nothing has a gradient.
         if self.differentiate and not weights.requires_grad:
@@ -99,23 +100,18 @@ class AttentionRecorder(BackwardRule):
         return weights
 
     def attend(
-        self,
-        layer: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Tensor:
         attended, weights = attend_in_steps(self, queries, keys, values, mask)
         self.weights.append(weights)
         self.values = values
         return attended
 
-    def merge(self, layer: int, linear: Linear, heads: torch.Tensor) -> torch.Tensor:
+    def merge(self, layer: int, linear: Linear, heads: Tensor) -> Tensor:
         self.merging = linear
         return linear(heads)
 
-    def moved(self) -> torch.Tensor | None:
+    def moved(self) -> Tensor | None:
         """As in AttentionBatch. Source: Kobayashi et al., EMNLP 2020, without the norm."""
         if self.merging is None or self.values is None:
             return None
@@ -134,7 +130,7 @@ def attention(
     at = points.row[span]
     recorder = AttentionRecorder(differentiate=differentiate)
     targets = torch.from_numpy(points.targets[span]).to(device)
-    gradients: list[torch.Tensor] = []
+    gradients: list[Tensor] = []
     with torch.no_grad():
         batch, entry = read_entry(model, points.ends, at, device)
     with torch.set_grad_enabled(differentiate):

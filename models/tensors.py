@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
@@ -24,7 +25,7 @@ def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: st
     return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
 
 
-def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> torch.Tensor:
+def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> Tensor:
     """(B, T, D) embeddings of the rows `at`, absent tokens replaced by their row's filler."""
     embeddings = model.embed(batch.ids)
     width = embeddings.shape[1]
@@ -38,15 +39,13 @@ def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], bat
 
 def read_entry(
     model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], device: str
-) -> tuple[Batch, torch.Tensor]:
+) -> tuple[Batch, Tensor]:
     """The rows `at` (B,) as a batch, and (B, T, D) what the first layer reads of them."""
     batch = to_batch(packed, at, model.pad_id, device)
     return batch, enter(model, embed(model, packed, at, batch), batch)
 
 
-def target_gradients(
-    logits: torch.Tensor, targets: torch.Tensor, inputs: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
+def target_gradients(logits: Tensor, targets: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of every row's target logits, one backward pass per target.
 
     Args:
@@ -66,12 +65,12 @@ def target_gradients(
     return [torch.stack(gradients) for gradients in zip(*passes, strict=True)]
 
 
-def enter(model: EmbeddingModel, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+def enter(model: EmbeddingModel, embeddings: Tensor, batch: Batch) -> Tensor:
     """(B, T, D) what the first layer reads: the embeddings, or what an embedding block makes of them."""
     return model.enter(embeddings, batch) if isinstance(model, EntryModel) else embeddings
 
 
-def logits_from_entry(model: EmbeddingModel, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+def logits_from_entry(model: EmbeddingModel, entry: Tensor, batch: Batch) -> Tensor:
     """(B, K) logits from what the model's first layer reads."""
     if isinstance(model, EntryModel):
         return model.logits_from_entry(entry, batch)
@@ -80,17 +79,17 @@ def logits_from_entry(model: EmbeddingModel, entry: torch.Tensor, batch: Batch) 
 
 def logits_above(
     model: OpenModel,
-    entry: torch.Tensor,
+    entry: Tensor,
     batch: Batch,
     layer: str,
-    exchange: Callable[[torch.Tensor], torch.Tensor] = lambda value: value,
+    exchange: Callable[[Tensor], Tensor] = lambda value: value,
     rule: BackwardRule = AUTOGRAD,
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which `rule` gives
     derivatives."""
-    found: list[torch.Tensor] = []
+    found: list[Tensor] = []
 
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+    def tap(name: str, value: Tensor) -> Tensor:
         if name != layer:
             return value
         found.append(exchange(value).detach().clone().requires_grad_(True))
@@ -107,11 +106,11 @@ class _Reached(Exception):
     """The layer has shown its values; nothing above it is needed."""
 
 
-def layer_values(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> torch.Tensor:
+def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> Tensor:
     """(B, T, D) the values of a layer, without running what is above it."""
-    found: list[torch.Tensor] = []
+    found: list[Tensor] = []
 
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
+    def tap(name: str, value: Tensor) -> Tensor:
         if name == layer:
             found.append(value)
             raise _Reached

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
@@ -236,7 +236,7 @@ def _device(model: Trainable) -> torch.device:
     return next(model.network.parameters()).device
 
 
-def _loss(logits: torch.Tensor, targets: torch.Tensor, multi_label: bool) -> torch.Tensor:
+def _loss(logits: Tensor, targets: Tensor, multi_label: bool) -> Tensor:
     if multi_label:
         return nn.functional.binary_cross_entropy_with_logits(logits, targets)
     return nn.functional.cross_entropy(logits, targets)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
 from assay.models.engine import Engine
 from assay.models.saving import weights_hash
 from assay.models.training import Trainable
@@ -61,9 +61,7 @@ class Cached:
         """Those of the first time."""
         return self.of.model_rows(tokens, targets)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         about = weights_hash(cast(Trainable, engine.model)), baseline and baseline.name
         keys = [
             [(*about, r.example.texts, r.encoding.ids.tobytes(), target) for target in r.targets.tolist()]
@@ -100,9 +98,7 @@ class KnownQuality:
         """Those of the exact explainer, none without truth."""
         return self.exact.model_rows(tokens, targets) if self.quality.truth else (0, 0)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         if self.quality.truth:
             records = self.exact.explain(engine, requests, baseline)
         else:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
 from assay.explainers.paths.path_gradients import along, check_reference, pools, records_along, reference
-from assay.explainers.protocol import Request, Traits
+from assay.explainers.protocol import Explanations, Request, Traits
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import Rows, full_rows
 from assay.tasks.errors import InputError, check_at_least, check_choice
@@ -53,9 +52,7 @@ class DiscretizedIG:
         for option in ("steps", "neighbours"):
             check_at_least(f"explainer.{self.name}.{option}", getattr(self, option), 1)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         table = _table(engine)
         # Equal words with equal baselines go the same way.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.explanation import Cost
 from assay.explainers.paths.path_gradients import at_points, check_reference, directional, pools, reference
-from assay.explainers.protocol import Request, Traits, explanations
+from assay.explainers.protocol import Explanations, Request, Traits, explanations
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import full_rows
 from assay.models.paths import Noise
@@ -48,9 +48,7 @@ class ExpectedGradients:
         if not self.noise >= 0:
             raise InputError(f"explainer.{self.name}.noise is {self.noise}; expected 0 or more")
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         found = []
         for pool in pools(requests, self.samples):

@@ -13,17 +13,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.perturbation.output_spaces import Output, output_space
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
-from assay.explainers.perturbation.units import Unit, Units, check_unit, units_of
-from assay.explainers.protocol import Request, explanations
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
+from assay.explainers.protocol import Explanations, Request, explanations
 from assay.models.engine import Answer, Engine
 from assay.models.masked_inputs import Rows
 from assay.tasks.errors import InputError, check_choice
@@ -37,9 +36,9 @@ POOL_TOKENS = 2**17
 class Answers:
     """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing."""
 
-    values: NDArray[np.float64]
-    full: NDArray[np.float64]
-    empty: NDArray[np.float64]
+    values: Floats
+    full: Floats
+    empty: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,61 +46,71 @@ class Estimate:
     """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
     nothing was drawn or nothing is known of it."""
 
-    scores: NDArray[np.float64]
-    standard_error: NDArray[np.float64] | None = None
+    scores: Floats
+    standard_error: Floats | None = None
 
 
 # Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
-AskTell = Generator[NDArray[np.bool_], Answers, Estimate]
+AskTell = Generator[Coalitions, Answers, Estimate]
 
 
-class Asking(Protocol):
-    """What `explain_by_asking` needs. name: seeds its draws. output: the space of the answers."""
-
-    name: ClassVar[str]
-
-    @property
-    def output(self) -> Output: ...
-
-    @property
-    def unit(self) -> Unit: ...
-
-    def converse(self, units: Units, rng: np.random.Generator) -> AskTell: ...
-
-
-class Perturbation(ABC):
-    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
+class Asking(ABC):
+    """A method that asks about coalitions. name: seeds its draws. output: the space of the answers."""
 
     name: ClassVar[str]
     output: Output
     unit: Unit = "token"
+
+    @abstractmethod
+    def converse(self, units: Units, rng: np.random.Generator) -> AskTell:
+        """Rounds of coalitions, then the scores."""
+
+    def check_asking(self) -> None:
+        """Raise InputError unless `output` names an output space and `unit` a unit."""
+        check_choice(f"explainer.{self.name}.output", self.output, get_args(Output))
+        check_unit(self.name, self.unit)
+
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
+        """For every request one explanation per target; each round of many texts is asked together.
+
+        Raises InputError without a baseline, or with one that cannot remove single tokens.
+        """
+        if baseline is None or not baseline.removes:
+            raise InputError(
+                f"explainer {self.name!r} needs a baseline that says what a single absent token means, not "
+                f"{baseline.name if baseline else None!r}; choose another"
+            )
+        return [
+            records
+            for pool in _pools(self, engine, requests)
+            for records in _explain(self, engine, pool, baseline)
+        ]
+
+
+class Perturbation(Asking):
+    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
+
     until: StoppingRule | None = None
 
     def __post_init__(self) -> None:
-        check_asking(self)
+        self.check_asking()
         if self.until is not None:
             object.__setattr__(self, "until", stopping_rule(self.name, self.until))
         self.check()
 
-    def check(self) -> None:  # noqa: B027 - most methods have nothing to check
+    def check(self) -> None:
         """Raise InputError on a setting of the method's own that is out of range."""
 
     @abstractmethod
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) bool: which of n >= 1 units each row keeps."""
 
     @abstractmethod
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """Scores from the values (R, K) of the design's rows, of one round or of several one after the
         other, and of the full and empty input (K,)."""
 
-    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def more(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) the design of a further round."""
         return self.design(players, rng)
 
@@ -130,12 +139,6 @@ class Perturbation(ABC):
         scores, error = units.spread(estimate.scores), units.spread(estimate.standard_error)
         return self.until.met(scores, error, units.of >= 0)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        """For every request one explanation per target; the rows of many requests are asked together."""
-        return explain_by_asking(self, engine, requests, baseline)
-
     def design_rows(self, players: int) -> int:
         """How many rows the design has."""
         return len(self.design(players, np.random.default_rng(0)))
@@ -151,31 +154,6 @@ class Perturbation(ABC):
         return 2 + rows, 0
 
 
-def explain_by_asking(
-    method: Asking, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-) -> list[list[Explanation]]:
-    """For every request one explanation per target.
-
-    Raises InputError without a baseline, or with one that cannot remove single tokens.
-    """
-    if baseline is None or not baseline.removes:
-        raise InputError(
-            f"explainer {method.name!r} needs a baseline that says what a single absent token means, not "
-            f"{baseline.name if baseline else None!r}; choose another"
-        )
-    return [
-        records
-        for pool in _pools(method, engine, requests)
-        for records in _explain(method, engine, pool, baseline)
-    ]
-
-
-def check_asking(method: Asking) -> None:
-    """Raise InputError unless `output` names an output space and `unit` a unit."""
-    check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
-    check_unit(method.name, method.unit)
-
-
 @dataclass(slots=True, eq=False)
 class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
@@ -188,15 +166,15 @@ class _Session:
     multi_label: bool
     output: Output
     conversation: AskTell
-    waiting: NDArray[np.bool_] | None
-    logits: NDArray[np.float64]
+    waiting: Coalitions | None
+    logits: Floats
     estimate: Estimate
     known: dict[bytes, int] = field(default_factory=dict)
     rows: int = 0
     tokens: int = 0
     seconds: float = 0.0
 
-    def pending(self) -> NDArray[np.bool_]:
+    def pending(self) -> Coalitions:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
         assert self.waiting is not None
         asked = self.waiting
@@ -229,7 +207,7 @@ class _Session:
             self.logits, self.known = self.logits[:2], {}
 
 
-def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
+def _bits(coalitions: Coalitions) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
 
 

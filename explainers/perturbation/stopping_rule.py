@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.explainers.perturbation.units import Floats
 from assay.explainers.reliability import reliability
 from assay.tasks.errors import InputError
 
@@ -42,9 +43,7 @@ class StoppingRule:
         if self.max_rows < 1:
             raise InputError(f"explainer until.max_rows is {self.max_rows}; expected at least 1")
 
-    def met(
-        self, scores: NDArray[np.float64], standard_error: NDArray[np.float64], content: NDArray[np.bool_]
-    ) -> bool:
+    def met(self, scores: Floats, standard_error: Floats, content: NDArray[np.bool_]) -> bool:
         """Whether (T, K) scores and their standard errors over (T,) content tokens are good enough."""
         if self.standard_error is not None and not (standard_error[content] <= self.standard_error).all():
             return False
