@@ -105,6 +105,11 @@ class Points:
         """(N,) tokens of each point."""
         return self.ends.lengths[self.row]
 
+    def cut(self, span: slice) -> Points:
+        """Those of a batch."""
+        parts = (self.row, self.path, self.step, self.alphas, self.targets)
+        return Points(self.paths, self.starts, self.ends, *(part[span] for part in parts))
+
 
 def groups(paths: Sequence[Path]) -> list[list[int]]:
     """Positions of the paths that can share a batch: those with equally many targets, at least one."""
@@ -157,17 +162,15 @@ def check_layer(model: object, layer: str) -> None:
 def differentiate(
     model: EmbeddingModel,
     points: Points,
-    span: slice,
     device: str,
     layer: str = ENTRY,
     straight: Straight = "entry",
 ) -> GradientBatch:
-    """Gradients of the target logits at the points of `span`, one backward pass per target.
+    """Gradients of the target logits at the points of a batch, one backward pass per target.
 
     Args:
         model: an OpenModel where `layer` is an inner one.
-        points: of paths with equally many targets.
-        span: which of the points, a batch.
+        points: those of the batch.
         device: where the batch is put.
         layer: with respect to whose values gradients are taken.
         straight: where the paths are straight.
@@ -175,25 +178,23 @@ def differentiate(
     Returns:
         the batch, detached.
     """
-    at = points.row[span]
     with torch.no_grad():
-        batch = to_batch(points.ends, at, model.pad_id, device)
-        start, end = _ends(model, points, at, device)
-        end = _moved(end, points, span)
+        batch = to_batch(points.ends, points.row, model.pad_id, device)
+        start, end = _ends(model, points, device)
+        end = _moved(end, points)
         if layer != ENTRY and straight == "layer":
             logits, point, difference = _straight_at_layer(
-                cast(OpenModel, model), points, span, batch, (start, end), layer
+                cast(OpenModel, model), points, batch, (start, end), layer
             )
         else:
-            point, difference = _between(start, end, points.alphas[span])
-            logits, point = _visit(model, _visited(model, point, batch, points, span), batch, layer)
-    targets = torch.from_numpy(points.targets[span]).to(device)
+            point, difference = _between(start, end, points.alphas)
+            logits, point = _visit(model, _visited(model, point, batch, points), batch, layer)
     with torch.enable_grad():
-        (gradients,) = target_gradients(logits, targets, [point])
+        (gradients,) = target_gradients(logits, points.targets, [point])
     return GradientBatch(
-        path=points.path[span],
-        step=points.step[span],
-        lengths=points.ends.lengths[at],
+        path=points.path,
+        step=points.step,
+        lengths=points.lengths,
         logits=logits.detach(),
         points=point.detach(),
         difference=difference,
@@ -217,11 +218,11 @@ def _visit(model: EmbeddingModel, point: Tensor, batch: Batch, layer: str) -> tu
 
 
 def _straight_at_layer(
-    model: OpenModel, points: Points, span: slice, batch: Batch, ends: tuple[Tensor, Tensor], layer: str
+    model: OpenModel, points: Points, batch: Batch, ends: tuple[Tensor, Tensor], layer: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, points and differences of paths that are straight at an inner layer."""
     # Each path's start is run once, however many of its points are in the batch.
-    once, first, which = np.unique(points.row[span], return_index=True, return_inverse=True)
+    once, first, which = np.unique(points.row, return_index=True, return_inverse=True)
     start, end = ends
     below = to_batch(points.ends, once, model.pad_id, str(end.device))
     low = layer_values(model, start[torch.from_numpy(first).to(end.device)], below, layer)
@@ -229,7 +230,7 @@ def _straight_at_layer(
     differences: list[Tensor] = []
 
     def exchange(high: Tensor) -> Tensor:
-        point, difference = _between(low, high, points.alphas[span])
+        point, difference = _between(low, high, points.alphas)
         differences.append(difference)
         return point
 
@@ -237,10 +238,10 @@ def _straight_at_layer(
     return logits, point, differences[0]
 
 
-def _ends(model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: str) -> tuple[Tensor, Tensor]:
+def _ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tensor, Tensor]:
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
-    once, inverse = np.unique(at, return_inverse=True)
+    once, inverse = np.unique(points.row, return_inverse=True)
     which = torch.from_numpy(inverse).to(device)
     start, end = (
         read_entry(model, packed, once, device)[1][which] for packed in (points.starts, points.ends)
@@ -248,9 +249,9 @@ def _ends(model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: s
     return start, end
 
 
-def _moved(end: Tensor, points: Points, span: slice) -> Tensor:
+def _moved(end: Tensor, points: Points) -> Tensor:
     """The ends with the noise of their paths, on real tokens only."""
-    rows = zip(points.path[span], points.step[span], points.lengths[span].tolist(), strict=True)
+    rows = zip(points.path, points.step, points.lengths.tolist(), strict=True)
     for at, (path, step, length) in enumerate(rows):
         noise = points.paths[path].noise
         if noise is not None:
@@ -261,9 +262,9 @@ def _moved(end: Tensor, points: Points, span: slice) -> Tensor:
     return end
 
 
-def _visited(model: EmbeddingModel, point: Tensor, batch: Batch, points: Points, span: slice) -> Tensor:
+def _visited(model: EmbeddingModel, point: Tensor, batch: Batch, points: Points) -> Tensor:
     """The points of the line, or those that their paths give in place of it."""
-    rows = list(zip(points.path[span], points.step[span], strict=True))
+    rows = list(zip(points.path, points.step, strict=True))
     given = [(at, points.paths[path].through, step) for at, (path, step) in enumerate(rows)]
     if all(through is None for _, through, _ in given):
         return point

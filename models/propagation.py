@@ -32,40 +32,37 @@ class PropagationBatch(PathBatch):
 def propagate(
     model: OpenModel,
     points: Points,
-    span: slice,
     device: str,
     rule: BackwardRule,
     layer: str,
     *,
     compare: bool,
 ) -> PropagationBatch:
-    """One backward pass per target for the paths of `span`, each a single point.
+    """One backward pass per target for paths of a single point each.
 
     compare: run the starts of the paths as the second half of the batch, for a rule that reads both halves.
     """
-    at = points.row[span]
     ends = [points.ends, points.starts] if compare else [points.ends]
     with torch.no_grad():
-        batches, entries = zip(*(read_entry(model, packed, at, device) for packed in ends), strict=True)
-    targets = torch.from_numpy(points.targets[span]).to(device)
+        batches, entries = zip(
+            *(read_entry(model, packed, points.row, device) for packed in ends), strict=True
+        )
     logits, states = logits_above(model, torch.cat(entries), _joined(batches), layer, rule=rule)
+    texts = len(points.row)
     with torch.enable_grad():
-        (gradients,) = target_gradients(logits[: len(at)], targets, [states])
+        (gradients,) = target_gradients(logits[:texts], points.targets, [states])
     return PropagationBatch(
-        path=points.path[span],
-        lengths=points.ends.lengths[at],
+        path=points.path,
+        lengths=points.lengths,
         logits=logits.detach().unflatten(0, (len(ends), -1)),
         states=states.detach().unflatten(0, (len(ends), -1)),
-        gradients=gradients[:, : len(at)],
+        gradients=gradients[:, :texts],
     )
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
-    return Batch(
-        torch.cat([batch.ids for batch in batches]),
-        torch.cat([batch.attention for batch in batches]),
-        torch.cat([batch.segments for batch in batches]),
-    )
+    parts = [(batch.ids, batch.attention, batch.segments) for batch in batches]
+    return Batch(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,24 +120,20 @@ class AttentionRecorder(BackwardRule):
         return merged.view(rows, tokens, -1)
 
 
-def attention(
-    model: OpenModel, points: Points, span: slice, device: str, *, differentiate: bool
-) -> AttentionBatch:
-    """Attention in the ends of the paths of `span`; to differentiate takes one backward pass per target."""
-    at = points.row[span]
+def attention(model: OpenModel, points: Points, device: str, *, differentiate: bool) -> AttentionBatch:
+    """Attention in the ends of paths; to differentiate takes one backward pass per target."""
     recorder = AttentionRecorder(differentiate=differentiate)
-    targets = torch.from_numpy(points.targets[span]).to(device)
     gradients: list[Tensor] = []
     with torch.no_grad():
-        batch, entry = read_entry(model, points.ends, at, device)
+        batch, entry = read_entry(model, points.ends, points.row, device)
     with torch.set_grad_enabled(differentiate):
         # With a tap all rows of a batch attend at once.
         logits = model.open_logits(entry, batch, recorder, lambda name, states: states)
         if differentiate:
-            gradients = target_gradients(logits, targets, recorder.weights)
+            gradients = target_gradients(logits, points.targets, recorder.weights)
     return AttentionBatch(
-        path=points.path[span],
-        lengths=points.ends.lengths[at],
+        path=points.path,
+        lengths=points.lengths,
         logits=logits.detach(),
         weights=[weights.detach() for weights in recorder.weights],
         gradients=gradients,

@@ -45,7 +45,7 @@ def read_entry(
     return batch, enter(model, embed(model, packed, at, batch), batch)
 
 
-def target_gradients(logits: Tensor, targets: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+def target_gradients(logits: Tensor, targets: NDArray[np.intp], inputs: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of every row's target logits, one backward pass per target.
 
     Args:
@@ -57,7 +57,7 @@ def target_gradients(logits: Tensor, targets: Tensor, inputs: Sequence[Tensor]) 
         for each input (M, B, ...).
     """
     # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-    sums = logits.gather(1, targets).sum(dim=0)
+    sums = logits.gather(1, torch.from_numpy(targets).to(logits.device)).sum(dim=0)
     passes = [
         torch.autograd.grad(value, inputs, retain_graph=number < len(sums))
         for number, value in enumerate(sums, start=1)

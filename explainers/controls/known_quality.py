@@ -114,20 +114,10 @@ class KnownQuality:
     def _scores(self, request: Request, record: Explanation) -> NDArray[np.float32]:
         rng = generator(request.seed, "known quality", self.quality.name, request.example.id, record.target)
         content = request.encoding.content
-        return degraded(record.scores, content, self.quality, self.scale, rng).astype(np.float32)
-
-
-def degraded(
-    scores: NDArray[np.floating],
-    content: NDArray[np.bool_],
-    quality: Quality,
-    scale: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """(T,) exact scores (T,) made as good as `quality` says, 0 on tokens that are not content (T,)."""
-    unit = spread(scores, content) if quality.truth else scale
-    noise = quality.noise * unit * rng.standard_normal(len(scores))
-    return np.where(content, quality.truth * scores.astype(np.float64) + noise, 0.0)
+        unit = spread(record.scores, content) if self.quality.truth else self.scale
+        noise = self.quality.noise * unit * rng.standard_normal(len(record.scores))
+        scores = self.quality.truth * record.scores.astype(np.float64) + noise
+        return np.where(content, scores, 0.0).astype(np.float32)
 
 
 def spread(scores: NDArray[np.floating], content: NDArray[np.bool_]) -> float:

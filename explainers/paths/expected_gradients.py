@@ -54,12 +54,10 @@ class ExpectedGradients:
         for pool in pools(requests, self.samples):
             paths = [self._path(engine, request, baseline) for request in pool]
             ends = engine.answers([row for path in paths for row in (path.start, path.end)])
-            for nth, (request, here) in enumerate(
-                zip(pool, at_points(engine, paths, directional), strict=True)
-            ):
-                low, high = ends[2 * nth : 2 * nth + 2]
-                cost = here.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
-                scores, errors = mean_and_error(here.values)
+            along = at_points(engine, paths, directional)
+            for request, path, low, high in zip(pool, along, ends[::2], ends[1::2], strict=True):
+                cost = path.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
+                scores, errors = mean_and_error(path.values)
                 values = high.logits[0], low.logits[0]
                 found.append(explanations(request, scores, *values, standard_error=errors, cost=cost))
         return found
@@ -88,8 +86,9 @@ def mean_and_error(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
     of a part would do where the integrand is smooth; where it jumps, both mostly fall on one side of the
     jump and say nothing of it. With fewer than three parts they are all there is.
     """
-    pairs = draws.reshape(len(draws), -1, 2, draws.shape[2])
-    parts, means = pairs.shape[1], pairs.mean(axis=2)
+    parts = draws.shape[1] // 2
+    pairs = draws.reshape(len(draws), parts, 2, draws.shape[2])
+    means = pairs.mean(axis=2)
     if parts < 3:
         half = (pairs[:, :, 0] - pairs[:, :, 1]) / 2
         return means.mean(axis=1), np.sqrt((half**2).sum(axis=1)) / parts

@@ -76,10 +76,8 @@ class SequentialIG:
 def _paths(engine: Engine, request: Request, baseline: Baseline, alphas: np.ndarray) -> dict[int, Path]:
     """For every content token the path on which it alone appears."""
     encoding, full = request.encoding, full_rows(request.encoding)
-    every = np.ones(len(encoding), dtype=bool)
-    found = {}
+    paths = {}
     for token in np.flatnonzero(encoding.content).tolist():
-        keep = every.copy()
-        keep[token] = False
-        found[token] = Path(baseline.rows(engine.model, encoding, keep[None]), full, alphas, request.targets)
-    return found
+        others = np.arange(len(encoding))[None] != token
+        paths[token] = Path(baseline.rows(engine.model, encoding, others), full, alphas, request.targets)
+    return paths

@@ -13,13 +13,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.perturbation.output_spaces import Output, output_space
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
 from assay.explainers.protocol import Explanations, Request, explanations
@@ -27,6 +28,9 @@ from assay.models.engine import Answer, Engine
 from assay.models.masked_inputs import Rows
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
+
+# The spaces in which a model's output is explained.
+Output = Literal["logit", "probability", "log_odds"]
 
 # Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
 POOL_TOKENS = 2**17
@@ -170,9 +174,7 @@ class _Session:
     logits: Floats
     estimate: Estimate
     known: dict[bytes, int] = field(default_factory=dict)
-    rows: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
+    cost: Cost = field(default_factory=Cost)
 
     def pending(self) -> Coalitions:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
@@ -192,8 +194,7 @@ class _Session:
         """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
         self.logits = np.concatenate([self.logits, answer.logits])
-        self.rows += answer.rows
-        self.tokens += answer.tokens
+        self.cost += Cost(answer.rows, 0, answer.tokens)
         if len(self.units) == 0:
             self.waiting = None
             return
@@ -241,7 +242,7 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
         waiting=first,
         logits=np.zeros((0, classes)),
         estimate=Estimate(np.zeros((0, classes))),
-        seconds=time.perf_counter() - began,
+        cost=Cost(seconds=time.perf_counter() - began),
     )
 
 
@@ -250,14 +251,14 @@ def _explain(
 ) -> Iterator[list[Explanation]]:
     active = pool
     while active:
-        began, before = time.perf_counter(), [session.tokens for session in active]
+        began, before = time.perf_counter(), [session.cost.tokens for session in active]
         rows = [_rows(baseline, engine, session) for session in active]
         for session, answer in zip(active, engine.answers(rows), strict=True):
             session.tell(answer)
-        asked = [session.tokens - known for session, known in zip(active, before, strict=True)]
+        asked = [session.cost.tokens - known for session, known in zip(active, before, strict=True)]
         seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
         for session, tokens in zip(active, asked, strict=True):
-            session.seconds += seconds_per_token * tokens
+            session.cost += Cost(seconds=seconds_per_token * tokens)
         active = [session for session in active if session.waiting is not None]
     for session in pool:
         yield _records(method, session)
@@ -282,5 +283,21 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
         *ends,
         standard_error=None if error is None else error[:, asked].T,
         output_space=method.output,
-        cost=Cost(session.rows, 0, session.tokens, session.seconds),
+        cost=session.cost,
     )
+
+
+def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> Floats:
+    """(R, K) logits as logits, probabilities, or natural log-odds of each class against the rest."""
+    exact = logits.astype(np.float64)
+    if output == "logit" or (output == "log_odds" and multi_label):
+        return exact
+    if output == "probability":
+        return expit(exact) if multi_label else softmax(exact, axis=1)
+    return _log_odds(exact)
+
+
+def _log_odds(logits: Floats) -> Floats:
+    log_p = log_softmax(logits, axis=1)
+    others = np.stack([logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])], axis=1)
+    return log_p - others

@@ -62,7 +62,8 @@ class Owen(Asking):
             if len(ahead):
                 answers = yield ahead
                 search.learn(ahead, answers.values)
-            search.divide()
+            for effect in search.chosen:
+                search.divide(effect)
         return Estimate(search.scores())
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -142,11 +143,6 @@ class _Search:
                 turns -= self.expansions[effect.node]
         return np.array([row for bits, row in asked.items() if bits not in self.known])
 
-    def divide(self) -> None:
-        """Divide the chosen effects, whose halves are known."""
-        for effect in self.chosen:
-            self._divide(effect)
-
     def scores(self) -> Floats:
         """(n, K) credits, what is left on groups shared out evenly."""
         for _, _, effect in self.waiting:
@@ -165,7 +161,8 @@ class _Search:
     def _leave(self, effect: _Effect) -> None:
         self.credit[effect.node] += (effect.present - effect.without) * effect.weight
 
-    def _divide(self, effect: _Effect) -> None:
+    def divide(self, effect: _Effect) -> None:
+        """Divide a chosen effect, whose halves are known."""
         node, context, neither, both, weight = effect
         left, right = self.tree.children[node - self.tree.members.shape[1]].tolist()
         halves = self._halves(effect)
