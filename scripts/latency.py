@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from bar import Table, finish, options
+from bar import Table, finish_times, options
 from inputs import examples, requests
 
 from assay.explainers.baselines import Baseline, Mask
@@ -54,15 +54,15 @@ def long_texts(task: Task) -> list[str]:
     return [" ".join(words[:length]) for length in LENGTHS]
 
 
-def show(name: str, engine: Engine, asked: Sequence[Request], repeats: int) -> list[Latency]:
+def show(name: str, engine: Engine, texts: Sequence[Request], repeats: int) -> list[Latency]:
     """One line per explainer."""
-    print(f"\n{name}, {len(asked)} texts of {np.mean([len(one.encoding) for one in asked]):.0f} tokens")
+    print(f"\n{name}, {len(texts)} texts of {np.mean([len(text.encoding) for text in texts]):.0f} tokens")
     table = Table(
         "explainer", rows=".0f", tokens=".0f", MFLOP=".1f", p50_ms=".2f", p95_ms=".2f", peak_MB=".1f"
     )
     lines = []
     for explainer, method in EXPLAINERS.items():
-        line = latencies(method, ABSENT, engine, asked, warm_up=3, repeats=repeats)
+        line = latencies(method, ABSENT, engine, texts, warm_up=3, repeats=repeats)
         lines.append(line)
         times = line.p50 * 1e3, line.p95 * 1e3
         table.row(explainer, line.rows, line.tokens, line.flops / 1e6, *times, line.peak_memory / 2**20)
@@ -100,12 +100,8 @@ def main() -> None:
         texts = examples([example.texts[0] for example in task.test[: chosen.texts]])
         lines += show(name, engine, requests(engine, texts), chosen.repeats)
         uneven.append(unevenness(engine, task))
-    ordered = sum(0 < line.p50 <= line.p95 for line in lines)
-    finish(
-        ordered == len(lines) and max(uneven) <= BAR,
-        f"0 < p50 <= p95 on {ordered} of {len(lines)} lines; occlusion's operations per token read differ by "
-        f"{max(uneven):.1%} (at most {BAR:.0%})",
-    )
+    quantiles = [(line.p50, line.p95) for line in lines]
+    finish_times(quantiles, "occlusion's operations per token read differ by", max(uneven), BAR)
 
 
 if __name__ == "__main__":
