@@ -13,14 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 from bar import finish, fresh_process, options, peak
-from inputs import random_bert, requests, without_tokenizer
+from inputs import explainer, random_bert, requests, without_tokenizer
 from transformers import BertForSequenceClassification
 
 from assay.explainers.baselines import Mask, Pad
-from assay.explainers.gradient.smooth_grad import SmoothGrad
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
 from assay.explainers.protocol import Request
 from assay.models.cnn import Cnn
 from assay.models.encoding import Encoding
@@ -53,14 +49,18 @@ def texts(count: int, quick: bool) -> float:
     """(a) several explainers over the texts of a task."""
     task = planted(train=200, dev=50, test=2000)
     engine = Engine(Cnn(init_only=True).untrained(task, 0))
-    for method in (IntegratedGradients(steps=20), SmoothGrad(samples=10), KernelShap(rows=50)):
+    for method in (
+        explainer("integrated_gradients", steps=20),
+        explainer("smooth_grad_l2", samples=10),
+        explainer("kernel_shap", rows=50),
+    ):
         method.explain(engine, requests(engine, task.test[:count], (1,)), Mask())
     return peak()
 
 
 def lime(rows: int, quick: bool) -> float:
     """(b) LIME on one text of 51 tokens."""
-    Lime(rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
+    explainer("lime", rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
     return peak()
 
 
@@ -68,9 +68,9 @@ def ours(tokens: int, quick: bool) -> float:
     """(c) integrated gradients, 50 steps."""
     engine = Engine(without_tokenizer(bert(quick)))
     # What the first call loads belongs to the loaded model.
-    IntegratedGradients(steps=1).explain(engine, [request(8)], Pad())
+    explainer("integrated_gradients", steps=1).explain(engine, [request(8)], Pad())
     loaded = peak()
-    IntegratedGradients(steps=50).explain(engine, [request(tokens)], Pad())
+    explainer("integrated_gradients", steps=50).explain(engine, [request(tokens)], Pad())
     return peak() - loaded
 
 

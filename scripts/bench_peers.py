@@ -30,18 +30,10 @@ import peers
 import torch
 from bar import Table, finish, options
 from bench_peers_rounds import Race, Round, World, run_round, time_limits
+from inputs import explainer
 from peers import Classifier
 
 from assay.explainers.baselines import Baseline, Delete, Mask
-from assay.explainers.controls.controls import Random
-from assay.explainers.gradient.saliency import InputXGradient, Saliency
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
-from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.perturbation.owen import Owen
-from assay.explainers.perturbation.shapley_sampling import ShapleySampling
-from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.faithfulness import Faithfulness
@@ -83,16 +75,16 @@ def lime(batch_size: int | None) -> Side:
 
 def races() -> list[Race]:
     """The table."""
-    our_lime = explained(Lime(rows=1000, output="probability", unit="word"), ONE, Delete())
-    occlusion = each(FEATURE_ABLATION, ONE), explained(Occlusion(), ONE)
-    occlusion_28 = each(FEATURE_ABLATION, MANY), explained(Occlusion(), MANY)
-    kernel_shap = each(KERNEL_SHAP, ONE), explained(KernelShap(rows=200), ONE)
-    sampling = each(SHAPLEY_SAMPLING, ONE), explained(ShapleySampling(25), ONE)
-    owen = explained(Owen(rows=500, output="probability"), ALL)
-    steps = IntegratedGradients(50)
+    our_lime = explained(explainer("lime", rows=1000, output="probability", unit="word"), ONE, Delete())
+    occlusion = each(FEATURE_ABLATION, ONE), explained(explainer("occlusion"), ONE)
+    occlusion_28 = each(FEATURE_ABLATION, MANY), explained(explainer("occlusion"), MANY)
+    kernel_shap = each(KERNEL_SHAP, ONE), explained(explainer("kernel_shap", rows=200), ONE)
+    sampling = each(SHAPLEY_SAMPLING, ONE), explained(explainer("shapley_sampling", permutations=25), ONE)
+    owen = explained(explainer("owen", rows=500, output="probability"), ALL)
+    steps = explainer("integrated_gradients", steps=50)
     integrated = each(peers.integrated_gradients, ONE), explained(steps, ONE)
     integrated_28 = each(peers.integrated_gradients, MANY), explained(steps, MANY)
-    saliency = each(SALIENCY, ONE), explained(Saliency("l2"), ONE)
+    saliency = each(SALIENCY, ONE), explained(explainer("saliency_l2"), ONE)
     return [
         Race("occlusion", *occlusion, 2.0, perturbation=True),
         Race("occlusion, 28 labels", *occlusion_28, 50.0, labels=28, perturbation=True),
@@ -130,8 +122,8 @@ def faithfulness(world: World) -> None:
     missing = [max(map(len, encodings)) - len(encoding) for encoding in encodings]
     content = np.array([np.pad(e.content, (0, n)) for e, n in zip(encodings, missing, strict=True)])
     probabilities = world.engine.probabilities(encodings)
-    for explainer in range(10):
-        of_texts = zip(_scores(world, explainer), missing, strict=True)
+    for number in range(10):
+        of_texts = zip(_scores(world, number), missing, strict=True)
         scores = np.array([np.pad(of_text, ((0, 0), (0, n))) for of_text, n in of_texts])
         shard = Shard(list(world.examples), encodings, probabilities, scores, content, [])
         labels = world.engine.model.labels
@@ -143,8 +135,8 @@ def faithfulness_by_batches(world: World) -> None:
     tokenizer, network = world.peer.model.tokenizer, world.peer.model.network
     ids = [world.peer.tokens(text).ids[0] for text in world.texts]
     predicted = [int(np.argmax(world.peer.predict([text], None))) for text in world.texts]
-    for explainer in range(10):
-        scores = _scores(world, explainer)
+    for number in range(10):
+        scores = _scores(world, number)
         for threshold in range(0, 101, 10):
             masked = []
             for row, label, found in zip(ids, predicted, scores, strict=True):
@@ -160,19 +152,19 @@ def faithfulness_by_batches(world: World) -> None:
 
 def study(world: World) -> None:
     """The ten explainers of Atanasova et al. 2020, every class."""
-    for explainer in (
-        Random(),
-        Saliency("mean"),
-        Saliency("l2"),
-        InputXGradient("mean"),
-        InputXGradient("l2"),
-        GuidedBackprop("mean"),
-        GuidedBackprop("l2"),
-        Occlusion(),
-        Lime(rows=1000, unit="word"),
-        ShapleySampling(25),
+    for method in (
+        explainer("random"),
+        explainer("saliency_mean"),
+        explainer("saliency_l2"),
+        explainer("input_x_gradient_mean"),
+        explainer("input_x_gradient_l2"),
+        explainer("guided_backprop_mean"),
+        explainer("guided_backprop_l2"),
+        explainer("occlusion"),
+        explainer("lime", rows=1000, unit="word"),
+        explainer("shapley_sampling", permutations=25),
     ):
-        explained(explainer, ALL)(world)
+        explained(method, ALL)(world)
 
 
 def study_by_peers(world: World) -> None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import comb
 from transformers import BertConfig, BertForSequenceClassification
 
-from assay.explainers.protocol import Request
+from assay.explainers.protocol import Explainer, Request
+from assay.harness.config.build import build
+from assay.harness.interface.settings import with_options
 from assay.models.engine import Engine
 from assay.models.limit import Limit
 from assay.models.seeding import seeded
@@ -19,6 +21,16 @@ from assay.models.transformer_model import TransformerModel
 from assay.tasks.example import Example
 
 WORDS = 8000
+
+
+def explainer(name: str, **options: Any) -> Explainer:
+    """An explainer by its name in conf/explainer/, with some of its options changed."""
+    return build(with_options("explainer", name, options))
+
+
+def metric(name: str, **options: Any) -> Any:
+    """A metric by its name in conf/metric/, with some of its options changed."""
+    return build(with_options("metric", name, options))
 
 
 def examples(texts: Sequence[str]) -> list[Example]:

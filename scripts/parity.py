@@ -20,6 +20,7 @@ from typing import Any
 import captum.attr as captum
 import numpy as np
 from bar import Table, finish, options
+from inputs import explainer
 from numpy.typing import NDArray
 from parity_models import Family, Text, families
 from parity_peers import (
@@ -40,20 +41,6 @@ from scipy.stats import spearmanr
 
 from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Explanation
-from assay.explainers.gradient.saliency import InputXGradient, Saliency
-from assay.explainers.gradient.smooth_grad import SmoothGrad
-from assay.explainers.paths.expected_gradients import ExpectedGradients
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
-from assay.explainers.paths.layer_conductance import LayerConductance
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
-from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.perturbation.owen import Owen
-from assay.explainers.perturbation.shapley_gp import ShapleyGP
-from assay.explainers.perturbation.shapley_sampling import ShapleySampling
-from assay.explainers.propagation.attention import Attention
-from assay.explainers.propagation.deep_lift import DeepLift
-from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
 from assay.models.engine import Engine
 
@@ -92,28 +79,35 @@ class Case:
 def cases(layer: str | None, *, draws: int) -> list[Case]:
     """Every line for a family. layer: one above the first, where captum can find it."""
     inside = [] if layer is None else layer_cases(layer)
-    all_rows, sampling = KernelShap(rows=2**12), ShapleySampling(draws)
+    all_rows = explainer("kernel_shap", rows=2**12)
+    sampling = explainer("shapley_sampling", permutations=draws)
     drawn_shapley = on_tokens(captum.ShapleyValueSampling, n_samples=draws, perturbations_per_eval=8)
     return [
-        Case("saliency (mean)", Saliency("mean"), at_entry(captum.Saliency, "mean")),
-        Case("saliency (l2)", Saliency("l2"), at_entry(captum.Saliency, "l2")),
-        Case("input x gradient (mean)", InputXGradient("mean"), at_entry(captum.InputXGradient, "mean")),
-        Case("input x gradient (l2)", InputXGradient("l2"), at_entry(captum.InputXGradient, "l2")),
+        Case("saliency (mean)", explainer("saliency_mean"), at_entry(captum.Saliency, "mean")),
+        Case("saliency (l2)", explainer("saliency_l2"), at_entry(captum.Saliency, "l2")),
+        Case(
+            "input x gradient (mean)",
+            explainer("input_x_gradient_mean"),
+            at_entry(captum.InputXGradient, "mean"),
+        ),
+        Case(
+            "input x gradient (l2)", explainer("input_x_gradient_l2"), at_entry(captum.InputXGradient, "l2")
+        ),
         Case(
             "guided backprop (l2)",
-            GuidedBackprop("l2"),
+            explainer("guided_backprop_l2"),
             at_entry(captum.GuidedBackprop, "l2"),
             only=("cnn", "lstm"),
             note="captum gates ReLU modules only; Assay gates GELU too, and refuses models with neither",
         ),
         Case(
             "integrated gradients",
-            IntegratedGradients(50),
+            explainer("integrated_gradients", steps=50),
             at_entry(captum.IntegratedGradients, "sum", n_steps=50),
         ),
         Case(
             "DeepLift",
-            DeepLift(),
+            explainer("deep_lift"),
             at_entry(captum.DeepLift, "sum"),
             only=("maxpool", "cnn"),
             bar=1e-4,
@@ -121,34 +115,34 @@ def cases(layer: str | None, *, draws: int) -> list[Case]:
         ),
         Case(
             "smooth grad (mean)",
-            SmoothGrad(samples=draws, noise_level=0.1, aggregation="mean"),
+            explainer("smooth_grad_mean", samples=draws, noise_level=0.1),
             noise_tunnel(draws),
             note="captum is given Assay's noise, a tenth of the range of the text's numbers; with l2 the two "
             "differ, because Assay averages lengths and captum absolute gradients",
         ),
         Case(
             "expected gradients",
-            ExpectedGradients(samples=draws),
+            explainer("gradient_shap", samples=draws),
             gradient_shap(draws),
             note="captum is given Assay's points on the path",
         ),
         Case(
             "expected gradients",
-            ExpectedGradients(samples=draws),
+            explainer("gradient_shap", samples=draws),
             at_entry(captum.IntegratedGradients, "sum", n_steps=2000, method="riemann_middle"),
             "standard errors",
         ),
         *inside,
-        Case("occlusion", Occlusion(), on_tokens(captum.FeatureAblation)),
-        Case("occlusion (window 2)", Occlusion(window=2), window),
+        Case("occlusion", explainer("occlusion"), on_tokens(captum.FeatureAblation)),
+        Case("occlusion (window 2)", explainer("occlusion", window=2), window),
         Case("KernelSHAP, all rows", all_rows, shap_kernel),
         Case("KernelSHAP, all rows", all_rows, exact),
-        Case("Shapley GP, all rows", ShapleyGP(rows=2**12), exact),
-        Case("Owen values, all rows", Owen(rows=2**14), partition),
-        Case("KernelSHAP, 200 rows", KernelShap(rows=200), exact, "standard errors"),
+        Case("Shapley GP, all rows", explainer("shapley_gp", rows=2**12), exact),
+        Case("Owen values, all rows", explainer("owen", rows=2**14), partition),
+        Case("KernelSHAP, 200 rows", explainer("kernel_shap", rows=200), exact, "standard errors"),
         Case("Shapley sampling", sampling, exact, "standard errors"),
         Case("Shapley sampling", sampling, drawn_shapley, "Spearman", note="both draw"),
-        Case("LIME", Lime(rows=4000), lime, "Spearman", note="both draw"),
+        Case("LIME", explainer("lime", rows=4000), lime, "Spearman", note="both draw"),
     ]
 
 
@@ -157,17 +151,17 @@ def layer_cases(layer: str) -> list[Case]:
     return [
         Case(
             "layer integrated gradients",
-            IntegratedGradients(50, layer=layer),
+            explainer("integrated_gradients", steps=50, layer=layer),
             at_layer(captum.LayerIntegratedGradients, n_steps=50),
         ),
         Case(
             "layer conductance",
-            LayerConductance(layer, steps=100),
+            explainer("layer_conductance", layer=layer, steps=100),
             at_layer(captum.LayerConductance, n_steps=400, method="riemann_middle"),
             bar=1e-2,
             note="two quadratures of one integral: captum's error falls with 1/steps, trapezoids' faster",
         ),
-        Case("attention", Attention(), attention),
+        Case("attention", explainer("attention_last"), attention),
     ]
 
 

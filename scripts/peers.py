@@ -72,7 +72,9 @@ class Classifier:
         self.model.network.register_forward_pre_hook(self._count, with_kwargs=True)
 
     def _count(self, module: object, arguments: tuple, options: dict[str, Any]) -> None:
-        self.rows += len(options.get("input_ids", options.get("inputs_embeds")))
+        inputs = options.get("input_ids", options.get("inputs_embeds"))
+        assert isinstance(inputs, torch.Tensor)
+        self.rows += len(inputs)
 
     def tokens(self, text: str) -> Tokens:
         """A text as captum's methods take it."""
