@@ -50,7 +50,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """Its shell commands: lines joined at backslashes and in quotes; of a session (`$ ...`) the typed ones."""
+        """Its shell commands, lines joined at backslashes and in quotes; of a session those after `$`."""
         lines = self.text.replace("\\\n", " ").splitlines()
         if any(line.startswith("$ ") for line in lines):
             return [line[2:] for line in lines if line.startswith("$ ")]
