@@ -24,13 +24,13 @@ STORE = {"NAME": "quickstart", "/shared/assay-store": "assay-store"}
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A block in a small form; everything that is not changed here is run as the page has it.
+    """Changes of a block that make it small; the rest runs as written.
 
     Attributes:
-        added: What each command gets as well, overrides as a rule.
-        replaced: Parts of the text and what stands in their place: what the page leaves open, and sizes.
-        before: A command that is run first, because the block needs what it leaves.
-        needs: A package without which the block is skipped.
+        added: Words appended to each command, usually overrides.
+        replaced: Parts of the commands and their replacements: placeholders and sizes.
+        before: A command that is run first; the block uses its results.
+        needs: A module without which the block is skipped.
         slow: Whether it takes more than some seconds.
     """
 
@@ -41,7 +41,7 @@ class Small:
     slow: bool = False
 
     def commands(self, block: Block) -> list[str]:
-        """The commands of a block, changed; installations are left out."""
+        """The changed commands of a block, without installations."""
         changed = []
         for command in block.commands:
             for part, other in self.replaced.items():
@@ -99,7 +99,7 @@ def small_form(block: Block) -> Small | None:
 
 
 def exit_status(command: str, folder: Path) -> int:
-    """The exit status of a command in a folder; `assay ...` runs in this process, others as typed."""
+    """Run a command in a folder and return its exit status; `assay ...` runs in this process to save time."""
     if not command.startswith("assay "):
         done = type_command(command, folder)
         print(done.stdout, done.stderr)

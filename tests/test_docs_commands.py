@@ -15,7 +15,7 @@ from docs_blocks import Block, block_at, blocks
 from docs_data import write_all
 from docs_small import PLANTED, exit_status, small_form
 
-# The commands only: a call in this process warns of nothing that a user would not see, too.
+# Warnings of libraries are not errors here, as they are not for a user.
 pytestmark = pytest.mark.filterwarnings("default")
 RUN = f"assay run experiment=quickstart {PLANTED}"
 
