@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from assay.explainers.perturbation.output_spaces import output_space
+from assay.explainers.perturbation.ask_tell import output_space
 from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
 from assay.metrics.long_table import Parts, long
