@@ -19,6 +19,7 @@ from assay.harness.trials.pairs import architecture_key, pairs_by_kind
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import cells_of_model, read_trial, scored_on, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
+from assay.results.records import grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +223,8 @@ def _pairs(
     previews: Sequence[TrialPreview], works: Sequence[TrialWork], known: Mapping[str, Speeds]
 ) -> Amount:
     """Of trials of one task and architecture of which any has something left to do."""
-    groups: dict[str, list[int]] = {}
-    for place, preview in enumerate(previews):
-        groups.setdefault(_architecture(preview.trial), []).append(place)
     total = Amount()
-    for places in groups.values():
+    for places in grouped(range(len(works)), lambda place: _architecture(previews[place].trial)).values():
         preview, models = previews[places[0]], {str(place): previews[place].trial for place in places}
         trial, rates = preview.trial, known[speeds_key(preview.trial.config)]
         texts = preview.sizes.test if any(works[place].jobs for place in places) else 0

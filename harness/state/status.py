@@ -119,40 +119,37 @@ class Survey:
 
 
 def survey(planned: Planned, disk: StoreState) -> Survey:
-    """Hold one against the other; asks neither models nor files."""
-    found: list[CellState] = []
+    """Compare what is planned with what is stored; asks neither models nor files."""
+    cells: list[CellState] = []
     unstarted: list[tuple[PlannedTrial, State]] = []
-    failures: dict[int, Failure] = {}
-
-    def entries(name: str) -> Sequence[Failure]:
-        of_name = disk.failures.get(name, ())
-        failures.update((id(one), one) for one in of_name)
-        return of_name
-
+    names: list[str] = []
     for trial in planned.trials:
-        whole = entries(trial.ledger)
+        names += [trial.ledger, *(cell.key for cell in trial.cells)]
         if not trial.cells:
-            nothing_fits = trial.model_key is not None and not whole
+            nothing_fits = trial.model_key is not None and trial.ledger not in disk.failures
             unstarted.append((trial, State.done if nothing_fits else State.failed))
         for cell in trial.cells:
             explained = cell.key in disk.explained
             missing = [name for name in cell.scores if name not in disk.scores.get(cell.key, ())]
-            failed = bool([*whole, *entries(cell.key)])
-            state = _state(explained and not missing, cell.key in disk.claimed, failed)
-            lacking = tuple(map(metric_of, missing)) if explained else ()
-            found.append(CellState(trial, cell, state, lacking))
-    of_pairs = []
+            state = _state(explained and not missing, disk, cell.key, trial.ledger)
+            cells.append(CellState(trial, cell, state, tuple(map(metric_of, missing)) if explained else ()))
+    pairs = []
     for pair in planned.pairs:
+        names.append(pair.key)
         there = set(pair.scores) <= set(disk.scores.get(pair.key, ()))
-        of_pairs.append((pair, _state(there, pair.key in disk.claimed, bool(entries(pair.key)))))
-    return Survey(planned.trials, found, of_pairs, unstarted, list(failures.values()))
+        pairs.append((pair, _state(there, disk, pair.key)))
+    failures = [entry for name in dict.fromkeys(names) for entry in disk.failures.get(name, ())]
+    return Survey(planned.trials, cells, pairs, unstarted, failures)
 
 
-def _state(there: bool, claimed: bool, failed: bool) -> State:
+def _state(there: bool, disk: StoreState, key: str, whole: str = "") -> State:
+    """The state of a cell or pair; whole: the ledger's name for its trial."""
     if there:
         return State.done
     # A job that is at it now may well mend what failed before.
-    return State.running if claimed else State.failed if failed else State.missing
+    if key in disk.claimed:
+        return State.running
+    return State.failed if disk.failures.keys() & {key, whole} else State.missing
 
 
 def metric_of(file: str) -> str:

@@ -21,8 +21,8 @@ from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.plan import Cell, Trial
-from assay.harness.trials.records import checks_of, read_checks, read_scores, to_table
-from assay.metrics.cell_data import CellData, CellMetric, Shard, gold, predicted
+from assay.harness.trials.records import read_checks, read_scores, to_table
+from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.models.encoding import Encoding
 from assay.models.engine import Counters, Engine
@@ -179,9 +179,20 @@ def to_shard(
             scores[row, record.target] = 0.0
             scores[row, record.target, : len(encoding)] = record.scores
     costs = [records[0].cost for records in explanations]
-    ids = [example.id for example in examples]
-    checks = partial(checks_of, list(chain.from_iterable(explanations)), ids, shape[1])
+    checks = partial(_checks, explanations, shape)
     return Shard(examples, encodings, probabilities, scores, content, costs, checks)
+
+
+def _checks(explanations: Sequence[Sequence[Explanation]], shape: tuple[int, int]) -> Checks:
+    """As `read_checks` of stored explanations."""
+    checks = Checks(*(np.full(shape, np.nan) for _ in range(3)))
+    for row, records in enumerate(explanations):
+        for record in records:
+            place = row, record.target
+            checks.effect[place] = record.value_input - record.value_baseline
+            checks.gap[place] = checks.effect[place] - sum(record.scores.tolist())
+            checks.reliability[place] = record.reliability
+    return checks
 
 
 def _explain_again(

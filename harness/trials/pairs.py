@@ -21,6 +21,7 @@ from assay.harness.trials.incompatibilities import metric_incompatibility
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from assay.results.records import grouped
 
 # Explainer, baseline and explainer seed.
 Named = tuple[str, str, int]
@@ -156,9 +157,7 @@ def _done(planned: TrialCells | None, store: Store) -> dict[Named, Cell]:
 def run_pairs(trials: Sequence[Trial], store: Store) -> None:
     """Score every pair that is not scored yet; what fails goes to the ledger."""
     waiting = [pair for pair in pairs(trials, store) if _missing(pair, store)]
-    of_key: dict[str, list[Pair]] = {}
-    for pair in waiting:
-        of_key.setdefault(pair.key, []).append(pair)
+    of_key = grouped(waiting, lambda pair: pair.key)
     with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
 
         def advance(pair: Pair) -> bool:
