@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from assay.harness.config.keys import nested
 from assay.tasks.errors import InputError
 from assay.tasks.trust import is_inside
 
@@ -26,8 +26,9 @@ def build(config: Any, **arguments: Any) -> Any:
     Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-    for target in _targets(plain):
-        check_target(target)
+    for part in nested(plain):
+        if isinstance(part, (dict, DictConfig)) and "_target_" in part:
+            check_target(str(part["_target_"]))
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -36,17 +37,6 @@ def build(config: Any, **arguments: Any) -> Any:
             raise cause from None
         where = plain.get("_target_", "?") if isinstance(plain, dict) else "?"
         raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
-
-
-def _targets(config: Any) -> Iterator[str]:
-    if isinstance(config, (dict, DictConfig)):
-        if "_target_" in config:
-            yield str(config["_target_"])
-        for value in config.values():
-            yield from _targets(value)
-    elif isinstance(config, (list, tuple, ListConfig)):
-        for value in config:
-            yield from _targets(value)
 
 
 def check_target(target: str) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from assay.harness.config.compose import GROUPS
-from assay.harness.config.keys import plain
+from assay.harness.config.keys import nested, plain
 from assay.harness.config.variants import model_name, task_name
 from assay.harness.state.manifest import Manifest, explained, keep, read_inputs
 from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
@@ -26,7 +25,9 @@ def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
     trials: those whose texts could be read.
     """
     store, configs = experiment.store, experiment.configs
-    names = sorted(set(_texts([[plain(config[group]) for group in GROUPS] for config in configs])))
+    settings = nested([[plain(config[group]) for group in GROUPS] for config in configs])
+    # Every text might name a file.
+    names = sorted({value for value in settings if isinstance(value, str)})
     models = sorted({trial.model_key for trial in trials})
     # Looked at before anything is planned by them: what changes meanwhile is seen by the next who asks.
     inputs = read_inputs(names, models, store)
@@ -42,15 +43,6 @@ def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
     if inputs is not None and len(trials) == len(configs):
         keep(experiment.command, Manifest(experiment.name, store, planned), basis)
     return planned
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All that might name a file: every text in a configuration."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
 
 
 def _planned_trials(experiment: Experiment, trials: Sequence[Trial]) -> Iterator[PlannedTrial]:

@@ -6,7 +6,7 @@ to it, and what is on disk already is not done again. So a job may be killed at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from assay.explainers.reliability import unreliable
-from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import plain
 from assay.harness.config.provenance import library_versions
 from assay.harness.storage.entries import ledger_of, owner
@@ -27,10 +26,10 @@ from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.loading import load_trial
-from assay.harness.trials.plan import Cell, cells
+from assay.harness.trials.plan import Cell
 from assay.harness.trials.progress import Progress, progress
 from assay.harness.trials.titles import failure_key, title
-from assay.harness.trials.trial import cell_metrics, complete, load_model, scored_on
+from assay.harness.trials.trial import TrialCells, cells_of_model, complete, load_model, scored_on
 
 
 def run_job(config: DictConfig) -> None:
@@ -47,7 +46,7 @@ def run_job(config: DictConfig) -> None:
         where.at("its model")
         loaded = _open(config, store)
         if loaded is not None:
-            _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed, where).run()
+            _Job(loaded, store, _planned(loaded), only_failed, where).run()
 
 
 def run_cells(loaded: Loaded, store: Store) -> None:
@@ -56,8 +55,11 @@ def run_cells(loaded: Loaded, store: Store) -> None:
     Raises StoreFull.
     """
     check_space(store)
-    where = Progress(loaded.trial.title)
-    _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed=False, where=where).run()
+    _Job(loaded, store, _planned(loaded), only_failed=False, where=Progress(loaded.trial.title)).run()
+
+
+def _planned(loaded: Loaded) -> TrialCells:
+    return cells_of_model(loaded.trial, loaded.weights, loaded.abilities)
 
 
 @contextmanager
@@ -86,13 +88,13 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """metrics: of the trial. only_failed: cells that never failed are left alone. seen: explanations that are
+    """only_failed: cells that never failed are left alone. seen: explanations that are
     known to be whole. said: reliability and rows of what this job explained, by cell. reopened: cells whose
     files were found damaged."""
 
     loaded: Loaded
     store: Store
-    metrics: Sequence[ChosenMetric]
+    planned: TrialCells
     only_failed: bool
     where: Progress
     seen: set[tuple[str, int]] = field(default_factory=set)
@@ -107,17 +109,13 @@ class _Job:
         return range(total)[int(config.portion) * size :][:size]
 
     def run(self) -> None:
-        planned = self._planned()
-        self.where.total = len(planned) * self._texts()
-        run_until_done(planned, self._advance)
-
-    def _planned(self) -> list[Cell]:
-        every = cells(self.loaded.trial, self.loaded.weights, self.loaded.abilities)
-        planned = {cell.key: cell for cell in every if cell.refusal is None}
-        if not self.only_failed:
-            return list(planned.values())
-        failed = {owner(entry, planned) for entry in ledger_of(self.store, planned)}
-        return [cell for key, cell in planned.items() if key in failed]
+        todo = self.planned.possible
+        if self.only_failed:
+            keys = {cell.key for cell in todo}
+            failed = {owner(entry, keys) for entry in ledger_of(self.store, keys)}
+            todo = [cell for cell in todo if cell.key in failed]
+        self.where.total = len(todo) * self._texts()
+        run_until_done(todo, self._advance)
 
     def _advance(self, cell: Cell) -> bool:
         """Go on with a cell as far as possible; False if the rest waits for another job."""
@@ -156,7 +154,7 @@ class _Job:
             if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
         waits = False
-        for chosen in scored_on(cell, self.metrics):
+        for chosen in scored_on(cell, self.planned.metrics):
             path = stored.scores(chosen.key)
             if path.exists():
                 continue

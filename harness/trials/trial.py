@@ -78,8 +78,12 @@ def assumed_cells(trial: Trial) -> TrialCells:
 
 def cells_of_model(trial: Trial, weights: str, abilities: frozenset[str]) -> TrialCells:
     """The cells of a trial with a model of these weights and capabilities."""
-    every, metrics = cells(trial, weights, abilities), cell_metrics(trial, abilities)
-    return TrialCells(weights, abilities, tuple(every), tuple(metrics))
+    metrics = [
+        chosen
+        for chosen in trial.choice.metrics
+        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, abilities) is None
+    ]
+    return TrialCells(weights, abilities, tuple(cells(trial, weights, abilities)), tuple(metrics))
 
 
 def complete(trial: Trial, store: Store) -> bool:
@@ -107,17 +111,8 @@ def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
 
 
 def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
-    """Those of its trial's `cell_metrics` that make sense for this cell."""
+    """Those of its trial's metrics (`TrialCells.metrics`) that make sense for this cell."""
     return [chosen for chosen in metrics if cell_metric_incompatibility(cell, chosen) is None]
-
-
-def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
-    """The chosen metrics that single cells of this trial can be scored on."""
-    return [
-        chosen
-        for chosen in trial.choice.metrics
-        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, has) is None
-    ]
 
 
 def load_model(trial: Trial, store: Store) -> Loaded:
