@@ -136,16 +136,16 @@ class Estimate:
         return max(max(busy), longest) + self.pairs.seconds
 
 
-def estimate(previews: Sequence[TrialPreview], known: Mapping[str, Speeds], store: Store) -> Estimate:
-    """Reckon what is left to do.
+def estimate(previews: Sequence[TrialPreview], measured: Mapping[str, Speeds], store: Store) -> Estimate:
+    """Estimate what is left to do.
 
     Args:
         previews: the trials.
-        known: the rates of their work, by `speeds_key`.
+        measured: the rates of their work, by `speeds_key`.
         store: what it holds is done.
     """
-    trials = [_trial(preview, known[speeds_key(preview.trial.config)], store) for preview in previews]
-    return Estimate(tuple(trials), _pairs(previews, trials, known))
+    trials = [_trial(preview, measured[speeds_key(preview.trial.config)], store) for preview in previews]
+    return Estimate(tuple(trials), _pairs(previews, trials, measured))
 
 
 def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
@@ -154,12 +154,12 @@ def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
     return Amount(rate.seconds * units, rate.bytes * texts)
 
 
-def _trial(preview: TrialPreview, known: Speeds, store: Store) -> TrialWork:
+def _trial(preview: TrialPreview, measured: Speeds, store: Store) -> TrialWork:
     trial, stored = preview.trial, trial_cells(preview.trial, store)
-    planned = stored or cells_of_model(trial, "unknown", frozenset(known.abilities))
+    planned = stored or cells_of_model(trial, "unknown", frozenset(measured.abilities))
     shards = ceil(preview.sizes.test / int(trial.config.shard))
     works = [
-        _cell(preview, cell, scored_on(cell, planned.metrics), known, shards, store)
+        _cell(preview, cell, scored_on(cell, planned.metrics), measured, shards, store)
         for cell in planned.possible
     ]
     refused = [
@@ -171,29 +171,29 @@ def _trial(preview: TrialPreview, known: Speeds, store: Store) -> TrialWork:
     asking = Amount()
     if left and read_trial(trial, store) is None:
         # After training, to report how good the model is, and again for the trial's record; layers once.
-        asking = _amount(known.rates.get(speeds.ASKING), 3 * preview.sizes.test, 0, "the model's answers")
-    training = _training(preview, known) if left and stored is None else Amount()
+        asking = _amount(measured.rates.get(speeds.ASKING), 3 * preview.sizes.test, 0, "the model's answers")
+    training = _training(preview, measured) if left and stored is None else Amount()
     size = trial.config.shards_per_job
     jobs = 0 if not left else 1 if size is None else ceil(shards / int(size))
     loading = Amount(preview.loading)
     return TrialWork(trial.title, jobs, loading, training, asking, tuple(works), tuple(refused))
 
 
-def _training(preview: TrialPreview, known: Speeds) -> Amount:
+def _training(preview: TrialPreview, measured: Speeds) -> Amount:
     """Training the model, if it is to be trained, and storing it."""
-    model, weights = preview.trial.config.model, known.rates.get(speeds.WEIGHTS, Rate(0.0))
+    model, weights = preview.trial.config.model, measured.rates.get(speeds.WEIGHTS, Rate(0.0))
     stored = Amount(bytes=weights.bytes)
     if preview.trial.kind != "trained" or "training" not in model:
         return stored
     texts = preview.sizes.train * int(model.training.epochs)
-    return stored + _amount(known.rates.get(speeds.TRAINING), texts, 0, "training")
+    return stored + _amount(measured.rates.get(speeds.TRAINING), texts, 0, "training")
 
 
 def _cell(
     preview: TrialPreview,
     cell: Cell,
     metrics: Iterable[ChosenMetric],
-    known: Speeds,
+    measured: Speeds,
     shards: int,
     store: Store,
 ) -> CellWork:
@@ -203,10 +203,10 @@ def _cell(
     left = 0.0 if on_disk.done else max(1 - len(on_disk.parts()) / shards, 0.0)
     explaining, scoring = Amount(), []
     if left:
-        explaining = _amount(known.method(method), left * work.units, left * texts, cell.title)
+        explaining = _amount(measured.method(method), left * work.units, left * texts, cell.title)
     for chosen in metrics:
         if not on_disk.scores(chosen.key).exists():
-            rate, scored = known.rates.get(metric_name(chosen, method)), texts_scored(chosen, texts)
+            rate, scored = measured.rates.get(metric_name(chosen, method)), texts_scored(chosen, texts)
             scoring.append(_amount(rate, scored, scored, chosen.metric.name))
     return CellWork(
         cell.title,
@@ -220,13 +220,13 @@ def _cell(
 
 
 def _pairs(
-    previews: Sequence[TrialPreview], works: Sequence[TrialWork], known: Mapping[str, Speeds]
+    previews: Sequence[TrialPreview], works: Sequence[TrialWork], measured: Mapping[str, Speeds]
 ) -> Amount:
     """Of trials of one task and architecture of which any has something left to do."""
     total = Amount()
     for places in grouped(range(len(works)), lambda place: _architecture(previews[place].trial)).values():
         preview, models = previews[places[0]], {str(place): previews[place].trial for place in places}
-        trial, rates = preview.trial, known[speeds_key(preview.trial.config)]
+        trial, rates = preview.trial, measured[speeds_key(preview.trial.config)]
         texts = preview.sizes.test if any(works[place].jobs for place in places) else 0
         for chosen in trial.choice.metrics:
             if not isinstance(chosen.metric, ModelPairMetric):

@@ -39,12 +39,12 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
     if calibrated:
         began = time.perf_counter()
         with threads(experiment.configs[0].engine.threads):
-            for name, speeds in calibrate(previews).items():
-                keep(experiment.store, name, speeds)
+            for name, measured in calibrate(previews).items():
+                keep(experiment.store, name, measured)
         source = f"a calibration of {time.perf_counter() - began:.0f} s on this machine"
-    known = recall(previews, experiment.store)
-    work = estimate(previews, known, experiment.store)
-    timed = any(speeds.rates for speeds in known.values())
+    speeds = recall(previews, experiment.store)
+    work = estimate(previews, speeds, experiment.store)
+    timed = any(of_trial.rates for of_trial in speeds.values())
     lines = _plan(experiment.name, work, workers, source if timed else None)
     return "\n".join([*lines, *_section("Cannot be read:", unread)])
 

@@ -1,4 +1,4 @@
-"""What of an experiment is done, running, failed and missing: what is planned, held against the store."""
+"""What of an experiment is done, running, failed and missing: the plan compared with the store."""
 
 from __future__ import annotations
 

@@ -15,43 +15,43 @@ from assay.harness.storage.locks import Claim
 LISTED = 40
 
 AXES: dict[str, Callable[[CellState], str]] = {
-    "task": lambda found: found.trial.task,
-    "model": lambda found: found.trial.model,
-    "seed": lambda found: str(found.trial.seed),
-    "explainer": lambda found: found.cell.explainer,
-    "baseline": lambda found: found.cell.baseline or "none",
-    "explainer seed": lambda found: str(found.cell.explainer_seed),
+    "task": lambda cell: cell.trial.task,
+    "model": lambda cell: cell.trial.model,
+    "seed": lambda cell: str(cell.trial.seed),
+    "explainer": lambda cell: cell.cell.explainer,
+    "baseline": lambda cell: cell.cell.baseline or "none",
+    "explainer seed": lambda cell: str(cell.cell.explainer_seed),
 }
 
 
-def status_text(name: str, found: Survey, claims: Mapping[str, Claim | None], left: Remaining | None) -> str:
+def status_text(name: str, survey: Survey, claims: Mapping[str, Claim | None], left: Remaining | None) -> str:
     """Sums, a line per trial, a table for every axis that varies, then what failed and why."""
-    lines = [f"Experiment {name}: {_counted(found.counts(), 'cells done')}"]
-    if found.pairs:
-        lines.append(f"Pairs of models: {_counted(Counter(state for _, state in found.pairs), 'done')}")
+    lines = [f"Experiment {name}: {_counted(survey.counts(), 'cells done')}"]
+    if survey.pairs:
+        lines.append(f"Pairs of models: {_counted(Counter(state for _, state in survey.pairs), 'done')}")
     if at_work := jobs(claims):
         titles = sorted({claim.title for claim in claims.values() if claim})
         lines.append(f"At work: {'1 job' if at_work == 1 else f'{at_work} jobs'}, at {_some(titles)}")
     if left is not None:
         lines.append(_time_left(left))
-    lines += ["", *_trials(found)]
-    for axis, of_cell in AXES.items():
-        if len({of_cell(cell) for cell in found.cells}) > 1:
-            lines += ["", *_table(axis, found.cells, of_cell)]
-    lines += [*_unscored(found.cells), *_failures(found)]
+    lines += ["", *_trials(survey)]
+    for axis, value_of in AXES.items():
+        if len({value_of(cell) for cell in survey.cells}) > 1:
+            lines += ["", *_table(axis, survey.cells, value_of)]
+    lines += [*_unscored(survey.cells), *_failures(survey)]
     return "\n".join(lines)
 
 
-def counts_by(cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> dict[str, Counter[State]]:
+def counts_by(cells: Iterable[CellState], value_of: Callable[[CellState], str]) -> dict[str, Counter[State]]:
     """How many cells of each value of an axis are in each state, in the order of the cells."""
-    found: dict[str, Counter[State]] = {}
+    counts: dict[str, Counter[State]] = {}
     for cell in cells:
-        found.setdefault(of_cell(cell), Counter())[cell.state] += 1
-    return found
+        counts.setdefault(value_of(cell), Counter())[cell.state] += 1
+    return counts
 
 
-def _table(axis: str, cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> list[str]:
-    rows = [[value, *_numbers(counts)] for value, counts in counts_by(cells, of_cell).items()]
+def _table(axis: str, cells: Iterable[CellState], value_of: Callable[[CellState], str]) -> list[str]:
+    rows = [[value, *_numbers(counts)] for value, counts in counts_by(cells, value_of).items()]
     return aligned([axis, "cells", *(state.value for state in State)], rows)
 
 
@@ -59,15 +59,15 @@ def _numbers(counts: Counter[State]) -> list[str]:
     return [str(counts.total()), *(str(counts[state]) for state in State)]
 
 
-def _trials(found: Survey) -> list[str]:
+def _trials(survey: Survey) -> list[str]:
     """A line per trial; of many trials, only those that are not done."""
-    of_trial = counts_by(found.cells, lambda cell: cell.trial.title)
-    failed = {trial.title for trial, state in found.unstarted if state is State.failed}
+    of_trial = counts_by(survey.cells, lambda cell: cell.trial.title)
+    failed = {trial.title for trial, state in survey.unstarted if state is State.failed}
     rows, done = [], 0
-    for trial in found.trials:
+    for trial in survey.trials:
         counts, failed_whole = of_trial.get(trial.title, Counter()), trial.title in failed
         finished = counts[State.done] == counts.total() and not failed_whole
-        if finished and len(found.trials) > LISTED:
+        if finished and len(survey.trials) > LISTED:
             done += 1
         else:
             name = f"{trial.title} (failed as a whole)" if failed_whole else trial.title
@@ -111,10 +111,10 @@ def _unscored(cells: Sequence[CellState]) -> list[str]:
     return ["", *table] if rows else []
 
 
-def _failures(found: Survey) -> list[str]:
+def _failures(survey: Survey) -> list[str]:
     """Each distinct sentence once, with where it happened."""
     places: dict[str, list[str]] = {}
-    for entry in found.failures:
+    for entry in survey.failures:
         places.setdefault(entry.sentence, []).append(entry.title)
     lines = []
     for sentence, where in places.items():
