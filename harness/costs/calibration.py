@@ -18,7 +18,7 @@ from assay.harness.costs.speeds import Rate, Speeds, workload
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score, scores_path
-from assay.harness.trials.census import TrialPreview, count_lengths, words
+from assay.harness.trials.census import TrialPreview, preview_loaded, words
 from assay.harness.trials.incompatibilities import metric_incompatibility
 from assay.harness.trials.plan import Cell
 from assay.harness.trials.trial import cells_of_model, scored_on
@@ -120,7 +120,7 @@ def _training(preview: TrialPreview, task: Task, model: Trainable, spec: Any) ->
 
 def _units(loaded: Loaded) -> list[tuple[Cell, float]]:
     """Every cell that makes sense, with its units of work on all texts."""
-    planned, preview = cells_of_model(loaded.trial, "", loaded.abilities), count_lengths(loaded.trial)
+    planned, preview = cells_of_model(loaded.trial, "", loaded.abilities), preview_loaded(loaded.trial)
     return [(cell, workload(cell.method, preview).units) for cell in planned.possible]
 
 
@@ -158,7 +158,7 @@ def _scores(cell: Cell, loaded: Loaded, store: Store, known: Mapping[str, Rate])
     """The rates of metrics on one cell; those that `known` has already are left out."""
     rates: dict[str, Rate] = {}
     shards = StoredShards(store.cell(cell.key), loaded)
-    apart = {example.id: float(place) for place, example in enumerate(loaded.trial.task.test)}
+    distances = {example.id: float(place) for place, example in enumerate(loaded.trial.task.test)}
     if "activations" in loaded.abilities:
         # A trial asks for them once, not once for every cell.
         loaded.activations()
@@ -166,10 +166,10 @@ def _scores(cell: Cell, loaded: Loaded, store: Store, known: Mapping[str, Rate])
         name, path = speeds.metric_name(chosen, cell.method), scores_path(store, cell, chosen)
         if name in known or metric_incompatibility(chosen, loaded.trial, loaded.abilities) is not None:
             continue
-        texts, began = speeds.texts_scored(chosen, len(apart)), time.perf_counter()
+        texts, began = speeds.texts_scored(chosen, len(distances)), time.perf_counter()
         with suppress(InputError):
             if isinstance(chosen.metric, ModelPairMetric):
-                chosen.metric.score_pair(shards, shards, apart)
+                chosen.metric.score_pair(shards, shards, distances)
             else:
                 score(cell, chosen, loaded, store)
             stored = path.stat().st_size if path.exists() else 0

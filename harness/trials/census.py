@@ -40,7 +40,6 @@ class TrialPreview:
     Attributes:
         trial: with all its texts or, of a large task, with a sample of them.
         sizes: of all its splits.
-        known: whether its names are those of all texts, so that stored cells can be looked up.
         loading: seconds to read all texts of the task.
         lengths: (L,) numbers of words that explained texts have, as far as the model reads them, ascending.
         count: (L,) how many texts have each of these lengths.
@@ -48,10 +47,14 @@ class TrialPreview:
 
     trial: Trial
     sizes: Sizes
-    known: bool
     loading: float
     lengths: NDArray[np.intp]
     count: NDArray[np.float64]
+
+    @property
+    def known(self) -> bool:
+        """Whether its names are those of all texts, so that stored cells can be looked up."""
+        return self.trial.explained != UNSEEN
 
     @property
     def targets(self) -> int:
@@ -69,7 +72,7 @@ def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[TrialPre
             source = canonical(config.task)
             if source not in loaded:
                 began = time.perf_counter()
-                task = _preview(plain(config.task)) or load_task(config)
+                task = _preview_task(plain(config.task)) or load_task(config)
                 loaded[source] = task, time.perf_counter() - began
             readable.append(_preview_trial(config, *loaded[source], store))
         except InputError as error:
@@ -77,7 +80,7 @@ def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[TrialPre
     return readable, unread
 
 
-def _preview(task: dict[str, Any]) -> Preview | None:
+def _preview_task(task: dict[str, Any]) -> Preview | None:
     target = str(task.pop("_target_", ""))
     check_target(target)
     return preview(get_object(target), task)
@@ -87,19 +90,16 @@ def _preview_trial(config: DictConfig, task: Preview | Task, seconds: float, sto
     if isinstance(task, Task):
         began = time.perf_counter()
         trial = load_trial(config, TrialCache(tasks={canonical(config.task): task}))
-        return count_lengths(trial, loading=seconds + time.perf_counter() - began)
+        return preview_loaded(trial, loading=seconds + time.perf_counter() - began)
     limits, sizes = limits_of(config), task.sizes._asdict()
     sizes |= {split: min(sizes[split], most) for split, most in limits.items() if most is not None}
     sample = replace(task.sample, **{split: getattr(task.sample, split)[:n] for split, n in sizes.items()})
     names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
-    trial = Trial(config, sample, choose(config), **names)
-    known = trial.explained != UNSEEN
-    return count_lengths(trial, Sizes(**sizes), known=known, loading=task.loading)
+    trial = Trial(config, sample, choose(config), names["model_key"], names["explained"])
+    return preview_loaded(trial, Sizes(**sizes), task.loading)
 
 
-def count_lengths(
-    trial: Trial, sizes: Sizes | None = None, *, known: bool = True, loading: float = 0.0
-) -> TrialPreview:
+def preview_loaded(trial: Trial, sizes: Sizes | None = None, loading: float = 0.0) -> TrialPreview:
     """The preview of a trial with all its texts or, if `sizes` are given, with a sample of them."""
     sizes = sizes or _sizes(trial.task)
     # A model that knows its limit reads no more.
@@ -107,7 +107,7 @@ def count_lengths(
     lengths = [min(words(example), most) for example in trial.task.test]
     values, count = np.unique(np.array(lengths), return_counts=True)
     texts = count.astype(np.float64) * (sizes.test / len(lengths))
-    return TrialPreview(trial, sizes, known, loading, values, texts)
+    return TrialPreview(trial, sizes, loading, values, texts)
 
 
 def words(example: Example) -> int:

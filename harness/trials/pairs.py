@@ -49,11 +49,10 @@ class Pair:
     @property
     def kind(self) -> str:
         """Trained, untrained or mixed; a pool of several kinds stands with the trained."""
-        if self.pool:
-            kinds = {pair.kind for pair in self.pool}
-            return kinds.pop() if len(kinds) == 1 else "trained"
-        kinds = {self.first.kind, self.second.kind}
-        return kinds.pop() if len(kinds) == 1 else "mixed"
+        kinds = {pair.kind for pair in self.pool} or {self.first.kind, self.second.kind}
+        if len(kinds) == 1:
+            return kinds.pop()
+        return "trained" if self.pool else "mixed"
 
     @property
     def seeds(self) -> str:
