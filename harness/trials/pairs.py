@@ -206,20 +206,17 @@ def _layer_distances(
     path = StoredPair(store.pair(pair.key)).distances
     if not present(path):
         test = pair.first.task.test
-        found = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
+        layers = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
         columns = {
-            f"{how} {name}": values[:, at]
-            for how, values in (("absolute", found.absolute), ("signed", found.signed))
-            for at, name in enumerate(found.names)
+            f"{how} {name}": values[:, place]
+            for how, values in (("absolute", layers.absolute), ("signed", layers.signed))
+            for place, name in enumerate(layers.names)
         }
         write_table(path, pd.DataFrame({"example_id": [example.id for example in test], **columns}))
     table = read_table(path).to_pandas()
-    columns = [str(column) for column in table.columns]
-    names = [column.removeprefix("signed ") for column in columns if column.startswith("signed ")]
-    absolute, signed = (
-        table[[f"{how} {name}" for name in names]].to_numpy() for how in ("absolute", "signed")
-    )
-    return table["example_id"].tolist(), LayerDistances(tuple(names), absolute, signed)
+    absolute, signed = (table.filter(regex=f"^{how} ") for how in ("absolute", "signed"))
+    names = tuple(str(column).removeprefix("signed ") for column in signed.columns)
+    return table["example_id"].tolist(), LayerDistances(names, absolute.to_numpy(), signed.to_numpy())
 
 
 def architecture_key(trial: Trial) -> str:
