@@ -88,8 +88,8 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """only_failed: cells that never failed are left alone. seen: explanations that are
-    known to be whole. said: reliability and rows of what this job explained, by cell. reopened: cells whose
+    """only_failed: cells that never failed are left alone. verified: explanations that are known to be whole.
+    reliabilities: (reliability, forward rows) of what this job explained, by cell. reopened: cells whose
     files were found damaged."""
 
     loaded: Loaded
@@ -97,8 +97,8 @@ class _Job:
     planned: TrialCells
     only_failed: bool
     where: Progress
-    seen: set[tuple[str, int]] = field(default_factory=set)
-    said: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    verified: set[tuple[str, int]] = field(default_factory=set)
+    reliabilities: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     reopened: set[str] = field(default_factory=set)
 
     @property
@@ -138,8 +138,8 @@ class _Job:
                 continue
             with held(self.store, f"{cell.key}-{number:05d}", self._title(cell)) as ours:
                 if ours and not self._has(cell, number):
-                    said = explain_part(cell, self.loaded, self.store, number)
-                    self.said.setdefault(cell.key, []).extend(said)
+                    explained = explain_part(cell, self.loaded, self.store, number)
+                    self.reliabilities.setdefault(cell.key, []).extend(explained)
                     self._count(cell, number)
                 waits |= not ours
         return not waits
@@ -151,7 +151,7 @@ class _Job:
             if any(not stored.part(number).exists() for number in range(len(self.loaded.parts()))):
                 return True
             write_json(stored.record, _description(cell, self.loaded))
-            if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
+            if warning := unreliable(*np.reshape(self.reliabilities.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
         waits = False
         for chosen in scored_on(cell, self.planned.metrics):
@@ -171,7 +171,7 @@ class _Job:
         return not waits
 
     def _has(self, cell: Cell, number: int) -> bool:
-        if (cell.key, number) in self.seen:
+        if (cell.key, number) in self.verified:
             return True
         if not present(StoredCell(self.store.cell(cell.key)).part(number)):
             return False
@@ -179,7 +179,7 @@ class _Job:
         return True
 
     def _count(self, cell: Cell, number: int) -> None:
-        self.seen.add((cell.key, number))
+        self.verified.add((cell.key, number))
         part = self.loaded.parts()[number]
         self.where.tick(part.stop - part.start)
 
