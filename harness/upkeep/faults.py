@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -222,8 +221,8 @@ def _unique(table: pa.Table, names: list[str]) -> bool:
 
 def _lengths(table: pa.Table, column: str) -> NDArray[np.intp]:
     """Of the lists of a column."""
-    return pc.list_value_length(table[column]).to_numpy()
+    return np.array([len(values) for values in table[column].to_pandas()], dtype=np.intp)
 
 
 def _finite(table: pa.Table, column: str) -> bool:
-    return bool(np.isfinite(pc.list_flatten(table[column]).to_numpy()).all())
+    return all(np.isfinite(values).all() for values in table[column].to_pandas())
