@@ -52,7 +52,7 @@ class Scores:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, metric, unit (a text or a pair of texts), class and part of a score."""
-        return stacked(self.tables, "method", "metric")
+        return stacked(self.tables, ["method", "metric"])
 
     def compare(self, *, resamples: int = 1000, seed: int = 0, full: bool = False) -> pd.DataFrame:
         """One row per method and metric, with interval and test.
