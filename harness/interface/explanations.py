@@ -1,4 +1,4 @@
-"""Explanations as a user looks at them: one text at a time, or as a table."""
+"""Explanations as a user reads them: one text at a time, or as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what is on disk to what the results floor reads; whatever is missing is left out with its reason."""
+"""From the store to the records that the results floor reads; what is missing is named with its reason."""
 
 from __future__ import annotations
 
@@ -92,20 +92,20 @@ def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
 
 def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
     """The scores of all cells, and of all pairs of cells, that are on disk."""
-    found = []
+    files = []
     for trial in trials:
-        # Asked once: an experiment has thousands of cells.
+        # Computed once: an experiment has thousands of cells.
         group, seed = group_of(trial), str(trial.seed)
         for cell in cells_of_trial(trial, store):
             for chosen in trial.choice.metrics:
                 names = group, method_of(cell), chosen.metric.name, seed, cell.explainer_seed
-                found.append(ScoreFile(scores_path(store, cell, chosen), *names))
+                files.append(ScoreFile(scores_path(store, cell, chosen), *names))
     for pair in pairs(trials, store):
         for both in pair_cells(pair, store):
             cell, metric = both.first, both.chosen.metric
             names = pair_group(pair), method_of(cell), metric.name, pair.seeds, cell.explainer_seed
-            found.append(ScoreFile(both.path, *names))
-    return [file for file in found if file.path.exists()]
+            files.append(ScoreFile(both.path, *names))
+    return [file for file in files if file.path.exists()]
 
 
 def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
@@ -115,7 +115,7 @@ def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
 def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: ParallelMap) -> list[Timing]:
     folders = []
     for trial, cells in done:
-        # Asked once, as above.
+        # Computed once, as above.
         group, seed = group_of(trial), str(trial.seed)
         for cell in cells:
             folder = StoredCell(store.cell(cell.key)).seconds_folder

@@ -1,4 +1,4 @@
-"""What is not there and why: combinations that make no sense, and failures from the ledger."""
+"""Missing results with their reasons: combinations that make no sense, and failures from the ledger."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ def cells_of_trial(trial: Trial, store: Store) -> Sequence[Cell]:
 
 def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Missing]:
     """Everything of the experiment that is in the ledger."""
-    store, found = experiment.store, []
+    store, entries = experiment.store, []
     for config in experiment.configs:
         kind = "untrained" if config.model.get("init_only") else "trained"
         names = task_name(config), model_name(config), kind, str(config.seed)
-        found.append((failure(store, failure_key(config)), names))
-    # Asked once for all: an experiment has thousands of cells, of which next to none fail.
-    entries = {path.stem for path in store.failures()}
-    for trial in trials if entries else ():
+        entries.append((failure(store, failure_key(config)), names))
+    # Listed once for all: an experiment has thousands of cells, of which next to none fail.
+    failed = {path.stem for path in store.failures()}
+    for trial in trials if failed else ():
         for cell in cells_of_trial(trial, store):
             names = (*group_of(trial), str(trial.seed), *method_of(cell))
             for name in (cell.key, *(f"{cell.key}-{chosen.key}" for chosen in trial.choice.metrics)):
-                if name in entries:
-                    found.append((failure(store, name), names))
+                if name in failed:
+                    entries.append((failure(store, name), names))
     for pair in pairs(trials, store):
-        found.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
-    return [_failed(entry, names) for entry, names in found if entry is not None]
+        entries.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
+    return [_failed(entry, names) for entry, names in entries if entry is not None]
 
 
 def refusals(planned: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Missing]:
