@@ -1,4 +1,4 @@
-"""The commands that question methods, explainers by retraining and metrics by known answers."""
+"""Commands that validate methods: ROAR for explainers, known-answer tests for metrics; and their names."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def check_metrics(options: argparse.Namespace) -> int:
     names = [argument for argument in given if "=" not in argument]
     metrics = checks.chosen_metrics(names, [argument for argument in given if "=" in argument])
     effort = checks.QUICK if options.quick else checks.Effort()
-    found = checks.check_metrics(metrics, checks.worlds(effort), effort)
-    print(to_markdown(found), end="\n\n")
+    results = checks.check_metrics(metrics, checks.worlds(effort), effort)
+    print(to_markdown(results), end="\n\n")
     if csv is not None:
-        csv.write_text(to_csv(found), encoding="utf-8")
-    print(summary(found))
+        csv.write_text(to_csv(results), encoding="utf-8")
+    print(summary(results))
     return 0
 
 

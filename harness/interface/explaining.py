@@ -139,7 +139,7 @@ def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[
 
 def _check_labelled(classifier: Classifier, items: Sequence[object], targets: str, store: str | None) -> None:
     """Raise InputError on texts without labels where labels are read."""
-    # An example of a multi-label task may have none of the labels, a mere text has no labels that are known.
+    # An example of a multi-label task may have none of the labels, a plain text has no known labels.
     several = classifier.model.multi_label
     if all(isinstance(item, Example) and (item.labels or several) for item in items):
         return
@@ -200,15 +200,15 @@ def _explained(
     if store is not None:
         run_cells(loaded, store)
         return {name: _stored_records(loaded, cell, store) for name, cell in possible.items()}
-    found: dict[str, list[list[Explanation]]] = {}
+    records: dict[str, list[list[Explanation]]] = {}
     total = len(possible) * len(loaded.trial.task.test)
     with tqdm(total=total, desc="explaining", unit="text", delay=SECONDS_WITHOUT_BAR, disable=None) as bar:
         for name, cell in possible.items():
-            found[name] = []
+            records[name] = []
             for part in loaded.parts():
-                found[name] += explain_shard(cell.method, loaded, part, cell.explainer_seed)
+                records[name] += explain_shard(cell.method, loaded, part, cell.explainer_seed)
                 bar.update(part.stop - part.start)
-    return found
+    return records
 
 
 def _stored_records(loaded: Loaded, cell: Cell, store: Store) -> list[list[Explanation]]:

@@ -1,4 +1,4 @@
-"""Explanations as a user looks at them: one text at a time, or as a table."""
+"""Explanations as a user reads them: one text at a time, or as a table."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class MethodExplanations(Sequence[TextExplanation]):
         places = [(place, record.target) for place, records in enumerate(self.records) for record in records]
         explained = map(self.__getitem__, places)
         frames = {(one.record.example_id, one.label): one.to_frame() for one in explained}
-        return stacked(frames, "example_id", "label")
+        return stacked(frames, ["example_id", "label"])
 
     def __repr__(self) -> str:
         return f"{self.method}: {len(self)} texts, {sum(map(len, self.records))} explanations"
@@ -228,7 +228,7 @@ class Explanations(Mapping[str, MethodExplanations]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, text, class and token."""
-        return stacked({name: one.to_frame() for name, one in self.by_name.items()}, "method")
+        return stacked({name: one.to_frame() for name, one in self.by_name.items()}, ["method"])
 
     def __repr__(self) -> str:
         lines = [f"Explanations of {len(self.loaded.trial.task.test)} texts by {len(self)} methods"]
@@ -237,8 +237,8 @@ class Explanations(Mapping[str, MethodExplanations]):
         return "\n".join(lines)
 
 
-def stacked(frames: Mapping[Any, pd.DataFrame], *names: str) -> pd.DataFrame:
+def stacked(frames: Mapping[Any, pd.DataFrame], names: list[str]) -> pd.DataFrame:
     """The frames below each other, with their keys as the first columns."""
     import pandas as pd
 
-    return pd.concat(frames, names=names).reset_index(list(names)).reset_index(drop=True)
+    return pd.concat(frames, names=names).reset_index(names).reset_index(drop=True)

@@ -89,8 +89,8 @@ def load(store: str | Path, name: str) -> Runs:
     stored = StoredExperiment(root.experiment(name))
     command = read_json(stored.command)
     if command is None:
-        known = root.experiments()
-        hint = did_you_mean(name, known) if known else "it holds none"
+        names = root.experiments()
+        hint = did_you_mean(name, names) if names else "it holds none"
         raise InputError(f"there is no finished experiment {name!r} in {str(store)!r}; {hint}")
     overrides = [text for text in command["overrides"] if not text.startswith("store=")]
     experiment = open_experiment([*overrides, f"store={store}"])

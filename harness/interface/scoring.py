@@ -15,7 +15,7 @@ from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations, stacked
 from assay.harness.interface.settings import chosen, whole
 from assay.harness.reporting.score_files import cell_scores
-from assay.harness.storage.store import read_table
+from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
 from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.job import run_cells
@@ -29,6 +29,8 @@ from assay.tasks.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+# Cells and metrics by the names of both.
+Pairs = dict[tuple[str, str], tuple[Cell, ChosenMetric]]
 # Bounds and not competitors, whatever they are called here.
 CONTROLS = (Gold, Random, Inverted)
 # What most readers want of a comparison; `full=True` gives all columns.
@@ -53,7 +55,7 @@ class Scores:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, metric, unit (a text or a pair of texts), class and part of a score."""
-        return stacked(self.tables, "method", "metric")
+        return stacked(self.tables, ["method", "metric"])
 
     def compare(self, *, resamples: int = 1000, seed: int = 0, full: bool = False) -> pd.DataFrame:
         """One row per method and metric, with interval and test.
@@ -129,30 +131,29 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
         )
     loaded = explanations.loaded
     removals = chosen("baseline", removal or default_baseline(loaded.model))
-    asked = with_removals(chosen("metric", metrics), removals)
-    _check_names(asked)
-    left_out: dict[tuple[str, str], str] = {}
-    todo: list[tuple[str, Cell, ChosenMetric]] = []
-    for name, cell in explanations.cells.items():
-        for metric in asked:
-            reason = _refusal(metric, loaded, cell)
-            if reason is None:
-                todo.append((name, cell, metric))
-            else:
-                left_out[name, metric.metric.name] = reason
-    if not todo:
+    metrics_by_removal = with_removals(chosen("metric", metrics), removals)
+    _check_names(metrics_by_removal)
+    pairs: Pairs = {
+        (name, metric.metric.name): (cell, metric)
+        for name, cell in explanations.cells.items()
+        for metric in metrics_by_removal
+    }
+    refused = {names: _refusal(metric, loaded, cell) for names, (cell, metric) in pairs.items()}
+    left_out = {names: reason for names, reason in refused.items() if reason is not None}
+    possible = {names: pair for names, pair in pairs.items() if refused[names] is None}
+    if not possible:
         (_, metric_name), reason = next(iter(left_out.items()))
         raise InputError(f"metric {metric_name!r} cannot be computed here: {reason}")
     if explanations.store is None:
-        tables = _in_memory(explanations, todo)
+        tables = _in_memory(explanations, possible)
     else:
-        tables = _stored(explanations, asked, todo)
-    return Scores(tuple(metric.metric for metric in asked), tables, explanations, left_out)
+        tables = _stored(explanations, explanations.store, metrics_by_removal, possible)
+    return Scores(tuple(metric.metric for metric in metrics_by_removal), tables, explanations, left_out)
 
 
-def _check_names(asked: Sequence[ChosenMetric]) -> None:
+def _check_names(metrics: Sequence[ChosenMetric]) -> None:
     """Raise InputError on two metrics of one name, as which their scores would replace each other's."""
-    names = [metric.metric.name for metric in asked]
+    names = [metric.metric.name for metric in metrics]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(
@@ -168,39 +169,33 @@ def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:
     )
 
 
-def _in_memory(
-    explanations: Explanations, todo: list[tuple[str, Cell, ChosenMetric]]
-) -> dict[tuple[str, str], pd.DataFrame]:
+def _in_memory(explanations: Explanations, pairs: Pairs) -> dict[tuple[str, str], pd.DataFrame]:
     loaded = explanations.loaded
-    shards = {name: _shards(explanations, name) for name in dict.fromkeys(name for name, _, _ in todo)}
-    bar = tqdm(todo, desc="scoring", unit="metric", delay=SECONDS_WITHOUT_BAR, disable=None)
-    return {
-        (name, metric.metric.name): score_shards(cell, metric, loaded, shards[name])
-        for name, cell, metric in bar
-    }
+    shards = {name: _shards(explanations, name) for name, _ in pairs}
+    bar = tqdm(pairs.items(), desc="scoring", unit="metric", delay=SECONDS_WITHOUT_BAR, disable=None)
+    return {names: score_shards(cell, metric, loaded, shards[names[0]]) for names, (cell, metric) in bar}
 
 
 def _shards(explanations: Explanations, name: str) -> list[Shard]:
     loaded, records = explanations.loaded, explanations[name].records
-    found = []
+    shards = []
     for part in loaded.parts():
         examples = loaded.trial.task.test[part]
         encodings = loaded.model.encode([example.texts for example in examples])
-        found.append(to_shard(examples, encodings, loaded.probabilities[part], records[part]))
-    return found
+        shards.append(to_shard(examples, encodings, loaded.probabilities[part], records[part]))
+    return shards
 
 
 def _stored(
-    explanations: Explanations, asked: tuple[ChosenMetric, ...], todo: list[tuple[str, Cell, ChosenMetric]]
+    explanations: Explanations, store: Store, metrics: tuple[ChosenMetric, ...], pairs: Pairs
 ) -> dict[tuple[str, str], pd.DataFrame]:
-    store, loaded = explanations.store, explanations.loaded
-    assert store is not None
-    trial = replace(loaded.trial, choice=Choice(loaded.trial.choice.methods, asked))
+    loaded = explanations.loaded
+    trial = replace(loaded.trial, choice=Choice(loaded.trial.choice.methods, metrics))
     run_cells(replace(loaded, trial=trial), store)
     tables = {}
-    for name, cell, metric in todo:
+    for names, (cell, metric) in pairs.items():
         path = scores_path(store, cell, metric)
         if not path.exists():
             raise InputError(f"{metric.metric.name} of {cell.title} failed; see the ledger of {store.root}")
-        tables[name, metric.metric.name] = read_table(path).to_pandas()
+        tables[names] = read_table(path).to_pandas()
     return tables

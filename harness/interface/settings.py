@@ -1,4 +1,4 @@
-"""What a user chooses, by the names of conf/ or as objects: both have the same keys."""
+"""The settings behind a choice, given as a name of conf/ or as an object; both give the same keys."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def settings_of(group: str, chosen: object) -> dict[str, Any]:
 
     They are those of the shipped choice of its class with the object's own values, so that its results have
     the same key as those of the same choice on the command line. Raises InputError on an object that is no
-    dataclass, whose settings cannot be told.
+    dataclass, because its settings are unknown.
     """
     if not is_dataclass(chosen) or isinstance(chosen, type):
         raise InputError(
@@ -109,7 +109,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 def chosen(group: str, choice: object) -> dict[str, Built]:
-    """What a user chose of a group, by name, in order.
+    """The chosen members of a group, by name, in order.
 
     Args:
         group: "explainer", "baseline" or "metric".
@@ -123,16 +123,16 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
     items = choice if isinstance(choice, (Sequence, Mapping)) and not isinstance(choice, str) else [choice]
     if not items:
         raise InputError(f"no {group} is chosen; expected at least one, such as {offered(group)[0]!r}")
-    found: dict[str, Built] = {}
+    built_by_name: dict[str, Built] = {}
     for item in items:
         name, built = _built(group, item)
-        if name in found:
+        if name in built_by_name:
             raise InputError(
                 f"two of the chosen {group}s are called {name!r}; give them names of their own, as in "
                 f"{{'first': ..., 'second': ...}}"
             )
-        found[name] = built
-    return found
+        built_by_name[name] = built
+    return built_by_name
 
 
 def whole(option: str, value: object) -> int:

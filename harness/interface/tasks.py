@@ -148,18 +148,18 @@ def _plain(value: Any) -> Any:
 def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:
     if column is None:
         return {"all": list(rows)}
-    found: dict[str, list[Row]] = {}
+    rows_of: dict[str, list[Row]] = {}
     for row in rows:
         part = str(row.values[column])
         if part not in SPLITS:
             raise InputError(f"{row.where}: column {column!r} holds {part!r}; expected train, dev or test")
-        found.setdefault(part, []).append(row)
+        rows_of.setdefault(part, []).append(row)
     for part in ("train", "test"):
-        if part not in found:
+        if part not in rows_of:
             raise InputError(
                 f"column {column!r} never holds {part!r}; expected texts to train and to explain"
             )
-    return found
+    return rows_of
 
 
 def as_examples(given: object, *, pairs: bool | None = None) -> tuple[Example, ...]:

@@ -82,8 +82,9 @@ def wrap(
     """
     names = None if labels is None else _class_names(labels)
     check_device(device)
-    options = {"tokenizer": tokenizer, "labels": names, "multi_label": multi_label, "encode": encode, **parts}
-    options |= {"max_tokens": max_tokens, "over_limit": None if over_limit == "error" else over_limit}
+    options = {"tokenizer": tokenizer, "labels": names, "encode": encode, "max_tokens": max_tokens, **parts}
+    options["multi_label"] = None if multi_label is None else bool(multi_label)
+    options["over_limit"] = None if over_limit == "error" else over_limit
     given = {option: value for option, value in options.items() if value is not None}
     wrapped = _as_model(model, given, fingerprint)
     title = type(model).__name__ if name is None else name

@@ -80,13 +80,13 @@ def _check(
     if metric.property in NOT_TRUTH:
         return unchecked(metric.name, f"no measure of truth ({metric.property})")
     try:
-        found: dict[str, WorldCheck] = {}
+        checks: dict[str, WorldCheck] = {}
         for name, cells in places.items():
-            found[name] = diagnose(metric, _evidence(metric, cells, effort, tick), effort.diagnosis)
+            checks[name] = diagnose(metric, _evidence(metric, cells, effort, tick), effort.diagnosis)
     except Exception as error:
-        # One metric that cannot be scored here must not cost the table of all the others.
+        # One metric that cannot be scored must not cost the table of all the others.
         return unchecked(metric.name, f"{type(error).__name__}: {error}")
-    return verdict(metric, found)
+    return verdict(metric, checks)
 
 
 def _evidence(metric: Metric, cells: KnownCells, effort: Effort, tick: Callable[[int], object]) -> Evidence:

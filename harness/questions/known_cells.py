@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -27,17 +28,22 @@ from assay.models.engine import Engine
 class KnownCells:
     """What metrics are asked about in one world; every explanation is made once and kept.
 
-    scale: the standard deviation of random scores. encodings: of the explained texts, which all models of a
-    world read alike. probabilities: of each model on them.
+    Attributes:
+        world: the texts and models.
+        encodings: of the explained texts, which all models of a world read alike.
+        probabilities: of each model on them.
+        activations: of the first model; asked once.
+        distances: how far the activations of two models, by their places, are apart; asked once.
+        scale: the standard deviation of random scores.
     """
 
     world: World
     encodings: Sequence[Encoding]
     probabilities: Sequence[NDArray[np.float64]]
+    activations: Callable[[], Mapping[str, NDArray[np.float32]]]
+    distances: Callable[[int, int], LayerDistances]
     scale: float = 1.0
     _shards: dict[tuple[int, Quality, int, str], Shard] = field(default_factory=dict)
-    _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    _distances: dict[tuple[int, int], LayerDistances] = field(default_factory=dict)
 
     def score(
         self, metric: Metric, quality: Quality, draw: int, removal: Baseline
@@ -102,9 +108,9 @@ class KnownCells:
         if key not in self._shards:
             explainer = KnownQuality(self.world.exact, quality, self.scale)
             requests = self.requests(self.seed(place, draw))
-            found = averaging.explain(explainer, self.world.engines[place], requests, removal)
-            known = self.world.task.test, self.encodings, self.probabilities[place]
-            self._shards[key] = to_shard(*known, found)
+            records = averaging.explain(explainer, self.world.engines[place], requests, removal)
+            texts = self.world.task.test, self.encodings, self.probabilities[place]
+            self._shards[key] = to_shard(*texts, records)
         return self._shards[key]
 
     def requests(self, seed: int) -> list[Request]:
@@ -117,19 +123,6 @@ class KnownCells:
         """As in an experiment, each model's explanations have draws of their own."""
         return draw * len(self.world.engines) + place
 
-    def activations(self) -> Mapping[str, NDArray[np.float32]]:
-        """Of the first model."""
-        if not self._activations:
-            self._activations.update(pooled_activations(self.world.engines[0], self.encodings))
-        return self._activations
-
-    def distances(self, a: int, b: int) -> LayerDistances:
-        """How far the activations of two models are apart."""
-        if (a, b) not in self._distances:
-            engines = self.world.engines[a], self.world.engines[b]
-            self._distances[a, b] = layer_distances(*engines, self.encodings)
-        return self._distances[a, b]
-
     def lengths(self) -> dict[str, int]:
         """Content tokens by example id."""
         texts = zip(self.world.task.test, self.encodings, strict=True)
@@ -138,12 +131,19 @@ class KnownCells:
 
 def known_cells(world: World) -> KnownCells:
     """The cells of a world; random scores spread as exact ones of the first model do in the median text."""
-    encodings = world.engines[0].model.encode([example.texts for example in world.task.test])
-    probabilities = [engine.probabilities(encodings) for engine in world.engines]
-    exact = KnownCells(world, encodings, probabilities).shard(0, EXACT, 0, Mask())
+    engines = world.engines
+    encodings = engines[0].model.encode([example.texts for example in world.task.test])
+    cells = KnownCells(
+        world,
+        encodings,
+        [engine.probabilities(encodings) for engine in engines],
+        cache(lambda: pooled_activations(engines[0], encodings)),
+        cache(lambda a, b: layer_distances(engines[a], engines[b], encodings)),
+    )
+    exact = cells.shard(0, EXACT, 0, Mask())
     spreads = [
         spread(scores, content)
         for of_text, content in zip(exact.scores, exact.content, strict=True)
         for scores in of_text
     ]
-    return KnownCells(world, encodings, probabilities, float(np.median(spreads)))
+    return replace(cells, scale=float(np.median(spreads)))

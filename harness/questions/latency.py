@@ -1,4 +1,4 @@
-"""What a text costs when it is explained alone: time after a warm-up, memory, what was asked of the model.
+"""The cost of explaining one text at a time: seconds after a warm-up, memory, and queries of the model.
 
 Time and memory depend on the machine and its load; rows, tokens and floating-point operations do not.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from time import perf_counter
 
 import numpy as np
@@ -23,11 +24,15 @@ from assay.tasks.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of one text, all its targets together.
+    """The cost of explaining one text, all its targets together.
 
-    rows: forward and backward; tokens: forward; flops: of the model, NaN for a black box; all three means
-    over texts. p50, p95: quantiles of the seconds over texts and repeats. peak_memory: bytes that the dearest
-    text needed above what was held before, NaN if unknown.
+    Attributes:
+        rows: mean over texts of the rows forward and backward.
+        tokens: mean over texts of the tokens forward.
+        flops: mean over texts of the model's floating-point operations; NaN for a black box.
+        p50: median of the seconds over texts and repeats.
+        p95: 95 % quantile of the same.
+        peak_memory: bytes that the most expensive text needed above what was held before; NaN if unknown.
     """
 
     rows: float
@@ -61,8 +66,8 @@ def latencies(
         ((first, *_),) = averaging.explain(explainer, engine, [request], baseline)
         return first.cost
 
-    for nth in range(warm_up):
-        explain(requests[nth % len(requests)])
+    for request in islice(cycle(requests), warm_up):
+        explain(request)
     seconds, costs = [], []
     for _ in range(repeats):
         for request in requests:

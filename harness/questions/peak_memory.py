@@ -1,4 +1,4 @@
-"""How much memory a piece of work needs at most, as the operating system sees it."""
+"""The peak memory of a piece of work, as the operating system sees it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def peak_memory(run: Callable[[], object]) -> float:
 
 def _held(entry: str) -> int:
     """Bytes of an entry of the process's status."""
-    found = re.search(rf"^{entry}:\s+(\d+) kB$", (PROCESS / "status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
+    match = re.search(rf"^{entry}:\s+(\d+) kB$", (PROCESS / "status").read_text(), re.MULTILINE)
+    assert match is not None
+    return int(match[1]) * 1024

@@ -126,14 +126,9 @@ def _methods(loaded: Loaded, settings: Settings) -> Iterator[tuple[Method, str |
 def _key(loaded: Loaded, method: Method, settings: Settings, share: int) -> str:
     """The name of one result: everything that can change it."""
     trial = loaded.trial
-    way = settings.shares[: settings.shares.index(share) + 1] if settings.recursive else [share]
-    how = [
-        settings.absent,
-        settings.recursive,
-        list(way),
-        trial.config.explainer_seeds[0],
-        trial.config.shard,
-    ]
+    steps = settings.shares[: settings.shares.index(share) + 1] if settings.recursive else [share]
+    seed, shard = trial.config.explainer_seeds[0], trial.config.shard
+    how = [settings.absent, settings.recursive, list(steps), seed, shard]
     return key("roar", VERSION, trial.key(loaded.weights), method.identity, how)
 
 
@@ -162,10 +157,10 @@ def _run(
         write_json(paths[share], {"share": share, **quality})
         if settings.recursive:
             task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
-    whole = read_json(StoredModel(store.model(trial.model_key)).training)["test"]
-    found = [{"share": 0, "accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"]}]
-    found += [read_json(path) for path in paths.values()]
-    about = {
+    own = read_json(StoredModel(store.model(trial.model_key)).training)["test"]
+    records = [{"share": 0, "accuracy": own["accuracy"], "macro_f1": own["macro_f1"]}]
+    records += [read_json(path) for path in paths.values()]
+    names = {
         "task": trial.task_name,
         "model": trial.model_name,
         "seed": trial.seed,
@@ -174,4 +169,4 @@ def _run(
         "recursive": settings.recursive,
         "absent": settings.absent,
     }
-    return [{**about, **record} for record in found]
+    return [{**names, **record} for record in records]

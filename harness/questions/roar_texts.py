@@ -90,12 +90,12 @@ def _explain_split(
 ) -> Split:
     encodings = engine.model.encode([example.texts for example in examples])
     probabilities = engine.probabilities(encodings)
-    wanted = predicted(probabilities, multi_label=engine.model.multi_label)
-    nothing = ~wanted.any(axis=1)
-    wanted[nothing, probabilities[nothing].argmax(axis=1)] = True
+    targets = predicted(probabilities, multi_label=engine.model.multi_label)
+    nothing = ~targets.any(axis=1)
+    targets[nothing, probabilities[nothing].argmax(axis=1)] = True
     requests = [
         Request(example, encoding, np.flatnonzero(row), draws)
-        for example, encoding, row in zip(examples, encodings, wanted, strict=True)
+        for example, encoding, row in zip(examples, encodings, targets, strict=True)
     ]
     scores: list[NDArray[np.float32]] = []
     for start in range(0, len(requests), shard):

@@ -1,4 +1,4 @@
-"""What is not there and why: combinations that make no sense, and failures from the ledger."""
+"""Missing results with their reasons: combinations that make no sense, and failures from the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import read_card, trial_cells
 from assay.metrics.cell_data import Metric, PairMetric
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.results.records import Group, Missing
+from assay.results.records import Group, Method, Missing
 
 
 def group_of(trial: Trial) -> Group:
@@ -24,8 +24,13 @@ def group_of(trial: Trial) -> Group:
     return Group(trial.task_name, trial.model_name, trial.kind)
 
 
+def method_of(cell: Cell) -> Method:
+    """A cell's explainer and baseline, as a row of a comparison."""
+    return Method(cell.method.explainer_name, cell.method.baseline_name)
+
+
 def pair_group(pair: Pair) -> Group:
-    """The same for a pair of trials."""
+    """The group of a pair of trials."""
     return group_of(pair.first)._replace(kind=pair.kind)
 
 
@@ -37,28 +42,29 @@ def cells_of_trial(trial: Trial, store: Store) -> Sequence[Cell]:
 
 def failures(experiment: Experiment, trials: Sequence[Trial]) -> list[Missing]:
     """Everything of the experiment that is in the ledger."""
-    store, found = experiment.store, []
+    store, entries = experiment.store, []
     for config in experiment.configs:
         kind = "untrained" if config.model.get("init_only") else "trained"
         names = task_name(config), model_name(config), kind, str(config.seed)
-        found.append((failure(store, failure_key(config)), names))
-    # Asked once for all: an experiment has thousands of cells, of which next to none fail.
-    entries = {path.stem for path in store.failures()}
-    for trial in trials if entries else ():
+        entries.append((failure(store, failure_key(config)), names))
+    # Listed once for all: an experiment has thousands of cells, of which next to none fail.
+    failed = {path.stem for path in store.failures()}
+    for trial in trials if failed else ():
         for cell in cells_of_trial(trial, store):
-            names = (*group_of(trial), str(trial.seed), cell.method.explainer_name, cell.method.baseline_name)
+            names = (*group_of(trial), str(trial.seed), *method_of(cell))
             for name in (cell.key, *(f"{cell.key}-{chosen.key}" for chosen in trial.choice.metrics)):
-                if name in entries:
-                    found.append((failure(store, name), names))
+                if name in failed:
+                    entries.append((failure(store, name), names))
     for pair in pairs(trials, store):
-        found.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
-    return [_failed(entry, names) for entry, names in found if entry is not None]
+        entries.append((failure(store, pair.key), (*pair_group(pair), pair.seeds)))
+    return [_failed(entry, names) for entry, names in entries if entry is not None]
 
 
-def refusals(known: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Missing]:
-    """Cells and metrics that make no sense, once per task and model. known: `cells_of_trial` of each."""
-    sizes = Counter(group_of(trial) for trial, _ in known)
-    return list(dict.fromkeys(absence for of_trial in known for absence in _refused(*of_trial, sizes, store)))
+def refusals(planned: Sequence[tuple[Trial, Sequence[Cell]]], store: Store) -> list[Missing]:
+    """Cells and metrics that make no sense, once per task and model. planned: trials with their cells."""
+    sizes = Counter(group_of(trial) for trial, _ in planned)
+    refused = (missing for trial, cells in planned for missing in _refused(trial, cells, sizes, store))
+    return list(dict.fromkeys(refused))
 
 
 def _failed(entry: Failure, names: Sequence[str]) -> Missing:
@@ -66,18 +72,17 @@ def _failed(entry: Failure, names: Sequence[str]) -> Missing:
 
 
 def _refused(
-    trial: Trial, known: Sequence[Cell], sizes: Mapping[Group, int], store: Store
+    trial: Trial, cells: Sequence[Cell], sizes: Mapping[Group, int], store: Store
 ) -> Iterator[Missing]:
     group = group_of(trial)
-    for cell in known:
-        explainer, baseline = cell.method.explainer_name, cell.method.baseline_name
+    for cell in cells:
+        method = method_of(cell)
         if cell.refusal:
-            yield Missing(cell.refusal, *group, explainer=explainer, baseline=baseline)
+            yield Missing(cell.refusal, *group, "", *method)
             continue
         for chosen in trial.choice.metrics:
             if reason := cell_metric_incompatibility(cell, chosen):
-                name = chosen.metric.name
-                yield Missing(reason, *group, explainer=explainer, baseline=baseline, metric=name)
+                yield Missing(reason, *group, "", *method, chosen.metric.name)
     card = read_card(trial, store)
     if card is None:
         return
@@ -92,7 +97,7 @@ def _refused(
             yield Missing(reason, *group, metric=chosen.metric.name)
 
 
-def _stands_with_trained(metric: Metric, group: Group, known: Collection[Group]) -> bool:
+def _stands_with_trained(metric: Metric, group: Group, groups: Collection[Group]) -> bool:
     """Whether the metric pools this group of untrained models with trained ones (`Pair.kind`)."""
     pools = isinstance(metric, ModelPairMetric) and metric.pooled == "all"
-    return pools and group.kind == "untrained" and group._replace(kind="trained") in known
+    return pools and group.kind == "untrained" and group._replace(kind="trained") in groups

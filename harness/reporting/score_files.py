@@ -23,7 +23,7 @@ from assay.results.records import CellScores, Group, Method, Timing
 # Files that a call reads: enough that starting it costs nothing, few enough that all processes have some.
 AT_ONCE = 500
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Values = NDArray[np.float64]
 
 
@@ -76,36 +76,36 @@ def read_scores(files: Sequence[ScoreFile], spread: ParallelMap) -> list[CellSco
 
 def read_seconds(folders: Sequence[SecondsFolder], spread: ParallelMap) -> list[Timing]:
     """The timings of all cells, in their order."""
-    found = _read(_quartiles, folders, spread)
+    quartiles = _read(_quartiles, folders, spread)
     return [
-        Timing(folder.group, folder.method, folder.seed, *of)
-        for folder, of in zip(folders, found, strict=True)
+        Timing(folder.group, folder.method, folder.seed, *of_folder)
+        for folder, of_folder in zip(folders, quartiles, strict=True)
     ]
 
 
 def _read(
-    read: Callable[[Sequence[str]], list[Found]],
+    read: Callable[[Sequence[str]], list[Result]],
     items: Sequence[ScoreFile] | Sequence[SecondsFolder],
     spread: ParallelMap,
-) -> Iterator[Found]:
-    """Only paths are sent to a process, and only what it read comes back: what is known here stays here."""
+) -> Iterator[Result]:
+    """The results of `read` in order. Processes are sent paths alone and return what they read alone."""
     paths = [str(item.path) for item in items]
     parts = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
     return chain.from_iterable(spread([partial(read, part) for part in parts]))
 
 
 def _scores(paths: Sequence[str]) -> list[tuple[Layout, Values]]:
-    """Of each file the layout, which many share, and the values of its rows."""
+    """The layout of each file, which many share, and the values of its rows."""
     layouts: dict[bytes, Layout] = {}
     tables = (read_table(Path(path)) for path in paths)
     return [(layout_of(table, layouts), table["value"].to_numpy()) for table in tables]
 
 
 def _quartiles(paths: Sequence[str]) -> list[tuple[int, float, float, float]]:
-    """Of each folder how many texts it has, and the median and the quartiles of their seconds."""
-    found = []
+    """The number of texts of each folder, and the median and the quartiles of their seconds."""
+    quartiles = []
     for path in paths:
         parts = [read_table(file)["seconds"].to_numpy() for file in part_files(Path(path))]
         low, median, high = np.quantile(np.concatenate(parts), [0.25, 0.5, 0.75]).tolist()
-        found.append((sum(map(len, parts)), median, low, high))
-    return found
+        quartiles.append((sum(map(len, parts)), median, low, high))
+    return quartiles
