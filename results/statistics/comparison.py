@@ -116,14 +116,15 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
 
 def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
     """Resamples of units that are independent texts, and the jackknife over them."""
-    index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
+    resamples = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
     without = jackknife_index(len(units))
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
-        drawn, left_out = (
-            averaged([metric.summarise(dict(parts), at) for parts in runs]) for at in (index, without)
+        replicates, left_out = (
+            averaged([metric.summarise(dict(parts), index) for parts in runs])
+            for index in (resamples, without)
         )
-        return drawn, left_out
+        return replicates, left_out
 
     return draws
 
