@@ -154,7 +154,7 @@ def monotonicity(noise: Floats, goodness: Floats) -> float:
     goodness = goodness[:, ~np.isnan(goodness).any(axis=0)]
     if not goodness.shape[1]:
         return float("nan")
-    everything = np.arange(len(noise))[None]
+    everything = np.arange(len(noise), dtype=np.intp)[None]
     correlations = [resampled_spearman(-noise, column, everything)[0] for column in goodness.T]
     return float(np.nan_to_num(correlations).mean())
 

@@ -95,7 +95,13 @@ def _overall(
     values = {MIN_MAX: min_max(signed), MEAN_RANK: ranks(signed), ANCHORED: anchored(signed, zero, one)}
     rows = tuple(
         _row(
-            group, method, form, of_form[place], np.isfinite(of_form[:, :, 0]).any(axis=0), metrics, bootstrap
+            group,
+            method,
+            form,
+            of_form[place],
+            np.any(np.isfinite(of_form[:, :, 0]), axis=0),
+            metrics,
+            bootstrap,
         )
         for place, method in enumerate(candidates)
         for form, of_form in values.items()
