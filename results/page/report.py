@@ -123,6 +123,7 @@ def _shown(results: Results) -> list[str]:
 
 
 def by_label(values: Mapping[str, float]) -> str:
+    """Numbers by label in one line; a dash if there are none."""
     return ", ".join(f"{label} {three_digits(value)}" for label, value in values.items()) or MISSING
 
 
