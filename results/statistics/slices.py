@@ -104,10 +104,18 @@ def slices(results: Results) -> pd.DataFrame:
             by_slice = grouped(measured, lambda each: (each.place, each.method))
             for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
                 seeds = by_slice[place, method]
-                value = float(np.mean([each.value for each in seeds]))
-                control = method.explainer in results.controls
-                about = *group, metric.name, DIMENSIONS[place[0]], place[-1], *method
-                rows.append(SliceRow(*about, value, len(seeds), sum(each.units for each in seeds), control))
+                row = SliceRow(
+                    *group,
+                    metric.name,
+                    DIMENSIONS[place[0]],
+                    place[-1],
+                    *method,
+                    value=float(np.mean([each.value for each in seeds])),
+                    n_seeds=len(seeds),
+                    n_units=sum(each.units for each in seeds),
+                    control=method.explainer in results.controls,
+                )
+                rows.append(row)
     return to_table(SliceRow, rows)
 
 
