@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = ("conf", "explainers", "harness", "metrics", "models", "results", "tasks")
-DATA = ("py.typed", "conf/config.yaml", "results/page/report.html.j2", "results/page/report.css")
+DATA = (
+    *("py.typed", "conf/config.yaml", "results/figures/assay.mplstyle"),
+    *("results/page/report.html.j2", "results/page/report.css"),
+)
 # A user's own packages of the same names, which must neither hide Assay's nor be hidden.
 OWN = ("conf", "models", "results", "tasks")
 SMALL_RUN = [

@@ -25,12 +25,9 @@ PANELS_PER_ROW = 2
 
 def agreement_figures(found: Sequence[Agreement]) -> list[Drawing]:
     """The first of `found` large, and the others as panels of a second figure."""
-    if not found:
-        return []
-    drawings = [_drawing("agreement", found[:1], "Which metrics agree")]
-    if found[1:]:
-        drawings.append(_drawing("agreement-groups", found[1:], "Which metrics agree, by task and model"))
-    return drawings
+    title = "Which metrics agree"
+    parts = ("agreement", found[:1], title), ("agreement-groups", found[1:], f"{title}, by task and model")
+    return [_drawing(*part) for part in parts if part[1]]
 
 
 def _drawing(name: str, every: Sequence[Agreement], title: str) -> Drawing:

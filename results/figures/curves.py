@@ -121,8 +121,8 @@ def _line(where: Plan, method: Method) -> Line2D:
         return Line2D([], [], color=GREY, linestyle=dashes, linewidth=1.5)
     place = where.explainers.index(method.explainer)
     dashes = LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-"
-    look = series_look(place, filled=place < len(COLOURS)) | {"markersize": 4.5, "linewidth": 1.0}
-    return Line2D([], [], linestyle=dashes, **look)
+    look = series_look(place, filled=place < len(COLOURS))
+    return Line2D([], [], linestyle=dashes, markersize=4.5, linewidth=1.0, **look)
 
 
 def _legend(where: Plan) -> list[Line2D]:

@@ -1,4 +1,4 @@
-"""Dots with intervals: the overview of all metrics, and one figure per metric."""
+"""Dot plots with intervals: the overview of all metrics, and a figure per metric."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PANELS_PER_ROW = 3
 
 def overview(grids: Sequence[Grid], random: str) -> Drawing:
     """Small multiples: a row of panels per group, a panel per metric."""
-    beyond, grids = limit_sentence(len(grids)), grids[:PANEL_LIMIT]
+    omitted, grids = limit_sentence(len(grids)), grids[:PANEL_LIMIT]
     name, where = "overview", plan(grids, random)
     columns = list(dict.fromkeys(column.name for grid in grids for column in grid.columns))
     values = {metric: logarithmic_values(grids, metric) for metric in columns}
@@ -52,7 +52,7 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(every[:, 0])
         text = (
-            f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{beyond}"
+            f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{omitted}"
         )
         return render(figure, name, "All properties at a glance", text)
 

@@ -1,4 +1,4 @@
-"""How many texts until the winner stays: the share of subsamples with the same winner against their size."""
+"""The share of subsamples of the texts that have the same winner, against their size."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def stability_figure(rankings: Sequence[Stability], metrics: Sequence[str]) -> D
         return None
     groups = listed([group.title for group in by_group])
     by_group = dict(list(by_group.items())[:PANEL_LIMIT])
-    titles = {of.metric.name: of.metric.title for lines in by_group.values() for of in lines}
+    titles = {each.metric.name: each.metric.title for lines in by_group.values() for each in lines}
     looks = {name: place for place, name in enumerate(name for name in metrics if name in titles)}
     key = [_line(place, titles[name]) for name, place in looks.items()]
     key.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), label=f"{ENOUGH:.0%}"))
     wide = min(len(by_group), PANELS_PER_ROW)
     rows = math.ceil(len(by_group) / wide)
-    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.subsamples})
+    sizes = sorted({step.texts for lines in by_group.values() for each in lines for step in each.subsamples})
     with style(NAME):
         across = 3.1 * wide + 0.9 + 0.3 + 0.065 * max(len(shortened(title, 40)) for title in titles.values())
         figure = Figure(figsize=(across, max(2.5 * rows, 0.2 * len(key) + 0.4)), layout="constrained")
@@ -51,7 +51,7 @@ def stability_figure(rankings: Sequence[Stability], metrics: Sequence[str]) -> D
 
 
 def _line(place: int, title: str = "") -> Line2D:
-    """The later the thinner, because lines at 100 % lie upon one another."""
+    """The later the thinner, because lines at 100 % overlap."""
     look = series_look(place, filled=place % 2 == 0)
     look |= {"markersize": max(3.5, 6.5 - 0.35 * place), "linewidth": max(0.9, 2.4 - 0.2 * place)}
     return Line2D([], [], linestyle=LINES[place % len(LINES)], label=shortened(title, 40), **look)
@@ -66,8 +66,8 @@ def _panel(axes: Axes, lines: Sequence[Stability], looks: dict[str, int], sizes:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_ylim(0, 1.05)
     axes.axhline(ENOUGH, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
-    for of in lines:
-        line = _line(looks[of.metric.name])
-        line.set_data([step.texts for step in of.subsamples], [step.same for step in of.subsamples])
+    for each in lines:
+        line = _line(looks[each.metric.name])
+        line.set_data([step.texts for step in each.subsamples], [step.same for step in each.subsamples])
         line.set_clip_on(False)
         axes.add_line(line)

@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
+from matplotlib import rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -22,26 +24,7 @@ LINES = ("-", "--", "-.", ":")
 DARK = "#222222"
 GREY = "#767676"
 BAND = "#DDDDDD"
-SETTINGS = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#999999",
-    "axes.linewidth": 0.8,
-    "axes.titlelocation": "left",
-    "xtick.color": "#333333",
-    "ytick.color": "#333333",
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "assay",
-}
+SETTINGS = rc_params_from_file(Path(__file__).with_name("assay.mplstyle"), use_default_template=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

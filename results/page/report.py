@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from assay.results.figures.style import Drawing
-from assay.results.page.glossary import reading
+from assay.results.page.glossary import code_marked, definition, value_range
 from assay.results.page.heatmap import coloured, marked
 from assay.results.page.inline_svg import inline
 from assay.results.page.summary_tables import SummaryTables
@@ -23,7 +23,7 @@ from assay.results.records import Method, Missing, Results, ShownText, Timing, g
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.breakdown import LabelGrid
-from assay.results.tables.layout import MISSING, Grid
+from assay.results.tables.layout import ARROWS, MISSING, Grid
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
 from assay.results.tables.text import how_to_read
 from assay.results.tables.timing import seed_means
@@ -60,10 +60,10 @@ def page(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sheet=Markup(sheet),
         missing=MISSING,
+        arrows=ARROWS,
         candidates=[title for name, title in explainers.items() if name not in results.controls],
         controls=[title for name, title in explainers.items() if name in results.controls],
         seeds=_seeds(results),
-        readings=list(map(reading, results.metrics)),
         grids=grids,
         label_grids=labels,
         how_to_read=partial(how_to_read, bootstrap=bootstrap),
@@ -91,9 +91,8 @@ def _template(results: Results) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["three_digits"] = three_digits
-    environment.filters["by_label"] = _by_label
-    environment.filters["marked"] = marked
+    functions = three_digits, by_label, marked, definition, value_range, code_marked
+    environment.filters |= {function.__name__: function for function in functions}
     environment.filters["by_class"] = partial(_by_class, results)
     return environment.get_template("report.html.j2")
 
@@ -123,7 +122,8 @@ def _shown(results: Results) -> list[str]:
     return list(dict.fromkeys(method.explainer for method in ordered))
 
 
-def _by_label(values: Mapping[str, float]) -> str:
+def by_label(values: Mapping[str, float]) -> str:
+    """Numbers by label in one line; a dash if there are none."""
     return ", ".join(f"{label} {three_digits(value)}" for label, value in values.items()) or MISSING
 
 

@@ -44,15 +44,15 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
 
 def methods_of(results: Results) -> dict[Group, list[Method]]:
     """The groups of the experiment in order of appearance, and the methods of each, controls last."""
-    found: dict[Group, dict[Method, None]] = {}
+    by_group: dict[Group, dict[Method, None]] = {}
     for cell in results.cells:
-        found.setdefault(cell.group, {})[cell.method] = None
-    for absence, group in product(results.absences, found):
+        by_group.setdefault(cell.group, {})[cell.method] = None
+    for absence, group in product(results.absences, by_group):
         if absence.explainer and absence.covers(group):
-            known = {method.explainer for method in found[group]}
-            if absence.baseline or absence.explainer not in known:
-                found[group][Method(absence.explainer, absence.baseline)] = None
-    return {group: sorted(methods, key=results.rank) for group, methods in found.items()}
+            scored = {method.explainer for method in by_group[group]}
+            if absence.baseline or absence.explainer not in scored:
+                by_group[group][Method(absence.explainer, absence.baseline)] = None
+    return {group: sorted(methods, key=results.rank) for group, methods in by_group.items()}
 
 
 def estimate(
@@ -100,36 +100,37 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     if not units:
         return {method: _Run(np.nan, unknown, unknown[:0], runs) for method, runs in by_method.items()}
     everything = np.arange(len(units), dtype=np.intp)[None]
-    # Resampling one text says nothing about others, and resampling says nothing about extremes.
+    # One text cannot be resampled, and the bootstrap is invalid for extremes.
     resampled = len(units) > 1 and not is_extreme(metric)
-    # Cells that measure the same units draw the same resamples: this pairs explainers within a model seed,
-    # and keeps together the texts that several model seeds share, which would count as independent otherwise.
+    # Cells of the same units draw the same resamples: this pairs explainers within a model seed, and
+    # resamples together the texts that model seeds share, which would count as independent otherwise.
     draws = (pair_draws if is_pairwise(metric) else _text_draws)(units, bootstrap) if resampled else None
-    found: dict[Method, _Run] = {}
+    by_run: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]
         value = float(averaged([metric.summarise(parts, everything) for parts in each])[0])
         replicates, left_out = (unknown, unknown[:0]) if draws is None else draws(metric, each, value)
-        found[method] = _Run(value, replicates, left_out, runs)
-    return found
+        by_run[method] = _Run(value, replicates, left_out, runs)
+    return by_run
 
 
 def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
     """Resamples of units that are independent texts, and the jackknife over them."""
-    index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
+    resamples = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
     without = jackknife_index(len(units))
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
-        drawn, left_out = (
-            averaged([metric.summarise(dict(parts), at) for parts in runs]) for at in (index, without)
+        replicates, left_out = (
+            averaged([metric.summarise(dict(parts), index) for parts in runs])
+            for index in (resamples, without)
         )
-        return drawn, left_out
+        return replicates, left_out
 
     return draws
 
 
 def averaged(runs: Sequence[Floats]) -> Floats:
-    """The mean over explainer seeds, of which there mostly is one."""
+    """The mean over explainer seeds, usually a single one."""
     return runs[0] if len(runs) == 1 else np.mean(runs, axis=0)
 
 
@@ -143,22 +144,22 @@ def paired_test(
 
 
 def is_extreme(metric: Metric) -> bool:
-    """Whether the metric is an extreme over units, of which resamples and swaps say nothing."""
+    """Whether the metric is an extreme over units, for which neither bootstrap nor permutation is valid."""
     return bool(getattr(metric, "extreme", False))
 
 
 def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
-    """How many texts have any number at all, in the cell that has most."""
-    found = [0]
+    """The number of texts with any value, in the cell that has most."""
+    counts = [0]
     for cell in (cell for cell in cells if cell.parts):
         present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
         units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
-        found.append(dyads(units).texts if is_pairwise(metric) else len(units))
-    return max(found)
+        counts.append(dyads(units).texts if is_pairwise(metric) else len(units))
+    return max(counts)
 
 
 def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
-    """The cell's parts as rows of `units` (sorted, a superset of its own), NaN where it has none."""
+    """The cell's parts as rows of `units` (sorted, a superset of its own), NaN for units it lacks."""
     if list(cell.units) == list(units):
         return dict(cell.parts)
     rows = np.searchsorted(np.asarray(units), np.asarray(cell.units))

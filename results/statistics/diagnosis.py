@@ -1,9 +1,10 @@
-"""Can a metric tell good explanations from bad ones? Judged by its values for those of known quality."""
+"""Validate a metric: its values for explanations of known quality, good and bad."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,11 @@ from assay.results.statistics.ranking import defined_mean, sign
 from assay.results.statistics.text_pairs import is_pairwise
 from assay.tasks.randomness import generator
 
-# One explainer's scores: of one model, or of several models or pairs of them, which are averaged.
+# The scores of one explainer, for one model, or for several models or pairs of models, which are averaged.
 Cells = Sequence[CellScores]
 Rows = NDArray[np.intp]
 
-# Values and tests look at a third of the units, so that there are several and they can go wrong.
+# Values and tests use a third of the units each, so that there are several and each can be wrong.
 SHARE = 3
 FEWEST = 4
 RIVALS = 4
@@ -33,10 +34,10 @@ RIVALS = 4
 class Evidence:
     """One metric's scores in one world.
 
-    exact: of exact explanations. noisy: by the noise added to them. inverted: with the sign turned. random:
-    of several random explainers. faint, faint_random: by removal operator, the first of which is that of all
-    the others, several explanations with the most noise, and several random ones. lengths: by example id,
-    content tokens.
+    exact: scores of exact explanations. noisy: of explanations with noise added, by its level. inverted: with
+    the sign reversed. random: of several random explainers. faint, faint_random: several of the noisiest
+    explanations and several random ones, by removal operator; the other fields use the first operator.
+    lengths: content tokens by example id.
     """
 
     exact: Cells
@@ -49,15 +50,13 @@ class Evidence:
 
     def everything(self) -> list[CellScores]:
         """Every cell there is."""
-        explainers = [self.exact, *self.noisy.values(), self.inverted, *self.random]
-        for of_operator in (*self.faint.values(), *self.faint_random.values()):
-            explainers += of_operator
-        return [cell for cells in explainers for cell in cells]
+        by_operator = chain(*self.faint.values(), *self.faint_random.values())
+        return list(chain(self.exact, *self.noisy.values(), self.inverted, *self.random, *by_operator))
 
 
 @dataclass(frozen=True, slots=True)
 class WorldCheck:
-    """What `diagnose` found; NaN where a metric is undefined or the question does not arise.
+    """The numbers of `diagnose`; NaN where a metric is undefined or the question does not arise.
 
     auc: probability that exact explanations get a better value than random ones on the same third of the
     units, ties counting half, over `subsets` random thirds and all random explainers. monotonicity: Spearman
@@ -65,7 +64,7 @@ class WorldCheck:
     averaged over the thirds. false_alarms: share of pairs of random explainers whose difference the
     comparison calls significant at 5 %, on each of three disjoint thirds. removal_range: like auc, but of the
     noisiest explanations, because nearly every metric tells exact ones by any operator: the largest minus the
-    smallest over removal operators. length_range: how far that is apart on the shorter and on the longer half
+    smallest over removal operators. length_range: the same difference between the shorter and the longer half
     of the units. inverted: like auc, of random explanations against inverted ones.
     """
 
@@ -79,7 +78,7 @@ class WorldCheck:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """subsets: how many random thirds. bootstrap: of the comparison; its alpha is the nominal rate."""
+    """subsets: number of random thirds. bootstrap: of the comparison; its alpha is the nominal rate."""
 
     subsets: int = 40
     bootstrap: Bootstrap = field(default_factory=lambda: Bootstrap(n=100, permutations=200))
@@ -97,7 +96,9 @@ def diagnose(metric: Metric, evidence: Evidence, options: Diagnosis) -> WorldChe
     faint, faint_random = next(iter(evidence.faint.values())), next(iter(evidence.faint_random.values()))
     levels = {0.0: evidence.exact, **evidence.noisy}
     values = np.stack([judge.values(cells) for cells in levels.values()])
-    by_removal = [judge.wins(found, evidence.faint_random[name]) for name, found in evidence.faint.items()]
+    by_removal = [
+        judge.wins(cells, evidence.faint_random[operator]) for operator, cells in evidence.faint.items()
+    ]
     return WorldCheck(
         auc=judge.wins([evidence.exact], evidence.random),
         monotonicity=monotonicity(np.array(list(levels)), sign(metric) * values),
@@ -110,7 +111,7 @@ def diagnose(metric: Metric, evidence: Evidence, options: Diagnosis) -> WorldChe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judge:
-    """A metric's values on the same subsets (S, m) of `units`, whoever explained."""
+    """A metric's values on the same subsets (S, m) of `units` for every explainer."""
 
     metric: Metric
     units: Sequence[str]
@@ -124,7 +125,7 @@ class _Judge:
         return defined_mean(np.stack(of_each))
 
     def wins(self, explainers: Sequence[Cells], rivals: Sequence[Cells]) -> float:
-        """How often one of the explainers is better than one of the rivals on a subset."""
+        """How often an explainer is better than a rival on a subset."""
         values, against = (
             sign(self.metric) * np.stack([self.values(cells) for cells in group])
             for group in (explainers, rivals)
@@ -136,7 +137,7 @@ def share_of_wins(values: Floats, rivals: Floats) -> float:
     """Share of the pairs of a value (E, S) and a rival (R, S) of one column in which the rival is lower,
     equal ones counting half.
 
-    Differences of rounding size are none. What is NaN on either side is left out; NaN if nothing is left.
+    Differences of rounding size count as ties. Pairs with a NaN are left out; NaN if none is left.
     """
     difference = values[:, None] - rivals
     largest = np.maximum(np.abs(values)[:, None], np.abs(rivals))
@@ -153,7 +154,7 @@ def monotonicity(noise: Floats, goodness: Floats) -> float:
     goodness = goodness[:, ~np.isnan(goodness).any(axis=0)]
     if not goodness.shape[1]:
         return float("nan")
-    everything = np.arange(len(noise))[None]
+    everything = np.arange(len(noise), dtype=np.intp)[None]
     correlations = [resampled_spearman(-noise, column, everything)[0] for column in goodness.T]
     return float(np.nan_to_num(correlations).mean())
 
@@ -167,7 +168,7 @@ def subsets(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
 
 
 def _texts(unit: str, metric: Metric) -> tuple[str, ...]:
-    """The ids of the texts that a unit is about."""
+    """The ids of the texts of a unit."""
     if is_pairwise(metric):
         return pair_texts(unit)
     # The units of a pool of pairs of models begin with the pair.
@@ -175,15 +176,14 @@ def _texts(unit: str, metric: Metric) -> tuple[str, ...]:
 
 
 def _halves(units: Sequence[Sequence[str]], lengths: Mapping[str, int]) -> list[Rows]:
-    """The shorter and the longer half of the units, given by their texts; a pair is as long as they are on
-    average.
+    """The shorter and the longer half of the units, given by their texts; the length of a pair is the mean.
 
-    Nothing where a unit is about no text.
+    Empty if a unit has no text.
     """
-    known = [[lengths[name] for name in texts if name in lengths] for texts in units]
-    if not all(known):
+    by_unit = [[lengths[name] for name in texts if name in lengths] for texts in units]
+    if not all(by_unit):
         return []
-    order = np.argsort([np.mean(of_unit) for of_unit in known], kind="stable")
+    order = np.argsort([np.mean(of_unit) for of_unit in by_unit], kind="stable")
     return [np.sort(half) for half in np.array_split(order, 2)]
 
 
@@ -211,10 +211,11 @@ def _false_alarms(
 def circle_pairs(explainers: int) -> list[tuple[int, int]]:
     """Each explainer with the next RIVALS of a circle; all pairs of few explainers.
 
-    Pairs that share an explainer are alarmed together, so beyond some a new explainer says more than a pair.
+    False alarms of pairs that share an explainer are correlated, so beyond some number of pairs another
+    explainer is more informative than another pair.
     """
     circle = range(explainers)
-    pairs = {(at, (at + step) % explainers) for at in circle for step in range(1, RIVALS + 1)}
+    pairs = {(place, (place + step) % explainers) for place in circle for step in range(1, RIVALS + 1)}
     return sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
 
 

@@ -93,10 +93,9 @@ def _overall(
             zero[place], one[place] = (sign(metric) * _draws(estimates[end]) for end in ends)
     metrics = tuple(metric for metric, _ in compared)
     values = {MIN_MAX: min_max(signed), MEAN_RANK: ranks(signed), ANCHORED: anchored(signed, zero, one)}
+    usable = {form: np.any(np.isfinite(of_form[:, :, 0]), axis=0) for form, of_form in values.items()}
     rows = tuple(
-        _row(
-            group, method, form, of_form[place], np.isfinite(of_form[:, :, 0]).any(axis=0), metrics, bootstrap
-        )
+        _row(group, method, form, of_form[place], usable[form], metrics, bootstrap.level)
         for place, method in enumerate(candidates)
         for form, of_form in values.items()
     )
@@ -112,7 +111,7 @@ def _row(
     values: Floats,
     usable: NDArray[np.bool_],
     metrics: Sequence[Metric],
-    bootstrap: Bootstrap,
+    level: float,
 ) -> OverallRow:
     """Means over metrics of (M, 1 + B), with the interval of the replicates behind the first.
 
@@ -126,7 +125,7 @@ def _row(
         *method,
         form,
         float(means[0]),
-        *percentiles(means[1:], bootstrap.level),
+        *percentiles(means[1:], level),
         n_metrics=int(used.sum()),
         metrics=" ".join(names[used]),
         missing=" ".join(names[usable & ~used]),

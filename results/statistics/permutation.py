@@ -123,15 +123,17 @@ def stacked(one: Estimate, other: Estimate, *, ranks: bool = False) -> tuple[lis
 def _stack(one: CellScores, other: CellScores, ranks: bool) -> tuple[list[str], Parts] | None:
     """The shared units and the parts on them, the one's above the other's; None if they do not fit."""
     shared = list(one.units) if one.units == other.units else sorted({*one.units} & {*other.units})
-    alike = {name: values.shape[1:] for name, values in one.parts.items()} == {
-        name: values.shape[1:] for name, values in other.parts.items()
-    }
-    if not shared or not alike or one.targets != other.targets:
+    if not shared or shapes(one) != shapes(other) or one.targets != other.targets:
         return None
     mine, theirs = _rows(one, shared), _rows(other, shared)
     if ranks:
         mine, theirs = ranked(mine), ranked(theirs)
     return shared, {name: np.concatenate([mine[name], theirs[name]]) for name in mine}
+
+
+def shapes(cell: CellScores) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The names of a cell's parts and their numbers of targets."""
+    return tuple(sorted((name, values.shape[1:]) for name, values in cell.parts.items()))
 
 
 def _rows(cell: CellScores, units: Sequence[str]) -> Parts:

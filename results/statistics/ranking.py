@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -15,7 +16,7 @@ from assay.results.columns import ComparisonRow, from_table, method_of
 from assay.results.records import Group, Method
 from assay.results.statistics.estimates import ROUNDING, Floats
 
-# A correlation of two rankings of fewer explainers says nothing.
+# A correlation of two rankings of fewer explainers is meaningless.
 FEWEST = 3
 
 
@@ -84,11 +85,11 @@ def candidate_values(rows: Sequence[ComparisonRow], metrics: Sequence[Metric]) -
     return methods, np.reshape(np.asarray(table, dtype=np.float64), (len(methods), len(metrics)))
 
 
-def best_methods(comparison: pd.DataFrame) -> dict[tuple[Group, str], set[Method]]:
-    """Per group and metric the methods that are not distinguishable from the best."""
-    best: dict[tuple[Group, str], set[Method]] = {}
+def best_methods(comparison: pd.DataFrame) -> defaultdict[tuple[Group, str], set[Method]]:
+    """Per group and metric the methods that are not distinguishable from the best, if any."""
+    best: defaultdict[tuple[Group, str], set[Method]] = defaultdict(set)
     for row in from_table(ComparisonRow, pd.DataFrame(comparison[comparison["best"].astype(bool)])):
-        best.setdefault((row.group, row.metric), set()).add(method_of(row))
+        best[row.group, row.metric].add(method_of(row))
     return best
 
 

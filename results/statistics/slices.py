@@ -101,18 +101,18 @@ def slices(results: Results) -> pd.DataFrame:
         order = {method: index for index, method in enumerate(methods[group])}
         for metric in results.metrics:
             measured = _measured(cells.get((group, metric.name), []), group, metric, parts)
-            by_slice = grouped(measured, lambda one: (one.place, one.method))
+            by_slice = grouped(measured, lambda each: (each.place, each.method))
             for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
                 seeds = by_slice[place, method]
                 row = SliceRow(
-                    **group._asdict(),
-                    metric=metric.name,
-                    dimension=DIMENSIONS[place[0]],
-                    slice=place[-1],
-                    **method._asdict(),
-                    value=float(np.mean([one.value for one in seeds])),
+                    *group,
+                    metric.name,
+                    DIMENSIONS[place[0]],
+                    place[-1],
+                    *method,
+                    value=float(np.mean([each.value for each in seeds])),
                     n_seeds=len(seeds),
-                    n_units=sum(one.units for one in seeds),
+                    n_units=sum(each.units for each in seeds),
                     control=method.explainer in results.controls,
                 )
                 rows.append(row)

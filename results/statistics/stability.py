@@ -61,20 +61,13 @@ def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) 
     comparison: for today's best groups. Subsamples are drawn without replacement, the same for all explainers
     and model seeds, by the bootstrap's seed. Metrics that count pairs of texts are not subsampled.
     """
-    best = best_methods(comparison)
+    best, seed = best_methods(comparison), bootstrap.seed
     texts = {name for facts in results.facts for name in facts.ids}
     cells = by_group_and_metric(
         cell for cell in results.cells if cell.method.explainer not in results.controls
     )
     rankings = [
-        _stability(
-            group,
-            metric,
-            cells[group, metric.name],
-            best.get((group, metric.name), set()),
-            texts,
-            bootstrap.seed,
-        )
+        _stability(group, metric, cells[group, metric.name], best[group, metric.name], texts, seed)
         for group in trained_groups(cell.group for cell in results.cells)
         for metric in results.metrics
         if (group, metric.name) in cells

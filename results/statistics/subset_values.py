@@ -12,6 +12,7 @@ from assay.metrics.cell_data import Metric
 from assay.results.records import CellScores, Method, grouped
 from assay.results.statistics.comparison import aligned, averaged
 from assay.results.statistics.estimates import Floats
+from assay.results.statistics.permutation import shapes
 
 Index = NDArray[np.intp]
 # Approximate limit of resamples times units in one call of a metric.
@@ -35,7 +36,7 @@ def subset_values(
     # Indices of one width are summarised in one call: a call costs more than a row.
     by_width = grouped(range(len(indices)), lambda place: indices[place].shape[1])
     values: list[list[Floats]] = [[np.empty(0)] * len(indices) for _ in cells]
-    for alike in grouped(range(len(cells)), lambda cell: _shape(cells[cell])).values():
+    for alike in grouped(range(len(cells)), lambda cell: shapes(cells[cell])).values():
         parts = [aligned(cells[cell], units) for cell in alike]
         for places in by_width.values():
             ends = np.cumsum([len(indices[place]) for place in places])
@@ -48,11 +49,6 @@ def subset_values(
         method: [averaged(of_index) for of_index in zip(*(run for _, run in of_method), strict=True)]
         for method, of_method in runs.items()
     }
-
-
-def _shape(cell: CellScores) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The names of a cell's parts and their numbers of targets."""
-    return tuple(sorted((name, values.shape[1:]) for name, values in cell.parts.items()))
 
 
 def _summaries(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:

@@ -22,11 +22,6 @@ FORM_COLUMNS = {
 }
 
 
-def reading_overall(bootstrap: Bootstrap) -> str:
-    """How to read overall scores."""
-    return how_to_read("overall", bootstrap)
-
-
 def overall_grids(scored: Sequence[Overall], checks: Checks) -> list[Grid]:
     """One grid per group: candidates in rows, the three forms in columns.
 
@@ -79,4 +74,6 @@ def _entry(row: OverallRow) -> Entry:
 
 def overall_markdown(found: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """GitHub Markdown, one table per group."""
-    return "\n".join(["# Overall scores", "", reading_overall(bootstrap), "", *map(grid_markdown, found)])
+    return "\n".join(
+        ["# Overall scores", "", how_to_read("overall", bootstrap), "", *map(grid_markdown, found)]
+    )

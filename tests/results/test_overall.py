@@ -13,7 +13,8 @@ from assay.results.checks import FAILS, Check
 from assay.results.records import Results
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import FORMS, anchored, min_max, overall, overall_table
-from assay.results.tables.overall_layout import overall_grids, overall_markdown, reading_overall
+from assay.results.tables.overall_layout import overall_grids, overall_markdown
+from assay.results.tables.text import how_to_read
 
 FEW = Bootstrap(n=60)
 ONE = [Group("planted", "cnn")]
@@ -210,7 +211,7 @@ def test_a_metric_that_failed_its_check_is_warned_of() -> None:
 
 
 def test_the_caveats_stand_where_the_numbers_are() -> None:
-    words = reading_overall(FEW)
+    words = how_to_read("overall", FEW)
     assert "depends on who is in the table" in words and "95%" in words
 
 
