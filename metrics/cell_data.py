@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -181,6 +182,11 @@ class PairMetric(Metric, Protocol):
             distances: From example id to the distance of the two models' activations.
         """
         ...
+
+
+def explained_texts(shards: Iterable[Shard]) -> Iterator[ExplainedText]:
+    """The examples of all shards one by one."""
+    return chain.from_iterable(shard.texts() for shard in shards)
 
 
 def predicted(probabilities: Floats, *, multi_label: bool) -> Bools:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from assay.metrics.cell_data import ExplainedText, PairMetric, Shard
+from assay.metrics.cell_data import ExplainedText, PairMetric, Shard, explained_texts
 from assay.metrics.info import Pooling
 from assay.tasks.arrays import Floats, Floats32
 from assay.tasks.errors import InputError
@@ -59,8 +59,8 @@ def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Enco
     absolute: dict[int, list[float]] = {}
     signed: dict[int, list[float]] = {}
     # Text by text, not batch by batch: when memory runs short, an engine cuts its batches smaller.
-    sides = (text_layers(engine, encodings) for engine in (engine_a, engine_b))
-    for (text, a), (other, b) in zip(*sides, strict=True):
+    layers_a, layers_b = text_layers(engine_a, encodings), text_layers(engine_b, encodings)
+    for (text, a), (other, b) in zip(layers_a, layers_b, strict=True):
         if text != other:
             raise ValueError(f"the two engines are at different texts, {text} and {other}")
         shapes_a, shapes_b = ({name: layer.shape for name, layer in side.items()} for side in (a, b))
@@ -106,8 +106,7 @@ def aligned_pairs(
     Raises InputError when the cells hold different texts, tokens or classes, or when an example has no
     activation distance.
     """
-    sides = (chain.from_iterable(shard.texts() for shard in shards) for shards in (shards_a, shards_b))
-    for a, b in zip_longest(*sides):
+    for a, b in zip_longest(explained_texts(shards_a), explained_texts(shards_b)):
         if a is None or b is None:
             raise InputError(
                 "rationale_consistency: one cell explains more texts than the other; explain the same texts"

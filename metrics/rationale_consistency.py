@@ -148,9 +148,12 @@ def distances_table(
     texts: Iterable[TextPairExplained], explanation_distance: Callable[[TextPairExplained], float]
 ) -> pd.DataFrame:
     """The long table of both distances of every text."""
-    rows = [(both.first.example.id, both.distance, explanation_distance(both)) for both in texts]
-    table = pd.DataFrame(rows, columns=["unit", "activation_distance", "explanation_distance"])
-    return long(table.pop("unit").tolist(), dict(table.items()))
+    ids, activation, explanation = [], [], []
+    for both in texts:
+        ids.append(both.first.example.id)
+        activation.append(both.distance)
+        explanation.append(explanation_distance(both))
+    return long(ids, {"activation_distance": activation, "explanation_distance": explanation})
 
 
 def _explanation_distance(both: TextPairExplained) -> float:

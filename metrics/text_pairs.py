@@ -6,13 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from assay.metrics.cell_data import CellData, ExplainedText
+from assay.metrics.cell_data import CellData, ExplainedText, explained_texts
 from assay.metrics.long_table import long, pair_name
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
@@ -78,8 +77,7 @@ class Pairs:
 def texts_at(subject: CellData, positions: Ints) -> Iterator[ExplainedText]:
     """The texts at rising positions of a cell."""
     chosen = set(positions.tolist())
-    texts = chain.from_iterable(shard.texts() for shard in subject.shards)
-    return (text for position, text in enumerate(texts) if position in chosen)
+    return (text for position, text in enumerate(explained_texts(subject.shards)) if position in chosen)
 
 
 def choose_pairs(
