@@ -255,10 +255,10 @@ def _moved(end: Tensor, points: Points) -> Tensor:
     for at, (path, step, length) in enumerate(rows):
         noise = points.paths[path].noise
         if noise is not None:
-            here = end[at, :length]
-            scale = noise.scale * float(here.max() - here.min()) if noise.relative else noise.scale
-            drawn = generator(*noise.seed, step).standard_normal(tuple(here.shape))
-            end[at, :length] = here + torch.from_numpy(scale * drawn).to(end)
+            tokens = end[at, :length]
+            scale = noise.scale * float(tokens.max() - tokens.min()) if noise.relative else noise.scale
+            drawn = generator(*noise.seed, step).standard_normal(tuple(tokens.shape))
+            end[at, :length] = tokens + torch.from_numpy(scale * drawn).to(end)
     return end
 
 
