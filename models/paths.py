@@ -107,8 +107,9 @@ class Points:
 
     def cut(self, span: slice) -> Points:
         """Those of a batch."""
-        parts = (self.row, self.path, self.step, self.alphas, self.targets)
-        return Points(self.paths, self.starts, self.ends, *(part[span] for part in parts))
+        row, path, step = self.row[span], self.path[span], self.step[span]
+        alphas, targets = self.alphas[span], self.targets[span]
+        return Points(self.paths, self.starts, self.ends, row, path, step, alphas, targets)
 
 
 def groups(paths: Sequence[Path]) -> list[list[int]]:
