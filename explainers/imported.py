@@ -53,15 +53,15 @@ class Imported:
                 f"{self.path} scores the classes {', '.join(file.labels)}, but the model has "
                 f"{', '.join(labels)}; import scores for this task"
             )
-        found = file.find([request.example.id for request in requests])
+        scores = file.find([request.example.id for request in requests])
         return [
-            [self._explained(request, target, found) for target in request.targets.tolist()]
+            [self._explained(request, target, scores) for target in request.targets.tolist()]
             for request in requests
         ]
 
-    def _explained(self, request: Request, target: int, found: dict[tuple[str, int], Scores]) -> Explanation:
+    def _explained(self, request: Request, target: int, stored: dict[tuple[str, int], Scores]) -> Explanation:
         example, file = request.example, self._file()
-        scores = found.get((example.id, target))
+        scores = stored.get((example.id, target))
         if scores is None:
             has = "scores of other classes only" if example.id in file.groups else "no scores"
             raise InputError(

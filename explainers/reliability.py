@@ -25,8 +25,8 @@ def reliability(scores: ArrayLike, standard_error: ArrayLike, content: ArrayLike
     centred = np.where(counted, exact - (exact.sum(axis=-1) / enough)[..., None], 0.0)
     spread = (centred**2).sum(axis=-1) / (enough - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(spread > 0, np.maximum(0.0, 1 - noise / spread), np.where(noise > 0, 0.0, 1.0))
-    return np.where(size < 2, np.nan, np.where(np.isnan(noise), 0.0, found))
+        share = np.where(spread > 0, np.maximum(0.0, 1 - noise / spread), np.where(noise > 0, 0.0, 1.0))
+    return np.where(size < 2, np.nan, np.where(np.isnan(noise), 0.0, share))
 
 
 def unreliable(reliabilities: ArrayLike, rows: ArrayLike) -> str | None:
@@ -34,12 +34,12 @@ def unreliable(reliabilities: ArrayLike, rows: ArrayLike) -> str | None:
 
     reliabilities: (N,) of explanations, NaN where nothing was drawn. rows: (N,) forward rows each cost.
     """
-    known = np.asarray(reliabilities, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if not len(known) or np.median(known) >= ORDERED:
+    drawn = np.asarray(reliabilities, dtype=np.float64)
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn) or np.median(drawn) >= ORDERED:
         return None
     return (
-        f"median reliability {np.median(known):.2f} over {len(known)} explanations at "
+        f"median reliability {np.median(drawn):.2f} over {len(drawn)} explanations at "
         f"{np.mean(np.asarray(rows)):.0f} rows a text: another seed would order the tokens differently; "
         "raise rows or permutations, or set until={reliability: 0.9}"
     )

@@ -244,8 +244,8 @@ def _mean_embedding(engine: Engine, encodings: Sequence[Encoding]) -> NDArray[np
 
 def _strings(encodings: Sequence[Encoding]) -> dict[int, str]:
     """Content token to its string, the first in the alphabet where it is written in several ways."""
-    found: dict[int, str] = {}
+    strings: dict[int, str] = {}
     for encoding in encodings:
         for token, string in zip(encoding.ids.tolist(), encoding.tokens, strict=True):
-            found[token] = min(string, found.get(token, string))
-    return found
+            strings[token] = min(string, strings.get(token, string))
+    return strings

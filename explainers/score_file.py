@@ -65,13 +65,13 @@ def digest(path: Path) -> str:
     """Hex sha256 of a file's bytes, read anew only where its size or time changed. Raises InputError when
     there is no such file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise InputError(
             f"there is no file of scores {str(path)!r}; make it with `assay import`, for every model and "
             "seed that is to be scored"
         ) from error
-    return _digest(path, found.st_size, found.st_mtime_ns)
+    return _digest(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
@@ -99,7 +99,7 @@ class ScoreFile:
         """Everything in the row groups that hold these examples, by (id, target)."""
         wanted = sorted({group for id in ids for group in self.groups.get(id, ())})
         self._near = {group: self._near.get(group) or self._read(group) for group in wanted}
-        return {place: found for group in self._near.values() for place, found in group.items()}
+        return {place: scores for group in self._near.values() for place, scores in group.items()}
 
     def _read(self, group: int) -> dict[tuple[str, int], Scores]:
         rows = self.file.read_row_group(group).to_pylist()

@@ -56,13 +56,13 @@ class CnnNetwork(WordNetwork):
         real = nn.functional.pad(attention, (0, missing)).to(embeddings.dtype).unsqueeze(1)
         signal = nn.functional.pad(embeddings, (0, 0, 0, missing)).transpose(1, 2) * real
         for width, convolution in self.convolutions.items():
-            found = rule.elementwise("relu", convolution(signal))
+            features = rule.elementwise("relu", convolution(signal))
             reach = int(width)
             touched = nn.functional.max_pool1d(
                 nn.functional.pad(real, (reach - 1, reach - 1)), reach, stride=1
             )
             # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
-            layers[f"width_{width}"] = rule.maximum(found * touched, dim=2)
+            layers[f"width_{width}"] = rule.maximum(features * touched, dim=2)
         pooled = torch.cat([*layers.values()], dim=1)
         layers["logits"] = self.dense(self.dropout(pooled))
         return layers

@@ -167,9 +167,9 @@ def _layer(module: nn.Module) -> Layer:
         return Dense(_linear(module, name))
 
     def norm(name: str) -> nn.LayerNorm:
-        found = module.get_submodule(name)
-        assert isinstance(found, nn.LayerNorm)
-        return found
+        submodule = module.get_submodule(name)
+        assert isinstance(submodule, nn.LayerNorm)
+        return submodule
 
     return Layer(
         query=dense("attention.self.query"),
@@ -184,6 +184,6 @@ def _layer(module: nn.Module) -> Layer:
 
 
 def _linear(module: nn.Module, name: str) -> nn.Linear:
-    found = module.get_submodule(name)
-    assert isinstance(found, nn.Linear)
-    return found
+    submodule = module.get_submodule(name)
+    assert isinstance(submodule, nn.Linear)
+    return submodule

@@ -81,15 +81,15 @@ class Meter:
         Each row at the price of one of the mean length of the explanation's forward rows, alone in a batch;
         between two whole lengths the price is taken to be a straight line.
         """
-        found = np.zeros(len(tokens))
-        asked = forward_rows > 0
-        if not asked.any():
-            return found
-        lengths = tokens[asked] / forward_rows[asked]
-        found[asked] = forward_rows[asked] * self._prices(lengths, self._forward, forward_flops)
+        operations = np.zeros(len(tokens))
+        ran = forward_rows > 0
+        if not ran.any():
+            return operations
+        lengths = tokens[ran] / forward_rows[ran]
+        operations[ran] = forward_rows[ran] * self._prices(lengths, self._forward, forward_flops)
         if backward_rows.any():
-            found[asked] += backward_rows[asked] * self._prices(lengths, self._backward, backward_flops)
-        return found
+            operations[ran] += backward_rows[ran] * self._prices(lengths, self._backward, backward_flops)
+        return operations
 
     def _prices(
         self, lengths: NDArray[np.float64], known: dict[int, int], measure: Callable[[Engine, int], int]

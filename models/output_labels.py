@@ -26,9 +26,9 @@ def output_labels(
         names = _own_names(config, len(labels), checkpoint)
     else:
         names = given_labels(given, labels, "model.labels")
-    found = match_names(names, labels)
-    if found is not None:
-        return found
+    matched = match_names(names, labels)
+    if matched is not None:
+        return matched
     if given is not None:
         raise InputError(
             f"model.labels is [{', '.join(names)}]; expected each of the task's labels ({', '.join(labels)}) "
@@ -52,9 +52,9 @@ def match_names(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...] 
     """The label that each name means, as it is written or else in any case; None unless one to one."""
     for form in (str, str.casefold):
         by_form = {form(label): label for label in labels}
-        found = [by_form[form(name)] for name in names if form(name) in by_form]
-        if len(found) == len(names) == len(labels) == len(set(found)):
-            return tuple(found)
+        matched = [by_form[form(name)] for name in names if form(name) in by_form]
+        if len(matched) == len(names) == len(labels) == len(set(matched)):
+            return tuple(matched)
     return None
 
 

@@ -107,8 +107,9 @@ class Points:
 
     def cut(self, span: slice) -> Points:
         """Those of a batch."""
-        parts = (self.row, self.path, self.step, self.alphas, self.targets)
-        return Points(self.paths, self.starts, self.ends, *(part[span] for part in parts))
+        row, path, step = self.row[span], self.path[span], self.step[span]
+        alphas, targets = self.alphas[span], self.targets[span]
+        return Points(self.paths, self.starts, self.ends, row, path, step, alphas, targets)
 
 
 def groups(paths: Sequence[Path]) -> list[list[int]]:
@@ -255,10 +256,10 @@ def _moved(end: Tensor, points: Points) -> Tensor:
     for at, (path, step, length) in enumerate(rows):
         noise = points.paths[path].noise
         if noise is not None:
-            here = end[at, :length]
-            scale = noise.scale * float(here.max() - here.min()) if noise.relative else noise.scale
-            drawn = generator(*noise.seed, step).standard_normal(tuple(here.shape))
-            end[at, :length] = here + torch.from_numpy(scale * drawn).to(end)
+            tokens = end[at, :length]
+            scale = noise.scale * float(tokens.max() - tokens.min()) if noise.relative else noise.scale
+            drawn = generator(*noise.seed, step).standard_normal(tuple(tokens.shape))
+            end[at, :length] = tokens + torch.from_numpy(scale * drawn).to(end)
     return end
 
 

@@ -51,5 +51,5 @@ def predict_logits(
 
 def split_quality(model: Model, split: Split, logits: NDArray[np.float32]) -> Quality:
     """How good the logits (N, K) of a split are."""
-    found = predicted_labels(logits, multi_label=model.multi_label)
-    return quality(split.targets > 0, found, model.labels)
+    predicted = predicted_labels(logits, multi_label=model.multi_label)
+    return quality(split.targets > 0, predicted, model.labels)

@@ -114,21 +114,21 @@ def abilities(model: Model) -> frozenset[str]:
 
     An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
     """
-    found = set()
+    names = set()
     if isinstance(model, EmbeddingModel):
-        found |= {"gradients", "embeddings"}
+        names |= {"gradients", "embeddings"}
     if isinstance(model, OpenModel):
-        found |= {"open_layers", *(f"layer:{name}" for name in model.layers)}
-        found |= {f"step:{name}" for name in model.steps}
+        names |= {"open_layers", *(f"layer:{name}" for name in model.layers)}
+        names |= {f"step:{name}" for name in model.steps}
     if isinstance(model, ActivationModel):
-        found.add("activations")
+        names.add("activations")
     if model.mask_id is not None:
-        found.add("mask_token")
+        names.add("mask_token")
     if getattr(model, "embedding_rows", None) is not None:
-        found.add("embedding_table")
+        names.add("embedding_table")
     if getattr(model, "unk_id", None) is not None:
-        found.add("unk_token")
-    return frozenset(found)
+        names.add("unk_token")
+    return frozenset(names)
 
 
 def probabilities(logits: Tensor, *, multi_label: bool) -> Tensor:

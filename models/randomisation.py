@@ -31,9 +31,9 @@ def randomised(model: M, top: int, seed: int) -> M:
     of the initialisation's.
     Raises InputError when there are fewer layers, and on a model without a torch network of its own.
     """
-    found = layers(_network(model))
-    if not 0 <= top <= len(found):
-        raise InputError(f"{top} layers are to be drawn anew; the model has {len(found)}")
+    all_layers = layers(_network(model))
+    if not 0 <= top <= len(all_layers):
+        raise InputError(f"{top} layers are to be drawn anew; the model has {len(all_layers)}")
     copy = deepcopy(model)
     network = _network(copy)
     parameters = dict(network.named_parameters(remove_duplicate=False))
@@ -43,7 +43,7 @@ def randomised(model: M, top: int, seed: int) -> M:
         if isinstance(module, nn.Embedding) and module.padding_idx is not None
     }
     with torch.no_grad():
-        for name in (name for layer in found[len(found) - top :] for name in layer):
+        for name in (name for layer in all_layers[len(all_layers) - top :] for name in layer):
             drawn = _drawn(parameters[name], seed, name)
             if name in padding:
                 drawn[padding[name]] = parameters[name][padding[name]]
@@ -61,7 +61,7 @@ def layers(network: nn.Module) -> list[list[str]]:
 
 
 def _split(module: nn.Module, prefix: str) -> list[list[str]]:
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
     before: nn.Module | None = None
     for name, child in module.named_children():
         inside = f"{prefix}{name}."
@@ -69,18 +69,18 @@ def _split(module: nn.Module, prefix: str) -> list[list[str]]:
         if not weights:
             continue
         if any(isinstance(part, nn.ModuleList) for part in child.modules()):
-            found += _split(child, inside)
+            groups += _split(child, inside)
         elif isinstance(child, nn.RNNBase) and isinstance(before, nn.RNNBase):
-            found[-1] += weights
+            groups[-1] += weights
         else:
-            found.append(weights)
+            groups.append(weights)
         before = child
     own = [prefix + weight for weight, _ in module.named_parameters(recurse=False)]
-    if own and found:
-        found[-1] += own
+    if own and groups:
+        groups[-1] += own
     elif own:
-        found.append(own)
-    return found
+        groups.append(own)
+    return groups
 
 
 def _drawn(parameter: torch.Tensor, seed: int, name: str) -> torch.Tensor:

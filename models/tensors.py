@@ -32,8 +32,8 @@ def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], bat
     filler = packed.filler[at]
     for code in np.unique(filler[filler >= 0]):
         absent = packed.absent[at, :width] & (filler == code)[:, None]
-        here = torch.from_numpy(absent).to(embeddings.device)[..., None]
-        embeddings = torch.where(here, torch.from_numpy(packed.replacements[code]).to(embeddings), embeddings)
+        mask = torch.from_numpy(absent).to(embeddings.device)[..., None]
+        embeddings = torch.where(mask, torch.from_numpy(packed.replacements[code]).to(embeddings), embeddings)
     return embeddings
 
 
@@ -87,19 +87,19 @@ def logits_above(
 ) -> tuple[Tensor, Tensor]:
     """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which `rule` gives
     derivatives."""
-    found: list[Tensor] = []
+    leaves: list[Tensor] = []
 
     def tap(name: str, value: Tensor) -> Tensor:
         if name != layer:
             return value
-        found.append(exchange(value).detach().clone().requires_grad_(True))
+        leaves.append(exchange(value).detach().clone().requires_grad_(True))
         # Below the layer nothing is kept for the way back.
         torch.set_grad_enabled(True)
-        return found[0]
+        return leaves[0]
 
     with torch.no_grad():
         logits = model.open_logits(entry, batch, rule, tap)
-    return logits, found[0]
+    return logits, leaves[0]
 
 
 class _Reached(Exception):
@@ -108,14 +108,14 @@ class _Reached(Exception):
 
 def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> Tensor:
     """(B, T, D) the values of a layer, without running what is above it."""
-    found: list[Tensor] = []
+    values: list[Tensor] = []
 
     def tap(name: str, value: Tensor) -> Tensor:
         if name == layer:
-            found.append(value)
+            values.append(value)
             raise _Reached
         return value
 
     with torch.no_grad(), suppress(_Reached):
         model.open_logits(entry, batch, AUTOGRAD, tap)
-    return found[0]
+    return values[0]

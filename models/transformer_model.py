@@ -117,16 +117,16 @@ class TransformerModel:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
         if self._is_open():
             return self._block(inputs_embeds=embeddings, **self._segments(batch))
-        found: list[Tensor] = []
+        entered: list[Tensor] = []
 
         def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
-            found.append(output)
+            entered.append(output)
             raise _Entered
 
         # The block is reached through the network, which knows how to call it; the layers are not run.
         with self._hook(keep), suppress(_Entered):
             self._forward(embeddings, batch)
-        return found[0]
+        return entered[0]
 
     def _logits_from_entry(self, entry: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from the output of the embedding block."""

@@ -55,16 +55,16 @@ class WithDropout:
         network = getattr(engine.model, "network", None)
         if not isinstance(network, torch.nn.Module):
             raise InputError("explainer with dropout: the model has no torch network; choose another model")
-        found = []
+        explained = []
         network.train()
         try:
             for request in requests:
                 draw = generator(request.seed, "dropout", request.example.id).integers(2**63)
                 with seeded(int(draw)):
-                    found += self.of.explain(engine, [request], baseline)
+                    explained += self.of.explain(engine, [request], baseline)
         finally:
             network.eval()
-        return found
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Those of the explainer it wraps."""

@@ -68,8 +68,8 @@ class Cached:
             for r in requests
         ]
         new = [at for at, of_one in enumerate(keys) if any(key not in self._known for key in of_one)]
-        found = self.of.explain(engine, [requests[at] for at in new], baseline)
-        for at, records in zip(new, found, strict=True):
+        computed = self.of.explain(engine, [requests[at] for at in new], baseline)
+        for at, records in zip(new, computed, strict=True):
             self._known.update(zip(keys[at], records, strict=True))
         return [
             [replace(self._known[key], example_id=request.example.id) for key in of_one]

@@ -53,14 +53,14 @@ class NoisyGradient(ABC):
         return None
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
-        found = []
+        explained = []
         for pool in pools(requests, self.samples):
             copies = self.at_copies(engine, [self._copies(request) for request in pool])
             for request, at, (logits, cost) in zip(pool, copies, _texts(engine, pool), strict=True):
-                error = self.standard_error(at.values)
-                scores = at.values.mean(axis=1)
-                found.append(explanations(request, scores, logits, standard_error=error, cost=at.cost + cost))
-        return found
+                scores, error = at.values.mean(axis=1), self.standard_error(at.values)
+                cost = cost + at.cost
+                explained.append(explanations(request, scores, logits, standard_error=error, cost=cost))
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every copy forward and, per target, backward; and the text itself."""
@@ -108,11 +108,11 @@ def _texts(engine: Engine, requests: Sequence[Request]) -> list[tuple[NDArray[np
     asked = [request for request in requests if len(request.targets)]
     answers = iter(engine.answers([full_rows(request.encoding) for request in asked]))
     nothing = np.zeros(len(engine.model.labels)), Cost()
-    found = []
+    texts = []
     for request in requests:
         if len(request.targets):
             answer = next(answers)
-            found.append((answer.logits[0], Cost(answer.rows, 0, answer.tokens)))
+            texts.append((answer.logits[0], Cost(answer.rows, 0, answer.tokens)))
         else:
-            found.append(nothing)
-    return found
+            texts.append(nothing)
+    return texts

@@ -92,17 +92,18 @@ class _Shared:
     def targets(self) -> NDArray[np.intp]:
         return self.text.request.targets[self.left]
 
-    def tell(self, found: AtPoints, level: int, until: float) -> list[_Kinked]:
+    def tell(self, points: AtPoints, level: int, until: float) -> list[_Kinked]:
         """Take the grid's new points; gives back the targets that are better helped alone."""
         first = not self.values.size
         if first:
-            self.values, self.logits, self.gaps = found.values, found.logits, np.full(len(self.left), np.inf)
+            self.values, self.logits = points.values, points.logits
+            self.gaps = np.full(len(self.left), np.inf)
         else:
-            self.values = _between(self.values, found.values, axis=1)
-            self.logits = _between(self.logits, found.logits, axis=0)
+            self.values = _between(self.values, points.values, axis=1)
+            self.logits = _between(self.logits, points.logits, axis=0)
         alphas, weights = clenshaw_curtis(level)
         text, scores = self.text, np.einsum("mst,s->mt", self.values, weights)
-        text.cost, text.ends = text.cost + found.cost, self.logits[[0, -1]]
+        text.cost, text.ends = text.cost + points.cost, self.logits[[0, -1]]
         text.scores[self.left] = scores
         start, end = text.ends[:, self.targets]
         gaps = np.abs(end - start - scores.sum(axis=1))
@@ -153,13 +154,13 @@ class _Kinked:
         worst = np.sort(np.argsort(-misses, kind="stable")[:count])
         return (self.alphas[worst] + self.alphas[worst + 1]) / 2
 
-    def tell(self, new: NDArray[np.float64], found: AtPoints) -> None:
+    def tell(self, new: NDArray[np.float64], points: AtPoints) -> None:
         """Take the new points."""
         order = np.argsort(np.concatenate([self.alphas, new]), kind="stable")
         self.alphas = np.concatenate([self.alphas, new])[order]
-        self.values = np.concatenate([self.values, found.values[0]])[order]
-        self.logits = np.concatenate([self.logits, found.logits[:, self.targets[0]]])[order]
-        self.text.cost = self.text.cost + found.cost
+        self.values = np.concatenate([self.values, points.values[0]])[order]
+        self.logits = np.concatenate([self.logits, points.logits[:, self.targets[0]]])[order]
+        self.text.cost = self.text.cost + points.cost
 
 
 def clenshaw_curtis(level: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

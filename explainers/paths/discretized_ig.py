@@ -59,12 +59,12 @@ class DiscretizedIG:
         table = _table(engine)
         # Equal words with equal baselines go the same way.
         ways: dict[tuple[int, bytes], Vectors] = {}
-        found = []
+        explained = []
         for pool in pools(requests, self.steps + 2, width=table.shape[1]):
             paths = [self._path(engine, request, baseline, table, ways) for request in pool]
             stretches = along(engine, paths, rule="left")
-            found += [records_along(*pair) for pair in zip(pool, stretches, strict=True)]
-        return found
+            explained += [records_along(*pair) for pair in zip(pool, stretches, strict=True)]
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every anchor and both ends of the path, forward and, per target, backward."""
@@ -146,7 +146,7 @@ def _table(engine: Engine) -> Vectors:
 
 def _embeddings(rows: Rows, table: Vectors) -> Vectors:
     """(T, D) token embeddings of a single row."""
-    found = table[rows.ids[0]]
+    embeddings = table[rows.ids[0]]
     if rows.absent is not None and rows.filler is not None:
-        found = np.where(rows.absent[0][:, None], rows.filler.astype(np.float32), found)
-    return found
+        embeddings = np.where(rows.absent[0][:, None], rows.filler.astype(np.float32), embeddings)
+    return embeddings

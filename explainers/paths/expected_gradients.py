@@ -50,7 +50,7 @@ class ExpectedGradients:
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
-        found = []
+        explained = []
         for pool in pools(requests, self.samples):
             paths = [self._path(engine, request, baseline) for request in pool]
             ends = engine.answers([row for path in paths for row in (path.start, path.end)])
@@ -59,8 +59,8 @@ class ExpectedGradients:
                 cost = path.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
                 scores, errors = mean_and_error(path.values)
                 values = high.logits[0], low.logits[0]
-                found.append(explanations(request, scores, *values, standard_error=errors, cost=cost))
-        return found
+                explained.append(explanations(request, scores, *values, standard_error=errors, cost=cost))
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every point forward and, per target, backward; and both ends of the path."""

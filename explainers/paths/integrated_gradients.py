@@ -69,10 +69,10 @@ class IntegratedGradients:
         baseline = check_reference(self.name, baseline)
         check_layer(engine.model, self.layer)
         explain = self._at_steps if self.until is None else self._until
-        found: list[list[Explanation]] = []
+        explained: list[list[Explanation]] = []
         for pool in pools(requests, self.steps if self.until is None else self.max_steps):
-            found += explain(engine, pool, baseline)
-        return found
+            explained += explain(engine, pool, baseline)
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every step forward and, per target, backward; with `steps` also both ends of the path, with
@@ -91,10 +91,10 @@ class IntegratedGradients:
         tokens = sum(len(request.encoding) for request in requests)
         seconds_per_token = (time.perf_counter() - began) / max(tokens, 1)
         points = at_points(engine, paths, directional, self.layer, "layer")
-        for request, found, answer in zip(requests, points, ends, strict=True):
+        for request, at_steps, answer in zip(requests, points, ends, strict=True):
             seconds = seconds_per_token * len(request.encoding)
-            cost = found.cost + Cost(answer.rows, 0, answer.tokens, seconds)
-            values = np.einsum("mst,s->mt", found.values, weights)
+            cost = at_steps.cost + Cost(answer.rows, 0, answer.tokens, seconds)
+            values = np.einsum("mst,s->mt", at_steps.values, weights)
             yield explanations(request, values, answer.logits[1], answer.logits[0], cost=cost)
 
     def _until(

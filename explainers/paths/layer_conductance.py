@@ -52,12 +52,12 @@ class LayerConductance:
         baseline = check_reference(self.name, baseline)
         check_layer(engine.model, self.layer)
         alphas = np.linspace(0, 1, self.steps + 1)
-        found = []
+        explained = []
         for pool in pools(requests, len(alphas)):
             paths = straight_paths(engine, pool, baseline, alphas)
             stretches = along(engine, paths, self.layer)
-            found += [records_along(*pair) for pair in zip(pool, stretches, strict=True)]
-        return found
+            explained += [records_along(*pair) for pair in zip(pool, stretches, strict=True)]
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Every point of the path, both ends included, forward and, per target, backward."""

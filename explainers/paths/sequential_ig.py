@@ -63,9 +63,9 @@ class SequentialIG:
             cost = Cost(text.rows, 0, text.tokens) if len(request.targets) else Cost()
             scores = np.zeros((len(request.targets), len(request.encoding)))
             for token in paths:
-                found = next(points)
-                scores[:, token] = found.values[:, :, token] @ weights
-                cost = cost + found.cost
+                at_steps = next(points)
+                scores[:, token] = at_steps.values[:, :, token] @ weights
+                cost = cost + at_steps.cost
             if self.normalise:
                 length = np.linalg.norm(scores, axis=1, keepdims=True)
                 scores = scores / np.where(length > 0, length, 1)

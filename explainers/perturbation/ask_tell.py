@@ -179,27 +179,26 @@ class _Session:
     def pending(self) -> Coalitions:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
         assert self.waiting is not None
-        asked = self.waiting
+        coalitions = self.waiting
         if not self.known:
             ends = np.array([[True], [False]]).repeat(len(self.units), axis=1)
-            asked = np.concatenate([ends, asked])
+            coalitions = np.concatenate([ends, coalitions])
         new = []
-        for at, bits in enumerate(_bits(asked)):
+        for at, bits in enumerate(_bits(coalitions)):
             if bits not in self.known:
                 self.known[bits] = len(self.known)
                 new.append(at)
-        return asked[new]
+        return coalitions[new]
 
     def tell(self, answer: Answer) -> None:
         """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
         self.logits = np.concatenate([self.logits, answer.logits])
-        self.cost += Cost(answer.rows, 0, answer.tokens)
         if len(self.units) == 0:
             self.waiting = None
             return
-        asked = [self.known[bits] for bits in _bits(self.waiting)]
-        values = output_space(self.logits[[0, 1, *asked]], self.output, multi_label=self.multi_label)
+        rows = [self.known[bits] for bits in _bits(self.waiting)]
+        values = output_space(self.logits[[0, 1, *rows]], self.output, multi_label=self.multi_label)
         try:
             self.waiting = self.conversation.send(Answers(values[2:], values[0], values[1]))
         except StopIteration as end:
@@ -251,14 +250,14 @@ def _explain(
 ) -> Iterator[list[Explanation]]:
     active = pool
     while active:
-        began, before = time.perf_counter(), [session.cost.tokens for session in active]
-        rows = [_rows(baseline, engine, session) for session in active]
-        for session, answer in zip(active, engine.answers(rows), strict=True):
+        began = time.perf_counter()
+        answers = engine.answers([_rows(baseline, engine, session) for session in active])
+        for session, answer in zip(active, answers, strict=True):
             session.tell(answer)
-        asked = [session.cost.tokens - known for session, known in zip(active, before, strict=True)]
-        seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
-        for session, tokens in zip(active, asked, strict=True):
-            session.cost += Cost(seconds=seconds_per_token * tokens)
+        tokens = sum(answer.tokens for answer in answers)
+        seconds_per_token = (time.perf_counter() - began) / max(tokens, 1)
+        for session, answer in zip(active, answers, strict=True):
+            session.cost += Cost(answer.rows, 0, answer.tokens, seconds_per_token * answer.tokens)
         active = [session for session in active if session.waiting is not None]
     for session in pool:
         yield _records(method, session)
@@ -276,12 +275,12 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
     units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
-    asked = session.request.targets
+    targets = session.request.targets
     return explanations(
         session.request,
-        scores[:, asked].T,
+        scores[:, targets].T,
         *ends,
-        standard_error=None if error is None else error[:, asked].T,
+        standard_error=None if error is None else error[:, targets].T,
         output_space=method.output,
         cost=session.cost,
     )

@@ -25,9 +25,9 @@ def every_pair(players: int) -> Coalitions:
 def pairs_of_size(players: int, size: int) -> Coalitions:
     """(m, n) one of each pair whose smaller coalition has `size` players."""
     members = np.array(list(combinations(range(players), size)))
-    found = np.zeros((len(members), players), dtype=bool)
-    np.put_along_axis(found, members, True, axis=1)
-    return found[~found[:, 0]] if 2 * size == players else found
+    pairs = np.zeros((len(members), players), dtype=bool)
+    np.put_along_axis(pairs, members, True, axis=1)
+    return pairs[~pairs[:, 0]] if 2 * size == players else pairs
 
 
 def count_of_size(players: int, sizes: NDArray[np.intp]) -> Floats:
@@ -50,13 +50,13 @@ def drawn_pairs(players: int, count: int, rng: np.random.Generator, *, smallest:
     players, their sizes drawn with the Shapley kernel's weight; there must be so many.
     """
     sizes, share = np.arange(smallest, players // 2 + 1), size_share(players)[smallest - 1 :]
-    found: dict[bytes, NDArray[np.bool_]] = {}
-    while len(found) < count:
+    pairs: dict[bytes, NDArray[np.bool_]] = {}
+    while len(pairs) < count:
         size = rng.choice(sizes, size=count, p=share / share.sum())
         rank = rng.random((count, players)).argsort(axis=1).argsort(axis=1)
         for row in smaller(rank < size[:, None]):
-            found.setdefault(row.tobytes(), row)
-    return np.array(list(found.values())[:count], dtype=bool).reshape(count, players)
+            pairs.setdefault(row.tobytes(), row)
+    return np.array(list(pairs.values())[:count], dtype=bool).reshape(count, players)
 
 
 def smaller(coalitions: Coalitions) -> Coalitions:

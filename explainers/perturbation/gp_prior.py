@@ -59,8 +59,8 @@ class GPPrior:
         table = weights / 2 @ (product + product[:, ::-1]) / 2
         table += (self.linear - 1) * np.exp(-top)
         inside = signs > 0
-        here = inside.sum(axis=1, keepdims=True) - inside
-        return (2 * self.rho * signs * table[here]).T / self.scale
+        present = inside.sum(axis=1, keepdims=True) - inside
+        return (2 * self.rho * signs * table[present]).T / self.scale
 
     def shapley_variance(self) -> float:
         """The prior's variance of a Shapley value."""

@@ -71,13 +71,13 @@ def ridge_regression(
     weighted = centred.T * weights
     gram = weighted @ centred + penalty * np.eye(design.shape[1])
     from_mean = values - share @ values
-    found = np.linalg.solve(gram, weighted @ from_mean)
+    coefficients = np.linalg.solve(gram, weighted @ from_mean)
     spare = len(design) - design.shape[1] - 1
     if spare <= 0:
-        return found, np.full_like(found, np.nan)
+        return coefficients, np.full_like(coefficients, np.nan)
     influence = np.linalg.solve(gram, weighted)
-    variance = influence**2 @ (from_mean - centred @ found) ** 2
-    return found, np.sqrt(variance * len(design) / spare)
+    variance = influence**2 @ (from_mean - centred @ coefficients) ** 2
+    return coefficients, np.sqrt(variance * len(design) / spare)
 
 
 def kernel(design: Coalitions, width: float) -> Floats:

@@ -50,8 +50,8 @@ class StoppingRule:
             return True
         # A class whose scores are all alike has no order to be sure of.
         varies = np.ptp(scores[content], axis=0) > PRECISION
-        found = reliability(scores.T, standard_error.T, content)[varies]
-        return not (found < self.reliability).any()
+        reliabilities = reliability(scores.T, standard_error.T, content)[varies]
+        return not (reliabilities < self.reliability).any()
 
 
 def stopping_rule(explainer: str, value: StoppingRule | Mapping[str, Any] | None) -> StoppingRule | None:

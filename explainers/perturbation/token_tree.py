@@ -35,10 +35,10 @@ class Tree:
         """(2n - 1) how many splits a node and all below it take when a split leaves its parts to be split in
         so many contexts each."""
         leaves = self.members.shape[1]
-        found = [0] * leaves
+        splits = [0] * leaves
         for left, right in self.children.tolist():
-            found.append(1 + contexts * (found[left] + found[right]))
-        return found
+            splits.append(1 + contexts * (splits[left] + splits[right]))
+        return splits
 
 
 def token_tree(units: Units) -> Tree:
@@ -48,11 +48,11 @@ def token_tree(units: Units) -> Tree:
 
 def decoded(texts: Sequence[str]) -> list[str]:
     """(n,) tokens without white space, "##" before those that go on with a word."""
-    found = []
+    words = []
     for at, text in enumerate(texts):
-        inside = at > 0 and not re.match(r"^.*\W$", texts[at - 1]) and found[at - 1] != ""
-        found.append("##" + text.strip() if inside and re.match(r"^[A-Za-z]", text) else text.strip())
-    return found
+        inside = at > 0 and not re.match(r"^.*\W$", texts[at - 1]) and words[at - 1] != ""
+        words.append("##" + text.strip() if inside and re.match(r"^[A-Za-z]", text) else text.strip())
+    return words
 
 
 def join_by_score(tokens: Sequence[str], segments: Sequence[int] | NDArray[np.integer]) -> Tree:
@@ -93,35 +93,35 @@ def _score(
     (start, middle), (_, stop) = left, right
     first, last, following, end = tokens[start], tokens[middle - 1], tokens[middle], tokens[stop - 1]
     left_size, right_size = middle - start, stop - middle
-    found = -float(left_size + right_size)
+    score = -float(left_size + right_size)
     # Parts of words first, then endings after an apostrophe.
     if following.startswith("##"):
-        found += 20
+        score += 20
     if following == "'" and (right_size == 1 or (right_size == 2 and tokens[middle + 1] in ("t", "s"))):
-        found += 15
+        score += 15
     if last == "'" and following in ("t", "s"):
-        found += 15
+        score += 15
     if _control(first) != _control(end):
-        found -= 1000
+        score -= 1000
     # Brackets with what is in them, before anything around them.
     if following in CLOSER_OF and open_ended[middle]:
-        found -= 100
+        score -= 100
     if last in CLOSER_OF.values() and open_ended[middle - 1]:
-        found -= 100
+        score -= 100
     if first in CLOSER_OF:
-        found -= 2
+        score -= 2
     # Across connectors, commas and ends of sentences later and later.
     if last in CONNECTORS or following in CONNECTORS:
-        found -= 2
+        score -= 2
     if last == ",":
-        found -= 10
+        score -= 10
     if following == ",":
-        found -= 10 if right_size > 1 else 1
+        score -= 10 if right_size > 1 else 1
     if last in SENTENCE_ENDS:
-        found -= 20
+        score -= 20
     if following in SENTENCE_ENDS:
-        found -= 20 if right_size > 1 else 1
-    return found
+        score -= 20 if right_size > 1 else 1
+    return score
 
 
 def _control(token: str) -> bool:

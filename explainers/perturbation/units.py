@@ -107,23 +107,23 @@ def _types(words: Units) -> Units:
 def _pieces(request: Request) -> list[str]:
     """(T,) the text from where a content token begins to where the next one does; "" for special tokens."""
     encoding = request.encoding
-    found = [""] * len(encoding)
+    pieces = [""] * len(encoding)
     for segment, text in enumerate(request.example.texts):
         places = np.flatnonzero((encoding.segments == segment) & encoding.content)
         starts, ends = encoding.offsets[places].T.tolist()
         for at, start, end, following in zip(places.tolist(), starts, ends, [*starts[1:], 0], strict=False):
-            found[at] = text[start : max(end, following)]
-    return found
+            pieces[at] = text[start : max(end, following)]
+    return pieces
 
 
 def _sentences(request: Request) -> NDArray[np.intp]:
     """(T,) the sentence in which a token begins, counted through both texts."""
     encoding = request.encoding
-    found = np.zeros(len(encoding), dtype=np.intp)
+    numbers = np.zeros(len(encoding), dtype=np.intp)
     before = 0
     for segment, text in enumerate(request.example.texts):
         ends = np.array([match.end() for match in _SENTENCE_END.finditer(text)], dtype=np.intp)
-        here = encoding.segments == segment
-        found[here] = before + np.searchsorted(ends, encoding.offsets[here, 0], side="right")
+        in_segment = encoding.segments == segment
+        numbers[in_segment] = before + np.searchsorted(ends, encoding.offsets[in_segment, 0], side="right")
         before += len(ends) + 1
-    return found
+    return numbers

@@ -58,7 +58,10 @@ class Lrp(SinglePass[PropagationBatch]):
     """
 
     name: ClassVar[str] = "lrp"
-    traits = Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"open_layers"}))
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"open_layers"}))
 
     def batches(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None

@@ -55,15 +55,15 @@ class SinglePass(ABC, Generic[Batch]):
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         """For every request one explanation per target, in order."""
         require_compatible(self.name, self, engine, baseline)
-        found: Explanations = [[] for _ in requests]
+        explained: Explanations = [[] for _ in requests]
         began = time.perf_counter()
         for batch in self.batches(engine, requests, baseline):
             for index, records in self._records(batch, requests, began):
-                found[index] = records
+                explained[index] = records
             # Or it would be in memory while the next one is made.
             del batch
             began = time.perf_counter()
-        return found
+        return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """One forward row, and one backward row per target if it differentiates."""
@@ -98,5 +98,5 @@ class SinglePass(ABC, Generic[Batch]):
 def text_paths(requests: Sequence[Request]) -> list[Path]:
     """For every text a path that is a single point, the text itself."""
     rows = [full_rows(request.encoding) for request in requests]
-    here = np.ones(1)
-    return [Path(row, row, here, request.targets) for row, request in zip(rows, requests, strict=True)]
+    single = np.ones(1)
+    return [Path(row, row, single, request.targets) for row, request in zip(rows, requests, strict=True)]
