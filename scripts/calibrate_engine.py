@@ -1,4 +1,4 @@
-"""Time token budgets on this machine, to choose the two constants of models/engine.py.
+"""Time token budgets on this machine, to choose the constants of models/budget.py.
 
     python scripts/calibrate_engine.py [--quick]
 
