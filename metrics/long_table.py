@@ -79,7 +79,9 @@ def with_left_out(
     """
     counted = long(ids, dict([left_out]))
     # A table without rows would change the type of the column it is joined with.
-    return pd.concat([long([ids[row] for row in rows.tolist()], parts, labels), counted]) if len(rows) else counted
+    if not len(rows):
+        return counted
+    return pd.concat([long([ids[row] for row in rows.tolist()], parts, labels), counted])
 
 
 def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, Floats]]:
