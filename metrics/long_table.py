@@ -66,7 +66,7 @@ def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike
 
 
 def with_left_out(
-    ids: Sequence[str], rows: Ints, labels: Ints, parts: Mapping[str, ArrayLike], left_out: tuple[str, Bools]
+    ids: list[str], rows: Ints, labels: Ints, parts: Mapping[str, ArrayLike], left_out: tuple[str, Bools]
 ) -> pd.DataFrame:
     """The long table of N texts of which some were left out.
 
@@ -79,9 +79,7 @@ def with_left_out(
     """
     counted = long(ids, dict([left_out]))
     # A table without rows would change the type of the column it is joined with.
-    if not len(rows):
-        return counted
-    return pd.concat([long([ids[row] for row in rows.tolist()], parts, labels), counted])
+    return pd.concat([long([ids[row] for row in rows], parts, labels), counted]) if len(rows) else counted
 
 
 def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, Floats]]:
