@@ -12,6 +12,7 @@ from textwrap import fill
 
 from assay.harness.command_line import cli_exchange, cli_ledger, cli_methods, cli_sweep
 from assay.harness.command_line.cli_command import Command
+from assay.harness.command_line.terminal import InertFormatter, inert, inert_output
 from assay.harness.trials.progress import report_on_sigusr1
 from assay.tasks.errors import InputError
 
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A reader that stops early, such as `head`, ends the command without a message and with status 0.
     """
     try:
-        status = _main(arguments)
+        with inert_output():
+            status = _main(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -53,12 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parsed(arguments)
-    logging.basicConfig(level=logging.WARNING, format="assay: %(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(InertFormatter("assay: %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         with report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
     except InputError as error:
-        print(f"assay: error: {error}", file=sys.stderr)
+        print(inert(f"assay: error: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("assay: stopped; run the same command again to go on", file=sys.stderr)

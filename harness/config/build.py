@@ -14,8 +14,9 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import OmegaConf
 
+from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError
 from assay.tasks.trust import is_inside
 
@@ -36,8 +37,9 @@ def build(config: Any, **arguments: Any) -> Any:
     Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-    for target in _targets(plain):
-        check_target(target)
+    for settings in _built(plain):
+        target = str(settings.pop("_target_"))
+        check_types(check_target(target), settings, target)
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -48,19 +50,20 @@ def build(config: Any, **arguments: Any) -> Any:
         raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
 
 
-def _targets(config: Any) -> Iterator[str]:
-    if isinstance(config, (dict, DictConfig)):
+def _built(config: Any) -> Iterator[dict[str, Any]]:
+    """Everything that is built, nested or not, as its settings."""
+    if isinstance(config, dict):
         if "_target_" in config:
-            yield str(config["_target_"])
+            yield dict(config)
         for value in config.values():
-            yield from _targets(value)
-    elif isinstance(config, (list, tuple, ListConfig)):
+            yield from _built(value)
+    elif isinstance(config, (list, tuple)):
         for value in config:
-            yield from _targets(value)
+            yield from _built(value)
 
 
-def check_target(target: str) -> None:
-    """Raise InputError unless a `_target_` exists and can be chosen.
+def check_target(target: str) -> Any:
+    """What a `_target_` names. Raises InputError unless it exists and can be chosen.
 
     Of Assay's own code that is what the shipped configuration chooses, and not whatever its modules define or
     import: `assay.models.saving.save` would replace a folder. The user's own packages, named in ASSAY_TRUST,
@@ -89,6 +92,7 @@ def check_target(target: str) -> None:
     # A module's namespace also holds what it imports (os, torch); those are not targets.
     if not is_inside(str(getattr(found, "__module__", "")), (*TRUSTED, *own)):
         raise InputError(f"_target_ {target!r} is only imported there; expected what the package defines")
+    return found
 
 
 @cache

@@ -131,7 +131,10 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
-        return compose(CONFIG, overrides=list(overrides))
+        config = compose(CONFIG, overrides=list(overrides))
+    # An interpolation that leads nowhere is an error now and not in the middle of a run.
+    OmegaConf.to_container(config, resolve=True)
+    return config
 
 
 @contextmanager
