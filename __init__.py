@@ -16,18 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.harness.interface.classifiers import Classifier, fit, wrap
+    from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import task, texts
+    from assay.harness.interface.wrapping import wrap
     from assay.tasks.errors import InputError
 
 _HOMES = {
     "Classifier": "harness.interface.classifiers",
     "fit": "harness.interface.classifiers",
-    "wrap": "harness.interface.classifiers",
     "explain": "harness.interface.explaining",
     "Explanations": "harness.interface.explanations",
     "MethodExplanations": "harness.interface.explanations",
@@ -38,6 +38,7 @@ _HOMES = {
     "score": "harness.interface.scoring",
     "task": "harness.interface.tasks",
     "texts": "harness.interface.tasks",
+    "wrap": "harness.interface.wrapping",
     "InputError": "tasks.errors",
 }
 

@@ -6,7 +6,7 @@ Explainers see plain baselines only (`Baseline.parts`); this is the way in that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,13 +28,13 @@ def explain(
     share their rows; others share nothing, and an example's cost is the sum.
     """
     groups = _groups(requests, baseline)
-    if len(groups) == 1 and len(groups[0].parts) == 1:
-        return explainer.explain(engine, requests, groups[0].parts[0])
+    if len(groups) == 1 and len(groups[0][0]) == 1:
+        return explainer.explain(engine, requests, groups[0][0][0])
     drawn: list[dict[int, list[Explanation]]] = [{} for _ in requests]
     costs = [Cost() for _ in requests]
-    for group in groups:
-        for nth, part in enumerate(group.parts):
-            for at, records in _of_part(explainer, engine, requests, group.targets, nth, part):
+    for parts, targets in groups:
+        for nth, part in enumerate(parts):
+            for at, records in _of_part(explainer, engine, requests, targets, nth, part):
                 costs[at] = costs[at] + records[0].cost
                 for record in records:
                     drawn[at].setdefault(record.target, []).append(record)
@@ -56,19 +56,14 @@ def model_rows(explainer: Explainer, baseline: Baseline | None, tokens: int, tar
     return calls * forward, calls * backward
 
 
-@dataclass(slots=True, eq=False)
-class _Group:
-    """Targets that have the same parts."""
-
-    parts: tuple[Baseline | None, ...]
-    targets: list[int] = field(default_factory=list)
-
-
-def _groups(requests: Sequence[Request], baseline: Baseline | None) -> list[_Group]:
-    groups: dict[tuple[int, ...], _Group] = {}
+def _groups(
+    requests: Sequence[Request], baseline: Baseline | None
+) -> list[tuple[tuple[Baseline | None, ...], list[int]]]:
+    """Parts of the baseline, and the targets that have these parts."""
+    groups: dict[tuple[int, ...], tuple[tuple[Baseline | None, ...], list[int]]] = {}
     for target in sorted({target for request in requests for target in request.targets.tolist()}):
         parts = (None,) if baseline is None else baseline.parts(target)
-        groups.setdefault(tuple(map(id, parts)), _Group(parts)).targets.append(target)
+        groups.setdefault(tuple(map(id, parts)), (parts, []))[1].append(target)
     return list(groups.values())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,7 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         """Both together."""
-        return Cost(
-            self.forward_rows + other.forward_rows,
-            self.backward_rows + other.backward_rows,
-            self.tokens + other.tokens,
-            self.seconds + other.seconds,
-        )
+        return Cost(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

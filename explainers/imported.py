@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.protocol import Request, Traits, explanation
+from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.explainers.score_file import ScoreFile, Scores, digest, digest_now, open_scores, text_print
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
@@ -46,9 +46,7 @@ class Imported:
         """None: no model is asked."""
         return 0, 0
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         file, labels = self._file(), tuple(engine.model.labels)
         if file.labels != labels:
             raise InputError(

@@ -19,6 +19,9 @@ from assay.tasks.example import Example
 
 BaselineUse = Literal["removal", "reference", "none"]
 
+# For every request one explanation per target, in order.
+Explanations = list[list[Explanation]]
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -59,9 +62,7 @@ class Explainer(Protocol):
     @property
     def traits(self) -> Traits: ...
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         """For every request one explanation per target, in order."""
         ...
 

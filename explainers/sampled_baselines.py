@@ -25,8 +25,34 @@ from assay.tasks.sampling import rank
 Source = Literal["corpus", "vocabulary"]
 
 
+class FromTexts(Baseline):
+    """The setting of a baseline that is made from training texts."""
+
+    __slots__ = ()
+    sample: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
+
+    def chosen(self, examples: Sequence[Example], size: int) -> list[Example]:
+        """The first `size` examples in a random order that depends on their ids alone."""
+        if not examples:
+            raise InputError(
+                f"baseline {self.name!r} is made from training texts, but there are none; give the task a "
+                "training split, or choose pad, mask or zero"
+            )
+        return sorted(examples, key=lambda example: rank(example.id, self.seed))[:size]
+
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+        raise InputError(
+            f"baseline {self.name!r} has not seen training texts yet; use what its "
+            "`fitted(engine, examples)` returns"
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class Mean(Baseline):
+class Mean(FromTexts):
     """Absent tokens' embeddings become the average embedding of a token of the training texts.
 
     Every content token of `sample` texts counts once, so words weigh by their frequency; the average is over
@@ -40,22 +66,16 @@ class Mean(Baseline):
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
     policy: ClassVar[str] = f"its embedding becomes the mean of the training texts; {STAY}"
 
-    def __post_init__(self) -> None:
-        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
-
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts."""
-        chosen = _chosen(self.name, sample, self.sample, self.seed)
+        chosen = self.chosen(sample, self.sample)
         return FixedEmbedding(
             _mean_embedding(engine, engine.model.encode([example.texts for example in chosen]))
         )
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
-        raise _not_fitted(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Negatives(Baseline):
+class Negatives(FromTexts):
     """For every label, `Mean` of the training texts without it (single-label tasks: of the other classes).
 
     "Absent" so means "as in a text the label does not fit". Each label is explained against a vector of its
@@ -69,12 +89,9 @@ class Negatives(Baseline):
     per_target: ClassVar[bool] = True
     policy: ClassVar[str] = f"its embedding becomes the mean of the training texts without the label; {STAY}"
 
-    def __post_init__(self) -> None:
-        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
-
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts, or when all of them have one label in common."""
-        ranked = _chosen(self.name, sample, len(sample), self.seed)
+        ranked = self.chosen(sample, len(sample))
         labels = engine.model.labels
         without = [
             [example for example in ranked if label not in example.labels][: self.sample]
@@ -97,12 +114,9 @@ class Negatives(Baseline):
             )
         )
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
-        raise _not_fitted(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class RandomTokens(Baseline):
+class RandomTokens(FromTexts):
     """Absent tokens become random ones; the explanations of `draws` such references are averaged.
 
     A draw has one token for every place of a text and depends on the text alone. source: "corpus", tokens of
@@ -120,7 +134,7 @@ class RandomTokens(Baseline):
 
     def __post_init__(self) -> None:
         check_at_least("baseline.random.draws", self.draws, 1)
-        check_at_least(f"baseline.{self.name}.sample", self.sample, 1)
+        FromTexts.__post_init__(self)
         check_choice("baseline.random.source", self.source, get_args(Source))
 
     @property
@@ -130,7 +144,7 @@ class RandomTokens(Baseline):
 
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts."""
-        chosen = _chosen(self.name, sample, self.sample, self.seed)
+        chosen = self.chosen(sample, self.sample)
         encodings = engine.model.encode([example.texts for example in chosen])
         ids, counts = _token_counts(encodings)
         # In the order of their strings, because a black box numbers words as it meets them.
@@ -139,9 +153,6 @@ class RandomTokens(Baseline):
         weights = counts[order] if self.source == "corpus" else np.ones(len(ids))
         shares = weights / weights.sum()
         return Draws(tuple(Draw(ids[order], shares, self.seed, number) for number in range(self.draws)))
-
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
-        raise _not_fitted(self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,16 +228,6 @@ class Draws(Baseline):
         return self.of[0].rows(model, encoding, keep)
 
 
-def _chosen(name: str, sample: Sequence[Example], size: int, seed: int) -> list[Example]:
-    """The first `size` examples in a random order that depends on their ids alone."""
-    if not sample:
-        raise InputError(
-            f"baseline {name!r} is made from training texts, but there are none; give the task a training "
-            "split, or choose pad, mask or zero"
-        )
-    return sorted(sample, key=lambda example: rank(example.id, seed))[:size]
-
-
 def _token_counts(encodings: Sequence[Encoding]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """(V,) distinct content tokens, ascending, and how often each occurs."""
     return np.unique(
@@ -248,9 +249,3 @@ def _strings(encodings: Sequence[Encoding]) -> dict[int, str]:
         for token, string in zip(encoding.ids.tolist(), encoding.tokens, strict=True):
             found[token] = min(string, found.get(token, string))
     return found
-
-
-def _not_fitted(name: str) -> InputError:
-    return InputError(
-        f"baseline {name!r} has not seen training texts yet; use what its `fitted(engine, examples)` returns"
-    )

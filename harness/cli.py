@@ -8,15 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 
-from assay.harness.command_line import cli_exchange, cli_ledger, cli_methods, cli_sweep
-from assay.harness.command_line.cli_command import Command
+from assay.harness.command_line import exchange, experiments, methods, stores
+from assay.harness.command_line.command import Command
 from assay.harness.command_line.terminal import InertFormatter, inert, inert_output
 from assay.harness.trials.progress import report_on_sigusr1
 from assay.tasks.errors import InputError
 
-COMMANDS = (*cli_sweep.COMMANDS, *cli_ledger.COMMANDS, *cli_exchange.COMMANDS, *cli_methods.COMMANDS)
+COMMANDS = (*experiments.COMMANDS, *stores.COMMANDS, *exchange.COMMANDS, *methods.COMMANDS)
 
 OVERRIDES = """\
 Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a group, GROUP=[A,B] several.
@@ -106,10 +105,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: Command) -> None:
+    summary, description = command.help()
     parser = commands.add_parser(
         command.name,
-        help=command.summary,
-        description=fill(command.description, 100),
+        help=summary,
+        description=description,
         epilog=OVERRIDES if command.overrides else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -47,6 +47,25 @@ def _unchecked() -> Checks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ExplainedText:
+    """One explained example of T tokens and K classes.
+
+    Attributes:
+        example: The example.
+        encoding: Its encoding.
+        probabilities: (K,) the model's output on the full text.
+        scores: (K, T) float32, NaN for classes that were not explained.
+        content: (T,) true for tokens of the text, false for special tokens.
+    """
+
+    example: Example
+    encoding: Encoding
+    probabilities: Floats
+    scores: Floats32
+    content: Bools
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Shard:
     """N explained examples, padded to T tokens and K classes.
 
@@ -70,6 +89,17 @@ class Shard:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the examples."""
+        return [example.id for example in self.examples]
+
+    def texts(self) -> Iterator[ExplainedText]:
+        """The examples one by one, without padding."""
+        for row, encoding in enumerate(self.encodings):
+            scores, content = self.scores[row][:, : len(encoding)], self.content[row][: len(encoding)]
+            yield ExplainedText(self.examples[row], encoding, self.probabilities[row], scores, content)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

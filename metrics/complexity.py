@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from assay.metrics.cell_data import CellData, Shard
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import UNIT, MetricBase, MetricInfo
-from assay.metrics.long_table import long
-from assay.metrics.targets import check_choice, chosen, require_explained
+from assay.metrics.long_table import with_left_out
+from assay.metrics.targets import chosen, require_explained, target_option
 from assay.tasks.arrays import Reals
 
 complexity_info = partial(MetricInfo, bounds=UNIT, property="complexity")
@@ -45,16 +45,13 @@ class Sparsity(MetricBase):
         part="gini",
     )
 
-    target: str = "predicted"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
+    target: str = target_option("predicted")
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `gini`; per example (target -1): `one_token`, 1 if it was left out.
 
         Raises InputError when a class that is asked for was not explained."""
-        return _score(subject, self.target, self.name, "gini", gini)
+        return _score(self, subject, gini)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +74,13 @@ class Entropy(MetricBase):
         part="entropy",
     )
 
-    target: str = "predicted"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
+    target: str = target_option("predicted")
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `entropy`; per example (target -1): `one_token`, 1 if it was left out.
 
         Raises InputError when a class that is asked for was not explained."""
-        return _score(subject, self.target, self.name, "entropy", entropy)
+        return _score(self, subject, entropy)
 
 
 def gini(scores: Reals) -> float:
@@ -97,8 +91,8 @@ def gini(scores: Reals) -> float:
         return 0.0
     n = len(sizes)
     # Of the sorted sizes, twice the share of the area under their Lorenz curve that is missing.
-    found = 1 - 2 * (sizes / total * (n - np.arange(1, n + 1) + 0.5) / n).sum()
-    return float(np.clip(found, 0.0, 1.0))
+    index = 1 - 2 * (sizes / total * (n - np.arange(1, n + 1) + 0.5) / n).sum()
+    return float(np.clip(index, 0.0, 1.0))
 
 
 def entropy(scores: Reals) -> float:
@@ -114,27 +108,18 @@ def entropy(scores: Reals) -> float:
     return float(np.clip(-(shares * np.log(shares)).sum() / np.log(len(sizes)), 0.0, 1.0))
 
 
-def _score(
-    subject: CellData, target: str, metric: str, part: str, measure: Callable[[Reals], float]
-) -> pd.DataFrame:
-    shards = (_score_shard(subject, shard, target, metric, part, measure) for shard in subject.shards)
-    return pd.concat(shards, ignore_index=True)
-
-
-def _score_shard(
-    subject: CellData, shard: Shard, target: str, metric: str, part: str, measure: Callable[[Reals], float]
-) -> pd.DataFrame:
-    one_token = shard.content.sum(axis=1) < 2
-    wanted = chosen(shard, target, multi_label=subject.multi_label) & ~one_token[:, None]
-    require_explained(shard, wanted, subject.labels, metric)
-    rows, labels = np.nonzero(wanted)
-    # One text at a time: the last digits of a sum over padded rows would depend on the padding.
-    values = [
-        measure(shard.scores[row, label, shard.content[row]]) for row, label in zip(rows, labels, strict=True)
-    ]
-    ids = [example.id for example in shard.examples]
-    counted = long(ids, {"one_token": one_token})
-    # A table without rows would change the type of the column it is joined with.
-    return (
-        pd.concat([long([ids[row] for row in rows], {part: values}, labels), counted]) if values else counted
-    )
+def _score(metric: Sparsity | Entropy, subject: CellData, measure: Callable[[Reals], float]) -> pd.DataFrame:
+    tables = []
+    for shard in subject.shards:
+        one_token = shard.content.sum(axis=1) < 2
+        targets = chosen(shard, metric.target, multi_label=subject.multi_label) & ~one_token[:, None]
+        require_explained(shard, targets, subject.labels, metric.name)
+        rows, labels = np.nonzero(targets)
+        # One text at a time: the last digits of a sum over padded rows would depend on the padding.
+        values = [
+            measure(shard.scores[row, label, shard.content[row]])
+            for row, label in zip(rows, labels, strict=True)
+        ]
+        parts = {metric.info.part: values}
+        tables.append(with_left_out(shard.ids, rows, labels, parts, ("one_token", one_token)))
+    return pd.concat(tables, ignore_index=True)

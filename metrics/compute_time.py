@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from assay.explainers.explanation import Cost
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.long_table import long
@@ -28,7 +26,7 @@ class ComputeTime(MetricBase):
 
     Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass. Passes
     do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and are kept
-    apart (see `seconds_per_text`). The study counted the processor's floating-point operations; the part
+    apart. The study counted the processor's floating-point operations; the part
     `flops` has those of the model, each row at the price of one of its length (`assay.models.flops`).
     What a method computes beside the model is in neither.
     """
@@ -49,9 +47,8 @@ class ComputeTime(MetricBase):
         `flops`, which is absent where the model does not compute with torch."""
         tables, meter = [], _meter(subject.engine)
         for shard in subject.shards:
-            forward = np.array([cost.forward_rows for cost in shard.costs], dtype=np.float64)
-            backward = np.array([cost.backward_rows for cost in shard.costs], dtype=np.float64)
-            tokens = np.array([cost.tokens for cost in shard.costs], dtype=np.float64)
+            costs = [(cost.forward_rows, cost.backward_rows, cost.tokens) for cost in shard.costs]
+            forward, backward, tokens = np.array(costs, dtype=np.float64).reshape(-1, 3).T
             parts = {
                 "forward_rows": forward,
                 "backward_rows": backward,
@@ -60,7 +57,7 @@ class ComputeTime(MetricBase):
             }
             if meter is not None:
                 parts["flops"] = meter.flops(forward, backward, tokens)
-            tables.append(long([example.id for example in shard.examples], parts))
+            tables.append(long(shard.ids, parts))
         return pd.concat(tables, ignore_index=True)
 
 
@@ -69,20 +66,3 @@ def _meter(engine: Engine) -> Meter | None:
     from assay.models.flops import Meter, countable
 
     return Meter(engine) if countable(engine) else None
-
-
-class Seconds(NamedTuple):
-    """Wall time per text in seconds: the median and the quartiles around it."""
-
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-
-
-def seconds_per_text(costs: Iterable[Cost]) -> Seconds:
-    """Median and quartiles of the seconds of each text; NaN where there is no text."""
-    seconds = np.array([cost.seconds for cost in costs], dtype=np.float64)
-    if not len(seconds):
-        return Seconds(np.nan, np.nan, np.nan)
-    lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75])
-    return Seconds(float(median), float(lower), float(upper))

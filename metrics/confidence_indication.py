@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from assay.metrics.cell_data import CellData, Shard
+from assay.metrics.cell_data import CellData
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.long_table import Parts, long
-from assay.metrics.resampling import ratio, unit_means
+from assay.metrics.options import option, whole
+from assay.metrics.resampling import largest_within_splits, mean_within_splits
 from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 FEATURES = ("f_max", "f_mean", "f_min")
 CONTRASTS = ("unit", "target", "confidence", *FEATURES)
+
+
+def _check_test_share(share: float, path: str) -> float:
+    if not 0 < share < 1:
+        raise InputError(f"{path} is {share}; expected a share between 0 and 1")
+    return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +61,44 @@ class ConfidenceIndication(MetricBase):
         NONNEGATIVE,
         "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)",
         property="confidence indication",
+        part="error",
         needs=frozenset({"all_targets"}),
+        summary=mean_within_splits,
     )
 
-    splits: int = 5
-    test_share: float = 0.1
-    minimum: int = 20
+    splits: int = whole(5, least=1)
+    test_share: float = option(0.1, _check_test_share)
+    minimum: int = whole(20, least=2)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def score(self, subject: CellData) -> pd.DataFrame:
+    def score(self: Indication, subject: CellData) -> pd.DataFrame:
         """Per example and class: `confidence`, `f_max`, `f_mean`, `f_min`, and per split s `error@s`, the
         absolute error, and `reference@s`, that of predicting the mean of the up-sampled training part; both
         NaN outside the test part of s.
 
         Raises InputError when a class was not explained.
         """
-        return _score(self, subject)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean absolute error over the test part, averaged over the splits that have any."""
-        return mean_error(parts, index)
+        contrasts = contrast_table(subject, self.name, multi_label=subject.multi_label)
+        # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
+        contrasts = contrasts.sort_values(["unit", "target"], ignore_index=True)
+        features, confidence = contrasts[list(FEATURES)].to_numpy(), contrasts["confidence"].to_numpy()
+        units, text = np.unique(contrasts["unit"].to_numpy(dtype=str), return_inverse=True)
+        enough = len(units) >= self.minimum
+        if not enough:
+            logger.warning(
+                "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
+                self.name,
+                len(units),
+                self.minimum,
+            )
+        parts = {}
+        for split in range(self.splits):
+            errors = references = np.full(len(contrasts), np.nan)
+            if enough:
+                rng = generator(subject.seed, "confidence_indication", str(split))
+                in_test = _in_test(len(units), self.test_share, rng)[text]
+                errors, references = regression_errors(features, confidence, in_test, rng)
+            parts |= {f"error@{split}": errors, f"reference@{split}": references}
+        return contrasts_long(contrasts, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,72 +111,43 @@ class ConfidenceIndicationMax(MetricBase):
         title="Confidence indication (MAX)",
         random_level="about that of always predicting the mean of the up-sampled training part",
         extreme=True,
+        summary=largest_within_splits,
     )
 
-    splits: int = 5
-    test_share: float = 0.1
-    minimum: int = 20
+    splits: int = whole(5, least=1)
+    test_share: float = option(0.1, _check_test_share)
+    minimum: int = whole(20, least=2)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def score(self, subject: CellData) -> pd.DataFrame:
-        """As `ConfidenceIndication.score`."""
-        return _score(self, subject)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) largest absolute error in the test part, averaged over the splits that have any."""
-        return largest_error(parts, index)
+    score = ConfidenceIndication.score
 
 
 Indication = ConfidenceIndication | ConfidenceIndicationMax
 
 
-def _check(metric: Indication) -> None:
-    if metric.splits < 1 or not 0 < metric.test_share < 1 or metric.minimum < 2:
-        raise InputError(
-            f"{metric.name}: splits={metric.splits}, test_share={metric.test_share}, "
-            f"minimum={metric.minimum}; expected at least 1 split, a share between 0 and 1, and a minimum of "
-            "2 or more texts"
-        )
+def contrast_table(
+    subject: CellData, metric: str, *, multi_label: bool, special_tokens: bool = False
+) -> pd.DataFrame:
+    """One row per example and class whose confidence is predicted: CONTRASTS.
 
+    Args:
+        subject: The cell.
+        metric: The metric's name, for error messages.
+        multi_label: Whether the confidence of every label is predicted, each contrasted with the mean of the
+            others; otherwise that of the predicted class.
+        special_tokens: Whether special tokens count.
 
-def _score(metric: Indication, subject: CellData) -> pd.DataFrame:
-    tables = [_contrasts(metric, subject, shard) for shard in subject.shards]
-    # Sorted, so that neither the order of the examples nor the cut into shards can move a split.
-    table = pd.concat(tables, ignore_index=True).sort_values(["unit", "target"], ignore_index=True)
-    units, text = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
-    enough = len(units) >= metric.minimum
-    if not enough:
-        logger.warning(
-            "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
-            metric.name,
-            len(units),
-            metric.minimum,
-        )
-    parts = {}
-    for split in range(metric.splits):
-        errors = references = np.full(len(table), np.nan)
-        if enough:
-            rng = generator(subject.seed, "confidence_indication", str(split))
-            in_test = _in_test(len(units), metric.test_share, rng)[text]
-            features, confidence = table[list(FEATURES)].to_numpy(), table["confidence"].to_numpy()
-            errors, references = regression_errors(features, confidence, in_test, rng)
-        parts |= {f"error@{split}": errors, f"reference@{split}": references}
-    return contrasts_long(table, parts)
-
-
-def _contrasts(metric: Indication, subject: CellData, shard: Shard) -> pd.DataFrame:
-    """One row per example and class whose confidence is predicted: CONTRASTS."""
-    require_all_explained(shard, subject.labels, metric.name)
+    Raises:
+        InputError: A class was not explained.
+    """
     rows = []
-    for row, example in enumerate(shard.examples):
-        scores = shard.scores[row][:, shard.content[row]].astype(np.float64)
-        probabilities = shard.probabilities[row]
-        targets = range(len(scores)) if subject.multi_label else [int(probabilities.argmax())]
-        for target in targets:
-            values = contrast_features(scores, target, pool_others=subject.multi_label)
-            rows.append((example.id, target, probabilities[target], *values))
+    for shard in subject.shards:
+        require_all_explained(shard, subject.labels, metric)
+        for text in shard.texts():
+            scores = (text.scores if special_tokens else text.scores[:, text.content]).astype(np.float64)
+            targets = range(len(scores)) if multi_label else [int(text.probabilities.argmax())]
+            for target in targets:
+                features = contrast_features(scores, target, pool_others=multi_label)
+                rows.append((text.example.id, target, text.probabilities[target], *features))
     return pd.DataFrame(rows, columns=list(CONTRASTS))
 
 
@@ -218,40 +211,12 @@ def _in_test(texts: int, share: float, rng: np.random.Generator) -> Bools:
     return chosen
 
 
-def mean_error(parts: Parts, index: Ints) -> Floats:
-    """(B,) mean of the parts `error@s` within each split, averaged over the splits that have any."""
-    return _over_splits(parts, "error@", index, _mean)
-
-
-def largest_error(parts: Parts, index: Ints) -> Floats:
-    """(B,) largest of the parts `error@s` within each split, averaged over the splits that have any."""
-    return _over_splits(parts, "error@", index, _largest)
-
-
 def constant_predictor(parts: dict[str, Floats]) -> tuple[float, float]:
     """Mean and largest error of predicting the mean of the up-sampled training part, averaged over splits.
 
     An explainer that is no better than this says nothing of the confidence.
     """
     everything = np.arange(len(parts["confidence"]))[None]
-    mean, largest = (_over_splits(parts, "reference@", everything, of) for of in (_mean, _largest))
+    summaries = mean_within_splits, largest_within_splits
+    mean, largest = (summary(parts, "reference", everything) for summary in summaries)
     return float(mean[0]), float(largest[0])
-
-
-def _over_splits(
-    parts: dict[str, Floats], prefix: str, index: Ints, of_split: Callable[[Floats, Ints], Floats]
-) -> Floats:
-    errors = [parts[part] for part in sorted(parts) if part.startswith(prefix)]
-    return unit_means(np.stack([of_split(of_one, index) for of_one in errors], axis=1))
-
-
-def _mean(errors: Floats, index: Ints) -> Floats:
-    present = ~np.isnan(errors)
-    total = np.where(present, errors, 0.0).sum(axis=1)
-    return ratio(total[index].sum(axis=1), present.sum(axis=1)[index].sum(axis=1))
-
-
-def _largest(errors: Floats, index: Ints) -> Floats:
-    per_text = np.where(np.isnan(errors), -np.inf, errors).max(axis=1)
-    largest = per_text[index].max(axis=1)
-    return np.where(np.isneginf(largest), np.nan, largest)

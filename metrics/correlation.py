@@ -11,11 +11,10 @@ import pandas as pd
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
 from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, check_percent, random_subsets, top
+from assay.metrics.options import choice, percentage, whole
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import random_subsets, top
 from assay.tasks.arrays import Bools, Floats
-from assay.tasks.errors import InputError, did_you_mean
-from assay.tasks.randomness import generator
 
 Measure = Callable[[Floats, Floats], float]
 
@@ -45,26 +44,20 @@ class LeaveOneOutCorrelation(MetricBase):
         part="correlation",
     )
 
-    target: str = "predicted"
-    measure: str = "kendall"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        if self.measure not in MEASURES:
-            hint = did_you_mean(self.measure, list(MEASURES))
-            raise InputError(f"metric.{self.name}.measure is {self.measure!r}; {hint}")
+    target: str = target_option("predicted")
+    measure: str = choice("kendall", ("kendall", "spearman"))
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._correlations)
 
     def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
-        alone = {row: np.eye(len(scores), dtype=bool) for (row, _), scores in cases.scored()}
+        alone = {row: np.eye(len(scores), dtype=bool) for row, _, scores in cases.scored()}
         logits = cases.logits_without(alone)
         values = [
             # Subtracting from the full text's logit shifts all losses alike and leaves their order.
             correlation(scores, -logits[row][:, label], MEASURES[self.measure])
-            for (row, label), scores in cases.scored()
+            for row, label, scores in cases.scored()
         ]
         return cases.table({"correlation": values})
 
@@ -94,35 +87,21 @@ class FaithfulnessCorrelation(MetricBase):
         part="correlation",
     )
 
-    target: str = "predicted"
-    percent: int = 20
-    subsets: int = 50
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_percent(self.percent, f"metric.{self.name}.percent")
-        check_at_least(self.subsets, 2, f"metric.{self.name}.subsets")
+    target: str = target_option("predicted")
+    percent: int = percentage(20)
+    subsets: int = whole(50, least=2)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `correlation`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._correlations)
 
     def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
-        absent = {row: self._subsets(cases, row, len(scores)) for (row, _), scores in cases.scored()}
-        values = [
-            correlation(sums(scores, absent[row]), losses, pearson)
-            for ((row, _), scores), losses in zip(cases.scored(), cases.losses(absent), strict=True)
-        ]
+        pairs = cases.sums_and_losses(self._subsets, self.name)
+        values = [correlation(sums, losses, pearson) for sums, losses in pairs]
         return cases.table({"correlation": values})
 
-    def _subsets(self, cases: ScoredTargets, row: int, tokens: int) -> Bools:
-        rng = generator(cases.subject.seed, self.name, cases.shard.examples[row].id)
+    def _subsets(self, tokens: int, rng: np.random.Generator) -> Bools:
         return random_subsets(tokens, np.repeat(top((self.percent,), tokens), self.subsets), rng)
-
-
-def sums(scores: Floats, chosen: Bools) -> Floats:
-    """(S,) sum of the scores (n,) over each subset (S, n)."""
-    return np.where(chosen, scores, 0.0).sum(axis=1)
 
 
 def correlation(scores: Floats, losses: Floats, measure: Measure) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,16 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData, gold, predicted
 from assay.metrics.info import UNIT, MetricBase
-from assay.metrics.masked_queries import RANDOM_AREA, ScoredTargets, cases, removal_info, score_targets
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, check_percent, evenly, only, top, without
+from assay.metrics.masked_queries import (
+    RANDOM_AREA,
+    ScoredTargets,
+    removal_info,
+    score_targets,
+    scored_targets,
+)
+from assay.metrics.options import percentage, whole
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import evenly, only, top, without
 from assay.tasks.arrays import Floats, Ints
 
 
@@ -35,11 +42,8 @@ class Deletion(MetricBase):
 
     info = removal_info("deletion", "Deletion (area)", "lower", UNIT, RANDOM_AREA, part="area")
 
-    target: str = "predicted"
-    steps: int = 10
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    steps: int = whole(10, least=0)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`, and the probabilities at its ends, `full` and `emptied`.
@@ -49,7 +53,7 @@ class Deletion(MetricBase):
         return score_targets(subject, self.target, self.name, self._areas)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
-        areas, emptied = _deletion(cases, lambda tokens: evenly(tokens, self.steps))
+        areas, emptied = _curve(cases, lambda tokens: evenly(tokens, self.steps))
         return cases.table({"area": areas, "full": cases.full, "emptied": emptied})
 
 
@@ -68,11 +72,8 @@ class Insertion(MetricBase):
 
     info = removal_info("insertion", "Insertion (area)", "higher", UNIT, RANDOM_AREA, part="area")
 
-    target: str = "predicted"
-    steps: int = 10
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    steps: int = whole(10, least=0)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`, and the probabilities at its ends, `emptied` and `full`.
@@ -82,13 +83,7 @@ class Insertion(MetricBase):
         return score_targets(subject, self.target, self.name, self._areas)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
-        # The probability on the full text, at the end of the curve, is known.
-        curves = cases.probabilities(cases.designs(only, lambda tokens: evenly(tokens, self.steps)[:-1]))
-        areas, emptied = np.full((2, len(curves)), np.nan)
-        for case, (tokens, values) in enumerate(zip(cases.tokens, curves, strict=True)):
-            if tokens:
-                emptied[case] = values[0]
-                areas[case] = area(np.append(values, cases.full[case]), evenly(tokens, self.steps))
+        areas, emptied = _curve(cases, lambda tokens: evenly(tokens, self.steps), adding=True)
         return cases.table({"area": areas, "emptied": emptied, "full": cases.full})
 
 
@@ -113,43 +108,43 @@ class AucRep(MetricBase):
 
     info = removal_info("auc_rep", "AUC of replacement", "lower", UNIT, RANDOM_AREA, part="area")
 
-    percent: int = 20
-
-    def __post_init__(self) -> None:
-        check_percent(self.percent, f"metric.{self.name}.percent")
+    percent: int = percentage(20)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and right class: `area`, and the probabilities at its ends, `full` and `last`.
 
         Raises InputError when a class was not explained.
         """
-        return pd.concat(map(self._areas, self._right(subject)), ignore_index=True)
-
-    def _right(self, subject: CellData) -> Iterator[ScoredTargets]:
+        tables = []
         for shard in subject.shards:
             decided = predicted(shard.probabilities, multi_label=subject.multi_label)
-            yield cases(subject, shard, decided & gold(shard.examples, decided.shape[1]), self.name)
+            right = decided & gold(shard.examples, decided.shape[1])
+            tables.append(self._areas(scored_targets(subject, shard, right, self.name)))
+        return pd.concat(tables, ignore_index=True)
 
     def _areas(self, cases: ScoredTargets) -> pd.DataFrame:
-        areas, last = _deletion(cases, lambda tokens: np.arange(top((self.percent,), tokens)[0] + 1))
+        areas, last = _curve(cases, lambda tokens: np.arange(top((self.percent,), tokens)[0] + 1))
         return cases.table({"area": areas, "full": cases.full, "last": last})
 
 
-def _check(metric: Deletion | Insertion) -> None:
-    check_choice(metric.target, metric.name)
-    check_at_least(metric.steps, 0, f"metric.{metric.name}.steps")
+def _curve(
+    cases: ScoredTargets, counts: Callable[[int], Ints], *, adding: bool = False
+) -> tuple[Floats, Floats]:
+    """(M,) areas under the curves, and (M,) probabilities at their ends where tokens are absent.
 
-
-def _deletion(cases: ScoredTargets, counts: Callable[[int], Ints]) -> tuple[Floats, Floats]:
-    """(M,) areas and (M,) probabilities at the end of the curves over `counts` absent tokens, from 0 on."""
-    # The probability on the full text, at the start of the curve, is known.
-    curves = cases.probabilities(cases.designs(without, lambda tokens: counts(tokens)[1:]))
-    areas, last = np.full((2, len(curves)), np.nan)
+    counts: From a number of tokens to the numbers of absent tokens, from 0 on; or if `adding`, to the numbers
+    of present ones, up to all of them.
+    """
+    # The probability on the full text, at one end of the curve, is known.
+    design, queried, absent_end = (only, slice(-1), 0) if adding else (without, slice(1, None), -1)
+    curves = cases.probabilities(cases.ordered_masks(design, lambda tokens: counts(tokens)[queried]))
+    areas, ends = np.full((2, len(curves)), np.nan)
     for case, (tokens, values) in enumerate(zip(cases.tokens, curves, strict=True)):
         if tokens:
-            last[case] = values[-1]
-            areas[case] = area(np.append(cases.full[case], values), counts(tokens))
-    return areas, last
+            full = cases.full[case]
+            ends[case] = values[absent_end]
+            areas[case] = area(np.append(values, full) if adding else np.append(full, values), counts(tokens))
+    return areas, ends
 
 
 def area(values: Floats, counts: Ints) -> float:

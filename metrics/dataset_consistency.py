@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.long_table import Parts
-from assay.metrics.summaries import distance_correlation
-from assay.metrics.text_pairs import Pairs, choose_pairs, selected_rows
-from assay.tasks.arrays import Floats, Floats32, Ints, Reals
-from assay.tasks.errors import InputError
+from assay.metrics.options import whole
+from assay.metrics.resampling import distance_correlation
+from assay.metrics.targets import require_every_class
+from assay.metrics.text_pairs import choose_pairs, texts_at
+from assay.tasks.arrays import Floats, Floats32, Reals
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
-
-Activations = Mapping[str, Floats32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,67 +49,41 @@ class DatasetConsistency(MetricBase):
         SIGNED,
         "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row",
         property="dataset consistency",
+        part="explanation_distance",
         needs=frozenset({"activations", "all_targets"}),
         of_pairs=True,
+        summary=distance_correlation,
     )
 
-    pairs: int = 2000
-    texts: int = 10_000
+    pairs: int = whole(2000, least=1)
+    texts: int = whole(10_000, least=2)
     seed: int = 73
-
-    def __post_init__(self) -> None:
-        if self.pairs < 1 or self.texts < 2:
-            raise InputError(
-                f"{self.name}: pairs={self.pairs}, texts={self.texts}; expected at least 1 pair and 2 texts"
-            )
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per pair (`pair_name`): `activation_distance`, `explanation_distance`, `overlap`
         of the words, and `similar` (1 or 0).
 
         The subject's `activations`, if it has them, are what `pooled_activations` gives for all its examples;
-        otherwise the model is asked for the texts that occur in pairs. Raises InputError when a class was not
-        explained.
+        otherwise the model is queried for the texts that occur in pairs. Raises InputError when a class was
+        not explained.
         """
         examples = [example for shard in subject.shards for example in shard.examples]
-        pairs = self._choose(examples)
-        texts = pairs.texts
-        encodings, vectors = self._read(subject, texts)
+        pairs = choose_pairs(examples, self.pairs, generator(self.seed, self.name), self.texts)
+        encodings, vectors = [], []
+        for text in texts_at(subject, pairs.texts):
+            require_every_class(text.scores, text.example, self.name)
+            encodings.append(text.encoding)
+            vectors.append(type_scores(text.example, text.encoding, text.scores))
         if subject.activations is None:
             layers = pooled_activations(subject.engine, encodings)
         else:
-            layers = {name: layer[texts] for name, layer in subject.activations().items()}
-        first, second = np.searchsorted(texts, pairs.first), np.searchsorted(texts, pairs.second)
-        distances = _activation_distances(layers, first, second)
+            layers = {name: layer[pairs.texts] for name, layer in subject.activations().items()}
+        first, second = pairs.places()
+        each = [
+            np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()
+        ]
+        distances = np.mean(each, axis=0) if each else np.empty(len(pairs))
         return pairs.table(examples, distances, vectors, TypeScores.distance)
-
-    def _choose(self, examples: Sequence[Example]) -> Pairs:
-        """The pairs, as positions in `examples`."""
-        rng = generator(self.seed, self.name)
-        among = np.array(sorted(range(len(examples)), key=lambda at: examples[at].id), dtype=np.intp)
-        if len(among) > self.texts:
-            among = np.sort(rng.choice(among, self.texts, replace=False))
-        pairs = choose_pairs([examples[at] for at in among], self.pairs, rng)
-        return Pairs(among[pairs.first], among[pairs.second], pairs.overlap, pairs.similar)
-
-    def _read(self, subject: CellData, texts: Ints) -> tuple[list[Encoding], list[TypeScores]]:
-        """Encodings and explanations of the texts at the rising positions `texts`."""
-        encodings, vectors = [], []
-        for shard, row in selected_rows(subject, texts):
-            example, encoding = shard.examples[row], shard.encodings[row]
-            scores = shard.scores[row][:, : len(encoding)]
-            if np.isnan(scores).any():
-                raise InputError(
-                    f"{self.name} needs explanations of all classes, but example {example.id!r} has only "
-                    "some; explain all classes"
-                )
-            encodings.append(encoding)
-            vectors.append(type_scores(example, encoding, scores))
-        return encodings, vectors
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) Spearman correlation over pairs; NaN if there is no pair or a distance is constant."""
-        return distance_correlation(parts, index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,9 +132,3 @@ def pooled_activations(engine: Engine, encodings: Sequence[Encoding]) -> dict[st
             store = pooled.setdefault(name, np.empty((len(encodings), layer.shape[1]), dtype=np.float32))
             store[batch.index] = layer
     return pooled
-
-
-def _activation_distances(layers: Activations, first: Ints, second: Ints) -> Floats:
-    """(P,) mean over layers of the mean absolute difference over units, from (N, D) layers."""
-    each = [np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()]
-    return np.mean(each, axis=0) if each else np.empty(len(first))

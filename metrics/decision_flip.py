@@ -10,8 +10,9 @@ import pandas as pd
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import UNIT, MetricBase
 from assay.metrics.masked_queries import RANDOM_ORDER, ScoredTargets, removal_info, score_targets
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, evenly, without
+from assay.metrics.options import whole
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import evenly, without
 from assay.tasks.arrays import Ints
 
 
@@ -35,12 +36,8 @@ class DecisionFlip(MetricBase):
         "decision_flip", "Decision flip (share of tokens)", "lower", UNIT, RANDOM_ORDER, part="share"
     )
 
-    target: str = "predicted"
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.steps, 0, f"metric.{self.name}.steps")
+    target: str = target_option("predicted")
+    steps: int = whole(0, least=0)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `share`, and `flips`, 1 if the decision ever changes, else 0.
@@ -51,7 +48,7 @@ class DecisionFlip(MetricBase):
 
     def _flips(self, cases: ScoredTargets) -> pd.DataFrame:
         share, flips = np.full((2, len(cases.rows)), np.nan)
-        agreements = cases.agreements(cases.designs(without, self._counts))
+        agreements = cases.agreements(cases.ordered_masks(without, self._counts))
         for case, (tokens, agrees) in enumerate(zip(cases.tokens, agreements, strict=True)):
             if tokens:
                 changed = np.flatnonzero(agrees == 0)

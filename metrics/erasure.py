@@ -10,12 +10,20 @@ from scipy.special import log_expit, log_softmax
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.long_table import Parts
-from assay.metrics.masked_queries import RANDOM_ORDER, Design, ScoredTargets, removal_info, score_targets
-from assay.metrics.summaries import mean_drop
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_percent, check_percents, only, top, without
-from assay.tasks.arrays import Floats, Ints
+from assay.metrics.masked_queries import (
+    RANDOM_ORDER,
+    Design,
+    ScoredTargets,
+    numbered,
+    removal_info,
+    score_targets,
+)
+from assay.metrics.options import check_percents, option, percentage
+from assay.metrics.resampling import mean_drop
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import only, top, without
+
+BINS = (1, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +43,25 @@ class Comprehensiveness(MetricBase):
     tokens in a bin and the meaning of "absent" (here the removal operator) are left to its users.
     """
 
-    info = removal_info("comprehensiveness", "Comprehensiveness (AOPC)", "higher", SIGNED, RANDOM_ORDER)
+    info = removal_info(
+        "comprehensiveness",
+        "Comprehensiveness (AOPC)",
+        "higher",
+        SIGNED,
+        RANDOM_ORDER,
+        part="removed",
+        summary=mean_drop,
+    )
 
-    target: str = "predicted"
-    bins: tuple[int, ...] = (1, 5, 10, 20, 50)
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    bins: tuple[int, ...] = option(BINS, check_percents)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed@q` without the top q percent.
 
         Raises InputError when a class was not explained.
         """
-        return _score(self, subject, "removed", without)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean over texts of the mean over bins of full - removed."""
-        return mean_drop(parts, "removed", index)
+        return _score(self, subject, without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +77,27 @@ class Sufficiency(MetricBase):
     Source: as for `Comprehensiveness`.
     """
 
-    info = removal_info("sufficiency", "Sufficiency (AOPC)", "lower", SIGNED, RANDOM_ORDER)
+    info = removal_info(
+        "sufficiency", "Sufficiency (AOPC)", "lower", SIGNED, RANDOM_ORDER, part="kept", summary=mean_drop
+    )
 
-    target: str = "predicted"
-    bins: tuple[int, ...] = (1, 5, 10, 20, 50)
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    bins: tuple[int, ...] = option(BINS, check_percents)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `kept@q` with the top q percent alone.
 
         Raises InputError when a class was not explained.
         """
-        return _score(self, subject, "kept", only)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean over texts of the mean over bins of full - kept."""
-        return mean_drop(parts, "kept", index)
+        return _score(self, subject, only)
 
 
-def _check(metric: Comprehensiveness | Sufficiency) -> None:
-    check_choice(metric.target, metric.name)
-    # Configuration files give lists.
-    object.__setattr__(metric, "bins", tuple(metric.bins))
-    check_percents(metric.bins, f"metric.{metric.name}.bins")
-
-
-def _score(
-    metric: Comprehensiveness | Sufficiency, subject: CellData, part: str, design: Design
-) -> pd.DataFrame:
-    """`full`, and `part@q` for each bin q: the class's probability under the token masks of `design`."""
-    bins = metric.bins
+def _score(metric: Comprehensiveness | Sufficiency, subject: CellData, design: Design) -> pd.DataFrame:
+    """`full`, and the metric's part for each bin: the class's probability under the masks of `design`."""
 
     def table(cases: ScoredTargets) -> pd.DataFrame:
-        masks = cases.designs(design, lambda tokens: top(bins, tokens))
-        values = np.reshape(cases.probabilities(masks), (len(masks), len(bins)))
-        return cases.table(
-            {"full": cases.full, **dict(zip([f"{part}@{q}" for q in bins], values.T, strict=True))}
-        )
+        values = cases.probabilities(cases.ordered_masks(design, lambda tokens: top(metric.bins, tokens)))
+        return cases.table({"full": cases.full, **numbered(metric.info.part, metric.bins, values)})
 
     return score_targets(subject, metric.target, metric.name, table)
 
@@ -128,12 +119,8 @@ class LogOdds(MetricBase):
         "log_odds", "Log-odds", "lower", (float("-inf"), float("inf")), RANDOM_ORDER, part="change"
     )
 
-    target: str = "predicted"
-    percent: int = 20
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_percent(self.percent, f"metric.{self.name}.percent")
+    target: str = target_option("predicted")
+    percent: int = percentage(20)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `change` of the log-probability.
@@ -144,7 +131,7 @@ class LogOdds(MetricBase):
 
     def _changes(self, cases: ScoredTargets) -> pd.DataFrame:
         # From logits: the log of a probability that underflows to 0 is not finite.
-        all_logits = cases.logits(cases.designs(without, lambda tokens: top((self.percent,), tokens)))
+        all_logits = cases.logits(cases.ordered_masks(without, lambda tokens: top((self.percent,), tokens)))
         multi_label = cases.subject.multi_label
         after = [
             (log_expit(logits) if multi_label else log_softmax(logits, axis=1))[0, label]

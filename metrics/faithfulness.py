@@ -7,22 +7,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
 
 from assay.metrics.cell_data import CellData, Shard, gold, predicted
 from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts, long
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
-from assay.metrics.ordering import descending_order
+from assay.metrics.options import option
 from assay.metrics.resampling import multiplicities, ratio
-from assay.metrics.targets import check_choice, chosen, require_explained
-from assay.metrics.token_masks import without
+from assay.metrics.targets import chosen, decided, require_explained, target_option
+from assay.metrics.token_masks import descending_order, without
 from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 
 F1 = Callable[[Floats, Floats, Floats], Floats]
+
+THRESHOLDS = tuple(range(0, 110, 10))
+
+
+def _check_thresholds(thresholds: Sequence[int], path: str) -> tuple[int, ...]:
+    # Configuration files give lists.
+    steps = tuple(thresholds)
+    if len(steps) < 2 or steps[0] != 0 or steps[-1] != 100 or any(np.diff(steps) <= 0):
+        raise InputError(f"{path} are {steps}; expected whole percentages that rise from 0 to 100")
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +53,8 @@ class Faithfulness(MetricBase):
 
     info = removal_info("faithfulness", "Faithfulness (AUC-TP)", "lower", (0.0, 100.0), RANDOM_AREA)
 
-    target: str = "predicted"
-    thresholds: tuple[int, ...] = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        # Configuration files give lists.
-        object.__setattr__(self, "thresholds", tuple(self.thresholds))
-        steps = self.thresholds
-        if len(steps) < 2 or steps[0] != 0 or steps[-1] != 100 or any(np.diff(steps) <= 0):
-            raise InputError(
-                f"{self.name}: thresholds are {steps}; expected whole percentages that rise from 0 to 100"
-            )
+    target: str = target_option("predicted")
+    thresholds: tuple[int, ...] = option(THRESHOLDS, _check_thresholds)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `gold` (0 or 1) and `predicted@t` (0 or 1) for every threshold t.
@@ -74,9 +73,13 @@ class Faithfulness(MetricBase):
         decisions = np.repeat(clean[:, :, None], len(self.thresholds), axis=2)
         judged, pool = [], []
         for row, labels, scores in self._orders(subject, shard):
-            keep = self._keep(shard, row, scores, generator(subject.seed, shard.examples[row].id))
+            encoding, rng = shard.encodings[row], generator(subject.seed, shard.examples[row].id)
+            order = descending_order(scores, shard.content[row], rng)
+            # At threshold 0 the model's output is known.
+            counts = np.array(self.thresholds[1:]) * len(order) // 100
+            keep = without(len(encoding), order, counts)
             judged.append((row, labels))
-            pool.append(subject.removal.rows(subject.engine.model, shard.encodings[row], keep))
+            pool.append(subject.removal.rows(subject.engine.model, encoding, keep))
         for (row, labels), logits in zip(judged, subject.engine.logits(pool), strict=True):
             after = decided(logits, multi_label=subject.multi_label)
             decisions[row, labels, 1:] = after[:, labels].T
@@ -94,11 +97,6 @@ class Faithfulness(MetricBase):
                 for label in np.flatnonzero(targets[row]):
                     judged = np.array([label]) if subject.multi_label else every_label
                     yield row, judged, shard.scores[row, label]
-
-    def _keep(self, shard: Shard, row: int, scores: Reals, rng: np.random.Generator) -> Bools:
-        """(steps - 1, T) the tokens present at each threshold but 0, where the model's output is known."""
-        order = descending_order(scores, shard.content[row], rng)
-        return without(len(shard.encodings[row]), order, np.array(self.thresholds[1:]) * len(order) // 100)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""
@@ -119,8 +117,8 @@ class FaithfulnessMicro(MetricBase):
 
     info = replace(Faithfulness.info, name="faithfulness_micro", title="Faithfulness, micro (AUC-TP)")
 
-    target: str = "predicted"
-    thresholds: tuple[int, ...] = Faithfulness().thresholds
+    target: str = target_option("predicted")
+    thresholds: tuple[int, ...] = option(THRESHOLDS, _check_thresholds)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """As `Faithfulness.score`."""
@@ -129,12 +127,6 @@ class FaithfulnessMicro(MetricBase):
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and micro-F1 in 0..1, so 0..100 in all."""
         return area(*_f1_curve(parts, index, micro_f1))
-
-
-def decided(logits: Reals, *, multi_label: bool) -> Bools:
-    """(R, K) bool: the classes that logits (R, K) predict."""
-    values = logits.astype(np.float64)
-    return predicted(expit(values) if multi_label else softmax(values, axis=1), multi_label=multi_label)
 
 
 def decisions_table(examples: Sequence[Example], thresholds: Sequence[int], decisions: Bools) -> pd.DataFrame:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
-from assay.metrics.rationales import Marks, check_annotators, compared, rationale_info, table
+from assay.metrics.options import choice
+from assay.metrics.rationales import ANNOTATORS, Marks, compared, rationale_info, table
 from assay.metrics.resampling import ratio
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import target_option
 from assay.tasks.arrays import Bools, Floats, Reals
 
 
@@ -45,12 +46,8 @@ class HumanAgreement(MetricBase):
         part="ap",
     )
 
-    target: str = "gold"
-    annotators: str = "union"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_annotators(self.annotators, self.name)
+    target: str = target_option("gold")
+    annotators: str = choice("union", ANNOTATORS)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `ap`, its expectation under a random order `ap_random`, and the share of
@@ -85,10 +82,12 @@ def ceiling(has: Marks, content: Bools) -> Floats:
     """(P,) mean average precision of one annotator's marks against another's, over all ordered couples of a
     pair's annotators; NaN for a single annotator. content: (N, T)."""
     one, other = has.others()
-    found = average_precision(has.tokens[one].astype(np.float64), has.tokens[other], content[has.rows[one]])
+    precisions = average_precision(
+        has.tokens[one].astype(np.float64), has.tokens[other], content[has.rows[one]]
+    )
     pairs = int(has.pair.max(initial=-1)) + 1
     couples = has.pair[one]
-    sums = np.bincount(couples, weights=found, minlength=pairs).astype(np.float64)
+    sums = np.bincount(couples, weights=precisions, minlength=pairs).astype(np.float64)
     return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
@@ -107,9 +106,9 @@ def average_precision(scores: Reals, relevant: Bools, content: Bools) -> Floats:
     last_of_tie[:, :-1] = key[:, :-1] != key[:, 1:]
     threshold = np.where(last_of_tie, rank, key.shape[1])
     threshold = np.minimum.accumulate(threshold[:, ::-1], axis=1)[:, ::-1]
-    found = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
+    hits = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
     # One after the other: the last digits of a plain sum would depend on how far the row is padded.
-    gained = np.cumsum(hit * found / (threshold + 1), axis=1)[:, -1]
+    gained = np.cumsum(hit * hits / (threshold + 1), axis=1)[:, -1]
     return ratio(gained, hit.sum(axis=1))
 
 

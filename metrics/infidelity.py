@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.cell_data import CellData
-from assay.metrics.correlation import sums
 from assay.metrics.info import UNIT, MetricBase
 from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, random_subsets
+from assay.metrics.options import whole
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import random_subsets
 from assay.tasks.arrays import Bools, Floats
-from assay.tasks.randomness import generator
 
 RANDOM_NOISE = (
     "near 1 for noise of both signs; less for noise of one sign, because sums of positive scores grow "
@@ -44,27 +43,18 @@ class Infidelity(MetricBase):
 
     info = removal_info("infidelity", "Infidelity (share)", "lower", UNIT, RANDOM_NOISE, part="unexplained")
 
-    target: str = "predicted"
-    subsets: int = 50
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.subsets, 1, f"metric.{self.name}.subsets")
+    target: str = target_option("predicted")
+    subsets: int = whole(50, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `unexplained`. Raises InputError when a class was not explained."""
         return score_targets(subject, self.target, self.name, self._shares)
 
     def _shares(self, cases: ScoredTargets) -> pd.DataFrame:
-        absent = {row: self._subsets(cases, row, len(scores)) for (row, _), scores in cases.scored()}
-        values = [
-            unexplained(sums(scores, absent[row]), losses)
-            for ((row, _), scores), losses in zip(cases.scored(), cases.losses(absent), strict=True)
-        ]
-        return cases.table({"unexplained": values})
+        pairs = cases.sums_and_losses(self._subsets, self.name)
+        return cases.table({"unexplained": [unexplained(sums, losses) for sums, losses in pairs]})
 
-    def _subsets(self, cases: ScoredTargets, row: int, tokens: int) -> Bools:
-        rng = generator(cases.subject.seed, self.name, cases.shard.examples[row].id)
+    def _subsets(self, tokens: int, rng: np.random.Generator) -> Bools:
         sizes = rng.integers(1, max(tokens, 1), endpoint=True, size=self.subsets)
         return random_subsets(tokens, sizes, rng)
 

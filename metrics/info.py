@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 from assay.metrics.long_table import Parts
-from assay.metrics.summaries import mean_of
+from assay.metrics.options import check_options
+from assay.metrics.resampling import mean_of
 from assay.tasks.arrays import Floats, Ints
 
 Direction = Literal["higher", "lower"]
 Pooling = Literal["no", "kind", "all"]
+Summary = Callable[[Parts, str, Ints], Floats]
 
 UNIT = (0.0, 1.0)
 SIGNED = (-1.0, 1.0)
@@ -28,7 +31,7 @@ class MetricInfo:
         bounds: Lowest and highest possible value of `summarise`.
         random_level: What a random explainer scores, in words.
         property: The diagnostic property that the metric measures.
-        part: The part of the long table whose mean over texts is the value. Empty for a metric with a
+        part: The part of the long table of which `summary` makes the value. Empty for a metric with a
             `summarise` of its own.
         needs: Capabilities of the model, "rationales", "ground_truth", "all_targets", "removal" or
             "explaining".
@@ -36,10 +39,11 @@ class MetricInfo:
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
             nothing about its error.
         of_pairs: The units are pairs of texts, named by `assay.metrics.long_table.pair_name`. Pairs that
-        share a
-            text are not independent.
+            share a text are not independent.
         pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
             over all pairs of all kinds ("all").
+        summary: From the parts, the name of `part` and resamples of the units to the values of the
+            resamples (`assay.metrics.resampling`): the mean over texts, unless the metric declares another.
     """
 
     name: str
@@ -54,6 +58,7 @@ class MetricInfo:
     extreme: bool = False
     of_pairs: bool = False
     pooled: Pooling = "no"
+    summary: Summary = mean_of
 
 
 def as_coded(info: MetricInfo, **changes: Any) -> MetricInfo:
@@ -94,13 +99,17 @@ class MetricBase:
         super().__init_subclass__()
         if "info" in vars(cls):
             for field in fields(cls.info):
-                setattr(cls, field.name, getattr(cls.info, field.name))
+                value = getattr(cls.info, field.name)
+                setattr(cls, field.name, staticmethod(value) if callable(value) else value)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean over texts of `info.part`; NaN where no text of a resample has a value.
+        """(B,) values of the resamples: `info.summary` of `info.part`.
 
         Args:
             parts: Per part an (n, m) array over units and targets, from `assay.metrics.long_table.wide`.
             index: (B, n) positions of the units of B resamples.
         """
-        return mean_of(parts, self.info.part, index)
+        return self.info.summary(parts, self.info.part, index)

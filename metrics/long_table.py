@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from assay.tasks.arrays import Floats
+from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
 
 # Per part an (n, m) array over units and targets, NaN where a unit has no value.
@@ -38,15 +38,13 @@ def pair_name(first: str, second: str) -> str:
 
 def pair_texts(unit: str) -> tuple[str, str]:
     """The ids of the two texts, from `pair_name`. Raises InputError on any other name."""
-    found = _PAIR.fullmatch(unit)
-    if found is None:
+    match = _PAIR.fullmatch(unit)
+    if match is None:
         raise InputError(
             f"the unit {unit!r} names no pair of texts; expected two ids with a bar between, bars within ids "
             "written \\|; run the experiment anew, into another store"
         )
-    first, second = found.groups()
-    if "\\" in unit:
-        first, second = (re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in (first, second))
+    first, second = (re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in match.groups())
     return first, second
 
 
@@ -65,6 +63,23 @@ def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike
         for part, values in parts.items()
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def with_left_out(
+    ids: Sequence[str], rows: Ints, labels: Ints, parts: Mapping[str, ArrayLike], left_out: tuple[str, Bools]
+) -> pd.DataFrame:
+    """The long table of N texts of which some were left out.
+
+    Args:
+        ids: The ids of the texts.
+        rows: (M,) the text of each value, as a position in `ids`.
+        labels: (M,) the class of each value.
+        parts: Arrays (M,), one per part.
+        left_out: A part's name, and for every text (N,) whether it was left out: 1 or 0 for target -1.
+    """
+    counted = long(ids, dict([left_out]))
+    # A table without rows would change the type of the column it is joined with.
+    return pd.concat([long([ids[row] for row in rows], parts, labels), counted]) if len(rows) else counted
 
 
 def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, Floats]]:

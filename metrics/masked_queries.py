@@ -9,14 +9,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit, softmax
 
+from assay.explainers.perturbation.ask_tell import output_space
 from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
-from assay.metrics.long_table import long
-from assay.metrics.ordering import descending_order
+from assay.metrics.long_table import Parts, long
 from assay.metrics.targets import chosen, require_explained
-from assay.metrics.token_masks import scattered
+from assay.metrics.token_masks import descending_order, scattered
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.randomness import generator
 
@@ -61,13 +60,17 @@ class ScoredTargets:
         """The number of content tokens in the text of each target."""
         return self.shard.content[self.rows].sum(axis=1).tolist()
 
-    def scored(self) -> Iterator[tuple[tuple[int, int], Floats]]:
-        """Per target the text and the class, and the scores of the n content tokens in the text's order."""
+    def scored(self) -> Iterator[tuple[int, int, Floats]]:
+        """Per target the text, the class, and the scores of the n content tokens in the text's order."""
         for row, label in self.pairs():
-            yield (row, label), self.shard.scores[row, label, self.shard.content[row]].astype(np.float64)
+            yield row, label, self.shard.scores[row, label, self.shard.content[row]].astype(np.float64)
 
-    def designs(self, design: Design, counts: Callable[[int], Ints]) -> list[Bools]:
-        """Per target the token masks (R, T) of its order.
+    def generator(self, row: int, *purpose: str) -> np.random.Generator:
+        """Seeded by the text and the purpose alone, so draws are alike for all explainers and classes."""
+        return generator(self.subject.seed, *purpose, self.shard.examples[row].id)
+
+    def ordered_masks(self, design: Design, counts: Callable[[int], Ints]) -> list[Bools]:
+        """Per target the token masks (R, T) of its order, in which ties are broken at random.
 
         Args:
             design: From an order and counts of tokens to masks (`assay.metrics.token_masks`).
@@ -75,15 +78,18 @@ class ScoredTargets:
         """
         masks = []
         for row, label in self.pairs():
-            # Seeded by the example alone, so ties break alike for all explainers and classes.
-            rng = generator(self.subject.seed, self.shard.examples[row].id)
-            order = descending_order(self.shard.scores[row, label], self.shard.content[row], rng)
+            scores, content = self.shard.scores[row, label], self.shard.content[row]
+            order = descending_order(scores, content, self.generator(row))
             masks.append(design(len(self.shard.encodings[row]), order, counts(len(order))))
         return masks
 
+    def mask(self, row: int, absent: Bools) -> Bools:
+        """The token masks (R, T) of a text without its content tokens marked in `absent` (R, n)."""
+        return scattered(len(self.shard.encodings[row]), np.flatnonzero(self.shard.content[row]), absent)
+
     def logits(self, masks: Sequence[Bools]) -> list[Floats]:
         """Per target the (R, K) logits under its token masks (R, T)."""
-        return ask(self.subject, self.shard, self.rows.tolist(), masks)
+        return self._query(self.rows.tolist(), masks)
 
     def probabilities(self, masks: Sequence[Bools]) -> list[Floats]:
         """Per target the (R,) probabilities of its class under its token masks (R, T)."""
@@ -106,24 +112,51 @@ class ScoredTargets:
 
     def logits_without(self, absent: Mapping[int, Bools]) -> dict[int, Floats]:
         """Per text (R, K), for all its classes, without the content tokens marked in absent[row] (R, n)."""
-        masks = [
-            scattered(len(self.shard.encodings[row]), np.flatnonzero(self.shard.content[row]), marks)
-            for row, marks in absent.items()
-        ]
-        return dict(zip(absent, ask(self.subject, self.shard, list(absent), masks), strict=True))
+        masks = [self.mask(row, marks) for row, marks in absent.items()]
+        return dict(zip(absent, self._query(list(absent), masks), strict=True))
 
-    def losses(self, absent: Mapping[int, Bools]) -> list[Floats]:
-        """Per target (R,) the fall of its class's probability without the tokens marked in absent[row]."""
+    def sums_and_losses(
+        self, subsets: Callable[[int, np.random.Generator], Bools], metric: str
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Per target, over random subsets of its text's tokens, the sums (S,) of their scores and the falls
+        (S,) of the class's probability without them.
+
+        Args:
+            subsets: From the number n of content tokens and a generator to the subsets (S, n).
+            metric: The metric's name, which the draws depend on.
+        """
+        absent = {row: subsets(len(scores), self.generator(row, metric)) for row, _, scores in self.scored()}
         after = {row: self._probabilities(logits) for row, logits in self.logits_without(absent).items()}
-        pairs = zip(self.pairs(), self.full.tolist(), strict=True)
-        return [full - after[row][:, label] for (row, label), full in pairs]
+        for (row, label, scores), full in zip(self.scored(), self.full.tolist(), strict=True):
+            yield np.where(absent[row], scores, 0.0).sum(axis=1), full - after[row][:, label]
 
     def table(self, parts: Mapping[str, ArrayLike]) -> pd.DataFrame:
         """The long table of arrays (M,), one per part."""
         return long([self.shard.examples[row].id for row in self.rows.tolist()], parts, self.labels)
 
     def _probabilities(self, logits: Floats) -> Floats:
-        return expit(logits) if self.subject.multi_label else softmax(logits, axis=1)
+        return output_space(logits, "probability", multi_label=self.subject.multi_label)
+
+    def _query(self, rows: Sequence[int], masks: Sequence[Bools]) -> list[Floats]:
+        """Per entry of `rows` the (R, K) logits of that text under its token masks (R, T), in one query.
+
+        NaN for texts without content tokens, which are not queried.
+        """
+        answers = [np.full((len(mask), self.shard.probabilities.shape[1]), np.nan) for mask in masks]
+        queried = [index for index, row in enumerate(rows) if self.shard.content[row].any()]
+        engine, removal = self.subject.engine, self.subject.removal
+        pool = [
+            removal.rows(engine.model, self.shard.encodings[rows[index]], masks[index]) for index in queried
+        ]
+        for index, logits in zip(queried, engine.logits(pool), strict=True):
+            answers[index] = logits.astype(np.float64)
+        return answers
+
+
+def numbered(part: str, numbers: Sequence[int], values: Sequence[Floats]) -> Parts:
+    """`part@number` for each of R numbers, (M,) each, from the (R,) values of M targets."""
+    columns = np.reshape(values, (len(values), len(numbers))).T
+    return {f"{part}@{number}": column for number, column in zip(numbers, columns, strict=True)}
 
 
 def score_targets(
@@ -140,47 +173,14 @@ def score_targets(
     Raises:
         InputError: A class to score was not explained.
     """
-    return pd.concat([table(cases) for cases in explained(subject, target, metric)], ignore_index=True)
-
-
-def explained(subject: CellData, target: str, metric: str) -> Iterator[ScoredTargets]:
-    """Shard by shard the targets to score; arguments and errors as for `score_targets`."""
+    tables = []
     for shard in subject.shards:
-        yield cases(subject, shard, chosen(shard, target, multi_label=subject.multi_label), metric)
+        targets = chosen(shard, target, multi_label=subject.multi_label)
+        tables.append(table(scored_targets(subject, shard, targets, metric)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def cases(subject: CellData, shard: Shard, targets: Bools, metric: str) -> ScoredTargets:
-    """The targets of one shard.
-
-    Args:
-        subject: The cell.
-        shard: The shard.
-        targets: (N, K) which classes of which texts.
-        metric: The metric's name, for error messages.
-
-    Raises:
-        InputError: One of the targets was not explained.
-    """
+def scored_targets(subject: CellData, shard: Shard, targets: Bools, metric: str) -> ScoredTargets:
+    """The targets (N, K) of one shard. Raises InputError, naming the metric, if one was not explained."""
     require_explained(shard, targets, subject.labels, metric)
     return ScoredTargets(subject, shard, *np.nonzero(targets))
-
-
-def ask(subject: CellData, shard: Shard, rows: Sequence[int], masks: Sequence[Bools]) -> list[Floats]:
-    """Logits under token masks, in one query of the engine.
-
-    Args:
-        subject: The cell, whose removal operator defines "absent".
-        shard: The shard.
-        rows: The texts, as rows of the shard; a text may occur more than once.
-        masks: Per entry of `rows` (R, T) bool, false where a token is absent.
-
-    Returns:
-        Per entry of `rows` the (R, K) logits. NaN for texts without content tokens, which are not queried.
-    """
-    answers = [np.full((len(mask), shard.probabilities.shape[1]), np.nan) for mask in masks]
-    queried = [index for index, row in enumerate(rows) if shard.content[row].any()]
-    model = subject.engine.model
-    pool = [subject.removal.rows(model, shard.encodings[rows[index]], masks[index]) for index in queried]
-    for index, logits in zip(queried, subject.engine.logits(pool), strict=True):
-        answers[index] = logits.astype(np.float64)
-    return answers

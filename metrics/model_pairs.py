@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from assay.metrics.cell_data import PairMetric, Shard
+from assay.metrics.cell_data import ExplainedText, PairMetric, Shard
 from assay.metrics.info import Pooling
-from assay.tasks.arrays import Bools, Floats, Floats32
+from assay.tasks.arrays import Floats, Floats32
 from assay.tasks.errors import InputError
-from assay.tasks.example import Example
 
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
@@ -45,7 +44,7 @@ class ModelPairMetric(PairMetric, Protocol):
     pooled: ClassVar[Pooling]
 
     def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
-        """Which pairs are looked at, as positions among `firsts` models, and among `seconds` of another kind
+        """The pairs to compare, as positions among `firsts` models, and among `seconds` of another kind
         or, if None, the same models."""
         ...
 
@@ -55,14 +54,15 @@ class ModelPairMetric(PairMetric, Protocol):
 
 
 def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Encoding]) -> LayerDistances:
-    """Both models asked for their layers. Raises InputError when they do not have the same."""
+    """Query both models for their layers. Raises InputError when they do not have the same."""
     names: tuple[str, ...] = ()
     absolute: dict[int, list[float]] = {}
     signed: dict[int, list[float]] = {}
     # Text by text, not batch by batch: when memory runs short, an engine cuts its batches smaller.
-    for (at, a), (other, b) in zip(_texts(engine_a, encodings), _texts(engine_b, encodings), strict=True):
-        if at != other:
-            raise ValueError(f"the two engines are at different texts, {at} and {other}")
+    sides = (text_layers(engine, encodings) for engine in (engine_a, engine_b))
+    for (text, a), (other, b) in zip(*sides, strict=True):
+        if text != other:
+            raise ValueError(f"the two engines are at different texts, {text} and {other}")
         shapes_a, shapes_b = ({name: layer.shape for name, layer in side.items()} for side in (a, b))
         if shapes_a != shapes_b:
             raise InputError(
@@ -70,43 +70,31 @@ def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Enco
                 "compare models of one architecture"
             )
         names = tuple(a)
-        absolute[at] = [float(np.abs(a[name] - b[name]).mean(dtype=np.float64)) for name in names]
-        signed[at] = [float((a[name].astype(np.float64) - b[name]).mean()) for name in names]
+        absolute[text] = [float(np.abs(a[name] - b[name]).mean(dtype=np.float64)) for name in names]
+        signed[text] = [float((a[name].astype(np.float64) - b[name]).mean()) for name in names]
     shape = len(encodings), len(names)
-    tables = [np.array([of[at] for at in range(len(of))]).reshape(shape) for of in (absolute, signed)]
+    tables = [np.array([side[text] for text in sorted(side)]).reshape(shape) for side in (absolute, signed)]
     return LayerDistances(names, *tables)
 
 
-def _texts(engine: Engine, encodings: Sequence[Encoding]) -> Iterator[tuple[int, dict[str, Floats32]]]:
-    """Every text's position and its layers without padding, (T, D) or (D,)."""
+def text_layers(engine: Engine, encodings: Sequence[Encoding]) -> Iterator[tuple[int, dict[str, Floats32]]]:
+    """Every text's position and its layers without padding, (T, D) or (D,), in the order of the batches."""
     for batch in engine.activations(encodings):
-        for row, at in enumerate(batch.index):
+        for row, position in enumerate(batch.index.tolist()):
             real = batch.attention[row]
-            yield (
-                int(at),
-                {
-                    name: layer[row][real] if layer.ndim == 3 else layer[row]
-                    for name, layer in batch.layers.items()
-                },
-            )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Explained:
-    """One example of a shard. scores: (K, T) without padding; content: (T,)."""
-
-    example: Example
-    encoding: Encoding
-    scores: Floats32
-    content: Bools
+            layers = {
+                name: layer[row][real] if layer.ndim == 3 else layer[row]
+                for name, layer in batch.layers.items()
+            }
+            yield position, layers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextPairExplained:
     """One text explained for both models. distance: how far their activations on it are apart."""
 
-    first: Explained
-    second: Explained
+    first: ExplainedText
+    second: ExplainedText
     distance: float
 
 
@@ -118,7 +106,8 @@ def aligned_pairs(
     Raises InputError when the cells hold different texts, tokens or classes, or when an example has no
     activation distance.
     """
-    for a, b in zip_longest(_walk(shards_a), _walk(shards_b)):
+    sides = (chain.from_iterable(shard.texts() for shard in shards) for shards in (shards_a, shards_b))
+    for a, b in zip_longest(*sides):
         if a is None or b is None:
             raise InputError(
                 "rationale_consistency: one cell explains more texts than the other; explain the same texts"
@@ -132,14 +121,7 @@ def aligned_pairs(
         yield TextPairExplained(a, b, distances[a.example.id])
 
 
-def _walk(shards: Iterable[Shard]) -> Iterator[Explained]:
-    for shard in shards:
-        for row, (example, encoding) in enumerate(zip(shard.examples, shard.encodings, strict=True)):
-            real = slice(len(encoding))
-            yield Explained(example, encoding, shard.scores[row][:, real], shard.content[row][real])
-
-
-def _check_same(a: Explained, b: Explained) -> None:
+def _check_same(a: ExplainedText, b: ExplainedText) -> None:
     if (a.example.id, a.example.texts) != (b.example.id, b.example.texts):
         raise InputError(
             f"rationale_consistency: the two cells hold different texts, {a.example.id!r} beside "

@@ -10,11 +10,12 @@ import pandas as pd
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, UNIT, MetricBase
 from assay.metrics.long_table import Parts
-from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
-from assay.metrics.summaries import mean_drop
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, only, without
-from assay.tasks.arrays import Floats, Ints
+from assay.metrics.masked_queries import Design, ScoredTargets, numbered, removal_info, score_targets
+from assay.metrics.options import whole
+from assay.metrics.resampling import mean_drop
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import only, without
+from assay.tasks.arrays import Bools, Floats, Ints
 
 RANDOM_TOKENS = "what random tokens get, which depends on the model: see the random row"
 
@@ -39,12 +40,8 @@ class PostHocAccuracy(MetricBase):
         "post_hoc_accuracy", "Post-hoc accuracy", "higher", UNIT, RANDOM_TOKENS, part="agrees"
     )
 
-    target: str = "predicted"
-    tokens: int = 10
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.tokens, 1, f"metric.{self.name}.tokens")
+    target: str = target_option("predicted")
+    tokens: int = whole(10, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `agrees@k`, 1 or 0, for every k.
@@ -54,8 +51,9 @@ class PostHocAccuracy(MetricBase):
         return score_targets(subject, self.target, self.name, self._agreements)
 
     def _agreements(self, cases: ScoredTargets) -> pd.DataFrame:
-        values = cases.agreements(cases.designs(only, lambda tokens: _counts(self.tokens, tokens)))
-        return cases.table(_by_k("agrees", values, self.tokens))
+        numbers = range(1, self.tokens + 1)
+        values = cases.agreements(_masks(cases, only, numbers))
+        return cases.table(numbered("agrees", numbers, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +73,8 @@ class Aopc(MetricBase):
 
     info = removal_info("aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS)
 
-    target: str = "predicted"
-    tokens: int = 10
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_at_least(self.tokens, 1, f"metric.{self.name}.tokens")
+    target: str = target_option("predicted")
+    tokens: int = whole(10, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed@k` without the top k tokens.
@@ -90,20 +84,15 @@ class Aopc(MetricBase):
         return score_targets(subject, self.target, self.name, self._drops)
 
     def _drops(self, cases: ScoredTargets) -> pd.DataFrame:
-        values = cases.probabilities(cases.designs(without, lambda tokens: _counts(self.tokens, tokens)))
-        return cases.table({"full": cases.full, **_by_k("removed", values, self.tokens)})
+        numbers = range(1, self.tokens + 1)
+        values = cases.probabilities(_masks(cases, without, numbers))
+        return cases.table({"full": cases.full, **numbered("removed", numbers, values)})
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean over texts of the mean over k = 0 to K of full - removed."""
         return mean_drop(parts, "removed", index) * self.tokens / (self.tokens + 1)
 
 
-def _counts(most: int, tokens: int) -> Ints:
-    """(most,) the numbers 1, 2, ... up to `tokens`, then `tokens` for the rest."""
-    return np.minimum(np.arange(1, most + 1), tokens)
-
-
-def _by_k(part: str, values: list[Floats], most: int) -> Parts:
-    """`part@k` for k = 1 to `most`, from the (most,) values of each target."""
-    table = np.reshape(values, (len(values), most))
-    return {f"{part}@{k + 1}": table[:, k] for k in range(most)}
+def _masks(cases: ScoredTargets, design: Design, numbers: range) -> list[Bools]:
+    """Per target the masks of the k top tokens for each of the numbers k; a shorter text counts whole."""
+    return cases.ordered_masks(design, lambda tokens: np.minimum(numbers, tokens))

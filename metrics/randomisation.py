@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,22 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
+from assay.metrics.options import option, whole
 from assay.metrics.reexplaining import agreements, explain, pick, table
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import target_option
 from assay.tasks.errors import InputError
 
 RANDOM_SCORES = (
     "1 for the control, which draws the same for all models; 0 for scores drawn anew, so noise looks good"
 )
+
+
+def _check_shares(shares: Sequence[float], path: str) -> tuple[float, ...]:
+    # Configuration files give lists.
+    steps = tuple(float(share) for share in shares)
+    if not steps or not 0 <= steps[0] <= steps[-1] <= 1 or any(np.diff(steps) <= 0):
+        raise InputError(f"{path} are {steps}; expected numbers that rise, from 0 to 1")
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +44,10 @@ class Randomisation(MetricBase):
     Attributes:
         target: The classes (assay.metrics.targets).
         shares: Share of the layers, at least one, that each stage re-initialises
-        (assay.models.randomisation). absolute: Compare the sizes of the scores, without their signs. texts:
-        Largest number of texts, chosen by `seed`. seed: The metric's own, which also draws the layers, so all
-        explainers are judged on the same texts
+            (assay.models.randomisation).
+        absolute: Compare the sizes of the scores, without their signs.
+        texts: Largest number of texts, chosen by `seed`.
+        seed: The metric's own, which also draws the layers, so all explainers are judged on the same texts
             and the same random models.
 
     Source: Adebayo et al., NeurIPS 2018.
@@ -53,21 +64,11 @@ class Randomisation(MetricBase):
         part="similarity",
     )
 
-    target: str = "predicted"
-    shares: tuple[float, ...] = (0.0, 0.5, 1.0)
+    target: str = target_option("predicted")
+    shares: tuple[float, ...] = option((0.0, 0.5, 1.0), _check_shares)
     absolute: bool = True
-    texts: int = 50
+    texts: int = whole(50, least=1)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        # Configuration files give lists.
-        object.__setattr__(self, "shares", tuple(float(share) for share in self.shares))
-        steps = self.shares
-        if not steps or not 0 <= steps[0] <= steps[-1] <= 1 or any(np.diff(steps) <= 0):
-            raise InputError(f"{self.name}: shares are {steps}; expected numbers that rise, from 0 to 1")
-        if self.texts < 1:
-            raise InputError(f"{self.name}: texts={self.texts}; expected at least 1")
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `similarity@s` for the stages s, counted from 1; NaN for fewer than two content
@@ -82,6 +83,6 @@ class Randomisation(MetricBase):
         parts = {}
         for stage, top in enumerate(sorted({max(1, math.ceil(s * layers)) for s in self.shares}), start=1):
             changed = Engine(randomised(engine.model, top, self.seed), engine.device, engine.budget)
-            found = explain(subject, changed, texts, subject.draws, self.name)
-            parts[f"similarity@{stage}"] = agreements(texts, found, absolute=self.absolute)
+            scores = explain(subject, changed, texts, subject.draws, self.name)
+            parts[f"similarity@{stage}"] = agreements(texts, scores, absolute=self.absolute)
         return table(texts, parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
@@ -11,12 +11,21 @@ import pandas as pd
 
 from assay.metrics.cell_data import Shard
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.long_table import Parts, long
+from assay.metrics.long_table import long
 from assay.metrics.model_pairs import LayerDistances, TextPairExplained, aligned_pairs
-from assay.metrics.summaries import distance_correlation
-from assay.tasks.arrays import Floats, Ints
+from assay.metrics.options import option, whole
+from assay.metrics.resampling import distance_correlation
+from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
+
+
+def _check_layers(layers: str | Sequence[str], path: str) -> str | tuple[str, ...]:
+    # Configuration files give lists.
+    chosen = layers if isinstance(layers, str) else tuple(layers)
+    if not chosen or (isinstance(chosen, str) and chosen != "all"):
+        raise InputError(f"{path} is {chosen!r}; expected 'all' or a list of layers")
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +56,47 @@ class RationaleConsistency(MetricBase):
         SIGNED,
         "about 0",
         property="rationale consistency",
+        part="explanation_distance",
         needs=frozenset({"activations", "all_targets"}),
         version=2,
+        summary=distance_correlation,
     )
 
-    pairs_budget: int = 10
-    layers: str | tuple[str, ...] = "all"
+    pairs_budget: int = whole(10, least=1)
+    layers: str | tuple[str, ...] = option("all", _check_layers)
     rescale: bool = True
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
+    def pairs(self: Consistency, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
         """Distinct pairs of different models, all of them if the budget allows."""
-        return _pairs(self.pairs_budget, firsts, seconds)
+        ranges = range(firsts), range(seconds or 0)
+        every = list(combinations(ranges[0], 2) if seconds is None else product(*ranges))
+        if len(every) <= self.pairs_budget:
+            return every
+        rng = generator("rationale_consistency", "pairs", firsts, seconds)
+        return [every[index] for index in np.sort(rng.permutation(len(every))[: self.pairs_budget])]
 
-    def activation_distance(self, layers: LayerDistances) -> Floats:
+    def activation_distance(self: Consistency, layers: LayerDistances) -> Floats:
         """(N,) mean distance over the chosen layers; a layer that never differs counts 0.
 
         Raises InputError on an unknown layer.
         """
-        return _activation_distance(self, layers)
+        distances = layers.absolute
+        if not isinstance(self.layers, str):
+            for name in self.layers:
+                if name not in layers.names:
+                    hint = did_you_mean(name, list(layers.names))
+                    raise InputError(f"{self.name}: no layer {name!r}; {hint}")
+            distances = distances[:, [layers.names.index(name) for name in self.layers]]
+        if self.rescale and len(distances):
+            typical = distances.mean(axis=0)
+            distances = distances / np.where(typical > 0, typical, 1.0)
+        return distances.mean(axis=1)
 
     def score_pair(
-        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
+        self: Consistency,
+        shards_a: Iterable[Shard],
+        shards_b: Iterable[Shard],
+        distances: Mapping[str, float],
     ) -> pd.DataFrame:
         """Per example: `activation_distance` and `explanation_distance` of two cells of the same texts.
 
@@ -87,10 +113,6 @@ class RationaleConsistency(MetricBase):
                 example has no activation distance.
         """
         return distances_table(aligned_pairs(shards_a, shards_b, distances), _explanation_distance)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) Spearman correlation over the texts of one pair of models; NaN if a distance is constant."""
-        return distance_correlation(parts, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,82 +132,25 @@ class RationaleConsistencyPooled(MetricBase):
         pooled="kind",
     )
 
-    pairs_budget: int = 10
-    layers: str | tuple[str, ...] = "all"
+    pairs_budget: int = whole(10, least=1)
+    layers: str | tuple[str, ...] = option("all", _check_layers)
     rescale: bool = False
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
-        """As `RationaleConsistency.pairs`."""
-        return _pairs(self.pairs_budget, firsts, seconds)
-
-    def activation_distance(self, layers: LayerDistances) -> Floats:
-        """As `RationaleConsistency.activation_distance`."""
-        return _activation_distance(self, layers)
-
-    def score_pair(
-        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
-    ) -> pd.DataFrame:
-        """As `RationaleConsistency.score_pair`."""
-        return distances_table(aligned_pairs(shards_a, shards_b, distances), _explanation_distance)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) Spearman correlation over (pair, text) points; NaN if a distance is constant."""
-        return distance_correlation(parts, index)
+    pairs = RationaleConsistency.pairs
+    activation_distance = RationaleConsistency.activation_distance
+    score_pair = RationaleConsistency.score_pair
 
 
-def _check(metric: RationaleConsistency | RationaleConsistencyPooled) -> None:
-    if not isinstance(metric.layers, str):
-        # Configuration files give lists.
-        object.__setattr__(metric, "layers", tuple(metric.layers))
-    if (
-        metric.pairs_budget < 1
-        or not metric.layers
-        or (metric.layers != "all" and isinstance(metric.layers, str))
-    ):
-        raise InputError(
-            f"{metric.name}: pairs_budget={metric.pairs_budget}, layers={metric.layers}; expected at least 1 "
-            "pair, and 'all' or a list of layers"
-        )
-
-
-def _pairs(budget: int, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
-    ranges = range(firsts), range(seconds or 0)
-    every = list(combinations(ranges[0], 2) if seconds is None else product(*ranges))
-    if len(every) <= budget:
-        return every
-    rng = generator("rationale_consistency", "pairs", firsts, seconds)
-    return [every[index] for index in np.sort(rng.permutation(len(every))[:budget])]
-
-
-def _activation_distance(
-    metric: RationaleConsistency | RationaleConsistencyPooled, layers: LayerDistances
-) -> Floats:
-    distances = layers.absolute
-    if not isinstance(metric.layers, str):
-        for name in metric.layers:
-            if name not in layers.names:
-                hint = did_you_mean(name, list(layers.names))
-                raise InputError(f"{metric.name}: no layer {name!r}; {hint}")
-        distances = distances[:, [layers.names.index(name) for name in metric.layers]]
-    if metric.rescale and len(distances):
-        typical = distances.mean(axis=0)
-        distances = distances / np.where(typical > 0, typical, 1.0)
-    return distances.mean(axis=1)
+Consistency = RationaleConsistency | RationaleConsistencyPooled
 
 
 def distances_table(
     texts: Iterable[TextPairExplained], explanation_distance: Callable[[TextPairExplained], float]
 ) -> pd.DataFrame:
     """The long table of both distances of every text."""
-    ids, activation, explanation = [], [], []
-    for both in texts:
-        ids.append(both.first.example.id)
-        activation.append(both.distance)
-        explanation.append(explanation_distance(both))
-    return long(ids, {"activation_distance": activation, "explanation_distance": explanation})
+    rows = [(both.first.example.id, both.distance, explanation_distance(both)) for both in texts]
+    table = pd.DataFrame(rows, columns=["unit", "activation_distance", "explanation_distance"])
+    return long(table.pop("unit").tolist(), dict(table.items()))
 
 
 def _explanation_distance(both: TextPairExplained) -> float:

@@ -13,13 +13,12 @@ from numpy.typing import ArrayLike
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import UNIT, MetricInfo
-from assay.metrics.long_table import long
+from assay.metrics.long_table import with_left_out
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
 from assay.models.alignment import gold_mask
 from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
-from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example
 
 # A metric that compares scores with human rationales.
@@ -32,14 +31,6 @@ rationale_info = partial(
 )
 
 ANNOTATORS = ("union", "majority", "each")
-
-
-def check_annotators(annotators: str, metric: str) -> None:
-    """Raise InputError unless `annotators` is one of ANNOTATORS."""
-    if annotators not in ANNOTATORS:
-        raise InputError(
-            f"{metric}: unknown annotators {annotators!r}; {did_you_mean(annotators, list(ANNOTATORS))}"
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +59,9 @@ class Marks:
 
     def wanted(self, shape: tuple[int, ...]) -> Bools:
         """(N, K) bool: the pairs that have a rationale."""
-        found = np.zeros(shape, dtype=bool)
-        found[self.rows, self.labels] = True
-        return found
+        pairs = np.zeros(shape, dtype=bool)
+        pairs[self.rows, self.labels] = True
+        return pairs
 
     def agreed(self, annotators: str) -> Marks:
         """One rationale per pair: what any ("union") or more than half ("majority") of those marked who
@@ -99,13 +90,13 @@ class Marks:
         return one, other
 
 
-def marks(shard: Shard, asked: Bools) -> Marks:
-    """What each annotator marked for the classes that are asked for, (N, K) bool.
+def marks(shard: Shard, targets: Bools) -> Marks:
+    """The rationale of each annotator for each of the targets (N, K).
 
     Raises InputError on a rationale that no token overlaps.
     """
     rows, labels, tokens = [], [], []
-    for row, label in np.argwhere(asked):
+    for row, label in np.argwhere(targets):
         for mask in _by_annotator(shard.encodings[row], shard.examples[row], int(label)):
             rows.append(row)
             labels.append(label)
@@ -136,10 +127,6 @@ def compared(subject: CellData, shard: Shard, target: str, metric: str, annotato
 def table(shard: Shard, has: Marks, parts: Mapping[str, ArrayLike]) -> pd.DataFrame:
     """The long table of parts (P,), one value per pair that has a rationale; per example (target -1)
     `no_rationale`, 1 if it has none."""
-    ids = [example.id for example in shard.examples]
     rows, labels = has.one_each()
-    left_out = np.ones(len(ids), dtype=bool)
-    left_out[rows] = False
-    counted = long(ids, {"no_rationale": left_out})
-    # A table without rows would change the type of the column it is joined with.
-    return pd.concat([long([ids[row] for row in rows], parts, labels), counted]) if len(rows) else counted
+    left_out = ~np.isin(np.arange(len(shard)), rows)
+    return with_left_out(shard.ids, rows, labels, parts, ("no_rationale", left_out))

@@ -27,8 +27,15 @@ RESOLUTION = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text:
-    """A text of T tokens. labels: (M,) the classes looked at. probabilities: (K,) the model's output.
-    scores: (M, T), the cell's explanation of each of `labels`; a changed text keeps that of the original."""
+    """A text of T tokens.
+
+    Attributes:
+        example: The example.
+        encoding: Its encoding.
+        labels: (M,) the classes whose explanations are compared.
+        probabilities: (K,) the model's output.
+        scores: (M, T) the cell's explanation of each of `labels`; a changed text keeps that of the original.
+    """
 
     example: Example
     encoding: Encoding
@@ -38,22 +45,21 @@ class Text:
 
 
 def pick(subject: CellData, texts: int, seed: int, target: str, metric: str) -> list[Text]:
-    """At most `texts` texts with their classes that `target` means (assay.metrics.targets.CHOICES).
+    """At most `texts` texts with their classes that `target` selects (assay.metrics.targets.CHOICES).
 
     Chosen and ordered by their ids and the seed alone, so every explainer is judged on the same ones.
     Raises InputError when such a class was not explained.
     """
-    found: list[tuple[bytes, Text]] = []
+    picked: list[Text] = []
     for shard in subject.shards:
-        wanted = chosen(shard, target, multi_label=subject.multi_label)
-        require_explained(shard, wanted, subject.labels, metric)
-        for row in np.flatnonzero(wanted.any(axis=1)).tolist():
-            example, encoding, labels = shard.examples[row], shard.encodings[row], np.flatnonzero(wanted[row])
-            scores = shard.scores[row][labels, : len(encoding)].astype(np.float64)
-            text = Text(example, encoding, labels, shard.probabilities[row], scores)
-            found.append((rank(example.id, seed), text))
-        found = sorted(found, key=lambda pair: pair[0])[:texts]
-    return [text for _, text in found]
+        targets = chosen(shard, target, multi_label=subject.multi_label)
+        require_explained(shard, targets, subject.labels, metric)
+        for text, labels in zip(shard.texts(), map(np.flatnonzero, targets), strict=True):
+            if len(labels):
+                scores = text.scores[labels].astype(np.float64)
+                picked.append(Text(text.example, text.encoding, labels, text.probabilities, scores))
+        picked = sorted(picked, key=lambda text: rank(text.example.id, seed))[:texts]
+    return picked
 
 
 def explain(subject: CellData, engine: Engine, texts: Sequence[Text], seed: int, metric: str) -> list[Floats]:
@@ -68,18 +74,18 @@ def explain(subject: CellData, engine: Engine, texts: Sequence[Text], seed: int,
     if subject.explain is None:
         raise InputError(f"{metric} explains texts once more, but the subject has no explainer; give it one")
     requests = [Request(text.example, text.encoding, text.labels, seed) for text in texts]
-    found = subject.explain(engine, requests) if requests else []
-    return [np.stack([record.scores for record in of_one]).astype(np.float64) for of_one in found]
+    explained = subject.explain(engine, requests) if requests else []
+    return [np.stack([one.scores for one in explanations]).astype(np.float64) for explanations in explained]
 
 
 def agreements(texts: Sequence[Text], others: Sequence[Floats], *, absolute: bool = False) -> list[float]:
     """For every label of every text the rank agreement of its scores with others (M, T), over content
     tokens; of their sizes if `absolute`."""
-    found = []
+    correlations = []
     for text, other in zip(texts, others, strict=True):
         pairs = np.stack([text.scores, other], axis=1)[:, :, text.encoding.content]
-        found += [rank_agreement(*pair) for pair in (np.abs(pairs) if absolute else pairs)]
-    return found
+        correlations += [rank_agreement(*pair) for pair in (np.abs(pairs) if absolute else pairs)]
+    return correlations
 
 
 def rank_agreement(a: Floats, b: Floats) -> float:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
+from assay.metrics.options import whole
 from assay.metrics.reexplaining import agreements, explain, pick, table
-from assay.metrics.targets import check_choice
-from assay.tasks.errors import InputError
+from assay.metrics.targets import target_option
 from assay.tasks.randomness import generator
 
 
@@ -39,17 +39,10 @@ class SeedStability(MetricBase):
         frozenset({"explaining"}),
     )
 
-    target: str = "predicted"
-    runs: int = 2
-    texts: int = 50
+    target: str = target_option("predicted")
+    runs: int = whole(2, least=1)
+    texts: int = whole(50, least=1)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        if self.runs < 1 or self.texts < 1:
-            raise InputError(
-                f"{self.name}: runs={self.runs}, texts={self.texts}; expected at least 1 run and 1 text"
-            )
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `rho@r` for every further run r, NaN for fewer than two content tokens."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from assay.metrics.cell_data import CellData, predicted
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
+from assay.metrics.options import whole
 from assay.metrics.reexplaining import Text, explain, pick, table
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import decided, target_option
 from assay.models.masked_inputs import full_rows
 from assay.tasks.arrays import Bools, Floats, Reals
-from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
+
+# A changed text x' and the position of its x.
+Neighbour = tuple[int, Text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,70 +56,52 @@ class MaxSensitivity(MetricBase):
         needs=frozenset({"explaining", "embeddings"}),
     )
 
-    target: str = "predicted"
-    neighbours: int = 10
-    words: int = 10
-    texts: int = 50
+    target: str = target_option("predicted")
+    neighbours: int = whole(10, least=1)
+    words: int = whole(10, least=1)
+    texts: int = whole(50, least=1)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        if min(self.neighbours, self.words, self.texts) < 1:
-            raise InputError(
-                f"{self.name}: neighbours={self.neighbours}, words={self.words}, texts={self.texts}; "
-                "expected at least 1 of each"
-            )
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per text and class: `sensitivity`, NaN where no x' is decided as x or phi(x) is 0, and `kept`, the
         number of x' that are."""
         texts = pick(subject, self.texts, self.seed, self.target, self.name)
-        origins, beside = self._beside(subject, texts)
-        origins, beside = _decided_alike(subject, origins, beside)
-        found = explain(subject, subject.engine, beside, subject.draws, self.name)
+        neighbours = _decided_alike(subject, self._neighbours(subject, texts))
+        explanations = explain(
+            subject, subject.engine, [text for _, text in neighbours], subject.draws, self.name
+        )
         largest = [np.full(len(text.labels), np.nan) for text in texts]
         kept = [np.zeros(len(text.labels)) for text in texts]
-        for at, other, scores in zip(origins, beside, found, strict=True):
-            here = np.isin(texts[at].labels, other.labels)
-            change = relative_change(other.scores, scores, other.encoding.content)
-            largest[at][here] = np.fmax(largest[at][here], change)
-            kept[at][here] += 1
-        return table(
-            texts,
-            {
-                "sensitivity": [float(value) for values in largest for value in values],
-                "kept": [float(value) for values in kept for value in values],
-            },
-        )
+        for (origin, text), scores in zip(neighbours, explanations, strict=True):
+            labels = np.isin(texts[origin].labels, text.labels)
+            change = relative_change(text.scores, scores, text.encoding.content)
+            largest[origin][labels] = np.fmax(largest[origin][labels], change)
+            kept[origin][labels] += 1
+        parts = {"sensitivity": largest, "kept": kept}
+        return table(texts, {part: list(chain.from_iterable(values)) for part, values in parts.items()})
 
-    def _beside(self, subject: CellData, texts: Sequence[Text]) -> tuple[list[int], list[Text]]:
-        """All x', each with the position of its x."""
+    def _neighbours(self, subject: CellData, texts: Sequence[Text]) -> list[Neighbour]:
+        """All x', whatever the model decides."""
         strings = _words(subject)
-        known = np.array(sorted(strings), dtype=np.int32)
-        near = min(self.words, len(known) - 1)
+        vocabulary = np.array(sorted(strings), dtype=np.int32)
+        near = min(self.words, len(vocabulary) - 1)
         if near < 1 or not texts:
-            return [], []
-        asked = np.unique(np.concatenate([np.intersect1d(text.encoding.ids, known) for text in texts]))
-        closest = dict(
-            zip(
-                asked.tolist(),
-                nearest(subject.engine.embed(known), known, asked, near).tolist(),
-                strict=True,
-            )
-        )
-        origins, found = [], []
-        for at, text in enumerate(texts):
+            return []
+        ids = np.intersect1d(np.concatenate([text.encoding.ids for text in texts]), vocabulary)
+        replacements = nearest(subject.engine.embed(vocabulary), vocabulary, ids, near)
+        closest = dict(zip(ids.tolist(), replacements.tolist(), strict=True))
+        neighbours = []
+        for origin, text in enumerate(texts):
             encoding = text.encoding
-            places = np.flatnonzero(encoding.content & np.isin(encoding.ids, known))
+            places = np.flatnonzero(encoding.content & np.isin(encoding.ids, vocabulary))
             options = len(places) * near
             rng = generator(self.seed, self.name, text.example.id)
-            drawn = rng.choice(options, size=min(self.neighbours, options), replace=False) if options else []
-            for number, option in enumerate(np.asarray(drawn, dtype=np.intp).tolist()):
+            drawn = rng.choice(options, size=min(self.neighbours, options), replace=False)
+            for number, option in enumerate(drawn.tolist()):
                 place = int(places[option // near])
                 word = closest[int(encoding.ids[place])][option % near]
-                origins.append(at)
-                found.append(_replaced(text, place, word, strings[word], number))
-        return origins, found
+                neighbours.append((origin, _replaced(text, place, word, strings[word], number)))
+        return neighbours
 
 
 def relative_change(scores: Floats, others: Floats, content: Bools) -> Floats:
@@ -127,33 +112,33 @@ def relative_change(scores: Floats, others: Floats, content: Bools) -> Floats:
 
 
 def nearest(
-    vectors: Reals, known: NDArray[np.int32], asked: NDArray[np.int32], count: int
+    vectors: Reals, vocabulary: NDArray[np.int32], ids: NDArray[np.int32], count: int
 ) -> NDArray[np.int32]:
-    """(A, count) for each of `asked` (A,) the ids with the largest cosine, itself left out.
+    """(A, count) the ids of largest cosine with each of `ids` (A,), which is itself left out.
 
-    vectors: (V, D) of the ids `known` (V,), which rise and hold all of `asked`; count < V.
+    vectors: (V, D) of the ids `vocabulary` (V,), which rise and hold all of `ids`; count < V.
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors.astype(np.float64) / np.where(lengths > 0, lengths, 1.0)
-    at = np.searchsorted(known, asked)
-    cosine = unit[at] @ unit.T
-    cosine[np.arange(len(at)), at] = -np.inf
-    return known[np.argsort(-cosine, axis=1, kind="stable")[:, :count]]
+    rows = np.searchsorted(vocabulary, ids)
+    cosine = unit[rows] @ unit.T
+    cosine[np.arange(len(rows)), rows] = -np.inf
+    return vocabulary[np.argsort(-cosine, axis=1, kind="stable")[:, :count]]
 
 
 def _words(subject: CellData) -> dict[int, str]:
-    """The content tokens of all explained texts but the unknown word: id to string."""
+    """Id to string of the content tokens of all explained texts, but for the unknown word."""
     model = subject.engine.model
     special = {model.pad_id, model.mask_id, getattr(model, "unk_id", None)}
-    found: dict[int, str] = {}
+    strings: dict[int, str] = {}
     for shard in subject.shards:
         for encoding in shard.encodings:
-            for at in np.flatnonzero(encoding.content).tolist():
-                word, string = int(encoding.ids[at]), encoding.tokens[at]
+            for token in np.flatnonzero(encoding.content).tolist():
+                word, string = int(encoding.ids[token]), encoding.tokens[token]
                 if word not in special:
                     # One of several spellings, whatever the order of the texts.
-                    found[word] = min(string, found.get(word, string))
-    return found
+                    strings[word] = min(string, strings.get(word, string))
+    return strings
 
 
 def _replaced(text: Text, place: int, word: int, string: str, number: int) -> Text:
@@ -165,27 +150,15 @@ def _replaced(text: Text, place: int, word: int, string: str, number: int) -> Te
     return replace(text, example=example, encoding=replace(encoding, ids=ids, tokens=tuple(tokens)))
 
 
-def _decided_alike(
-    subject: CellData, origins: Sequence[int], beside: Sequence[Text]
-) -> tuple[list[int], list[Text]]:
+def _decided_alike(subject: CellData, neighbours: Sequence[Neighbour]) -> list[Neighbour]:
     """The x' with those of their labels on which the model decides as for x; of a single-label text, all."""
-    logits = np.concatenate(
-        [
-            np.empty((0, len(subject.labels))),
-            *subject.engine.logits([full_rows(text.encoding) for text in beside]),
-        ]
-    ).astype(np.float64)
-    after = predicted(
-        expit(logits) if subject.multi_label else softmax(logits, axis=1), multi_label=subject.multi_label
-    )
-    kept_origins, kept = [], []
-    for at, text, decision in zip(origins, beside, after, strict=True):
-        before = predicted(text.probabilities[None], multi_label=subject.multi_label)[0]
-        alike = (
-            decision == before if subject.multi_label else np.full(len(before), (decision == before).all())
-        )
-        same = alike[text.labels]
+    multi_label = subject.multi_label
+    pool = [full_rows(text.encoding) for _, text in neighbours]
+    kept = []
+    for (origin, text), logits in zip(neighbours, subject.engine.logits(pool), strict=True):
+        before = predicted(text.probabilities[None], multi_label=multi_label)[0]
+        alike = decided(logits, multi_label=multi_label)[0] == before
+        same = alike[text.labels] if multi_label else np.full(len(text.labels), alike.all())
         if same.any():
-            kept_origins.append(at)
-            kept.append(replace(text, labels=text.labels[same], scores=text.scores[same]))
-    return kept_origins, kept
+            kept.append((origin, replace(text, labels=text.labels[same], scores=text.scores[same])))
+    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,11 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.long_table import Parts
 from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
-from assay.metrics.summaries import mean_drop
-from assay.metrics.targets import check_choice
-from assay.metrics.token_masks import check_at_least, scattered
-from assay.tasks.arrays import Floats, Ints
-from assay.tasks.randomness import generator
+from assay.metrics.options import whole
+from assay.metrics.resampling import mean_drop
+from assay.metrics.targets import target_option
+from assay.tasks.arrays import Bools, Floats
 
 RANDOM_SCORES = (
     "what random scores get, which depends on the model and on how the scores are spread: see the random row"
@@ -42,24 +41,25 @@ class SoftComprehensiveness(MetricBase):
     it loses nothing; here the fall itself is given, as by `Comprehensiveness`.
     """
 
-    info = removal_info("soft_comprehensiveness", "Soft comprehensiveness", "higher", SIGNED, RANDOM_SCORES)
+    info = removal_info(
+        "soft_comprehensiveness",
+        "Soft comprehensiveness",
+        "higher",
+        SIGNED,
+        RANDOM_SCORES,
+        part="removed",
+        summary=mean_drop,
+    )
 
-    target: str = "predicted"
-    draws: int = 20
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    draws: int = whole(20, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `removed`, the mean over draws.
 
         Raises InputError when a class was not explained.
         """
-        return _score(self, subject, "removed", remove_important=True)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean over texts of full - removed."""
-        return mean_drop(parts, "removed", index)
+        return _score(self, subject, lambda important: important)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +74,19 @@ class SoftSufficiency(MetricBase):
     better; here the fall, as by `Sufficiency`.
     """
 
-    info = removal_info("soft_sufficiency", "Soft sufficiency", "lower", SIGNED, RANDOM_SCORES)
+    info = removal_info(
+        "soft_sufficiency", "Soft sufficiency", "lower", SIGNED, RANDOM_SCORES, part="kept", summary=mean_drop
+    )
 
-    target: str = "predicted"
-    draws: int = 20
-
-    def __post_init__(self) -> None:
-        _check(self)
+    target: str = target_option("predicted")
+    draws: int = whole(20, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class, probabilities: `full`, and `kept`, the mean over draws.
 
         Raises InputError when a class was not explained.
         """
-        return _score(self, subject, "kept", remove_important=False)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean over texts of full - kept."""
-        return mean_drop(parts, "kept", index)
+        return _score(self, subject, np.logical_not)
 
 
 def rescaled_to_unit(scores: Floats) -> Floats:
@@ -100,25 +95,20 @@ def rescaled_to_unit(scores: Floats) -> Floats:
     return (scores - low) / (high - low) if low < high else np.full(len(scores), 0.5)
 
 
-def _check(metric: SoftComprehensiveness | SoftSufficiency) -> None:
-    check_choice(metric.target, metric.name)
-    check_at_least(metric.draws, 1, f"metric.{metric.name}.draws")
-
-
 def _score(
-    metric: SoftComprehensiveness | SoftSufficiency, subject: CellData, part: str, *, remove_important: bool
+    metric: SoftComprehensiveness | SoftSufficiency, subject: CellData, absent: Callable[[Bools], Bools]
 ) -> pd.DataFrame:
-    """`full`, and `part`: the mean probability without the tokens drawn as important, or the others."""
+    """`full`, and the metric's part: the mean probability over draws.
+
+    absent: From the tokens that are drawn as important (draws, n) to those that are absent.
+    """
 
     def table(cases: ScoredTargets) -> pd.DataFrame:
         masks = []
-        for (row, _), scores in cases.scored():
-            rng = generator(cases.subject.seed, "soft_erasure", cases.shard.examples[row].id)
-            important = rng.random((metric.draws, len(scores))) < rescaled_to_unit(scores)
-            positions = np.flatnonzero(cases.shard.content[row])
-            absent = important if remove_important else ~important
-            masks.append(scattered(len(cases.shard.encodings[row]), positions, absent))
+        for row, _, scores in cases.scored():
+            uniform = cases.generator(row, "soft_erasure").random((metric.draws, len(scores)))
+            masks.append(cases.mask(row, absent(uniform < rescaled_to_unit(scores))))
         values = np.reshape(cases.probabilities(masks), (len(masks), metric.draws))
-        return cases.table({"full": cases.full, part: values.mean(axis=1)})
+        return cases.table({"full": cases.full, metric.info.part: values.mean(axis=1)})
 
     return score_targets(subject, metric.target, metric.name, table)

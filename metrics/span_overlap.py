@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts
+from assay.metrics.options import option
 from assay.metrics.rationales import compared, rationale_info, table
-from assay.metrics.resampling import ratio
-from assay.metrics.summaries import mean_of
-from assay.metrics.targets import check_choice
+from assay.metrics.resampling import mean_of, ratio
+from assay.metrics.targets import target_option
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
+
+
+def _check_threshold(threshold: float, path: str) -> float:
+    if not 0.5 <= threshold <= 1:
+        raise InputError(f"{path} is {threshold}; expected 0.5 to 1")
+    return threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,9 @@ class IouF1(MetricBase):
         random_level="depends on how long the marked spans are: see the random row",
     )
 
-    target: str = "gold"
-    share: float | None = None
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_share(self.share, self.name)
-        if not 0.5 <= self.threshold <= 1:
-            raise InputError(f"{self.name}: threshold is {self.threshold}; expected 0.5 to 1")
+    target: str = target_option("gold")
+    share: float | None = option(None, check_share)
+    threshold: float = option(0.5, _check_threshold)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: the numbers of spans `found`, `chosen` and `marked`; per example (target
@@ -62,10 +62,10 @@ class IouF1(MetricBase):
         has = compared(subject, shard, self.target, self.name)
         top = top_tokens(subject, shard, has, sizes(shard, has, self.share))
         counts = np.zeros((len(has.rows), 3))
-        for at, row in enumerate(has.rows):
+        for index, row in enumerate(has.rows):
             segments = shard.encodings[row].segments
-            chosen, marked = (runs(mask[at, : len(segments)], segments) for mask in (top, has.tokens))
-            counts[at] = found(chosen, marked, self.threshold), len(chosen), len(marked)
+            chosen, marked = (runs(mask[index, : len(segments)], segments) for mask in (top, has.tokens))
+            counts[index] = found(chosen, marked, self.threshold), len(chosen), len(marked)
         return table(shard, has, dict(zip(("found", "chosen", "marked"), counts.T, strict=True)))
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:

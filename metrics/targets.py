@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from assay.explainers.perturbation.ask_tell import output_space
 from assay.metrics.cell_data import Shard, gold, predicted
-from assay.tasks.arrays import Bools
-from assay.tasks.errors import InputError, did_you_mean
+from assay.metrics.options import choice
+from assay.tasks.arrays import Bools, Reals
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
 
 CHOICES = ("gold", "predicted", "all")
 
 
-def check_choice(target: str, metric: str) -> None:
-    """Raise InputError unless `target` is one of CHOICES."""
-    if target not in CHOICES:
-        raise InputError(f"{metric}: unknown target {target!r}; {did_you_mean(target, list(CHOICES))}")
+def target_option(default: str) -> str:
+    """The option `target` of a metric: which classes of an example are scored, one of CHOICES."""
+    return choice(default, CHOICES)
 
 
 def chosen(shard: Shard, target: str, *, multi_label: bool) -> Bools:
@@ -26,6 +28,11 @@ def chosen(shard: Shard, target: str, *, multi_label: bool) -> Bools:
     if target == "predicted":
         return predicted(shard.probabilities, multi_label=multi_label)
     return np.ones(shard.probabilities.shape, dtype=bool)
+
+
+def decided(logits: Reals, *, multi_label: bool) -> Bools:
+    """(R, K) bool: the classes that logits (R, K) predict."""
+    return predicted(output_space(logits, "probability", multi_label=multi_label), multi_label=multi_label)
 
 
 def require_explained(shard: Shard, targets: Bools, labels: Sequence[str], metric: str) -> None:
@@ -42,3 +49,12 @@ def require_explained(shard: Shard, targets: Bools, labels: Sequence[str], metri
 def require_all_explained(shard: Shard, labels: Sequence[str], metric: str) -> None:
     """Raise InputError when some class was not explained for some example."""
     require_explained(shard, np.ones(shard.probabilities.shape, dtype=bool), labels, metric)
+
+
+def require_every_class(scores: Reals, example: Example, metric: str) -> None:
+    """Raise InputError when the scores (K, T) of some class of an example are missing."""
+    if np.isnan(scores).any():
+        raise InputError(
+            f"{metric} needs explanations of all classes, but example {example.id!r} has only some; explain "
+            "all classes"
+        )

@@ -1,4 +1,4 @@
-"""Pairs of texts that a task makes alike or unlike, found without comparing every text with every other."""
+"""Similar and different pairs of a task's texts, found without comparing every text with every other."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from assay.metrics.cell_data import CellData, Shard
+from assay.metrics.cell_data import CellData, ExplainedText
 from assay.metrics.long_table import long, pair_name
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
 
-# Pairs of texts that share a word, looked at before words are dropped as too common: bounds time and memory.
+# Words are dropped as too common after so many pairs of texts that share a word: bounds time and memory.
 CANDIDATES = 2_000_000
-# The unlike pairs are the least overlapping of this many times as many random ones.
+# The different pairs are the least overlapping of this many times as many random ones.
 POOL = 5
-# Random draws of unlike pairs go on for so many rounds; a task in which nearly all labels agree has too few.
+# The most rounds of random draws of different pairs; a task in which nearly all labels agree has too few.
 ROUNDS = 20
-
 
 T = TypeVar("T")
 
@@ -45,6 +45,10 @@ class Pairs:
         """(U,) rising positions of the texts that occur in pairs."""
         return np.unique(np.concatenate([self.first, self.second]))
 
+    def places(self) -> tuple[Ints, Ints]:
+        """(P,) and (P,) the first and second texts of the pairs, as positions in `texts`."""
+        return np.searchsorted(self.texts, self.first), np.searchsorted(self.texts, self.second)
+
     def table(
         self,
         examples: Sequence[Example],
@@ -60,28 +64,28 @@ class Pairs:
             explanations: One per text of `texts`.
             distance: The distance of two explanations.
         """
-        explained = dict(zip(self.texts.tolist(), explanations, strict=True))
-        pairs = list(zip(self.first.tolist(), self.second.tolist(), strict=True))
+        ids = [examples[text].id for text in self.texts]
+        pairs = np.stack(self.places(), axis=1).tolist()
         parts = {
             "activation_distance": activation_distance,
-            "explanation_distance": [distance(explained[i], explained[j]) for i, j in pairs],
+            "explanation_distance": [distance(explanations[i], explanations[j]) for i, j in pairs],
             "overlap": self.overlap,
             "similar": self.similar,
         }
-        return long([pair_name(examples[i].id, examples[j].id) for i, j in pairs], parts)
+        return long([pair_name(ids[i], ids[j]) for i, j in pairs], parts)
 
 
-def selected_rows(subject: CellData, texts: Ints) -> Iterator[tuple[Shard, int]]:
-    """Shard and row of each text at the rising positions `texts` (U,) of a cell."""
-    start = 0
-    for shard in subject.shards:
-        for row in texts[(texts >= start) & (texts < start + len(shard))] - start:
-            yield shard, int(row)
-        start += len(shard)
+def texts_at(subject: CellData, positions: Ints) -> Iterator[ExplainedText]:
+    """The texts at rising positions of a cell."""
+    chosen = set(positions.tolist())
+    texts = chain.from_iterable(shard.texts() for shard in subject.shards)
+    return (text for position, text in enumerate(texts) if position in chosen)
 
 
-def choose_pairs(examples: Sequence[Example], pairs: int, rng: np.random.Generator) -> Pairs:
-    """At most `pairs` similar and `pairs` different pairs of examples.
+def choose_pairs(
+    examples: Sequence[Example], pairs: int, rng: np.random.Generator, texts: int | None = None
+) -> Pairs:
+    """At most `pairs` similar and `pairs` different pairs of examples, of at most `texts` random ones.
 
     Similar: equal labels and the largest overlap. Different: no label in common and the smallest overlap
     among a random sample. Overlap is the number of words two texts share over the number they have between
@@ -90,9 +94,11 @@ def choose_pairs(examples: Sequence[Example], pairs: int, rng: np.random.Generat
     pairs, the commonest words once the rarer ones give enough candidates. Ties are broken at random.
     The choice does not depend on the order of the examples beyond that of their ids.
     """
-    by_id = np.array(sorted(range(len(examples)), key=lambda at: examples[at].id), dtype=np.intp)
-    words = [content_words(examples[at]) for at in by_id]
-    labels = [frozenset(examples[at].labels) for at in by_id]
+    by_id = np.array(sorted(range(len(examples)), key=lambda text: examples[text].id), dtype=np.intp)
+    if texts is not None and len(by_id) > texts:
+        by_id = by_id[np.sort(rng.choice(len(by_id), texts, replace=False))]
+    words = [content_words(examples[text]) for text in by_id]
+    labels = [frozenset(examples[text].labels) for text in by_id]
     chosen = [_similar(words, labels, pairs, rng), _different(words, labels, pairs, rng)]
     first, second, overlap = (np.concatenate(columns) for columns in zip(*chosen, strict=True))
     similar = np.arange(len(first)) < len(chosen[0][0])
@@ -116,9 +122,9 @@ def _similar(
 ) -> _Columns:
     """First, second and overlap of the most overlapping pairs of equal labels, by an inverted index."""
     postings: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
-    for at, (text, label) in enumerate(zip(words, labels, strict=True)):
+    for position, (text, label) in enumerate(zip(words, labels, strict=True)):
         for word in text:
-            postings[word, tuple(sorted(label))].append(at)
+            postings[word, tuple(sorted(label))].append(position)
     sizes = np.zeros(len(words))
     shared, candidates = [np.empty(0, dtype=np.int64)], 0
     for _, texts in sorted(postings.items(), key=lambda item: (len(item[1]), item[0])):
@@ -140,25 +146,25 @@ def _different(
     words: Sequence[frozenset[str]], labels: Sequence[frozenset[int]], pairs: int, rng: np.random.Generator
 ) -> _Columns:
     """First, second and overlap of the least overlapping among random pairs without a common label."""
-    texts, wanted = len(words), POOL * pairs
-    if texts * (texts - 1) // 2 <= wanted:
+    texts, pool = len(words), POOL * pairs
+    if texts * (texts - 1) // 2 <= pool:
         drawn = np.stack(np.triu_indices(texts, 1), axis=1)
-        unlike = [(i, j) for i, j in drawn.tolist() if _apart(labels[i], labels[j])]
+        different = [(i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j])]
     else:
         seen: dict[tuple[int, int], None] = {}
         for _ in range(ROUNDS):
-            drawn = np.sort(rng.integers(texts, size=(wanted, 2)), axis=1)
-            seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if _apart(labels[i], labels[j]))
-            if len(seen) >= wanted:
+            drawn = np.sort(rng.integers(texts, size=(pool, 2)), axis=1)
+            seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j]))
+            if len(seen) >= pool:
                 break
-        unlike = list(seen)[:wanted]
-    first, second = np.array(unlike, dtype=np.intp).reshape(-1, 2).T
-    overlap = np.array([_jaccard(words[i], words[j]) for i, j in unlike], dtype=np.float64)
+        different = list(seen)[:pool]
+    first, second = np.array(different, dtype=np.intp).reshape(-1, 2).T
+    overlap = np.array([_jaccard(words[i], words[j]) for i, j in different], dtype=np.float64)
     best = np.lexsort((rng.random(len(overlap)), overlap))[:pairs]
     return first[best], second[best], overlap[best]
 
 
-def _apart(a: frozenset[int], b: frozenset[int]) -> bool:
+def _disjoint(a: frozenset[int], b: frozenset[int]) -> bool:
     return a != b and not a & b
 
 

@@ -1,4 +1,4 @@
-"""Token masks: which tokens of a text are absent in queries of the model.
+"""Orders of tokens by score, and token masks: which tokens of a text are absent in queries of the model.
 
 Orders are positions of a text's n content tokens, highest score first; `length` counts all of its T tokens.
 Each mask is (R, T) bool, false where a token is absent; a token that is not content always stays.
@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.tasks.arrays import Bools, Ints
-from assay.tasks.errors import InputError
+from assay.tasks.arrays import Bools, Ints, Reals
+
+
+def descending_order(scores: Reals, content: Bools, rng: np.random.Generator) -> Ints:
+    """(n,) positions of the n content tokens, the highest score first.
+
+    scores, content: (T,). Equal scores come in random order: to break ties by position would reward an
+    explainer that says nothing on texts whose important words come first, and punish it on the others.
+    """
+    positions = np.flatnonzero(content)
+    return positions[np.lexsort((rng.random(len(positions)), -scores[positions]))]
 
 
 def without(length: int, order: Ints, counts: Ints) -> Bools:
@@ -51,22 +60,3 @@ def random_subsets(tokens: int, sizes: Ints, rng: np.random.Generator) -> Bools:
     """(S, tokens) true on sizes[s] tokens, drawn uniformly."""
     ranks = rng.random((len(sizes), tokens)).argsort(axis=1).argsort(axis=1)
     return ranks < sizes[:, None]
-
-
-def check_percents(percents: tuple[int, ...], option: str) -> None:
-    """Raise InputError unless these are whole percentages of 1 to 100 that rise."""
-    whole = all(isinstance(percent, int) and 1 <= percent <= 100 for percent in percents)
-    if not percents or not whole or any(np.diff(percents) <= 0):
-        raise InputError(f"{option} is {percents}; expected whole percentages from 1 to 100 that rise")
-
-
-def check_percent(percent: int, option: str) -> None:
-    """Raise InputError unless this is a whole percentage of 1 to 100."""
-    if not isinstance(percent, int) or not 1 <= percent <= 100:
-        raise InputError(f"{option} is {percent}; expected a whole percentage from 1 to 100")
-
-
-def check_at_least(value: int, least: int, option: str) -> None:
-    """Raise InputError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, int) or value < least:
-        raise InputError(f"{option} is {value}; expected a whole number of at least {least}")

@@ -14,12 +14,20 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
-from assay.metrics.ordering import descending_order
+from assay.metrics.options import option, whole
 from assay.metrics.rationales import Marks, compared, rationale_info, table
-from assay.metrics.targets import check_choice
+from assay.metrics.targets import target_option
+from assay.metrics.token_masks import descending_order
 from assay.tasks.arrays import Bools, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
+
+
+def check_share(share: float | None, path: str) -> float | None:
+    """Raise InputError unless `share` is None or a share above 0."""
+    if share is not None and not 0 < share <= 1:
+        raise InputError(f"{path} is {share}; expected above 0 and at most 1, or null")
+    return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +50,8 @@ class TokenF1(MetricBase):
         part="f1",
     )
 
-    target: str = "gold"
-    share: float | None = None
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        check_share(self.share, self.name)
+    target: str = target_option("gold")
+    share: float | None = option(None, check_share)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `f1`, and its expectation under a random order `f1_random`; per example
@@ -84,13 +88,8 @@ class TopKAgreement(MetricBase):
         part="agreement",
     )
 
-    target: str = "gold"
-    k: int = 5
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
-        if self.k < 1:
-            raise InputError(f"{self.name}: k is {self.k}; expected at least 1 token")
+    target: str = target_option("gold")
+    k: int = whole(5, least=1)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `agreement` and `prevalence`, the share of all tokens that are marked; per
@@ -126,10 +125,7 @@ class Auprc(MetricBase):
         part="area",
     )
 
-    target: str = "gold"
-
-    def __post_init__(self) -> None:
-        check_choice(self.target, self.name)
+    target: str = target_option("gold")
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`; per example (target -1): `no_rationale`.
@@ -166,16 +162,10 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
 
 
 def top_tokens(subject: CellData, shard: Shard, has: Marks, counts: Ints) -> Bools:
-    """(M, T) for every rationale so many (M,) tokens of the text, those of the highest scores."""
+    """(M, T) bool: for each rationale the `counts` (M,) tokens of highest score in its text."""
     top = np.zeros_like(has.tokens)
-    for at, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
+    for index, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
         rng = generator(subject.seed, shard.examples[row].id)
         order = descending_order(shard.scores[row, label], shard.content[row], rng)
-        top[at, order[: counts[at]]] = True
+        top[index, order[: counts[index]]] = True
     return top
-
-
-def check_share(share: float | None, metric: str) -> None:
-    """Raise InputError unless `share` is None or a share above 0."""
-    if share is not None and not 0 < share <= 1:
-        raise InputError(f"{metric}: share is {share}; expected above 0 and at most 1, or null")

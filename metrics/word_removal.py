@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from assay.metrics.ordering import descending_order
+from assay.metrics.token_masks import descending_order
 from assay.tasks.arrays import Reals
 from assay.tasks.example import Example
 
@@ -19,8 +19,14 @@ DELETE = ""
 
 
 class Word(NamedTuple):
-    """A word that the model reads: the text it is in, its characters [start, end), the largest score of its
-    tokens."""
+    """A word that the model reads.
+
+    Attributes:
+        segment: The text that it is in.
+        start: Its first character.
+        end: The character behind its last one.
+        score: The largest score of its tokens.
+    """
 
     segment: int
     start: int
@@ -30,16 +36,14 @@ class Word(NamedTuple):
 
 def words(example: Example, encoding: Encoding, scores: Reals, fill: str = DELETE) -> list[Word]:
     """The words of an encoded text in order; scores: (T,) of its tokens. What reads `fill` is no word."""
-    found: dict[int, Word] = {}
+    by_number: dict[int, Word] = {}
     for token in np.flatnonzero(encoding.content).tolist():
         number, segment = int(encoding.word_ids[token]), int(encoding.segments[token])
         start, end = map(int, encoding.offsets[token])
-        here = Word(segment, start, end, float(scores[token]))
-        so_far = found.get(number, here)
-        found[number] = Word(
-            segment, min(so_far.start, start), max(so_far.end, end), max(so_far.score, here.score)
-        )
-    return [word for word in found.values() if example.texts[word.segment][word.start : word.end] != fill]
+        score = float(scores[token])
+        word = by_number.get(number, Word(segment, start, end, score))
+        by_number[number] = Word(segment, min(word.start, start), max(word.end, end), max(word.score, score))
+    return [word for word in by_number.values() if example.texts[word.segment][word.start : word.end] != fill]
 
 
 def degraded(
@@ -47,35 +51,43 @@ def degraded(
 ) -> Example:
     """The example without its `count` words of the highest score, ties broken by `rng`.
 
-    scores: (T,) of its tokens. fill: what stands in a word's place, DELETE for a space. The last word of a
-    text stays, so no text is empty. What the model did not read, behind its limit, goes too, or it would move
-    into view. Rationales are left out, because their characters have moved.
+    The last word of a text stays, so no text is empty. What lies behind the model's limit is removed as well,
+    or it would move into view. Rationales are left out, because their characters have moved.
+
+    Args:
+        example: The example.
+        encoding: Its encoding of T tokens.
+        scores: (T,) the scores of its tokens.
+        count: How many words to remove.
+        fill: What replaces a word; DELETE for a space.
+        rng: Breaks ties.
     """
-    found = words(example, encoding, scores, fill)
-    left = Counter(word.segment for word in found)
-    gone: list[Word] = []
-    ranking = np.array([word.score for word in found])
-    for at in descending_order(ranking, np.ones(len(found), dtype=bool), rng).tolist():
-        if len(gone) < count and left[found[at].segment] > 1:
-            left[found[at].segment] -= 1
-            gone.append(found[at])
-    texts = tuple(
-        _without(_read(text, encoding, segment), [word for word in gone if word.segment == segment], fill)
-        for segment, text in enumerate(example.texts)
-    )
-    return Example(example.id, texts, example.labels)
+    present = words(example, encoding, scores, fill)
+    remaining = Counter(word.segment for word in present)
+    removed: list[Word] = []
+    ranking = np.array([word.score for word in present])
+    for index in descending_order(ranking, np.ones(len(present), dtype=bool), rng).tolist():
+        word = present[index]
+        if len(removed) < count and remaining[word.segment] > 1:
+            remaining[word.segment] -= 1
+            removed.append(word)
+    texts = []
+    for segment, text in enumerate(example.texts):
+        own = [word for word in removed if word.segment == segment]
+        texts.append(_without(_visible(text, encoding, segment), own, fill))
+    return Example(example.id, tuple(texts), example.labels)
 
 
-def _read(text: str, encoding: Encoding, segment: int) -> str:
-    """The part of a text that the model read."""
+def _visible(text: str, encoding: Encoding, segment: int) -> str:
+    """The part of a text that the model reads."""
     ends = encoding.offsets[encoding.content & (encoding.segments == segment), 1]
     return text[: int(ends.max())] if encoding.truncated and len(ends) else text
 
 
-def _without(text: str, gone: Sequence[Word], fill: str) -> str:
-    pieces, behind = [], 0
-    for word in sorted(gone):
-        # Apart by spaces, or what stood on both sides of a deleted word would become one.
-        pieces += [text[behind : word.start], fill]
-        behind = word.end
-    return " ".join(" ".join([*pieces, text[behind:]]).split())
+def _without(text: str, removed: Sequence[Word], fill: str) -> str:
+    pieces, end = [], 0
+    for word in sorted(removed):
+        # Joined by spaces, or the neighbours of a deleted word would become one.
+        pieces += [text[end : word.start], fill]
+        end = word.end
+    return " ".join(" ".join([*pieces, text[end:]]).split())

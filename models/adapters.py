@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.encoding import Encoding
 from assay.models.protocol import Batch
@@ -42,10 +42,10 @@ class TorchAdapter:
         pad_id: int = 0,
         mask_id: int | None = None,
         unk_id: int | None = None,
-        logits: Callable[[Batch], torch.Tensor] | None = None,
-        embed: Callable[[torch.Tensor], torch.Tensor] | None = None,
-        logits_from_embeddings: Callable[[torch.Tensor, Batch], torch.Tensor] | None = None,
-        activations: Callable[[Batch], dict[str, torch.Tensor]] | None = None,
+        logits: Callable[[Batch], Tensor] | None = None,
+        embed: Callable[[Tensor], Tensor] | None = None,
+        logits_from_embeddings: Callable[[Tensor, Batch], Tensor] | None = None,
+        activations: Callable[[Batch], dict[str, Tensor]] | None = None,
     ) -> None:
         check_finite(network.state_dict(), f"the weights of {type(network).__name__}")
         if (embed is None) != (logits_from_embeddings is None):
@@ -69,7 +69,7 @@ class TorchAdapter:
         """Encode texts or pairs, as the user's function does."""
         return self._encode(texts)
 
-    def logits(self, batch: Batch) -> torch.Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""
         return self._logits(batch) if self._logits else self.network(batch.ids, batch.attention)
 
@@ -112,7 +112,7 @@ class BlackBox:
         """Encode texts, or pairs with a separator between them; the case of words is kept."""
         return [encode_words(text, self._number, self.separator_id, self.pattern) for text in texts]
 
-    def logits(self, batch: Batch) -> torch.Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, K) log probabilities, or log odds if multi-label; InputError if they are not probabilities."""
         ids, segments = batch.ids.cpu().numpy(), batch.segments.cpu().numpy()
         attention = batch.attention.cpu().numpy()

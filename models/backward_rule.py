@@ -1,13 +1,16 @@
-"""The steps of a forward pass at which a rule for going backward may differ from the derivative."""
+"""The steps of a forward pass at which a rule for going backward may differ from the derivative, and the
+building blocks of such rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-Hook = Callable[[str, torch.Tensor], torch.Tensor]
+Hook = Callable[[str, Tensor], Tensor]
 
 # What open models call each of their steps; rules say which they know.
 ELEMENTWISE = {
@@ -24,65 +27,99 @@ class BackwardRule:
     Sums, linear maps and selections are not among them: every rule takes their derivative.
     """
 
-    def elementwise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+    def elementwise(self, name: str, x: Tensor) -> Tensor:
         """A function of ELEMENTWISE, applied to every number of x."""
         return ELEMENTWISE[name](x)
 
-    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """a * b, element by element."""
         return a * b
 
-    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         """(..., n, m) @ (..., m, k), both depending on the input."""
         return a @ b
 
-    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+    def softmax(self, x: Tensor) -> Tensor:
         """Over the last axis."""
         return torch.softmax(x, dim=-1)
 
     def attend(
-        self,
-        layer: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Tensor:
         """(B, H, Q, E) attention of queries (B, H, Q, E) over keys and values (B, H, T, E).
 
         layer: counted from 1. mask: (B, 1, 1, T), 0 where a key is read and -inf where it is padding.
         """
         return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
-    def merge(
-        self, layer: int, linear: Callable[[torch.Tensor], torch.Tensor], heads: torch.Tensor
-    ) -> torch.Tensor:
+    def merge(self, layer: int, linear: Callable[[Tensor], Tensor], heads: Tensor) -> Tensor:
         """(N, D): a layer's attended values, heads side by side (N, H * E), through a linear map."""
         return linear(heads)
 
-    def normalise(self, norm: torch.nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
+    def normalise(self, norm: torch.nn.LayerNorm, x: Tensor) -> Tensor:
         """Layer normalisation over the last axis."""
         return norm(x)
 
-    def maximum(self, x: torch.Tensor, dim: int) -> torch.Tensor:
+    def maximum(self, x: Tensor, dim: int) -> Tensor:
         """The largest value along a dimension."""
         return x.amax(dim=dim)
 
 
 def attend_in_steps(
-    rule: BackwardRule,
-    queries: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    mask: torch.Tensor | None,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    rule: BackwardRule, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """What `attend` gives, by the rule's own `matmul` and `softmax`; and the weights (B, H, Q, T)."""
     scores = rule.matmul(queries, keys.transpose(-1, -2)) / queries.shape[-1] ** 0.5
     weights = rule.softmax(scores if mask is None else scores + mask)
     return rule.matmul(weights, values), weights
 
 
-def no_hook(name: str, layer: torch.Tensor) -> torch.Tensor:
+class StepwiseRule(BackwardRule):
+    """A rule under which attention consists of the rule's own products and softmax."""
+
+    def attend(
+        self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        return attend_in_steps(self, queries, keys, values, mask)[0]
+
+
+def affine(norm: torch.nn.LayerNorm, scaled: Tensor) -> Tensor:
+    """The weight and bias of a layer normalisation, where it has them, applied to normalised values."""
+    scaled = scaled if norm.weight is None else scaled * norm.weight
+    return scaled if norm.bias is None else scaled + norm.bias
+
+
+def derivative(name: str, x: Tensor) -> Tensor:
+    """That of a function of ELEMENTWISE at x, without history."""
+    with torch.enable_grad():
+        point = x.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(ELEMENTWISE[name](point).sum(), point)
+    return slope
+
+
+def with_slope(x: Tensor, value: Tensor, slope: Tensor, *, rectified: bool = False) -> Tensor:
+    """`value`, which passes `slope` x gradient back to x; all of one shape.
+
+    rectified: gradients below 0 are set to 0 first.
+    """
+    return _Slope.apply(x, value.detach(), slope.detach(), rectified)
+
+
+class _Slope(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Tensor, slope: Tensor, rectified: bool) -> Tensor:
+        ctx.save_for_backward(slope)
+        ctx.rectified = rectified
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        gradient = gradients[0].clamp(min=0) if ctx.rectified else gradients[0]
+        return gradient * slope, None, None, None
+
+
+def no_hook(name: str, layer: Tensor) -> Tensor:
     """The tap that looks at nothing."""
     return layer
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
+from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
 from assay.models.word_model import WordNetwork, WordSpec
 
@@ -46,28 +46,23 @@ class CnnNetwork(WordNetwork):
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels * len(widths), classes)
 
-    def forward(
-        self,
-        embeddings: torch.Tensor,
-        attention: torch.Tensor,
-        arithmetic: BackwardRule = AUTOGRAD,
-        tap: Hook = no_hook,
-    ) -> dict[str, torch.Tensor]:
-        """Layers of embeddings (B, T, D) under attention (B, T); a row without tokens pools to 0."""
-        embeddings = tap("embedding", embeddings)
-        layers = {"embedding": embeddings}
+    def above(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
+        """A row without tokens pools to 0."""
+        layers = {}
         # Batches without any token get one padding position, which no filter counts.
         missing = int(attention.shape[1] == 0)
         real = nn.functional.pad(attention, (0, missing)).to(embeddings.dtype).unsqueeze(1)
         signal = nn.functional.pad(embeddings, (0, 0, 0, missing)).transpose(1, 2) * real
         for width, convolution in self.convolutions.items():
-            found = arithmetic.elementwise("relu", convolution(signal))
+            found = rule.elementwise("relu", convolution(signal))
             reach = int(width)
             touched = nn.functional.max_pool1d(
                 nn.functional.pad(real, (reach - 1, reach - 1)), reach, stride=1
             )
             # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
-            layers[f"width_{width}"] = arithmetic.maximum(found * touched, dim=2)
-        pooled = torch.cat([layers[f"width_{width}"] for width in self.convolutions], dim=1)
+            layers[f"width_{width}"] = rule.maximum(found * touched, dim=2)
+        pooled = torch.cat([*layers.values()], dim=1)
         layers["logits"] = self.dense(self.dropout(pooled))
         return layers

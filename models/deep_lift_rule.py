@@ -4,16 +4,16 @@ of its output. The first half of every batch holds the texts, the second half th
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule, attend_in_steps
-from assay.models.custom_gradients import derivative, with_slope
+from assay.models.backward_rule import ELEMENTWISE, StepwiseRule, affine, derivative, with_slope
 
 # Steps in which two things that depend on the input are multiplied.
 PRODUCTS = frozenset({"multiply", "matmul", "softmax", "attend", "normalise"})
 KINKED = frozenset({"relu"})
 
 
-class DeepLiftRule(BackwardRule):
+class DeepLiftRule(StepwiseRule):
     """Backward passes carry multipliers, the same for both halves: sum(multiplier * change) of a step's
     inputs is the change of its output, up to rounding.
 
@@ -24,7 +24,7 @@ class DeepLiftRule(BackwardRule):
     into these.
     """
 
-    def elementwise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+    def elementwise(self, name: str, x: Tensor) -> Tensor:
         value = ELEMENTWISE[name](x)
         inside, outside = _change(x), _change(value)
         # Where a smooth function hardly moves, the slope in the middle is more exact than the quotient.
@@ -33,35 +33,23 @@ class DeepLiftRule(BackwardRule):
         slope = torch.where(still, derivative(name, _mean(x)), outside / inside.masked_fill(still, 1))
         return with_slope(x, value, _both(slope))
 
-    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).detach() + _zero(a) * _both(_mean(b)) + _both(_mean(a)) * _zero(b)
 
-    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         return (a @ b).detach() + _zero(a) @ _both(_mean(b)) + _both(_mean(a)) @ _zero(b)
 
-    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+    def softmax(self, x: Tensor) -> Tensor:
         # Without the maximum, which cancels out, multipliers would grow like the quotient of the two sums.
         powers = _exp(x - self.maximum(x, dim=-1).unsqueeze(-1))
         return self.multiply(powers, _reciprocal(powers.sum(dim=-1, keepdim=True)))
 
-    def attend(
-        self,
-        layer: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        return attend_in_steps(self, queries, keys, values, mask)[0]
-
-    def normalise(self, norm: torch.nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
+    def normalise(self, norm: torch.nn.LayerNorm, x: Tensor) -> Tensor:
         centred = x - x.mean(dim=-1, keepdim=True)
         variance = self.multiply(centred, centred).mean(dim=-1, keepdim=True)
-        scaled = self.multiply(centred, _inverse_root(variance + norm.eps))
-        scaled = scaled if norm.weight is None else scaled * norm.weight
-        return scaled if norm.bias is None else scaled + norm.bias
+        return affine(norm, self.multiply(centred, _inverse_root(variance + norm.eps)))
 
-    def maximum(self, x: torch.Tensor, dim: int) -> torch.Tensor:
+    def maximum(self, x: Tensor, dim: int) -> Tensor:
         value, at = x.detach().max(dim=dim, keepdim=True)
         end, start = value.chunk(2)
         holder = x.gather(dim, _both(torch.where(end >= start, *at.chunk(2))))
@@ -70,7 +58,7 @@ class DeepLiftRule(BackwardRule):
         return with_slope(holder, value, _both(slope)).squeeze(dim)
 
 
-def _exp(x: torch.Tensor) -> torch.Tensor:
+def _exp(x: Tensor) -> Tensor:
     """e^x, whose slope between two points d apart is that at the higher one times (1 - e^-d) / d."""
     distance, higher = _change(x).abs(), torch.maximum(*x.detach().chunk(2))
     # Padding is at -inf in both.
@@ -79,30 +67,30 @@ def _exp(x: torch.Tensor) -> torch.Tensor:
     return with_slope(x, x.exp(), _both(slope))
 
 
-def _reciprocal(x: torch.Tensor) -> torch.Tensor:
+def _reciprocal(x: Tensor) -> Tensor:
     end, start = x.detach().chunk(2)
     return with_slope(x, 1 / x, _both(-1 / (end * start)))
 
 
-def _inverse_root(x: torch.Tensor) -> torch.Tensor:
+def _inverse_root(x: Tensor) -> Tensor:
     end, start = x.detach().sqrt().chunk(2)
     return with_slope(x, x.rsqrt(), _both(-1 / (end * start * (end + start))))
 
 
-def _change(x: torch.Tensor) -> torch.Tensor:
+def _change(x: Tensor) -> Tensor:
     end, start = x.detach().chunk(2)
     return end - start
 
 
-def _mean(x: torch.Tensor) -> torch.Tensor:
+def _mean(x: Tensor) -> Tensor:
     end, start = x.detach().chunk(2)
     return (end + start) / 2
 
 
-def _both(half: torch.Tensor) -> torch.Tensor:
+def _both(half: Tensor) -> Tensor:
     return torch.cat([half, half])
 
 
-def _zero(x: torch.Tensor) -> torch.Tensor:
+def _zero(x: Tensor) -> Tensor:
     """0, with the gradient of x."""
     return x - x.detach()

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 # Any number of rows works; this is the one that the layout is chosen for.
 TYPICAL_ROWS = 1024
@@ -36,9 +36,9 @@ class Dense:
         # Tested here: in a call, a counter of operations could be watching.
         self._onednn = onednn_works()
         # The weights' state, and their layouts forwards and backwards.
-        self._layout: tuple[tuple[int, int], torch.Tensor, torch.Tensor] | None = None
+        self._layout: tuple[tuple[int, int], Tensor, Tensor] | None = None
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         """(N, out) from (N, in)."""
         weight = self.linear.weight
         trains = weight.requires_grad and torch.is_grad_enabled()
@@ -47,14 +47,14 @@ class Dense:
             return self.linear(x)
         forward, backward = self._layouts(weight)
         if torch.is_grad_enabled() and x.requires_grad:
-            return cast(torch.Tensor, _Frozen.apply(x, forward, backward, self.linear.bias))
+            return cast(Tensor, _Frozen.apply(x, forward, backward, self.linear.bias))
         return _multiply(x, forward, self.linear.bias)
 
     def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear]]:
         # Copies lay the weights out anew: the kernels' layout cannot be copied.
         return Dense, (self.linear,)
 
-    def _layouts(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _layouts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weights as the kernels want them, forwards and, transposed, backwards."""
         state = weight.data_ptr(), -1 if weight.is_inference() else weight._version
         layout = self._layout
@@ -69,14 +69,12 @@ class _Frozen(torch.autograd.Function):
     """x W^T + b with a gradient for x alone."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, forward: torch.Tensor, backward: torch.Tensor, bias: torch.Tensor | None
-    ) -> torch.Tensor:
+    def forward(ctx: Any, x: Tensor, forward: Tensor, backward: Tensor, bias: Tensor | None) -> Tensor:
         ctx.back = backward
         return _multiply(x, forward, bias)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         return _multiply(gradients[0].contiguous(), ctx.back, None), None, None, None
 
 
@@ -96,9 +94,9 @@ def onednn_works() -> bool:
     return result.shape == expected.shape and torch.allclose(result, expected, atol=1e-5)
 
 
-def _pack(weight: torch.Tensor) -> torch.Tensor:
+def _pack(weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
 
 
-def _multiply(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+def _multiply(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from assay.models.backward_rule import ELEMENTWISE, BackwardRule, Hook, no_hook
@@ -48,74 +48,68 @@ class Encoder:
         own = {self.activation, self.squash}
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
-    def logits(
-        self, entry: torch.Tensor, attention: torch.Tensor, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def logits(self, entry: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from what the first layer reads (B, T, D) and where tokens are (B, T).
 
-        Without a tap rows are cut to their tokens.
+        Without a hook rows are cut to their tokens.
         """
         rows, width, _ = entry.shape
-        if tap is no_hook:
+        if hook is no_hook:
             states, groups = entry[attention], tuple(_by_length(attention))
         else:
-            states = tap("embedding", entry).flatten(0, 1)
+            states = hook("embedding", entry).flatten(0, 1)
             mask = torch.zeros(attention.shape, dtype=entry.dtype, device=entry.device)
             groups = (Group(rows, width, mask.masked_fill(~attention, -torch.inf)[:, None, None]),)
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
-            states = self._run(layer, number, states, groups, arithmetic, first_only=last)
-            if tap is not no_hook and not last:
-                states = tap(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
-        return self.output(arithmetic.elementwise(self.squash, self.hidden(states)))
+            states = self._run(layer, number, states, groups, rule, first_only=last)
+            if hook is not no_hook and not last:
+                states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
+        return self.output(rule.elementwise(self.squash, self.hidden(states)))
 
     def _run(
         self,
         layer: Layer,
         number: int,
-        states: torch.Tensor,
+        states: Tensor,
         groups: Sequence[Group],
-        arithmetic: BackwardRule,
+        rule: BackwardRule,
         *,
         first_only: bool,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """(N, D) states after a layer, or (B, D) of each row's first token."""
         keys, values = layer.key(states), layer.value(states)
         if first_only:
             states = states[_firsts(groups, states.device)]
-        context = self._attend(number, layer.query(states), keys, values, groups, arithmetic, first_only)
-        merged = arithmetic.merge(number, layer.merge, context)
-        states = arithmetic.normalise(layer.after_attention, merged + states)
-        wide = arithmetic.elementwise(self.activation, layer.widen(states))
-        return arithmetic.normalise(layer.after_feed_forward, layer.narrow(wide) + states)
+        context = self._attend(number, layer.query(states), keys, values, groups, rule, first_only)
+        merged = rule.merge(number, layer.merge, context)
+        states = rule.normalise(layer.after_attention, merged + states)
+        wide = rule.elementwise(self.activation, layer.widen(states))
+        return rule.normalise(layer.after_feed_forward, layer.narrow(wide) + states)
 
     def _attend(
         self,
         number: int,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
         groups: Sequence[Group],
-        arithmetic: BackwardRule,
+        rule: BackwardRule,
         first_only: bool,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Every row's queries over its own keys and values."""
-        found, asked, read = [], 0, 0
-        for group in groups:
-            per_row = 1 if first_only else group.length
-            here = group.rows * per_row, group.rows * group.length
-            split = [
-                states.view(group.rows, tokens, self.heads, -1).transpose(1, 2)
-                for states, tokens in (
-                    (queries[asked : asked + here[0]], per_row),
-                    (keys[read : read + here[1]], group.length),
-                    (values[read : read + here[1]], group.length),
-                )
-            ]
-            context = arithmetic.attend(number, split[0], split[1], split[2], group.mask)
-            found.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
-            asked, read = asked + here[0], read + here[1]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        read = [group.rows * group.length for group in groups]
+        asked = [group.rows for group in groups] if first_only else read
+        parts = zip(groups, queries.split(asked), keys.split(read), values.split(read), strict=True)
+        attended = []
+        for group, *states in parts:
+            query, key, value = (
+                part.view(group.rows, -1, self.heads, part.shape[1] // self.heads).transpose(1, 2)
+                for part in states
+            )
+            context = rule.attend(number, query, key, value, group.mask)
+            attended.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
+        return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,16 +118,16 @@ class Group:
 
     rows: int
     length: int
-    mask: torch.Tensor | None = None
+    mask: Tensor | None = None
 
 
-def _by_length(attention: torch.Tensor) -> Iterator[Group]:
+def _by_length(attention: Tensor) -> Iterator[Group]:
     lengths, rows = torch.unique_consecutive(attention.sum(dim=1), return_counts=True)
     for length, count in zip(lengths.tolist(), rows.tolist(), strict=True):
         yield Group(count, length)
 
 
-def _firsts(groups: Sequence[Group], device: torch.device) -> torch.Tensor:
+def _firsts(groups: Sequence[Group], device: torch.device) -> Tensor:
     """Where each row begins among all tokens."""
     lengths = torch.tensor([group.length for group in groups], device=device)
     rows = torch.tensor([group.rows for group in groups], device=device)

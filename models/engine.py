@@ -10,17 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.models.attention_recorder import AttentionBatch, observe
 from assay.models.backward_rule import BackwardRule
-from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, default_budget, out_of_memory
 from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
@@ -28,6 +25,7 @@ from assay.models.paths import (
     ENTRY,
     GradientBatch,
     Path,
+    PathBatch,
     Points,
     Straight,
     check_layer,
@@ -35,36 +33,20 @@ from assay.models.paths import (
     groups,
     lay_out,
 )
-from assay.models.propagation import PropagationBatch, propagate
+from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
 from assay.models.tensors import embed, to_batch
 from assay.tasks.errors import InputError
 
-__all__ = [
-    "LARGE_MODEL_BUDGET",
-    "SMALL_MODEL_BUDGET",
-    "ActivationBatch",
-    "Answer",
-    "AttentionBatch",
-    "Counters",
-    "Engine",
-    "GradientBatch",
-    "Path",
-    "PropagationBatch",
-]
+# Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
+# at once; what does not fit there is halved.
+SMALL_MODEL_PARAMETERS = 5_000_000
+SMALL_MODEL_BUDGET = 2_048
+LARGE_MODEL_BUDGET = 1_536
+ACCELERATOR_BUDGET = 16_384
 
 Result = TypeVar("Result")
-
-
-class _PathBatch(Protocol):
-    @property
-    def path(self) -> NDArray[np.intp]: ...
-
-    @property
-    def logits(self) -> torch.Tensor: ...
-
-
-PathBatch = TypeVar("PathBatch", bound=_PathBatch)
+AnyPathBatch = TypeVar("AnyPathBatch", bound=PathBatch)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +84,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.budget is None:
-            self.budget = default_budget(self.model, self.device)
+            self.budget = _default_budget(self.model, self.device)
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
@@ -160,9 +142,7 @@ class Engine:
         """
         check_layer(self.model, layer)
         model = cast(EmbeddingModel, self.model)
-        return self._along(
-            paths, lambda points, span: differentiate(model, points, span, self.device, layer, straight)
-        )
+        return self._along(paths, lambda points: differentiate(model, points, self.device, layer, straight))
 
     def propagate(
         self, paths: Sequence[Path], rule: BackwardRule, *, layer: str = ENTRY, compare: bool = False
@@ -187,7 +167,7 @@ class Engine:
         model, ends = cast(OpenModel, self.model), 1 + compare
         return self._along(
             paths,
-            lambda points, span: propagate(model, points, span, self.device, rule, layer, compare=compare),
+            lambda points: propagate(model, points, self.device, rule, layer, compare=compare),
             ends=ends,
         )
 
@@ -199,7 +179,7 @@ class Engine:
         model = cast(OpenModel, self.model)
         return self._along(
             paths,
-            lambda points, span: observe(model, points, span, self.device, differentiate=differentiate),
+            lambda points: attention(model, points, self.device, differentiate=differentiate),
             backward=differentiate,
         )
 
@@ -218,11 +198,11 @@ class Engine:
     def _along(
         self,
         paths: Sequence[Path],
-        call: Callable[[Points, slice], PathBatch],
+        call: Callable[[Points], AnyPathBatch],
         *,
         ends: int = 1,
         backward: bool = True,
-    ) -> Iterator[PathBatch]:
+    ) -> Iterator[AnyPathBatch]:
         """Call on batch after batch of the paths' points; check and count what comes back.
 
         ends: how many rows of the model a point stands for. backward: whether there is a backward pass for
@@ -230,9 +210,11 @@ class Engine:
         """
         for chosen in groups(paths):
             points = lay_out(paths, chosen)
-            for span, batch in self._run(points.lengths, partial(call, points), ends):
+            for _, batch in self._run(
+                points.lengths, lambda span, points=points: call(points.cut(span)), ends
+            ):
                 # (B, K), or (ends, B, K).
-                _check_finite(batch.logits.movedim(-2, 0).cpu().numpy(), points.lengths[span])
+                _check_finite(batch.logits.movedim(-2, 0).cpu().numpy(), batch.lengths)
                 targets = points.targets.shape[1] if backward else 0
                 self._count(backward_rows=ends * len(batch.path) * targets)
                 yield batch
@@ -252,7 +234,7 @@ class Engine:
                 try:
                     result = call(span)
                 except (RuntimeError, MemoryError) as error:
-                    if not out_of_memory(error):
+                    if not _out_of_memory(error):
                         raise
                     self._halve(lengths[span])
                     break
@@ -313,3 +295,26 @@ def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> 
             f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
             f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
         )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def _default_budget(model: Model, device: str) -> int:
+    """Tokens per batch for a model of this size on this device."""
+    if torch.device(device).type != "cpu":
+        return ACCELERATOR_BUDGET
+    return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
+
+
+def _parameter_count(model: Model) -> int:
+    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
+    network = getattr(model, "network", None)
+    if not isinstance(network, torch.nn.Module):
+        return 0
+    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
+    return sum(p.numel() for p in network.parameters() if id(p) not in tables)

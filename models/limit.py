@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.models.encoding import Encoding
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_at_least, check_choice
 
 QUOTED_WORDS = 8
 
@@ -24,11 +24,8 @@ class Limit:
     over_limit: str = "error"
 
     def __post_init__(self) -> None:
-        if self.over_limit not in ("error", "truncate"):
-            hint = did_you_mean(str(self.over_limit), ["error", "truncate"])
-            raise InputError(f"model.over_limit is {self.over_limit!r}; {hint}")
-        if self.max_tokens < 1:
-            raise InputError(f"model.max_tokens is {self.max_tokens}; expected at least 1")
+        check_choice("model.over_limit", self.over_limit, ("error", "truncate"))
+        check_at_least("model.max_tokens", self.max_tokens, 1)
 
     def apply(self, encoding: Encoding, texts: Sequence[str]) -> Encoding:
         """The encoding itself if it is short enough, else the truncated one, or InputError."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
+from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
 from assay.models.word_model import WordNetwork, WordSpec
 
@@ -35,14 +35,8 @@ class LinearNetwork(WordNetwork):
         nn.init.zeros_(self.embedding.weight)
         self.bias = nn.Parameter(torch.zeros(classes))
 
-    def forward(
-        self,
-        embeddings: torch.Tensor,
-        attention: torch.Tensor,
-        arithmetic: BackwardRule = AUTOGRAD,
-        tap: Hook = no_hook,
-    ) -> dict[str, torch.Tensor]:
-        """Layers of embeddings (B, T, K) under attention (B, T)."""
-        embeddings = tap("embedding", embeddings)
-        logits = (embeddings * attention.unsqueeze(-1)).sum(dim=1) + self.bias
-        return {"embedding": embeddings, "logits": logits}
+    def above(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
+        """The logits alone."""
+        return {"logits": (embeddings * attention.unsqueeze(-1)).sum(dim=1) + self.bias}

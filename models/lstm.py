@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import RLock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.vocabulary import PAD
@@ -48,23 +48,16 @@ class LstmNetwork(WordNetwork):
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(hidden, classes)
 
-    def forward(
-        self,
-        embeddings: torch.Tensor,
-        attention: torch.Tensor,
-        arithmetic: BackwardRule = AUTOGRAD,
-        tap: Hook = no_hook,
-    ) -> dict[str, torch.Tensor]:
-        """Layers of embeddings (B, T, D) under attention (B, T); the state of a row without tokens is 0."""
-        embeddings = tap("embedding", embeddings)
-        state = self._final_states(self.dropout(embeddings), attention, arithmetic, tap)
-        hidden = arithmetic.elementwise("relu", self.hidden(state))
+    def above(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
+        """The state of a row without tokens is 0."""
+        state = self._final_states(self.dropout(embeddings), attention, rule, hook)
+        hidden = rule.elementwise("relu", self.hidden(state))
         logits = self.dense(self.dropout(hidden))
-        return {"embedding": embeddings, "state": state, "hidden": hidden, "logits": logits}
+        return {"state": state, "hidden": hidden, "logits": logits}
 
-    def _final_states(
-        self, embeddings: torch.Tensor, attention: torch.Tensor, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def _final_states(self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, 2 * units): the state of each direction after the last token it reads."""
         missing = int(attention.shape[1] == 0)
         attention = nn.functional.pad(attention, (0, missing))
@@ -77,21 +70,21 @@ class LstmNetwork(WordNetwork):
         positions = torch.arange(attention.shape[1], device=attention.device)
         backward = onward.gather(1, (last - positions).clamp(min=0))
         read = [
-            _run(lstm, _reorder(embeddings, order), arithmetic)
+            _run(lstm, _reorder(embeddings, order), rule)
             for lstm, order in ((self.from_start, onward), (self.from_end, backward))
         ]
-        if tap is not no_hook:
+        if hook is not no_hook:
             # Seen from outside, a state stands at the token after which it is reached.
             places = [order.argsort(dim=1) for order in (onward, _once(backward, lengths))]
-            tapped = torch.cat([_reorder(*pair) for pair in zip(read, places, strict=True)], dim=2)
-            tapped = tap("states", tapped).chunk(2, dim=2)
-            read = [_reorder(*pair) for pair in zip(tapped, (onward, backward), strict=True)]
+            states = torch.cat([_reorder(*pair) for pair in zip(read, places, strict=True)], dim=2)
+            halves = hook("states", states).chunk(2, dim=2)
+            read = [_reorder(*pair) for pair in zip(halves, (onward, backward), strict=True)]
         rows = torch.arange(len(last), device=last.device)
         state = torch.cat([states[rows, last[:, 0]] for states in read], dim=1)
         return torch.where(lengths > 0, state, 0.0)
 
 
-def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def _once(backward: Tensor, lengths: Tensor) -> Tensor:
     """The reading order with every position once: behind its end come the unread ones, in any order."""
     places = torch.arange(backward.shape[1], device=backward.device)
     unread = torch.ones_like(backward).scatter(1, backward, 0).bool()
@@ -99,10 +92,10 @@ def _once(backward: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.where(places < lengths, backward, rest.gather(1, (places - lengths).clamp(min=0)))
 
 
-def _run(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: BackwardRule) -> torch.Tensor:
+def _run(lstm: nn.LSTM, embeddings: Tensor, rule: BackwardRule) -> Tensor:
     """(B, T, units) states of an LSTM over (B, T, D)."""
-    if arithmetic is not AUTOGRAD:
-        return _run_in_steps(lstm, embeddings, arithmetic)
+    if rule is not AUTOGRAD:
+        return _run_in_steps(lstm, embeddings, rule)
     # cuDNN refuses the backward pass of a recurrent layer in eval mode, where explanations are made.
     native = embeddings.is_cuda and not lstm.training and torch.is_grad_enabled()
     with _without_cudnn() if native else nullcontext():
@@ -119,7 +112,7 @@ def _without_cudnn() -> Iterator[None]:
         yield
 
 
-def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: BackwardRule) -> torch.Tensor:
+def _run_in_steps(lstm: nn.LSTM, embeddings: Tensor, rule: BackwardRule) -> Tensor:
     weights = dict(lstm.named_parameters())
     inputs = nn.functional.linear(embeddings, weights["weight_ih_l0"], weights["bias_ih_l0"])
     state = cell = embeddings.new_zeros(len(embeddings), lstm.hidden_size)
@@ -127,13 +120,13 @@ def _run_in_steps(lstm: nn.LSTM, embeddings: torch.Tensor, arithmetic: BackwardR
     for now in inputs.unbind(dim=1):
         gates = now + nn.functional.linear(state, weights["weight_hh_l0"], weights["bias_hh_l0"])
         write, keep, new, read = gates.chunk(4, dim=1)
-        write, keep, read = (arithmetic.elementwise("sigmoid", gate) for gate in (write, keep, read))
-        new = arithmetic.elementwise("tanh", new)
-        cell = arithmetic.multiply(keep, cell) + arithmetic.multiply(write, new)
-        state = arithmetic.multiply(read, arithmetic.elementwise("tanh", cell))
+        write, keep, read = (rule.elementwise("sigmoid", gate) for gate in (write, keep, read))
+        new = rule.elementwise("tanh", new)
+        cell = rule.multiply(keep, cell) + rule.multiply(write, new)
+        state = rule.multiply(read, rule.elementwise("tanh", cell))
         states.append(state)
     return torch.stack(states, dim=1)
 
 
-def _reorder(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+def _reorder(states: Tensor, order: Tensor) -> Tensor:
     return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[2]))

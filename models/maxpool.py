@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
+from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.vocabulary import PAD
 from assay.models.word_model import WordNetwork, WordSpec
 
@@ -31,19 +31,14 @@ class MaxPoolNetwork(WordNetwork):
         self.embedding = nn.Embedding(words, dimensions, padding_idx=PAD)
         self.dense = nn.Linear(dimensions, classes)
 
-    def forward(
-        self,
-        embeddings: torch.Tensor,
-        attention: torch.Tensor,
-        arithmetic: BackwardRule = AUTOGRAD,
-        tap: Hook = no_hook,
-    ) -> dict[str, torch.Tensor]:
-        """Layers of embeddings (B, T, D) under attention (B, T); a row without tokens pools to 0."""
-        embeddings = tap("embedding", embeddings)
+    def above(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
+        """A row without tokens pools to 0."""
         real = attention.unsqueeze(-1)
         # One more position keeps the maximum defined for batches without any token.
         lowest = torch.finfo(embeddings.dtype).min
         padded = nn.functional.pad(embeddings.masked_fill(~real, lowest), (0, 0, 0, 1), value=lowest)
-        pooled = arithmetic.maximum(padded, dim=1)
+        pooled = rule.maximum(padded, dim=1)
         pooled = torch.where(attention.any(dim=1, keepdim=True), pooled, 0.0)
-        return {"embedding": embeddings, "pooled": pooled, "logits": self.dense(pooled)}
+        return {"pooled": pooled, "logits": self.dense(pooled)}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from assay.models.backward_rule import AUTOGRAD
 from assay.models.masked_inputs import PackedInputs, Rows, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
-from assay.models.tensors import enter, logits_from_entry, read_entry, target_gradients, to_batch
+from assay.models.tensors import (
+    enter,
+    layer_values,
+    logits_above,
+    logits_from_entry,
+    read_entry,
+    target_gradients,
+    to_batch,
+)
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.randomness import generator
 
@@ -55,18 +62,24 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GradientBatch:
-    """Gradients at B points: path, step: (B,) which path and which of its alphas; lengths: (B,);
-    logits: (B, K); points: (B, T, D) the layer's values, gradients: (M, B, T, D) with respect to them;
-    difference: (B, T, D) end minus start, where the path is straight."""
+class PathBatch:
+    """What the engine found at B points of paths. path: (B,) which path. lengths: (B,). logits: (B, K)."""
 
     path: NDArray[np.intp]
-    step: NDArray[np.intp]
     lengths: NDArray[np.int32]
-    logits: torch.Tensor
-    points: torch.Tensor
-    difference: torch.Tensor
-    gradients: torch.Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientBatch(PathBatch):
+    """Gradients at B points. step: (B,) which of the path's alphas. points: (B, T, D) the layer's values,
+    gradients: (M, B, T, D) with respect to them. difference: (B, T, D) end minus start, where the path is
+    straight."""
+
+    step: NDArray[np.intp]
+    points: Tensor
+    difference: Tensor
+    gradients: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +104,11 @@ class Points:
     def lengths(self) -> NDArray[np.int32]:
         """(N,) tokens of each point."""
         return self.ends.lengths[self.row]
+
+    def cut(self, span: slice) -> Points:
+        """Those of a batch."""
+        parts = (self.row, self.path, self.step, self.alphas, self.targets)
+        return Points(self.paths, self.starts, self.ends, *(part[span] for part in parts))
 
 
 def groups(paths: Sequence[Path]) -> list[list[int]]:
@@ -144,17 +162,15 @@ def check_layer(model: object, layer: str) -> None:
 def differentiate(
     model: EmbeddingModel,
     points: Points,
-    span: slice,
     device: str,
     layer: str = ENTRY,
     straight: Straight = "entry",
 ) -> GradientBatch:
-    """Gradients of the target logits at the points of `span`, one backward pass per target.
+    """Gradients of the target logits at the points of a batch, one backward pass per target.
 
     Args:
         model: an OpenModel where `layer` is an inner one.
-        points: of paths with equally many targets.
-        span: which of the points, a batch.
+        points: those of the batch.
         device: where the batch is put.
         layer: with respect to whose values gradients are taken.
         straight: where the paths are straight.
@@ -162,25 +178,23 @@ def differentiate(
     Returns:
         the batch, detached.
     """
-    at = points.row[span]
     with torch.no_grad():
-        batch = to_batch(points.ends, at, model.pad_id, device)
-        start, end = _ends(model, points, at, device)
-        end = _moved(end, points, span)
+        batch = to_batch(points.ends, points.row, model.pad_id, device)
+        start, end = _ends(model, points, device)
+        end = _moved(end, points)
         if layer != ENTRY and straight == "layer":
             logits, point, difference = _straight_at_layer(
-                cast(OpenModel, model), points, span, batch, (start, end), layer
+                cast(OpenModel, model), points, batch, (start, end), layer
             )
         else:
-            point, difference = _between(start, end, points.alphas[span])
-            logits, point = _visit(model, _visited(model, point, batch, points, span), batch, layer)
-    targets = torch.from_numpy(points.targets[span]).to(device)
+            point, difference = _between(start, end, points.alphas)
+            logits, point = _visit(model, _visited(model, point, batch, points), batch, layer)
     with torch.enable_grad():
-        (gradients,) = target_gradients(logits, targets, [point])
+        (gradients,) = target_gradients(logits, points.targets, [point])
     return GradientBatch(
-        path=points.path[span],
-        step=points.step[span],
-        lengths=points.ends.lengths[at],
+        path=points.path,
+        step=points.step,
+        lengths=points.lengths,
         logits=logits.detach(),
         points=point.detach(),
         difference=difference,
@@ -188,57 +202,46 @@ def differentiate(
     )
 
 
-def _between(
-    start: torch.Tensor, end: torch.Tensor, alphas: NDArray[np.floating]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _between(start: Tensor, end: Tensor, alphas: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """The points at `alphas` (B,) of the lines from start to end (B, T, D), and end - start."""
     # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
     return torch.lerp(start, end, torch.from_numpy(alphas)[:, None, None].to(end)), end - start
 
 
-def _visit(
-    model: EmbeddingModel, point: torch.Tensor, batch: Batch, layer: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _visit(model: EmbeddingModel, point: Tensor, batch: Batch, layer: str) -> tuple[Tensor, Tensor]:
     """Logits (B, K) at the points (B, T, D), and the layer's values there, which they can be derived by."""
     if layer != ENTRY:
-        return _open(cast(OpenModel, model), point, batch, layer, lambda value: value)
+        return logits_above(cast(OpenModel, model), point, batch, layer)
     point.requires_grad_(True)
     with torch.enable_grad():
         return logits_from_entry(model, point, batch), point
 
 
 def _straight_at_layer(
-    model: OpenModel,
-    points: Points,
-    span: slice,
-    batch: Batch,
-    ends: tuple[torch.Tensor, torch.Tensor],
-    layer: str,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    model: OpenModel, points: Points, batch: Batch, ends: tuple[Tensor, Tensor], layer: str
+) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, points and differences of paths that are straight at an inner layer."""
     # Each path's start is run once, however many of its points are in the batch.
-    once, first, which = np.unique(points.row[span], return_index=True, return_inverse=True)
+    once, first, which = np.unique(points.row, return_index=True, return_inverse=True)
     start, end = ends
     below = to_batch(points.ends, once, model.pad_id, str(end.device))
-    low = _value(model, start[torch.from_numpy(first).to(end.device)], below, layer)
+    low = layer_values(model, start[torch.from_numpy(first).to(end.device)], below, layer)
     low = low[torch.from_numpy(which).to(end.device)]
-    differences: list[torch.Tensor] = []
+    differences: list[Tensor] = []
 
-    def exchange(high: torch.Tensor) -> torch.Tensor:
-        point, difference = _between(low, high, points.alphas[span])
+    def exchange(high: Tensor) -> Tensor:
+        point, difference = _between(low, high, points.alphas)
         differences.append(difference)
         return point
 
-    logits, point = _open(model, end, batch, layer, exchange)
+    logits, point = logits_above(model, end, batch, layer, exchange)
     return logits, point, differences[0]
 
 
-def _ends(
-    model: EmbeddingModel, points: Points, at: NDArray[np.intp], device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tensor, Tensor]:
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
-    once, inverse = np.unique(at, return_inverse=True)
+    once, inverse = np.unique(points.row, return_inverse=True)
     which = torch.from_numpy(inverse).to(device)
     start, end = (
         read_entry(model, packed, once, device)[1][which] for packed in (points.starts, points.ends)
@@ -246,9 +249,9 @@ def _ends(
     return start, end
 
 
-def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:
+def _moved(end: Tensor, points: Points) -> Tensor:
     """The ends with the noise of their paths, on real tokens only."""
-    rows = zip(points.path[span], points.step[span], points.lengths[span].tolist(), strict=True)
+    rows = zip(points.path, points.step, points.lengths.tolist(), strict=True)
     for at, (path, step, length) in enumerate(rows):
         noise = points.paths[path].noise
         if noise is not None:
@@ -259,11 +262,9 @@ def _moved(end: torch.Tensor, points: Points, span: slice) -> torch.Tensor:
     return end
 
 
-def _visited(
-    model: EmbeddingModel, point: torch.Tensor, batch: Batch, points: Points, span: slice
-) -> torch.Tensor:
+def _visited(model: EmbeddingModel, point: Tensor, batch: Batch, points: Points) -> Tensor:
     """The points of the line, or those that their paths give in place of it."""
-    rows = list(zip(points.path[span], points.step[span], strict=True))
+    rows = list(zip(points.path, points.step, strict=True))
     given = [(at, points.paths[path].through, step) for at, (path, step) in enumerate(rows)]
     if all(through is None for _, through, _ in given):
         return point
@@ -274,46 +275,3 @@ def _visited(
             embeddings[at, : through.shape[1]] = torch.from_numpy(through[step]).to(embeddings)
             which[at] = True
     return torch.where(which[:, None, None], enter(model, embeddings, batch), point)
-
-
-def _open(
-    model: OpenModel,
-    entry: torch.Tensor,
-    batch: Batch,
-    layer: str,
-    exchange: Callable[[torch.Tensor], torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which they have
-    derivatives."""
-    found: list[torch.Tensor] = []
-
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
-        if name != layer:
-            return value
-        found.append(exchange(value).detach().clone().requires_grad_(True))
-        # Below the layer nothing is kept for the way back.
-        torch.set_grad_enabled(True)
-        return found[0]
-
-    with torch.no_grad():
-        logits = model.open_logits(entry, batch, AUTOGRAD, tap)
-    return logits, found[0]
-
-
-class _Reached(Exception):
-    """The layer has shown its values; nothing above it is needed."""
-
-
-def _value(model: OpenModel, entry: torch.Tensor, batch: Batch, layer: str) -> torch.Tensor:
-    """(B, T, D) the layer's values."""
-    found: list[torch.Tensor] = []
-
-    def tap(name: str, value: torch.Tensor) -> torch.Tensor:
-        if name == layer:
-            found.append(value)
-            raise _Reached
-        return value
-
-    with torch.no_grad(), suppress(_Reached):
-        model.open_logits(entry, batch, AUTOGRAD, tap)
-    return found[0]

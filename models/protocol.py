@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.encoding import Encoding
@@ -25,9 +26,9 @@ class Batch:
     segments: (B, T) int64.
     """
 
-    ids: torch.Tensor
-    attention: torch.Tensor
-    segments: torch.Tensor
+    ids: Tensor
+    attention: Tensor
+    segments: Tensor
 
 
 @runtime_checkable
@@ -44,7 +45,7 @@ class Model(Protocol):
         """Encode texts (1-tuples) or pairs (2-tuples). Raises InputError on a text over the model's limit."""
         ...
 
-    def logits(self, batch: Batch) -> torch.Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""
         ...
 
@@ -53,11 +54,11 @@ class Model(Protocol):
 class EmbeddingModel(Model, Protocol):
     """A model whose forward pass can start from token embeddings, differentiably."""
 
-    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """(B, T, D) token embeddings of ids (B, T); positions and segments are added inside the model."""
         ...
 
-    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits; `batch.ids` is not read."""
         ...
 
@@ -68,11 +69,11 @@ class EntryModel(EmbeddingModel, Protocol):
     positions and normalising. Gradients are then taken behind it, as the diagnostic study does: in front of
     a normalisation, which undoes changes of length, embedding x gradient is about the positions."""
 
-    def enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def enter(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, T, D) what the first layer reads, from token embeddings; `batch.ids` is not read."""
         ...
 
-    def logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def logits_from_entry(self, entry: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from what the first layer reads; `batch.ids` is not read."""
         ...
 
@@ -89,9 +90,7 @@ class OpenModel(EmbeddingModel, Protocol):
     layers: tuple[str, ...]
     steps: frozenset[str]
 
-    def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
         """(B, K) logits from what the first layer reads (B, T, D), each step by `arithmetic`.
 
         Each of `layers` is passed through `tap` by name, as (B, T, D), and the pass goes on with what it
@@ -104,7 +103,7 @@ class OpenModel(EmbeddingModel, Protocol):
 class ActivationModel(Model, Protocol):
     """A model that shows its inner layers."""
 
-    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def activations(self, batch: Batch) -> dict[str, Tensor]:
         """Layer name to (B, T, D) per token or (B, D) per text, from the bottom up, the logits last."""
         ...
 
@@ -132,6 +131,6 @@ def abilities(model: Model) -> frozenset[str]:
     return frozenset(found)
 
 
-def probabilities(logits: torch.Tensor, *, multi_label: bool) -> torch.Tensor:
+def probabilities(logits: Tensor, *, multi_label: bool) -> Tensor:
     """(B, K) probabilities: softmax over classes, or a sigmoid per label."""
     return torch.sigmoid(logits) if multi_label else torch.softmax(logits, dim=-1)

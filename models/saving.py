@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from assay.models.training import Trainable, Training
 from assay.tasks.errors import InputError
@@ -100,7 +101,7 @@ def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("ass
     return model
 
 
-def check_finite(state: Mapping[str, torch.Tensor], what: str) -> None:
+def check_finite(state: Mapping[str, Tensor], what: str) -> None:
     """Raise InputError, naming the tensor, on a weight that is NaN or infinite."""
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -108,7 +109,7 @@ def check_finite(state: Mapping[str, torch.Tensor], what: str) -> None:
             raise InputError(f"{what} contain {kind} in {name}; the training diverged or the file is broken")
 
 
-def _hash(state: Mapping[str, torch.Tensor]) -> str:
+def _hash(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -161,7 +162,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -1,15 +1,18 @@
-"""From packed rows to what a model reads."""
+"""From packed rows to what a model reads, and from there to logits and gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
-from assay.models.protocol import Batch, EmbeddingModel, EntryModel
+from assay.models.protocol import Batch, EmbeddingModel, EntryModel, OpenModel
 
 
 def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:
@@ -22,7 +25,7 @@ def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: st
     return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
 
 
-def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> torch.Tensor:
+def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> Tensor:
     """(B, T, D) embeddings of the rows `at`, absent tokens replaced by their row's filler."""
     embeddings = model.embed(batch.ids)
     width = embeddings.shape[1]
@@ -36,15 +39,13 @@ def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], bat
 
 def read_entry(
     model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], device: str
-) -> tuple[Batch, torch.Tensor]:
+) -> tuple[Batch, Tensor]:
     """The rows `at` (B,) as a batch, and (B, T, D) what the first layer reads of them."""
     batch = to_batch(packed, at, model.pad_id, device)
     return batch, enter(model, embed(model, packed, at, batch), batch)
 
 
-def target_gradients(
-    logits: torch.Tensor, targets: torch.Tensor, inputs: Sequence[torch.Tensor]
-) -> list[torch.Tensor]:
+def target_gradients(logits: Tensor, targets: NDArray[np.intp], inputs: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of every row's target logits, one backward pass per target.
 
     Args:
@@ -56,7 +57,7 @@ def target_gradients(
         for each input (M, B, ...).
     """
     # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-    sums = logits.gather(1, targets).sum(dim=0)
+    sums = logits.gather(1, torch.from_numpy(targets).to(logits.device)).sum(dim=0)
     passes = [
         torch.autograd.grad(value, inputs, retain_graph=number < len(sums))
         for number, value in enumerate(sums, start=1)
@@ -64,13 +65,57 @@ def target_gradients(
     return [torch.stack(gradients) for gradients in zip(*passes, strict=True)]
 
 
-def enter(model: EmbeddingModel, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+def enter(model: EmbeddingModel, embeddings: Tensor, batch: Batch) -> Tensor:
     """(B, T, D) what the first layer reads: the embeddings, or what an embedding block makes of them."""
     return model.enter(embeddings, batch) if isinstance(model, EntryModel) else embeddings
 
 
-def logits_from_entry(model: EmbeddingModel, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+def logits_from_entry(model: EmbeddingModel, entry: Tensor, batch: Batch) -> Tensor:
     """(B, K) logits from what the model's first layer reads."""
     if isinstance(model, EntryModel):
         return model.logits_from_entry(entry, batch)
     return model.logits_from_embeddings(entry, batch)
+
+
+def logits_above(
+    model: OpenModel,
+    entry: Tensor,
+    batch: Batch,
+    layer: str,
+    exchange: Callable[[Tensor], Tensor] = lambda value: value,
+    rule: BackwardRule = AUTOGRAD,
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, K), and what `exchange` makes of the layer's values, with respect to which `rule` gives
+    derivatives."""
+    found: list[Tensor] = []
+
+    def tap(name: str, value: Tensor) -> Tensor:
+        if name != layer:
+            return value
+        found.append(exchange(value).detach().clone().requires_grad_(True))
+        # Below the layer nothing is kept for the way back.
+        torch.set_grad_enabled(True)
+        return found[0]
+
+    with torch.no_grad():
+        logits = model.open_logits(entry, batch, rule, tap)
+    return logits, found[0]
+
+
+class _Reached(Exception):
+    """The layer has shown its values; nothing above it is needed."""
+
+
+def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> Tensor:
+    """(B, T, D) the values of a layer, without running what is above it."""
+    found: list[Tensor] = []
+
+    def tap(name: str, value: Tensor) -> Tensor:
+        if name == layer:
+            found.append(value)
+            raise _Reached
+        return value
+
+    with torch.no_grad(), suppress(_Reached):
+        model.open_logits(entry, batch, AUTOGRAD, tap)
+    return found[0]

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
@@ -20,7 +20,7 @@ from assay.models.prediction import Split, encode_split, predict_logits, split_q
 from assay.models.protocol import Batch, Model
 from assay.models.report import Epoch, TrainingReport
 from assay.models.seeding import seeded
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.example import Task
 
 SCHEDULES = ("constant", "linear")
@@ -54,20 +54,14 @@ class Training:
 
     def __post_init__(self) -> None:
         for name, smallest in (("epochs", 0), ("batch_size", 1), ("patience", 1)):
-            if getattr(self, name) < smallest:
-                raise InputError(f"training.{name} is {getattr(self, name)}; expected at least {smallest}")
+            check_at_least(f"training.{name}", getattr(self, name), smallest)
         for name in ("warmup", "mask_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name} is {getattr(self, name)}; expected 0 <= {name} < 1")
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"training.{name} is {getattr(self, name)}; expected more than 0")
-        if self.schedule not in SCHEDULES:
-            hint = did_you_mean(str(self.schedule), list(SCHEDULES))
-            raise InputError(f"training.schedule is {self.schedule!r}; {hint}")
-        if self.keep not in KEEP:
-            hint = did_you_mean(str(self.keep), list(KEEP))
-            raise InputError(f"training.keep is {self.keep!r}; {hint}")
+            check_positive(f"training.{name}", getattr(self, name))
+        check_choice("training.schedule", self.schedule, SCHEDULES)
+        check_choice("training.keep", self.keep, KEEP)
 
 
 class Trainable(Model, Protocol):
@@ -236,7 +230,7 @@ def _device(model: Trainable) -> torch.device:
     return next(model.network.parameters()).device
 
 
-def _loss(logits: torch.Tensor, targets: torch.Tensor, multi_label: bool) -> torch.Tensor:
+def _loss(logits: Tensor, targets: Tensor, multi_label: bool) -> Tensor:
     if multi_label:
         return nn.functional.binary_cross_entropy_with_logits(logits, targets)
     return nn.functional.cross_entropy(logits, targets)

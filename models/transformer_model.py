@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
@@ -88,15 +88,15 @@ class TransformerModel:
         """Encode texts or pairs, special tokens included."""
         return encode_texts(self.tokenizer, texts, self.limit)
 
-    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """(B, T, D) token embeddings of ids (B, T)."""
         return self.network.get_input_embeddings()(ids)
 
-    def logits(self, batch: Batch) -> torch.Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""
         return self.logits_from_embeddings(self.embed(batch.ids), batch)
 
-    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from token embeddings (B, T, D)."""
         if self._is_open():
             return self._logits_from_entry(self._enter(embeddings, batch), batch)
@@ -105,23 +105,21 @@ class TransformerModel:
     def _is_open(self) -> bool:
         return hasattr(self, "open_logits") and not self.network.training
 
-    def _open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def _open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
         return self._in_order(self._encoder.logits(entry, batch.attention, arithmetic, tap))
 
-    def _in_order(self, logits: torch.Tensor) -> torch.Tensor:
+    def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""
         return logits if self._columns is None else logits[:, self._columns]
 
-    def _enter(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _enter(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
         if self._is_open():
             return self._block(inputs_embeds=embeddings, **self._segments(batch))
-        found: list[torch.Tensor] = []
+        found: list[Tensor] = []
 
-        def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
             found.append(output)
             raise _Entered
 
@@ -130,7 +128,7 @@ class TransformerModel:
             self._forward(embeddings, batch)
         return found[0]
 
-    def _logits_from_entry(self, entry: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _logits_from_entry(self, entry: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from the output of the embedding block."""
         if self._is_open():
             return self._open_logits(entry, batch, AUTOGRAD, no_hook)
@@ -150,7 +148,7 @@ class TransformerModel:
             finally:
                 handle.remove()
 
-    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def activations(self, batch: Batch) -> dict[str, Tensor]:
         """The output of the embedding module and of each layer (B, T, D), and the logits."""
         output = self._forward(self.embed(batch.ids), batch, output_hidden_states=True)
         first, *rest = output.hidden_states
@@ -162,7 +160,7 @@ class TransformerModel:
         self.network.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def _forward(self, embeddings: torch.Tensor, batch: Batch, **options: bool):
+    def _forward(self, embeddings: Tensor, batch: Batch, **options: bool):
         with _NETWORK_LOCK:
             output = self.network(
                 inputs_embeds=embeddings,
@@ -173,7 +171,7 @@ class TransformerModel:
         output.logits = self._in_order(output.logits)
         return output
 
-    def _segments(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def _segments(self, batch: Batch) -> dict[str, Tensor]:
         return {"token_type_ids": batch.segments} if self._takes_segments else {}
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.encoding import Encoding
@@ -62,22 +61,25 @@ class WordSpec(ABC):
         return WordModel(self, vocabulary, network, labels, multi_label=multi_label)
 
 
-class WordNetwork(nn.Module, ABC):
+class WordNetwork(nn.Module):
     """A network over word embeddings. token_layers, steps: `layers` and `steps` of protocol.OpenModel."""
 
     token_layers: tuple[str, ...] = ("embedding",)
     steps: frozenset[str] = frozenset()
     embedding: nn.Embedding
 
-    @abstractmethod
     def forward(
-        self,
-        embeddings: torch.Tensor,
-        attention: torch.Tensor,
-        arithmetic: BackwardRule = AUTOGRAD,
-        tap: Hook = no_hook,
-    ) -> dict[str, torch.Tensor]:
+        self, embeddings: Tensor, attention: Tensor, arithmetic: BackwardRule = AUTOGRAD, tap: Hook = no_hook
+    ) -> dict[str, Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T), from the bottom up to the logits (B, K)."""
+        embeddings = tap("embedding", embeddings)
+        return {"embedding": embeddings, **self.above(embeddings, attention, arithmetic, tap)}
+
+    def above(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
+    ) -> dict[str, Tensor]:
+        """The layers above the embeddings, from the bottom up to the logits."""
+        raise NotImplementedError
 
 
 class WordModel:
@@ -114,25 +116,23 @@ class WordModel:
         """Encode texts or pairs; ids of lower-cased words."""
         return self.vocabulary.encode(texts, self._limit)
 
-    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """(B, T, D) embeddings of ids (B, T); that of [PAD] is 0."""
         return self.network.embedding(ids)
 
-    def logits(self, batch: Batch) -> torch.Tensor:
+    def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""
         return self.logits_from_embeddings(self.embed(batch.ids), batch)
 
-    def logits_from_embeddings(self, embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from embeddings (B, T, D)."""
         return self.network(embeddings, batch.attention)["logits"]
 
-    def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
+    def open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
         """(B, K) logits from embeddings (B, T, D), step by step."""
         return self.network(entry, batch.attention, arithmetic, tap)["logits"]
 
-    def activations(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def activations(self, batch: Batch) -> dict[str, Tensor]:
         """The network's layers."""
         return self.network(self.embed(batch.ids), batch.attention)
 

@@ -20,8 +20,6 @@ The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_re
 `python -m assay.results.columns > docs/columns.md`.
 """
 # Columns that several tables have.
-Task = Annotated[str, "the task"]
-Model = Annotated[str, "the model"]
 Kind = Annotated[str, "`trained`, `untrained`, or `mixed` for a pair of both"]
 Explainer = Annotated[str, "the explainer"]
 Baseline = Annotated[str, "what an absent token becomes; empty for an explainer without a baseline"]
@@ -31,7 +29,6 @@ Low = Annotated[float, "lower end of the interval of `value`, cut to the range o
 High = Annotated[float, "upper end of the interval of `value`, cut to the range of the metric"]
 SeedDeviation = Annotated[float, "standard deviation of the values over model seeds (n - 1)"]
 Seeds = Annotated[int, "number of model seeds with a value; of pairs of models for a metric of two models"]
-Units = Annotated[int, "number of measured texts (or pairs of texts), summed over model seeds"]
 Best = Annotated[bool, "not distinguishable from the best explainer (paired permutation test, Holm)"]
 Control = Annotated[bool, "a control (random, gold, ...): never tested, never best"]
 
@@ -52,8 +49,8 @@ class GroupRow:
         task, model, kind: the group, within which explainers are compared.
     """
 
-    task: Task
-    model: Model
+    task: Annotated[str, "the task"]
+    model: Annotated[str, "the model"]
     kind: Kind
 
     @property
@@ -74,7 +71,7 @@ class ComparisonRow(GroupRow):
     high: High
     seed_deviation: SeedDeviation
     n_seeds: Seeds
-    n_units: Units
+    n_units: Annotated[int, "number of measured texts (or pairs of texts), summed over model seeds"]
     best: Best
     control: Control
     reason: Annotated[str, "why there is no value"]
@@ -211,7 +208,7 @@ TABLES: dict[str, type] = {
 }
 
 
-def method_of(row: ComparisonRow | SliceRow | LabelRow | TimingRow) -> Method:
+def method_of(row: ComparisonRow | OverallRow | SliceRow | LabelRow | TimingRow) -> Method:
     """The explainer with its baseline that a row is about."""
     return Method(row.explainer, row.baseline)
 

@@ -78,14 +78,12 @@ class Missing:
 
     def explains(self, group: Group, method: Method, metric: str) -> bool:
         """Whether this is (part of) the reason why the metric of the method is missing."""
-        given = (self.explainer, self.baseline, self.metric)
-        pairs = zip(given, (*method, metric), strict=True)
-        return self.covers(group) and all(mine in ("", theirs) for mine, theirs in pairs)
+        concerned = (self.explainer, self.baseline, self.metric)
+        return self.covers(group) and _match(concerned, (*method, metric))
 
     def covers(self, group: Group) -> bool:
         """Whether this concerns the group."""
-        given = (self.task, self.model, self.kind)
-        return all(mine in ("", theirs) for mine, theirs in zip(given, group, strict=True))
+        return _match((self.task, self.model, self.kind), group)
 
     @property
     def place(self) -> str:
@@ -94,6 +92,11 @@ class Missing:
         method = Method(self.explainer, self.baseline).title
         names = (self.task, self.model, self.kind, seed, method, self.metric)
         return " / ".join(name for name in names if name) or "everywhere"
+
+
+def _match(patterns: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether each pattern is its name, or empty."""
+    return all(pattern in ("", name) for pattern, name in zip(patterns, names, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,11 @@ class Results:
     labels: Sequence[LabelTexts] = ()
     facts: Sequence[TextFacts] = ()
     removal: str = ""
+
+    def rank(self, method: Method) -> tuple[bool, int]:
+        """The place of a method in tables: as configured, controls last."""
+        order = {name: place for place, name in enumerate(self.explainers)}
+        return method.explainer in self.controls, order.get(method.explainer, len(order))
 
 
 def trained_groups(groups: Iterable[Group]) -> list[Group]:

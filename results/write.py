@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from assay.results.checks import packaged_checks
-from assay.results.columns import TimingRow, csv, to_table
+from assay.results.columns import csv
 from assay.results.figures.every_figure import drawings
 from assay.results.page.report import page
 from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
-from assay.results.records import Results, Timing
+from assay.results.records import Results
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
-from assay.results.tables.label_layout import label_grids, labels_markdown
+from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.tables.layout import grids, split_grids
-from assay.results.tables.text import escape_markdown, latex, markdown, markdown_table, plain
-
-KEYS = ["task", "model", "kind", "explainer", "baseline"]
-STATISTICS = ["median", "quartile_1", "quartile_3"]
-TIMING_HEAD = """# Wall time per text
-
-Milliseconds, mean over seeds of the median and the quartiles, all explained classes together. They
-depend on the machine and on what else it did, and differ from run to run.
-"""
+from assay.results.tables.text import latex, markdown, plain
+from assay.results.tables.timing import timing_markdown, timing_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,6 @@ def write_results(
     drawing = drawings(results, grids(comparison, results.metrics), spread)
     found = findings(results, of_groups, tables, checks, bootstrap, spread)
     figures = list(drawing)
-    timing = timing_table(results.timings)
     text = plain(tables, bootstrap)
     labels = by_label(results, bootstrap)
     of_labels = label_grids(labels, results)
@@ -66,9 +55,9 @@ def write_results(
         "comparison.md": markdown(tables, bootstrap).encode(),
         "comparison.tex": latex(tables, bootstrap).encode(),
         "comparison.txt": text.encode(),
-        "timing.csv": csv(timing),
-        "timing.md": _timing_markdown(timing).encode(),
-        "report.html": page(results, tables, figures, timing, bootstrap, of_labels, found).encode(),
+        "timing.csv": csv(timing_table(results.timings)),
+        "timing.md": timing_markdown(results.timings).encode(),
+        "report.html": page(results, tables, figures, bootstrap, of_labels, found).encode(),
         **summary_files(found, bootstrap),
     }
     if results.labels:
@@ -80,33 +69,6 @@ def write_results(
     for name, content in files.items():
         _write(folder / name, content)
     return Written(text, folder / "report.html")
-
-
-def timing_table(timings: Sequence[Timing]) -> pd.DataFrame:
-    """One row per cell: wall seconds per text, all explained classes together."""
-    rows = (
-        TimingRow(*each.group, *each.method, each.seed, each.texts, each.median, each.low, each.high)
-        for each in timings
-    )
-    return to_table(TimingRow, rows)
-
-
-def _timing_markdown(timing: pd.DataFrame) -> str:
-    headings = ("task", "model", "explainer", "baseline", "median", "quartiles")
-    rows = []
-    means = pd.DataFrame(timing.groupby(KEYS, sort=False, as_index=False)[STATISTICS].agg("mean"))
-    for row in means.to_dict("records"):
-        model = row["model"] if row["kind"] == "trained" else f"{row['model']} ({row['kind']})"
-        cells = [row["task"], model, row["explainer"], row["baseline"]]
-        median, low, high = (_milliseconds(row[name]) for name in STATISTICS)
-        rows.append([*map(escape_markdown, cells), median, f"{low} to {high}"])
-    return "\n".join([TIMING_HEAD, *markdown_table("", headings, "llllrr", rows)]) + "\n"
-
-
-def _milliseconds(seconds: float) -> str:
-    """Three digits, or all before the point."""
-    value = 1000 * seconds
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -6,13 +6,15 @@ Every script takes --quick and ends with `bar: met` or `bar: missed`, the exit s
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import resource
 import sys
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
-HIDDEN = argparse.SUPPRESS  # the help of an option that only the script itself gives
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 def options(doc: str | None, quick: str, **further: tuple[Any, str]) -> argparse.Namespace:
@@ -39,10 +41,10 @@ def _argument(default: Any, text: str) -> dict[str, Any]:
         return {"action": "store_true", "help": text}
     if isinstance(default, type):
         return {"type": default, "help": text}
-    shown = text if text is HIDDEN else f"{text} (default: {default})"
+    argument = {"default": default, "help": f"{text} (default: {default})"}
     if isinstance(default, list):
-        return {"default": default, "help": shown, "nargs": "+", "type": type([*default, ""][0])}
-    return {"default": default, "help": shown, "type": type(default)}
+        return {**argument, "nargs": "+", "type": type([*default, ""][0])}
+    return {**argument, "type": type(default)}
 
 
 class Table:
@@ -89,14 +91,31 @@ def finish(met: bool, figures: str) -> NoReturn:
     sys.exit(not met)
 
 
-def own_process(script: str, *arguments: object) -> Any:
-    """Run a script again in a process of its own and return the JSON of its last line.
+def finish_times(
+    quantiles: Sequence[tuple[float, float]], claim: str, measured: float, most: float
+) -> NoReturn:
+    """Finish a measurement of seconds: is 0 < p50 <= p95 on every line, and a share at most so large?
 
-    Raises:
-        SystemExit: it failed; with what it printed.
+    Args:
+        quantiles: p50 and p95 of every line.
+        claim: What the share says, up to its number.
+        measured: The share.
+        most: Its largest admissible value.
     """
-    command = [sys.executable, script, *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise SystemExit(f"{' '.join(command[1:])} failed:\n{run.stderr}")
-    return json.loads(run.stdout.splitlines()[-1])
+    ordered = sum(0 < p50 <= p95 for p50, p95 in quantiles)
+    finish(
+        ordered == len(quantiles) and measured <= most,
+        f"0 < p50 <= p95 on {ordered} of {len(quantiles)} lines; {claim} at most {measured:.1%} (at most "
+        f"{most:.0%})",
+    )
+
+
+def peak() -> float:
+    """The process' peak memory so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def fresh_process(function: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
+    """What a function of a script returns in a new interpreter, which imports that script first."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments, **options).result()

@@ -11,35 +11,30 @@ what captum's LayerIntegratedGradients needs by default. --quick: fewer texts an
 
 from __future__ import annotations
 
-import resource
-from typing import Any
+import numpy as np
+from bar import finish, fresh_process, options, peak
+from inputs import explainer, random_bert, requests, without_tokenizer
+from transformers import BertForSequenceClassification
 
-from bar import HIDDEN, finish, options, own_process
+from assay.explainers.baselines import Mask, Pad
+from assay.explainers.protocol import Request
+from assay.models.cnn import Cnn
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.tasks.example import Example
+from assay.tasks.planted import planted
 
 FLAT, LIME, EIGHTH = 1.10, 1.15, 8.0
 TOKENS = 350
 
 
-def peak() -> float:
-    """MB this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def bert(quick: bool):
+def bert(quick: bool) -> BertForSequenceClassification:
     """A random encoder of six layers, three with --quick."""
-    from inputs import random_bert
-
     return random_bert(3 if quick else 6)
 
 
-def request(words: int):
+def request(words: int) -> Request:
     """A request for one text of random ids between [CLS] and [SEP]."""
-    import numpy as np
-
-    from assay.explainers.protocol import Request
-    from assay.models.encoding import Encoding
-    from assay.tasks.example import Example
-
     ids = np.random.default_rng(0).integers(5, 8000, words).astype(np.int32)
     ids[[0, -1]] = 2, 3
     word_ids = np.arange(words, dtype=np.int32) - 1
@@ -52,90 +47,61 @@ def request(words: int):
 
 def texts(count: int, quick: bool) -> float:
     """(a) several explainers over the texts of a task."""
-    from inputs import requests
-
-    from assay.explainers.baselines import Mask
-    from assay.explainers.gradient.smooth_grad import SmoothGrad
-    from assay.explainers.paths.integrated_gradients import IntegratedGradients
-    from assay.explainers.perturbation.kernel_shap import KernelShap
-    from assay.models.cnn import Cnn
-    from assay.models.engine import Engine
-    from assay.tasks.planted import planted
-
     task = planted(train=200, dev=50, test=2000)
     engine = Engine(Cnn(init_only=True).untrained(task, 0))
-    for method in (IntegratedGradients(steps=20), SmoothGrad(samples=10), KernelShap(rows=50)):
+    for method in (
+        explainer("integrated_gradients", steps=20),
+        explainer("smooth_grad_l2", samples=10),
+        explainer("kernel_shap", rows=50),
+    ):
         method.explain(engine, requests(engine, task.test[:count], (1,)), Mask())
     return peak()
 
 
 def lime(rows: int, quick: bool) -> float:
     """(b) LIME on one text of 51 tokens."""
-    from inputs import without_tokenizer
-
-    from assay.explainers.baselines import Mask
-    from assay.explainers.perturbation.lime import Lime
-    from assay.models.engine import Engine
-
-    Lime(rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
+    explainer("lime", rows=rows).explain(Engine(without_tokenizer(bert(quick))), [request(51)], Mask())
     return peak()
 
 
 def ours(tokens: int, quick: bool) -> float:
     """(c) integrated gradients, 50 steps."""
-    from inputs import without_tokenizer
-
-    from assay.explainers.baselines import Pad
-    from assay.explainers.paths.integrated_gradients import IntegratedGradients
-    from assay.models.engine import Engine
-
     engine = Engine(without_tokenizer(bert(quick)))
     # What the first call loads belongs to the loaded model.
-    IntegratedGradients(steps=1).explain(engine, [request(8)], Pad())
+    explainer("integrated_gradients", steps=1).explain(engine, [request(8)], Pad())
     loaded = peak()
-    IntegratedGradients(steps=50).explain(engine, [request(tokens)], Pad())
+    explainer("integrated_gradients", steps=50).explain(engine, [request(tokens)], Pad())
     return peak() - loaded
 
 
 def captum(tokens: int, quick: bool) -> float:
     """(c) captum's LayerIntegratedGradients as its tutorial calls it, 50 steps by default."""
     import torch
-    from captum.attr import LayerIntegratedGradients
+    from captum.attr import LayerIntegratedGradients  # only here: it is part of no other peak
 
     network = bert(quick)
 
-    def attribute(words: int, **settings: Any) -> None:
+    def attribute(words: int, steps: int) -> None:
         ids = torch.from_numpy(request(words).encoding.ids.astype("int64"))[None]
         reference = torch.zeros_like(ids)
         reference[:, [0, -1]] = ids[:, [0, -1]]
         method = LayerIntegratedGradients(lambda ids: network(input_ids=ids).logits, network.bert.embeddings)
-        method.attribute(ids, reference, target=1, **settings)
+        method.attribute(ids, reference, target=1, n_steps=steps)
 
-    attribute(8, n_steps=2)
+    attribute(8, steps=2)
     loaded = peak()
-    attribute(tokens)
+    attribute(tokens, steps=50)
     return peak() - loaded
 
 
-PARTS = {part.__name__: part for part in (texts, lime, ours, captum)}
-
-
 def main() -> None:
-    chosen = options(__doc__, "smaller sizes; under a minute", part=(str, HIDDEN), size=(int, HIDDEN))
-    if chosen.part:
-        print(PARTS[chosen.part](chosen.size, chosen.quick))
-        return
-
-    def measure(part: str, *sizes: int) -> list[float]:
-        quick = ["--quick"] if chosen.quick else []
-        return [own_process(__file__, "--part", part, "--size", size, *quick) for size in sizes]
-
+    chosen = options(__doc__, "smaller sizes; under a minute")
     text_counts, row_counts = ((200, 1000), (1000, 3000)) if chosen.quick else ((200, 2000), (1000, 5000))
-    few, many = measure("texts", *text_counts)
+    few, many = (fresh_process(texts, count, chosen.quick) for count in text_counts)
     print(f"(a) {text_counts[0]} texts {few:.0f} MB, {text_counts[1]} texts {many:.0f} MB")
-    short, long = measure("lime", *row_counts)
+    short, long = (fresh_process(lime, rows, chosen.quick) for rows in row_counts)
     print(f"(b) {row_counts[0]} rows {short:.0f} MB, {row_counts[1]} rows {long:.0f} MB")
-    (own,), (peer,) = measure("ours", TOKENS), measure("captum", TOKENS)
+    own, peer = (fresh_process(method, TOKENS, chosen.quick) for method in (ours, captum))
     print(f"(c) above the model: Assay {own:.0f} MB, captum {peer:.0f} MB")
     finish(
         many <= FLAT * few and long <= LIME * short and peer >= EIGHTH * own,

@@ -10,8 +10,8 @@ and takes no part. About ten minutes.
 
 Inside the model: the seconds that the engines count (models/engine.py), which is making a batch of tensors,
 running the model forward or backward on it, and copying the answer out. The rest is wall time, from before
-the interpreter starts, minus that. Where the rest goes is told by a thread that looks every 5 ms at what line
-of which file the job is; the phases it names:
+the interpreter starts, minus that. Where the rest goes is sampled: a thread reads the stack of the job every
+5 ms; the phases:
 
     imports      the interpreter, torch and the libraries
     engine       joining, sorting and cutting rows of many texts into batches
@@ -27,35 +27,39 @@ The bar: at most 5 % for minilm (--quick: at most 50 % for the cnn on few texts,
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
-from threading import Event, Thread, get_ident
+from threading import Event, get_ident
 from traceback import walk_stack
 from types import FrameType
 
-from bar import HIDDEN, Table, finish, options, own_process
+from bar import Table, finish, fresh_process, options
 
 import assay
 
-PACKAGE = str(Path(assay.__file__).parent / "")
+PACKAGE = f"{Path(assay.__file__).parent}/"
 EVERY_SECONDS = 0.005
 BAR, QUICK_BAR = 0.05, 0.50
 TEXTS = {"cnn": 200, "minilm": 60}
 QUICK_TEXTS = 60
 INSIDE = "model"
-# The first that fits: a part of the path of the innermost file of ours, and of any function on the stack.
+# The first that fits: a part of the path of Assay's innermost file, and of any function on the stack.
 PHASES = (
     (INSIDE, "models/", "_run"),
     ("imports", "", "_find_and_load"),
     ("writing", "", "write_"),
     ("reading", "", "read_"),
     ("encoding", "", "encode"),
-    ("engine", "models/rows", ""),
+    ("engine", "models/masked_inputs", ""),
+    ("engine", "models/batching", ""),
     ("engine", "models/paths", ""),
     ("engine", "models/engine", ""),
     ("encoding", "models/", ""),
@@ -66,7 +70,7 @@ PHASES = (
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds of one trial: in all, inside the model, and by phase as far as looking at it tells."""
+    """Seconds of one trial: in all, inside the model, and by phase as sampled."""
 
     wall: float
     model: float
@@ -77,8 +81,20 @@ class Spent:
         """What is not the model."""
         return 1 - self.model / self.wall
 
+    @property
+    def lines(self) -> dict[str, float]:
+        """Seconds by the line of the table."""
+        names = dict.fromkeys(name for name, _, _ in PHASES[1:])
+        return {
+            "wall time": self.wall,
+            "in the model": self.model,
+            "- as sampled": self.phases.get(INSIDE, 0.0),
+            "the rest": self.wall - self.model,
+            **{f"- {name}": self.phases.get(name, 0.0) for name in (*names, "harness")},
+        }
 
-def overrides(model: str, texts: int, store: Path) -> list[str]:
+
+def overrides(model: str, texts: int, store: str) -> list[str]:
     """The experiment, as `assay run` would be told."""
     return [
         "name=overhead",
@@ -91,46 +107,44 @@ def overrides(model: str, texts: int, store: Path) -> list[str]:
     ]
 
 
-class Watch:
-    """Where the thread that made it is, again and again while the block runs. seconds: by phase."""
+@contextmanager
+def sampled() -> Iterator[dict[str, float]]:
+    """Seconds by phase, of the thread that runs the block, complete after the block."""
+    seconds: dict[str, float] = defaultdict(float)
+    thread, ended = get_ident(), Event()
 
-    def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._watched, self._over = get_ident(), Event()
-        self._thread = Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def sample() -> None:
         before = time.perf_counter()
-        while not self._over.wait(EVERY_SECONDS):
-            place = phase(sys._current_frames()[self._watched])
+        while not ended.wait(EVERY_SECONDS):
+            current = phase(sys._current_frames()[thread])
             now = time.perf_counter()
-            self.seconds[place] += now - before
+            seconds[current] += now - before
             before = now
+
+    with ThreadPoolExecutor(1) as sampler:
+        sampler.submit(sample)
+        try:
+            yield seconds
+        finally:
+            ended.set()
 
 
 def phase(frame: FrameType) -> str:
     """The phase that a stack belongs to."""
-    stack = [(one.f_code.co_filename, one.f_code.co_name) for one, _ in walk_stack(frame)]
-    innermost = next((file for file, _ in stack if file.startswith(PACKAGE)), "").removeprefix(PACKAGE + "/")
-    functions = [name for _, name in stack]
+    codes = [called.f_code for called, _ in walk_stack(frame)]
+    ours = (code.co_filename.removeprefix(PACKAGE) for code in codes if code.co_filename.startswith(PACKAGE))
+    # The environment may be a folder of the checkout.
+    innermost = next((file for file in ours if "site-packages" not in file), "")
     for name, file, function in PHASES:
-        if file in innermost and any(function in called for called in functions):
+        if file in innermost and any(function in code.co_name for code in codes):
             return name
     return "harness"
 
 
-def trial(model: str, texts: int, store: Path, began: float) -> Spent:
+def trial(model: str, texts: int, store: str, began: float) -> Spent:
     """The whole job, in this process, which was started at `began`."""
     started = time.time() - began
-    with Watch() as watch:
+    with sampled() as phases:
         from assay.harness.config.compose import configuration
         from assay.harness.trials.job import run_job
         from assay.models.engine import Engine
@@ -144,42 +158,27 @@ def trial(model: str, texts: int, store: Path, began: float) -> Spent:
 
         Engine.__post_init__ = noted
         run_job(configuration(overrides(model, texts, store)))
-    watch.seconds["imports"] += started
+    phases["imports"] += started
     wall = time.time() - began
-    return Spent(wall, sum(engine.counters.seconds for engine in engines), dict(watch.seconds))
+    for failure in Path(store).glob("ledger/*.json"):
+        raise SystemExit(f"the trial of {model} failed:\n{failure.read_text(encoding='utf-8')}")
+    return Spent(wall, sum(engine.counters.seconds for engine in engines), dict(phases))
 
 
 def measure(model: str, texts: int) -> Spent:
     """A trial in a process of its own, whose model was trained by another."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder)
-        _child(model, 1, store)
-        return _child(model, texts, store)
-
-
-def _child(model: str, texts: int, store: Path) -> Spent:
-    began = time.time()
-    spent = own_process(__file__, "--part", model, "--texts", texts, "--store", store, "--began", began)
-    for failure in store.glob("ledger/*.json"):
-        raise SystemExit(f"the trial of {model} failed:\n{failure.read_text(encoding='utf-8')}")
-    return Spent(**spent)
+    with tempfile.TemporaryDirectory() as store:
+        fresh_process(trial, model, 1, store, time.time())
+        return fresh_process(trial, model, texts, store, time.time())
 
 
 def show(spent: dict[str, Spent]) -> None:
     """Two columns per model: seconds, and the share of the wall time."""
-    table = Table(
-        "", **{key: form for name in spent for key, form in ((f"{name} s", ".2f"), (f"{name} share", ".1%"))}
-    )
-    names = dict.fromkeys(name for name, _, _ in PHASES if name != INSIDE)
-    seconds = {
-        "wall time": lambda one: one.wall,
-        "in the model": lambda one: one.model,
-        "- as watched": lambda one: one.phases.get(INSIDE, 0.0),
-        "the rest": lambda one: one.wall - one.model,
-        **{f"- {name}": lambda one, name=name: one.phases.get(name, 0.0) for name in (*names, "harness")},
-    }
-    for title, of_trial in seconds.items():
-        table.row(title, *(v for one in spent.values() for v in (of_trial(one), of_trial(one) / one.wall)))
+    columns = [*product(spent, (("s", ".2f"), ("share", ".1%")))]
+    table = Table("", **{f"{name} {unit}": form for name, (unit, form) in columns})
+    for title in next(iter(spent.values())).lines:
+        trials = [(trial.lines[title], trial.wall) for trial in spent.values()]
+        table.row(title, *chain.from_iterable((seconds, seconds / wall) for seconds, wall in trials))
 
 
 def main() -> None:
@@ -188,22 +187,15 @@ def main() -> None:
         "the cnn on few texts; under a minute",
         models=("cnn,minilm", "names with commas between"),
         texts=(int, f"texts to explain (default: {TEXTS})"),
-        part=(str, HIDDEN),
-        store=(Path, HIDDEN),
-        began=(float, HIDDEN),
     )
-    if chosen.part:
-        print(json.dumps(asdict(trial(chosen.part, chosen.texts, chosen.store, chosen.began))))
-        return
     names = ["cnn"] if chosen.quick else chosen.models.split(",")
     sizes = dict.fromkeys(TEXTS, QUICK_TEXTS) if chosen.quick else TEXTS
     spent = {name: measure(name, chosen.texts or sizes[name]) for name in names}
     show(spent)
     bar = QUICK_BAR if chosen.quick else BAR
-    shares = ", ".join(f"{name} {one.share:.1%}" for name, one in spent.items())
-    finish(
-        (spent.get("minilm") or spent["cnn"]).share <= bar, f"not in the model: {shares} (at most {bar:.0%})"
-    )
+    shares = ", ".join(f"{name} {trial.share:.1%}" for name, trial in spent.items())
+    judged = spent.get("minilm") or spent["cnn"]
+    finish(judged.share <= bar, f"not in the model: {shares} (at most {bar:.0%})")
 
 
 if __name__ == "__main__":

@@ -19,27 +19,21 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
+import captum.attr as captum
 import numpy as np
 import peers
 import torch
 from bar import Table, finish, options
 from bench_peers_rounds import Race, Round, World, run_round, time_limits
+from inputs import explainer
 from peers import Classifier
 
-from assay.explainers.baselines import Delete, Mask
-from assay.explainers.controls.controls import Random
-from assay.explainers.gradient.saliency import InputXGradient, Saliency
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
-from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.perturbation.owen import Owen
-from assay.explainers.perturbation.shapley_sampling import ShapleySampling
-from assay.explainers.propagation.guided_backprop import GuidedBackprop
+from assay.explainers.baselines import Baseline, Delete, Mask
 from assay.explainers.protocol import Explainer
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.faithfulness import Faithfulness
@@ -50,66 +44,67 @@ from assay.tasks.example import Example, Task
 from assay.tasks.randomness import generator
 from assay.tasks.reviews import reviews
 
+ONE, ALL, MANY = (1,), (0, 1, 2), tuple(range(28))  # classes to explain
+MASK = Mask()
+FEATURE_ABLATION = peers.on_tokens(captum.FeatureAblation)
+KERNEL_SHAP = peers.on_tokens(captum.KernelShap, n_samples=200)
+SHAPLEY_SAMPLING = peers.on_tokens(captum.ShapleyValueSampling, n_samples=25)
+SALIENCY = peers.on_embeddings(captum.Saliency)
 QUIET = 0.15  # cores that other processes may use in a round
 TRIES = 4  # times a round is repeated for quiet before the bench gives up
 
 
-def explained(explainer: Explainer, baseline: Mask | Delete | None, targets: Sequence[int]):
+Side = Callable[[World], object]
+
+
+def explained(explainer: Explainer, targets: Sequence[int], baseline: Baseline = MASK) -> Side:
     """Assay's side of a race with one explainer."""
-    return lambda world: explainer.explain(world.engine, world.requests(targets), baseline)
+    used = None if explainer.traits.baseline == "none" else baseline
+    return lambda world: explainer.explain(world.engine, world.requests(targets), used)
 
 
-def each(call: peers.Peer, targets: Sequence[int]):
+def each(call: peers.Peer, targets: Sequence[int]) -> Side:
     """A peer's side: text after text, class after class."""
     return lambda world: [call(world.peer, text, target) for text in world.texts for target in targets]
 
 
+def lime(batch_size: int | None) -> Side:
+    """lime's side, predicting in batches of this size, or all at once."""
+    return lambda world: [peers.lime(world.peer, text, ONE, 1000, batch_size) for text in world.texts]
+
+
 def races() -> list[Race]:
     """The table."""
-    one, three, many = (1,), (0, 1, 2), tuple(range(28))
-    lime = explained(Lime(rows=1000, output="probability", unit="word"), Delete(), one)
-
-    def lime_peer(batch_size: int | None):
-        return lambda world: [peers.lime(world.peer, t, one, 1000, batch_size) for t in world.texts]
-
-    def race(name: str, theirs: peers.Peer, ours: Explainer, bar: float, *, targets=one, **rest) -> Race:
-        labels = 28 if len(targets) == 28 else 3
-        return Race(name, labels, each(theirs, targets), explained(ours, Mask(), targets), (bar, bar), **rest)
-
+    our_lime = explained(explainer("lime", rows=1000, output="probability", unit="word"), ONE, Delete())
+    occlusion = each(FEATURE_ABLATION, ONE), explained(explainer("occlusion"), ONE)
+    occlusion_28 = each(FEATURE_ABLATION, MANY), explained(explainer("occlusion"), MANY)
+    kernel_shap = each(KERNEL_SHAP, ONE), explained(explainer("kernel_shap", rows=200), ONE)
+    sampling = each(SHAPLEY_SAMPLING, ONE), explained(explainer("shapley_sampling", permutations=25), ONE)
+    owen = explained(explainer("owen", rows=500, output="probability"), ALL)
+    steps = explainer("integrated_gradients", steps=50)
+    integrated = each(peers.integrated_gradients, ONE), explained(steps, ONE)
+    integrated_28 = each(peers.integrated_gradients, MANY), explained(steps, MANY)
+    saliency = each(SALIENCY, ONE), explained(explainer("saliency_l2"), ONE)
     return [
-        race("occlusion", peers.occlusion, Occlusion(), 2.0, perturbation=True),
-        race("occlusion, 28 labels", peers.occlusion, Occlusion(), 50.0, targets=many, perturbation=True),
-        race("KernelSHAP, 200 rows", peers.kernel_shap, KernelShap(rows=200), 2.4, perturbation=True),
-        race("Shapley sampling, 25", peers.shapley_sampling, ShapleySampling(25), 2.3, perturbation=True),
-        Race("LIME, 1,000 rows, by 32", 3, lime_peer(32), lime, (2.0, 2.0), perturbation=True),
-        Race("LIME, 1,000 rows, unbatched", 3, lime_peer(None), lime, (2.8, 2.8), perturbation=True),
-        Race(
-            "Owen values, 500 rows",
-            3,
-            lambda world: [peers.owen(world.peer, text, 500) for text in world.texts],
-            explained(Owen(rows=500, output="probability"), Mask(), three),
-            (2.2, 2.2),
-            perturbation=True,
-        ),
-        race("integrated gradients, 50 steps", peers.integrated_gradients, IntegratedGradients(50), 1.35),
-        race(
-            "integrated gradients, 28 labels",
-            peers.integrated_gradients,
-            IntegratedGradients(50),
-            1.6,
-            targets=many,
-        ),
-        Race("LIME, at most 8 words", 3, lime_peer(32), lime, (5.0, 5.0), words=(4, 8), perturbation=True),
-        Race(
-            "saliency",
-            3,
-            each(peers.saliency, one),
-            explained(Saliency("l2"), None, one),
-            (1.5, 1.9),
-        ),
-        Race("faithfulness of 10 explainers", 3, faithfulness_by_batches, faithfulness, (1.5, 1.5)),
-        Race("the study's ten, all classes", 3, study_by_peers, study, (5.0, 5.0)),
+        Race("occlusion", *occlusion, 2.0, perturbation=True),
+        Race("occlusion, 28 labels", *occlusion_28, 50.0, labels=28, perturbation=True),
+        Race("KernelSHAP, 200 rows", *kernel_shap, 2.4, perturbation=True),
+        Race("Shapley sampling, 25", *sampling, 2.3, perturbation=True),
+        Race("LIME, 1,000 rows, by 32", lime(32), our_lime, 2.0, perturbation=True),
+        Race("LIME, 1,000 rows, unbatched", lime(None), our_lime, 2.8, perturbation=True),
+        Race("Owen values, 500 rows", owen_by_peer, owen, 2.2, perturbation=True),
+        Race("integrated gradients, 50 steps", *integrated, 1.35),
+        Race("integrated gradients, 28 labels", *integrated_28, 1.6, labels=28),
+        Race("LIME, at most 8 words", lime(32), our_lime, 5.0, words=(4, 8), perturbation=True),
+        Race("saliency", *saliency, 1.5, more_threads=1.9),
+        Race("faithfulness of 10 explainers", faithfulness_by_batches, faithfulness, 1.5),
+        Race("the study's ten, all classes", study_by_peers, study, 5.0),
     ]
+
+
+def owen_by_peer(world: World) -> None:
+    for text in world.texts:
+        peers.owen(world.peer, text, 500)
 
 
 def _scores(world: World, explainer: int) -> list[np.ndarray]:
@@ -124,26 +119,24 @@ def faithfulness(world: World) -> None:
     """Ten explainers' faithfulness, each by the metric."""
     requests = world.requests((0,))
     encodings = [request.encoding for request in requests]
-    content = np.zeros((len(encodings), max(map(len, encodings))), dtype=bool)
-    for row, encoding in enumerate(encodings):
-        content[row, : len(encoding)] = encoding.content
+    missing = [max(map(len, encodings)) - len(encoding) for encoding in encodings]
+    content = np.array([np.pad(e.content, (0, n)) for e, n in zip(encodings, missing, strict=True)])
     probabilities = world.engine.probabilities(encodings)
-    for explainer in range(10):
-        scores = np.zeros((len(encodings), 3, content.shape[1]), dtype=np.float32)
-        for row, found in enumerate(_scores(world, explainer)):
-            scores[row, :, : found.shape[1]] = found
+    for number in range(10):
+        of_texts = zip(_scores(world, number), missing, strict=True)
+        scores = np.array([np.pad(of_text, ((0, 0), (0, n))) for of_text, n in of_texts])
         shard = Shard(list(world.examples), encodings, probabilities, scores, content, [])
         labels = world.engine.model.labels
-        Faithfulness().score(CellData([shard], labels, False, world.engine, Mask()))
+        Faithfulness().score(CellData([shard], labels, False, world.engine, MASK))
 
 
 def faithfulness_by_batches(world: World) -> None:
     """The same masks, threshold by threshold, in batches of 32 texts in their order."""
     tokenizer, network = world.peer.model.tokenizer, world.peer.model.network
-    ids = [world.peer.ids(text)[0] for text in world.texts]
+    ids = [world.peer.tokens(text).ids[0] for text in world.texts]
     predicted = [int(np.argmax(world.peer.predict([text], None))) for text in world.texts]
-    for explainer in range(10):
-        scores = _scores(world, explainer)
+    for number in range(10):
+        scores = _scores(world, number)
         for threshold in range(0, 101, 10):
             masked = []
             for row, label, found in zip(ids, predicted, scores, strict=True):
@@ -159,32 +152,29 @@ def faithfulness_by_batches(world: World) -> None:
 
 def study(world: World) -> None:
     """The ten explainers of Atanasova et al. 2020, every class."""
-    for explainer in (
-        Random(),
-        Saliency("mean"),
-        Saliency("l2"),
-        InputXGradient("mean"),
-        InputXGradient("l2"),
-        GuidedBackprop("mean"),
-        GuidedBackprop("l2"),
-        Occlusion(),
-        Lime(rows=1000, unit="word"),
-        ShapleySampling(25),
+    for method in (
+        explainer("random"),
+        explainer("saliency_mean"),
+        explainer("saliency_l2"),
+        explainer("input_x_gradient_mean"),
+        explainer("input_x_gradient_l2"),
+        explainer("guided_backprop_mean"),
+        explainer("guided_backprop_l2"),
+        explainer("occlusion"),
+        explainer("lime", rows=1000, unit="word"),
+        explainer("shapley_sampling", permutations=25),
     ):
-        baseline = None if explainer.traits.baseline == "none" else Mask()
-        explainer.explain(world.engine, world.requests((0, 1, 2)), baseline)
+        explained(method, ALL)(world)
 
 
 def study_by_peers(world: World) -> None:
     """The same by the peers' own calls: both aggregations of a gradient are two calls, as in a script."""
+    for call in (SALIENCY, peers.input_x_gradient, peers.on_embeddings(captum.GuidedBackprop)):
+        each(call, ALL * 2)(world)
+    for call in (FEATURE_ABLATION, SHAPLEY_SAMPLING):
+        each(call, ALL)(world)
     for text in world.texts:
-        for call in (peers.saliency, peers.input_x_gradient, peers.guided_backprop):
-            for target in (0, 1, 2) * 2:
-                call(world.peer, text, target)
-        for call in (peers.occlusion, peers.shapley_sampling):
-            for target in (0, 1, 2):
-                call(world.peer, text, target)
-        peers.lime(world.peer, text, (0, 1, 2), 1000, 32)
+        peers.lime(world.peer, text, ALL, 1000, 32)
 
 
 def build_world(labels: int) -> World:
@@ -222,30 +212,26 @@ def run_race(race: Race, worlds: dict[int, World], options: argparse.Namespace) 
     for number in range(options.rounds):
         share = texts[number :: options.rounds * options.sparse]
         world = replace(whole, examples=tuple(share))
-        for _ in range(TRIES):
-            done = run_round(race, world, limit, peer_first=number % 2 == 0)
-            if done.disturbance <= QUIET or options.quick:
-                found.append(done)
-                break
+        tries = (run_round(race, world, limit, peer_first=number % 2 == 0) for _ in range(TRIES))
+        quiet = (done for done in tries if done.disturbance <= QUIET or options.quick)
+        found += islice(quiet, 1)
     return found
 
 
 def report(race: Race, rounds: list[Round], threads: int, wanted: int) -> tuple[list[Any], bool]:
     """A row of the table, and whether its bar is met."""
-    bar = race.bar[threads > 1]
+    bar = race.least(threads)
     if len(rounds) < wanted:
         return [race.name, f"only {len(rounds)} of {wanted} rounds were quiet", "", "", "missed"], False
     ratios = [done.theirs.seconds / done.ours.seconds for done in rounds]
+    ratio = statistics.median(ratios)
     share = statistics.median(done.limit / done.ours.seconds for done in rounds)
     inside = statistics.median(done.in_model / done.ours.seconds for done in rounds)
-    met = statistics.median(ratios) >= bar and (not race.perturbation or share >= 0.95)
+    met = ratio >= bar and (not race.perturbation or share >= 0.95)
     spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
-    rows = " / ".join(
-        f"{sum(side):,}" for side in zip(*((d.ours.rows, d.theirs.rows) for d in rounds), strict=True)
-    )
+    rows = f"{sum(done.ours.rows for done in rounds):,} / {sum(done.theirs.rows for done in rounds):,}"
     limit = share if race.perturbation else None
-    row = [race.name, spread, rows, "met" if met else "missed", statistics.median(ratios), bar, limit, inside]
-    return row, met
+    return [race.name, spread, rows, "met" if met else "missed", ratio, bar, limit, inside], met
 
 
 def main() -> None:

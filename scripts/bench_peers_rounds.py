@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from inputs import requests
 from peers import Classifier
 
 from assay.explainers.protocol import Request
-from assay.models.engine import Counters, Engine
+from assay.models.engine import Engine
 from assay.tasks.example import Example
 
 
@@ -36,31 +37,37 @@ class World:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Race:
-    """One line of the table. bar: the least ratio to the peer with one thread and with two.
+    """One line of the table. bar: the least ratio to the peer; more_threads: with several threads, if other.
 
-    perturbation: whether the rows are forward rows alone, so that they have a limit.
+    labels: of the model. words: least and greatest number of a text's words. perturbation: whether the rows
+    are forward rows alone, so that they have a limit.
     """
 
     name: str
-    labels: int
     theirs: Callable[[World], object]
     ours: Callable[[World], object]
-    bar: tuple[float, float]
+    bar: float
+    more_threads: float | None = None
+    labels: int = 3
     words: tuple[int, int] = (6, 60)
     perturbation: bool = False
 
+    def least(self, threads: int) -> float:
+        """The bar for so many threads."""
+        return self.bar if threads == 1 or self.more_threads is None else self.more_threads
 
-@dataclass(frozen=True, slots=True)
-class Lap:
+
+class Lap(NamedTuple):
     """One side of one round."""
 
     seconds: float
     rows: int
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
+    """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used."""
+
     theirs: Lap
     ours: Lap
     limit: float
@@ -86,46 +93,26 @@ def time_limits(world: World) -> Callable[[int], float]:
     return lambda tokens: float(np.interp(tokens, lengths, best)) * max(1.0, tokens / lengths[-1])
 
 
-def busy_elsewhere(call: Callable[[], object]) -> float:
-    """Cores that other processes used while `call` ran."""
-    ticks = os.sysconf("SC_CLK_TCK")
-
-    def others() -> float:
-        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-        idle = fields[3] + fields[4]
-        own = os.times()
-        return (sum(fields[:8]) - idle) / ticks - own.user - own.system
-
-    began, before = time.perf_counter(), others()
-    call()
-    return max(0.0, others() - before) / (time.perf_counter() - began)
+def used_elsewhere() -> float:
+    """Processor seconds of all other processes since the machine started."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    idle, own = fields[3] + fields[4], os.times()
+    return (sum(fields[:8]) - idle) / os.sysconf("SC_CLK_TCK") - own.user - own.system
 
 
 def run_round(race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool) -> Round:
     """Both sides once."""
-    laps: dict[str, Lap] = {}
-    spent = Counters()
-
-    def theirs() -> None:
-        world.peer.rows = world.peer.tokens = 0
-        began = time.perf_counter()
-        race.theirs(world)
-        laps["theirs"] = Lap(time.perf_counter() - began, world.peer.rows, world.peer.tokens)
-
-    def ours() -> None:
-        nonlocal spent
-        before = world.engine.counters.copy()
-        began = time.perf_counter()
-        race.ours(world)
-        seconds = time.perf_counter() - began
-        spent = world.engine.counters.since(before)
-        laps["ours"] = Lap(seconds, spent.forward_rows, spent.forward_tokens)
-
-    def both() -> None:
-        for side in (theirs, ours) if peer_first else (ours, theirs):
-            side()
-
-    disturbance = busy_elsewhere(both)
+    counted = world.engine.counters.copy()
+    began, elsewhere = time.perf_counter(), used_elsewhere()
+    laps = []
+    for side in (race.theirs, race.ours) if peer_first else (race.ours, race.theirs):
+        world.peer.rows = 0
+        start = time.perf_counter()
+        side(world)
+        laps.append(Lap(time.perf_counter() - start, world.peer.rows))
+    disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
+    theirs, ours = laps if peer_first else reversed(laps)
+    spent = world.engine.counters.since(counted)
     rows = max(spent.forward_rows, 1)
     least = limit(round(spent.forward_tokens / rows)) * rows
-    return Round(laps["theirs"], laps["ours"], least, spent.seconds, disturbance)
+    return Round(theirs, ours._replace(rows=spent.forward_rows), least, spent.seconds, disturbance)

@@ -20,61 +20,39 @@ from typing import Any, NamedTuple
 import numpy as np
 from bar import Table, finish, options
 from divergences_lab import Lab, mean, pair_tables, pooled, prepared, study_world, summary, transcription
+from inputs import explainer, metric
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from assay.explainers.controls.as_coded import GuidedBackpropAsCoded, WithDropout
-from assay.explainers.controls.controls import Random
-from assay.explainers.gradient.saliency import InputXGradient, Saliency
-from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.propagation.guided_backprop import GuidedBackprop
+from assay.explainers.controls.as_coded import WithDropout
 from assay.explainers.protocol import Explainer
-from assay.metrics.as_coded.confidence_indication import (
-    ConfidenceIndicationAsCoded,
-    ConfidenceIndicationMaxAsCoded,
-)
-from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded
-from assay.metrics.as_coded.faithfulness import FaithfulnessAsCoded
-from assay.metrics.as_coded.human_agreement import HumanAgreementAsCoded
-from assay.metrics.as_coded.rationale_consistency import RationaleConsistencyAsCoded
-from assay.metrics.confidence_indication import (
-    ConfidenceIndication,
-    ConfidenceIndicationMax,
-    constant_predictor,
-)
-from assay.metrics.dataset_consistency import DatasetConsistency
-from assay.metrics.faithfulness import Faithfulness
-from assay.metrics.human_agreement import HumanAgreement
+from assay.metrics.confidence_indication import constant_predictor
 from assay.metrics.long_table import wide
-from assay.metrics.rationale_consistency import RationaleConsistency, RationaleConsistencyPooled
 from assay.models.training import fit
 
 # Near ties change ranks with the last digit of float32 activations, which depends on the batch.
 BAR = 1e-5
 RUNS = 4
-EXPLAINERS: dict[str, Explainer] = {
-    "random": Random(),
-    "saliency_l2": Saliency("l2"),
-    "input_x_gradient_mean": InputXGradient("mean"),
-    "input_x_gradient_l2": InputXGradient("l2"),
-    "occlusion": Occlusion(),
+NAMES = ("random", "saliency_l2", "input_x_gradient_mean", "input_x_gradient_l2", "occlusion")
+EXPLAINERS = {name: explainer(name) for name in NAMES}
+# Row of the ledger, name of the explainer as described, the explainer as coded.
+SWITCHED: list[tuple[int, str, Explainer]] = [
+    (1, "saliency_l2", explainer("saliency_l1")),
+    (1, "input_x_gradient_l2", explainer("input_x_gradient_l1")),
+    (2, "saliency_l2", WithDropout(explainer("saliency_l2"))),
+    (2, "input_x_gradient_mean", WithDropout(explainer("input_x_gradient_mean"))),
+    (2, "occlusion", WithDropout(explainer("occlusion"))),
+    (3, "guided_backprop_mean", explainer("guided_backprop_as_coded")),
+]
+# Row of the ledger of the metrics that are called NAME and NAME_as_coded.
+TWINS = {
+    "confidence_indication": 4,
+    "confidence_indication_max": 4,
+    "faithfulness": 5,
+    "dataset_consistency": 7,
+    "human_agreement": 8,
 }
-# Row of the ledger, name, the explainer as described and as coded.
-SWITCHED: list[tuple[int, str, Explainer, Explainer]] = [
-    (1, "saliency_l2", Saliency("l2"), Saliency("l1")),
-    (1, "input_x_gradient_l2", InputXGradient("l2"), InputXGradient("l1")),
-    (2, "saliency_l2", Saliency("l2"), WithDropout(Saliency("l2"))),
-    (2, "input_x_gradient_mean", InputXGradient("mean"), WithDropout(InputXGradient("mean"))),
-    (2, "occlusion", Occlusion(), WithDropout(Occlusion())),
-    (3, "guided_backprop_mean", GuidedBackprop("mean"), GuidedBackpropAsCoded("mean")),
-]
-# Row of the ledger, the metric as described and as coded.
-TWINS: list[tuple[int, Any, Any]] = [
-    (4, ConfidenceIndication(), ConfidenceIndicationAsCoded()),
-    (4, ConfidenceIndicationMax(), ConfidenceIndicationMaxAsCoded()),
-    (5, Faithfulness(), FaithfulnessAsCoded()),
-    (7, DatasetConsistency(), DatasetConsistencyAsCoded()),
-    (8, HumanAgreement(), HumanAgreementAsCoded()),
-]
+CONSISTENCY = metric("rationale_consistency_as_coded", runs=RUNS)
+MEASURES = metric("human_agreement"), metric("faithfulness")
 
 
 class Line(NamedTuple):
@@ -97,50 +75,47 @@ class Line(NamedTuple):
 
 def switched(lab: Lab) -> Iterator[Line]:
     """Rows 1 to 3: other explanations, the same measures."""
-    for row, name, described, coded in SWITCHED:
-        for metric in (HumanAgreement(), Faithfulness()):
-            values = [mean(metric, lab.cells(explainer, lab.trained)) for explainer in (described, coded)]
-            yield Line(row, metric.title, name, *values)
+    for row, name, coded in SWITCHED:
+        cells = [lab.cells(method, lab.trained) for method in (explainer(name), coded)]
+        for measure in MEASURES:
+            yield Line(row, measure.title, name, *(mean(measure, of_method) for of_method in cells))
 
 
 def measured(lab: Lab) -> Iterator[Line]:
     """Rows 4, 5, 7, 8 and 11: other measures of the same explanations."""
-    for name, explainer in EXPLAINERS.items():
-        cells = lab.cells(explainer, lab.trained)
+    for name, method in EXPLAINERS.items():
+        cells = lab.cells(method, lab.trained)
         again = transcribed(cells)
-        for row, described, coded in TWINS:
-            values = mean(described, cells), mean(coded, cells), again[coded.name]
-            yield Line(row, described.title, name, *values)
-        one_sided = HumanAgreementAsCoded(labels=lab.task.labels[-1:])
-        values = mean(HumanAgreementAsCoded(), cells), mean(one_sided, cells)
-        yield Line(11, HumanAgreement.title, name, *values)
+        for twin, row in TWINS.items():
+            described, coded = metric(twin), metric(f"{twin}_as_coded")
+            yield Line(row, described.title, name, mean(described, cells), mean(coded, cells), again[twin])
+        all_labels = metric("human_agreement_as_coded")
+        last_label = metric("human_agreement_as_coded", labels=lab.task.labels[-1:])
+        yield Line(11, all_labels.title, name, mean(all_labels, cells), mean(last_label, cells))
 
 
 def transcribed(cells: Sequence[Any]) -> dict[str, float]:
     """Metric to value by the transcription, the mean over models."""
-    found: dict[str, list[float]] = {coded.name: [] for _, _, coded in TWINS}
+    values = []
     for cell in cells:
         reader = cell.reader()
         texts = transcription.pairs_of_texts(reader.instances, ENGLISH_STOP_WORDS)
         mae, largest = transcription.confidence(reader.instances)
-        area = transcription.faithfulness(reader.instances, cell.predict, cell.model.mask_id)
-        found[ConfidenceIndicationAsCoded.name].append(mae)
-        found[ConfidenceIndicationMaxAsCoded.name].append(largest)
-        found[FaithfulnessAsCoded.name].append(area)
-        found[HumanAgreementAsCoded.name].append(transcription.human_agreement(reader.instances))
-        rho = transcription.dataset_consistency(reader, texts, cell.model.embedding_rows)
-        found[DatasetConsistencyAsCoded.name].append(rho)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+        faithfulness = transcription.faithfulness(reader.instances, cell.predict, cell.model.mask_id)
+        agreement = transcription.human_agreement(reader.instances)
+        consistency = transcription.dataset_consistency(reader, texts, cell.model.embedding_rows)
+        values.append((mae, largest, faithfulness, consistency, agreement))
+    return dict(zip(TWINS, np.mean(values, axis=0).tolist(), strict=True))
 
 
 def compared(lab: Lab) -> Iterator[Line]:
     """Row 6: pairs of models."""
-    described, coded = RationaleConsistency(rescale=False), RationaleConsistencyAsCoded(runs=RUNS)
-    for name, explainer in EXPLAINERS.items():
-        trained, untrained = lab.cells(explainer, lab.trained), lab.cells(explainer, lab.untrained)
+    described, coded = metric("rationale_consistency", rescale=False), CONSISTENCY
+    for name, method in EXPLAINERS.items():
+        trained, untrained = lab.cells(method, lab.trained), lab.cells(method, lab.untrained)
         pairs = pair_tables(described, trained)
         within = float(np.mean([summary(described, table) for table in pairs]))
-        together = summary(RationaleConsistencyPooled(), pooled(pairs))
+        together = summary(metric("rationale_consistency_pooled"), pooled(pairs))
         kinds = ((trained, None), (untrained, None), (untrained, trained))
         points = pooled([table for kind in kinds for table in pair_tables(coded, *kind)])
         readers = [[cell.reader() for cell in cells] for cells in (trained, untrained)]
@@ -153,39 +128,37 @@ def compared(lab: Lab) -> Iterator[Line]:
 def kept(lab: Lab) -> Iterator[Line]:
     """Row 10: the same training, other weights."""
     last = replace(lab.spec, training=replace(lab.spec.training, keep="last"))
-    others = [fit(last, lab.task, seed) for seed in range(len(lab.trained))]
-    best = [fit(lab.spec, lab.task, seed)[1].test.macro_f1 for seed in range(len(lab.trained))]
-    quality = float(np.mean([report.test.macro_f1 for _, report in others]))
-    yield Line(10, "macro-F1 of the networks", "", float(np.mean(best)), quality)
+    specs = lab.spec, last
+    best, others = ([fit(spec, lab.task, seed) for seed in range(len(lab.trained))] for spec in specs)
+    quality = (float(np.mean([report.test.macro_f1 for _, report in fits])) for fits in (best, others))
+    yield Line(10, "macro-F1 of the networks", "", *quality)
     for name in ("saliency_l2", "occlusion"):
+        of_best = lab.cells(EXPLAINERS[name], lab.trained)
         cells = [study_world.explained(model, lab.task.test, EXPLAINERS[name]) for model, _ in others]
-        for metric in (HumanAgreement(), Faithfulness()):
-            of_best = lab.cells(EXPLAINERS[name], lab.trained)
-            yield Line(10, metric.title, name, mean(metric, of_best), mean(metric, cells))
+        for measure in MEASURES:
+            yield Line(10, measure.title, name, mean(measure, of_best), mean(measure, cells))
 
 
 def remarks(lab: Lab) -> Iterator[str]:
     """Counts behind the numbers, on the first network."""
     subject = lab.cells(EXPLAINERS["occlusion"], lab.trained)[0].subject()
-    for metric in (ConfidenceIndication(), ConfidenceIndicationAsCoded()):
-        mae, largest = constant_predictor(wide(metric.score(subject))[2])
-        yield f"{metric.name}: the constant predictor's MAE is {mae:.3f}, its MAX {largest:.3f}"
-    for metric in (HumanAgreement(), HumanAgreementAsCoded()):
-        left_out = np.nansum(wide(metric.score(subject))[2]["no_rationale"])
-        yield f"{metric.name}: {left_out:.0f} of {len(lab.task.test)} texts left out"
-    table = DatasetConsistencyAsCoded().score(subject)
+    for name in ("confidence_indication", "confidence_indication_as_coded"):
+        mae, largest = constant_predictor(wide(metric(name).score(subject))[2])
+        yield f"{name}: the constant predictor's MAE is {mae:.3f}, its MAX {largest:.3f}"
+    for name in ("human_agreement", "human_agreement_as_coded"):
+        left_out = np.nansum(wide(metric(name).score(subject))[2]["no_rationale"])
+        yield f"{name}: {left_out:.0f} of {len(lab.task.test)} texts left out"
+    table = metric("dataset_consistency_as_coded").score(subject)
     unlike = table.loc[(table["part"] == "similar") & (table["value"] == 0), "unit"].tolist()
     first = len({str(names).split("|")[0] for names in unlike})
-    yield f"{DatasetConsistencyAsCoded.name}: {len(unlike)} different pairs begin with {first} texts"
-    coded = RationaleConsistencyAsCoded(runs=RUNS)
+    yield f"dataset_consistency_as_coded: {len(unlike)} different pairs begin with {first} texts"
+    coded = CONSISTENCY
     drawn = coded.pairs(len(lab.trained), None)
     same = sum(i == j for i, j in drawn)
-    yield f"{RationaleConsistencyAsCoded.name}: {same} of {len(drawn)} trained pairs are a network and itself"
-    for name in EXPLAINERS:
-        cells = lab.cells(EXPLAINERS[name], lab.trained)
-        within = [
-            summary(coded, pair_tables(coded, [one], [other])[0]) for one, other in combinations(cells, 2)
-        ]
+    yield f"{coded.name}: {same} of {len(drawn)} trained pairs are a network and itself"
+    for name, method in EXPLAINERS.items():
+        pairs = combinations(lab.cells(method, lab.trained), 2)
+        within = [summary(coded, pair_tables(coded, [one], [other])[0]) for one, other in pairs]
         yield f"{coded.name}: within pairs of different trained networks {name} has {np.mean(within):.3f}"
 
 

@@ -37,17 +37,18 @@ class Lab:
     spec: Cnn
     trained: list[Any]
     untrained: list[Any]
-    known: dict[tuple[Explainer, int], Any] = field(default_factory=dict)
+    explained: dict[tuple[Explainer, Any], Any] = field(default_factory=dict)
 
     def cells(self, explainer: Explainer, models: Sequence[Any]) -> list[Any]:
         """The test texts explained for each model; every model has draws of its own."""
         everyone = [*self.trained, *self.untrained]
         for model in models:
-            if (explainer, id(model)) not in self.known:
+            if (explainer, model) not in self.explained:
                 seed = everyone.index(model)
-                found = study_world.explained(model, self.task.test, explainer, seed)
-                self.known[explainer, id(model)] = found
-        return [self.known[explainer, id(model)] for model in models]
+                self.explained[explainer, model] = study_world.explained(
+                    model, self.task.test, explainer, seed
+                )
+        return [self.explained[explainer, model] for model in models]
 
 
 def prepared(path: str | None, texts: int) -> Lab:
@@ -79,16 +80,16 @@ def pair_tables(
     metric: ModelPairMetric, first: Sequence[Any], second: Sequence[Any] | None = None
 ) -> list[pd.DataFrame]:
     """A long table per pair of models of one kind, or of two."""
-    found = []
+    tables = []
     for i, j in metric.pairs(len(first), None if second is None else len(second)):
         a, b = first[i], (first if second is None else second)[j]
         layers = layer_distances(Engine(a.model), Engine(b.model), a.encodings)
         ids = [example.id for example in a.examples]
         near = dict(zip(ids, metric.activation_distance(layers).tolist(), strict=True))
-        found.append(metric.score_pair(a.shards(), b.shards(), near))
-    return found
+        tables.append(metric.score_pair(a.shards(), b.shards(), near))
+    return tables
 
 
 def pooled(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The tables of several pairs as one, the pair in the names of the units."""
-    return pd.concat([table.assign(unit=f"{nth}|" + table["unit"]) for nth, table in enumerate(tables)])
+    return pd.concat([table.assign(unit=f"{pair}|" + table["unit"]) for pair, table in enumerate(tables)])

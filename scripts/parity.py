@@ -13,13 +13,14 @@ BERT, modules that captum can find for the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import captum.attr as captum
 import numpy as np
 from bar import Table, finish, options
+from inputs import explainer
 from numpy.typing import NDArray
 from parity_models import Family, Text, families
 from parity_peers import (
@@ -38,22 +39,8 @@ from parity_peers import (
 )
 from scipy.stats import spearmanr
 
-from assay.explainers.baselines import Baseline, Mask
+from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Explanation
-from assay.explainers.gradient.saliency import InputXGradient, Saliency
-from assay.explainers.gradient.smooth_grad import SmoothGrad
-from assay.explainers.paths.expected_gradients import ExpectedGradients
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
-from assay.explainers.paths.layer_conductance import LayerConductance
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
-from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.perturbation.owen import Owen
-from assay.explainers.perturbation.shapley_gp import ShapleyGP
-from assay.explainers.perturbation.shapley_sampling import ShapleySampling
-from assay.explainers.propagation.attention import Attention
-from assay.explainers.propagation.deep_lift import DeepLift
-from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.protocol import Explainer
 from assay.models.engine import Engine
 
@@ -64,142 +51,123 @@ TEXTS = (
     "the plot is thin but its cast really very good",
     "good",
 )
-CLOSE = 1e-5
-FAR = 4.0  # standard errors
-ALIKE = 0.8  # Spearman
+# The largest difference, the largest distance, the least correlation.
+BARS = {"difference": 1e-5, "standard errors": 4.0, "Spearman": 0.8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A line of the table. measure: as the table says. note: why it deviates, if it may.
+    """A line of the table. measure: a key of BARS. note: why it deviates, if it may.
 
     only: families that have what the peer needs, None for all. bar: the largest difference or distance, or
-    the least correlation.
+    the least correlation; None for that of its measure.
     """
 
     method: str
     ours: Explainer
-    baseline: Baseline | None
-    peer_name: str
     peer: Peer
     measure: str = "difference"
-    bar: float = CLOSE
+    bar: float | None = None
     only: tuple[str, ...] | None = None
     note: str = ""
 
+    @property
+    def limit(self) -> float:
+        return BARS[self.measure] if self.bar is None else self.bar
 
-def cases(family: Family, *, draws: int) -> Iterator[Case]:
-    """Every line for a family."""
-    berts = ("tiny BERT", "MiniLM")
-    for how in ("mean", "l2"):
-        yield Case(
-            f"saliency ({how})", Saliency(how), None, "captum Saliency", at_entry(captum.Saliency, how)
-        )
-        yield Case(
-            f"input x gradient ({how})",
-            InputXGradient(how),
-            None,
-            "captum InputXGradient",
-            at_entry(captum.InputXGradient, how),
-        )
-    yield Case(
-        "guided backprop (l2)",
-        GuidedBackprop("l2"),
-        None,
-        "captum GuidedBackprop",
-        at_entry(captum.GuidedBackprop, "l2"),
-        only=("cnn", "lstm"),
-        note="captum gates ReLU modules only; Assay gates GELU too, and refuses models with neither",
-    )
-    yield Case(
-        "integrated gradients",
-        IntegratedGradients(50),
-        Mask(),
-        "captum IntegratedGradients",
-        at_entry(captum.IntegratedGradients, "sum", start=True, n_steps=50),
-    )
-    yield Case(
-        "DeepLift",
-        DeepLift(),
-        Mask(),
-        "captum DeepLift",
-        at_entry(captum.DeepLift, "sum", start=True),
-        only=("maxpool", "cnn"),
-        bar=1e-4,
-        note="captum takes the gradient where inputs differ by less than 1e-6, Assay where by less",
-    )
-    yield Case(
-        "smooth grad (mean)",
-        SmoothGrad(samples=draws, noise_level=0.1, aggregation="mean"),
-        None,
-        "captum NoiseTunnel",
-        noise_tunnel(draws),
-        note="captum is given Assay's noise, a tenth of the range of the text's numbers; with l2 the two "
-        "differ, because Assay averages lengths and captum absolute gradients",
-    )
-    yield Case(
-        "expected gradients",
-        ExpectedGradients(samples=draws),
-        Mask(),
-        "captum GradientShap",
-        gradient_shap(draws),
-        note="captum is given Assay's points on the path",
-    )
-    yield Case(
-        "expected gradients",
-        ExpectedGradients(samples=draws),
-        Mask(),
-        "integrated gradients",
-        at_entry(captum.IntegratedGradients, "sum", start=True, n_steps=2000, method="riemann_middle"),
-        "standard errors",
-        FAR,
-    )
-    if family.inner:
-        yield Case(
+
+def cases(layer: str | None, *, draws: int) -> list[Case]:
+    """Every line for a family. layer: one above the first, where captum can find it."""
+    inside = [] if layer is None else layer_cases(layer)
+    all_rows = explainer("kernel_shap", rows=2**12)
+    sampling = explainer("shapley_sampling", permutations=draws)
+    drawn_shapley = on_tokens(captum.ShapleyValueSampling, n_samples=draws, perturbations_per_eval=8)
+    return [
+        Case("saliency (mean)", explainer("saliency_mean"), at_entry(captum.Saliency, "mean")),
+        Case("saliency (l2)", explainer("saliency_l2"), at_entry(captum.Saliency, "l2")),
+        Case(
+            "input x gradient (mean)",
+            explainer("input_x_gradient_mean"),
+            at_entry(captum.InputXGradient, "mean"),
+        ),
+        Case(
+            "input x gradient (l2)", explainer("input_x_gradient_l2"), at_entry(captum.InputXGradient, "l2")
+        ),
+        Case(
+            "guided backprop (l2)",
+            explainer("guided_backprop_l2"),
+            at_entry(captum.GuidedBackprop, "l2"),
+            only=("cnn", "lstm"),
+            note="captum gates ReLU modules only; Assay gates GELU too, and refuses models with neither",
+        ),
+        Case(
+            "integrated gradients",
+            explainer("integrated_gradients", steps=50),
+            at_entry(captum.IntegratedGradients, "sum", n_steps=50),
+        ),
+        Case(
+            "DeepLift",
+            explainer("deep_lift"),
+            at_entry(captum.DeepLift, "sum"),
+            only=("maxpool", "cnn"),
+            bar=1e-4,
+            note="captum takes the gradient where inputs differ by less than 1e-6, Assay where by less",
+        ),
+        Case(
+            "smooth grad (mean)",
+            explainer("smooth_grad_mean", samples=draws, noise_level=0.1),
+            noise_tunnel(draws),
+            note="captum is given Assay's noise, a tenth of the range of the text's numbers; with l2 the two "
+            "differ, because Assay averages lengths and captum absolute gradients",
+        ),
+        Case(
+            "expected gradients",
+            explainer("gradient_shap", samples=draws),
+            gradient_shap(draws),
+            note="captum is given Assay's points on the path",
+        ),
+        Case(
+            "expected gradients",
+            explainer("gradient_shap", samples=draws),
+            at_entry(captum.IntegratedGradients, "sum", n_steps=2000, method="riemann_middle"),
+            "standard errors",
+        ),
+        *inside,
+        Case("occlusion", explainer("occlusion"), on_tokens(captum.FeatureAblation)),
+        Case("occlusion (window 2)", explainer("occlusion", window=2), window),
+        Case("KernelSHAP, all rows", all_rows, shap_kernel),
+        Case("KernelSHAP, all rows", all_rows, exact),
+        Case("Shapley GP, all rows", explainer("shapley_gp", rows=2**12), exact),
+        Case("Owen values, all rows", explainer("owen", rows=2**14), partition),
+        Case("KernelSHAP, 200 rows", explainer("kernel_shap", rows=200), exact, "standard errors"),
+        Case("Shapley sampling", sampling, exact, "standard errors"),
+        Case("Shapley sampling", sampling, drawn_shapley, "Spearman", note="both draw"),
+        Case("LIME", explainer("lime", rows=4000), lime, "Spearman", note="both draw"),
+    ]
+
+
+def layer_cases(layer: str) -> list[Case]:
+    """The lines for BERT alone."""
+    return [
+        Case(
             "layer integrated gradients",
-            IntegratedGradients(50, layer=family.inner),
-            Mask(),
-            "captum LayerIntegratedGradients",
+            explainer("integrated_gradients", steps=50, layer=layer),
             at_layer(captum.LayerIntegratedGradients, n_steps=50),
-            only=berts,
-        )
-        yield Case(
+        ),
+        Case(
             "layer conductance",
-            LayerConductance(family.inner, steps=100),
-            Mask(),
-            "captum LayerConductance",
+            explainer("layer_conductance", layer=layer, steps=100),
             at_layer(captum.LayerConductance, n_steps=400, method="riemann_middle"),
             bar=1e-2,
-            only=berts,
             note="two quadratures of one integral: captum's error falls with 1/steps, trapezoids' faster",
-        )
-    yield Case("attention", Attention(), None, "transformers", attention, only=berts)
-    yield Case("occlusion", Occlusion(), Mask(), "captum FeatureAblation", on_tokens(captum.FeatureAblation))
-    yield Case("occlusion (window 2)", Occlusion(window=2), Mask(), "captum Occlusion", window)
-    yield Case("KernelSHAP, all rows", KernelShap(rows=2**12), Mask(), "shap KernelExplainer", shap_kernel)
-    yield Case("KernelSHAP, all rows", KernelShap(rows=2**12), Mask(), "enumeration", exact)
-    yield Case("Shapley GP, all rows", ShapleyGP(rows=2**12), Mask(), "enumeration", exact)
-    yield Case("Owen values, all rows", Owen(rows=2**14), Mask(), "shap PartitionExplainer", partition)
-    for name, ours in (
-        ("KernelSHAP, 200 rows", KernelShap(rows=200)),
-        ("Shapley sampling", ShapleySampling(draws)),
-    ):
-        yield Case(name, ours, Mask(), "enumeration", exact, "standard errors", FAR)
-    yield Case(
-        "Shapley sampling",
-        ShapleySampling(draws),
-        Mask(),
-        "captum ShapleyValueSampling",
-        on_tokens(captum.ShapleyValueSampling, n_samples=draws, perturbations_per_eval=8),
-        "Spearman",
-        ALIKE,
-        note="both draw",
-    )
-    yield Case("LIME", Lime(rows=4000), Mask(), "lime", lime, "Spearman", ALIKE, note="both draw")
+        ),
+        Case("attention", explainer("attention_last"), attention),
+    ]
 
 
 def explained(family: Family, case: Case, texts: Sequence[Text]) -> list[list[Explanation]]:
-    return case.ours.explain(Engine(family.model), [text.request for text in texts], case.baseline)
+    baseline = None if case.ours.traits.baseline == "none" else Mask()
+    return case.ours.explain(Engine(family.model), [text.request for text in texts], baseline)
 
 
 def worst(family: Family, case: Case) -> tuple[float, float]:
@@ -207,14 +175,14 @@ def worst(family: Family, case: Case) -> tuple[float, float]:
     alone, and of all at once."""
     alone = [explained(family, case, [text])[0] for text in family.texts]
     padded = explained(family, case, family.texts)
-    found: tuple[list[float], list[float]] = ([], [])
+    distances = []
     for text, *sides in zip(family.texts, alone, padded, strict=True):
-        for nth, record in enumerate(sides[0]):
-            theirs = case.peer(text, record.target)
-            for side, records in zip(found, sides, strict=True):
-                side.append(_apart(text, case, records[nth], theirs))
+        for records in zip(*sides, strict=True):
+            theirs = case.peer.scores(text, records[0].target)
+            distances.append([_apart(text, case, record, theirs) for record in records])
     extreme = np.nanmin if case.measure == "Spearman" else np.nanmax
-    return float(extreme(found[0])), float(extreme(found[1]))
+    of_alone, of_padded = extreme(distances, axis=0).tolist()
+    return of_alone, of_padded
 
 
 def _apart(text: Text, case: Case, record: Explanation, theirs: NDArray[np.floating]) -> float:
@@ -235,18 +203,18 @@ def main() -> None:
     chosen = options(__doc__, "three short texts, no MiniLM, under a minute")
     table = Table("method", "family", "peer", "measure", "bar", alone=".2g", padded=".2g")
     misses, notes = [], {}
-    for one in families(TEXTS[:2] if chosen.quick else TEXTS, minilm=not chosen.quick):
-        for case in cases(one, draws=100 if chosen.quick else 400):
-            if case.only and one.name not in case.only:
+    for family in families(TEXTS[:2] if chosen.quick else TEXTS, minilm=not chosen.quick):
+        for case in cases(family.inner, draws=100 if chosen.quick else 400):
+            if case.only and family.name not in case.only:
                 continue
-            sides = worst(one, case)
+            sides = worst(family, case)
             at_least = case.measure == "Spearman"
-            met = min(sides) >= case.bar if at_least else max(sides) <= case.bar
-            bar = f"{'>=' if at_least else '<='} {case.bar:g}{'' if met else ' **missed**'}"
-            table.row(case.method, one.name, case.peer_name, case.measure, bar, *sides)
-            misses += [] if met else [f"{case.method} on {one.name}"]
+            met = min(sides) >= case.limit if at_least else max(sides) <= case.limit
+            bar = f"{'>=' if at_least else '<='} {case.limit:g}{'' if met else ' **missed**'}"
+            table.row(case.method, family.name, case.peer.name, case.measure, bar, *sides)
+            misses += [] if met else [f"{case.method} on {family.name}"]
             if case.note:
-                notes[f"{case.method}, {case.peer_name}"] = case.note
+                notes[f"{case.method}, {case.peer.name}"] = case.note
     print("\n" + "\n".join(f"- {where}: {note}." for where, note in notes.items()) + "\n")
     finish(not misses, f"missed by: {', '.join(misses) or 'none'}")
 

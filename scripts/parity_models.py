@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import product
-from math import comb
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from inputs import coalitions, random_bert, requests, shapley_values
+from numpy.typing import ArrayLike, NDArray
+from peers import Tokens
 from torch import nn
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertTokenizer
 
 from assay.explainers.protocol import Request
 from assay.models.backward_rule import BackwardRule, no_hook
 from assay.models.cnn import Cnn
-from assay.models.encoding import Encoding
+from assay.models.engine import Engine
 from assay.models.lstm import Lstm
 from assay.models.maxpool import MaxPool
 from assay.models.minilm import MiniLM
 from assay.models.protocol import Batch
-from assay.models.seeding import seeded
 from assay.models.tensors import enter
 from assay.models.training import Training, fit
 from assay.models.transformer import Transformer
@@ -76,58 +76,36 @@ class BertPass(nn.Module):
         return self.network.classifier(self.network.bert.pooler(states))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Text:
+@dataclass(frozen=True, eq=False)
+class Text(Tokens):
     """One text as the peers see it.
 
-    entry, start: (1, T, D) what the first layer reads, of the text and of the text masked. exact: (T, K)
-    Shapley values by enumeration.
+    entry, start: (1, T, D) what the first layer reads, of the text and of the text masked.
     """
 
     request: Request
     forward: nn.Module
     entry: torch.Tensor
     start: torch.Tensor
-    ids: torch.Tensor
-    masked: torch.Tensor
-    logits: Callable[[torch.Tensor], torch.Tensor]
-    memory: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def content(self) -> NDArray[np.bool_]:
-        return self.request.encoding.content
-
-    @property
-    def players(self) -> torch.Tensor:
-        """(1, T) captum's feature mask; special tokens, which are the same when masked, share a feature."""
-        numbers = np.cumsum(self.content) - 1
-        return torch.from_numpy(numbers.clip(0))[None]
 
     def keep(self, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """(R, K) logits when only so many content tokens (R, n) are kept."""
+        """(R, K) logits when only these content tokens (R, n) are kept."""
         kept = np.ones((len(rows), len(self.content)), dtype=bool)
         kept[:, self.content] = rows
         ids = torch.where(torch.from_numpy(kept), self.ids, self.masked)
         with torch.no_grad():
             return self.logits(ids).double().numpy()
 
-    @property
-    def exact(self) -> NDArray[np.float64]:
-        if "exact" not in self.memory:
-            self.memory["exact"] = self._enumerate()
-        return self.memory["exact"]
-
-    def _enumerate(self) -> NDArray[np.float64]:
-        n = int(self.content.sum())
-        rows = np.array(list(product([False, True], repeat=n)), dtype=bool)
-        worth, size = self.keep(rows), rows.sum(axis=1)
-        found = np.zeros((len(self.content), worth.shape[1]))
-        for player, place in enumerate(np.flatnonzero(self.content)):
-            having = rows[:, player]
-            without = np.flatnonzero(having) - 2 ** (n - 1 - player)
-            share = 1 / (n * np.array([comb(n - 1, s - 1) for s in size[having]]))
-            found[place] = share @ (worth[having] - worth[without])
+    def on_content(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """(T, ...) from scores of the content tokens (n, ...), 0 for the special ones."""
+        found = np.zeros((len(self.content), *np.shape(scores)[1:]))
+        found[self.content] = scores
         return found
+
+    @cached_property
+    def exact(self) -> NDArray[np.float64]:
+        """(T, K) Shapley values by enumeration."""
+        return self.on_content(shapley_values(self.keep(coalitions(int(self.content.sum())))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,10 +135,9 @@ def families(texts: Sequence[str], *, minilm: bool) -> Iterator[Family]:
 
 def _with(task: Task, texts: Sequence[str]) -> Task:
     """The task with the texts among its training texts, so that their words are known."""
-    more = tuple(
-        Example(f"parity {n}", (text,), (n % len(task.labels),)) for n, text in enumerate([*texts] * 20)
-    )
-    return Task(task.name, task.labels, train=task.train + more, dev=task.dev, test=task.test)
+    classes = len(task.labels)
+    more = (Example(f"parity {n}", (text,), (n % classes,)) for n, text in enumerate([*texts] * 20))
+    return replace(task, train=(*task.train, *more))
 
 
 def tiny_bert(folder: str, task: Task, texts: Sequence[str]) -> TransformerModel:
@@ -169,46 +146,30 @@ def tiny_bert(folder: str, task: Task, texts: Sequence[str]) -> TransformerModel
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     Path(folder, "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     BertTokenizer(vocab=f"{folder}/vocab.txt", model_max_length=64).save_pretrained(folder)
-    with seeded(0):
-        BertModel(
-            BertConfig(
-                vocab_size=len(vocabulary),
-                hidden_size=32,
-                num_hidden_layers=3,
-                num_attention_heads=4,
-                intermediate_size=64,
-                max_position_embeddings=64,
-                initializer_range=0.2,
-            )
-        ).save_pretrained(folder)
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
+    network = random_bert(3, len(vocabulary), max_position_embeddings=64, initializer_range=0.2, **sizes)
+    network.save_pretrained(folder)
     return Transformer(path=folder, init_only=True).untrained(task, 0)
 
 
 def family(name: str, model: Any, texts: Sequence[str]) -> Family:
+    """A model with the texts as its peers see them."""
     model.network.requires_grad_(False)
     forward = BertPass(model) if isinstance(model, TransformerModel) else WordPass(model)
-    encodings = model.encode([(text,) for text in texts])
-    every = np.arange(len(model.labels))
-    return Family(
-        name,
-        model,
-        tuple(
-            _text(model, forward, Request(Example(text, (text,), (0,)), encoding, every))
-            for text, encoding in zip(texts, encodings, strict=True)
-        ),
-    )
+    engine, targets = Engine(model), range(len(model.labels))
+    examples = [Example(text, (text,), (0,)) for text in texts]
+    asked = requests(engine, examples, targets)
+    return Family(name, model, tuple(_text(model, forward, request) for request in asked))
 
 
 def _text(model: Any, forward: nn.Module, request: Request) -> Text:
-    encoding: Encoding = request.encoding
-    ids = torch.from_numpy(encoding.ids.astype(np.int64))[None]
-    masked = torch.where(torch.from_numpy(encoding.content), torch.full_like(ids, model.mask_id), ids)
-
     def entry(rows: torch.Tensor) -> torch.Tensor:
-        nothing = torch.zeros_like(rows)
-        batch = Batch(rows, torch.ones_like(rows, dtype=torch.bool), nothing)
+        batch = Batch(rows, torch.ones_like(rows, dtype=torch.bool), torch.zeros_like(rows))
         return enter(model, model.embed(rows), batch)
 
+    content = request.encoding.content
+    ids = torch.from_numpy(request.encoding.ids.astype(np.int64))[None]
+    masked = torch.where(torch.from_numpy(content), model.mask_id, ids)
     with torch.no_grad():
         start, end = entry(masked), entry(ids)
-    return Text(request, forward, end, start, ids, masked, lambda rows: forward(entry(rows)))
+    return Text(ids, masked, content, lambda rows: forward(entry(rows)), request, forward, end, start)

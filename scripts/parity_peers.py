@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import captum.attr as captum
@@ -15,6 +16,7 @@ import torch
 from lime.lime_text import LimeTextExplainer
 from numpy.typing import NDArray
 from parity_models import Text
+from peers import removing, summed_up
 from torch import nn
 
 from assay.explainers.gradient.smooth_grad import SmoothGrad
@@ -23,119 +25,99 @@ from assay.explainers.perturbation.token_tree import token_tree
 from assay.explainers.perturbation.units import units_of
 from assay.tasks.randomness import generator
 
-Peer = Callable[[Text, int], NDArray[np.floating]]  # text and class to (T,)
+
+class Peer(NamedTuple):
+    """A method of another library. scores: (T,) of a text and class."""
+
+    name: str
+    scores: Callable[[Text, int], NDArray[np.floating]]
 
 
-def at_entry(
-    explainer: Callable[[nn.Module], Any], reduce: str, *, start: bool = False, **options: Any
-) -> Peer:
-    """A captum method where the first layer reads."""
+def at_entry(explainer: Callable[[nn.Module], Any], reduce: str, **options: Any) -> Peer:
+    """A captum method where the first layer reads; one that sums starts from the masked text."""
 
-    def peer(text: Text, target: int) -> NDArray[np.floating]:
-        point = text.entry.clone().requires_grad_(True)
-        if start:
-            options["baselines"] = text.start
+    def scores(text: Text, target: int) -> NDArray[np.floating]:
+        entry = text.entry.clone().requires_grad_(True)
+        start = {"baselines": text.start} if reduce == "sum" else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = explainer(text.forward).attribute(point, target=target, **options)
-        return reduced(found.detach()[0], reduce)
+            found = explainer(text.forward).attribute(entry, target=target, **start, **options)
+        return summed_up(found[0], reduce)
 
-    return peer
-
-
-def reduced(values: torch.Tensor, how: str) -> NDArray[np.floating]:
-    """(T,) from (T, D)."""
-    if how == "l2":
-        return values.norm(dim=-1).numpy()
-    return (values.mean(dim=-1) if how == "mean" else values.sum(dim=-1)).numpy()
+    return Peer(f"captum {explainer.__name__}", scores)
 
 
 def at_layer(explainer: Callable[[Any, nn.Module], Any], **options: Any) -> Peer:
     """A captum method at BERT's first layer."""
 
-    def peer(text: Text, target: int) -> NDArray[np.floating]:
+    def scores(text: Text, target: int) -> NDArray[np.floating]:
         layer = text.forward.get_submodule("network.bert.encoder.layer.0")
         found = explainer(text.forward, layer).attribute(
             text.entry, baselines=text.start, target=target, **options
         )
-        return reduced((found[0] if isinstance(found, tuple) else found).detach()[0], "sum")
+        return summed_up((found[0] if isinstance(found, tuple) else found)[0], "sum")
 
-    return peer
+    return Peer(f"captum {explainer.__name__}", scores)
 
 
-def on_tokens(method: Callable[[Any], Any], **options: Any) -> Peer:
+def on_tokens(explainer: Callable[[Any], Any], **options: Any) -> Peer:
     """A captum method that removes tokens."""
-
-    def peer(text: Text, target: int) -> NDArray[np.floating]:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = method(text.logits).attribute(
-                text.ids, baselines=text.masked, target=target, feature_mask=text.players, **options
-            )
-        return np.where(text.content, found[0].numpy(), 0)
-
-    return peer
+    return Peer(f"captum {explainer.__name__}", removing(explainer, **options))
 
 
+@partial(Peer, "captum Occlusion")
 def window(text: Text, target: int) -> NDArray[np.floating]:
-    """captum's Occlusion of two tokens at a time, special tokens apart."""
-    content = torch.from_numpy(text.content)
-    scores = np.zeros(len(text.content))
+    """Two tokens at a time, special tokens apart."""
     if text.content.sum() < 2:  # captum refuses a window longer than the text
-        ends = text.keep(np.array([[True], [False]]))
-        scores[text.content] = ends[0, target] - ends[1, target]
-        return scores
+        return text.exact[:, target]
+    content = torch.from_numpy(text.content)
 
     def forward(inner: torch.Tensor) -> torch.Tensor:
         ids = text.ids.expand(len(inner), -1).clone()
         ids[:, content] = inner
         return text.logits(ids)
 
+    ids, masked = text.ids[:, content], text.masked[:, content]
     with torch.no_grad():
-        found = captum.Occlusion(forward).attribute(
-            text.ids[:, content],
-            sliding_window_shapes=(2,),
-            baselines=text.masked[:, content],
-            target=target,
-        )
-    scores[text.content] = found[0].numpy()
-    return scores
+        method = captum.Occlusion(forward)
+        found = method.attribute(ids, sliding_window_shapes=(2,), baselines=masked, target=target)
+    return text.on_content(found[0].numpy())
 
 
+@partial(Peer, "shap KernelExplainer")
 def shap_kernel(text: Text, target: int) -> NDArray[np.floating]:
-    """shap's KernelExplainer with every coalition."""
+    """With every coalition."""
     n = int(text.content.sum())
     explainer = shap.KernelExplainer(lambda rows: text.keep(rows > 0.5)[:, target], np.zeros((1, n)))
-    scores = np.zeros(len(text.content))
-    scores[text.content] = explainer.shap_values(np.ones((1, n)), nsamples=2**n, silent=True, l1_reg=0)[0]
-    return scores
+    found = explainer.shap_values(np.ones((1, n)), nsamples=2**n, silent=True, l1_reg=0)
+    return text.on_content(found[0])
 
 
+@partial(Peer, "enumeration")
 def exact(text: Text, target: int) -> NDArray[np.floating]:
     """Shapley values by the sum over all subsets."""
     return text.exact[:, target]
 
 
+@partial(Peer, "lime")
 def lime(text: Text, target: int) -> NDArray[np.floating]:
-    """lime's own explainer over the tokens, as words of one letter each, with its own draws."""
-    n = int(text.content.sum())
-    words = " ".join(f"w{player}" for player in range(n))
+    """Over the tokens, as words w0, w1, ..., with its own draws."""
+    words = [f"w{player}" for player in range(text.content.sum())]
 
     def predict(texts: list[str]) -> NDArray[np.float64]:
-        rows = np.array([[f"w{player}" in one.split() for player in range(n)] for one in texts])
-        return text.keep(rows)
+        return text.keep(np.array([[word in row.split() for word in words] for row in texts]))
 
     explainer = LimeTextExplainer(random_state=0, split_expression=r"\s+", feature_selection="none")
-    found = explainer.explain_instance(words, predict, labels=(target,), num_features=n, num_samples=4000)
-    scores = np.zeros(len(text.content))
-    for feature, weight in found.local_exp[target]:
-        at = int(found.domain_mapper.indexed_string.word(feature)[1:])
-        scores[np.flatnonzero(text.content)[at]] = weight
-    return scores
+    found = explainer.explain_instance(
+        " ".join(words), predict, labels=(target,), num_features=len(words), num_samples=4000
+    )
+    weights = dict(found.as_list(label=target))
+    return text.on_content([weights[word] for word in words])
 
 
+@partial(Peer, "transformers")
 def attention(text: Text, target: int) -> NDArray[np.floating]:
-    """transformers' attention of the last layer, from the first token, mean over heads."""
+    """The attention of the last layer, from the first token, mean over heads."""
     network: Any = text.forward.network
     before = network.config._attn_implementation
     network.set_attn_implementation("eager")
@@ -146,9 +128,9 @@ def attention(text: Text, target: int) -> NDArray[np.floating]:
 
 
 def noise_tunnel(samples: int) -> Peer:
-    """captum's NoiseTunnel of Saliency, with the noise that Assay draws."""
+    """Of Saliency, with the noise that Assay draws."""
 
-    def peer(text: Text, target: int) -> NDArray[np.floating]:
+    def scores(text: Text, target: int) -> NDArray[np.floating]:
         steps = iter(range(samples))
         seed = text.request.seed, SmoothGrad.name, text.request.example.id
 
@@ -168,35 +150,32 @@ def noise_tunnel(samples: int) -> Peer:
                 stdevs=0.1 * float(text.entry.max() - text.entry.min()),
                 target=target,
             )
-        return reduced(found.detach()[0], "mean")
+        return summed_up(found[0], "mean")
 
-    return peer
+    return Peer("captum NoiseTunnel", scores)
 
 
 def gradient_shap(samples: int) -> Peer:
-    """captum's GradientShap, at the points of the path that Assay draws."""
+    """At the points of the path that Assay draws."""
 
-    def peer(text: Text, target: int) -> NDArray[np.floating]:
+    def scores(text: Text, target: int) -> NDArray[np.floating]:
         drawn = points(samples, text.request.seed, ExpectedGradients.name, text.request.example.id)
         with patch("numpy.random.uniform", lambda low, high, size: drawn):
             found: Any = captum.GradientShap(text.forward).attribute(
                 text.entry, text.start, n_samples=samples, target=target
             )
-        return reduced(found.detach()[0], "sum")
+        return summed_up(found[0], "sum")
 
-    return peer
+    return Peer("captum GradientShap", scores)
 
 
+@partial(Peer, "shap PartitionExplainer")
 def partition(text: Text, target: int) -> NDArray[np.floating]:
-    """shap's PartitionExplainer on the tree that Assay builds from the tokens."""
+    """On the tree that Assay builds from the tokens."""
     tree = token_tree(units_of(text.request, "token"))
     n = int(text.content.sum())
-    scores = np.zeros(len(text.content))
     if n == 1:
-        rows = text.keep(np.array([[False], [True]]))
-        scores[text.content] = rows[1, target] - rows[0, target]
-        return scores
-
+        return text.exact[:, target]
     sizes = tree.members[n:].sum(axis=1)
 
     class Masker:
@@ -208,5 +187,4 @@ def partition(text: Text, target: int) -> NDArray[np.floating]:
 
     explainer: Any = shap.PartitionExplainer(lambda rows: text.keep(rows > 0.5), Masker())
     found = explainer(np.ones((1, n)), max_evals=2**14, silent=True)
-    scores[text.content] = found.values[0][:, target]
-    return scores
+    return text.on_content(found.values[0][:, target])

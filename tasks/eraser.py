@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, Literal
 
 from assay.tasks.archive import Reader, reader
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice, located
 from assay.tasks.example import Example, Rationale, Span, Task
 from assay.tasks.files import Row, decoded, given_path, json_rows
-from assay.tasks.labels import given_labels, natural_order
+from assay.tasks.labels import given_labels, label_index, natural_order
 from assay.tasks.sampling import rank
 
 _SOURCE = "https://www.eraserbenchmark.com"
+
+# Text and (start, end) of each token.
+Document = tuple[str, list[tuple[int, int]]]
+# From the id of a document; None if it is missing.
+Documents = Callable[[str], Document | None]
 
 logger = logging.getLogger(__name__)
 
@@ -42,52 +49,40 @@ def eraser(
     Raises InputError naming the annotation on evidence that does not match, or on a missing document.
     Source: DeYoung et al. (2020), "ERASER: A Benchmark to Evaluate Rationalized NLP Models".
     """
-    if missing_documents not in ("error", "skip"):
-        raise InputError(
-            f"task.missing_documents is {missing_documents!r}; "
-            f"{did_you_mean(missing_documents, ['error', 'skip'])}"
-        )
+    check_choice("task.missing_documents", missing_documents, ("error", "skip"))
     place = given_path(path, option="task.path", what="an ERASER folder or .tar.gz", source=_SOURCE)
     read = reader(place, marker="test.jsonl")
-    documents = _Documents(read, str(place))
+    documents = _documents(read, str(place))
     rows = {split: _rows(read, f"{split}.jsonl", str(place)) for split in ("train", "val", "test")}
-    found = {
-        split: [row for row in rows[split] if _available(row, documents, missing_documents)] for split in rows
-    }
-    skipped = sum(len(rows[split]) - len(found[split]) for split in rows)
+    kept = [
+        [row for row in rows[split] if _available(row, documents, missing_documents)]
+        for split in ("train", "val", "test")
+    ]
+    skipped = sum(map(len, rows.values())) - sum(map(len, kept))
     if skipped:
         logger.warning("%s: %d example(s) left out for want of their document", place, skipped)
     if not rows["train"]:
-        found["train"], found["val"] = _divide(found["val"], train_from_dev, seed, str(place))
+        kept[:2] = _divide(kept[1], train_from_dev, seed, str(place))
     elif train_from_dev is not None:
         raise InputError(f"{place} has a train.jsonl; leave task.train_from_dev at null")
-    occurring = {str(row.values["classification"]) for split in found.values() for row in split}
+    occurring = {str(row.values["classification"]) for row in chain.from_iterable(kept)}
     names = natural_order(occurring) if labels is None else given_labels(labels, occurring)
-    train, dev, test = (
-        tuple(_example(row, documents, names, pair=pair) for row in found[split])
-        for split in ("train", "val", "test")
-    )
-    return Task(name, names, train, dev, test)
+    splits = (tuple(_example(row, documents, names, pair=pair) for row in split) for split in kept)
+    return Task(name, names, *splits)
 
 
-@dataclass(slots=True)
-class _Documents:
-    """The documents, each read and cut into tokens once: text and (start, end) of each token."""
+def _documents(read: Reader, where: str) -> Documents:
+    """A reader of documents, which reads each and cuts it into tokens once."""
 
-    read: Reader
-    where: str
-    seen: dict[str, tuple[str, list[tuple[int, int]]] | None] = field(default_factory=dict)
+    @cache
+    def document(id: str) -> Document | None:
+        data = read(f"docs/{id}")
+        if data is None:
+            return None
+        text = decoded(data, f"{where}, docs/{id}")
+        return text, [match.span() for match in re.finditer(r"\S+", text)]
 
-    def get(self, id: str) -> tuple[str, list[tuple[int, int]]] | None:
-        """Text and token offsets of one document, None if it is missing."""
-        if id not in self.seen:
-            data = self.read(f"docs/{id}")
-            if data is None:
-                self.seen[id] = None
-            else:
-                text = decoded(data, f"{self.where}, docs/{id}")
-                self.seen[id] = (text, [match.span() for match in re.finditer(r"\S+", text)])
-        return self.seen[id]
+    return document
 
 
 def _rows(read: Reader, file: str, where: str) -> list[Row]:
@@ -113,14 +108,15 @@ def _document_id(row: Row) -> str:
     return named.pop() if named else str(row.values["annotation_id"])
 
 
-def _available(row: Row, documents: _Documents, missing: str) -> bool:
+def _available(row: Row, documents: Documents, missing: str) -> bool:
     id = _document_id(row)
-    if documents.get(id) is None and missing == "error":
+    available = documents(id) is not None
+    if not available and missing == "error":
         raise InputError(
             f"{row.where}: annotation {row.values['annotation_id']!r} needs the document {id!r}, which docs/ "
             "does not hold; add it, or set task.missing_documents=skip to leave out such examples"
         )
-    return documents.get(id) is not None
+    return available
 
 
 def _divide(rows: list[Row], share: float | None, seed: int, where: str) -> tuple[list[Row], list[Row]]:
@@ -130,9 +126,8 @@ def _divide(rows: list[Row], share: float | None, seed: int, where: str) -> tupl
             f"{where} has no train.jsonl and task.train_from_dev is {share}; expected a share of val.jsonl, "
             "such as 0.5, to train on"
         )
-    by_document: dict[str, int] = {}
-    for row in rows:
-        by_document[_document_id(row)] = by_document.get(_document_id(row), 0) + 1
+    ids = [_document_id(row) for row in rows]
+    by_document = Counter(ids)
     chosen: set[str] = set()
     count = 0
     for id in sorted(by_document, key=lambda id: rank(id, seed)):
@@ -140,17 +135,13 @@ def _divide(rows: list[Row], share: float | None, seed: int, where: str) -> tupl
             break
         chosen.add(id)
         count += by_document[id]
-    inside = [_document_id(row) in chosen for row in rows]
-    train = [row for row, taken in zip(rows, inside, strict=True) if taken]
-    dev = [row for row, taken in zip(rows, inside, strict=True) if not taken]
+    train = [row for row, id in zip(rows, ids, strict=True) if id in chosen]
+    dev = [row for row, id in zip(rows, ids, strict=True) if id not in chosen]
     return train, dev
 
 
-def _example(row: Row, documents: _Documents, labels: Sequence[str], *, pair: bool) -> Example:
-    label = str(row.values["classification"])
-    if label not in labels:
-        raise InputError(f"{row.where}: unknown label {label!r}; {did_you_mean(label, list(labels))}")
-    document = documents.get(_document_id(row))
+def _example(row: Row, documents: Documents, labels: Sequence[str], *, pair: bool) -> Example:
+    document = documents(_document_id(row))
     assert document is not None, "rows without a document were left out"
     text, tokens = document
     spans = {
@@ -161,10 +152,9 @@ def _example(row: Row, documents: _Documents, labels: Sequence[str], *, pair: bo
     }
     rationales = (Rationale(tuple(sorted(spans))),) if spans else ()
     texts = (str(row.values.get("query") or ""), text) if pair else (text,)
-    try:
-        return Example(str(row.values["annotation_id"]), texts, (list(labels).index(label),), rationales)
-    except InputError as error:
-        raise InputError(f"{row.where}: {error}") from error
+    with located(row.where):
+        label = label_index(str(row.values["classification"]), labels)
+        return Example(str(row.values["annotation_id"]), texts, (label,), rationales)
 
 
 def _empty(evidence: dict[str, Any]) -> bool:

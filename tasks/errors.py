@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
     """Bad input; the message is one sentence: what, where, what was expected, what to do."""
 
 
-def did_you_mean(name: str, choices: list[str]) -> str:
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put the place of the input before the message of an InputError."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the nearest choice, if any, and all of them."""
     from difflib import get_close_matches
 
+    choices = sorted(choices)
     near = get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}available: {', '.join(sorted(choices))}"
+    return f"{hint}available: {', '.join(choices)}"
 
 
 def check_choice(option: str, value: object, choices: Iterable[str]) -> None:

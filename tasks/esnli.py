@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.example import Example, Rationale, Span, Task
 from assay.tasks.files import Row, csv_rows, given_path
+from assay.tasks.labels import label_index
 
 _LABELS = ("contradiction", "neutral", "entailment")
 _SOURCE = "https://github.com/OanaMariaCamburu/e-SNLI, folder dataset"
-_FILES = {
-    "train": ("esnli_train_1.csv", "esnli_train_2.csv"),
-    "dev": ("esnli_dev.csv",),
-    "test": ("esnli_test.csv",),
-}
+# Of train, dev and test.
+_FILES = (("esnli_train_1.csv", "esnli_train_2.csv"), ("esnli_dev.csv",), ("esnli_test.csv",))
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +32,10 @@ def esnli(
     sentence, an unknown label, or a pairID that occurs twice.
     Source: Camburu et al. (2018), "e-SNLI: Natural Language Inference with Natural Language Explanations".
     """
-    if bad_rows not in ("error", "skip"):
-        raise InputError(f"task.bad_rows is {bad_rows!r}; {did_you_mean(bad_rows, ['error', 'skip'])}")
+    check_choice("task.bad_rows", bad_rows, ("error", "skip"))
     folder = given_path(path, option="task.path", what="the folder with esnli_dev.csv", source=_SOURCE)
-    splits = {split: tuple(_examples(folder, files, bad_rows)) for split, files in _FILES.items()}
-    return Task(name, _LABELS, splits["train"], splits["dev"], splits["test"])
+    train, dev, test = (tuple(_examples(folder, files, bad_rows)) for files in _FILES)
+    return Task(name, _LABELS, train, dev, test)
 
 
 def _examples(folder: Path, files: tuple[str, ...], bad_rows: str) -> Iterator[Example]:
@@ -67,9 +64,7 @@ def _examples(folder: Path, files: tuple[str, ...], bad_rows: str) -> Iterator[E
 
 def _example(row: Row) -> Example:
     values = row.values
-    label = values["gold_label"]
-    if label not in _LABELS:
-        raise InputError(f"unknown gold_label {label!r} ({did_you_mean(label, list(_LABELS))})")
+    label = label_index(values["gold_label"], _LABELS, "gold_label")
     texts = (values["Sentence1"], values["Sentence2"])
     rationales: list[Rationale] = []
     for annotator in ("1", "2", "3"):
@@ -81,7 +76,7 @@ def _example(row: Row) -> Example:
         ]
         if spans:
             rationales.append(Rationale(tuple(spans), annotator))
-    return Example(values["pairID"], texts, (_LABELS.index(label),), tuple(rationales))
+    return Example(values["pairID"], texts, (label,), tuple(rationales))
 
 
 def _marked_words(sentence: str, marked: str, segment: int) -> list[Span]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,10 +46,15 @@ def decoded(data: bytes, where: str) -> str:
         ) from error
 
 
-def file_text(path: Path) -> str:
-    """The text of a file. Raises InputError when it is missing, a folder, empty or not UTF-8."""
+def check_file(path: Path) -> None:
+    """Raise InputError unless the path is a file."""
     if not path.is_file():
         raise InputError(f"there is no file {path}; expected a file there, check the folder and the name")
+
+
+def file_text(path: Path) -> str:
+    """The text of a file. Raises InputError when it is missing, a folder, empty or not UTF-8."""
+    check_file(path)
     return decoded(path.read_bytes(), str(path))
 
 
@@ -56,7 +62,7 @@ def check_columns(where: str, found: Sequence[str], wanted: Sequence[str]) -> No
     """Raise InputError on the first wanted column that is not among those found."""
     for column in wanted:
         if column not in found:
-            raise InputError(f"{where} has no column {column!r}; {did_you_mean(column, list(found))}")
+            raise InputError(f"{where} has no column {column!r}; {did_you_mean(column, found)}")
 
 
 def csv_rows(
@@ -129,17 +135,14 @@ def parquet_rows(path: Path, *, wanted: Sequence[str]) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; expected a file there, check the folder and the name")
+    check_file(path)
     try:
         with pq.ParquetFile(path) as file:
             check_columns(str(path), file.schema_arrow.names, wanted)
             if file.metadata.num_rows == 0:
                 raise InputError(f"{path} has no rows; expected at least one")
-            number = 0
-            for batch in file.iter_batches(columns=list(wanted)):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}, row {number}", values)
+            batches = (batch.to_pylist() for batch in file.iter_batches(columns=list(wanted)))
+            for number, values in enumerate(chain.from_iterable(batches), start=1):
+                yield Row(f"{path}, row {number}", values)
     except pa.ArrowException as error:
         raise InputError(f"{path} cannot be read as Parquet ({error}); check that it is whole") from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, did_you_mean
 
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _BOOLEANS = ("false", "true")
@@ -32,10 +32,17 @@ def is_integer(name: str) -> bool:
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
     """The names sorted, numbers by value: -1 before 1, 9.5 before 10.0, LABEL_2 before LABEL_10."""
-    found = sorted(names)
-    numbers = [number for number in map(_number, found) if number is not None]
-    keys = numbers if len(numbers) == len(found) else [_parts(name) for name in found]
-    return tuple(found[at] for at in sorted(range(len(found)), key=keys.__getitem__))
+    ordered = sorted(names)
+    if all(map(_NUMBER.fullmatch, ordered)):
+        return tuple(sorted(ordered, key=Decimal))
+    return tuple(sorted(ordered, key=_text_and_digits))
+
+
+def label_index(name: str, labels: Sequence[str], kind: str = "label") -> int:
+    """The class of a label. Raises InputError on an unknown one, which the message calls a `kind`."""
+    if name not in labels:
+        raise InputError(f"unknown {kind} {name!r}; {did_you_mean(name, labels)}")
+    return labels.index(name)
 
 
 def given_labels(given: Any, occurring: Collection[str], option: str = "task.labels") -> tuple[str, ...]:
@@ -76,6 +83,6 @@ def _number(name: str) -> Decimal | None:
     return Decimal(name) if _NUMBER.fullmatch(name) else None
 
 
-def _parts(name: str) -> list[str | int]:
+def _text_and_digits(name: str) -> list[str | int]:
     """Text and digits by turns, so that equal places of two names can be compared."""
-    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", name))]
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]

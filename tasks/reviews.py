@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.example import Example, Task
 from assay.tasks.files import csv_rows, given_path
 from assay.tasks.packaged import INSTALL, packaged_file, verify
@@ -33,24 +33,16 @@ def reviews(
     digits count once, so no text is in two splits. path: the CSV file, if the package is not installed.
     Raises InputError when the file is missing or not the published one, or holds too few reviews.
     """
-    if source not in _SOURCES:
-        raise InputError(f"task.source is {source!r}; {did_you_mean(source, list(_SOURCES))}")
-    found = _distinct(_csv(path), source)
-    if min(train, dev, test) < 1 or train + dev + test > len(found):
+    check_choice("task.source", source, _SOURCES)
+    available = _distinct(_csv(path), source)
+    if min(train, dev, test) < 1 or train + dev + test > len(available):
         raise InputError(
             f"task {name!r} asks for {train} + {dev} + {test} reviews; expected at least 1 each and, for "
-            f"{source}, no more than {len(found)} in all"
+            f"{source}, no more than {len(available)} in all"
         )
-    order = np.random.default_rng(seed).permutation(len(found))
-    shuffled = [found[index] for index in order]
-    ends = (test, test + dev, test + dev + train)
-    return Task(
-        name,
-        _LABELS,
-        train=tuple(shuffled[ends[1] : ends[2]]),
-        dev=tuple(shuffled[ends[0] : ends[1]]),
-        test=tuple(shuffled[: ends[0]]),
-    )
+    order = np.random.default_rng(seed).permutation(len(available))
+    shuffled = tuple(available[index] for index in order[: test + dev + train])
+    return Task(name, _LABELS, shuffled[test + dev :], shuffled[test : test + dev], shuffled[:test])
 
 
 def _csv(path: str | None) -> Path:

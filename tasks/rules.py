@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import check_choice
 
 NOT = "not"
 _CONSONANTS = "bdfgklmnprstvz"
@@ -70,8 +70,7 @@ def rule_label(rule: str, lexicon: Lexicon, words: Sequence[str]) -> int | None:
 
 def named_rule(name: str) -> Rule:
     """The rule of that name. Raises InputError on an unknown one."""
-    if name not in _RULES:
-        raise InputError(f"task.rule is {name!r}; {did_you_mean(name, list(_RULES))}")
+    check_choice("task.rule", name, _RULES)
     return _RULES[name]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, Span
 from assay.tasks.files import Row
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
@@ -73,9 +73,7 @@ def examples(rows: Iterable[Row], columns: Columns, labels: Labels, prefix: str)
 
 
 def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example:
-    texts = [_text(row, columns.text)]
-    if columns.pair is not None:
-        texts.append(_text(row, columns.pair))
+    texts = [_text(row, column) for column in (columns.text, columns.pair) if column is not None]
     cells = _label_cell(row, columns)
     classes = sorted({_class(row, name, labels.names, by_index=labels.by_index) for name in cells})
     example_id = own_id
@@ -84,10 +82,8 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
         if not example_id:
             raise InputError(f"{row.where}: column {columns.id!r} is empty; every row needs an id")
     rationales = () if columns.rationale is None else _rationales(row, columns.rationale, labels)
-    try:
+    with located(row.where):
         return Example(example_id, tuple(texts), tuple(classes), rationales)
-    except InputError as error:
-        raise InputError(f"{row.where}: {error}") from error
 
 
 def _text(row: Row, column: str) -> str:
@@ -132,7 +128,7 @@ def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int
     if name in labels:
         return labels.index(name)
     also = ", which is not read as an index because other cells hold names" if is_integer(name) else ""
-    raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, list(labels))}")
+    raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, labels)}")
 
 
 def _rationales(row: Row, column: str, labels: Labels) -> tuple[Rationale, ...]:

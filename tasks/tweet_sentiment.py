@@ -6,9 +6,10 @@ import logging
 
 import numpy as np
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, located
 from assay.tasks.example import Example, Rationale, Span, Task
 from assay.tasks.files import Row, csv_rows, given_path
+from assay.tasks.labels import label_index
 
 _LABELS = ("negative", "neutral", "positive")
 _SOURCE = "https://www.kaggle.com/c/tweet-sentiment-extraction/data"
@@ -51,11 +52,8 @@ def _example(row: Row) -> Example | None:
     text, phrase = row.values["text"], row.values["selected_text"].strip()
     if not text.strip():
         return None
-    sentiment = row.values["sentiment"]
-    if sentiment not in _LABELS:
-        raise InputError(
-            f"{row.where}: unknown sentiment {sentiment!r}; {did_you_mean(sentiment, list(_LABELS))}"
-        )
+    with located(row.where):
+        label = label_index(row.values["sentiment"], _LABELS, "sentiment")
     rationales: tuple[Rationale, ...] = ()
     if phrase:
         start = text.find(phrase)
@@ -64,4 +62,4 @@ def _example(row: Row) -> Example | None:
                 f"{row.where}: the text does not hold its selected_text {phrase!r}; mend the row"
             )
         rationales = (Rationale((Span(start, start + len(phrase)),)),)
-    return Example(row.values["textID"], (text,), (_LABELS.index(sentiment),), rationales)
+    return Example(row.values["textID"], (text,), (label,), rationales)

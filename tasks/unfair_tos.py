@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from assay.tasks.archive import Reader, reader
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Task
 from assay.tasks.files import decoded, given_path
 from assay.tasks.sampling import rank
@@ -110,10 +110,9 @@ def _examples(read: Reader, document: str, where: str, min_degree: int) -> Itera
     for number, (text, line) in enumerate(zip(texts, tags, strict=True), start=1):
         place = f"{where}, {document}, line {number}"
         labels = _classes(line.split(), min_degree, place)
-        try:
-            yield Example(f"{PurePosixPath(document).stem}-{number}", (text,), labels)
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from error
+        with located(place):
+            example = Example(f"{PurePosixPath(document).stem}-{number}", (text,), labels)
+        yield example
 
 
 def _classes(tags: Sequence[str], min_degree: int, place: str) -> tuple[int, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
-from assay.harness.cli import main
+from assay.harness.cli import COMMANDS, main
 from assay.harness.config.compose import configuration, offered, sweep
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,45 @@ def test_names_in_commands_exist(page: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def _slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_anchors_of_links_are_headings(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        text = (page.parent / target if target else page).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, flags=re.M)
+        assert anchor in map(_slug, headings), f"{page.name}: {target}#{anchor}"
+
+
+# columns.md is generated.
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES[2:] if page.name != "columns.md"], ids=lambda page: page.name
+)
+def test_a_page_begins_with_the_question_that_it_answers(page: Path) -> None:
+    assert re.match(r"# .+\n\n\*[^*]+\?\*\n", page.read_text(encoding="utf-8"))
+
+
+def _inline_runs() -> list[str]:
+    """Commands within sentences that compose a configuration, without those that leave something open."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    commands = [command for text in texts for command in re.findall(r"(?<!`)`(assay [^`]+)`(?!`)", text)]
+    return sorted(
+        {command for command in commands if not re.search(r"[A-Z]{3}|\.\.\.|<|mine|alone|myconf", command)}
+    )
+
+
+@pytest.mark.parametrize("command", _inline_runs())
+def test_commands_within_sentences_are_possible(command: str) -> None:
+    _, verb, *words = shlex.split(command)
+    assert verb in {*(command.name for command in COMMANDS), "--version", "|"}, command
+    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    if verb in ("run", "plan", "status", "report"):
+        assert sweep(overrides).trials()
 
 
 def test_every_shipped_file_of_configuration_is_yaml_with_a_comment_of_what_it_is() -> None:

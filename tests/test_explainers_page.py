@@ -1,4 +1,4 @@
-"""docs/explainers.md lists what configuration offers, and says of each method what the method declares."""
+"""docs/explainers.md lists what configuration offers, with what each method declares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row(path: Path) -> str:
     said = {"signed": traits.signed, "additive": traits.additive, "draws": traits.stochastic}
     declares = ", ".join(word for word, holds in said.items() if holds) or "–"
     needs = ", ".join(sorted(need.replace("_", " ") for need in traits.needs)) or "–"
-    use = {"removal": "removes", "reference": "leads from", "none": "–"}[traits.baseline]
+    use = traits.baseline.replace("none", "–")
     return f"| `{name}` | {what} | {declares} | {use} | {needs} |"
 
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.gradient.saliency import Aggregation, aggregate, check_aggregation, explain_texts
-from assay.explainers.protocol import Explainer, Request, Traits
-from assay.models.engine import Engine
+from assay.explainers.gradient.saliency import Aggregation, TextGradient
+from assay.explainers.protocol import Explainer, Explanations, Request, Traits
+from assay.models.engine import Engine, GradientBatch
 from assay.models.seeding import seeded
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
-class GuidedBackpropAsCoded:
+class GuidedBackpropAsCoded(TextGradient):
     """The plain gradient of the target logit, its sign kept, aggregated over the embedding.
 
     The scripts' guided backpropagation hooks ReLU modules, and none of their models has one, so nothing is
@@ -28,23 +28,10 @@ class GuidedBackpropAsCoded:
 
     aggregation: Aggregation = "mean"
     version: ClassVar[int] = 1
+    name: ClassVar[str] = "guided_backprop_as_coded"
 
-    def __post_init__(self) -> None:
-        check_aggregation(self.aggregation)
-
-    @property
-    def traits(self) -> Traits:
-        signed = self.aggregation == "mean"
-        return Traits(signed=signed, additive=False, stochastic=False, needs=frozenset({"gradients"}))
-
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        return explain_texts(engine, requests, lambda batch: aggregate(batch.gradients, self.aggregation))
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
+    def attributions(self, batch: GradientBatch) -> Tensor:
+        return batch.gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +51,7 @@ class WithDropout:
     def traits(self) -> Traits:
         return replace(self.of.traits, additive=False, stochastic=True)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         network = getattr(engine.model, "network", None)
         if not isinstance(network, torch.nn.Module):
             raise InputError("explainer with dropout: the model has no torch network; choose another model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,73 +11,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
 from assay.models.alignment import gold_mask
 from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.tasks.randomness import generator
 
 
-@dataclass(frozen=True, slots=True)
-class Random:
-    """Scores drawn uniformly from [0, 1) per token and class: the level that luck reaches."""
+class Control(ABC):
+    """An explainer that asks no model."""
 
+    __slots__ = ()
     version: ClassVar[int] = 1
-    traits = Traits(signed=False, additive=False, stochastic=True)
 
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """None: no model is asked."""
-        return 0, 0
+    @abstractmethod
+    def scores(self, request: Request, target: int, model: Model) -> NDArray[np.float32]:
+        """(T,) scores of one target."""
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        return [
-            [explanation(request, target, _draw(request, target)) for target in request.targets.tolist()]
-            for request in requests
-        ]
-
-
-def _draw(request: Request, target: int) -> NDArray[np.float32]:
-    # Drawn as float32, because a float64 just below 1 would be rounded up to it.
-    rng = generator(request.seed, "random", request.example.id, target)
-    return rng.random(len(request.encoding), dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """1 on the tokens people (or the generator of the text) marked for the target, 0 elsewhere.
-
-    Where exactly one label is right, what was marked for another label speaks against the target: -1.
-    """
-
-    version: ClassVar[int] = 1
-    traits = Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"rationales"}))
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """None: no model is asked."""
-        return 0, 0
-
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
+        """For every request one explanation per target, in order."""
         return [
             [
-                explanation(request, target, _marked(request, target, engine.model))
+                explanation(request, target, self.scores(request, target, engine.model))
                 for target in request.targets.tolist()
             ]
             for request in requests
         ]
 
+    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
+        """None: no model is asked."""
+        return 0, 0
 
-def _marked(request: Request, target: int, model: Model) -> NDArray[np.float32]:
-    marked = [gold_mask(request.encoding, request.example, label) for label in range(len(model.labels))]
-    scores = marked[target].astype(np.float32)
-    if not model.multi_label:
-        others = np.any(marked[:target] + marked[target + 1 :], axis=0)
-        scores[others & ~marked[target]] = -1
-    return scores
+
+@dataclass(frozen=True, slots=True)
+class Random(Control):
+    """Scores drawn uniformly from [0, 1) per token and class: the level that luck reaches."""
+
+    traits = Traits(signed=False, additive=False, stochastic=True)
+
+    def scores(self, request: Request, target: int, model: Model) -> NDArray[np.float32]:
+        # Drawn as float32, because a float64 just below 1 would be rounded up to it.
+        rng = generator(request.seed, "random", request.example.id, target)
+        return rng.random(len(request.encoding), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Gold(Control):
+    """1 on the tokens people (or the generator of the text) marked for the target, 0 elsewhere.
+
+    Where exactly one label is right, what was marked for another label speaks against the target: -1.
+    """
+
+    traits = Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"rationales"}))
+
+    def scores(self, request: Request, target: int, model: Model) -> NDArray[np.float32]:
+        marked = [gold_mask(request.encoding, request.example, label) for label in range(len(model.labels))]
+        scores = marked[target].astype(np.float32)
+        if not model.multi_label:
+            others = np.any(marked[:target] + marked[target + 1 :], axis=0)
+            scores[others & ~marked[target]] = -1
+        return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +89,7 @@ class Inverted:
         """Those of the explainer it inverts."""
         return self.of.model_rows(tokens, targets)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         return [
             [replace(found, scores=-found.scores, value_baseline=float("nan")) for found in of_one]
             for of_one in self.of.explain(engine, requests, baseline)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.protocol import Explainer, Request, Traits, explanation
+from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
 from assay.models.engine import Engine
 from assay.models.saving import weights_hash
 from assay.models.training import Trainable
@@ -61,9 +61,7 @@ class Cached:
         """Those of the first time."""
         return self.of.model_rows(tokens, targets)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         about = weights_hash(cast(Trainable, engine.model)), baseline and baseline.name
         keys = [
             [(*about, r.example.texts, r.encoding.ids.tobytes(), target) for target in r.targets.tolist()]
@@ -100,9 +98,7 @@ class KnownQuality:
         """Those of the exact explainer, none without truth."""
         return self.exact.model_rows(tokens, targets) if self.quality.truth else (0, 0)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         if self.quality.truth:
             records = self.exact.explain(engine, requests, baseline)
         else:
@@ -118,20 +114,10 @@ class KnownQuality:
     def _scores(self, request: Request, record: Explanation) -> NDArray[np.float32]:
         rng = generator(request.seed, "known quality", self.quality.name, request.example.id, record.target)
         content = request.encoding.content
-        return degraded(record.scores, content, self.quality, self.scale, rng).astype(np.float32)
-
-
-def degraded(
-    scores: NDArray[np.floating],
-    content: NDArray[np.bool_],
-    quality: Quality,
-    scale: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """(T,) exact scores (T,) made as good as `quality` says, 0 on tokens that are not content (T,)."""
-    unit = spread(scores, content) if quality.truth else scale
-    noise = quality.noise * unit * rng.standard_normal(len(scores))
-    return np.where(content, quality.truth * scores.astype(np.float64) + noise, 0.0)
+        unit = spread(record.scores, content) if self.quality.truth else self.scale
+        noise = self.quality.noise * unit * rng.standard_normal(len(record.scores))
+        scores = self.quality.truth * record.scores.astype(np.float64) + noise
+        return np.where(content, scores, 0.0).astype(np.float32)
 
 
 def spread(scores: NDArray[np.floating], content: NDArray[np.bool_]) -> float:

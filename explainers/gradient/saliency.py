@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.paths.path_gradients import Reduce, at_points, pools
-from assay.explainers.propagation.single_pass import text_paths
-from assay.explainers.protocol import Request, Traits, explanations
-from assay.models.engine import Engine
+from assay.explainers.paths.path_gradients import pools
+from assay.explainers.propagation.single_pass import SinglePass, text_paths
+from assay.explainers.protocol import Request, Traits
+from assay.models.engine import Engine, GradientBatch
 from assay.tasks.errors import InputError
 
 Aggregation = Literal["mean", "l2", "l1"]
 
-_NEEDS = frozenset({"gradients"})
+
+class TextGradient(SinglePass[GradientBatch], ABC):
+    """An explainer that aggregates the gradient of the target logit, or something made of it, at each text.
+
+    Attributes:
+        aggregation: over the embedding.
+        sizes: whether `attributions` are sizes, so that no aggregation has a sign.
+    """
+
+    __slots__ = ()
+    version: ClassVar[int] = 2
+    aggregation: Aggregation
+    sizes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_aggregation(self.aggregation)
+
+    @property
+    def traits(self) -> Traits:
+        """Signed where a mean keeps the sign."""
+        signed = self.aggregation == "mean" and not self.sizes
+        return Traits(signed=signed, additive=False, stochastic=False, needs=frozenset({"gradients"}))
+
+    def batches(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> Iterator[GradientBatch]:
+        """Those of a pool of texts at a time."""
+        before = 0
+        for pool in pools(requests, points=1):
+            for batch in engine.gradients(text_paths(pool)):
+                yield replace(batch, path=before + batch.path)
+                del batch
+            before += len(pool)
+
+    def scores(self, batch: GradientBatch) -> Tensor:
+        """(M, B, T)."""
+        return aggregate(self.attributions(batch), self.aggregation)
+
+    @abstractmethod
+    def attributions(self, batch: GradientBatch) -> Tensor:
+        """(M, B, T, D) what is aggregated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Saliency:
+class Saliency(TextGradient):
     """|gradient| of the target logit, aggregated over the embedding: its mean, its Euclidean length ("l2") or
     its sum ("l1").
 
@@ -31,24 +71,15 @@ class Saliency:
     """
 
     aggregation: Aggregation = "l2"
-    version: ClassVar[int] = 2
-    traits = Traits(signed=False, additive=False, stochastic=False, needs=_NEEDS)
+    name: ClassVar[str] = "saliency"
+    sizes: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        check_aggregation(self.aggregation)
-
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        return explain_texts(engine, requests, lambda b: aggregate(b.gradients.abs(), self.aggregation))
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
+    def attributions(self, batch: GradientBatch) -> Tensor:
+        return batch.gradients.abs()
 
 
 @dataclass(frozen=True, slots=True)
-class InputXGradient:
+class InputXGradient(TextGradient):
     """What the first layer reads x gradient of the target logit, aggregated over the embedding.
 
     With "mean" the scores are signed, with "l2" and "l1" they are lengths. Source: Shrikumar et al. 2016;
@@ -56,26 +87,13 @@ class InputXGradient:
     """
 
     aggregation: Aggregation = "l2"
-    version: ClassVar[int] = 2
+    name: ClassVar[str] = "input_x_gradient"
 
-    def __post_init__(self) -> None:
-        check_aggregation(self.aggregation)
-
-    @property
-    def traits(self) -> Traits:
-        return Traits(signed=self.aggregation == "mean", additive=False, stochastic=False, needs=_NEEDS)
-
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        return explain_texts(engine, requests, lambda b: aggregate(b.points * b.gradients, self.aggregation))
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
+    def attributions(self, batch: GradientBatch) -> Tensor:
+        return batch.points * batch.gradients
 
 
-def aggregate(attributions: torch.Tensor, how: Aggregation) -> torch.Tensor:
+def aggregate(attributions: Tensor, how: Aggregation) -> Tensor:
     """(..., T) from (..., T, D)."""
     if how == "l1":
         return attributions.abs().sum(dim=-1)
@@ -83,14 +101,6 @@ def aggregate(attributions: torch.Tensor, how: Aggregation) -> torch.Tensor:
 
 
 def check_aggregation(aggregation: str) -> None:
+    """Raise InputError unless `aggregation` names one."""
     if aggregation not in ("mean", "l2", "l1"):
         raise InputError(f"aggregation is {aggregation!r}; expected 'mean', 'l2' or 'l1'")
-
-
-def explain_texts(engine: Engine, requests: Sequence[Request], reduce: Reduce) -> list[list[Explanation]]:
-    """Scores from the gradients at the texts themselves."""
-    found = []
-    for pool in pools(requests, points=1):
-        for request, here in zip(pool, at_points(engine, text_paths(pool), reduce), strict=True):
-            found.append(explanations(request, here.values[:, 0], here.logits[0], cost=here.cost))
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
 from assay.explainers.paths.path_gradients import along, check_reference, pools, records_along, reference
-from assay.explainers.protocol import Request, Traits
+from assay.explainers.protocol import Explanations, Request, Traits
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import Rows, full_rows
 from assay.tasks.errors import InputError, check_at_least, check_choice
 
 Strategy = Literal["greedy", "maxcount"]
+
+Vectors = NDArray[np.float32]  # (D,), or (..., D)
 
 KEPT_WAYS = 1000  # of so many words the ways are remembered; each is a matrix of points and dimensions
 
@@ -53,13 +54,11 @@ class DiscretizedIG:
         for option in ("steps", "neighbours"):
             check_at_least(f"explainer.{self.name}.{option}", getattr(self, option), 1)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         table = _table(engine)
         # Equal words with equal baselines go the same way.
-        ways: dict[tuple[int, bytes], NDArray[np.float32]] = {}
+        ways: dict[tuple[int, bytes], Vectors] = {}
         found = []
         for pool in pools(requests, self.steps + 2, width=table.shape[1]):
             paths = [self._path(engine, request, baseline, table, ways) for request in pool]
@@ -76,8 +75,8 @@ class DiscretizedIG:
         engine: Engine,
         request: Request,
         baseline: Baseline,
-        table: NDArray[np.float32],
-        ways: dict[tuple[int, bytes], NDArray[np.float32]],
+        table: Vectors,
+        ways: dict[tuple[int, bytes], Vectors],
     ) -> Path:
         if len(ways) > KEPT_WAYS:
             ways.clear()
@@ -95,69 +94,46 @@ class DiscretizedIG:
 
 
 def monotonic_path(
-    table: NDArray[np.float32],
-    word: int,
-    baseline: NDArray[np.float32],
-    steps: int,
-    neighbours: int,
-    strategy: Strategy,
-) -> NDArray[np.float32]:
+    table: Vectors, word: int, baseline: Vectors, steps: int, neighbours: int, strategy: Strategy
+) -> Vectors:
     """(steps + 2, D) from the baseline to a word of the table (V, D); every dimension only grows or only
     falls. Where no anchor is left, the rest of the path waits at the baseline."""
     # The baseline is no anchor.
     visited = (table == baseline).all(axis=1)
     visited[word] = True
+    squares = np.einsum("vd,vd->v", table, table)
     points = [table[word]]
-    here = table[word]
-    for anchor in _anchors(table, word, baseline, visited, steps, neighbours, strategy):
-        here = _monotonic(here, baseline, anchor, steps)
-        points.append(here)
+    for _ in range(steps):
+        near = np.argsort(squares - 2 * table @ table[word], kind="stable")[: neighbours + 1]
+        near = near[~visited[near]]
+        if not len(near):
+            break
+        word = int(near[_best(table[near], table[word], baseline, steps, strategy)])
+        visited[word] = True
+        points.append(_monotonic(points[-1], baseline, table[word], steps))
     points += [baseline] * (steps + 2 - len(points))
     return np.stack(points[::-1])
 
 
-def _anchors(
-    table: NDArray[np.float32],
-    word: int,
-    baseline: NDArray[np.float32],
-    visited: NDArray[np.bool_],
-    steps: int,
-    neighbours: int,
-    strategy: Strategy,
-) -> Iterator[NDArray[np.float32]]:
-    squares = np.einsum("vd,vd->v", table, table)
-    for _ in range(steps):
-        distances = squares - 2 * table @ table[word]
-        near = np.argsort(distances, kind="stable")[: neighbours + 1]
-        near = near[~visited[near]]
-        if not len(near):
-            return
-        candidates = table[near]
-        if strategy == "greedy":
-            moved = _monotonic(table[word], baseline, candidates, steps)
-            best = np.argmin(((candidates - moved) ** 2).sum(axis=1))
-        else:
-            best = np.argmax(_between(table[word], baseline, candidates).sum(axis=1))
-        word = int(near[best])
-        visited[word] = True
-        yield table[word]
+def _best(candidates: Vectors, word: Vectors, baseline: Vectors, steps: int, strategy: Strategy) -> int:
+    """Which of the candidates (C, D) is the next anchor after a word (D,)."""
+    if strategy == "greedy":
+        moved = _monotonic(word, baseline, candidates, steps)
+        return int(np.argmin(((candidates - moved) ** 2).sum(axis=1)))
+    return int(np.argmax(_between(word, baseline, candidates).sum(axis=1)))
 
 
-def _between(
-    word: NDArray[np.float32], baseline: NDArray[np.float32], vectors: NDArray[np.float32]
-) -> NDArray[np.bool_]:
+def _between(word: Vectors, baseline: Vectors, vectors: Vectors) -> NDArray[np.bool_]:
     return (np.minimum(word, baseline) <= vectors) & (vectors <= np.maximum(word, baseline))
 
 
-def _monotonic(
-    word: NDArray[np.float32], baseline: NDArray[np.float32], vectors: NDArray[np.float32], steps: int
-) -> NDArray[np.float32]:
+def _monotonic(word: Vectors, baseline: Vectors, vectors: Vectors, steps: int) -> Vectors:
     """The vectors, with what does not lie between word and baseline moved in between."""
     inside = word - np.float32(1 / steps) * (word - baseline)
     return np.where(_between(word, baseline, vectors), vectors, inside)
 
 
-def _table(engine: Engine) -> NDArray[np.float32]:
+def _table(engine: Engine) -> Vectors:
     """(V, D) the embeddings of all words."""
     rows = getattr(engine.model, "embedding_rows", None)
     if rows is None:
@@ -168,7 +144,7 @@ def _table(engine: Engine) -> NDArray[np.float32]:
     return engine.embed(np.arange(rows))
 
 
-def _embeddings(rows: Rows, table: NDArray[np.float32]) -> NDArray[np.float32]:
+def _embeddings(rows: Rows, table: Vectors) -> Vectors:
     """(T, D) token embeddings of a single row."""
     found = table[rows.ids[0]]
     if rows.absent is not None and rows.filler is not None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.explanation import Cost
 from assay.explainers.paths.path_gradients import at_points, check_reference, directional, pools, reference
-from assay.explainers.protocol import Request, Traits, explanations
+from assay.explainers.protocol import Explanations, Request, Traits, explanations
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import full_rows
 from assay.models.paths import Noise
@@ -48,20 +48,16 @@ class ExpectedGradients:
         if not self.noise >= 0:
             raise InputError(f"explainer.{self.name}.noise is {self.noise}; expected 0 or more")
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         found = []
         for pool in pools(requests, self.samples):
             paths = [self._path(engine, request, baseline) for request in pool]
             ends = engine.answers([row for path in paths for row in (path.start, path.end)])
-            for nth, (request, here) in enumerate(
-                zip(pool, at_points(engine, paths, directional), strict=True)
-            ):
-                low, high = ends[2 * nth : 2 * nth + 2]
-                cost = here.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
-                scores, errors = mean_and_error(here.values)
+            along = at_points(engine, paths, directional)
+            for request, path, low, high in zip(pool, along, ends[::2], ends[1::2], strict=True):
+                cost = path.cost + Cost(low.rows + high.rows, 0, low.tokens + high.tokens)
+                scores, errors = mean_and_error(path.values)
                 values = high.logits[0], low.logits[0]
                 found.append(explanations(request, scores, *values, standard_error=errors, cost=cost))
         return found
@@ -90,8 +86,9 @@ def mean_and_error(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
     of a part would do where the integrand is smooth; where it jumps, both mostly fall on one side of the
     jump and say nothing of it. With fewer than three parts they are all there is.
     """
-    pairs = draws.reshape(len(draws), -1, 2, draws.shape[2])
-    parts, means = pairs.shape[1], pairs.mean(axis=2)
+    parts = draws.shape[1] // 2
+    pairs = draws.reshape(len(draws), parts, 2, draws.shape[2])
+    means = pairs.mean(axis=2)
     if parts < 3:
         half = (pairs[:, :, 0] - pairs[:, :, 1]) / 2
         return means.mean(axis=1), np.sqrt((half**2).sum(axis=1)) / parts

@@ -21,7 +21,7 @@ from assay.explainers.paths.path_gradients import (
     pools,
     straight_paths,
 )
-from assay.explainers.protocol import Request, Traits, explanations
+from assay.explainers.protocol import Explanations, Request, Traits, explanations
 from assay.models.engine import Engine
 from assay.models.masked_inputs import Rows
 from assay.models.paths import ENTRY, check_layer
@@ -65,9 +65,7 @@ class IntegratedGradients:
     def traits(self) -> Traits:
         return layer_traits(self.layer)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         check_layer(engine.model, self.layer)
         explain = self._at_steps if self.until is None else self._until

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
 from assay.explainers.paths.path_gradients import (
     along,
     check_reference,
@@ -18,7 +17,7 @@ from assay.explainers.paths.path_gradients import (
     records_along,
     straight_paths,
 )
-from assay.explainers.protocol import Request, Traits
+from assay.explainers.protocol import Explanations, Request, Traits
 from assay.models.engine import Engine
 from assay.models.paths import ENTRY, check_layer
 from assay.tasks.errors import check_at_least
@@ -49,9 +48,7 @@ class LayerConductance:
     def traits(self) -> Traits:
         return layer_traits(self.layer)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         check_layer(engine.model, self.layer)
         alphas = np.linspace(0, 1, self.steps + 1)

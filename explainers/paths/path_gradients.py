@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
@@ -22,7 +23,7 @@ from assay.tasks.errors import InputError, did_you_mean
 # Points times tokens times targets that wait in one pool: many batches for the engine, little to keep.
 POOL_VALUES = 2**17
 
-Reduce = Callable[[GradientBatch], torch.Tensor]  # to (M, B, T)
+Reduce = Callable[[GradientBatch], Tensor]  # to (M, B, T)
 Rule = Literal["left", "trapezoid"]
 
 
@@ -77,7 +78,7 @@ def at_points(
     return _collect(results, engine.gradients(paths, layer, straight), read)
 
 
-def directional(batch: GradientBatch) -> torch.Tensor:
+def directional(batch: GradientBatch) -> Tensor:
     """(M, B, T) gradient x difference: the rate of change along the path."""
     return (batch.gradients * batch.difference).sum(dim=-1)
 
@@ -92,7 +93,7 @@ def along(
     logits from the first point to the last.
     """
     results = [_empty(path, len(path.alphas) - 1, engine) for path in paths]
-    before: tuple[torch.Tensor, torch.Tensor] | None = None
+    before: tuple[Tensor, Tensor] | None = None
 
     def read(batch: GradientBatch) -> None:
         nonlocal before
@@ -109,7 +110,7 @@ def along(
 
 
 def variance_over_points(
-    engine: Engine, paths: Sequence[Path], reduce: Callable[[torch.Tensor], torch.Tensor]
+    engine: Engine, paths: Sequence[Path], reduce: Callable[[Tensor], Tensor]
 ) -> list[AtPoints]:
     """For every path `reduce` of the variance (M, T, D) of the gradients over its points.
 

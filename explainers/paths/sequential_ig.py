@@ -12,7 +12,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.paths.integrated_gradients import Rule, check_rule, nodes
 from assay.explainers.paths.path_gradients import at_points, check_reference, directional, pools
-from assay.explainers.protocol import Request, Traits, explanations
+from assay.explainers.protocol import Explanations, Request, Traits, explanations
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import full_rows
 
@@ -39,9 +39,7 @@ class SequentialIG:
     def __post_init__(self) -> None:
         check_rule(self.name, self.rule, self.steps)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         baseline = check_reference(self.name, baseline)
         longest = max((len(request.encoding) for request in requests), default=0)
         return [
@@ -78,10 +76,8 @@ class SequentialIG:
 def _paths(engine: Engine, request: Request, baseline: Baseline, alphas: np.ndarray) -> dict[int, Path]:
     """For every content token the path on which it alone appears."""
     encoding, full = request.encoding, full_rows(request.encoding)
-    every = np.ones(len(encoding), dtype=bool)
-    found = {}
+    paths = {}
     for token in np.flatnonzero(encoding.content).tolist():
-        keep = every.copy()
-        keep[token] = False
-        found[token] = Path(baseline.rows(engine.model, encoding, keep[None]), full, alphas, request.targets)
-    return found
+        others = np.arange(len(encoding))[None] != token
+        paths[token] = Path(baseline.rows(engine.model, encoding, others), full, alphas, request.targets)
+    return paths

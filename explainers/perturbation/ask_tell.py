@@ -13,21 +13,24 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.perturbation.output_spaces import Output, output_space
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
-from assay.explainers.perturbation.units import Unit, Units, check_unit, units_of
-from assay.explainers.protocol import Request, explanations
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
+from assay.explainers.protocol import Explanations, Request, explanations
 from assay.models.engine import Answer, Engine
 from assay.models.masked_inputs import Rows
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
+
+# The spaces in which a model's output is explained.
+Output = Literal["logit", "probability", "log_odds"]
 
 # Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
 POOL_TOKENS = 2**17
@@ -37,9 +40,9 @@ POOL_TOKENS = 2**17
 class Answers:
     """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing."""
 
-    values: NDArray[np.float64]
-    full: NDArray[np.float64]
-    empty: NDArray[np.float64]
+    values: Floats
+    full: Floats
+    empty: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,61 +50,71 @@ class Estimate:
     """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
     nothing was drawn or nothing is known of it."""
 
-    scores: NDArray[np.float64]
-    standard_error: NDArray[np.float64] | None = None
+    scores: Floats
+    standard_error: Floats | None = None
 
 
 # Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
-AskTell = Generator[NDArray[np.bool_], Answers, Estimate]
+AskTell = Generator[Coalitions, Answers, Estimate]
 
 
-class Asking(Protocol):
-    """What `explain_by_asking` needs. name: seeds its draws. output: the space of the answers."""
-
-    name: ClassVar[str]
-
-    @property
-    def output(self) -> Output: ...
-
-    @property
-    def unit(self) -> Unit: ...
-
-    def converse(self, units: Units, rng: np.random.Generator) -> AskTell: ...
-
-
-class Perturbation(ABC):
-    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
+class Asking(ABC):
+    """A method that asks about coalitions. name: seeds its draws. output: the space of the answers."""
 
     name: ClassVar[str]
     output: Output
     unit: Unit = "token"
+
+    @abstractmethod
+    def converse(self, units: Units, rng: np.random.Generator) -> AskTell:
+        """Rounds of coalitions, then the scores."""
+
+    def check_asking(self) -> None:
+        """Raise InputError unless `output` names an output space and `unit` a unit."""
+        check_choice(f"explainer.{self.name}.output", self.output, get_args(Output))
+        check_unit(self.name, self.unit)
+
+    def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
+        """For every request one explanation per target; each round of many texts is asked together.
+
+        Raises InputError without a baseline, or with one that cannot remove single tokens.
+        """
+        if baseline is None or not baseline.removes:
+            raise InputError(
+                f"explainer {self.name!r} needs a baseline that says what a single absent token means, not "
+                f"{baseline.name if baseline else None!r}; choose another"
+            )
+        return [
+            records
+            for pool in _pools(self, engine, requests)
+            for records in _explain(self, engine, pool, baseline)
+        ]
+
+
+class Perturbation(Asking):
+    """A method given by two pure steps. until: where it has a goal, both are repeated until that is met."""
+
     until: StoppingRule | None = None
 
     def __post_init__(self) -> None:
-        check_asking(self)
+        self.check_asking()
         if self.until is not None:
             object.__setattr__(self, "until", stopping_rule(self.name, self.until))
         self.check()
 
-    def check(self) -> None:  # noqa: B027 - most methods have nothing to check
+    def check(self) -> None:
         """Raise InputError on a setting of the method's own that is out of range."""
 
     @abstractmethod
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) bool: which of n >= 1 units each row keeps."""
 
     @abstractmethod
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """Scores from the values (R, K) of the design's rows, of one round or of several one after the
         other, and of the full and empty input (K,)."""
 
-    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def more(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) the design of a further round."""
         return self.design(players, rng)
 
@@ -130,12 +143,6 @@ class Perturbation(ABC):
         scores, error = units.spread(estimate.scores), units.spread(estimate.standard_error)
         return self.until.met(scores, error, units.of >= 0)
 
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        """For every request one explanation per target; the rows of many requests are asked together."""
-        return explain_by_asking(self, engine, requests, baseline)
-
     def design_rows(self, players: int) -> int:
         """How many rows the design has."""
         return len(self.design(players, np.random.default_rng(0)))
@@ -151,31 +158,6 @@ class Perturbation(ABC):
         return 2 + rows, 0
 
 
-def explain_by_asking(
-    method: Asking, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-) -> list[list[Explanation]]:
-    """For every request one explanation per target.
-
-    Raises InputError without a baseline, or with one that cannot remove single tokens.
-    """
-    if baseline is None or not baseline.removes:
-        raise InputError(
-            f"explainer {method.name!r} needs a baseline that says what a single absent token means, not "
-            f"{baseline.name if baseline else None!r}; choose another"
-        )
-    return [
-        records
-        for pool in _pools(method, engine, requests)
-        for records in _explain(method, engine, pool, baseline)
-    ]
-
-
-def check_asking(method: Asking) -> None:
-    """Raise InputError unless `output` names an output space and `unit` a unit."""
-    check_choice(f"explainer.{method.name}.output", method.output, get_args(Output))
-    check_unit(method.name, method.unit)
-
-
 @dataclass(slots=True, eq=False)
 class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
@@ -188,15 +170,13 @@ class _Session:
     multi_label: bool
     output: Output
     conversation: AskTell
-    waiting: NDArray[np.bool_] | None
-    logits: NDArray[np.float64]
+    waiting: Coalitions | None
+    logits: Floats
     estimate: Estimate
     known: dict[bytes, int] = field(default_factory=dict)
-    rows: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
+    cost: Cost = field(default_factory=Cost)
 
-    def pending(self) -> NDArray[np.bool_]:
+    def pending(self) -> Coalitions:
         """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
         assert self.waiting is not None
         asked = self.waiting
@@ -214,8 +194,7 @@ class _Session:
         """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
         self.logits = np.concatenate([self.logits, answer.logits])
-        self.rows += answer.rows
-        self.tokens += answer.tokens
+        self.cost += Cost(answer.rows, 0, answer.tokens)
         if len(self.units) == 0:
             self.waiting = None
             return
@@ -229,7 +208,7 @@ class _Session:
             self.logits, self.known = self.logits[:2], {}
 
 
-def _bits(coalitions: NDArray[np.bool_]) -> list[bytes]:
+def _bits(coalitions: Coalitions) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
 
 
@@ -263,7 +242,7 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
         waiting=first,
         logits=np.zeros((0, classes)),
         estimate=Estimate(np.zeros((0, classes))),
-        seconds=time.perf_counter() - began,
+        cost=Cost(seconds=time.perf_counter() - began),
     )
 
 
@@ -272,14 +251,14 @@ def _explain(
 ) -> Iterator[list[Explanation]]:
     active = pool
     while active:
-        began, before = time.perf_counter(), [session.tokens for session in active]
+        began, before = time.perf_counter(), [session.cost.tokens for session in active]
         rows = [_rows(baseline, engine, session) for session in active]
         for session, answer in zip(active, engine.answers(rows), strict=True):
             session.tell(answer)
-        asked = [session.tokens - known for session, known in zip(active, before, strict=True)]
+        asked = [session.cost.tokens - known for session, known in zip(active, before, strict=True)]
         seconds_per_token = (time.perf_counter() - began) / max(sum(asked), 1)
         for session, tokens in zip(active, asked, strict=True):
-            session.seconds += seconds_per_token * tokens
+            session.cost += Cost(seconds=seconds_per_token * tokens)
         active = [session for session in active if session.waiting is not None]
     for session in pool:
         yield _records(method, session)
@@ -304,5 +283,21 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
         *ends,
         standard_error=None if error is None else error[:, asked].T,
         output_space=method.output,
-        cost=Cost(session.rows, 0, session.tokens, session.seconds),
+        cost=session.cost,
     )
+
+
+def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> Floats:
+    """(R, K) logits as logits, probabilities, or natural log-odds of each class against the rest."""
+    exact = logits.astype(np.float64)
+    if output == "logit" or (output == "log_odds" and multi_label):
+        return exact
+    if output == "probability":
+        return expit(exact) if multi_label else softmax(exact, axis=1)
+    return _log_odds(exact)
+
+
+def _log_odds(logits: Floats) -> Floats:
+    log_p = log_softmax(logits, axis=1)
+    others = np.stack([logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])], axis=1)
+    return log_p - others

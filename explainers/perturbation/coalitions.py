@@ -8,19 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import comb
 
+from assay.explainers.perturbation.units import Coalitions, Floats
+
 
 def pair_count(players: int) -> int:
     """How many pairs of complementary coalitions there are, the empty and the full one apart."""
     return 2 ** (players - 1) - 1
 
 
-def every_pair(players: int) -> NDArray[np.bool_]:
+def every_pair(players: int) -> Coalitions:
     """(2^(n-1) - 1, n) one of each pair, as `smaller` chooses it."""
     numbers = np.arange(1, pair_count(players) + 1)[:, None]
     return smaller((numbers >> np.arange(players - 1, -1, -1)) & 1 == 1)
 
 
-def pairs_of_size(players: int, size: int) -> NDArray[np.bool_]:
+def pairs_of_size(players: int, size: int) -> Coalitions:
     """(m, n) one of each pair whose smaller coalition has `size` players."""
     members = np.array(list(combinations(range(players), size)))
     found = np.zeros((len(members), players), dtype=bool)
@@ -28,12 +30,12 @@ def pairs_of_size(players: int, size: int) -> NDArray[np.bool_]:
     return found[~found[:, 0]] if 2 * size == players else found
 
 
-def count_of_size(players: int, sizes: NDArray[np.intp]) -> NDArray[np.float64]:
+def count_of_size(players: int, sizes: NDArray[np.intp]) -> Floats:
     """How many pairs there are whose smaller coalition has so many players."""
     return comb(players, sizes) / np.where(2 * sizes == players, 2, 1)
 
 
-def size_share(players: int) -> NDArray[np.float64]:
+def size_share(players: int) -> Floats:
     """(n // 2,) the Shapley kernel's weight of all pairs whose smaller coalition has 1, 2, ... players.
 
     Of all coalitions of size s it is 1 / (s (n - s)), in all 1.
@@ -43,9 +45,7 @@ def size_share(players: int) -> NDArray[np.float64]:
     return weight / weight.sum()
 
 
-def drawn_pairs(
-    players: int, count: int, rng: np.random.Generator, *, smallest: int = 1
-) -> NDArray[np.bool_]:
+def drawn_pairs(players: int, count: int, rng: np.random.Generator, *, smallest: int = 1) -> Coalitions:
     """(count, n) one of each of `count` different pairs, whose smaller coalition has at least `smallest`
     players, their sizes drawn with the Shapley kernel's weight; there must be so many.
     """
@@ -59,18 +59,18 @@ def drawn_pairs(
     return np.array(list(found.values())[:count], dtype=bool).reshape(count, players)
 
 
-def smaller(coalitions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def smaller(coalitions: Coalitions) -> Coalitions:
     """(R, n) of each coalition and its complement the smaller, or of two halves the one without player 0."""
     size, players = coalitions.sum(axis=1), coalitions.shape[1]
     other = (2 * size > players) | ((2 * size == players) & coalitions[:, 0])
     return coalitions ^ other[:, None]
 
 
-def with_complements(pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def with_complements(pairs: Coalitions) -> Coalitions:
     """(2 P, n) each coalition followed by its complement."""
     return np.stack([pairs, ~pairs], axis=1).reshape(-1, pairs.shape[1])
 
 
-def distinct(design: NDArray[np.bool_]) -> NDArray[np.intp]:
+def distinct(design: Coalitions) -> NDArray[np.intp]:
     """(P,) places among the pairs of a `with_complements` design, each pair once, whichever way round."""
     return np.unique(smaller(design[::2]), axis=0, return_index=True)[1]

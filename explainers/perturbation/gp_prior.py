@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
+
+from assay.explainers.perturbation.units import Coalitions, Floats
 
 # Exact up to 127 players; beyond, what the rule leaves out does not count.
 MOST_NODES = 64
@@ -35,15 +36,15 @@ class GPPrior:
         """The prior's variance of f(s), as a multiple of (1 + rho)^n, which itself would overflow."""
         return float(self._covariance()[0])
 
-    def covariance(self, left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    def covariance(self, left: Floats, right: Floats) -> Floats:
         """(P, Q) of f at the signs (P, n) and (Q, n)."""
         return self.by_distance()[np.rint((self.players - left @ right.T) / 2).astype(np.intp)]
 
-    def by_distance(self) -> NDArray[np.float64]:
+    def by_distance(self) -> Floats:
         """(n + 1,) covariance of f at two coalitions, by the number of players in one of them only."""
         return self._covariance() / self.scale
 
-    def shapley_covariance(self, signs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def shapley_covariance(self, signs: Floats) -> Floats:
         """(n, P) of the Shapley values with f at the signs (P, n).
 
         Sum over odd T with i of 2/|T| rho^|T| prod_T s = 2 rho s_i times the integral over t from 0 to 1 of
@@ -74,7 +75,7 @@ class GPPrior:
         log[0] += np.log(self.linear)
         return 4 * float(np.exp(logsumexp(log) - self.players * np.log1p(self.rho))) / self.scale
 
-    def _covariance(self) -> NDArray[np.float64]:
+    def _covariance(self) -> Floats:
         differ = np.arange(self.players + 1.0)
         same = differ[::-1]
         fade = np.log1p(-self.rho) - np.log1p(self.rho)
@@ -83,9 +84,7 @@ class GPPrior:
         return products + alone * np.exp(-self.players * np.log1p(self.rho))
 
 
-def select_coalitions(
-    prior: GPPrior, pool: NDArray[np.bool_], count: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def select_coalitions(prior: GPPrior, pool: Coalitions, count: int, rng: np.random.Generator) -> Coalitions:
     """(count, n) of the pool's coalitions (M, n), each the one whose value, together with its complement's,
     most reduces the summed posterior variance of the Shapley values after those before it.
 

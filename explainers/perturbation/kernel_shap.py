@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import comb
 
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
@@ -20,13 +19,27 @@ from assay.explainers.perturbation.coalitions import (
     with_complements,
 )
 from assay.explainers.perturbation.stopping_rule import StoppingRule
-from assay.explainers.perturbation.units import Unit
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
 from assay.tasks.errors import InputError
 
 
+class PairedCoalitions(Perturbation):
+    """A method that asks `rows` coalitions, each with its complement."""
+
+    rows: int
+
+    def check(self) -> None:
+        if self.rows < 2:
+            raise InputError(f"explainer.{self.name}.rows is {self.rows}; paired coalitions need at least 2")
+
+    def exact(self, players: int) -> bool:
+        """Whether the budget covers every coalition of so many units."""
+        return pair_count(players) <= self.rows // 2
+
+
 @dataclass(frozen=True, slots=True)
-class KernelShap(Perturbation):
+class KernelShap(PairedCoalitions):
     """Weighted least squares over token coalitions, the sum of scores fixed to f(x) - f(empty).
 
     Coalitions are asked with their complements: all of a single token, of two tokens and so on, as long as
@@ -46,14 +59,6 @@ class KernelShap(Perturbation):
     name: ClassVar[str] = "kernel_shap"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
-    def check(self) -> None:
-        if self.rows < 2:
-            raise InputError(f"explainer.kernel_shap.rows is {self.rows}; paired coalitions need at least 2")
-
-    def exact(self, players: int) -> bool:
-        """Whether the budget covers every coalition of so many units."""
-        return pair_count(players) <= self.rows // 2
-
     def complete(self, players: int) -> tuple[int, int]:
         """Of how many sizes, from a single token on, the budget asks all pairs; and how many pairs remain."""
         left, share = min(self.rows // 2, pair_count(players)), size_share(players)
@@ -65,7 +70,7 @@ class KernelShap(Perturbation):
             left -= int(count)
         return len(sizes), left
 
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) coalitions, each followed by its complement, without the empty and the full one."""
         whole, left = self.complete(players)
         parts = [np.zeros((0, players), dtype=bool)]
@@ -74,18 +79,12 @@ class KernelShap(Perturbation):
             parts.append(drawn_pairs(players, left, rng, smallest=whole + 1))
         return with_complements(np.concatenate(parts))
 
-    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def more(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) further drawn coalitions."""
         whole, left = self.complete(players)
         return with_complements(drawn_pairs(players, left, rng, smallest=whole + 1))
 
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """(n, K) scores, and their errors by what the drawn pairs leave unexplained."""
         players, first = design.shape[1], distinct(design)
         pairs = design[::2][first]
@@ -100,13 +99,7 @@ class KernelShap(Perturbation):
         return Estimate(scores, _sandwich(coalitions, answers, weights, scores, drawn))
 
 
-def _sandwich(
-    design: NDArray[np.float64],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    drawn: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _sandwich(design: Floats, values: Floats, weights: Floats, scores: Floats, drawn: Floats) -> Floats:
     """(n, K) standard errors of a fit to rows (2 P, n) that come in pairs; drawn: (P,) the share of a pair's
     like that was not asked (finite population correction)."""
     players, count = design.shape[1], len(drawn)
@@ -123,18 +116,13 @@ def _sandwich(
     return np.sqrt(variance * count / (count - players + 1))
 
 
-def shapley_kernel(design: NDArray[np.bool_]) -> NDArray[np.float64]:
+def shapley_kernel(design: Coalitions) -> Floats:
     """(R,) kernel weights (n - 1) / (C(n, s) s (n - s)) of coalitions of size s, 0 < s < n."""
     players, size = design.shape[1], design.sum(axis=1)
     return (players - 1) / (comb(players, size) * size * (players - size))
 
 
-def constrained_least_squares(
-    design: NDArray[np.float64],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    total: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def constrained_least_squares(design: Floats, values: Floats, weights: Floats, total: Floats) -> Floats:
     """(n, K) minimisers of the weighted squared error whose columns sum to `total` (K,).
 
     The constraint is built in by solving for deviations from an equal split in the directions that sum to

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
 from assay.explainers.perturbation.stopping_rule import StoppingRule
-from assay.explainers.perturbation.units import Unit
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
 from assay.tasks.errors import InputError, check_positive
 
@@ -41,31 +40,25 @@ class Lime(Perturbation):
         for option in ("kernel_width", "ridge"):
             check_positive(f"explainer.lime.{option}", getattr(self, option))
 
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(rows, n): the full text, then rows with 1 to n tokens removed."""
         removed = rng.integers(1, players + 1, size=self.rows - 1)
         order = rng.random((self.rows - 1, players)).argsort(axis=1).argsort(axis=1)
         return np.concatenate([np.ones((1, players), dtype=bool), order >= removed[:, None]])
 
-    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def more(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(rows - 1, n): without the full text again."""
         return self.design(players, rng)[1:]
 
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """(n, K) coefficients of the regression and their standard errors."""
         weights = kernel(design, self.kernel_width)
         return Estimate(*ridge_regression(design.astype(np.float64), values, weights, self.ridge))
 
 
 def ridge_regression(
-    design: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64], penalty: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    design: Floats, values: Floats, weights: Floats, penalty: float
+) -> tuple[Floats, Floats]:
     """(n, K) coefficients b minimising sum_r weight_r (value_r - intercept - design_r b)^2 + penalty |b|^2,
     and their standard errors.
 
@@ -87,7 +80,7 @@ def ridge_regression(
     return found, np.sqrt(variance * len(design) / spare)
 
 
-def kernel(design: NDArray[np.bool_], width: float) -> NDArray[np.float64]:
+def kernel(design: Coalitions, width: float) -> Floats:
     """(R,) weights: sqrt(exp(-d^2 / width^2)), d = 100 x cosine distance of a row to the full text."""
     present = design.mean(axis=1)
     distance = 100 * (1 - np.sqrt(present))

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
-from assay.explainers.perturbation.units import Unit
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
 from assay.tasks.errors import InputError, check_at_least
 
@@ -39,19 +38,13 @@ class Occlusion(Perturbation):
                 "some tokens are never absent"
             )
 
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n): row r keeps all but the window that begins at r * stride."""
         starts = np.arange(0, max(players - self.window, 0) + self.stride, self.stride)[:, None]
         at = np.arange(players)
         return (at < starts) | (at >= starts + self.window)
 
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """(n, K) mean drops of the output."""
         absent = (~design).astype(np.float64)
         return Estimate((absent.T @ (full - values)) / absent.sum(axis=0)[:, None])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import ClassVar, NamedTuple
@@ -10,20 +9,15 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.perturbation.ask_tell import AskTell, Estimate, Output, check_asking, explain_by_asking
+from assay.explainers.perturbation.ask_tell import Asking, AskTell, Estimate, Output
 from assay.explainers.perturbation.token_tree import Tree, token_tree
-from assay.explainers.perturbation.units import Unit, Units
-from assay.explainers.protocol import Request, Traits
-from assay.models.engine import Engine
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units
+from assay.explainers.protocol import Traits
 from assay.tasks.errors import InputError, check_at_least
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Owen:
+class Owen(Asking):
     """What shap's PartitionExplainer computes with the tree of shap's text masker, special tokens apart.
 
     From the whole text down, a group's effect is divided between its two parts, once with the other part
@@ -43,7 +37,7 @@ class Owen:
     traits = Traits(signed=True, additive=True, stochastic=False, baseline="removal")
 
     def __post_init__(self) -> None:
-        check_asking(self)
+        self.check_asking()
         if self.rows < 4:
             raise InputError(
                 f"explainer.owen.rows is {self.rows}; the full text, nothing and two halves need at least 4"
@@ -68,14 +62,9 @@ class Owen:
             if len(ahead):
                 answers = yield ahead
                 search.learn(ahead, answers.values)
-            search.divide()
+            for effect in search.chosen:
+                search.divide(effect)
         return Estimate(search.scores())
-
-    def explain(
-        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        """For every request one explanation per target; all texts go down their trees side by side."""
-        return explain_by_asking(self, engine, requests, baseline)
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """At most: a balanced tree takes n (n - 1) rows, a lopsided one more, one context 2 (n - 1)."""
@@ -88,8 +77,8 @@ class _Effect(NamedTuple):
 
     node: int
     context: NDArray[np.bool_]
-    without: Values
-    present: Values
+    without: Floats
+    present: Floats
     weight: float
 
 
@@ -106,8 +95,8 @@ class _Search:
     order: int = 0
     waiting: list[tuple[float, int, _Effect]] = field(default_factory=list)
     chosen: list[_Effect] = field(default_factory=list)
-    known: dict[bytes, Values] = field(default_factory=dict)
-    credit: Values = field(init=False)
+    known: dict[bytes, Floats] = field(default_factory=dict)
+    credit: Floats = field(init=False)
     expansions: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +109,7 @@ class _Search:
         heappush(self.waiting, (-round(size, 5), self.order, effect))
         self.order += 1
 
-    def learn(self, coalitions: NDArray[np.bool_], values: Values) -> None:
+    def learn(self, coalitions: Coalitions, values: Floats) -> None:
         """Take (R, K) values of coalitions (R, n)."""
         self.known.update(zip((row.tobytes() for row in coalitions), values, strict=True))
 
@@ -137,7 +126,7 @@ class _Search:
                 self._leave(effect)
         return bool(self.chosen)
 
-    def unknown(self) -> NDArray[np.bool_]:
+    def unknown(self) -> Coalitions:
         """(R, n) coalitions to ask: none if the batch is known, else the batch and all sure to follow.
 
         Sure is an effect that has its turn even if all larger ones are divided down to single tokens first.
@@ -154,12 +143,7 @@ class _Search:
                 turns -= self.expansions[effect.node]
         return np.array([row for bits, row in asked.items() if bits not in self.known])
 
-    def divide(self) -> None:
-        """Divide the chosen effects, whose halves are known."""
-        for effect in self.chosen:
-            self._divide(effect)
-
-    def scores(self) -> Values:
+    def scores(self) -> Floats:
         """(n, K) credits, what is left on groups shared out evenly."""
         for _, _, effect in self.waiting:
             self._leave(effect)
@@ -170,14 +154,15 @@ class _Search:
                 credit[child] += credit[group] * (sizes[child] / sizes[group])
         return credit[:leaves]
 
-    def _halves(self, effect: _Effect) -> NDArray[np.bool_]:
+    def _halves(self, effect: _Effect) -> Coalitions:
         children = self.tree.children[effect.node - self.tree.members.shape[1]]
         return effect.context | self.tree.members[children]
 
     def _leave(self, effect: _Effect) -> None:
         self.credit[effect.node] += (effect.present - effect.without) * effect.weight
 
-    def _divide(self, effect: _Effect) -> None:
+    def divide(self, effect: _Effect) -> None:
+        """Divide a chosen effect, whose halves are known."""
         node, context, neither, both, weight = effect
         left, right = self.tree.children[node - self.tree.members.shape[1]].tolist()
         halves = self._halves(effect)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
+from assay.explainers.perturbation.ask_tell import Estimate, Output
 from assay.explainers.perturbation.coalitions import (
     distinct,
     drawn_pairs,
@@ -18,11 +17,14 @@ from assay.explainers.perturbation.coalitions import (
     with_complements,
 )
 from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
-from assay.explainers.perturbation.kernel_shap import constrained_least_squares, shapley_kernel
+from assay.explainers.perturbation.kernel_shap import (
+    PairedCoalitions,
+    constrained_least_squares,
+    shapley_kernel,
+)
 from assay.explainers.perturbation.stopping_rule import StoppingRule
-from assay.explainers.perturbation.units import Unit
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
-from assay.tasks.errors import InputError
 
 # Chosen on games of tweets and planted texts, see scripts/shapley_accuracy.py; results hardly depend on them.
 RHOS = (0.0003, 0.003, 0.015, 0.05, 0.12, 0.2, 0.3, 0.45, 0.65)
@@ -35,7 +37,7 @@ JITTER = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class ShapleyGP(Perturbation):
+class ShapleyGP(PairedCoalitions):
     """Shapley values by Gaussian process regression of the odd part of the model's answers.
 
     Coalitions are asked in complementary pairs, chosen to leave the Shapley values the least posterior
@@ -55,15 +57,7 @@ class ShapleyGP(Perturbation):
     name: ClassVar[str] = "shapley_gp"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 
-    def check(self) -> None:
-        if self.rows < 2:
-            raise InputError(f"explainer.shapley_gp.rows is {self.rows}; paired coalitions need at least 2")
-
-    def exact(self, players: int) -> bool:
-        """Whether the budget covers every coalition of so many units."""
-        return pair_count(players) <= self.rows // 2
-
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) coalitions, each followed by its complement, without the empty and the full one."""
         if self.exact(players):
             return with_complements(every_pair(players))
@@ -79,20 +73,14 @@ class ShapleyGP(Perturbation):
         """How many rows the design has, without choosing them, which takes a while for long texts."""
         return 2 * min(self.rows // 2, pair_count(players))
 
-    def more(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def more(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) coalitions of a further round, drawn, for the most telling ones are known."""
         pairs = self.rows // 2
         if pair_count(players) > 2 * pairs:
             return with_complements(drawn_pairs(players, pairs, rng))
         return with_complements(rng.permutation(every_pair(players))[:pairs])
 
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """(n, K) posterior means and standard deviations."""
         players, total = design.shape[1], full - empty
         # Rounds may repeat a pair, either way round.
@@ -113,9 +101,7 @@ class ShapleyGP(Perturbation):
         return Estimate(scores, np.sqrt(variance))
 
 
-def posterior(
-    signs: NDArray[np.float64], odd: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def posterior(signs: Floats, odd: Floats) -> tuple[Floats, Floats]:
     """(n, K) means and variances of the Shapley values, given the odd parts (P, K) at the signs (P, n).
 
     Mixtures over RHOS by marginal likelihood, with the most likely scale of each class.

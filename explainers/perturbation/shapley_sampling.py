@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
 from assay.explainers.perturbation.stopping_rule import StoppingRule
-from assay.explainers.perturbation.units import Unit
+from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
 from assay.tasks.errors import check_at_least
 
@@ -36,7 +36,7 @@ class ShapleySampling(Perturbation):
     def check(self) -> None:
         check_at_least("explainer.shapley_sampling.permutations", self.permutations, 1)
 
-    def design(self, players: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(P * (n + 1), n): for each permutation its prefixes, from the empty text to the full one."""
         drawn = -(-self.permutations // 2) if self.antithetic else self.permutations
         rank = rng.random((drawn, players)).argsort(axis=1).argsort(axis=1)
@@ -45,13 +45,7 @@ class ShapleySampling(Perturbation):
         added = np.arange(players + 1)
         return (rank[:, None, :] < added[None, :, None]).reshape(-1, players)
 
-    def solve(
-        self,
-        design: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        full: NDArray[np.float64],
-        empty: NDArray[np.float64],
-    ) -> Estimate:
+    def solve(self, design: Coalitions, values: Floats, full: Floats, empty: Floats) -> Estimate:
         """(n, K) means over permutations of what each token added, and their errors over pairs of them."""
         players = design.shape[1]
         chains = values.reshape(-1, players + 1, values.shape[1])
@@ -64,7 +58,7 @@ class ShapleySampling(Perturbation):
         return Estimate(each.mean(axis=0), standard_error_of_mean(each, ~(self.antithetic & (turn % 2 == 1))))
 
 
-def standard_error_of_mean(draws: NDArray[np.float64], begins: NDArray[np.bool_]) -> NDArray[np.float64]:
+def standard_error_of_mean(draws: Floats, begins: NDArray[np.bool_]) -> Floats:
     """(...) standard error of the mean of draws (R, ...) that come in independent groups.
 
     begins: (R,) true where a group begins. Robust to whatever dependence is within a group; for groups of

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.explainers.perturbation.units import Floats
 from assay.explainers.reliability import reliability
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, check_at_least, check_positive
 
 # A model's own last digits, in any output space.
 PRECISION = 1e-6
@@ -37,14 +38,11 @@ class StoppingRule:
             raise InputError(
                 f"explainer until.reliability is {self.reliability}; expected above 0 and below 1"
             )
-        if self.standard_error is not None and not self.standard_error > 0:
-            raise InputError(f"explainer until.standard_error is {self.standard_error}; expected above 0")
-        if self.max_rows < 1:
-            raise InputError(f"explainer until.max_rows is {self.max_rows}; expected at least 1")
+        if self.standard_error is not None:
+            check_positive("explainer until.standard_error", self.standard_error)
+        check_at_least("explainer until.max_rows", self.max_rows, 1)
 
-    def met(
-        self, scores: NDArray[np.float64], standard_error: NDArray[np.float64], content: NDArray[np.bool_]
-    ) -> bool:
+    def met(self, scores: Floats, standard_error: Floats, content: NDArray[np.bool_]) -> bool:
         """Whether (T, K) scores and their standard errors over (T,) content tokens are good enough."""
         if self.standard_error is not None and not (standard_error[content] <= self.standard_error).all():
             return False

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from assay.explainers.protocol import Request
 from assay.tasks.errors import check_choice
 
+Floats = NDArray[np.float64]
+# (R, n): for each of R rows, which of a text's n units it keeps.
+Coalitions = NDArray[np.bool_]
+
 # A word type is a word wherever it stands, lime's `bow=True`.
 Unit = Literal["token", "word", "word_type", "sentence"]
 
@@ -36,14 +40,14 @@ class Units:
     def __len__(self) -> int:
         return len(self.names)
 
-    def keep(self, coalitions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def keep(self, coalitions: Coalitions) -> NDArray[np.bool_]:
         """(R, T) which tokens are kept when (R, n) units are; special tokens always are."""
         kept = np.ones((len(coalitions), len(self.of)), dtype=bool)
         content = self.of >= 0
         kept[:, content] = coalitions[:, self.of[content]]
         return kept
 
-    def spread(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, scores: Floats) -> Floats:
         """(T, ...) scores of tokens from (n, ...) of units, each shared out evenly, so that sums stay."""
         content = self.of >= 0
         sizes = np.bincount(self.of[content], minlength=len(self))

@@ -6,40 +6,33 @@ scores. All are refused on models without attention.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import ABC
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.propagation.single_pass import one_pass, text_paths
-from assay.explainers.protocol import Explainer, Request, Traits, require_compatible
+from assay.explainers.propagation.single_pass import SinglePass, text_paths
+from assay.explainers.protocol import Request, Traits
 from assay.models.engine import AttentionBatch, Engine
 
 
-class AttentionExplainer(ABC):
-    """An explainer that reads a model's attention, in one pass over each text.
+class AttentionExplainer(SinglePass[AttentionBatch], ABC):
+    """An explainer that reads a model's attention.
 
     Attributes:
-        name: for messages.
         signed: whether scores below 0 speak against the target.
-        differentiate: whether it needs the gradients of the target logits, one backward pass per target.
         needs_merging: whether it needs to see how the model merges its attention heads.
     """
 
     __slots__ = ()
-    version: ClassVar[int] = 1
-    name: ClassVar[str]
-    signed: ClassVar[bool] = False
+    output_space: ClassVar[str] = "none"
     differentiate: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
     needs_merging: ClassVar[bool] = False
-
-    @abstractmethod
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
-        """(M, B, T) scores of a batch, or (1, B, T) for all targets."""
 
     @property
     def traits(self) -> Traits:
@@ -51,22 +44,10 @@ class AttentionExplainer(ABC):
             refuses=self._refuses,
         )
 
-    def explain(
+    def batches(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        """For every request one explanation per target, in order."""
-        require_compatible(self.name, cast(Explainer, self), engine, baseline)
-        return one_pass(
-            requests,
-            engine.attention(text_paths(requests), differentiate=self.differentiate),
-            lambda batch: (self.scores(batch), batch.logits[None]),
-            output_space="none",
-            differentiated=self.differentiate,
-        )
-
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target if it differentiates."""
-        return 1, targets if self.differentiate else 0
+    ) -> Iterator[AttentionBatch]:
+        return engine.attention(text_paths(requests), differentiate=self.differentiate)
 
     def _refuses(self, abilities: frozenset[str]) -> str | None:
         if "step:attend" not in abilities:
@@ -82,7 +63,7 @@ class Attention(AttentionExplainer):
 
     name: ClassVar[str] = "attention_last"
 
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+    def scores(self, batch: AttentionBatch) -> Tensor:
         return batch.weights[-1][None, :, :, 0].mean(dim=2)
 
 
@@ -95,7 +76,7 @@ class AttentionRollout(AttentionExplainer):
 
     name: ClassVar[str] = "attention_rollout"
 
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+    def scores(self, batch: AttentionBatch) -> Tensor:
         return rollout(batch.weights)[None]
 
 
@@ -110,7 +91,7 @@ class AttentionValueWeighted(AttentionExplainer):
     name: ClassVar[str] = "attention_value_weighted"
     needs_merging: ClassVar[bool] = True
 
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+    def scores(self, batch: AttentionBatch) -> Tensor:
         assert batch.moved is not None
         return batch.moved.norm(dim=-1)[None]
 
@@ -126,7 +107,7 @@ class AttentionXGradient(AttentionExplainer):
     signed: ClassVar[bool] = True
     differentiate: ClassVar[bool] = True
 
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+    def scores(self, batch: AttentionBatch) -> Tensor:
         return (batch.gradients[-1] * batch.weights[-1])[:, :, :, 0].mean(dim=2)
 
 
@@ -140,11 +121,11 @@ class AttentionRelevance(AttentionExplainer):
     name: ClassVar[str] = "attention_relevance"
     differentiate: ClassVar[bool] = True
 
-    def scores(self, batch: AttentionBatch) -> torch.Tensor:
+    def scores(self, batch: AttentionBatch) -> Tensor:
         return relevance(batch.weights, batch.gradients)
 
 
-def rollout(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+def rollout(weights: Sequence[Tensor]) -> Tensor:
     """(B, T) from weights per layer (B, H, Q, T)."""
     scores = _first(weights[-1][:, 0, 0])
     for layer in reversed(weights):
@@ -152,7 +133,7 @@ def rollout(weights: Sequence[torch.Tensor]) -> torch.Tensor:
     return scores
 
 
-def relevance(weights: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]) -> torch.Tensor:
+def relevance(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
     """(M, B, T) from weights per layer (B, H, Q, T) and their gradients (M, B, H, Q, T)."""
     scores = _first(gradients[-1][:, :, 0, 0])
     for layer, gradient in zip(reversed(weights), reversed(gradients), strict=True):
@@ -160,11 +141,11 @@ def relevance(weights: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
     return scores
 
 
-def _first(like: torch.Tensor) -> torch.Tensor:
+def _first(like: Tensor) -> Tensor:
     """1 at the first of (..., T) tokens, 0 elsewhere."""
     return torch.zeros_like(like).index_fill(-1, torch.zeros(1, dtype=torch.long, device=like.device), 1)
 
 
-def _read(scores: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+def _read(scores: Tensor, attention: Tensor) -> Tensor:
     """(..., T) @ (..., Q, T), where the first Q tokens asked."""
     return (scores[..., None, : attention.shape[-2]] @ attention).squeeze(-2)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.propagation.single_pass import one_pass
-from assay.explainers.protocol import Request, Traits, require_compatible
+from assay.explainers.paths.path_gradients import straight_paths
+from assay.explainers.propagation.single_pass import SinglePass
+from assay.explainers.protocol import Request, Traits
 from assay.models.deep_lift_rule import PRODUCTS, DeepLiftRule
-from assay.models.engine import Engine, Path, PropagationBatch
-from assay.models.masked_inputs import full_rows
+from assay.models.engine import Engine, PropagationBatch
 from assay.tasks.errors import InputError
 
 Products = Literal["refuse", "shapley"]
 
-_HERE = np.ones(1)
-
 
 @dataclass(frozen=True, slots=True)
-class DeepLift:
+class DeepLift(SinglePass[PropagationBatch]):
     """Difference to the baseline x multipliers of the target logit, by the rules of `DeepLiftRule`.
 
     Signed; the scores sum to f(x) - f(baseline) exactly, which is checked for every text.
@@ -37,7 +34,7 @@ class DeepLift:
 
     layer: str = "embedding"
     products: Products = "refuse"
-    version: ClassVar[int] = 1
+    name: ClassVar[str] = "deep_lift"
 
     def __post_init__(self) -> None:
         if self.products not in ("refuse", "shapley"):
@@ -56,25 +53,30 @@ class DeepLift:
             refuses=self._refuses,
         )
 
-    def explain(
+    def batches(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        require_compatible("deep_lift", self, engine, baseline)
+    ) -> Iterator[PropagationBatch]:
         assert baseline is not None
-        paths = [
-            Path(
-                baseline.rows(engine.model, request.encoding, ~request.encoding.content[None]),
-                full_rows(request.encoding),
-                _HERE,
-                request.targets,
+        paths = straight_paths(engine, requests, baseline, np.ones(1))
+        return engine.propagate(paths, DeepLiftRule(), layer=self.layer, compare=True)
+
+    def scores(self, batch: PropagationBatch) -> Tensor:
+        """(M, B, T)."""
+        difference = batch.states[0] - batch.states[1]
+        return (batch.gradients.double() * difference.double()).sum(dim=-1)
+
+    def check(self, record: Explanation) -> None:
+        """Raise InputError unless the scores sum to the difference of the logits at the two ends."""
+        difference = record.value_input - record.value_baseline
+        # Scores that cancel out leave their own rounding errors behind.
+        tolerance = 1e-4 + 1e-2 * abs(difference) + 1e-4 * float(np.abs(record.scores).sum())
+        if not abs(record.completeness_gap) <= tolerance:
+            raise InputError(
+                f"explainer 'deep_lift': the scores of example {record.example_id!r} for class "
+                f"{record.target} sum to {record.scores.sum():.4g}, but the logit changes by "
+                f"{difference:.4g}; the model takes steps in its open_logits that no rule covers, so route "
+                "them through `arithmetic` or use another explainer"
             )
-            for request in requests
-        ]
-        batches = engine.propagate(paths, DeepLiftRule(), layer=self.layer, compare=True)
-        found = one_pass(requests, batches, lambda batch: (_scores(batch), batch.logits))
-        for record in chain.from_iterable(found):
-            _check_complete(record)
-        return found
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Both ends forward and, per target, backward."""
@@ -91,23 +93,3 @@ class DeepLift:
                 "products=shapley shares them out"
             )
         return None
-
-
-def _scores(batch: PropagationBatch) -> torch.Tensor:
-    """(M, B, T)."""
-    difference = batch.states[0] - batch.states[1]
-    return (batch.gradients.double() * difference.double()).sum(dim=-1)
-
-
-def _check_complete(record: Explanation) -> None:
-    """Raise InputError unless the scores sum to the difference of the logits at the two ends."""
-    difference = record.value_input - record.value_baseline
-    # Scores that cancel out leave their own rounding errors behind.
-    tolerance = 1e-4 + 1e-2 * abs(difference) + 1e-4 * float(np.abs(record.scores).sum())
-    if not abs(record.completeness_gap) <= tolerance:
-        raise InputError(
-            f"explainer 'deep_lift': the scores of example {record.example_id!r} for class {record.target} "
-            f"sum to {record.scores.sum():.4g}, but the logit changes by {difference:.4g}; the model takes "
-            "steps in its open_logits that no rule covers, so route them through `arithmetic` or use another "
-            "explainer"
-        )

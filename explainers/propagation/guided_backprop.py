@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
+from torch import Tensor
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.explanation import Explanation
-from assay.explainers.gradient.saliency import Aggregation
-from assay.explainers.propagation.single_pass import one_pass, text_paths
-from assay.explainers.protocol import Request, Traits, require_compatible
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule
-from assay.models.custom_gradients import derivative
+from assay.explainers.gradient.saliency import Aggregation, aggregate
+from assay.explainers.propagation.single_pass import SinglePass, text_paths
+from assay.explainers.protocol import Request, Traits
+from assay.models.backward_rule import ELEMENTWISE, BackwardRule, derivative, with_slope
 from assay.models.engine import Engine, PropagationBatch
 from assay.tasks.errors import InputError
 
@@ -28,23 +26,11 @@ class Guided(BackwardRule):
     where its input is above 0, its derivative times the positive part of the gradient, elsewhere nothing.
     """
 
-    def elementwise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+    def elementwise(self, name: str, x: Tensor) -> Tensor:
         value = ELEMENTWISE[name](x)
         if name not in GUIDED:
             return value
-        return _Guided.apply(x, value.detach(), derivative(name, x) * (x > 0))
-
-
-class _Guided(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(slope)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (slope,) = ctx.saved_tensors
-        return gradients[0].clamp(min=0) * slope, None, None
+        return with_slope(x, value, derivative(name, x) * (x > 0), rectified=True)
 
 
 def _refuses(abilities: frozenset[str]) -> str | None:
@@ -54,14 +40,14 @@ def _refuses(abilities: frozenset[str]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class GuidedBackprop:
+class GuidedBackprop(SinglePass[PropagationBatch]):
     """Guided gradient of the target logit, aggregated over the embedding: its mean, or its Euclidean length.
 
     With "mean" the scores are signed, with "l2" they are lengths. Refused where there is nothing to guide.
     """
 
     aggregation: Aggregation = "l2"
-    version: ClassVar[int] = 1
+    name: ClassVar[str] = "guided_backprop"
 
     def __post_init__(self) -> None:
         if self.aggregation not in ("mean", "l2"):
@@ -79,18 +65,11 @@ class GuidedBackprop:
             refuses=_refuses,
         )
 
-    def explain(
+    def batches(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
-    ) -> list[list[Explanation]]:
-        require_compatible("guided_backprop", self, engine, baseline)
-        batches = engine.propagate(text_paths(requests), Guided())
-        return one_pass(requests, batches, lambda batch: (self._aggregate(batch), batch.logits))
+    ) -> Iterator[PropagationBatch]:
+        return engine.propagate(text_paths(requests), Guided())
 
-    def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """One forward row, and one backward row per target."""
-        return 1, targets
-
-    def _aggregate(self, batch: PropagationBatch) -> torch.Tensor:
-        if self.aggregation == "mean":
-            return batch.gradients.mean(dim=-1)
-        return batch.gradients.norm(dim=-1)
+    def scores(self, batch: PropagationBatch) -> Tensor:
+        """(M, B, T)."""
+        return aggregate(batch.gradients, self.aggregation)

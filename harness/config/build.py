@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -16,6 +15,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
+from assay.harness.config.keys import nested
 from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError
 from assay.tasks.trust import is_inside
@@ -37,9 +37,10 @@ def build(config: Any, **arguments: Any) -> Any:
     Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-    for settings in _built(plain):
-        target = str(settings.pop("_target_"))
-        check_types(check_target(target), settings, target)
+    for part in nested(plain):
+        if isinstance(part, dict) and "_target_" in part:
+            settings = {name: value for name, value in part.items() if name != "_target_"}
+            check_types(check_target(str(part["_target_"])), settings, str(part["_target_"]))
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -48,18 +49,6 @@ def build(config: Any, **arguments: Any) -> Any:
             raise cause from None
         where = plain.get("_target_", "?") if isinstance(plain, dict) else "?"
         raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
-
-
-def _built(config: Any) -> Iterator[dict[str, Any]]:
-    """Everything that is built, nested or not, as its settings."""
-    if isinstance(config, dict):
-        if "_target_" in config:
-            yield dict(config)
-        for value in config.values():
-            yield from _built(value)
-    elif isinstance(config, (list, tuple)):
-        for value in config:
-            yield from _built(value)
 
 
 def check_target(target: str) -> Any:

@@ -23,10 +23,7 @@ GROUPS = ("explainer", "baseline", "removal", "metric")
 Chosen = dict[str, dict[str, Any]]
 # What a model that has not been seen yet is taken to be able to do.
 EVERY_ABILITY = frozenset(
-    {
-        *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
-        *("mask_token", "unk_token"),
-    }
+    ("gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token", "unk_token")
 )
 
 
@@ -77,16 +74,15 @@ def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice
     chosen = {group: plain(config[group]) for group in GROUPS}
     # In order: that of methods and metrics is the order of the tables.
     name = json.dumps(chosen)
-    if known is None or name not in known:
+    known = {} if known is None else known
+    if name not in known:
         parts = {
             group: {name: Built(entry, build(entry)) for name, entry in entries.items()}
             for group, entries in chosen.items()
         }
         methods = cross(parts["explainer"], parts["baseline"])
         _check_baselines(list(chosen["baseline"]), methods)
-        found = Choice(methods, with_removals(parts["metric"], parts["removal"]))
-        known = {} if known is None else known
-        known[name] = found
+        known[name] = Choice(methods, with_removals(parts["metric"], parts["removal"]))
     return known[name]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -91,7 +92,7 @@ def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:
 def configuration(overrides: Sequence[str]) -> DictConfig:
     """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
     with _sentences():
-        return prune_unselected(_composed(overrides))
+        return prune_unselected(raw_configuration(overrides))
 
 
 def configurations(crossed: Sweep) -> list[DictConfig]:
@@ -106,7 +107,7 @@ def configurations(crossed: Sweep) -> list[DictConfig]:
         others = tuple(text for text in trial if text not in parsed)
         with _sentences():
             if others not in composed:
-                composed[others] = _composed(others)
+                composed[others] = raw_configuration(others)
             values = [parsed[text] for text in trial if text in parsed]
             found.append(prune_unselected(_with_values(composed[others], values)))
     return found
@@ -127,13 +128,15 @@ def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
     return copy
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
+def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictConfig:
+    """What Hydra makes of overrides, with its own settings if `hydra`."""
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
-        config = compose(CONFIG, overrides=list(overrides))
-    # An interpolation that leads nowhere is an error now and not in the middle of a run.
-    OmegaConf.to_container(config, resolve=True)
+        config = compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
+    if not hydra:
+        # An interpolation that leads nowhere is an error now and not in the middle of a run.
+        OmegaConf.to_container(config, resolve=True)
     return config
 
 
@@ -203,8 +206,4 @@ def _first_line(error: BaseException) -> str:
 
 def _value(value: Any) -> str:
     """A configured value as an override writes it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from assay.harness.config.compose import CONFIG
-from assay.harness.config.schema import register
 from assay.tasks.errors import InputError
 
 # Hydra instantiates these: its own launcher and sweeper, its launcher plugins, and what Assay's conf/ names.
@@ -37,22 +33,20 @@ LOGGING = frozenset(
 ENVIRONMENT = re.compile(r"ASSAY_\w*|PYTHON\w*|LD_\w*|PATH", re.IGNORECASE)
 
 
-def hydra_config(overrides: Sequence[str]) -> DictConfig:
-    """The configuration of one trial with Hydra's own node.
+def check_hydra(config: DictConfig) -> None:
+    """Check Hydra's own node of a trial's configuration.
+
+    Args:
+        config: the configuration with the node `hydra`.
 
     Raises:
         InputError: if the node would run code that is not Hydra's, a launcher's or Assay's.
     """
-    register()
-    GlobalHydra.instance().clear()
-    with initialize_config_module("assay.conf", version_base="1.3"):
-        config = compose(CONFIG, overrides=list(overrides), return_hydra_config=True)
     for where, problem in _problems(OmegaConf.to_container(config.hydra, resolve=False), "hydra"):
         raise InputError(
-            f"{where} {problem}, and nothing that a configuration names is run by Hydra but its launchers; "
+            f"{where} {problem}, and Hydra runs nothing that a configuration names but its launchers; "
             "take the setting out"
         )
-    return config
 
 
 def _problems(node: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from assay.harness.config.store_version import STORE_VERSION
 
@@ -54,3 +55,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def nested(value: Any) -> Iterator[Any]:
+    """The value and, of mappings and sequences, every value inside."""
+    yield value
+    if isinstance(value, (dict, DictConfig)):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, ListConfig)):
+        for item in value:
+            yield from nested(item)

@@ -5,31 +5,23 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from assay.harness.config.build import build
 from assay.harness.costs import speeds
-from assay.harness.costs.speeds import (
-    Rate,
-    Speeds,
-    explanation_bytes,
-    load,
-    method_name,
-    metric_name,
-    texts_scored,
-)
+from assay.harness.costs.speeds import Rate, Speeds, workload
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
-from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score
-from assay.harness.trials.census import TrialPreview, words
-from assay.harness.trials.plan import Cell, cells, metric_incompatibility
-from assay.harness.trials.trial import scored_on
+from assay.harness.trials.cells import Loaded, StoredShards, explain_part, score, scores_path
+from assay.harness.trials.census import TrialPreview, preview_loaded, words
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.plan import Cell
+from assay.harness.trials.trial import cells_of_model, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.models.engine import Engine
 from assay.models.protocol import Model, abilities
@@ -45,48 +37,43 @@ WARMUP, TEXTS = 2, 256
 EXPLAINING = 0.4
 
 
-def calibrate(outlooks: Sequence[TrialPreview], seconds: float = SECONDS) -> dict[str, Speeds]:
+def calibrate(previews: Sequence[TrialPreview], seconds: float = SECONDS) -> dict[str, Speeds]:
     """Measure every model of the trials on this machine, in about so many seconds; by `speeds_key`."""
     kinds: dict[str, TrialPreview] = {}
-    for outlook in outlooks:
-        name = speeds.speeds_key(outlook.trial.config)
+    for preview in previews:
+        name = speeds.speeds_key(preview.trial.config)
         if name not in kinds or kinds[name].trial.kind == "untrained":
-            kinds[name] = outlook
-    with _quiet():
-        return {name: _measure(outlook, seconds / len(kinds)) for name, outlook in kinds.items()}
+            kinds[name] = preview
+    with ExitStack() as stack:
+        # No warnings: what metrics say of few texts and an untrained model is nobody's concern.
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.WARNING)
+        return {name: _measure(preview, seconds / len(kinds)) for name, preview in kinds.items()}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warnings: what metrics say of few texts and an untrained model is nobody's concern."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def _measure(outlook: TrialPreview, seconds: float) -> Speeds:
-    trial = replace(outlook.trial, task=_few(outlook.trial.task))
-    spec = build(trial.config.model)
+def _measure(preview: TrialPreview, seconds: float) -> Speeds:
+    config, trial = preview.trial.config, replace(preview.trial, task=_few(preview.trial.task))
+    spec = build(config.model)
     model: Model = spec if isinstance(spec, Model) else spec.untrained(trial.task, trial.seed)
     rates: dict[str, Rate] = {}
     if not isinstance(spec, Model):
-        network = cast(Trainable, model).network.to(trial.config.engine.device)
+        network = cast(Trainable, model).network.to(config.engine.device)
         rates[speeds.WEIGHTS] = Rate(0.0, sum(4 * weight.numel() for weight in network.parameters()))
         if trial.kind == "trained":
-            rates[speeds.TRAINING] = _training(outlook, trial.task, cast(Trainable, model), spec)
+            rates[speeds.TRAINING] = _training(preview, trial.task, cast(Trainable, model), spec)
         network.eval().requires_grad_(False)
-    engine = Engine(model, trial.config.engine.device, trial.config.engine.budget)
+    engine = Engine(model, config.engine.device, config.engine.budget)
     encodings = model.encode([example.texts for example in trial.task.test])
     asked = encodings[:32]
-    rates[speeds.ASKING] = Rate(_seconds(lambda: engine.probabilities(asked)) / len(asked))
+    asking = _seconds(lambda: engine.probabilities(asked)) / len(asked)
+    rates[speeds.ASKING] = Rate(asking)
     loaded = Loaded(trial, engine, "", abilities(model), engine.probabilities(encodings))
-    for size in (WARMUP, _affordable(loaded, rates[speeds.ASKING].seconds, seconds)):
+    # Of the model alone, per unit of work.
+    model_rate = Rate(asking / float(np.mean([words(example) for example in trial.task.test])))
+    for size in (WARMUP, _affordable(loaded, EXPLAINING * seconds / model_rate.seconds)):
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            rates |= _work(_first(loaded, size), Store(Path(folder)), rates[speeds.ASKING].seconds, seconds)
+            rates |= _work(_first(loaded, size), Store(folder), model_rate, seconds)
         if time.perf_counter() - began > seconds:
             break
     return Speeds(rates, tuple(sorted(loaded.abilities)))
@@ -116,91 +103,75 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _training(outlook: TrialPreview, task: Task, model: Trainable, spec: Any) -> Rate:
+def _training(preview: TrialPreview, task: Task, model: Trainable, spec: Any) -> Rate:
     """One epoch on few texts, with as many development texts as belong to them."""
     size = min(len(task.train), 4 * spec.training.batch_size)
-    dev = max(1, round(size * outlook.sizes.dev / outlook.sizes.train))
+    dev = max(1, round(size * preview.sizes.dev / preview.sizes.train))
     part = replace(task, train=task.train[:size], dev=task.dev[:dev], test=task.test[:1])
 
-    settings = {"training": replace(spec.training, epochs=1), "seed": outlook.trial.seed}
+    settings = {"training": replace(spec.training, epochs=1), "seed": preview.trial.seed}
 
     def epoch() -> None:
         model.network.requires_grad_(True)
-        train(model, part, **settings, name=outlook.trial.model_name)
+        train(model, part, **settings, name=preview.trial.model_name)
 
     return Rate(_seconds(epoch) / size)
 
 
-def _planned(loaded: Loaded) -> list[Cell]:
-    return [cell for cell in cells(loaded.trial, "", loaded.abilities) if cell.refusal is None]
+def _units(loaded: Loaded) -> list[tuple[Cell, float]]:
+    """Every cell that makes sense, with its units of work on all texts."""
+    planned, preview = cells_of_model(loaded.trial, "", loaded.abilities), preview_loaded(loaded.trial)
+    return [(cell, workload(cell.method, preview).units) for cell in planned.possible]
 
 
-def _units(cell: Cell, loaded: Loaded) -> int:
-    """Units of `load` of explaining all texts."""
-    lengths = np.array([words(example) for example in loaded.trial.task.test])
-    targets = speeds.targets_of(loaded.trial.config, len(loaded.trial.task.labels))
-    return int(load(cell.method, lengths, targets)[2].sum())
+def _affordable(loaded: Loaded, units: float) -> int:
+    """How many texts all methods together can explain in so many units of work."""
+    texts = len(loaded.trial.task.test)
+    of_all = sum(of_cell for _, of_cell in _units(loaded))
+    return int(np.clip(units * texts / max(of_all, 1.0), WARMUP, texts))
 
 
-def _per_unit(loaded: Loaded, asking: float) -> float:
-    """Seconds per unit of `load` inside the model. asking: seconds per text."""
-    return asking / float(np.mean([words(example) for example in loaded.trial.task.test]))
-
-
-def _affordable(loaded: Loaded, asking: float, seconds: float) -> int:
-    """How many texts all methods can explain in their share of the time, by the speed of the model alone."""
-    units = sum(_units(cell, loaded) for cell in _planned(loaded)) / len(loaded.trial.task.test)
-    texts = EXPLAINING * seconds / max(units * _per_unit(loaded, asking), 1e-9)
-    return int(np.clip(texts, WARMUP, len(loaded.trial.task.test)))
-
-
-def _work(loaded: Loaded, store: Store, asking: float, seconds: float) -> dict[str, Rate]:
+def _work(loaded: Loaded, store: Store, model_rate: Rate, seconds: float) -> dict[str, Rate]:
     """Explain and score all texts by every method and metric that make sense; the rates by name.
 
     A method that would take all the time by itself gets the speed of the model alone.
     """
     rates: dict[str, Rate] = {}
     texts = len(loaded.trial.task.test)
-    for cell in _planned(loaded):
-        units, stored = _units(cell, loaded), StoredCell(store.cell(cell.key))
-        rates[method_name(cell.method)] = Rate(_per_unit(loaded, asking))
-        if units * _per_unit(loaded, asking) > seconds:
-            continue
-        began = time.perf_counter()
-        try:
-            for number in range(len(loaded.parts())):
-                explain_part(cell, loaded, store, number)
-        except InputError:
-            # The model is not trained; the run will tell whether this happens to one that is.
-            continue
-        spent = time.perf_counter() - began
-        rates[method_name(cell.method)] = Rate(spent / units, explanation_bytes(stored) / texts)
-        rates |= _scores(cell, loaded, store, rates)
+    for cell, units in _units(loaded):
+        name = speeds.method_name(cell.method)
+        rates[name] = model_rate
+        # What fails on few texts, or with a model that is not trained, may not fail in the run.
+        with suppress(InputError):
+            if units * model_rate.seconds <= seconds:
+                began = time.perf_counter()
+                for number in range(len(loaded.parts())):
+                    explain_part(cell, loaded, store, number)
+                spent = time.perf_counter() - began
+                stored = speeds.explanation_bytes(StoredCell(store.cell(cell.key)))
+                rates[name] = Rate(spent / units, stored / texts)
+                rates |= _scores(cell, loaded, store, rates)
     return rates
 
 
-def _scores(cell: Cell, loaded: Loaded, store: Store, known: dict[str, Rate]) -> dict[str, Rate]:
+def _scores(cell: Cell, loaded: Loaded, store: Store, known: Mapping[str, Rate]) -> dict[str, Rate]:
     """The rates of metrics on one cell; those that `known` has already are left out."""
     rates: dict[str, Rate] = {}
+    shards = StoredShards(store.cell(cell.key), loaded)
+    distances = {example.id: float(place) for place, example in enumerate(loaded.trial.task.test)}
     if "activations" in loaded.abilities:
         # A trial asks for them once, not once for every cell.
         loaded.activations()
     for chosen in scored_on(cell, loaded.trial.choice.metrics):
-        name = metric_name(chosen, cell.method)
+        name, path = speeds.metric_name(chosen, cell.method), scores_path(store, cell, chosen)
         if name in known or metric_incompatibility(chosen, loaded.trial, loaded.abilities) is not None:
             continue
-        texts, began = texts_scored(chosen, len(loaded.trial.task.test)), time.perf_counter()
-        path = StoredCell(store.cell(cell.key)).scores(chosen.key)
-        try:
+        texts, began = speeds.texts_scored(chosen, len(distances)), time.perf_counter()
+        with suppress(InputError):
             if isinstance(chosen.metric, ModelPairMetric):
-                shards = StoredShards(store.cell(cell.key), loaded)
-                apart = {example.id: float(at) for at, example in enumerate(loaded.trial.task.test)}
-                chosen.metric.score_pair(shards, shards, apart)
+                chosen.metric.score_pair(shards, shards, distances)
             else:
                 score(cell, chosen, loaded, store)
-        except InputError:
-            # Few texts, or a model that is not trained; the run will tell.
-            continue
-        stored = path.stat().st_size if path.exists() else 0
-        rates[name] = Rate((time.perf_counter() - began) / texts, stored / texts)
+            stored = path.stat().st_size if path.exists() else 0
+            rates[name] = Rate((time.perf_counter() - began) / texts, stored / texts)
     return rates

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
-from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
+from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical
 from assay.harness.costs import speeds
-from assay.harness.costs.speeds import (
-    Rate,
-    Speeds,
-    load,
-    metric_name,
-    speeds_key,
-    targets_of,
-    texts_scored,
-)
+from assay.harness.costs.speeds import Rate, Speeds, metric_name, speeds_key, texts_scored, workload
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import TrialPreview
-from assay.harness.trials.plan import Cell, Trial, cells, metric_incompatibility
-from assay.harness.trials.trial import cell_metrics, read_card, read_trial, scored_on
-from assay.metrics.cell_data import Metric
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.pairs import architecture_key, pairs_by_kind
+from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trial import cells_of_model, read_trial, scored_on, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
+from assay.results.records import grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,6 @@ class CellWork:
     """What is left to do of one cell.
 
     Attributes:
-        trial: the trial's title.
         title: the cell's.
         stored: whether it is explained; None if that was not looked up.
         rows: forward and backward rows of the model.
@@ -62,7 +55,6 @@ class CellWork:
         whole: seconds of its longest metric; no two jobs can share one.
     """
 
-    trial: str
     title: str
     stored: bool | None
     rows: int
@@ -144,16 +136,16 @@ class Estimate:
         return max(max(busy), longest) + self.pairs.seconds
 
 
-def estimate(outlooks: Sequence[TrialPreview], known: Mapping[str, Speeds], store: Store) -> Estimate:
-    """Reckon what is left to do.
+def estimate(previews: Sequence[TrialPreview], measured: Mapping[str, Speeds], store: Store) -> Estimate:
+    """Estimate what is left to do.
 
     Args:
-        outlooks: the trials.
-        known: the rates of their work, by `speeds_key`.
+        previews: the trials.
+        measured: the rates of their work, by `speeds_key`.
         store: what it holds is done.
     """
-    trials = [_trial(outlook, known[speeds_key(outlook.trial.config)], store) for outlook in outlooks]
-    return Estimate(tuple(trials), _pairs(outlooks, trials, known))
+    trials = [_trial(preview, measured[speeds_key(preview.trial.config)], store) for preview in previews]
+    return Estimate(tuple(trials), _pairs(previews, trials, measured))
 
 
 def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
@@ -162,75 +154,65 @@ def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
     return Amount(rate.seconds * units, rate.bytes * texts)
 
 
-def _trial(outlook: TrialPreview, known: Speeds, store: Store) -> TrialWork:
-    trial, card = outlook.trial, read_card(outlook.trial, store)
-    has = _abilities(known) if card is None else frozenset(card["abilities"])
-    metrics = cell_metrics(trial, has)
-    every = cells(trial, "unknown" if card is None else card["weights"], has)
+def _trial(preview: TrialPreview, measured: Speeds, store: Store) -> TrialWork:
+    trial, stored = preview.trial, trial_cells(preview.trial, store)
+    planned = stored or cells_of_model(trial, "unknown", frozenset(measured.abilities))
+    shards = ceil(preview.sizes.test / int(trial.config.shard))
     works = [
-        _cell(outlook, cell, scored_on(cell, metrics), known, store) for cell in every if cell.refusal is None
+        _cell(preview, cell, scored_on(cell, planned.metrics), measured, shards, store)
+        for cell in planned.possible
     ]
     refused = [
         f"{trial.task_name} / {trial.model_name} / {cell.title}: {cell.refusal}"
-        for cell in every
+        for cell in planned.cells
         if cell.refusal is not None
     ]
     left = any(cell.stored is not True or cell.scoring != Amount() for cell in works)
     asking = Amount()
     if left and read_trial(trial, store) is None:
         # After training, to report how good the model is, and again for the trial's record; layers once.
-        asking = _amount(known.rates.get(speeds.ASKING), 3 * outlook.sizes.test, 0, "the model's answers")
-    training = _training(outlook, known) if left and card is None else Amount()
+        asking = _amount(measured.rates.get(speeds.ASKING), 3 * preview.sizes.test, 0, "the model's answers")
+    training = _training(preview, measured) if left and stored is None else Amount()
     size = trial.config.shards_per_job
-    jobs = 0 if not left else 1 if size is None else ceil(_parts(outlook) / int(size))
-    return TrialWork(
-        trial.title, jobs, Amount(outlook.loading), training, asking, tuple(works), tuple(refused)
-    )
+    jobs = 0 if not left else 1 if size is None else ceil(shards / int(size))
+    loading = Amount(preview.loading)
+    return TrialWork(trial.title, jobs, loading, training, asking, tuple(works), tuple(refused))
 
 
-def _abilities(known: Speeds) -> frozenset[str]:
-    return EVERY_ABILITY if known.abilities is None else frozenset(known.abilities)
-
-
-def _parts(outlook: TrialPreview) -> int:
-    return ceil(outlook.sizes.test / int(outlook.trial.config.shard))
-
-
-def _training(outlook: TrialPreview, known: Speeds) -> Amount:
+def _training(preview: TrialPreview, measured: Speeds) -> Amount:
     """Training the model, if it is to be trained, and storing it."""
-    model, weights = outlook.trial.config.model, known.rates.get(speeds.WEIGHTS, Rate(0.0))
+    model, weights = preview.trial.config.model, measured.rates.get(speeds.WEIGHTS, Rate(0.0))
     stored = Amount(bytes=weights.bytes)
-    if outlook.trial.kind != "trained" or "training" not in model:
+    if preview.trial.kind != "trained" or "training" not in model:
         return stored
-    texts = outlook.sizes.train * int(model.training.epochs)
-    return stored + _amount(known.rates.get(speeds.TRAINING), texts, 0, "training")
+    texts = preview.sizes.train * int(model.training.epochs)
+    return stored + _amount(measured.rates.get(speeds.TRAINING), texts, 0, "training")
 
 
 def _cell(
-    outlook: TrialPreview, cell: Cell, metrics: Iterable[ChosenMetric], known: Speeds, store: Store
+    preview: TrialPreview,
+    cell: Cell,
+    metrics: Iterable[ChosenMetric],
+    measured: Speeds,
+    shards: int,
+    store: Store,
 ) -> CellWork:
-    trial, method, on_disk = outlook.trial, cell.method, StoredCell(store.cell(cell.key))
-    lengths, count, texts = outlook.lengths, outlook.count, outlook.sizes.test
-    forward, backward, units = load(method, lengths, targets_of(trial.config, len(trial.task.labels)))
-    stored, parts = on_disk.done, _parts(outlook)
-    # Some parts of a cell that was begun are there.
-    there = parts if stored else len(on_disk.parts())
-    left = max(1 - there / parts, 0.0)
-    rows, tokens = ((forward + backward) * per_row @ count for per_row in (1, lengths))
+    method, on_disk, texts = cell.method, StoredCell(store.cell(cell.key)), preview.sizes.test
+    work = workload(method, preview)
+    # Some shards of a cell that was begun are there.
+    left = 0.0 if on_disk.done else max(1 - len(on_disk.parts()) / shards, 0.0)
     explaining, scoring = Amount(), []
     if left:
-        explaining = _amount(known.method(method), left * float(units @ count), left * texts, cell.title)
+        explaining = _amount(measured.method(method), left * work.units, left * texts, cell.title)
     for chosen in metrics:
         if not on_disk.scores(chosen.key).exists():
-            rate = known.rates.get(metric_name(chosen, method))
-            scored = texts_scored(chosen, texts)
+            rate, scored = measured.rates.get(metric_name(chosen, method)), texts_scored(chosen, texts)
             scoring.append(_amount(rate, scored, scored, chosen.metric.name))
     return CellWork(
-        trial.title,
         cell.title,
-        stored if outlook.known else None,
-        round(left * float(rows)),
-        round(left * float(tokens)),
+        on_disk.done if preview.known else None,
+        round(left * work.rows),
+        round(left * work.tokens),
         explaining,
         sum(scoring, Amount()),
         max((amount.seconds for amount in scoring), default=0.0),
@@ -238,39 +220,29 @@ def _cell(
 
 
 def _pairs(
-    outlooks: Sequence[TrialPreview], works: Sequence[TrialWork], known: Mapping[str, Speeds]
+    previews: Sequence[TrialPreview], works: Sequence[TrialWork], measured: Mapping[str, Speeds]
 ) -> Amount:
     """Of trials of one task and architecture of which any has something left to do."""
-    groups: dict[str, list[tuple[TrialPreview, TrialWork]]] = {}
-    for outlook, work in zip(outlooks, works, strict=True):
-        groups.setdefault(_architecture(outlook.trial), []).append((outlook, work))
     total = Amount()
-    for group in groups.values():
-        (outlook, work), trial = group[0], group[0][0].trial
-        rates = known[speeds_key(trial.config)]
-        counts = [sum(one.trial.kind == kind for one, _ in group) for kind in ("trained", "untrained")]
-        texts = outlook.sizes.test if any(one.jobs for _, one in group) else 0
+    for places in grouped(range(len(works)), lambda place: _architecture(previews[place].trial)).values():
+        preview, models = previews[places[0]], {str(place): previews[place].trial for place in places}
+        trial, rates = preview.trial, measured[speeds_key(preview.trial.config)]
+        texts = preview.sizes.test if any(works[place].jobs for place in places) else 0
         for chosen in trial.choice.metrics:
-            pairs = _compared(chosen.metric, *counts) * texts
-            if not pairs or metric_incompatibility(chosen, trial, _abilities(rates)) is not None:
+            if not isinstance(chosen.metric, ModelPairMetric):
+                continue
+            pairs = sum(map(len, pairs_by_kind(models, chosen.metric))) * texts
+            if not pairs or metric_incompatibility(chosen, trial, frozenset(rates.abilities)) is not None:
                 continue
             # Both models are asked for their layers on every text.
             total += _amount(rates.rates.get(speeds.ASKING), 2 * pairs, 0, chosen.metric.name)
-            scored = pairs * len(work.cells)
+            scored = pairs * len(works[places[0]].cells)
             rate = rates.rates.get(metric_name(chosen, trial.choice.methods[0]))
             total += _amount(rate, scored, scored, chosen.metric.name)
     return total
 
 
-def _compared(metric: Metric, trained: int, untrained: int) -> int:
-    """How many pairs of trained models, of untrained ones, and of one with the other."""
-    if not isinstance(metric, ModelPairMetric):
-        return 0
-    both = [(trained, None), (untrained, None), (untrained, trained)]
-    return sum(len(metric.pairs(firsts, seconds)) for firsts, seconds in both)
-
-
 def _architecture(trial: Trial) -> str:
-    """What two trials must share to be compared: the texts, and the model but for being trained."""
-    model = {name: value for name, value in trial.config.model.items() if name != "init_only"}
-    return canonical([trial.task_name, trial.model_name, trial.config.task, trial.config.limits, model])
+    """As `architecture_key`, by the configuration of the texts, of which a preview has only a sample."""
+    config = trial.config
+    return canonical([config.task, config.limits, architecture_key(replace(trial, explained=""))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
@@ -15,7 +15,14 @@ from assay.harness.trials.job import threads
 
 # Where rates come from without a calibration.
 EARLIER = "earlier timings"
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+NO_TIMINGS = "Time and disk are not known: nothing like this was timed before; add --calibrate (ten seconds)."
+NOT_LOOKED_UP = (
+    "Stored cells were not looked up where a ? stands: these texts are many and no run has read them yet; "
+    "everything is counted as to be done."
+)
+# Seconds of a unit of time, its name, and the same of the smaller unit that is said with it.
+TIMES = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
 def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
@@ -27,24 +34,22 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
             where there are any, count for more.
         workers: processes that share the jobs.
     """
-    seen, unread = outlooks(experiment.configs, experiment.store)
+    previews, unread = outlooks(experiment.configs, experiment.store)
     source = EARLIER
     if calibrated:
         began = time.perf_counter()
         with threads(experiment.configs[0].engine.threads):
-            for name, speeds in calibrate(seen).items():
-                keep(experiment.store, name, speeds)
+            for name, measured in calibrate(previews).items():
+                keep(experiment.store, name, measured)
         source = f"a calibration of {time.perf_counter() - began:.0f} s on this machine"
-    known = recall(seen, experiment.store)
-    work = estimate(seen, known, experiment.store)
-    timed = any(speeds.rates for speeds in known.values())
-    lines = [plan_text(experiment.name, work, workers, source if timed else None)]
-    if unread:
-        lines += ["", "Cannot be read:", *(f"  {sentence}" for sentence in unread)]
-    return "\n".join(lines)
+    speeds = recall(previews, experiment.store)
+    work = estimate(previews, speeds, experiment.store)
+    timed = any(of_trial.rates for of_trial in speeds.values())
+    lines = _plan(experiment.name, work, workers, source if timed else None)
+    return "\n".join([*lines, *_section("Cannot be read:", unread)])
 
 
-def plan_text(name: str, work: Estimate, workers: int, source: str | None) -> str:
+def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[str]:
     """Trials and explainers, each with what is stored and what is left to do.
 
     Args:
@@ -60,7 +65,9 @@ def plan_text(name: str, work: Estimate, workers: int, source: str | None) -> st
         of_title = [cell for cell in cells if cell.title == title]
         explainers.append((title, of_title, sum((cell.amount for cell in of_title), Amount())))
     rows, tokens = sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells)
-    lines = [
+    unseen = any(cell.stored is None for cell in cells)
+    refused = dict.fromkeys(reason for trial in work.trials for reason in trial.refused)
+    return [
         f"Experiment {name}: {len(work.trials)} trials, {len(cells)} cells",
         "",
         *_table("trial", trials, timed=timed),
@@ -69,20 +76,13 @@ def plan_text(name: str, work: Estimate, workers: int, source: str | None) -> st
         "",
         f"To do: {rows:,} model rows of {tokens:,} tokens, by words and without training and metrics.",
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
+        *([NOT_LOOKED_UP] if unseen else []),
+        *_section("Left out:", refused),
     ]
-    if any(cell.stored is None for cell in cells):
-        lines.append(NOT_LOOKED_UP)
-    refused = dict.fromkeys(reason for trial in work.trials for reason in trial.refused)
-    if refused:
-        lines += ["", "Left out:", *(f"  {reason}" for reason in refused)]
-    return "\n".join(lines)
 
 
-NO_TIMINGS = "Time and disk are not known: nothing like this was timed before; add --calibrate (ten seconds)."
-NOT_LOOKED_UP = (
-    "Stored cells were not looked up where a ? stands: these texts are many and no run has read them yet; "
-    "everything is counted as to be done."
-)
+def _section(heading: str, sentences: Collection[str]) -> list[str]:
+    return ["", heading, *(f"  {sentence}" for sentence in sentences)] if sentences else []
 
 
 def _totals(work: Estimate, workers: int, source: str) -> list[str]:
@@ -114,9 +114,8 @@ def _totals(work: Estimate, workers: int, source: str) -> list[str]:
 
 def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]], *, timed: bool) -> list[str]:
     """A line per entry: its title, its cells, and time and disk where they are known."""
-    heading = [what, "cells", "stored", "model rows to do", "tokens to do"] + (
-        ["time", "disk"] if timed else []
-    )
+    heading = [what, "cells", "stored", "model rows to do", "tokens to do"]
+    heading += ["time", "disk"] if timed else []
     rows = []
     for title, cells, amount in entries:
         unseen = any(cell.stored is None for cell in cells)
@@ -129,22 +128,16 @@ def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]],
 
 def duration(seconds: float) -> str:
     """Two units at most, as in "3 h 20 min"."""
-    if seconds < MINUTE:
-        return f"{seconds:.1f} s" if 0 < seconds < 9.95 else f"{seconds:.0f} s"
-    for unit, name, below, small in (
-        (DAY, "d", HOUR, "h"),
-        (HOUR, "h", MINUTE, "min"),
-        (MINUTE, "min", 1, "s"),
-    ):
+    for unit, name, below, small in TIMES:
         if seconds >= unit:
             whole, rest = divmod(round(seconds / below), unit // below)
             return f"{whole} {name} {rest} {small}" if rest else f"{whole} {name}"
-    raise AssertionError(seconds)
+    return f"{seconds:.1f} s" if 0 < seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def size(count: float) -> str:
     """Bytes in decimal units, as in "1.3 GB"."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+    for unit, name in SIZES:
         if count >= unit:
             return f"{count / unit:.1f} {name}"
     return f"{count / 1e3:.0f} kB"

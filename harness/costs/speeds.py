@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from assay.explainers import averaging
-from assay.harness.config.choice import ChosenMetric, Method
+from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric, Method
 from assay.harness.config.keys import canonical, key
-from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.census import TrialPreview
@@ -31,7 +29,7 @@ _AMOUNTS = ("train", "dev", "test", "seed", "init_only")
 ASKING = "asking"  # per text: encoding and the model's probabilities
 TRAINING = "training"  # per training text and epoch
 WEIGHTS = "weights"  # per model: its bytes
-MODEL = "model"  # per unit of `load`: methods that have no rate of their own
+MODEL = "model"  # per unit of work: methods that have no rate of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,41 @@ class Speeds:
 
     Attributes:
         rates: by ASKING, TRAINING, WEIGHTS, MODEL, `method_name` and `metric_name`.
-        abilities: of the model, None if it was not built.
+        abilities: of the model; all of them if it was not built.
     """
 
     rates: Mapping[str, Rate]
-    abilities: tuple[str, ...] | None = None
+    abilities: Sequence[str] = tuple(sorted(EVERY_ABILITY))
 
     def method(self, method: Method) -> Rate | None:
-        """Per unit of `load`; None if unknown."""
+        """Per unit of work; None if unknown."""
         return self.rates.get(method_name(method), self.rates.get(MODEL))
+
+
+class Workload(NamedTuple):
+    """The work of explaining all texts of a trial by one method, duplicate rows not yet dropped.
+
+    Attributes:
+        rows: forward and backward rows of the model.
+        tokens: that the model reads in these rows.
+        units: tokens, where a backward row counts like two forward rows, and every word of a text is one
+            more, because methods that ask no model take time, too.
+    """
+
+    rows: float
+    tokens: float
+    units: float
+
+
+def workload(method: Method, preview: TrialPreview) -> Workload:
+    """What a method, an explainer with its baseline, has to do in a trial."""
+    lengths, count = preview.lengths, preview.count
+    explainer, baseline, targets = method.explainer, method.baseline, preview.targets
+    rows = [averaging.model_rows(explainer, baseline, int(length), targets) for length in lengths]
+    forward, backward = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    units = (forward + 2 * backward + 1) * np.maximum(lengths, 1)
+    both = forward + backward
+    return Workload(float(both @ count), float(both * lengths @ count), float(units @ count))
 
 
 def method_name(method: Method) -> str:
@@ -73,32 +97,6 @@ def metric_name(chosen: ChosenMetric, method: Method) -> str:
     """The name of a metric's rate; that of one that explains again differs by the method of the cell."""
     again = "explaining" in chosen.metric.needs
     return f"metric {chosen.key}" + (f" of {method_name(method)}" if again else "")
-
-
-def load(
-    method: Method, lengths: NDArray[np.integer], targets: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The work of explaining one text of each length.
-
-    A unit is a token that the model reads; a backward row counts like two forward rows. Every word of a text
-    is one more unit, because methods that ask no model take time, too.
-
-    Args:
-        method: the explainer and its baseline.
-        lengths: (L,) in words.
-        targets: explained classes per text.
-
-    Returns:
-        (L,) forward rows, (L,) backward rows and (L,) units.
-    """
-    rows = [averaging.model_rows(method.explainer, method.baseline, int(n), targets) for n in lengths]
-    forward, backward = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    return forward, backward, (forward + 2 * backward + 1) * np.maximum(lengths, 1)
-
-
-def targets_of(config: DictConfig, classes: int) -> int:
-    """How many classes of a text are explained."""
-    return classes if config.targets is Targets.all else 1
 
 
 def texts_scored(chosen: ChosenMetric, texts: int) -> int:
@@ -118,14 +116,15 @@ def speeds_key(config: Any) -> str:
 def keep(store: Store, name: str, speeds: Speeds) -> None:
     """Write a calibration into the store, over what it says of the same work."""
     rates = {**_calibrated(store, name).rates, **speeds.rates}
-    record = {
-        "abilities": speeds.abilities,
-        "rates": {what: asdict(rate) for what, rate in rates.items()},
-    }
-    write_json(store.calibration(name), record)
+    write_json(store.calibration(name), asdict(Speeds(rates, speeds.abilities)))
 
 
-def recall(outlooks: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
+def _calibrated(store: Store, name: str) -> Speeds:
+    record = read_json(store.calibration(name)) or asdict(Speeds({}))
+    return Speeds({what: Rate(**rate) for what, rate in record["rates"].items()}, record["abilities"])
+
+
+def recall(previews: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
     """By `speeds_key` the rates of the trials' work, from calibrations and from finished cells.
 
     Where both tell of the same work, the cells count: an untrained model is only like the one that runs.
@@ -133,27 +132,20 @@ def recall(outlooks: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
     done = [cell for cell in map(StoredCell, store.folders(CELLS)) if cell.done]
     newest = heapq.nlargest(NEWEST, done, lambda cell: cell.record.stat().st_mtime)
     known: dict[str, Speeds] = {}
-    for outlook in outlooks:
-        name = speeds_key(outlook.trial.config)
+    for preview in previews:
+        name = speeds_key(preview.trial.config)
         if name not in known:
             kept = _calibrated(store, name)
-            known[name] = Speeds({**kept.rates, **_of_cells(outlook, newest)}, kept.abilities)
+            known[name] = Speeds({**kept.rates, **_of_cells(preview, newest)}, kept.abilities)
     return known
 
 
-def _calibrated(store: Store, name: str) -> Speeds:
-    record = read_json(store.calibration(name)) or {"abilities": None, "rates": {}}
-    rates = {what: Rate(**rate) for what, rate in record["rates"].items()}
-    return Speeds(rates, None if record["abilities"] is None else tuple(record["abilities"]))
-
-
-def _of_cells(outlook: TrialPreview, done: Sequence[StoredCell]) -> dict[str, Rate]:
+def _of_cells(preview: TrialPreview, done: Sequence[StoredCell]) -> dict[str, Rate]:
     """Median rates in finished cells of the same task and model, however many texts they have."""
-    config = outlook.trial.config
-    name, targets = speeds_key(config), targets_of(config, len(outlook.trial.task.labels))
+    config = preview.trial.config
     methods = {
         canonical([config.explainer[m.explainer_name], config.baseline.get(m.baseline_name)]): m
-        for m in outlook.trial.choice.methods
+        for m in preview.trial.choice.methods
     }
     rates: dict[str, list[Rate]] = {}
     for cell in done:
@@ -163,24 +155,21 @@ def _of_cells(outlook: TrialPreview, done: Sequence[StoredCell]) -> dict[str, Ra
         was = OmegaConf.create(record["config"])
         entries = [was.explainer.get(record["explainer"]), was.baseline.get(record["baseline"])]
         method = methods.get(canonical(entries))
-        if method is None or speeds_key(was) != name:
-            continue
-        units = float(load(method, outlook.lengths, targets)[2] @ outlook.count / outlook.count.sum())
-        for rate_name, rate in _of_cell(cell, outlook, method, units):
-            rates.setdefault(rate_name, []).append(rate)
+        if method is not None and speeds_key(was) == speeds_key(config):
+            for name, rate in _of_cell(cell, preview, method):
+                rates.setdefault(name, []).append(rate)
     return {
-        what: Rate(median(rate.seconds for rate in all_), median(rate.bytes for rate in all_))
-        for what, all_ in rates.items()
+        name: Rate(median(rate.seconds for rate in found), median(rate.bytes for rate in found))
+        for name, found in rates.items()
     }
 
 
-def _of_cell(
-    cell: StoredCell, outlook: TrialPreview, method: Method, units: float
-) -> Iterator[tuple[str, Rate]]:
-    """The rates in one finished cell, by name. units: of `load`, of one of its texts on average."""
+def _of_cell(cell: StoredCell, preview: TrialPreview, method: Method) -> Iterator[tuple[str, Rate]]:
+    """The rates in one finished cell, by name."""
     seconds = np.concatenate(
         [pq.read_table(path, columns=["seconds"])["seconds"].to_numpy() for path in cell.seconds_parts()]
     )
+    units = workload(method, preview).units / float(preview.count.sum())
     rate = Rate(float(seconds.mean()) / units, explanation_bytes(cell) / len(seconds))
     yield method_name(method), rate
     if method.explainer.model_rows(1, 1) != (0, 0):
@@ -188,7 +177,7 @@ def _of_cell(
     # Metrics are scored one after another, so each took as long as from the file before its own.
     files = sorted([cell.record, *cell.score_files()], key=lambda file: file.stat().st_mtime)
     for before, file in pairwise(files):
-        for chosen in outlook.trial.choice.metrics:
+        for chosen in preview.trial.choice.metrics:
             if chosen.key == file.stem:
                 texts = texts_scored(chosen, len(seconds))
                 spent = file.stat().st_mtime - before.stat().st_mtime

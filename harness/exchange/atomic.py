@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from assay.harness.storage.layout import scratch
-from assay.harness.storage.store import whole_or_full
+from assay.harness.storage.store import atomic_file, whole_or_full
 from assay.tasks.errors import InputError
 
 
@@ -24,15 +22,8 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise InputError(f"{str(path)!r} is a folder; expected the name of a file")
     if path.exists() and not overwrite:
         raise InputError(f"{str(path)!r} exists; give another name, or --overwrite to replace it")
-    part = scratch(path)
-    with _writing(path):
-        try:
-            yield part
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with _as_input_errors(path), atomic_file(path) as part:
+        yield part
 
 
 @contextmanager
@@ -49,7 +40,8 @@ def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
             raise InputError(
                 f"{str(path)!r} was not written by this command (it has no {mark}); give another name"
             )
-    with _writing(path):
+    with _as_input_errors(path), whole_or_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield part
@@ -63,12 +55,10 @@ def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Make the folder that `path` lies in, and turn the system's refusals into InputError."""
+def _as_input_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write `path` into InputError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_or_full(path):
-            yield
+        yield
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise InputError(
             f"{str(path)!r} cannot be written ({error.strerror}); choose another place"

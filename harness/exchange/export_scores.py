@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,12 +58,6 @@ class Exported(NamedTuple):
     tables: int
 
 
-class _Measure(NamedTuple):
-    metric: str
-    removal: str | None
-    direction: str
-
-
 def export_scores(
     experiment: Experiment, trials: Sequence[Trial], path: Path, *, overwrite: bool
 ) -> Exported:
@@ -81,51 +74,52 @@ def export_scores(
             f"nothing of experiment {experiment.name!r} is scored yet; run it first, with assay run"
         )
     labels = {trial.task_name: trial.task.labels for trial in trials}
-    measures = _measures(trials)
+    metrics = _metric_columns(trials)
     rows = 0
-    opened = _parquet if path.suffix == ".parquet" else _csv
-    with whole_file(path, overwrite=overwrite) as scratch, opened(scratch) as write:
+    with whole_file(path, overwrite=overwrite) as scratch, _writer(scratch, path.suffix) as writer:
         for file in files:
-            table = _tidy(file, measures[file.metric], labels[file.group.task])
+            table = _tidy(file, metrics[file.metric], labels[file.group.task])
             rows += len(table)
-            write(table)
+            writer.write_table(table if path.suffix == ".parquet" else harmless(table))
     return Exported(rows, len(files))
 
 
-def _measures(trials: Sequence[Trial]) -> Mapping[str, _Measure]:
-    """By the name that scores are stored under: the metric, what takes tokens away, and its direction."""
-    found = {}
+def _writer(path: Path, suffix: str) -> pq.ParquetWriter | csv.CSVWriter:
+    if suffix == ".csv":
+        return csv.CSVWriter(path, SCHEMA)
+    return pq.ParquetWriter(path, SCHEMA, compression="zstd")
+
+
+def _metric_columns(trials: Sequence[Trial]) -> dict[str, dict[str, str | None]]:
+    """The columns that are constant for a metric, by the name that its scores are stored under."""
+    columns = {}
     for chosen in (chosen for trial in trials for chosen in choose(trial.config).metrics):
         metric = chosen.metric
-        removal = str(next(iter(trials[0].config.removal))) if "removal" in metric.needs else None
+        name, removal = metric.name, None
         if isinstance(metric, WithRemoval):
-            found[metric.name] = _Measure(metric.metric.name, metric.operator, metric.direction)
-        else:
-            found[metric.name] = _Measure(metric.name, removal, metric.direction)
-    return found
+            name, removal = metric.metric.name, metric.operator
+        elif "removal" in metric.needs:
+            removal = str(next(iter(trials[0].config.removal)))
+        columns[metric.name] = {"metric": name, "removal": removal, "direction": metric.direction}
+    return columns
 
 
-def _tidy(file: ScoreFile, measure: _Measure, labels: Sequence[str]) -> pa.Table:
+def _tidy(file: ScoreFile, metric: Mapping[str, str | None], labels: Sequence[str]) -> pa.Table:
     """The stored table with a column for everything that is constant in it."""
     stored = read_table(file.path)
     # -1 stands for what is not about one label.
     numbers = stored["target"].to_numpy()
     targets = pa.array(numbers, pa.int32(), mask=numbers < 0)
     constant = {
-        "task": file.group.task,
-        "model": file.group.model,
-        "kind": file.group.kind,
-        "model_seed": file.seed,
-        "explainer": file.method.explainer,
+        **file.group._asdict(),
+        **file.method._asdict(),
         "baseline": file.method.baseline or None,
+        "model_seed": file.seed,
         "explainer_seed": file.explainer_seed,
-        **measure._asdict(),
+        **metric,
     }
     columns = {
-        **{
-            name: pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(stored))
-            for name, value in constant.items()
-        },
+        **{name: pa.repeat(value, len(stored)) for name, value in constant.items()},
         "unit": stored["unit"],
         "target": targets,
         "label": pa.array(labels, pa.string()).take(targets),
@@ -133,19 +127,7 @@ def _tidy(file: ScoreFile, measure: _Measure, labels: Sequence[str]) -> pa.Table
         # NaN is a value that is not defined, which tables call missing.
         "value": pa.array(stored["value"].to_numpy(), pa.float64(), from_pandas=True),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], names=SCHEMA.names).cast(SCHEMA)
-
-
-@contextmanager
-def _parquet(path: Path) -> Iterator[Callable[[pa.Table], object]]:
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        yield writer.write_table
-
-
-@contextmanager
-def _csv(path: Path) -> Iterator[Callable[[pa.Table], object]]:
-    with csv.CSVWriter(path, SCHEMA) as writer:
-        yield lambda table: writer.write_table(harmless(table))
+    return pa.table(columns, schema=SCHEMA)
 
 
 def harmless(table: pa.Table) -> pa.Table:

@@ -18,32 +18,37 @@ from assay.harness.config.compose import configuration, offered, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.schema import Targets
 from assay.harness.exchange.atomic import whole_file
+from assay.harness.exchange.importers.base import ScoredExample, TaskLookup
 from assay.harness.exchange.importers.eraser import read_eraser
-from assay.harness.exchange.importers.foreign_scores import Found, Known
 from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study
-from assay.harness.trials.plan import limits_of, load_task
+from assay.harness.trials.loading import limits_of, load_task
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.sampling import limit
 
-READERS: Mapping[str, Callable[[Path, Known], Iterator[Found]]] = {
+READERS: Mapping[str, Callable[[Path, TaskLookup], Iterator[ScoredExample]]] = {
     "eraser": read_eraser,
     "study": read_study,
     "inseq": read_inseq,
     "jsonl": read_jsonl,
 }
-# What stands for an axis in the path of a file that exists once for each of its values, if not the axis.
+# The configuration key of an axis whose value is part of a file's name, where it is not the axis itself.
 _AXES: Mapping[str, str] = {"task": "task.name", "model": "model.name"}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to import. source: the file, in the layout `form`. name: what the explainer will be called.
+    """What to import.
 
-    folder: a configuration folder (`--config-dir`), where the file and its YAML go. by: the axes whose
-    values have files of their own: task, model, seed, or settings such as model.path.
+    Attributes:
+        source: the file of scores.
+        form: its layout, one of READERS.
+        name: what the explainer will be called.
+        folder: a configuration folder (`--config-dir`), where the file and its YAML go.
+        by: axes with a file per value: task, model, seed, or settings such as model.path.
+        overwrite: whether an earlier import of that name is replaced.
     """
 
     source: Path
@@ -56,7 +61,14 @@ class Order:
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen while a file was read. classes: example id to a bit per class."""
+    """Counts of what a file holds.
+
+    Attributes:
+        classes: the explained classes by example id, a bit for each.
+        explanations: in the file.
+        partly: those that leave characters of their text without a score.
+        costly: those that come with their cost.
+    """
 
     classes: dict[str, int] = field(default_factory=dict)
     explanations: int = 0
@@ -74,15 +86,15 @@ def import_scores(order: Order, overrides: Sequence[str]) -> str:
     searched = _searched(order.folder)
     configs = [configuration(trial) for trial in sweep([*overrides, *searched]).trials()]
     task = _one_task(configs)
-    place = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
+    path = order.folder / f"{'-'.join([order.name, *_values(configs, order.by)])}.parquet"
     tally = Tally()
-    with whole_file(place, overwrite=order.overwrite) as scratch:
-        found = READERS[order.form](order.source, Known(task))
-        write_scores(scratch, task.labels, checked(found, tally))
+    with whole_file(path, overwrite=order.overwrite) as scratch:
+        explanations = READERS[order.form](order.source, TaskLookup(task))
+        write_scores(scratch, task.labels, checked(explanations, tally))
         _check_complete(configs, task, tally, order.source)
         # The YAML comes after the checks and before the file: an old file is never named by a new YAML.
         _write_choice(order)
-    return "\n".join([*_notes(order, configs, tally, place), *_command(order, overrides, configs)])
+    return "\n".join([*_notes(order, configs, tally, path), *_command(order, overrides, configs)])
 
 
 def _check_names(order: Order) -> None:
@@ -102,9 +114,9 @@ def _searched(folder: Path) -> list[str]:
 
 def _one_task(configs: Sequence[DictConfig]) -> Task:
     """The task of all trials, whole. Raises InputError when there are several."""
-    sources = {canonical(config.task): config for config in configs}
-    if len(sources) > 1:
-        names = ", ".join(str(config.task.name) for config in sources.values())
+    tasks = {canonical(config.task): str(config.task.name) for config in configs}
+    if len(tasks) > 1:
+        names = ", ".join(tasks.values())
         raise InputError(
             f"the experiment has several tasks ({names}); say whose scores these are, with task="
         )
@@ -113,20 +125,20 @@ def _one_task(configs: Sequence[DictConfig]) -> Task:
 
 def _values(configs: Sequence[DictConfig], by: Sequence[str]) -> list[str]:
     """The value of each axis, which must be one. Raises InputError when there are several, or odd ones."""
-    found = []
+    chosen = []
     _check_swept(configs, by)
     for axis in by:
-        owners = {str(OmegaConf.select(config, _AXES.get(axis, axis))): config for config in configs}
-        if len(owners) > 1:
+        values = {str(OmegaConf.select(config, _AXES.get(axis, axis))): None for config in configs}
+        if len(values) > 1:
             raise InputError(
-                f"--by {axis}: the experiment has several ({', '.join(owners)}); choose the one that these "
+                f"--by {axis}: the experiment has several ({', '.join(values)}); choose the one that these "
                 f"scores are of, with {axis}="
             )
-        (value,) = owners
+        (value,) = values
         if value == "None" or not re.fullmatch(r"[\w.-]+", value):
             raise InputError(f"--by {axis}: {value!r} cannot be part of a file's name")
-        found.append(value)
-    return found
+        chosen.append(value)
+    return chosen
 
 
 def _check_swept(configs: Sequence[DictConfig], by: Sequence[str]) -> None:
@@ -139,49 +151,51 @@ def _check_swept(configs: Sequence[DictConfig], by: Sequence[str]) -> None:
             )
 
 
-def checked(found: Iterator[Found], tally: Tally) -> Iterator[Scores]:
-    """Explanations as they are stored. Raises InputError on a stretch outside its text, or on a second one of
+def checked(explanations: Iterator[ScoredExample], tally: Tally) -> Iterator[Scores]:
+    """Explanations as they are stored. Raises InputError on a span outside its text, or on a second one of
     the same example and class."""
-    for one in found:
-        bit, seen = 1 << one.target, tally.classes.get(one.example.id, 0)
+    for explanation in explanations:
+        id, bit = explanation.example.id, 1 << explanation.target
+        seen = tally.classes.get(id, 0)
         if seen & bit:
             raise InputError(
-                f"{one.where}: a second explanation of example {one.example.id!r} and class {one.target}; "
-                "expected one explainer's scores, once for each"
+                f"{explanation.where}: a second explanation of example {id!r} and class "
+                f"{explanation.target}; expected one explainer's scores, once for each"
             )
-        tally.classes[one.example.id] = seen | bit
+        tally.classes[id] = seen | bit
         tally.explanations += 1
-        yield _stored(one, tally)
+        tally.partly += _scores_a_part(explanation)
+        tally.costly += "forward_rows" in explanation.costs
+        yield _stored(explanation)
 
 
-def _stored(one: Found, tally: Tally) -> Scores:
-    texts, stretches = one.example.texts, one.stretches
+def _scores_a_part(explanation: ScoredExample) -> bool:
+    """Whether characters are left that no span covers. Raises InputError on a span outside its text."""
+    texts = explanation.example.texts
     missing = [np.array([not character.isspace() for character in text]) for text in texts]
-    for start, end, _, segment in stretches:
+    for start, end, _, segment in explanation.spans:
         if not 0 <= segment < len(texts) or not 0 <= start < end <= len(texts[segment]):
             length = f"{len(texts[segment])} characters" if 0 <= segment < len(texts) else "no characters"
             raise InputError(
-                f"{one.where}: a score at characters {start} to {end} of text {segment}, which has "
-                f"{length} in example {one.example.id!r}; expected 0 <= start < end within the text"
+                f"{explanation.where}: a score at characters {start} to {end} of text {segment}, which has "
+                f"{length} in example {explanation.example.id!r}; expected 0 <= start < end within the text"
             )
         missing[segment][start:end] = False
-    scores = np.array([stretch.score for stretch in stretches], dtype=np.float64)
+    return any(of_text.any() for of_text in missing)
+
+
+def _stored(explanation: ScoredExample) -> Scores:
+    starts, ends, scores, segments = np.array(explanation.spans, dtype=np.float64).reshape(-1, 4).T
     if (np.abs(scores) > np.finfo(np.float32).max).any():
-        raise InputError(f"{one.where}: a score is too large for a 32-bit number; scale the scores")
-    about = one.about
-    tally.partly += any(of_text.any() for of_text in missing)
-    tally.costly += "forward_rows" in about
-    columns = ([getattr(stretch, name) for stretch in stretches] for name in ("segment", "start", "end"))
+        raise InputError(f"{explanation.where}: a score is too large for a 32-bit number; scale the scores")
     return Scores(
-        one.example.id,
-        one.target,
-        text_print(texts),
-        *(np.array(column, dtype=np.int32) for column in columns),
+        explanation.example.id,
+        explanation.target,
+        text_print(explanation.example.texts),
+        *(column.astype(np.int32) for column in (segments, starts, ends)),
         scores=scores.astype(np.float32),
-        output_space=about.get("output_space", "none"),
-        value_input=about.get("value_input", float("nan")),
-        value_baseline=about.get("value_baseline", float("nan")),
-        cost=Cost(about.get("forward_rows", 0), about.get("backward_rows", 0), about.get("tokens_read", 0)),
+        cost=Cost(**explanation.costs),
+        **explanation.outputs,
     )
 
 
@@ -197,17 +211,17 @@ def _check_complete(configs: Sequence[DictConfig], task: Task, tally: Tally, sou
                 "that have some"
             )
         for example in explained:
-            wanted = _wanted(example, config.targets, len(task.labels))
-            lacking = [at for at in wanted if not tally.classes[example.id] >> at & 1]
-            if lacking:
+            targets = _explained_targets(example, config.targets, len(task.labels))
+            missing = [target for target in targets if not tally.classes[example.id] >> target & 1]
+            if missing:
                 raise InputError(
                     f"{source} has no scores for example {example.id!r} and class "
-                    f"{task.labels[lacking[0]]!r}, but targets={config.targets.name} explains it; give "
+                    f"{task.labels[missing[0]]!r}, but targets={config.targets.name} explains it; give "
                     "scores for it, or explain what the file has, with targets=predicted or targets=gold"
                 )
 
 
-def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
+def _explained_targets(example: Example, targets: Targets, classes: int) -> Sequence[int]:
     """The classes that are explained whatever the model says."""
     if targets is Targets.all:
         return range(classes)
@@ -216,19 +230,19 @@ def _wanted(example: Example, targets: Targets, classes: int) -> Sequence[int]:
 
 def _write_choice(order: Order) -> None:
     """The YAML by which the explainer is chosen."""
-    place = order.folder / "explainer" / f"{order.name}.yaml"
-    ending = "".join(f"-${{{_AXES.get(axis, axis)}}}" for axis in order.by)
-    path = str(order.folder / f"{order.name}{ending}.parquet")
-    settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": path}}
+    choice = order.folder / "explainer" / f"{order.name}.yaml"
+    suffix = "".join(f"-${{{_AXES.get(axis, axis)}}}" for axis in order.by)
+    scores = str(order.folder / f"{order.name}{suffix}.parquet")
+    settings = {order.name: {"_target_": "assay.explainers.imported.Imported", "path": scores}}
     text = "# Scores computed elsewhere, brought here by `assay import`.\n" + yaml.safe_dump(settings)
-    if place.is_file() and place.read_text(encoding="utf-8") == text:
+    if choice.is_file() and choice.read_text(encoding="utf-8") == text:
         return
-    with whole_file(place, overwrite=order.overwrite) as scratch:
+    with whole_file(choice, overwrite=order.overwrite) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, place: Path) -> Iterator[str]:
-    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {place}"
+def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, path: Path) -> Iterator[str]:
+    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {path}"
     if tally.partly:
         yield f"{tally.partly} of them score part of their text; what has no score counts as 0."
     if tally.costly < tally.explanations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,12 +22,12 @@ _UNKNOWN = frozenset({"[UNK]", "<unk>"})
 class _Folded:
     """A text as tokens are compared with it: characters that tokenizers change or drop are folded alike.
 
-    at: where each of `characters` stands in `text`.
+    starts: where each of `characters` stands in `text`.
     """
 
     text: str
     characters: str
-    at: tuple[int, ...]
+    starts: tuple[int, ...]
 
 
 def locate(tokens: Sequence[str], texts: Sequence[str]) -> list[Span | None]:
@@ -38,55 +39,56 @@ def locate(tokens: Sequence[str], texts: Sequence[str]) -> list[Span | None]:
     Raises InputError on a token that is not what comes next.
     """
     folded = [_folded(text) for text in texts]
-    segment, at, found = 0, 0, []
+    segment, position, spans = 0, 0, []
     for number, token in enumerate(tokens):
         if token in _SPECIALS:
-            if token in _SEPARATORS and at and segment + 1 < len(texts):
-                segment, at = segment + 1, 0
-            found.append(None)
+            if token in _SEPARATORS and position and segment + 1 < len(texts):
+                segment, position = segment + 1, 0
+            spans.append(None)
             continue
-        if at == len(folded[segment].characters) and segment + 1 < len(texts):
-            segment, at = segment + 1, 0
-        here = folded[segment]
-        length = _unknown(here, at) if token in _UNKNOWN else _length(here, at, token)
+        if position == len(folded[segment].characters) and segment + 1 < len(texts):
+            segment, position = segment + 1, 0
+        text = folded[segment]
+        length = _word_length(text, position) if token in _UNKNOWN else _length(text, position, token)
         if length is None:
-            follows = here.text[here.at[at] :][:20] if at < len(here.at) else ""
+            rest = text.text[text.starts[position] :][:20] if position < len(text.starts) else ""
             raise InputError(
                 f"its token {number}, {token!r}, does not match the text, which "
-                + (f"goes on with {follows!r}" if follows else "has ended")
+                + (f"goes on with {rest!r}" if rest else "has ended")
                 + "; expected the tokens of this very text, in order"
             )
-        found.append(Span(here.at[at], here.at[at + length - 1] + 1, segment) if length else None)
-        at += length
-    return found
+        end = position + length
+        spans.append(Span(text.starts[position], text.starts[end - 1] + 1, segment) if length else None)
+        position = end
+    return spans
 
 
-def _length(here: _Folded, at: int, token: str) -> int | None:
-    """How many folded characters the token takes from `at` on, None if it is not what stands there."""
+def _length(text: _Folded, position: int, token: str) -> int | None:
+    """How many folded characters the token takes from `position` on, None if it does not stand there."""
     # As it is first: a text may hold the very signs that tokenizers mark their pieces with.
     bare = token.removesuffix("</w>").removesuffix("@@").removeprefix("##").lstrip("Ġ▁Ċ")
     for form in (token, bare):
-        wanted = _folded_token(form)
-        if here.characters.startswith(wanted, at) and (wanted or not bare):
-            return len(wanted)
+        expected = _folded_token(form)
+        if text.characters.startswith(expected, position) and (expected or not bare):
+            return len(expected)
     return None
 
 
-def _unknown(here: _Folded, at: int) -> int | None:
-    """How many folded characters are left of the word at `at`."""
-    if at == len(here.at):
+def _word_length(text: _Folded, position: int) -> int | None:
+    """How many folded characters are left of the word at `position`, None at the end of the text."""
+    if position == len(text.starts):
         return None
-    word = re.compile(WORD).match(here.text, here.at[at])
-    end = word.end() if word else here.at[at] + 1
-    return sum(1 for place in here.at[at : at + end - here.at[at]] if place < end)
+    word = re.compile(WORD).match(text.text, text.starts[position])
+    end = word.end() if word else text.starts[position] + 1
+    return bisect_left(text.starts, end, position) - position
 
 
 # A text comes once for each of its classes.
 @lru_cache(maxsize=4)
 def _folded(text: str) -> _Folded:
-    pieces = [(_folded_character(character), place) for place, character in enumerate(text)]
-    at = tuple(place for piece, place in pieces for _ in piece)
-    return _Folded(text, "".join(piece for piece, _ in pieces), at)
+    pieces = [_folded_character(character) for character in text]
+    starts = tuple(start for start, piece in enumerate(pieces) for _ in piece)
+    return _Folded(text, "".join(pieces), starts)
 
 
 @lru_cache(maxsize=4096)

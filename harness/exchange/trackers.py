@@ -34,20 +34,19 @@ def _mlflow(run: Run, experiment: str, folder: Path) -> None:
     from mlflow.entities import Metric, Param  # pyright: ignore[reportMissingImports]
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
-    known = client.get_experiment_by_name(experiment)
+    existing = client.get_experiment_by_name(experiment)
     artifacts = (folder / "artifacts").as_uri()
-    at = known.experiment_id if known else client.create_experiment(experiment, artifact_location=artifacts)
-    same = client.search_runs([at], filter_string=f"tags.`assay.id` = '{run.id}'")
+    id = existing.experiment_id if existing else client.create_experiment(experiment, artifacts)
     # Parameters of a run cannot change, and metrics would grow a history.
-    for old in same:
+    for old in client.search_runs([id], filter_string=f"tags.`assay.id` = '{run.id}'"):
         client.delete_run(old.info.run_id)
-    made = client.create_run(at, run_name=run.title, tags={"assay.id": run.id}).info
+    new = client.create_run(id, run_name=run.title, tags={"assay.id": run.id}).info
     client.log_batch(
-        made.run_id,
-        metrics=[Metric(name, value, made.start_time, 0) for name, value in run.metrics.items()],
+        new.run_id,
+        metrics=[Metric(name, value, new.start_time, 0) for name, value in run.metrics.items()],
         params=[Param(name, value) for name, value in run.parameters.items()],
     )
-    client.set_terminated(made.run_id)
+    client.set_terminated(new.run_id)
 
 
 def _wandb(run: Run, experiment: str, folder: Path) -> None:
@@ -66,18 +65,18 @@ def _wandb(run: Run, experiment: str, folder: Path) -> None:
         mode="offline",
         resume="allow",
         settings=settings,
-    ) as writing:
-        writing.log(run.metrics)
+    ) as offline_run:
+        offline_run.log(run.metrics)
 
 
 def _tensorboard(run: Run, experiment: str, folder: Path) -> None:
     """Into a folder for the run, scalars and hyperparameters; to look at: tensorboard --logdir FOLDER"""
     from torch.utils.tensorboard import SummaryWriter
 
-    place = folder / experiment / f"{re.sub(r'[^a-zA-Z0-9_.]+', '-', run.title)}-{run.id}"
-    if place.exists():
-        rmtree(place)
-    with SummaryWriter(str(place)) as writer:
+    own = folder / experiment / f"{re.sub(r'[^a-zA-Z0-9_.]+', '-', run.title)}-{run.id}"
+    if own.exists():
+        rmtree(own)
+    with SummaryWriter(str(own)) as writer:
         # "." keeps the metrics, which go with them, in the run's own folder.
         writer.add_hparams(run.parameters, run.metrics, run_name=".")
 

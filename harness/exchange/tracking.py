@@ -27,7 +27,7 @@ from assay.results.statistics.comparison import estimate
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
 
-# Beside what a tracker writes: the runs it was given, so that nothing is written twice.
+# Beside the tracker's own files: digests of the runs it was given, so that nothing is written twice.
 RECORD = "assay-tracked.json"
 
 
@@ -54,16 +54,16 @@ def track(experiment: Experiment, trials: Sequence[Trial], to: str, folder: Path
             f"tracking to {to} needs a package that is not installed ({error}); install it with: "
             f"pip install 'assay[track-{to}]'"
         ) from error
-    where = (folder or experiment.store.experiment(experiment.name) / "tracking" / to).absolute()
-    where.mkdir(parents=True, exist_ok=True)
-    known: dict[str, str] = read_json(where / RECORD) or {}
-    found = runs(experiment, trials)
-    new = [run for run in found if known.get(run.id) != _digest(run)]
+    folder = (folder or experiment.store.experiment(experiment.name) / "tracking" / to).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    digests: dict[str, str] = read_json(folder / RECORD) or {}
+    finished = runs(experiment, trials)
+    new = [run for run in finished if digests.get(run.id) != _digest(run)]
     for run in new:
-        tracker.write(run, experiment.name, where)
-        known[run.id] = _digest(run)
-        write_json(where / RECORD, known)
-    return Tracked(len(new), len(found) - len(new), where)
+        tracker.write(run, experiment.name, folder)
+        digests[run.id] = _digest(run)
+        write_json(folder / RECORD, digests)
+    return Tracked(len(new), len(finished) - len(new), folder)
 
 
 def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
@@ -74,7 +74,7 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     """
     options = experiment.configs[0].report
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
-    chosen = {one.metric.name: one.metric for trial in trials for one in trial.choice.metrics}
+    metrics = {chosen.metric.name: chosen.metric for trial in trials for chosen in trial.choice.metrics}
     files: dict[tuple[str, Group], list[ScoreFile]] = {}
     for file in score_files(trials, experiment.store):
         files.setdefault((_content(file), file.group), []).append(file)
@@ -86,11 +86,11 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     return [
         Run(
             id=key("tracked", experiment.name, content, *([] if group == first[content] else group)),
-            title=_title(of_run[0]),
-            parameters={**_axes(of_run[0]), **_settings(of_run[0])},
-            metrics={**_scores(of_run, chosen, bootstrap), **_seconds(of_run[0])},
+            title=_title(run_files[0]),
+            parameters=_parameters(run_files[0]),
+            metrics=_scores(run_files, metrics, bootstrap) | _seconds(run_files[0]),
         )
-        for (content, group), of_run in files.items()
+        for (content, group), run_files in files.items()
     ]
 
 
@@ -108,43 +108,36 @@ def _title(file: ScoreFile) -> str:
     return f"{file.group.title} / seed {file.seed} / {file.method.title} / {file.explainer_seed}"
 
 
-def _axes(file: ScoreFile) -> dict[str, str]:
-    group, method = file.group, file.method
-    return {
-        "task": group.task,
-        "model": group.model,
-        "kind": group.kind,
+def _parameters(file: ScoreFile) -> dict[str, str]:
+    """The axes; of a cell also the explainer's settings, the weights, and the versions that made it."""
+    record: dict[str, Any] = read_json(_cell(file).record) or {}
+    settings = record.get("config", {}).get("explainer", {}).get(file.method.explainer, {})
+    named = {f"explainer.{name}": value for name, value in settings.items() if name != "_target_"}
+    named |= {f"version.{name}": value for name, value in record.get("versions", {}).items()}
+    named |= {name: record[name] for name in ("weights", "explained", "device") if name in record}
+    axes = {
+        **file.group._asdict(),
         "seed": file.seed,
-        "explainer": method.explainer,
-        "baseline": method.baseline,
+        **file.method._asdict(),
         "explainer_seed": str(file.explainer_seed),
         "key": _content(file),
     }
-
-
-def _settings(file: ScoreFile) -> dict[str, str]:
-    """The explainer's settings, the weights, and the versions that made the cell; pairs have none."""
-    card: dict[str, Any] = read_json(_cell(file).record) or {}
-    chosen = card.get("config", {}).get("explainer", {}).get(file.method.explainer, {})
-    named = {f"explainer.{name}": value for name, value in chosen.items() if name != "_target_"}
-    named |= {f"version.{name}": value for name, value in card.get("versions", {}).items()}
-    named |= {name: card[name] for name in ("weights", "explained", "device") if name in card}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in named.items()}
+    return axes | {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in named.items()
+    }
 
 
 def _scores(
-    files: Sequence[ScoreFile],
-    chosen: Mapping[str, Metric],
-    bootstrap: Bootstrap,
+    files: Sequence[ScoreFile], metrics: Mapping[str, Metric], bootstrap: Bootstrap
 ) -> dict[str, float]:
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for scores in read_scores(files, serial_map):
-        metric = chosen[scores.metric]
-        ((of, _),) = estimate([scores], metric, bootstrap).values()
-        around = of.interval(bootstrap.level)
-        low, high = np.clip([around.low, around.high], *metric.bounds).tolist()
-        found |= {metric.name: of.value, f"{metric.name}/low": low, f"{metric.name}/high": high}
-    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+        metric = metrics[scores.metric]
+        ((mean, _),) = estimate([scores], metric, bootstrap).values()
+        interval = mean.interval(bootstrap.level)
+        low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
+        values |= {metric.name: mean.value, f"{metric.name}/low": low, f"{metric.name}/high": high}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def _seconds(file: ScoreFile) -> dict[str, float]:

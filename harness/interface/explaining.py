@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from tqdm import tqdm
 
 from assay.explainers.explanation import Explanation
-from assay.harness.config.choice import Built, Choice, cross
+from assay.harness.config.choice import Choice, cross
 from assay.harness.config.schema import Targets
-from assay.harness.interface.classifiers import Classifier, check_classifier
+from assay.harness.interface.classifiers import Classifier, check_classifier, default_baseline
 from assay.harness.interface.explanations import Explanations, MethodExplanations
 from assay.harness.interface.settings import chosen, whole
 from assay.harness.interface.tasks import as_examples, is_one, items_of
@@ -73,24 +74,26 @@ def explain(
         occlusion (mask) for 'positive' (p = 0.98): wonderful +4.81, film -0.0213, a +0.0119
     """
     check_classifier(classifier)
-    trained = classifier.task
     items = items_of(texts)
-    examples = as_examples(items, pairs=None if trained is None else trained.pairs)
-    names = {"explainer": chosen("explainer", explainers), "baseline": _baselines(classifier, baseline)}
-    methods = cross(names["explainer"], names["baseline"])
+    trained_on = classifier.task
+    examples = as_examples(items, pairs=None if trained_on is None else trained_on.pairs)
+    methods = chosen("explainer", explainers)
+    baselines = chosen("baseline", baseline or default_baseline(classifier.model))
     config = run_config(classifier.settings, classifier.seed, classifier.engine.device, store)
     config.targets, config.explainer_seeds = _targets(targets), [whole("seed", seed)]
-    for group, built in names.items():
-        config[group] = {name: part.settings for name, part in built.items()}
-    source = task or trained
+    config.explainer = {name: built.settings for name, built in methods.items()}
+    config.baseline = {name: built.settings for name, built in baselines.items()}
     _check_labels(classifier, task, examples)
     _check_labelled(classifier, items, targets, store)
-    of_texts = _texts(classifier, examples, source)
-    trial = trial_of(config, of_texts, Choice(methods, ()), trained)
+    source = task or trained_on
+    to_explain = _texts(classifier, examples, source)
+    trial = trial_of(config, to_explain, Choice(cross(methods, baselines), ()), trained_on)
     kept = None if store is None else _store(store, classifier)
     loaded = _loaded(classifier, trial, kept)
     planned = {
-        name_of(cell, names["baseline"]): cell for cell in cells(trial, loaded.weights, loaded.abilities)
+        # With its baseline where several are crossed.
+        cell.title if len(baselines) > 1 else cell.method.explainer_name: cell
+        for cell in cells(trial, loaded.weights, loaded.abilities)
     }
     left_out = {name: cell.refusal for name, cell in planned.items() if cell.refusal is not None}
     possible = {name: cell for name, cell in planned.items() if cell.refusal is None}
@@ -99,19 +102,15 @@ def explain(
         raise InputError(f"explainer {name!r} cannot explain this model: {reason}")
     if source is None:
         _check_baselines(loaded, possible.values())
-    records = _explained(loaded, possible, kept)
     by_name = {
-        name: MethodExplanations(cell.title, records[name], examples, classifier.labels, loaded.probabilities)
-        for name, cell in possible.items()
+        name: MethodExplanations(
+            possible[name].title, records, examples, classifier.labels, loaded.probabilities
+        )
+        for name, records in _explained(loaded, possible, kept).items()
     }
     if is_one(texts) and len(by_name) == 1 and not isinstance(explainers, (Mapping, list, tuple)):
         return next(iter(by_name.values()))[0]
     return Explanations(loaded, possible, by_name, left_out, kept)
-
-
-def name_of(cell: Cell, baselines: dict[str, Built]) -> str:
-    """The explainer, with its baseline where several are crossed."""
-    return cell.title if len(baselines) > 1 else cell.method.explainer_name
 
 
 def _targets(name: str) -> Targets:
@@ -155,10 +154,6 @@ def _check_labelled(classifier: Classifier, items: Sequence[object], targets: st
         )
 
 
-def _baselines(classifier: Classifier, baseline: object) -> dict[str, Built]:
-    return chosen("baseline", baseline or ("mask" if classifier.model.mask_id is not None else "delete"))
-
-
 def _store(folder: str, classifier: Classifier) -> Store:
     if not classifier.weights:
         raise InputError(
@@ -170,16 +165,10 @@ def _store(folder: str, classifier: Classifier) -> Store:
 
 def _texts(classifier: Classifier, examples: tuple[Example, ...], task: Task | None) -> Task:
     """The texts to explain as a task, with the training texts that baselines are made from."""
-    return Task(
-        "texts" if task is None else task.name,
-        classifier.labels,
-        () if task is None else task.train,
-        () if task is None else task.dev,
-        examples,
-        multi_label=classifier.model.multi_label,
-        ground_truth=task is not None and task.ground_truth,
-        partial=True,
-    )
+    labels, multi_label = classifier.labels, classifier.model.multi_label
+    if task is None:
+        return Task("texts", labels, (), (), examples, multi_label=multi_label, partial=True)
+    return replace(task, labels=labels, test=examples, multi_label=multi_label, partial=True)
 
 
 def _loaded(classifier: Classifier, trial: Trial, store: Store | None) -> Loaded:
@@ -210,7 +199,7 @@ def _explained(
     """For every method, and every text in order, one explanation per class."""
     if store is not None:
         run_cells(loaded, store)
-        return {name: stored_records(loaded, cell, store) for name, cell in possible.items()}
+        return {name: _stored_records(loaded, cell, store) for name, cell in possible.items()}
     found: dict[str, list[list[Explanation]]] = {}
     total = len(possible) * len(loaded.trial.task.test)
     with tqdm(total=total, desc="explaining", unit="text", delay=SECONDS_WITHOUT_BAR, disable=None) as bar:
@@ -222,7 +211,7 @@ def _explained(
     return found
 
 
-def stored_records(loaded: Loaded, cell: Cell, store: Store) -> list[list[Explanation]]:
+def _stored_records(loaded: Loaded, cell: Cell, store: Store) -> list[list[Explanation]]:
     """The explanations of a cell that is done, in the order of the texts.
 
     Raises InputError with the reason where it failed.

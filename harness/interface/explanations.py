@@ -179,17 +179,10 @@ class MethodExplanations(Sequence[TextExplanation]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per text, class and token, as `TextExplanation.to_frame`."""
-        import pandas as pd
-
-        frames = []
-        for place, records in enumerate(self.records):
-            for record in records:
-                found = self[place, record.target]
-                frame = found.to_frame()
-                frame.insert(0, "label", found.label)
-                frame.insert(0, "example_id", record.example_id)
-                frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        places = [(place, record.target) for place, records in enumerate(self.records) for record in records]
+        explained = map(self.__getitem__, places)
+        frames = {(one.record.example_id, one.label): one.to_frame() for one in explained}
+        return stacked(frames, "example_id", "label")
 
     def __repr__(self) -> str:
         return f"{self.method}: {len(self)} texts, {sum(map(len, self.records))} explanations"
@@ -201,7 +194,7 @@ class Explanations(Mapping[str, MethodExplanations]):
 
     Attributes:
         loaded: the model with the texts.
-        cells: the methods, in order; None for those that make no sense here, with the reason in `left_out`.
+        cells: the methods that make sense on this model, in order.
         by_name: the explanations of each.
         left_out: the methods that make no sense on this model, with the reason.
         store: where the explanations are kept, or None.
@@ -235,17 +228,17 @@ class Explanations(Mapping[str, MethodExplanations]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, text, class and token."""
-        import pandas as pd
-
-        frames = []
-        for name, explanations in self.by_name.items():
-            frame = explanations.to_frame()
-            frame.insert(0, "method", name)
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        return stacked({name: one.to_frame() for name, one in self.by_name.items()}, "method")
 
     def __repr__(self) -> str:
         lines = [f"Explanations of {len(self.loaded.trial.task.test)} texts by {len(self)} methods"]
         lines += [f"  {explanations!r}" for explanations in self.by_name.values()]
         lines += [f"  {name}: left out, {reason}" for name, reason in self.left_out.items()]
         return "\n".join(lines)
+
+
+def stacked(frames: Mapping[Any, pd.DataFrame], *names: str) -> pd.DataFrame:
+    """The frames below each other, with their keys as the first columns."""
+    import pandas as pd
+
+    return pd.concat(frames, names=names).reset_index(list(names)).reset_index(drop=True)

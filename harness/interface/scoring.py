@@ -10,16 +10,18 @@ from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
+from assay.harness.interface.classifiers import default_baseline
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
-from assay.harness.interface.explanations import Explanations
+from assay.harness.interface.explanations import Explanations, stacked
 from assay.harness.interface.settings import chosen, whole
+from assay.harness.reporting.score_files import cell_scores
 from assay.harness.storage.store import read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
+from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.job import run_cells
-from assay.harness.trials.plan import Cell, cell_metric_incompatibility, metric_incompatibility
+from assay.harness.trials.plan import Cell
 from assay.metrics.cell_data import CellMetric, Metric, Shard
-from assay.metrics.long_table import wide
-from assay.results.records import CellScores, Group, Method, Missing, Results
+from assay.results.records import Group, Method, Missing, Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
@@ -51,13 +53,7 @@ class Scores:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, metric, unit (a text or a pair of texts), class and part of a score."""
-        import pandas as pd
-
-        named = [
-            table.assign(method=method, metric=metric).loc[:, ["method", "metric", *table.columns]]
-            for (method, metric), table in self.tables.items()
-        ]
-        return pd.concat(named, ignore_index=True)
+        return stacked(self.tables, "method", "metric")
 
     def compare(self, *, resamples: int = 1000, seed: int = 0, full: bool = False) -> pd.DataFrame:
         """One row per method and metric, with interval and test.
@@ -75,36 +71,28 @@ class Scores:
         if whole("resamples", resamples) < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
         table = compare(self._results(), Bootstrap(n=resamples, seed=seed))
-        names = {
-            (cell.method.explainer_name, cell.method.baseline_name): name for name, cell in self._cells()
-        }
+        names = {method: name for name, method in self._methods().items()}
         pairs = zip(table["explainer"], table["baseline"], strict=True)
-        table.insert(0, "method", [names[pair] for pair in pairs])
+        table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
         return table if full else table.loc[:, SHOWN]
 
-    def _cells(self) -> list[tuple[str, Cell]]:
-        return list(self.explanations.cells.items())
+    def _methods(self) -> dict[str, Method]:
+        methods = {name: cell.method for name, cell in self.explanations.cells.items()}
+        return {name: Method(of.explainer_name, of.baseline_name) for name, of in methods.items()}
 
     def _results(self) -> Results:
-        trial = self.explanations.loaded.trial
-        group = Group(trial.task.name, trial.model_name)
-        methods = {
-            name: Method(cell.method.explainer_name, cell.method.baseline_name)
-            for name, cell in self._cells()
-        }
+        cells, trial = self.explanations.cells, self.explanations.loaded.trial
+        group, methods = Group(trial.task.name, trial.model_name), self._methods()
+        controls = [name for name, cell in cells.items() if isinstance(cell.method.explainer, CONTROLS)]
         return Results(
             name="scores",
             metrics=self.metrics,
             cells=[
-                _cell_scores(group, methods[name], metric, trial.seed, self.explanations.cells[name], table)
+                cell_scores(table, group, methods[name], metric, str(trial.seed), cells[name].explainer_seed)
                 for (name, metric), table in self.tables.items()
             ],
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
-            controls=frozenset(
-                cell.method.explainer_name
-                for _, cell in self._cells()
-                if isinstance(cell.method.explainer, CONTROLS)
-            ),
+            controls=frozenset(methods[name].explainer for name in controls),
             absences=[
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
@@ -140,8 +128,7 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
             f"a {type(explanations).__name__} cannot be scored; expected what explain returns for a list"
         )
     loaded = explanations.loaded
-    masked = loaded.model.mask_id is not None
-    removals = chosen("baseline", removal or ("mask" if masked else "delete"))
+    removals = chosen("baseline", removal or default_baseline(loaded.model))
     asked = with_removals(chosen("metric", metrics), removals)
     _check_names(asked)
     left_out: dict[tuple[str, str], str] = {}
@@ -217,12 +204,3 @@ def _stored(
             raise InputError(f"{metric.metric.name} of {cell.title} failed; see the ledger of {store.root}")
         tables[name, metric.metric.name] = read_table(path).to_pandas()
     return tables
-
-
-def _cell_scores(
-    group: Group, method: Method, metric: str, seed: int, cell: Cell, table: pd.DataFrame
-) -> CellScores:
-    units, targets, parts = wide(table)
-    return CellScores(
-        group, method, metric, str(seed), tuple(units), parts, cell.explainer_seed, tuple(targets)
-    )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
 from assay.harness.interface.settings import shipped, with_options
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
-from assay.tasks.files import Row
+from assay.tasks.files import Row, check_columns
 from assay.tasks.local import split_up
 from assay.tasks.sampling import limit
 from assay.tasks.table import Columns, examples, read_labels
@@ -106,10 +106,7 @@ def _rows(frame: pd.DataFrame | Sequence[Mapping[str, Any]], wanted: Sequence[st
     rows = []
     for number, record in enumerate(_records(frame)):
         values = {str(column): _plain(value) for column, value in record.items()}
-        missing = [column for column in wanted if column not in values]
-        if missing:
-            hint = did_you_mean(str(missing[0]), list(values))
-            raise InputError(f"row {number}: there is no column {missing[0]!r}; {hint}")
+        check_columns(f"row {number}", list(values), wanted)
         rows.append(Row(f"row {number}", values))
     if not rows:
         raise InputError("the table has no rows; expected one row per text")

@@ -13,9 +13,9 @@ from assay.harness.config.build import build
 from assay.harness.config.compose import configuration, offered
 from assay.harness.questions.exact_worlds import World, additive, interacting
 from assay.harness.questions.known_cells import KnownCells, known_cells
+from assay.harness.reporting.score_files import cell_scores
 from assay.metrics.cell_data import Metric
-from assay.metrics.long_table import wide
-from assay.results.records import CellScores, Group, Method
+from assay.results.records import Group, Method
 from assay.results.statistics.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.metric_checks import NOT_TRUTH, MetricCheck, unchecked, verdict
@@ -94,11 +94,7 @@ def _evidence(metric: Metric, cells: KnownCells, effort: Effort, tick: Callable[
         tables = cells.score(metric, quality, draw, removal)
         tick(1)
         where, who = Group(cells.world.name, "exact"), Method(f"{quality.name} {draw}")
-        found = []
-        for seed, table in tables.items():
-            units, targets, parts = wide(table)
-            found.append(CellScores(where, who, metric.name, seed, tuple(units), parts, 0, tuple(targets)))
-        return found
+        return [cell_scores(table, where, who, metric.name, seed) for seed, table in tables.items()]
 
     random = [scored(RANDOM, draw) for draw in range(effort.randoms)]
     noisy = {quality.noise: scored(quality) for quality in NOISY}

@@ -30,7 +30,9 @@ from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.ledger import Failure, failure, record_failure
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
+from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import load_model
 from assay.metrics.word_removal import DELETE
 from assay.models.engine import Engine
@@ -59,19 +61,29 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """rows: one per trial, explainer and share, share 0 being the trial's own model. left_out: combinations
-    that make no sense, and why."""
+    """What remains of a model's quality, and what is not known.
+
+    Attributes:
+        rows: one per trial, explainer and share, share 0 being the trial's own model.
+        left_out: combinations that make no sense, and why.
+        failures: of trials that could not be loaded, and of explainers.
+    """
 
     rows: pd.DataFrame
     left_out: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
-def remove_and_retrain(trials: Sequence[Trial], store: Store, folder: Path, settings: Settings) -> Outcome:
-    """Do what is not in `folder` yet; what fails goes to the ledger."""
+def remove_and_retrain(experiment: Experiment, trials: Sequence[Trial], settings: Settings) -> Outcome:
+    """Do what is not in the experiment's folder yet; what fails goes to the ledger.
+
+    trials: those of the experiment whose texts could be read.
+    """
+    store = experiment.store
+    folder = store.experiment(experiment.name) / "roar"
     records: list[dict[str, Any]] = []
     left_out: list[str] = []
-    names: list[str] = []
+    names = [failure_key(config) for config in experiment.configs]
     for trial in trials:
         names.append(key("roar trial", trial.model_key))
         with record_failure(store, names[-1], f"roar / {trial.title}"):
@@ -84,8 +96,8 @@ def remove_and_retrain(trials: Sequence[Trial], store: Store, folder: Path, sett
                 names.append(key("roar cell", _key(loaded, method, settings, settings.shares[-1])))
                 with record_failure(store, names[-1], f"roar / {title}"):
                     records += _run(loaded, method, settings, store, folder, title)
-    found = [entry for name in names if (entry := failure(store, name)) is not None]
-    return Outcome(pd.DataFrame(records), tuple(left_out), tuple(found))
+    failures = [entry for name in names if (entry := failure(store, name)) is not None]
+    return Outcome(pd.DataFrame(records), tuple(left_out), tuple(failures))
 
 
 def _load(trial: Trial, store: Store) -> Loaded:

@@ -9,14 +9,10 @@ from assay.harness.config.variants import model_name, task_name
 from assay.harness.storage.ledger import Failure, failure
 from assay.harness.storage.store import Store
 from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.pairs import Pair, pairs
-from assay.harness.trials.plan import (
-    Cell,
-    Trial,
-    cell_metric_incompatibility,
-    failure_key,
-    metric_incompatibility,
-)
+from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import read_card, trial_cells
 from assay.metrics.cell_data import Metric, PairMetric
 from assay.metrics.model_pairs import ModelPairMetric

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.reporting.layouts import Layout, layout_of
 from assay.harness.storage.layout import part_files
 from assay.harness.storage.store import read_table
+from assay.metrics.long_table import wide
 from assay.results.parallel import ParallelMap
 from assay.results.records import CellScores, Group, Method, Timing
 
@@ -45,6 +47,14 @@ class SecondsFolder:
     group: Group
     method: Method
     seed: str
+
+
+def cell_scores(
+    table: pd.DataFrame, group: Group, method: Method, metric: str, seed: str, explainer_seed: int = 0
+) -> CellScores:
+    """The scores of a long table."""
+    units, targets, parts = wide(table)
+    return CellScores(group, method, metric, seed, tuple(units), parts, explainer_seed, tuple(targets))
 
 
 def read_scores(files: Sequence[ScoreFile], spread: ParallelMap) -> list[CellScores]:

@@ -14,7 +14,7 @@ from assay.harness.state.status import CellState, PlannedCell, State, Survey
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 
-# So many finished cells of one kind are looked at, and so many shards of each.
+# Finished cells of one kind that are read at most, and shards of each of them.
 SAMPLE = 3
 # Between two files of a cell, a time so many times as long as the rest of its work was a pause, such as the
 # days until somebody wanted one more metric.
@@ -33,12 +33,12 @@ class Remaining:
     unknown: int
 
 
-def remaining(found: Survey, store: Store, jobs: int) -> Remaining | None:
+def remaining(survey: Survey, store: Store, jobs: int) -> Remaining | None:
     """The time left; None if no job is at work, nothing is left, or nothing is done to learn from."""
-    left = [cell for cell in found.cells if cell.state in (State.running, State.missing)]
+    left = [cell for cell in survey.cells if cell.state in (State.running, State.missing)]
     if not jobs or not left:
         return None
-    times = _times(found, {kind for cell in left for kind in _kinds(cell)}, store)
+    times = _times(survey, {kind for cell in left for kind in _kinds(cell)}, store)
     expected = [(cell, next((times[kind] for kind in _kinds(cell) if kind in times), None)) for cell in left]
     seconds = [time * (1.0 - _progress(cell.cell, store)) for cell, time in expected if time is not None]
     if not seconds:
@@ -53,9 +53,9 @@ def _kinds(cell: CellState) -> list[Kind]:
     return [(cell.trial.task, cell.trial.model, *method), (cell.trial.model, *method)]
 
 
-def _times(found: Survey, wanted: set[Kind], store: Store) -> dict[Kind, float]:
+def _times(survey: Survey, wanted: set[Kind], store: Store) -> dict[Kind, float]:
     samples: dict[Kind, list[PlannedCell]] = {}
-    for cell in found.cells:
+    for cell in survey.cells:
         if cell.state is State.done:
             for kind in wanted.intersection(_kinds(cell)):
                 of_kind = samples.setdefault(kind, [])

@@ -25,9 +25,9 @@ def what_failed(experiment: Experiment, trials: Sequence[Trial]) -> Retry:
     """What the ledger says of the experiment; `trials` are those whose texts could be read."""
     planned = plan_work(experiment, trials)
     keys = [{trial.ledger, *(cell.key for cell in trial.cells)} for trial in planned.trials]
-    of_pairs = {pair.key for pair in planned.pairs}
-    entries = ledger_of(experiment.store, set().union(of_pairs, *keys))
-    failed = [place for place, of_trial in enumerate(keys) if ledger_of(experiment.store, of_trial)]
+    pair_keys = {pair.key for pair in planned.pairs}
+    entries = ledger_of(experiment.store, set().union(pair_keys, *keys))
+    failed = [place for place, names in enumerate(keys) if ledger_of(experiment.store, names)]
     # Pairs of models are no jobs: every run does those that are not there.
     sweep = narrowed(experiment.sweep, failed) if failed else experiment.sweep
     whole = sorted({trial.ledger for trial in planned.trials} & entries.keys())
@@ -37,12 +37,12 @@ def what_failed(experiment: Experiment, trials: Sequence[Trial]) -> Retry:
     return Retry(tuple(entries.values()), replace(experiment, sweep=only))
 
 
-def retry_text(found: Retry) -> str:
+def retry_text(retry: Retry) -> str:
     """What is tried again, and why it failed before."""
-    if not found.failures:
+    if not retry.failures:
         return "Nothing has failed"
-    lines = [f"Trying {len(found.failures)} again:"]
-    for failure in found.failures:
+    lines = [f"Trying {len(retry.failures)} again:"]
+    for failure in retry.failures:
         lines += [f"  {failure.title}", f"    {failure.sentence}"]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What of an experiment is done, running, failed and missing: what is planned, held against the store."""
+"""What of an experiment is done, running, failed and missing: the plan compared with the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PlannedCell:
     explainer: str
     baseline: str
     explainer_seed: int
-    scores: tuple[str, ...]
+    scores: Sequence[str]
     parts: int
 
     @property
@@ -49,7 +49,7 @@ class PlannedTrial:
     seed: int
     ledger: str
     model_key: str | None
-    cells: tuple[PlannedCell, ...] = ()
+    cells: Sequence[PlannedCell] = ()
     refused: int = 0
 
 
@@ -59,15 +59,15 @@ class PlannedPair:
 
     key: str
     title: str
-    scores: tuple[str, ...]
+    scores: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Everything that an experiment wants on disk; pairs as far as their cells are explained."""
 
-    trials: tuple[PlannedTrial, ...]
-    pairs: tuple[PlannedPair, ...] = ()
+    trials: Sequence[PlannedTrial]
+    pairs: Sequence[PlannedPair] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ class CellState:
 class Survey:
     """The state of every cell and pair. unstarted: trials without a cell to look at, and their state."""
 
-    trials: tuple[PlannedTrial, ...]
-    cells: tuple[CellState, ...]
-    pairs: tuple[tuple[PlannedPair, State], ...]
-    unstarted: tuple[tuple[PlannedTrial, State], ...]
-    failures: tuple[Failure, ...]
+    trials: Sequence[PlannedTrial]
+    cells: Sequence[CellState]
+    pairs: Sequence[tuple[PlannedPair, State]]
+    unstarted: Sequence[tuple[PlannedTrial, State]]
+    failures: Sequence[Failure]
 
     def states(self) -> list[State]:
         return [
@@ -119,40 +119,37 @@ class Survey:
 
 
 def survey(planned: Planned, disk: StoreState) -> Survey:
-    """Hold one against the other; asks neither models nor files."""
-    found: list[CellState] = []
+    """Compare what is planned with what is stored; asks neither models nor files."""
+    cells: list[CellState] = []
     unstarted: list[tuple[PlannedTrial, State]] = []
-    failures: dict[int, Failure] = {}
-
-    def entries(name: str) -> Sequence[Failure]:
-        of_name = disk.failures.get(name, ())
-        failures.update((id(one), one) for one in of_name)
-        return of_name
-
+    names: list[str] = []
     for trial in planned.trials:
-        whole = entries(trial.ledger)
+        names += [trial.ledger, *(cell.key for cell in trial.cells)]
         if not trial.cells:
-            nothing_fits = trial.model_key is not None and not whole
+            nothing_fits = trial.model_key is not None and trial.ledger not in disk.failures
             unstarted.append((trial, State.done if nothing_fits else State.failed))
         for cell in trial.cells:
             explained = cell.key in disk.explained
             missing = [name for name in cell.scores if name not in disk.scores.get(cell.key, ())]
-            failed = bool([*whole, *entries(cell.key)])
-            state = _state(explained and not missing, cell.key in disk.claimed, failed)
-            lacking = tuple(map(metric_of, missing)) if explained else ()
-            found.append(CellState(trial, cell, state, lacking))
-    of_pairs = []
+            state = _state(explained and not missing, disk, cell.key, trial.ledger)
+            cells.append(CellState(trial, cell, state, tuple(map(metric_of, missing)) if explained else ()))
+    pairs = []
     for pair in planned.pairs:
+        names.append(pair.key)
         there = set(pair.scores) <= set(disk.scores.get(pair.key, ()))
-        of_pairs.append((pair, _state(there, pair.key in disk.claimed, bool(entries(pair.key)))))
-    return Survey(planned.trials, tuple(found), tuple(of_pairs), tuple(unstarted), tuple(failures.values()))
+        pairs.append((pair, _state(there, disk, pair.key)))
+    failures = [entry for name in dict.fromkeys(names) for entry in disk.failures.get(name, ())]
+    return Survey(planned.trials, cells, pairs, unstarted, failures)
 
 
-def _state(there: bool, claimed: bool, failed: bool) -> State:
+def _state(there: bool, disk: StoreState, key: str, whole: str = "") -> State:
+    """The state of a cell or pair; whole: the ledger's name for its trial."""
     if there:
         return State.done
     # A job that is at it now may well mend what failed before.
-    return State.running if claimed else State.failed if failed else State.missing
+    if key in disk.claimed:
+        return State.running
+    return State.failed if disk.failures.keys() & {key, whole} else State.missing
 
 
 def metric_of(file: str) -> str:

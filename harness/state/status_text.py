@@ -3,93 +3,84 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from assay.harness.aligned import aligned
 from assay.harness.state.eta import Remaining
 from assay.harness.state.status import CellState, State, Survey
-from assay.harness.state.store_state import LivingClaims
+from assay.harness.state.store_state import jobs
+from assay.harness.storage.locks import Claim
 
 # More trials than this, and those that are done are counted rather than listed.
 LISTED = 40
 
 AXES: dict[str, Callable[[CellState], str]] = {
-    "task": lambda found: found.trial.task,
-    "model": lambda found: found.trial.model,
-    "seed": lambda found: str(found.trial.seed),
-    "explainer": lambda found: found.cell.explainer,
-    "baseline": lambda found: found.cell.baseline or "none",
-    "explainer seed": lambda found: str(found.cell.explainer_seed),
+    "task": lambda cell: cell.trial.task,
+    "model": lambda cell: cell.trial.model,
+    "seed": lambda cell: str(cell.trial.seed),
+    "explainer": lambda cell: cell.cell.explainer,
+    "baseline": lambda cell: cell.cell.baseline or "none",
+    "explainer seed": lambda cell: str(cell.cell.explainer_seed),
 }
 
 
-def status_text(name: str, found: Survey, work: LivingClaims, left: Remaining | None) -> str:
+def status_text(name: str, survey: Survey, claims: Mapping[str, Claim | None], left: Remaining | None) -> str:
     """Sums, a line per trial, a table for every axis that varies, then what failed and why."""
-    counts = found.counts()
-    parts = [f"{counts[State.done]} of {sum(counts.values())} cells done"]
-    parts += [
-        f"{counts[state]} {state.value}" for state in State if state is not State.done and counts[state]
-    ]
-    lines = [f"Experiment {name}: {', '.join(parts)}"]
-    if found.pairs:
-        states = Counter(state for _, state in found.pairs)
-        lines.append(f"Pairs of models: {_pairs(states)}")
-    if work.jobs:
-        titles = sorted({claim.title for claim in work.claims.values() if claim})
-        lines.append(f"At work: {'1 job' if work.jobs == 1 else f'{work.jobs} jobs'}, at {_some(titles)}")
+    lines = [f"Experiment {name}: {_counted(survey.counts(), 'cells done')}"]
+    if survey.pairs:
+        lines.append(f"Pairs of models: {_counted(Counter(state for _, state in survey.pairs), 'done')}")
+    if at_work := jobs(claims):
+        titles = sorted({claim.title for claim in claims.values() if claim})
+        lines.append(f"At work: {'1 job' if at_work == 1 else f'{at_work} jobs'}, at {_some(titles)}")
     if left is not None:
         lines.append(_time_left(left))
-    lines += ["", *_trials(found)]
-    for axis, of_cell in AXES.items():
-        if len({of_cell(cell) for cell in found.cells}) > 1:
-            lines += ["", *_table(axis, found.cells, of_cell)]
-    lines += [*_unscored(found.cells), *_failures(found)]
+    lines += ["", *_trials(survey)]
+    for axis, value_of in AXES.items():
+        if len({value_of(cell) for cell in survey.cells}) > 1:
+            lines += ["", *_table(axis, survey.cells, value_of)]
+    lines += [*_unscored(survey.cells), *_failures(survey)]
     return "\n".join(lines)
 
 
-def counts_by(cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> dict[str, Counter[State]]:
+def counts_by(cells: Iterable[CellState], value_of: Callable[[CellState], str]) -> dict[str, Counter[State]]:
     """How many cells of each value of an axis are in each state, in the order of the cells."""
-    found: dict[str, Counter[State]] = {}
+    counts: dict[str, Counter[State]] = {}
     for cell in cells:
-        found.setdefault(of_cell(cell), Counter())[cell.state] += 1
-    return found
+        counts.setdefault(value_of(cell), Counter())[cell.state] += 1
+    return counts
 
 
-def _table(axis: str, cells: Iterable[CellState], of_cell: Callable[[CellState], str]) -> list[str]:
-    rows = [[value, *_numbers(counts)] for value, counts in counts_by(cells, of_cell).items()]
+def _table(axis: str, cells: Iterable[CellState], value_of: Callable[[CellState], str]) -> list[str]:
+    rows = [[value, *_numbers(counts)] for value, counts in counts_by(cells, value_of).items()]
     return aligned([axis, "cells", *(state.value for state in State)], rows)
 
 
 def _numbers(counts: Counter[State]) -> list[str]:
-    return [str(sum(counts.values())), *(str(counts[state]) for state in State)]
+    return [str(counts.total()), *(str(counts[state]) for state in State)]
 
 
-def _trials(found: Survey) -> list[str]:
+def _trials(survey: Survey) -> list[str]:
     """A line per trial; of many trials, only those that are not done."""
-    of_trial: dict[int, Counter[State]] = {id(trial): Counter() for trial in found.trials}
-    for cell in found.cells:
-        of_trial[id(cell.trial)][cell.state] += 1
-    failed = {id(trial) for trial, state in found.unstarted if state is State.failed}
+    of_trial = counts_by(survey.cells, lambda cell: cell.trial.title)
+    failed = {trial.title for trial, state in survey.unstarted if state is State.failed}
     rows, done = [], 0
-    for trial in found.trials:
-        counts = of_trial[id(trial)]
-        if (
-            len(found.trials) > LISTED
-            and counts[State.done] == sum(counts.values())
-            and id(trial) not in failed
-        ):
+    for trial in survey.trials:
+        counts, failed_whole = of_trial.get(trial.title, Counter()), trial.title in failed
+        finished = counts[State.done] == counts.total() and not failed_whole
+        if finished and len(survey.trials) > LISTED:
             done += 1
-            continue
-        name = f"{trial.title} (failed as a whole)" if id(trial) in failed else trial.title
-        rows.append([name, *_numbers(counts), str(trial.refused)])
+        else:
+            name = f"{trial.title} (failed as a whole)" if failed_whole else trial.title
+            rows.append([name, *_numbers(counts), str(trial.refused)])
     heading = ["trial", "cells", *(state.value for state in State), "left out"]
     more = [f"and {done} trials of which every cell is done"] if done else []
     return [*(aligned(heading, rows) if rows else []), *more]
 
 
-def _pairs(states: Counter[State]) -> str:
-    told = [f"{states[State.done]} of {sum(states.values())} done"]
-    return ", ".join([*told, *(f"{states[s]} {s.value}" for s in State if s is not State.done and states[s])])
+def _counted(states: Counter[State], done: str) -> str:
+    shown = [f"{states[State.done]} of {states.total()} {done}"]
+    shown += [f"{states[one]} {one.value}" for one in State if one is not State.done and states[one]]
+    return ", ".join(shown)
 
 
 def _time_left(left: Remaining) -> str:
@@ -120,10 +111,10 @@ def _unscored(cells: Sequence[CellState]) -> list[str]:
     return ["", *table] if rows else []
 
 
-def _failures(found: Survey) -> list[str]:
+def _failures(survey: Survey) -> list[str]:
     """Each distinct sentence once, with where it happened."""
     places: dict[str, list[str]] = {}
-    for entry in found.failures:
+    for entry in survey.failures:
         places.setdefault(entry.sentence, []).append(entry.title)
     lines = []
     for sentence, where in places.items():

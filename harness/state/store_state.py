@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 from assay.harness.state.status import Planned, StoreState
 from assay.harness.storage.entries import ledger_of, owner
@@ -13,28 +12,22 @@ from assay.harness.storage.locks import Claim, alive, read
 from assay.harness.storage.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class LivingClaims:
-    """Claims of living jobs by name, None for one that was just being written. jobs: those behind them."""
-
-    claims: dict[str, Claim | None]
-
-    @property
-    def jobs(self) -> int:
-        return len({(claim.place, claim.process) for claim in self.claims.values() if claim})
-
-
-def living_claims(store: Store, planned: Planned) -> LivingClaims:
-    """The claims on parts of `planned` behind which a job still runs."""
+def living_claims(store: Store, planned: Planned) -> dict[str, Claim | None]:
+    """The claims on parts of `planned` behind which a job still runs; None for one just being written."""
     models = {trial.model_key for trial in planned.trials if trial.model_key}
     owners = {*_cells(planned), *models, *(pair.key for pair in planned.pairs)}
-    found = {}
+    claims = {}
     for file in store.claims():
         if owner(file.stem, owners) is not None:
             claim = read(file)
             if alive(file, claim):
-                found[file.stem] = claim
-    return LivingClaims(found)
+                claims[file.stem] = claim
+    return claims
+
+
+def jobs(claims: Mapping[str, Claim | None]) -> int:
+    """How many jobs are behind living claims."""
+    return len({(claim.place, claim.process) for claim in claims.values() if claim})
 
 
 def _cells(planned: Planned) -> list[str]:
@@ -47,10 +40,10 @@ def read_store_state(store: Store, planned: Planned, claimed: Collection[str] = 
     stored = {key: StoredCell(store.cell(key)) for key in keys}
     explained = frozenset(key for key, cell in stored.items() if cell.done)
     owned = stored | {pair.key: StoredPair(store.pair(pair.key)) for pair in planned.pairs}
-    scores = {key: frozenset(path.name for path in one.score_files()) for key, one in owned.items()}
+    scores = {key: frozenset(path.name for path in folder.score_files()) for key, folder in owned.items()}
     owners = {*keys, *(trial.ledger for trial in planned.trials), *(pair.key for pair in planned.pairs)}
     failures: dict[str, list[Failure]] = {}
     for name, entry in ledger_of(store, owners).items():
         failures.setdefault(str(owner(name, owners)), []).append(entry)
-    busy = {found for name in claimed if (found := owner(name, owners)) is not None}
+    busy = {key for name in claimed if (key := owner(name, owners)) is not None}
     return StoreState(explained, scores, failures, frozenset(busy))

@@ -1,4 +1,4 @@
-"""Seals: the SHA-256 of a stored file inside the file, so that a torn, altered or exchanged one is seen.
+"""Checksums: the SHA-256 of a stored file inside the file, so that a torn, altered or exchanged one is seen.
 
 The hash covers the file's role, which is its place in the store, and its content. In a Parquet file it is in
 the footer, computed over the whole file with zeros in its place; any Parquet reader reads the file. In a JSON
@@ -23,7 +23,7 @@ BETWEEN = bytes([0x18, DIGITS])
 CHECKSUM = "checksum"
 
 
-def sealed(table: pa.Table, role: str = "") -> bytes:
+def parquet_with_checksum(table: pa.Table, role: str = "") -> bytes:
     """The table as a Parquet file with its own hash. role: the file's place in the store."""
     file = io.BytesIO()
     with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
@@ -37,7 +37,7 @@ def sealed(table: pa.Table, role: str = "") -> bytes:
 
 
 def intact(content: bytes, role: str = "") -> bool:
-    """Whether this is a sealed file, byte for byte as it was written for this role."""
+    """Whether this is a Parquet file with a checksum, byte for byte as it was written for this role."""
     start = _hash_start(content)
     return start is not None and content[start : start + DIGITS] == _digest(memoryview(content), start, role)
 
@@ -63,7 +63,7 @@ def _record_digest(record: dict[str, Any], role: str) -> str:
 
 def _hash_start(content: bytes) -> int | None:
     """The position of the hash; None where there is none."""
-    # The footer is at the end, so what a text of the data says of seals is never met first.
+    # The footer is at the end, so a text of the data that looks like a checksum is never met first.
     name = content.rfind(NAME + BETWEEN)
     start = name + len(NAME) + len(BETWEEN)
     return None if name < 0 or start + DIGITS > len(content) else start

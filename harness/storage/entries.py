@@ -1,4 +1,4 @@
-"""Entries of the ledger, and claims, by the cell, trial or pair that they belong to."""
+"""Which cell, trial or pair an entry of the ledger, or a claim, belongs to."""
 
 from __future__ import annotations
 

@@ -31,67 +31,81 @@ _UNDER_CONSTRUCTION = re.compile(r"\..+\.part|\.[0-9a-f]{20}\..+")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredModel:
-    """The folder of one trained model, `folder`."""
-
-    folder: Path
-
-    @property
-    def card(self) -> Path:
-        """Weights hash and capabilities; also there for models that were not trained here."""
-        return self.folder / "card.json"
-
-    @property
-    def training(self) -> Path:
-        """The training report, written last."""
-        return self.folder / "training.json"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTrial:
-    """The folder of one trial, `folder`."""
-
-    folder: Path
-
-    @property
-    def record(self) -> Path:
-        """Sizes, labels and quality of the model, written last."""
-        return self.folder / "trial.json"
-
-    @property
-    def predictions(self) -> Path:
-        """The probabilities of the explained texts."""
-        return self.folder / "predictions.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCell:
-    """The folder of one cell.
+class _Stored:
+    """A folder in the store; its kinds follow.
 
     Attributes:
         folder: where it lies.
+    """
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """The path of a file or folder with a fixed name, as an attribute of the folder that it lies in."""
+
+    name: str
+
+    def __get__(self, stored: _Stored, _: type) -> Path:
+        return stored.folder / self.name
+
+
+class StoredModel(_Stored):
+    """The folder of one trained model.
+
+    Attributes:
+        card: weights hash and capabilities; also there for models that were not trained here.
+        training: the training report, written last.
+    """
+
+    card = _Child("card.json")
+    training = _Child("training.json")
+
+
+class StoredTrial(_Stored):
+    """The folder of one trial.
+
+    Attributes:
+        record: sizes, labels and quality of the model, written last.
+        predictions: the probabilities of the explained texts.
+    """
+
+    record = _Child("trial.json")
+    predictions = _Child("predictions.parquet")
+
+
+class StoredScores(_Stored):
+    """A folder with scores: of a cell, of a pair of models, or of a pool of pairs."""
+
+    def score_file(self, name: str) -> Path:
+        """A long table by the name of its file."""
+        return self.folder / "scores" / name
+
+    def score_files(self) -> list[Path]:
+        """The long tables that are on disk."""
+        return sorted((self.folder / "scores").glob("[!.]*.parquet"))
+
+
+class StoredCell(StoredScores):
+    """The folder of one cell.
+
+    Attributes:
+        record: the provenance of the cell, written once all parts are there.
+        seconds_folder: the folder of the wall times.
 
     Example:
         >>> StoredCell(Path("cells/ab")).part(2).as_posix()
         'cells/ab/explanations/part-00002.parquet'
     """
 
-    folder: Path
-
-    @property
-    def record(self) -> Path:
-        """The provenance of the cell, written once all parts are there."""
-        return self.folder / "cell.json"
+    record = _Child("cell.json")
+    seconds_folder = _Child("seconds")
 
     @property
     def done(self) -> bool:
         """Whether all explanations are there; scores may be missing."""
         return self.record.exists()
-
-    @property
-    def seconds_folder(self) -> Path:
-        """The folder of the wall times."""
-        return self.folder / "seconds"
 
     def part(self, number: int) -> Path:
         """The explanations of one shard."""
@@ -99,7 +113,7 @@ class StoredCell:
 
     def seconds(self, number: int) -> Path:
         """The wall times of one shard."""
-        return self.seconds_folder / f"part-{number:05d}.parquet"
+        return self.seconds_of(self.part(number))
 
     def seconds_of(self, part: Path) -> Path:
         """The wall times of the shard whose explanations are in `part`."""
@@ -109,10 +123,6 @@ class StoredCell:
         """The long table of one metric."""
         return self.score_file(f"{metric_key}.parquet")
 
-    def score_file(self, name: str) -> Path:
-        """A long table by the name of its file."""
-        return self.folder / "scores" / name
-
     def parts(self) -> list[Path]:
         """The explanations of all shards that are on disk, in order."""
         return part_files(self.folder / "explanations")
@@ -121,65 +131,37 @@ class StoredCell:
         """The wall times of all shards that are on disk, in order."""
         return part_files(self.seconds_folder)
 
-    def score_files(self) -> list[Path]:
-        """The long tables of all metrics that are on disk."""
-        return _score_files(self.folder)
 
-
-@dataclass(frozen=True, slots=True)
-class StoredPair:
+class StoredPair(StoredScores):
     """The folder of a pair of models, or of a pool of pairs.
 
     Attributes:
-        folder: where it lies.
+        distances: how far the layers of the two models are apart on each text.
     """
 
-    folder: Path
-
-    @property
-    def distances(self) -> Path:
-        """How far the layers of the two models are apart on each text."""
-        return self.folder / "layer_distances.parquet"
+    distances = _Child("layer_distances.parquet")
 
     def scores(self, metric_key: str, cells_key: str) -> Path:
         """The long table of one metric on one pair of cells."""
-        return self.folder / "scores" / f"{metric_key}-{cells_key}.parquet"
-
-    def score_files(self) -> list[Path]:
-        """The long tables that are on disk."""
-        return _score_files(self.folder)
+        return self.score_file(f"{metric_key}-{cells_key}.parquet")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredExperiment:
-    """The folder of one experiment, `folder`."""
+class StoredExperiment(_Stored):
+    """The folder of one experiment.
 
-    folder: Path
+    Attributes:
+        report_record: the key of everything that the page was made from.
+        command: the overrides that the experiment was last run with.
+        page: the page that people read.
+        comparison: the main table, for a terminal.
+        comparison_table: the main table, with all its columns.
+    """
 
-    @property
-    def report_record(self) -> Path:
-        """The key of everything that the page was made from."""
-        return self.folder / "report.json"
-
-    @property
-    def command(self) -> Path:
-        """The overrides that the experiment was last run with."""
-        return self.folder / "command.json"
-
-    @property
-    def page(self) -> Path:
-        """The page that people read."""
-        return self.folder / "report.html"
-
-    @property
-    def comparison(self) -> Path:
-        """The main table, for a terminal."""
-        return self.folder / "comparison.txt"
-
-    @property
-    def comparison_table(self) -> Path:
-        """The main table, with all its columns."""
-        return self.folder / "comparison.csv"
+    report_record = _Child("report.json")
+    command = _Child("command.json")
+    page = _Child("report.html")
+    comparison = _Child("comparison.txt")
+    comparison_table = _Child("comparison.csv")
 
     def manifest(self, digest: str) -> Path:
         """The snapshot of what a command plans, by the digest of command, code and configuration."""
@@ -195,11 +177,8 @@ class Layout:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-
-    @property
-    def mark(self) -> Path:
-        """The file that makes a folder a store."""
-        return self.root / "store.json"
+        # The file that makes a folder a store.
+        self.mark = self.root / "store.json"
 
     def model(self, name: str) -> Path:
         return self.root / MODELS / name
@@ -281,11 +260,6 @@ def role(path: Path) -> str:
     return "" if start is None else "/".join(parts[start:])
 
 
-def cell_record_of(path: Path) -> Path:
-    """The record of the cell that a part or a table of scores belongs to."""
-    return StoredCell(path.parent.parent).record
-
-
 def is_of_pair(scores: Path) -> bool:
     """Whether a table of scores is of a pair of models, not of one cell."""
     return scores.parents[2].name == PAIRS
@@ -309,10 +283,6 @@ def scratch(path: Path) -> Path:
 def is_under_construction(path: Path) -> bool:
     """Whether this is a file or folder that a job is writing, or was writing when it was killed."""
     return _UNDER_CONSTRUCTION.fullmatch(path.name) is not None
-
-
-def _score_files(folder: Path) -> list[Path]:
-    return sorted((folder / "scores").glob("[!.]*.parquet"))
 
 
 def _records(folder: Path) -> list[Path]:

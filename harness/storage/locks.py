@@ -53,23 +53,17 @@ def held(store: Store, name: str, title: str) -> Iterator[bool]:
     """Whether the work called `name` is ours while the block runs; False where another job is at it."""
     path = store.claim(name)
     claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
-    if not _create(path, claim):
-        other = read(path)
-        if alive(path, other):
-            yield False
-            return
-        _remove(path, other)
-        if not _create(path, claim):
-            yield False
-            return
+    if not _create(path, claim) and not _take_over(path, claim):
+        yield False
+        return
     done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, done), daemon=True)
-    beat.start()
+    heartbeat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
+    heartbeat.start()
     try:
         yield True
     finally:
         done.set()
-        beat.join()
+        heartbeat.join()
         if read(path) == claim:
             path.unlink(missing_ok=True)
 
@@ -88,17 +82,14 @@ def run_until_done(items: Iterable[Item], advance: Callable[[Item], bool]) -> No
 
 def once(store: Store, name: str, title: str, done: Callable[[], bool], do: Callable[[], object]) -> None:
     """`do`, unless it is `done`; while another job does it, wait."""
-
-    def advance(_: str) -> bool:
-        if done():
-            return True
+    while not done():
         with held(store, name, title) as ours:
             # It may have been finished between the two looks.
             if ours and not done():
                 do()
-            return ours
-
-    run_until_done([name], advance)
+        if ours:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def read(path: Path) -> Claim | None:
@@ -138,6 +129,15 @@ def _create(path: Path, claim: Claim) -> bool:
     return True
 
 
+def _take_over(path: Path, claim: Claim) -> bool:
+    """Whether the claim is on disk now in place of a dead one; False where its job is alive."""
+    other = read(path)
+    if alive(path, other):
+        return False
+    _remove(path, other)
+    return _create(path, claim)
+
+
 def _link(part: Path, path: Path) -> None:
     """Give a whole file its name. Raises FileExistsError when the name is taken."""
     try:
@@ -162,7 +162,7 @@ def _remove(path: Path, dead: Claim | None) -> None:
     removed.unlink()
 
 
-def _beat(path: Path, done: threading.Event) -> None:
+def _heartbeat(path: Path, done: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
         # The file may have been taken away by a job that thought this one dead.
         with contextlib.suppress(FileNotFoundError):
@@ -201,6 +201,6 @@ def _running(process: int) -> str:
         os.kill(process, 0)
     except ProcessLookupError:
         return ""
-    except PermissionError:
+    except PermissionError:  # it runs, as somebody else
         pass
     return "running"

@@ -20,9 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.harness.config.store_version import STORE_VERSION
-from assay.harness.storage.checksum import checksum_fits, sealed, with_checksum, without_checksum
-from assay.harness.storage.checksum import intact as is_intact
-from assay.harness.storage.layout import Layout, aside, cell_record_of, role, scratch
+from assay.harness.storage import checksum
+from assay.harness.storage.layout import Layout, StoredCell, aside, role, scratch
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,9 +97,10 @@ def write_json(path: Path, content: Any) -> None:
     place = role(path)
     if place and isinstance(content, dict):
         # As it will be read: names of fields become texts, tuples lists.
-        content = with_checksum(json.loads(json.dumps(content)), place)
+        content = checksum.with_checksum(json.loads(json.dumps(content)), place)
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
-    _write(path, (text + "\n").encode())
+    with atomic_file(path) as part:
+        part.write_bytes((text + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -131,22 +131,23 @@ def parse_json(path: Path, *, unsealed: bool = False) -> Any:
     content, place = json.loads(path.read_text(encoding="utf-8")), role(path)
     if not place or not isinstance(content, dict):
         return content
-    record = without_checksum(content)
-    if not checksum_fits(content, place) and not (unsealed and record == content):
+    record = checksum.without_checksum(content)
+    if not checksum.checksum_fits(content, place) and not (unsealed and record == content):
         raise ValueError("the checksum does not fit the content")
     return record
 
 
 def write_table(path: Path, table: pa.Table | pd.DataFrame) -> None:
-    """Write a sealed Parquet file that appears whole. Raises StoreFull."""
+    """Write a Parquet file with a checksum, which appears whole. Raises StoreFull."""
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
-    _write(path, sealed(arrow, role(path)))
+    with atomic_file(path) as part:
+        part.write_bytes(checksum.parquet_with_checksum(arrow, role(path)))
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A sealed Parquet file. Raises Damaged when it is not what was written, FileNotFoundError."""
+    """A stored Parquet file. Raises Damaged when it is not what was written, FileNotFoundError."""
     content = path.read_bytes()
-    if not is_intact(content, role(path)):
+    if not checksum.intact(content, role(path)):
         damaged = set_aside(path)
         raise Damaged(f"{path} is damaged and was renamed to {damaged.name}; run the same command once more")
     return pq.ParquetFile(pa.BufferReader(content)).read(
@@ -155,18 +156,15 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def intact(path: Path) -> bool:
-    """Whether a sealed Parquet file is there, byte for byte as it was written."""
-    return path.is_file() and is_intact(path.read_bytes(), role(path))
+    """Whether a stored Parquet file is there, byte for byte as it was written."""
+    return path.is_file() and checksum.intact(path.read_bytes(), role(path))
 
 
 def present(path: Path) -> bool:
-    """Whether a sealed Parquet file is there; one that is damaged is set aside."""
-    if not path.is_file():
-        return False
-    if not intact(path):
+    """Whether a stored Parquet file is there; one that is damaged is set aside."""
+    if path.is_file() and not intact(path):
         set_aside(path)
-        return False
-    return True
+    return path.is_file()
 
 
 def set_aside(path: Path) -> Path:
@@ -174,7 +172,7 @@ def set_aside(path: Path) -> Path:
 
     A cell that lost a file is not done any more.
     """
-    cell_record_of(path).unlink(missing_ok=True)
+    StoredCell(path.parent.parent).record.unlink(missing_ok=True)
     damaged = aside(path)
     if damaged.is_dir():
         shutil.rmtree(damaged)
@@ -193,6 +191,24 @@ def check_space(store: Store) -> None:
 
 
 @contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A scratch file that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Raises StoreFull.
+    """
+    part = scratch(path)
+    with whole_or_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
 def whole_or_full(path: Path) -> Iterator[None]:
     """Turn the errors of a disk that is full while `path` is written into StoreFull."""
     try:
@@ -208,17 +224,3 @@ def _full(path: Path) -> StoreFull:
         f"the disk of {path} is full; nothing that was finished is lost. Make room and run the same command "
         "again"
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with whole_or_full(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = scratch(path)
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)

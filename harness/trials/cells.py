@@ -90,7 +90,7 @@ class StoredShards:
         task = self.loaded.trial.task
         for number, part in enumerate(self.loaded.parts()):
             examples = task.test[part]
-            path = explanations_path(self.folder, number)
+            path = StoredCell(self.folder).part(number)
             ids = [example.id for example in examples]
             scores, costs = read_scores(path, ids, len(task.labels))
             encodings = self.loaded.model.encode([example.texts for example in examples])
@@ -100,11 +100,6 @@ class StoredShards:
             probabilities = self.loaded.probabilities[part]
             checks = partial(read_checks, path, ids, len(task.labels))
             yield Shard(examples, encodings, probabilities, scores, content, costs, checks)
-
-
-def explanations_path(folder: Path, number: int) -> Path:
-    """The file of a shard's explanations."""
-    return StoredCell(folder).part(number)
 
 
 def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:

@@ -17,8 +17,11 @@ from omegaconf import DictConfig
 from assay.harness.config.build import check_target
 from assay.harness.config.choice import choose
 from assay.harness.config.keys import canonical, key, plain
+from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
-from assay.harness.trials.plan import Trial, limits_of, load_task, load_trial, title
+from assay.harness.trials.loading import TrialCache, limits_of, load_task, load_trial
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import title
 from assay.models.vocabulary import find_words
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -37,7 +40,6 @@ class TrialPreview:
     Attributes:
         trial: with all its texts or, of a large task, with a sample of them.
         sizes: of all its splits.
-        known: whether its names are those of all texts, so that stored cells can be looked up.
         loading: seconds to read all texts of the task.
         lengths: (L,) numbers of words that explained texts have, as far as the model reads them, ascending.
         count: (L,) how many texts have each of these lengths.
@@ -45,67 +47,72 @@ class TrialPreview:
 
     trial: Trial
     sizes: Sizes
-    known: bool
     loading: float
     lengths: NDArray[np.intp]
     count: NDArray[np.float64]
+
+    @property
+    def known(self) -> bool:
+        """Whether its names are those of all texts, so that stored cells can be looked up."""
+        return self.trial.explained != UNSEEN
+
+    @property
+    def targets(self) -> int:
+        """How many classes of a text are explained."""
+        return len(self.trial.task.labels) if self.trial.config.targets is Targets.all else 1
 
 
 def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[TrialPreview], list[str]]:
     """Every trial whose texts can be read; of the others the title and what is wrong."""
     readable: list[TrialPreview] = []
     unread: list[str] = []
-    loaded: dict[str, Preview | Task] = {}
-    seconds: dict[str, float] = {}
+    loaded: dict[str, tuple[Preview | Task, float]] = {}
     for config in configs:
         try:
             source = canonical(config.task)
-            began = time.perf_counter()
             if source not in loaded:
-                loaded[source] = _preview(plain(config.task)) or load_task(config)
-                seconds[source] = time.perf_counter() - began
-            readable.append(_outlook(config, loaded[source], seconds[source], store))
+                began = time.perf_counter()
+                task = _preview_task(plain(config.task)) or load_task(config)
+                loaded[source] = task, time.perf_counter() - began
+            readable.append(_preview_trial(config, *loaded[source], store))
         except InputError as error:
             unread.append(f"{title(config)}: {error}")
     return readable, unread
 
 
-def _preview(task: dict[str, Any]) -> Preview | None:
+def _preview_task(task: dict[str, Any]) -> Preview | None:
     target = str(task.pop("_target_", ""))
     check_target(target)
     return preview(get_object(target), task)
 
 
-def _outlook(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> TrialPreview:
+def _preview_trial(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> TrialPreview:
     if isinstance(task, Task):
         began = time.perf_counter()
-        trial = load_trial(config, task)
-        sizes, known = _sizes(trial.task), True
-        lengths = _lengths(trial)
-        seconds += time.perf_counter() - began
-    else:
-        limits = limits_of(config)
-        limited = (_least(size, limits.get(split)) for split, size in task.sizes._asdict().items())
-        sizes, seconds = Sizes(*limited), task.loading
-        parts = {split: getattr(task.sample, split)[:size] for split, size in sizes._asdict().items()}
-        names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
-        sample, choice = replace(task.sample, **parts), choose(config)
-        trial = Trial(config, sample, choice, names["model_key"], names["explained"])
-        known, lengths = trial.explained != UNSEEN, _lengths(trial)
-    values, count = np.unique(lengths, return_counts=True)
+        trial = load_trial(config, TrialCache(tasks={canonical(config.task): task}))
+        return preview_loaded(trial, loading=seconds + time.perf_counter() - began)
+    limits, sizes = limits_of(config), task.sizes._asdict()
+    sizes |= {split: min(sizes[split], most) for split, most in limits.items() if most is not None}
+    sample = replace(task.sample, **{split: getattr(task.sample, split)[:n] for split, n in sizes.items()})
+    names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
+    trial = Trial(config, sample, choose(config), names["model_key"], names["explained"])
+    return preview_loaded(trial, Sizes(**sizes), task.loading)
+
+
+def preview_loaded(trial: Trial, sizes: Sizes | None = None, loading: float = 0.0) -> TrialPreview:
+    """The preview of a trial with all its texts or, if `sizes` are given, with a sample of them."""
+    sizes = sizes or _sizes(trial.task)
+    # A model that knows its limit reads no more.
+    most = trial.config.model.get("max_tokens") or sys.maxsize
+    lengths = [min(words(example), most) for example in trial.task.test]
+    values, count = np.unique(np.array(lengths), return_counts=True)
     texts = count.astype(np.float64) * (sizes.test / len(lengths))
-    return TrialPreview(trial, sizes, known, seconds, values, texts)
+    return TrialPreview(trial, sizes, loading, values, texts)
 
 
 def words(example: Example) -> int:
     """Number of words of a text, or of a pair of texts together."""
     return sum(len(find_words(text)) for text in example.texts)
-
-
-def _lengths(trial: Trial) -> NDArray[np.intp]:
-    # A model that knows its limit reads no more.
-    most = trial.config.model.get("max_tokens") or sys.maxsize
-    return np.array([min(words(example), most) for example in trial.task.test])
 
 
 def remember(trial: Trial, store: Store) -> None:
@@ -131,7 +138,3 @@ def _names_path(config: DictConfig, store: Store) -> Path:
 
 def _sizes(task: Task) -> Sizes:
     return Sizes(len(task.train), len(task.dev), len(task.test))
-
-
-def _least(size: int, limit: int | None) -> int:
-    return size if limit is None else min(size, limit)

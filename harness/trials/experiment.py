@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 
 from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, sweep
-from assay.harness.config.keys import canonical
 from assay.harness.config.ranges import check_chosen, check_ranges
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure
@@ -18,14 +17,14 @@ from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
 from assay.harness.trials.explained import ExplainedTexts
 from assay.harness.trials.job import threads
-from assay.harness.trials.launch import launch
-from assay.harness.trials.launchers import check_launcher
+from assay.harness.trials.launch import check_launcher, launch
+from assay.harness.trials.loading import TrialCache, check_names, load_trial
 from assay.harness.trials.pairs import run_pairs
-from assay.harness.trials.plan import Known, Trial, check_names, failure_key, load_task, load_trial, title
+from assay.harness.trials.plan import Trial
 from assay.harness.trials.progress import sweep_progress
+from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import complete
 from assay.tasks.errors import InputError
-from assay.tasks.example import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +70,10 @@ def _check_titles(configs: Sequence[DictConfig]) -> None:
 
 def load_trials(experiment: Experiment) -> list[Trial]:
     """The trials whose texts can be read; the others are in the ledger."""
-    trials = []
-    tasks: dict[str, Task] = {}
-    known = Known()
+    trials, cache = [], TrialCache()
     for config in experiment.configs:
         with record_failure(experiment.store, failure_key(config), title(config), clear=False):
-            source = canonical(config.task)
-            if source not in tasks:
-                tasks[source] = load_task(config)
-            trials.append(load_trial(config, tasks[source], known))
+            trials.append(load_trial(config, cache))
     return trials
 
 

@@ -6,18 +6,18 @@ to it, and what is on disk already is not done again. So a job may be killed at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from assay.explainers.reliability import unreliable
-from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.keys import plain
 from assay.harness.config.provenance import library_versions
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
@@ -25,9 +25,11 @@ from assay.harness.storage.ledger import clear_failure, log, record_failure
 from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
-from assay.harness.trials.plan import Cell, cells, failure_key, load_trial, title
+from assay.harness.trials.loading import load_trial
+from assay.harness.trials.plan import Cell
 from assay.harness.trials.progress import Progress, progress
-from assay.harness.trials.trial import cell_metrics, complete, load_model, scored_on
+from assay.harness.trials.titles import failure_key, title
+from assay.harness.trials.trial import TrialCells, cells_of_model, complete, load_model, scored_on
 
 
 def run_job(config: DictConfig) -> None:
@@ -44,7 +46,7 @@ def run_job(config: DictConfig) -> None:
         where.at("its model")
         loaded = _open(config, store)
         if loaded is not None:
-            _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed, where).run()
+            _Job(loaded, store, _planned(loaded), only_failed, where).run()
 
 
 def run_cells(loaded: Loaded, store: Store) -> None:
@@ -53,8 +55,11 @@ def run_cells(loaded: Loaded, store: Store) -> None:
     Raises StoreFull.
     """
     check_space(store)
-    where = Progress(loaded.trial.title)
-    _Job(loaded, store, cell_metrics(loaded.trial, loaded.abilities), only_failed=False, where=where).run()
+    _Job(loaded, store, _planned(loaded), only_failed=False, where=Progress(loaded.trial.title)).run()
+
+
+def _planned(loaded: Loaded) -> TrialCells:
+    return cells_of_model(loaded.trial, loaded.weights, loaded.abilities)
 
 
 @contextmanager
@@ -83,17 +88,17 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """metrics: of the trial. only_failed: cells that never failed are left alone. seen: explanations that are
-    known to be whole. said: reliability and rows of what this job explained, by cell. reopened: cells whose
+    """only_failed: cells that never failed are left alone. verified: explanations that are known to be whole.
+    reliabilities: (reliability, forward rows) of what this job explained, by cell. reopened: cells whose
     files were found damaged."""
 
     loaded: Loaded
     store: Store
-    metrics: Sequence[ChosenMetric]
+    planned: TrialCells
     only_failed: bool
     where: Progress
-    seen: set[tuple[str, int]] = field(default_factory=set)
-    said: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    verified: set[tuple[str, int]] = field(default_factory=set)
+    reliabilities: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     reopened: set[str] = field(default_factory=set)
 
     @property
@@ -104,17 +109,13 @@ class _Job:
         return range(total)[int(config.portion) * size :][:size]
 
     def run(self) -> None:
-        planned = self._planned()
-        self.where.total = len(planned) * self._texts()
-        run_until_done(planned, self._advance)
-
-    def _planned(self) -> list[Cell]:
-        every = cells(self.loaded.trial, self.loaded.weights, self.loaded.abilities)
-        planned = {cell.key: cell for cell in every if cell.refusal is None}
-        if not self.only_failed:
-            return list(planned.values())
-        failed = {owner(entry, planned) for entry in ledger_of(self.store, planned)}
-        return [cell for key, cell in planned.items() if key in failed]
+        todo = self.planned.possible
+        if self.only_failed:
+            keys = {cell.key for cell in todo}
+            failed = {owner(entry, keys) for entry in ledger_of(self.store, keys)}
+            todo = [cell for cell in todo if cell.key in failed]
+        self.where.total = len(todo) * self._texts()
+        run_until_done(todo, self._advance)
 
     def _advance(self, cell: Cell) -> bool:
         """Go on with a cell as far as possible; False if the rest waits for another job."""
@@ -137,8 +138,8 @@ class _Job:
                 continue
             with held(self.store, f"{cell.key}-{number:05d}", self._title(cell)) as ours:
                 if ours and not self._has(cell, number):
-                    said = explain_part(cell, self.loaded, self.store, number)
-                    self.said.setdefault(cell.key, []).extend(said)
+                    explained = explain_part(cell, self.loaded, self.store, number)
+                    self.reliabilities.setdefault(cell.key, []).extend(explained)
                     self._count(cell, number)
                 waits |= not ours
         return not waits
@@ -150,10 +151,10 @@ class _Job:
             if any(not stored.part(number).exists() for number in range(len(self.loaded.parts()))):
                 return True
             write_json(stored.record, _description(cell, self.loaded))
-            if warning := unreliable(*np.reshape(self.said.get(cell.key, []), (-1, 2)).T):
+            if warning := unreliable(*np.reshape(self.reliabilities.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
         waits = False
-        for chosen in scored_on(cell, self.metrics):
+        for chosen in scored_on(cell, self.planned.metrics):
             path = stored.scores(chosen.key)
             if path.exists():
                 continue
@@ -170,7 +171,7 @@ class _Job:
         return not waits
 
     def _has(self, cell: Cell, number: int) -> bool:
-        if (cell.key, number) in self.seen:
+        if (cell.key, number) in self.verified:
             return True
         if not present(StoredCell(self.store.cell(cell.key)).part(number)):
             return False
@@ -178,7 +179,7 @@ class _Job:
         return True
 
     def _count(self, cell: Cell, number: int) -> None:
-        self.seen.add((cell.key, number))
+        self.verified.add((cell.key, number))
         part = self.loaded.parts()[number]
         self.where.tick(part.stop - part.start)
 
@@ -194,11 +195,9 @@ class _Job:
 
 def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     """What cell.json says of where its numbers come from."""
-    config = loaded.trial.config
-    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    assert isinstance(plain, dict)
+    config, settings = loaded.trial.config, plain(loaded.trial.config)
     # Sweeps share cells, so what a cell is called in one of them is no part of its record.
-    del plain["axes"]
+    del settings["axes"]
     return {
         "task": loaded.trial.task.name,
         "model": str(config.model.name),
@@ -213,5 +212,5 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "device": config.engine.device,
         "budget": loaded.engine.budget,
         "versions": library_versions(),
-        "config": plain,
+        "config": settings,
     }

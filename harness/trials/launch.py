@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from assay.harness.config.compose import prune_unselected
+from assay.harness.config.compose import prune_unselected, raw_configuration
+from assay.harness.config.hydra_settings import check_hydra
 from assay.harness.config.schema import register
 from assay.harness.storage.store import StoreFull
 from assay.harness.trials.job import run_job
+from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,21 @@ def job(config: DictConfig) -> None:
     except StoreFull as error:
         # The jobs that follow see for themselves whether there is room again.
         log.error("%s", error)
+
+
+def check_launcher(overrides: Sequence[str]) -> None:
+    """Raise InputError when jobs would run foreign code, or would look for the store in another place.
+
+    On SLURM a job starts in the folder that it was submitted from, on a Ray cluster in that of its node.
+    """
+    config = raw_configuration(overrides, hydra=True)
+    check_hydra(config)
+    address = OmegaConf.select(config, "hydra.launcher.ray.init.address")
+    if address not in (None, "local") and not Path(config.store).is_absolute():
+        raise InputError(
+            f"the store {config.store!r} is a relative path, but jobs on a Ray cluster start in other "
+            "folders; give store= the full path of a folder that all nodes see"
+        )
 
 
 def launch(arguments: Sequence[str]) -> None:

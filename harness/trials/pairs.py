@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,9 +17,11 @@ from assay.harness.storage.ledger import clear_failure, record_failure
 from assay.harness.storage.locks import held, run_until_done
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
-from assay.harness.trials.plan import Cell, Trial, metric_incompatibility
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
+from assay.results.records import grouped
 
 # Explainer, baseline and explainer seed.
 Named = tuple[str, str, int]
@@ -47,11 +49,10 @@ class Pair:
     @property
     def kind(self) -> str:
         """Trained, untrained or mixed; a pool of several kinds stands with the trained."""
-        if self.pool:
-            kinds = {pair.kind for pair in self.pool}
-            return kinds.pop() if len(kinds) == 1 else "trained"
-        kinds = {self.first.kind, self.second.kind}
-        return kinds.pop() if len(kinds) == 1 else "mixed"
+        kinds = {pair.kind for pair in self.pool} or {self.first.kind, self.second.kind}
+        if len(kinds) == 1:
+            return kinds.pop()
+        return "trained" if self.pool else "mixed"
 
     @property
     def seeds(self) -> str:
@@ -86,7 +87,7 @@ def pairs(trials: Sequence[Trial], store: Store) -> list[Pair]:
             metric = chosen.metric
             if not isinstance(metric, ModelPairMetric):
                 continue
-            of_kinds = [kind for kind in _kinds(models, metric) if kind]
+            of_kinds = [kind for kind in pairs_by_kind(models, metric) if kind]
             if metric.pooled == "no":
                 for pair in (pair for kind in of_kinds for pair in kind):
                     known = found.get((place, pair.key), pair)
@@ -107,7 +108,7 @@ def _architectures(trials: Sequence[Trial], store: Store) -> list[dict[str, Tria
     return list(found.values())
 
 
-def _kinds(models: dict[str, Trial], metric: ModelPairMetric) -> Iterator[list[Pair]]:
+def pairs_by_kind(models: Mapping[str, Trial], metric: ModelPairMetric) -> Iterator[list[Pair]]:
     """The metric's pairs of trained models, of untrained ones, and of an untrained with a trained one."""
     trained, untrained = (
         [name for name, trial in models.items() if trial.kind == kind] for kind in ("trained", "untrained")
@@ -155,9 +156,7 @@ def _done(planned: TrialCells | None, store: Store) -> dict[Named, Cell]:
 def run_pairs(trials: Sequence[Trial], store: Store) -> None:
     """Score every pair that is not scored yet; what fails goes to the ledger."""
     waiting = [pair for pair in pairs(trials, store) if _missing(pair, store)]
-    of_key: dict[str, list[Pair]] = {}
-    for pair in waiting:
-        of_key.setdefault(pair.key, []).append(pair)
+    of_key = grouped(waiting, lambda pair: pair.key)
     with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
 
         def advance(pair: Pair) -> bool:
@@ -207,20 +206,17 @@ def _layer_distances(
     path = StoredPair(store.pair(pair.key)).distances
     if not present(path):
         test = pair.first.task.test
-        found = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
+        layers = layer_distances(first.engine, second.engine, first.model.encode([e.texts for e in test]))
         columns = {
-            f"{how} {name}": values[:, at]
-            for how, values in (("absolute", found.absolute), ("signed", found.signed))
-            for at, name in enumerate(found.names)
+            f"{how} {name}": values[:, place]
+            for how, values in (("absolute", layers.absolute), ("signed", layers.signed))
+            for place, name in enumerate(layers.names)
         }
         write_table(path, pd.DataFrame({"example_id": [example.id for example in test], **columns}))
     table = read_table(path).to_pandas()
-    columns = [str(column) for column in table.columns]
-    names = [column.removeprefix("signed ") for column in columns if column.startswith("signed ")]
-    absolute, signed = (
-        table[[f"{how} {name}" for name in names]].to_numpy() for how in ("absolute", "signed")
-    )
-    return table["example_id"].tolist(), LayerDistances(tuple(names), absolute, signed)
+    absolute, signed = (table.filter(regex=f"^{how} ") for how in ("absolute", "signed"))
+    names = tuple(str(column).removeprefix("signed ") for column in signed.columns)
+    return table["example_id"].tolist(), LayerDistances(names, absolute.to_numpy(), signed.to_numpy())
 
 
 def architecture_key(trial: Trial) -> str:

@@ -21,13 +21,12 @@ SHARE = 0.05
 class Progress:
     """What is being done, as a sentence can say it at any time.
 
-    title: the whole, such as a trial. total: of how many units. place: the part that is at work since
-    `place_began`, with `place_done` of `place_total` units (0: unknown).
+    title: the whole, such as a trial. total: of how many texts. place: the part that is at work since
+    `place_began`, with `place_done` of `place_total` texts (0: unknown).
     """
 
     title: str
     total: int = 0
-    unit: str = "texts"
     done: int = 0
     began: float = field(default_factory=time.time)
     place: str = ""
@@ -43,7 +42,7 @@ class Progress:
         self.place_total = total
 
     def tick(self, n: int = 1) -> None:
-        """So many more units are done, in this part and on the whole."""
+        """So many more texts are done, in this part and on the whole."""
         self.place_done += n
         self.done += n
 
@@ -57,25 +56,25 @@ class Progress:
 
     def _share(self, done: int, total: int) -> str:
         if not total:
-            return f"{done} {self.unit}, " if done else ""
-        return f"{done} of {total} {self.unit} ({done / total:.0%}), "
+            return f"{done} texts, " if done else ""
+        return f"{done} of {total} texts ({done / total:.0%}), "
 
 
 @contextmanager
-def progress(title: str, total: int = 0, unit: str = "texts") -> Iterator[Progress]:
+def progress(title: str, total: int = 0) -> Iterator[Progress]:
     """A Progress that answers SIGUSR1 while the block runs."""
-    where = Progress(title, total, unit)
+    where = Progress(title, total)
     with report_on_sigusr1(where.line):
         yield where
 
 
 @contextmanager
-def sweep_progress(title: str, total: int, count: Callable[[], int], unit: str = "texts") -> Iterator[None]:
+def sweep_progress(title: str, total: int, count: Callable[[], int]) -> Iterator[None]:
     """One bar over all jobs of a sweep, wherever they run, with rate and time left; none without a terminal.
 
-    count: how many of `total` units are on disk; asked from a thread of its own, and on SIGUSR1.
+    count: how many of `total` texts are on disk; asked from a thread of its own, and on SIGUSR1.
     """
-    began = Progress(title, total, unit)
+    began = Progress(title, total)
     start = count()
 
     def line() -> str:
@@ -84,7 +83,7 @@ def sweep_progress(title: str, total: int, count: Callable[[], int], unit: str =
 
     with (
         report_on_sigusr1(line),
-        tqdm(total=total, initial=start, desc=title, unit=unit, disable=None) as bar,
+        tqdm(total=total, initial=start, desc=title, unit="texts", disable=None) as bar,
     ):
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(bar, count, over), daemon=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -26,7 +26,8 @@ from assay.harness.storage.store import (
     write_table,
 )
 from assay.harness.trials.cells import Loaded, scores_path
-from assay.harness.trials.plan import Cell, Trial, cell_metric_incompatibility, cells, metric_incompatibility
+from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
+from assay.harness.trials.plan import Cell, Trial, cells
 from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.engine import Engine
 from assay.models.protocol import Model, abilities
@@ -77,8 +78,12 @@ def assumed_cells(trial: Trial) -> TrialCells:
 
 def cells_of_model(trial: Trial, weights: str, abilities: frozenset[str]) -> TrialCells:
     """The cells of a trial with a model of these weights and capabilities."""
-    every, metrics = cells(trial, weights, abilities), cell_metrics(trial, abilities)
-    return TrialCells(weights, abilities, tuple(every), tuple(metrics))
+    metrics = [
+        chosen
+        for chosen in trial.choice.metrics
+        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, abilities) is None
+    ]
+    return TrialCells(weights, abilities, tuple(cells(trial, weights, abilities)), tuple(metrics))
 
 
 def complete(trial: Trial, store: Store) -> bool:
@@ -106,17 +111,8 @@ def read_trial(trial: Trial, store: Store) -> dict[str, Any] | None:
 
 
 def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]:
-    """Those of its trial's `cell_metrics` that make sense for this cell."""
+    """Those of its trial's metrics (`TrialCells.metrics`) that make sense for this cell."""
     return [chosen for chosen in metrics if cell_metric_incompatibility(cell, chosen) is None]
-
-
-def cell_metrics(trial: Trial, has: frozenset[str]) -> list[ChosenMetric]:
-    """The chosen metrics that single cells of this trial can be scored on."""
-    return [
-        chosen
-        for chosen in trial.choice.metrics
-        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, has) is None
-    ]
 
 
 def load_model(trial: Trial, store: Store) -> Loaded:
@@ -233,9 +229,5 @@ def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
         "kind": trial.kind,
         "seed": trial.seed,
         "weights": weights,
-        "accuracy": measured.accuracy,
-        "macro_f1": measured.macro_f1,
-        "micro_f1": measured.micro_f1,
-        "label_accuracy": measured.label_accuracy,
-        "f1": measured.f1,
+        **asdict(measured),
     }

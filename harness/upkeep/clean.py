@@ -1,4 +1,4 @@
-"""What in a store is of no use to anybody, or not to given experiments; and taking it away."""
+"""Remove from a store what nobody can use any more, or what given experiments do not use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assay.harness.state.status import Planned, State, survey
 from assay.harness.state.store_state import read_store_state
-from assay.harness.storage import locks as claims
+from assay.harness.storage import locks
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import (
     CELLS,
@@ -26,7 +26,7 @@ from assay.harness.storage.layout import (
     scratch,
 )
 from assay.harness.storage.store import Store
-from assay.harness.upkeep.provenance import Records, parsed, records
+from assay.harness.upkeep.provenance import Records, parsed
 from assay.harness.upkeep.references import Used
 from assay.tasks.errors import InputError
 
@@ -46,20 +46,20 @@ class Garbage:
 
 
 def garbage(store: Store, planned: Planned | None = None) -> Iterator[Garbage]:
-    """What nobody can ever use; of `planned`, also the failures of cells that are done by now."""
+    """What nobody can use any more; of `planned`, also the failures of cells that are done by now."""
     gone: set[Path] = set()
-    for path, why in [*_by_name(store), *_dead_claims(store), *_outdated(store), *_overcome(store, planned)]:
+    for path, why in [*_by_name(store), *_dead_claims(store), *_outdated(store), *_resolved(store, planned)]:
         if path not in gone and not gone.intersection(path.parents):
             gone.add(path)
             yield Garbage(path, why, _size(path))
 
 
 def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
-    """Models, trials, cells, pairs and failures that none of these experiments has to do with.
+    """Models, trials, cells, pairs and failures that none of these experiments uses.
 
-    Raises InputError while jobs are at work in the store: theirs may be what nobody here uses.
+    Raises InputError while jobs are at work in the store, since they may use them.
     """
-    busy = [path for path in store.claims() if claims.alive(path, claims.read(path))]
+    busy = [path for path in store.claims() if locks.alive(path, locks.read(path))]
     if busy:
         raise InputError(
             f"jobs are at work in {str(store.root)!r} ({len(busy)} claims); wait until they are done, or "
@@ -67,30 +67,30 @@ def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
         )
     for kind in KINDS:
         for folder in _without_links(store.folders(kind)):
-            if not any(folder.name in one.folders[kind] or one.may_use(kind, folder) for one in by):
+            if not any(folder.name in used.folders[kind] or used.may_use(kind, folder) for used in by):
                 yield Garbage(folder, "not used by the experiments given", _size(folder))
-    ledger = {key for one in by for key in one.ledger}
+    ledger = {key for used in by for key in used.ledger}
     for path in _without_links(store.failures()):
         if owner(path.stem, ledger) is None:
             yield Garbage(path, "not used by the experiments given", _size(path))
 
 
-def remove(store: Store, found: Sequence[Garbage]) -> int:
-    """Take it away; returns the bytes. What is in a folder that is a link to elsewhere stays."""
+def remove(store: Store, items: Sequence[Garbage]) -> int:
+    """Delete them; returns the bytes. What is in a folder that is a link to elsewhere stays."""
     freed = 0
     root = store.root.resolve()
-    for one in found:
-        if one.path.is_symlink() or not one.path.parent.resolve().is_relative_to(root):
+    for item in items:
+        if item.path.is_symlink() or not item.path.parent.resolve().is_relative_to(root):
             continue
         # A folder is whole or absent, so it loses its name before its content.
-        gone = scratch(one.path)
+        gone = scratch(item.path)
         with suppress(FileNotFoundError):  # another job was faster
-            one.path.rename(gone)
+            item.path.rename(gone)
             if gone.is_dir():
                 shutil.rmtree(gone)
             else:
                 gone.unlink()
-            freed += one.size
+            freed += item.size
     return freed
 
 
@@ -127,31 +127,26 @@ def _size(path: Path) -> int:
 
 def _dead_claims(store: Store) -> Iterator[tuple[Path, str]]:
     for path in _without_links(store.claims()):
-        if not claims.alive(path, claims.read(path)):
+        if not locks.alive(path, locks.read(path)):
             yield path, "claim of a job that is dead"
 
 
 def _outdated(store: Store) -> Iterator[tuple[Path, str]]:
     """Trials and cells whose names nothing leads to any more, and the failures of such cells."""
-    known = records(store)
-    dead = [
-        path
-        for kind in (TRIALS, CELLS)
-        for path in _without_links(store.folders(kind))
-        if not _reached(path, known)
-    ]
-    yield from ((path, "its record leads to another name: of another version, or altered") for path in dead)
-    for name in ledger_of(store, {path.name for path in dead}):
+    records = Records(store)
+    names = set()
+    for kind, stored, fits in (
+        (TRIALS, StoredTrial, records.fits_trial),
+        (CELLS, StoredCell, records.fits_cell),
+    ):
+        for folder in _without_links(store.folders(kind)):
+            record = parsed(stored(folder).record)
+            # What cannot be traced is taken to be of use.
+            if record is not None and fits(record, folder.name) is False:
+                yield folder, "its record leads to another name: of another version, or altered"
+                names.add(folder.name)
+    for name in ledger_of(store, names):
         yield store.failure(name), "failure of a cell of another version"
-
-
-def _reached(folder: Path, known: Records) -> bool:
-    """Whether a run may look for this; what cannot be told is taken to be of use."""
-    if folder.parent.name == CELLS:
-        record = parsed(StoredCell(folder).record)
-        return record is None or known.fits_cell(record, folder.name) is not False
-    record = parsed(StoredTrial(folder).record)
-    return record is None or known.fits_trial(record, folder.name) is not False
 
 
 def _without_links(paths: Sequence[Path]) -> list[Path]:
@@ -159,31 +154,31 @@ def _without_links(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if not path.is_symlink() and not path.parent.is_symlink()]
 
 
-def _overcome(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str]]:
+def _resolved(store: Store, planned: Planned | None) -> Iterator[tuple[Path, str]]:
     if planned is None:
         return
-    found = survey(planned, read_store_state(store, planned))
-    done = {cell.cell.key for cell in found.cells if cell.state is State.done}
+    status = survey(planned, read_store_state(store, planned))
+    done = {cell.cell.key for cell in status.cells if cell.state is State.done}
     for name in ledger_of(store, done):
         yield store.failure(name), "failure of a cell that is done by now"
 
 
-def clean_text(store: Store, found: Sequence[Garbage], *, removed: bool) -> str:
+def clean_text(store: Store, items: Sequence[Garbage], *, removed: bool) -> str:
     """What goes, by reason, and the sum."""
     lines: list[str] = []
-    for why in dict.fromkeys(one.why for one in found):
-        of_why = [one for one in found if one.why == why]
-        lines.append(f"{why}: {_sum(of_why)}")
-        lines += [f"  {one.path.relative_to(store.root)}" for one in of_why[:LISTED]]
-        if len(of_why) > LISTED:
-            lines.append(f"  and {len(of_why) - LISTED} more")
-    if not found:
+    for why in dict.fromkeys(item.why for item in items):
+        same = [item for item in items if item.why == why]
+        lines.append(f"{why}: {_sum(same)}")
+        lines += [f"  {item.path.relative_to(store.root)}" for item in same[:LISTED]]
+        if len(same) > LISTED:
+            lines.append(f"  and {len(same) - LISTED} more")
+    if not items:
         return "Nothing to remove"
-    last = f"Removed {_sum(found)}" if removed else f"Nothing was removed; --yes removes {_sum(found)}"
+    last = f"Removed {_sum(items)}" if removed else f"Nothing was removed; --yes removes {_sum(items)}"
     return "\n".join([*lines, "", last])
 
 
-def _sum(found: Sequence[Garbage]) -> str:
-    size = sum(one.size for one in found) / 1e6
-    count = "1 file or folder" if len(found) == 1 else f"{len(found):,} files or folders"
+def _sum(items: Sequence[Garbage]) -> str:
+    size = sum(item.size for item in items) / 1e6
+    count = "1 file or folder" if len(items) == 1 else f"{len(items):,} files or folders"
     return f"{count}, {size:,.1f} MB"

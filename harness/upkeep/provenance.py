@@ -1,9 +1,9 @@
-"""What the records in a store say, and the names that they should have by it."""
+"""Whether the records in a store lead to the names of their folders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,40 +40,46 @@ def parsed(path: Path, *, unsealed: bool = False) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-@dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a store, each read once. models: weights to the names of the models that have them."""
+    """The records of a store, each read once.
 
-    store: Store
-    models: dict[str, list[str]]
-    _cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
-    _texts: dict[str, Texts | None] = field(default_factory=dict)
+    Attributes:
+        store: the store.
+        models: from weights to the names of the models that have them.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.models: dict[str, list[str]] = {}
+        self._cells: dict[str, dict[str, Cell]] = {}
+        self._texts: dict[str, Texts | None] = {}
+        for folder in store.folders(MODELS):
+            card = parsed(StoredModel(folder).card)
+            if card is not None and "weights" in card:
+                self.models.setdefault(str(card["weights"]), []).append(folder.name)
 
     def fits_cell(self, record: dict[str, Any], name: str) -> bool | None:
         """Whether a cell of this record is called `name`; None if that cannot be told: its model is gone, or
         its explainer is of a package that is not here.
 
-        If it is not, then no experiment will find it: another version of Assay made it, or it was altered.
+        If not, then no experiment will find it: another version of Assay made it, or it was altered.
         """
-        try:
-            return self._traced(record["weights"], lambda *model: self._is_cell(record, name, *model))
-        except (InputError, KeyError, TypeError, OmegaConfBaseException):
-            return None
+        return self._traced(record, lambda *model: self._is_cell(record, name, *model))
 
     def fits_trial(self, record: dict[str, Any], name: str) -> bool | None:
         """The same of a trial."""
-        return self._traced(
-            record["weights"],
-            lambda model, weights: key("trial", model, weights, record["explained"]) == name,
-        )
+        return self._traced(record, lambda *model: key("trial", *model, record["explained"]) == name)
 
-    def _traced(self, weights: str, leads: Callable[[str, str], bool]) -> bool | None:
+    def _traced(self, record: dict[str, Any], leads: Callable[[str, str], bool]) -> bool | None:
         """leads: whether a model of a name and weights leads to the folder's name."""
-        models = self.models.get(weights)
-        if models is not None:
-            return any(leads(model, weights) for model in models)
-        others = ((model, own) for own, models in self.models.items() for model in models)
-        return False if any(leads(*other) for other in others) else None
+        try:
+            weights = record["weights"]
+            if weights in self.models:
+                return any(leads(model, weights) for model in self.models[weights])
+            others = ((model, own) for own, models in self.models.items() for model in models)
+            return False if any(leads(*other) for other in others) else None
+        except (InputError, KeyError, TypeError, OmegaConfBaseException):
+            return None
 
     def _is_cell(self, record: dict[str, Any], name: str, model: str, weights: str) -> bool:
         config = record["config"]
@@ -107,7 +113,7 @@ class Records:
         )
 
     def _named(self, record: dict[str, Any], model: str, weights: str) -> dict[str, Cell]:
-        """Every cell, by name, of the trial that a record tells of."""
+        """Every cell, by name, of the trial that a record is of."""
         config, explained = OmegaConf.create(record["config"]), record["explained"]
         assert isinstance(config, DictConfig)
         source = canonical([config, model, weights, explained])
@@ -115,16 +121,6 @@ class Records:
             trial = Trial(config, _any_task(str(record["task"])), choose(config), model, explained)
             self._cells[source] = {cell.key: cell for cell in cells(trial, weights, EVERY_ABILITY)}
         return self._cells[source]
-
-
-def records(store: Store) -> Records:
-    """The records of a store, to be read."""
-    models: dict[str, list[str]] = {}
-    for folder in store.folders(MODELS):
-        card = parsed(StoredModel(folder).card)
-        if card is not None and "weights" in card:
-            models.setdefault(str(card["weights"]), []).append(folder.name)
-    return Records(store, models)
 
 
 def _any_task(name: str) -> Task:

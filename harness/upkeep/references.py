@@ -1,4 +1,4 @@
-"""What of a store an experiment uses, and which store or experiment a command speaks of."""
+"""What an experiment uses of a store, and which store or experiment a command is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, S
 from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.pairs import pairs
-from assay.harness.trials.plan import Trial, failure_key
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import trial_cells
 from assay.harness.upkeep.provenance import parsed
 from assay.tasks.errors import InputError
@@ -20,8 +21,13 @@ from assay.tasks.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """folders: names of folders by the folder above. ledger: keys that entries of the ledger speak of.
-    unseen: model, seed and texts of trials whose models are not known yet, so that their cells have no names.
+    """What an experiment uses of a store.
+
+    Attributes:
+        folders: names of folders, by the folder above.
+        ledger: keys that entries of the ledger belong to.
+        unseen: model, seed and texts of trials whose weights are not known yet, so that their cells have no
+            names.
     """
 
     folders: dict[str, frozenset[str]]
@@ -29,31 +35,34 @@ class Used:
     unseen: frozenset[str]
 
     def may_use(self, kind: str, folder: Path) -> bool:
-        """Whether this may yet turn out to belong to a trial whose model is not known."""
+        """Whether this may belong to a trial whose weights are not known yet."""
         if not self.unseen or kind == MODELS:
             return False
         record = parsed(StoredCell(folder).record) if kind == CELLS else None
         if record is None or "config" not in record:
             return True
-        return _about(record["config"]["model"], record["seed"], record["explained"]) in self.unseen
+        return canonical([record["config"]["model"], record["seed"], record["explained"]]) in self.unseen
 
 
 def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
-    """What the experiment's trials have in the store or will have; `trials` could be read."""
+    """What the experiment's trials have in the store or will have; trials: those whose texts can be read."""
     store = experiment.store
     planned = [(trial, trial_cells(trial, store)) for trial in trials]
-    cells = frozenset(cell.key for _, of_trial in planned if of_trial for cell in of_trial.cells)
+    cells = frozenset(cell.key for _, known in planned if known for cell in known.cells)
     folders = {
         MODELS: frozenset(trial.model_key for trial in trials),
-        TRIALS: frozenset(trial.key(of_trial.weights) for trial, of_trial in planned if of_trial),
+        TRIALS: frozenset(trial.key(known.weights) for trial, known in planned if known),
         CELLS: cells,
         # A pool keeps the distances of its pairs under their names.
-        PAIRS: frozenset(one.key for pair in pairs(trials, store) for one in (pair, *pair.members)),
+        PAIRS: frozenset(part.key for pair in pairs(trials, store) for part in (pair, *pair.members)),
     }
     ledger = frozenset([*cells, *folders[PAIRS], *map(failure_key, experiment.configs)])
-    unseen = [trial for trial, of_trial in planned if of_trial is None]
-    about = frozenset(_about(trial.config.model, trial.seed, trial.explained) for trial in unseen)
-    return Used(folders, ledger, about)
+    unseen = frozenset(
+        canonical([trial.config.model, trial.seed, trial.explained])
+        for trial, known in planned
+        if known is None
+    )
+    return Used(folders, ledger, unseen)
 
 
 def references_of_experiment(overrides: Sequence[str]) -> Used:
@@ -69,7 +78,7 @@ def references_of_experiment(overrides: Sequence[str]) -> Used:
 
 
 def existing_store(overrides: Sequence[str]) -> Store:
-    """The store that overrides speak of. Raises InputError when there is none."""
+    """The store that the overrides name. Raises InputError when there is none."""
     folder = Path(str(configuration(sweep(overrides).trials()[0]).store))
     if not folder.is_dir():
         raise InputError(
@@ -85,9 +94,5 @@ def existing_store(overrides: Sequence[str]) -> Store:
 
 
 def names_experiment(overrides: Sequence[str]) -> bool:
-    """Whether overrides speak of an experiment, not only of a store."""
+    """Whether the overrides name an experiment, not only a store."""
     return any(not override.startswith(("store=", "hydra.searchpath=")) for override in overrides)
-
-
-def _about(*parts: object) -> str:
-    return canonical(parts)

@@ -17,25 +17,25 @@ from assay.harness.upkeep.faults import (
     pair_faults,
     trial_faults,
 )
-from assay.harness.upkeep.provenance import parsed, records
+from assay.harness.upkeep.provenance import Records, parsed
 from assay.harness.upkeep.references import Used
 
 CHECKS = {MODELS: model_faults, TRIALS: trial_faults, CELLS: cell_faults, PAIRS: pair_faults}
-# What a failure tells; see harness/storage/ledger.py.
+# The fields of a failure; see harness/storage/ledger.py.
 FAILURE = {"title", "sentence", "traceback"}
 
 
 def verify(store: Store, only: Used | None = None) -> Iterator[Fault]:
     """Every fault of the store, or of what one experiment uses of it. Nothing is changed."""
-    known = records(store)
+    records = Records(store)
     folders = [
         folder
-        for above in CHECKS
-        for folder in store.folders(above)
-        if only is None or folder.name in only.folders[above]
+        for kind in CHECKS
+        for folder in store.folders(kind)
+        if only is None or folder.name in only.folders[kind]
     ]
     for folder in tqdm(folders, desc="checking", unit="folder", disable=None):
-        yield from CHECKS[folder.parent.name](folder, known)
+        yield from CHECKS[folder.parent.name](folder, records)
     for path in store.failures():
         entry = parsed(path, unsealed=True)
         if (only is None or owner(path.stem, only.ledger)) and (entry is None or set(entry) != FAILURE):
@@ -61,8 +61,8 @@ def verify_text(store: Store, found: Sequence[Fault], *, repaired: bool) -> str:
     lines = []
     for fault in faults:
         aside = ", ".join(path.name for path in fault.aside)
-        said = "set aside" if repaired else "to set aside"
-        lines.append(f"{fault.path.relative_to(store.root)} {fault.what} ({said}: {aside})")
+        action = "set aside" if repaired else "to set aside"
+        lines.append(f"{fault.path.relative_to(store.root)} {fault.what} ({action}: {aside})")
     if unclear:
         lines.append(f"{_count(unclear, 'cell')} could not be traced to a model or an explainer that is here")
     if not faults:

@@ -12,18 +12,13 @@ from sklearn.preprocessing import MinMaxScaler
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.confidence_indication import (
-    CONTRASTS,
     FEATURES,
     ConfidenceIndication,
     ConfidenceIndicationMax,
-    contrast_features,
+    contrast_table,
     contrasts_long,
-    largest_error,
-    mean_error,
 )
 from assay.metrics.info import MetricBase, as_coded
-from assay.metrics.long_table import Parts
-from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Floats, Ints
 
 SPLITS = 5
@@ -46,16 +41,14 @@ class ConfidenceIndicationAsCoded(MetricBase):
 
     info = as_coded(ConfidenceIndication.info)
 
-    def score(self, subject: CellData) -> pd.DataFrame:
+    def score(self: Indication, subject: CellData) -> pd.DataFrame:
         """As `ConfidenceIndication.score`, for the predicted class of every example.
 
         Raises InputError when a class was not explained.
         """
-        return _score(subject, self.name)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) mean absolute error over the test part, averaged over the splits that have any."""
-        return mean_error(parts, index)
+        contrasts = contrast_table(subject, self.name, multi_label=False, special_tokens=True)
+        features, confidence = contrasts[list(FEATURES)].to_numpy(), contrasts["confidence"].to_numpy()
+        return contrasts_long(contrasts, split_errors(features, confidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +57,10 @@ class ConfidenceIndicationMaxAsCoded(MetricBase):
 
     info = as_coded(ConfidenceIndicationMax.info)
 
-    def score(self, subject: CellData) -> pd.DataFrame:
-        """As `ConfidenceIndicationAsCoded.score`."""
-        return _score(subject, self.name)
-
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) largest absolute error in the test part, averaged over the splits that have any."""
-        return largest_error(parts, index)
+    score = ConfidenceIndicationAsCoded.score
 
 
-def _score(subject: CellData, metric: str) -> pd.DataFrame:
-    rows = []
-    for shard in subject.shards:
-        require_all_explained(shard, subject.labels, metric)
-        for row, example in enumerate(shard.examples):
-            scores = shard.scores[row][:, : len(shard.encodings[row])].astype(np.float64)
-            target = int(shard.probabilities[row].argmax())
-            features = contrast_features(scores, target, pool_others=False)
-            rows.append((example.id, target, shard.probabilities[row, target], *features))
-    table = pd.DataFrame(rows, columns=list(CONTRASTS))
-    features, confidence = table[list(FEATURES)].to_numpy(), table["confidence"].to_numpy()
-    return contrasts_long(table, split_errors(features, confidence))
+Indication = ConfidenceIndicationAsCoded | ConfidenceIndicationMaxAsCoded
 
 
 def split_errors(features: Floats, confidence: Floats) -> dict[str, Floats]:
@@ -100,10 +76,10 @@ def split_errors(features: Floats, confidence: Floats) -> dict[str, Floats]:
     rng = np.random.RandomState(DRAW_SEED)
     splits = ShuffleSplit(n_splits=SPLITS, random_state=SPLIT_SEED).split(scaled)
     for split, (training, test) in enumerate(splits):
-        taken = training[upsample_as_coded(confidence[training], rng)]
-        fitted = LinearRegression().fit(scaled[taken], confidence[taken])
+        sample = training[upsample_as_coded(confidence[training], rng)]
+        fitted = LinearRegression().fit(scaled[sample], confidence[sample])
         parts[f"error@{split}"][test] = np.abs(confidence[test] - fitted.predict(scaled[test]))
-        parts[f"reference@{split}"][test] = np.abs(confidence[test] - confidence[taken].mean())
+        parts[f"reference@{split}"][test] = np.abs(confidence[test] - confidence[sample].mean())
     return parts
 
 
@@ -114,8 +90,8 @@ def upsample_as_coded(confidence: Floats, rng: np.random.RandomState) -> Ints:
     with it.
     """
     buckets: dict[int, list[int]] = {}
-    for at, value in enumerate(confidence.tolist()):
-        buckets.setdefault(int(value * 10), []).append(at)
+    for position, value in enumerate(confidence.tolist()):
+        buckets.setdefault(int(value * 10), []).append(position)
     largest = max(map(len, buckets.values()))
     drawn = [rng.choice(bucket, largest, replace=largest > len(bucket)) for bucket in buckets.values()]
     return np.concatenate(drawn)

@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.cell_data import CellData, Shard, predicted
-from assay.metrics.faithfulness import Faithfulness, area, decided, decisions_table, macro_f1_curve
+from assay.metrics.faithfulness import THRESHOLDS, Faithfulness, area, decisions_table, macro_f1_curve
 from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.long_table import Parts
-from assay.metrics.targets import require_all_explained
+from assay.metrics.targets import decided, require_all_explained
 from assay.models.masked_inputs import Rows
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
-
-THRESHOLDS = tuple(range(0, 110, 10))
 
 
 @dataclass(frozen=True, slots=True)

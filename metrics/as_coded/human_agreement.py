@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from assay.metrics.cell_data import CellData, Shard, gold
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.long_table import long
+from assay.metrics.options import option
 from assay.metrics.targets import require_explained
 from assay.tasks.arrays import Bools
 from assay.tasks.errors import InputError, did_you_mean
@@ -23,6 +24,15 @@ from assay.tasks.labels import plain_text
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.protocol import Model
+
+
+def _check_labels(labels: str | Sequence[Any], path: str) -> str | tuple[str, ...]:
+    if not isinstance(labels, str):
+        # Configuration files give lists, in which YAML reads some names as numbers.
+        return tuple(map(plain_text, labels))
+    if labels != "all":
+        raise InputError(f"{path} is {labels!r}; expected 'all' or a list of labels")
+    return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +53,7 @@ class HumanAgreementAsCoded(MetricBase):
     )
     target: ClassVar[str] = "gold"
 
-    labels: str | tuple[str, ...] = "all"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.labels, str):
-            # Configuration files give lists, in which YAML reads some names as numbers.
-            object.__setattr__(self, "labels", tuple(map(plain_text, self.labels)))
-        elif self.labels != "all":
-            raise InputError(f"{self.name}: labels is {self.labels!r}; expected 'all' or a list of labels")
+    labels: str | tuple[str, ...] = option("all", _check_labels)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and gold class: `ap`, and the share of rationale tokens among all, `prevalence`; per
@@ -72,35 +75,34 @@ class HumanAgreementAsCoded(MetricBase):
 
 
 def _score(shard: Shard, read: Bools, labels: Sequence[str], model: Model) -> pd.DataFrame:
-    wanted = gold(shard.examples, len(labels)) & read
-    marks = {
+    targets = gold(shard.examples, len(labels)) & read
+    masks = {
         (row, label): first_rationale(shard.examples[row], shard.encodings[row], label, model)
-        for row, label in np.argwhere(wanted).tolist()
+        for row, label in np.argwhere(targets).tolist()
     }
-    marks = {place: mark for place, mark in marks.items() if mark.any()}
-    explained = np.zeros_like(wanted)
-    for place in marks:
-        explained[place] = True
+    ids = shard.ids
+    masks = {place: mask for place, mask in masks.items() if mask.any()}
+    rows, classes = np.array(list(masks), dtype=np.intp).reshape(-1, 2).T
+    explained = np.zeros_like(targets)
+    explained[rows, classes] = True
     require_explained(shard, explained, labels, HumanAgreementAsCoded.name)
-    ids = [example.id for example in shard.examples]
     parts = {
         "ap": [
-            average_precision_score(mark, shard.scores[row, label, : len(mark)])
-            for (row, label), mark in marks.items()
+            average_precision_score(mask, shard.scores[row, label, : len(mask)])
+            for (row, label), mask in masks.items()
         ],
-        "prevalence": [mark.mean() for mark in marks.values()],
+        "prevalence": [mask.mean() for mask in masks.values()],
     }
-    targets = np.array([label for _, label in marks], dtype=np.int32)
     left_out = long(ids, {"no_rationale": ~explained.any(axis=1)})
-    return pd.concat([long([ids[row] for row, _ in marks], parts, targets), left_out], ignore_index=True)
+    return pd.concat([long([ids[row] for row in rows], parts, classes), left_out], ignore_index=True)
 
 
 def first_rationale(example: Example, encoding: Encoding, label: int, model: Model) -> Bools:
     """(T,) bool: the tokens found for what the first annotator of a label marked; none if there is nobody."""
-    found = [rationale for rationale in example.rationales if rationale.label in (None, label)]
+    rationales = [rationale for rationale in example.rationales if rationale.label in (None, label)]
     mask = np.zeros(len(encoding), dtype=bool)
-    for rationale in found:
-        if rationale.annotator == found[0].annotator:
+    for rationale in rationales:
+        if rationale.annotator == rationales[0].annotator:
             for span in rationale.spans:
                 mask |= greedy_mask(example, encoding, span, model)
     return mask
@@ -109,7 +111,7 @@ def first_rationale(example: Example, encoding: Encoding, label: int, model: Mod
 def greedy_mask(example: Example, encoding: Encoding, span: Span, model: Model) -> Bools:
     """(T,) bool: the first run of tokens that holds the letters of a marked phrase; none if no run does.
 
-    The phrase is cut into tokens by itself, and runs of as many tokens are looked at, special ones included.
+    The phrase is tokenised by itself and compared with runs of as many tokens, special ones included.
     Half words, and phrases that occur twice, are where this differs from `assay.models.alignment`.
     """
     text = example.texts[span.segment]
@@ -120,10 +122,10 @@ def greedy_mask(example: Example, encoding: Encoding, span: Span, model: Model) 
     pieces = [piece for piece in _surfaces(phrase, model.encode([(phrase,)])[0]) if piece]
     places = np.flatnonzero(encoding.segments == span.segment)
     surfaces = _surfaces(text, encoding)
-    words = [surfaces[place] for place in places]
-    for start in range(len(words)):
-        if "".join(pieces) in "".join(words[start : start + len(pieces)]):
-            mask[places[start : start + len(pieces)]] = True
+    for start in range(len(places)):
+        run = places[start : start + len(pieces)]
+        if "".join(pieces) in "".join(surfaces[place] for place in run):
+            mask[run] = True
             break
     return mask
 

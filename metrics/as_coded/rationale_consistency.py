@@ -11,12 +11,11 @@ import pandas as pd
 
 from assay.metrics.cell_data import Shard
 from assay.metrics.info import MetricBase, as_coded
-from assay.metrics.long_table import Parts
 from assay.metrics.model_pairs import LayerDistances, TextPairExplained, aligned_pairs
+from assay.metrics.options import whole
 from assay.metrics.rationale_consistency import RationaleConsistency, distances_table
-from assay.metrics.summaries import distance_correlation
-from assay.tasks.arrays import Floats, Ints
-from assay.tasks.errors import InputError
+from assay.metrics.targets import require_every_class
+from assay.tasks.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +40,18 @@ class RationaleConsistencyAsCoded(MetricBase):
         pooled="all",
     )
 
-    runs: int = 10
-
-    def __post_init__(self) -> None:
-        if self.runs < 1:
-            raise InputError(f"{self.name}: runs={self.runs}; expected at least 1")
+    runs: int = whole(10, least=1)
 
     def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
         """What each run draws, in the order of the runs, repetitions left out."""
         if not firsts or seconds == 0:
             return []
-        found = []
+        drawn = []
         for seed in range(1, self.runs + 1):
             rng = random.Random(seed)
             last = firsts if seconds is None else seconds
-            found.append((rng.randint(0, firsts - 1), rng.randint(0, last - 1)))
-        return list(dict.fromkeys(found))
+            drawn.append((rng.randint(0, firsts - 1), rng.randint(0, last - 1)))
+        return list(dict.fromkeys(drawn))
 
     def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) absolute value of the mean over layers of the signed mean difference."""
@@ -68,17 +63,9 @@ class RationaleConsistencyAsCoded(MetricBase):
         """As `RationaleConsistency.score_pair`. Raises InputError also when a class was not explained."""
         return distances_table(aligned_pairs(shards_a, shards_b, distances), _explanation_distance)
 
-    def summarise(self, parts: Parts, index: Ints) -> Floats:
-        """(B,) Spearman correlation over (pair, text) points; NaN if a distance is constant."""
-        return distance_correlation(parts, index)
-
 
 def _explanation_distance(both: TextPairExplained) -> float:
     """Mean absolute difference over all tokens and classes."""
     difference = np.abs(both.first.scores.astype(np.float64) - both.second.scores)
-    if np.isnan(difference).any():
-        raise InputError(
-            f"{RationaleConsistencyAsCoded.name} needs explanations of all classes, but example "
-            f"{both.first.example.id!r} has only some; explain all classes"
-        )
+    require_every_class(difference, both.first.example, RationaleConsistencyAsCoded.name)
     return float(difference.mean())

@@ -82,18 +82,16 @@ def _axes(figure: Figure, column: int, row: int) -> Axes:
 
 def points_of(grids: Sequence[Grid], cost: str, metric: str) -> list[Point]:
     """The methods that have both numbers in every grid that has both metrics."""
-    found: dict[Method, list[tuple[float, float]]] = {}
-    having = 0
-    for grid in grids:
-        places = {column.name: place for place, column in enumerate(grid.columns)}
-        if {cost, metric} <= set(places):
-            having += 1
-            for row in grid.rows:
-                pair = row.entries[places[cost]].value, row.entries[places[metric]].value
-                if all(map(math.isfinite, pair)):
-                    found.setdefault(row.method, []).append(pair)
-    means = {method: np.mean(pairs, axis=0) for method, pairs in found.items() if len(pairs) == having}
-    return [Point(method, float(mean[0]), float(mean[1])) for method, mean in means.items()]
+    both = [(grid.entries(cost), grid.entries(metric)) for grid in grids]
+    having = [(costs, values) for costs, values in both if costs and values]
+    pairs: dict[Method, list[tuple[float, float]]] = {}
+    for costs, values in having:
+        for method in costs:
+            pair = costs[method].value, values[method].value
+            if all(map(math.isfinite, pair)):
+                pairs.setdefault(method, []).append(pair)
+    means = {method: np.mean(every, axis=0) for method, every in pairs.items() if len(every) == len(having)}
+    return [Point(method, *mean.tolist()) for method, mean in means.items()]
 
 
 def front(points: Sequence[Point], *, higher: bool) -> list[Point]:

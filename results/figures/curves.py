@@ -16,11 +16,11 @@ from assay.results.figures.style import (
     DARK,
     GREY,
     LINES,
-    MARKERS,
     Drawing,
     grid_lines,
     panels,
     render,
+    series_look,
     style,
 )
 from assay.results.figures.visual_encoding import Plan, heading, plan, shortened
@@ -54,7 +54,8 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
         figure = Figure(figsize=size, layout="constrained")
         every = panels(figure, len(drawn), wide, sharex=True, sharey=True)
         for place, (axes, (grid, lines)) in enumerate(zip(every, drawn, strict=True)):
-            _panel(axes, lines, _leaders(grid, metric), where)
+            leaders = {method for method, entry in grid.entries(metric).items() if entry.best}
+            _panel(axes, lines, leaders, where)
             axes.set_title(heading(grid.group, 38))
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("tokens taken away, highest scores first (%)")
@@ -94,12 +95,6 @@ def _decided(cell: CellScores) -> bool:
     )
 
 
-def _leaders(grid: Grid, metric: str) -> set[Method]:
-    """The methods not distinguishable from the best."""
-    places = [place for place, column in enumerate(grid.columns) if column.name == metric]
-    return {row.method for row in grid.rows for place in places if row.entries[place].best}
-
-
 def _panel(
     axes: Axes, lines: Mapping[Method, tuple[Floats, Floats]], leaders: set[Method], where: Plan
 ) -> None:
@@ -125,17 +120,9 @@ def _line(where: Plan, method: Method) -> Line2D:
         dashes = CONTROL_LINES[controls.index(method.explainer) % len(CONTROL_LINES)]
         return Line2D([], [], color=GREY, linestyle=dashes, linewidth=1.5)
     place = where.explainers.index(method.explainer)
-    colour = COLOURS[place % len(COLOURS)]
-    return Line2D(
-        [],
-        [],
-        color=colour,
-        linestyle=LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-",
-        marker=MARKERS[place % len(MARKERS)],
-        markersize=4.5,
-        markerfacecolor=colour if place < len(COLOURS) else "white",
-        linewidth=1.0,
-    )
+    dashes = LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-"
+    look = series_look(place, filled=place < len(COLOURS)) | {"markersize": 4.5, "linewidth": 1.0}
+    return Line2D([], [], linestyle=dashes, **look)
 
 
 def _legend(where: Plan) -> list[Line2D]:

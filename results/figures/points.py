@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from assay.results.figures.visual_encoding import (
     DIRECTIONS,
     Plan,
     heading,
+    legend_dot,
     logarithmic,
     plan,
     shortened,
@@ -32,7 +33,7 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
     beyond, grids = limit_sentence(len(grids)), grids[:PANEL_LIMIT]
     name, where = "overview", plan(grids, random)
     columns = list(dict.fromkeys(column.name for grid in grids for column in grid.columns))
-    spread = {metric: values_of(grids, metric) for metric in columns}
+    values = {metric: logarithmic_values(grids, metric) for metric in columns}
     with style(name):
         height = len(grids) * (where.inches + 0.95)
         figure = _figure(0.4 + where.margin + 1.75 * len(columns), height, where)
@@ -41,7 +42,7 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
             present = {column.name: column for column in grid.columns}
             for metric, axes in zip(columns, line, strict=True):
                 if metric in present:
-                    _points(axes, grid, present[metric], where, spread[metric])
+                    _points(axes, grid, present[metric], where, values[metric])
                     axes.set_title(_wrap(present[metric].heading, 20), fontsize=8.5)
                     axes.tick_params(labelbottom=True)
                 else:
@@ -65,12 +66,12 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
     name, where = f"metric-{metric}", plan([grid for grid, _ in having], random)
     lines = math.ceil(len(having) / PANELS_PER_ROW)
     wide = math.ceil(len(having) / lines)
-    spread = values_of(grids, metric)
+    values = logarithmic_values(grids, metric)
     with style(name):
         figure = _figure(max(4.6, where.margin + 2.7 * wide), lines * (where.inches + 1.0), where)
         for place, axes in enumerate(panels(figure, len(having), wide, sharex=True)):
             grid, column = having[place]
-            _points(axes, grid, column, where, spread)
+            _points(axes, grid, column, where, values)
             axes.set_title(heading(grid.group, 28))
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(f"{_wrap(column.title, 40)}\n({DIRECTIONS[column.direction]})")
@@ -81,47 +82,35 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
         return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}")
 
 
-def values_of(grids: Sequence[Grid], metric: str) -> Mapping[str, list[float]]:
-    """The metric's defined values and interval ends over all grids, by what they are."""
-    entries = [
-        row.entries[place]
-        for grid in grids
-        for place, column in enumerate(grid.columns)
-        if column.name == metric
-        for row in grid.rows
-    ]
-    found = {
-        "values": [entry.value for entry in entries],
-        "ends": [e for x in entries for e in (x.low, x.high)],
-    }
-    return {kind: [value for value in values if math.isfinite(value)] for kind, values in found.items()}
+def logarithmic_values(grids: Sequence[Grid], metric: str) -> list[float]:
+    """All values and interval ends of a metric if only a logarithmic axis shows them; else none."""
+    entries = [entry for grid in grids for entry in grid.entries(metric).values()]
+    ends = [end for entry in entries for end in (entry.low, entry.high)]
+    every = list(filter(math.isfinite, [*(entry.value for entry in entries), *ends]))
+    return every if wide_range(entry.value for entry in entries) and min(every) >= 0 else []
 
 
-def _points(axes: Axes, grid: Grid, column: Column, where: Plan, spread: Mapping[str, list[float]]) -> None:
-    """One panel. Filled: cannot be told from the best."""
-    place = grid.columns.index(column)
+def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequence[float]) -> None:
+    """One panel, with a logarithmic axis if it is given values. Filled: not distinguishable from the best."""
     _frame(axes, where)
-    zero = 0.0
-    if wide_range(spread["values"]) and min(spread["values"] + spread["ends"]) >= 0:
-        zero = logarithmic(axes, spread["values"] + spread["ends"])
+    zero = logarithmic(axes, values) if values else 0.0
     bars: dict[str, list[tuple[float, float, float]]] = {}
     dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-    for row in grid.rows:
-        entry = row.entries[place]
+    for method, entry in grid.entries(column.name).items():
         if not math.isfinite(entry.value):
             continue
         value, low, high = (
             max(number, zero) if zero else number for number in (entry.value, entry.low, entry.high)
         )
-        if row.method.explainer == where.random and math.isfinite(low):
+        if method.explainer == where.random and math.isfinite(low):
             axes.axvspan(low, high, color=BAND, linewidth=0, zorder=0)
             axes.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
-        height, colour = where.height(row.method, grid.rows), where.colour(row.method)
+        height, colour = where.height(method, grid.rows), where.colour(method)
         if math.isfinite(low) and math.isfinite(high):
             bars.setdefault(colour, []).append((height, low, high))
-        look = colour, where.marker(row.method), colour if entry.best else "white"
+        look = colour, where.marker(method), colour if entry.best else "white"
         dots.setdefault(look, []).append((value, height))
-    # One element for all that look alike: drawing takes as long as there are elements.
+    # One element for all of one look: the time to draw grows with the number of elements.
     for colour, ends in bars.items():
         axes.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.4)
     for (colour, marker, face), places in dots.items():
@@ -155,13 +144,9 @@ def _nothing(axes: Axes, where: Plan) -> None:
 def _figure(width: float, height: float, where: Plan) -> Figure:
     """A figure with room for panels of the size in inches, and the legend below them."""
     entries: list[Line2D | Patch] = [*where.legend()]
-    faces = (
-        {DARK: "not distinguishable from the best", "white": "worse, or a control"} if where.compared else {}
-    )
-    for face, label in faces.items():
-        mark = Line2D([], [], linestyle="none", marker="o", markersize=5, color=DARK, markerfacecolor=face)
-        mark.set_label(label)
-        entries.append(mark)
+    if where.compared:
+        entries.append(legend_dot("not distinguishable from the best", DARK, "o"))
+        entries.append(legend_dot("worse, or a control", DARK, "o", "white"))
     if where.random in where.explainers:
         entries.append(Patch(color=BAND, label="level of a random explainer"))
     columns = max(1, min(int(width / 2.8), len(entries)))

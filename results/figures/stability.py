@@ -10,17 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from assay.results.figures.style import (
-    COLOURS,
-    GREY,
-    LINES,
-    MARKERS,
-    Drawing,
-    grid_lines,
-    panels,
-    render,
-    style,
-)
+from assay.results.figures.style import GREY, LINES, Drawing, grid_lines, panels, render, series_look, style
 from assay.results.figures.visual_encoding import heading, shortened
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import grouped
@@ -30,10 +20,10 @@ NAME = "stability"
 PANELS_PER_ROW = 2
 
 
-def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Drawing | None:
+def stability_figure(rankings: Sequence[Stability], metrics: Sequence[str]) -> Drawing | None:
     """A panel per group, a line per metric named; None if none of them was subsampled."""
-    drawn = [each for each in found if each.steps and each.metric.name in metrics]
-    by_group = grouped(drawn, lambda each: each.group)
+    drawn = [each for each in rankings if each.subsamples and each.metric.name in metrics]
+    by_group = grouped(drawn, lambda each: each.row.group)
     if not by_group:
         return None
     groups = listed([group.title for group in by_group])
@@ -44,7 +34,7 @@ def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Draw
     key.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), label=f"{ENOUGH:.0%}"))
     wide = min(len(by_group), PANELS_PER_ROW)
     rows = math.ceil(len(by_group) / wide)
-    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.steps})
+    sizes = sorted({step.texts for lines in by_group.values() for of in lines for step in of.subsamples})
     with style(NAME):
         across = 3.1 * wide + 0.9 + 0.3 + 0.065 * max(len(shortened(title, 40)) for title in titles.values())
         figure = Figure(figsize=(across, max(2.5 * rows, 0.2 * len(key) + 0.4)), layout="constrained")
@@ -62,18 +52,9 @@ def stability_figure(found: Sequence[Stability], metrics: Sequence[str]) -> Draw
 
 def _line(place: int, title: str = "") -> Line2D:
     """The later the thinner, because lines at 100 % lie upon one another."""
-    colour = COLOURS[place % len(COLOURS)]
-    return Line2D(
-        [],
-        [],
-        color=colour,
-        linestyle=LINES[place % len(LINES)],
-        marker=MARKERS[place % len(MARKERS)],
-        markersize=max(3.5, 6.5 - 0.35 * place),
-        markerfacecolor=colour if place % 2 == 0 else "white",
-        linewidth=max(0.9, 2.4 - 0.2 * place),
-        label=shortened(title, 40),
-    )
+    look = series_look(place, filled=place % 2 == 0)
+    look |= {"markersize": max(3.5, 6.5 - 0.35 * place), "linewidth": max(0.9, 2.4 - 0.2 * place)}
+    return Line2D([], [], linestyle=LINES[place % len(LINES)], label=shortened(title, 40), **look)
 
 
 def _panel(axes: Axes, lines: Sequence[Stability], looks: dict[str, int], sizes: Sequence[int]) -> None:
@@ -87,6 +68,6 @@ def _panel(axes: Axes, lines: Sequence[Stability], looks: dict[str, int], sizes:
     axes.axhline(ENOUGH, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
     for of in lines:
         line = _line(looks[of.metric.name])
-        line.set_data([step.texts for step in of.steps], [step.same for step in of.steps])
+        line.set_data([step.texts for step in of.subsamples], [step.same for step in of.subsamples])
         line.set_clip_on(False)
         axes.add_line(line)

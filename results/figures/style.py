@@ -58,6 +58,13 @@ class Drawing:
     png: bytes
 
 
+def series_look(place: int, *, filled: bool) -> dict[str, Any]:
+    """Colour and marker of the line at a place among others."""
+    colour = COLOURS[place % len(COLOURS)]
+    face = colour if filled else "white"
+    return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "markerfacecolor": face}
+
+
 @contextmanager
 def style(name: str) -> Iterator[None]:
     """Figures made inside look as SETTINGS say; matplotlib's own settings are as before afterwards.

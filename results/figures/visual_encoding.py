@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -67,18 +68,17 @@ class Plan:
         methods = [Method("", baseline) for baseline in self.baselines]
         if methods and self.without_baseline:
             methods.append(Method(""))
+        titles = (f"baseline {shortened(name, 20)}" if name else "no baseline" for _, name in methods)
         return [
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker=self.marker(method),
-                markersize=5,
-                color=self.colour(method),
-                label=f"baseline {shortened(method.baseline, 20)}" if method.baseline else "no baseline",
-            )
-            for method in methods
+            legend_dot(title, self.colour(method), self.marker(method))
+            for method, title in zip(methods, titles, strict=True)
         ]
+
+
+def legend_dot(label: str, colour: str, marker: str, face: str | None = None) -> Line2D:
+    """A marker as an entry of a legend; face: its filling, if not of the same colour."""
+    look: dict[str, Any] = {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 5}
+    return Line2D([], [], linestyle="none", label=label, **look)
 
 
 def plan(grids: Sequence[Grid], random: str) -> Plan:

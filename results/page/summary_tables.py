@@ -21,9 +21,9 @@ from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall_table
 from assay.results.statistics.rank_table import rank_table
 from assay.results.statistics.stability import Stability, stability_table, steps_table
+from assay.results.tables.breakdown import SliceGrid, slice_grids
 from assay.results.tables.layout import Grid, restricted
 from assay.results.tables.overall_layout import overall_grids, overall_markdown
-from assay.results.tables.slice_layout import SliceGrid, slice_grids
 from assay.results.tables.stability_layout import stability_markdown
 
 

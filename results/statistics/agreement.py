@@ -13,8 +13,7 @@ from assay.results.columns import AgreementRow, ComparisonRow, from_table, to_ta
 from assay.results.records import Group, grouped, trained_groups
 from assay.results.statistics.estimates import Floats
 from assay.results.statistics.ranking import FEWEST, candidate_values, defined_mean, tau
-from assay.results.tables.how_to_read import how_to_read
-from assay.results.tables.text import escape_markdown, markdown_table
+from assay.results.tables.text import escape_markdown, how_to_read, markdown_table
 
 AVERAGE = "mean over tasks and models"
 

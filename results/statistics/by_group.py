@@ -11,7 +11,7 @@ import pandas as pd
 
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import Group, Results, grouped, trained_groups
-from assay.results.statistics.comparison import Estimated, by_group_and_metric, compare, estimate
+from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall
 from assay.results.statistics.slices import slices
@@ -53,26 +53,11 @@ def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
 
 
 def _of_group(alone: Results, bootstrap: Bootstrap, trained: bool) -> GroupResults:
-    estimates = _estimates(alone, bootstrap)
-    comparison = compare(alone, bootstrap, estimates)
+    comparison = compare(alone, bootstrap)
     if not trained:
         return GroupResults(comparison, [], [], slices(replace(alone, cells=())))
-    return GroupResults(
-        comparison,
-        overall(alone, bootstrap, estimates),
-        stability(alone, comparison, bootstrap),
-        slices(alone),
-    )
-
-
-def _estimates(results: Results, bootstrap: Bootstrap) -> Estimated:
-    """What `estimate` finds for every group and metric that has cells."""
-    cells, metrics = by_group_and_metric(results.cells), {metric.name: metric for metric in results.metrics}
-    return {
-        (group, name): estimate(of, metrics[name], bootstrap)
-        for (group, name), of in cells.items()
-        if name in metrics
-    }
+    stable = stability(alone, comparison, bootstrap)
+    return GroupResults(comparison, overall(alone, bootstrap), stable, slices(alone))
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

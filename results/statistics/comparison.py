@@ -15,17 +15,15 @@ from assay.results.records import CellScores, Group, Method, Missing, Results, g
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.intervals import Floats, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
-from assay.results.statistics.text_pairs import DyadicTest, dyads, is_pairwise, pair_draws
+from assay.results.statistics.text_pairs import Draws, DyadicTest, dyads, is_pairwise, pair_draws
 from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
-# By group and metric: per method the estimate, and the number of units behind it.
-Estimated = Mapping[tuple[Group, str], Mapping[Method, tuple[Estimate, int]]]
 
 
-def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = None) -> pd.DataFrame:
-    """The table of COLUMNS; missing values are NaN with a reason. known: its estimates, if at hand.
+def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
+    """The table of COLUMNS; missing values are NaN with a reason.
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
@@ -37,17 +35,15 @@ def compare(results: Results, bootstrap: Bootstrap, known: Estimated | None = No
     cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():
         for metric in results.metrics:
-            where = group, metric.name
-            if where in cells or group.kind != "mixed":
-                of = cells.get(where, [])
-                found = estimate(of, metric, bootstrap) if known is None else known.get(where, {})
-                rows += method_rows(group, methods, metric, found, results, bootstrap)
+            scored = cells.get((group, metric.name), [])
+            if scored or group.kind != "mixed":
+                estimates = estimate(scored, metric, bootstrap)
+                rows += method_rows(group, methods, metric, estimates, results, bootstrap)
     return to_table(ComparisonRow, rows)
 
 
 def methods_of(results: Results) -> dict[Group, list[Method]]:
     """The groups of the experiment in order of appearance, and the methods of each, controls last."""
-    order = {name: place for place, name in enumerate(results.explainers)}
     found: dict[Group, dict[Method, None]] = {}
     for cell in results.cells:
         found.setdefault(cell.group, {})[cell.method] = None
@@ -56,11 +52,7 @@ def methods_of(results: Results) -> dict[Group, list[Method]]:
             known = {method.explainer for method in found[group]}
             if absence.baseline or absence.explainer not in known:
                 found[group][Method(absence.explainer, absence.baseline)] = None
-
-    def rank(method: Method) -> tuple[bool, int]:
-        return method.explainer in results.controls, order.get(method.explainer, len(order))
-
-    return {group: sorted(methods, key=rank) for group, methods in found.items()}
+    return {group: sorted(methods, key=results.rank) for group, methods in found.items()}
 
 
 def estimate(
@@ -85,10 +77,6 @@ def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
         n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
     )
     return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
-
-
-# Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
-_Draws = Callable[[Metric, Sequence[Mapping[str, Floats]], float], tuple[Floats, Floats]]
 
 
 class _Run(NamedTuple):
@@ -126,7 +114,7 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     return found
 
 
-def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> _Draws:
+def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
     """Resamples of units that are independent texts, and the jackknife over them."""
     index = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
     without = jackknife_index(len(units))

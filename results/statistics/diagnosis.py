@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
+from assay.metrics.resampling import resampled_spearman
 from assay.results.records import CellScores
 from assay.results.statistics.comparison import aligned, estimate, is_extreme, paired_test
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.intervals import ROUNDING, Floats
+from assay.results.statistics.ranking import defined_mean, sign
 from assay.results.statistics.text_pairs import is_pairwise
 from assay.tasks.randomness import generator
 
@@ -99,7 +100,7 @@ def diagnose(metric: Metric, evidence: Evidence, options: Diagnosis) -> WorldChe
     by_removal = [judge.wins(found, evidence.faint_random[name]) for name, found in evidence.faint.items()]
     return WorldCheck(
         auc=judge.wins([evidence.exact], evidence.random),
-        monotonicity=monotonicity(np.array(list(levels)), judge.sign * values),
+        monotonicity=monotonicity(np.array(list(levels)), sign(metric) * values),
         false_alarms=_false_alarms(metric, units, evidence.random, options.bootstrap, rng),
         removal_range=_range(by_removal),
         length_range=_range([half.wins(faint, faint_random) for half in halves]),
@@ -115,21 +116,18 @@ class _Judge:
     units: Sequence[str]
     index: Rows
 
-    @property
-    def sign(self) -> int:
-        return 1 if self.metric.direction == "higher" else -1
-
     def values(self, cells: Cells) -> Floats:
         """(S,) mean over models, or pairs of models, that define the value; NaN where none does."""
         if not self.index.size:
             return np.full(len(self.index), np.nan)
         of_each = [self.metric.summarise(aligned(cell, self.units), self.index) for cell in cells]
-        return _defined_mean(np.stack(of_each))
+        return defined_mean(np.stack(of_each))
 
     def wins(self, explainers: Sequence[Cells], rivals: Sequence[Cells]) -> float:
         """How often one of the explainers is better than one of the rivals on a subset."""
         values, against = (
-            self.sign * np.stack([self.values(cells) for cells in group]) for group in (explainers, rivals)
+            sign(self.metric) * np.stack([self.values(cells) for cells in group])
+            for group in (explainers, rivals)
         )
         return share_of_wins(values, against)
 
@@ -155,11 +153,9 @@ def monotonicity(noise: Floats, goodness: Floats) -> float:
     goodness = goodness[:, ~np.isnan(goodness).any(axis=0)]
     if not goodness.shape[1]:
         return float("nan")
-    a = rankdata(-noise)[:, None]
-    b = rankdata(goodness, axis=0)
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
-    return float(np.divide((a * b).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0).mean())
+    everything = np.arange(len(noise))[None]
+    correlations = [resampled_spearman(-noise, column, everything)[0] for column in goodness.T]
+    return float(np.nan_to_num(correlations).mean())
 
 
 def subsets(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
@@ -203,12 +199,12 @@ def _false_alarms(
         return float("nan")
     alarms: list[bool] = []
     for third in np.array_split(rng.permutation(len(units)), SHARE):
-        names = {units[int(at)] for at in third}
+        names = {units[int(place)] for place in third}
         cells = [_only(cell, names) for cells in random for cell in cells]
-        found = [of_one for of_one, _ in estimate(cells, metric, bootstrap).values() if of_one.values]
-        for a, b in circle_pairs(len(found)):
-            pair = found[a], found[b]
-            alarms.append(paired_test(pair, metric, bootstrap)(*pair) < bootstrap.alpha)
+        estimates = [each for each, _ in estimate(cells, metric, bootstrap).values() if each.values]
+        for pair in circle_pairs(len(estimates)):
+            one, other = (estimates[place] for place in pair)
+            alarms.append(paired_test((one, other), metric, bootstrap)(one, other) < bootstrap.alpha)
     return float(np.mean(alarms)) if alarms else float("nan")
 
 
@@ -234,11 +230,3 @@ def _range(values: Sequence[float]) -> float:
     if len(values) < 2 or not np.isfinite(values).all():
         return float("nan")
     return max(values) - min(values)
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """Means of the columns, without NaN."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

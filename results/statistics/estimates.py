@@ -174,17 +174,3 @@ def p_from_best(
     for place, p in zip(others, adjusted, strict=True):
         found[place] = float(p)
     return found
-
-
-def best_group(
-    estimates: Sequence[Estimate],
-    *,
-    higher: bool,
-    alpha: float = 0.05,
-    test: Callable[[Estimate, Estimate], float] = p_of_difference,
-) -> list[bool]:
-    """Which explainers cannot be told from the best one, at family-wise error alpha.
-
-    Explainers without a value are never in the group. All false with fewer than two values to compare.
-    """
-    return [p > alpha for p in p_from_best(estimates, higher=higher, test=test)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,19 +23,12 @@ OF_LABEL = "label"
 COLUMNS = names(LabelRow)
 
 
-class _View(NamedTuple):
-    """What one row of labels is made from."""
-
-    scope: str
-    label: str
-    texts: int
-    f1: float
-    metric: Metric
-    cells: Sequence[CellScores]
+# The columns that say what a row is about, and what it is estimated from: a metric and its cells.
+_View = tuple[dict[str, Any], Metric, Sequence[CellScores]]
 
 
 def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd.DataFrame:
-    """The table of COLUMNS: per multi-label group, metric, label and method what `compare` says of them all.
+    """The table of COLUMNS: per multi-label group, metric, label and method the comparison.
 
     scope: "label"; "macro" and "micro" for faithfulness, the area under these averages of F1; "all" for other
     metrics, their value in the comparison. Labels that fewer than `fewest` explained texts have are left out,
@@ -43,53 +36,53 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
     that are not about single labels (compute time, the consistencies) are left out.
     """
     methods, rows = methods_of(results), []
-    for known in results.labels:
+    for of_group in results.labels:
+        group = of_group.group
         for metric in results.metrics:
-            for view in _views(known, metric, results, fewest):
-                found = estimate(view.cells, view.metric, bootstrap)
-                every = method_rows(known.group, methods[known.group], view.metric, found, results, bootstrap)
-                rows += [_row(view, metric, row) for row in every if method_of(row) in found]
+            for about, averaged, cells in _views(of_group, metric, results, fewest):
+                estimates = estimate(cells, averaged, bootstrap)
+                every = method_rows(group, methods[group], averaged, estimates, results, bootstrap)
+                about["metric"] = metric.name
+                rows += [_row(row, about) for row in every if method_of(row) in estimates]
     return to_table(LabelRow, rows)
 
 
-def _row(view: _View, metric: Metric, row: ComparisonRow) -> LabelRow:
-    """The row of the comparison of the view's cells as a row of the table of labels."""
-    shared: dict[str, Any] = {name: getattr(row, name) for name in set(COLUMNS) & set(names(ComparisonRow))}
-    about: dict[str, Any] = {"scope": view.scope, "label": view.label, "texts": view.texts, "f1": view.f1}
-    values: dict[str, Any] = {**shared, **about, "metric": metric.name}
-    return LabelRow(**values)
+def _row(row: ComparisonRow, about: Mapping[str, Any]) -> LabelRow:
+    """A row of the comparison of some cells as a row of the table of labels."""
+    values: dict[str, Any] = {**asdict(row), **about}
+    return LabelRow(**{name: values[name] for name in COLUMNS})
 
 
-def _views(known: LabelTexts, metric: Metric, results: Results, fewest: int) -> Iterator[_View]:
-    cells = [cell for cell in results.cells if (cell.group, cell.metric) == (known.group, metric.name)]
+def _views(labels: LabelTexts, metric: Metric, results: Results, fewest: int) -> Iterator[_View]:
+    cells = [cell for cell in results.cells if (cell.group, cell.metric) == (labels.group, metric.name)]
     if isinstance(metric, FaithfulnessMicro) or not any(target >= 0 for c in cells for target in c.targets):
         return
-    macro, micro, f1 = _model_f1(results, known.group)
+    macro, micro, f1 = _model_f1(results, labels.group)
+    average = {"label": "", "texts": labels.explained}
     if isinstance(metric, Faithfulness):
         other = FaithfulnessMicro(metric.target, metric.thresholds)
-        yield _View("macro", "", known.explained, macro, metric, cells)
-        yield _View("micro", "", known.explained, micro, other, cells)
+        yield {**average, "scope": "macro", "f1": macro}, metric, cells
+        yield {**average, "scope": "micro", "f1": micro}, other, cells
     else:
-        yield _View("all", "", known.explained, macro, metric, cells)
-    # The most frequent first: that is where the numbers are firm.
-    for label in sorted(range(len(known.labels)), key=lambda label: -known.texts[label]):
-        name, texts = known.labels[label], known.texts[label]
+        yield {**average, "scope": "all", "f1": macro}, metric, cells
+    # The most frequent first: their numbers are the firmest.
+    for label in sorted(range(len(labels.labels)), key=lambda label: -labels.texts[label]):
+        name, texts = labels.labels[label], labels.texts[label]
         of_label = [_restricted(cell, label) for cell in cells if label in cell.targets]
-        never = isinstance(metric, Faithfulness | FaithfulnessMicro) and not any(
-            _found(cell) for cell in of_label
-        )
+        never = isinstance(metric, Faithfulness) and not any(map(_is_predicted, of_label))
         if texts >= fewest and not never:
-            yield _View(OF_LABEL, name, texts, f1.get(name, float("nan")), metric, of_label)
+            about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": f1.get(name, float("nan"))}
+            yield about, metric, of_label
 
 
 def _restricted(cell: CellScores, label: int) -> CellScores:
     """The cell as if the task had this label only."""
-    at = [cell.targets.index(label)]
-    parts = {name: values[:, at] for name, values in cell.parts.items()}
+    place = [cell.targets.index(label)]
+    parts = {name: values[:, place] for name, values in cell.parts.items()}
     return replace(cell, parts=parts, targets=(label,))
 
 
-def _found(cell: CellScores) -> bool:
+def _is_predicted(cell: CellScores) -> bool:
     """Whether the model gives the one label of a cell to any full text that has it."""
     _, curve = macro_f1_curve(dict(cell.parts), np.arange(len(cell.units), dtype=np.intp)[None])
     return bool(curve[0, 0] > 0)

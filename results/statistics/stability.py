@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
 from assay.results.columns import StabilityRow, SubsampleRow, to_table
@@ -21,7 +22,7 @@ from assay.results.statistics.ranking import (
     round_ties,
     sign,
 )
-from assay.results.statistics.subset_values import of_pairs, subset_values
+from assay.results.statistics.subset_values import Index, of_pairs, subset_values
 from assay.tasks.randomness import generator
 
 # The sizes of subsamples; no more than half of the texts, because larger ones agree by having them in common.
@@ -31,53 +32,27 @@ ENOUGH = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Shares of the subsamples of so many texts: in `same` the winner is the same, in `in_group` it is one of
-    today's best group; NaN without such a group."""
-
-    texts: int
-    same: float
-    in_group: float
-
-
-@dataclass(frozen=True, slots=True)
 class Stability:
     """One metric of one group.
 
-    explainers, seeds: ranked by all of the seeds, and how many those are. concordance: Kendall's W of their
-    rankings. tau: its mean between two of them. winners: the best method, or several at exactly the same
-    value. texts: measured, 0 for a metric that counts pairs of texts. steps: by size.
+    row: of `stability.csv`. winners: the best method, or several at exactly the same value. subsamples: by
+    size; none for a metric that counts pairs of texts.
     """
 
-    group: Group
     metric: Metric
-    explainers: int
-    seeds: int
-    concordance: float
-    tau: float
+    row: StabilityRow
     winners: tuple[Method, ...]
-    texts: int
-    steps: tuple[Step, ...]
-
-    @property
-    def same(self) -> float:
-        """How many texts keep the winner."""
-        return _enough([(step.texts, step.same) for step in self.steps])
-
-    @property
-    def in_group(self) -> float:
-        """How many texts keep the winner in today's best group."""
-        return _enough([(step.texts, step.in_group) for step in self.steps])
+    subsamples: tuple[SubsampleRow, ...]
 
 
-def _enough(shares: Sequence[tuple[int, float]]) -> float:
+def enough_texts(sizes: Sequence[int], shares: Sequence[float]) -> float:
     """The smallest size from which on ENOUGH of the subsamples agree; NaN if not even the largest does."""
-    found = float("nan")
-    for texts, share in reversed(shares):
+    smallest = float("nan")
+    for texts, share in zip(reversed(sizes), reversed(shares), strict=True):
         if not share >= ENOUGH:
             break
-        found = float(texts)
-    return found
+        smallest = float(texts)
+    return smallest
 
 
 def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) -> list[Stability]:
@@ -87,80 +62,94 @@ def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) 
     and model seeds, by the bootstrap's seed. Metrics that count pairs of texts are not subsampled.
     """
     best = best_methods(comparison)
-    known = {name for facts in results.facts for name in facts.ids}
+    texts = {name for facts in results.facts for name in facts.ids}
     cells = by_group_and_metric(
         cell for cell in results.cells if cell.method.explainer not in results.controls
     )
-    found = []
-    for group in trained_groups(cell.group for cell in results.cells):
-        for metric in results.metrics:
-            seeds = by_seed(cells.get((group, metric.name), []))
-            leaders = best.get((group, metric.name), set())
-            one = _stability(group, metric, seeds, leaders, known, bootstrap.seed)
-            if one is not None:
-                found.append(one)
-    return found
+    rankings = [
+        _stability(
+            group,
+            metric,
+            cells[group, metric.name],
+            best.get((group, metric.name), set()),
+            texts,
+            bootstrap.seed,
+        )
+        for group in trained_groups(cell.group for cell in results.cells)
+        for metric in results.metrics
+        if (group, metric.name) in cells
+    ]
+    return [ranking for ranking in rankings if ranking is not None]
 
 
 def _stability(
     group: Group,
     metric: Metric,
-    seeds: dict[str, list[CellScores]],
+    cells: Sequence[CellScores],
     best: set[Method],
     known: set[str],
     seed: int,
 ) -> Stability | None:
-    texts = units_of(cell for cells in seeds.values() for cell in cells)
+    texts = units_of(cells)
     if not texts:
         return None
     pairs = of_pairs(texts, known)
     sizes = [] if pairs else [size for size in GRID if size <= len(texts) // 2]
     everything = np.arange(len(texts), dtype=np.intp)[None]
     indices = [everything, *(subsamples(texts, size, seed) for size in sizes)]
-    of_seeds = [subset_values(cells, metric, texts, indices) for cells in seeds.values()]
-    methods = sorted(set().union(*of_seeds))
-    by_size = [
-        sign(metric) * np.stack([_of_methods(of_seed, methods, place) for of_seed in of_seeds])
-        for place in range(len(indices))
-    ]
+    methods, by_size = _by_size(cells, metric, texts, indices)
     whole = by_size[0][:, :, 0]
-    ranked = np.isfinite(whole).all(axis=0)
     means = round_ties(defined_mean(whole))
     if np.isfinite(means).sum() < 2:
         return None
-    winners = means == np.nanmax(means)
-    leaders = np.array([method in best for method in methods])
-    steps = [
-        Step(size, *(_share(defined_mean(values), methods) for methods in (winners, leaders)))
-        for size, values in zip(sizes, by_size[1:], strict=True)
-    ]
-    return Stability(
-        group=group,
-        metric=metric,
-        explainers=int(ranked.sum()),
-        seeds=len(of_seeds),
-        concordance=concordance(whole[:, ranked]),
-        tau=mean_tau(whole[:, ranked]),
-        winners=tuple(method for method, wins in zip(methods, winners, strict=True) if wins),
-        texts=0 if pairs else len(texts),
-        steps=tuple(steps),
+    wins = means == np.nanmax(means)
+    leads = np.array([method in best for method in methods])
+    same, in_group = (
+        [_share(defined_mean(values), wanted) for values in by_size[1:]] for wanted in (wins, leads)
     )
+    winners = tuple(method for method, is_winner in zip(methods, wins, strict=True) if is_winner)
+    ranked = whole[:, np.isfinite(whole).all(axis=0)]
+    row = StabilityRow(
+        *group,
+        metric=metric.name,
+        n_explainers=ranked.shape[1],
+        n_seeds=len(ranked),
+        kendall_w=concordance(ranked),
+        mean_tau=mean_tau(ranked),
+        winner=" = ".join(method.title for method in winners),
+        n_texts=0 if pairs else len(texts),
+        largest_subsample=max(sizes, default=0),
+        texts_same=enough_texts(sizes, same),
+        texts_in_group=enough_texts(sizes, in_group),
+    )
+    steps = (SubsampleRow(*group, metric.name, *step) for step in zip(sizes, same, in_group, strict=True))
+    return Stability(metric, row, winners, tuple(steps))
 
 
-def subsamples(texts: Sequence[str], size: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.intp]]:
+def _by_size(
+    cells: Sequence[CellScores], metric: Metric, texts: Sequence[str], indices: Sequence[Index]
+) -> tuple[list[Method], list[Floats]]:
+    """The methods, sorted, and for each index (B, n) their values (S, E, B) so that more is better.
+
+    S: model seeds. NaN for a method that a seed lacks.
+    """
+    of_seeds = [subset_values(of_seed, metric, texts, indices) for of_seed in by_seed(cells).values()]
+    methods = sorted(set().union(*of_seeds))
+    unknown = [np.full(len(index), np.nan) for index in indices]
+    by_seed_and_method = [[of_seed.get(method, unknown) for method in methods] for of_seed in of_seeds]
+    return methods, [
+        sign(metric) * np.array([[values[place] for values in of_seed] for of_seed in by_seed_and_method])
+        for place in range(len(indices))
+    ]
+
+
+def subsamples(texts: Sequence[str], size: int, seed: int) -> Index:
     """(SUBSAMPLES, size) positions of distinct texts; equal texts, equal draws."""
     rng = generator(seed, "subsamples", size, *texts)
     return np.stack([rng.choice(len(texts), size, replace=False) for _ in range(SUBSAMPLES)])
 
 
-def _of_methods(found: dict[Method, list[Floats]], methods: Sequence[Method], place: int) -> Floats:
-    """(E, B) values on the index at `place`, NaN for methods that have none."""
-    size = len(next(iter(found.values()))[place])
-    nothing = np.full(size, np.nan)
-    return np.stack([found[method][place] if method in found else nothing for method in methods])
-
-
-def _share(values: Floats, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _share(values: Floats, wanted: NDArray[np.bool_]) -> float:
     """Share of the B columns of (E, B) whose largest value one of the wanted rows has; NaN if none is wanted.
 
     A subsample on which nothing is defined has no winner, and so not the same.
@@ -173,35 +162,14 @@ def _share(values: Floats, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -
         return float((tidy[wanted] == largest).any(axis=0).mean())
 
 
-def stability_table(found: Sequence[Stability]) -> pd.DataFrame:
+def stability_table(rankings: Sequence[Stability]) -> pd.DataFrame:
     """The table of StabilityRow: a row per group and metric.
 
     texts_same, texts_in_group: NaN if no subsample up to `largest_subsample` was enough.
     """
-    rows = (
-        StabilityRow(
-            **each.group._asdict(),
-            metric=each.metric.name,
-            n_explainers=each.explainers,
-            n_seeds=each.seeds,
-            kendall_w=each.concordance,
-            mean_tau=each.tau,
-            winner=" = ".join(method.title for method in each.winners),
-            n_texts=each.texts,
-            largest_subsample=each.steps[-1].texts if each.steps else 0,
-            texts_same=each.same,
-            texts_in_group=each.in_group,
-        )
-        for each in found
-    )
-    return to_table(StabilityRow, rows)
+    return to_table(StabilityRow, (each.row for each in rankings))
 
 
-def steps_table(found: Sequence[Stability]) -> pd.DataFrame:
+def steps_table(rankings: Sequence[Stability]) -> pd.DataFrame:
     """The table of SubsampleRow: a row per group, metric and size of subsample."""
-    rows = (
-        SubsampleRow(*each.group, each.metric.name, step.texts, step.same, step.in_group)
-        for each in found
-        for step in each.steps
-    )
-    return to_table(SubsampleRow, rows)
+    return to_table(SubsampleRow, (step for each in rankings for step in each.subsamples))

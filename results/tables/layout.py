@@ -101,6 +101,11 @@ class Grid:
         seeds = "1 model seed" if self.seeds == 1 else f"{self.seeds} model seeds"
         return f"{self.group.title} ({seeds})" + (f": {self.part}" if self.part else "")
 
+    def entries(self, metric: str) -> dict[Method, Entry]:
+        """The entries of a metric by method; none if it has no column."""
+        places = [place for place, column in enumerate(self.columns) if column.name == metric]
+        return {row.method: row.entries[place] for place in places for row in self.rows}
+
 
 def grids(
     comparison: pd.DataFrame, metrics: Sequence[Metric], removal: str = "", checks: Checks | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ LEAST_AUC = 0.9
 LEAST_MONOTONICITY = 0.8
 MOST_FALSE_ALARMS = 0.1
 # What is the worst of several worlds.
-WORST: dict[str, Callable[[Iterable[float]], float]] = {
-    **dict.fromkeys(("auc", "monotonicity"), min),
-    **dict.fromkeys(("false_alarms", "removal_range", "length_range"), max),
+WORST: dict[str, np.ufunc] = {
+    **dict.fromkeys(("auc", "monotonicity"), np.fmin),
+    **dict.fromkeys(("false_alarms", "removal_range", "length_range"), np.fmax),
 }
 # Properties that a wrong explanation may have as well as a right one.
 NOT_TRUTH = frozenset({"compute time", "complexity", "numerical quality"})
@@ -53,7 +53,7 @@ def verdict(metric: Metric, worlds: Mapping[str, WorldCheck]) -> MetricCheck:
     reasons = [f"{world}: {', '.join(texts)}" for world, texts in failures.items() if texts]
     undefined = [f"undefined in {world}" for world in worlds if world not in defined]
     worst = {
-        name: _worst([getattr(check, name) for check in defined.values()], choose)
+        name: float(choose.reduce([getattr(check, name) for check in defined.values()]))
         for name, choose in WORST.items()
     }
     notes = "; ".join([*reasons, *_about_inverted(defined), *undefined])
@@ -81,15 +81,10 @@ def _failures(check: WorldCheck) -> list[str]:
 
 def _about_inverted(worlds: Mapping[str, WorldCheck]) -> list[str]:
     """Where inverted explanations are preferred to random ones, and where the two are not told apart."""
-    better = [name for name, one in worlds.items() if one.inverted <= 1 - LEAST_AUC]
-    unclear = [name for name, one in worlds.items() if 1 - LEAST_AUC < one.inverted < LEAST_AUC]
+    better = [name for name, check in worlds.items() if check.inverted <= 1 - LEAST_AUC]
+    unclear = [name for name, check in worlds.items() if 1 - LEAST_AUC < check.inverted < LEAST_AUC]
     notes = [f"prefers inverted to random ({', '.join(better)})"] if better else []
     return notes + ([f"inverted not told from random ({', '.join(unclear)})"] if unclear else [])
-
-
-def _worst(values: Sequence[float], choose: Callable[[Iterable[float]], float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return choose(defined) if defined else float("nan")
 
 
 def to_csv(checks: Sequence[MetricCheck]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from assay.results.checks import Checks, warning
+from assay.results.columns import OverallRow, method_of
+from assay.results.records import grouped
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.statistics.overall import ANCHORED, FORMS, MEAN_RANK, MIN_MAX, Overall, Score
-from assay.results.tables.how_to_read import how_to_read
+from assay.results.statistics.overall import ANCHORED, MEAN_RANK, MIN_MAX, Overall
 from assay.results.tables.layout import Column, Entry, Grid, Row
-from assay.results.tables.text import grid_markdown
+from assay.results.tables.text import grid_markdown, how_to_read
 
 FEWER = "‡"
 FORM_COLUMNS = {
@@ -24,58 +27,54 @@ def reading_overall(bootstrap: Bootstrap) -> str:
     return how_to_read("overall", bootstrap)
 
 
-def overall_grids(found: Sequence[Overall], checks: Checks) -> list[Grid]:
+def overall_grids(scored: Sequence[Overall], checks: Checks) -> list[Grid]:
     """One grid per group: candidates in rows, the three forms in columns.
 
     Anchored scores are shown clipped to 0..1; the table of `overall_table` has them as they are. A method
-    that lacks a metric is marked. Who is best in a column is not marked: no test stands behind it.
+    that lacks a metric is marked. The best of a column is not marked: no test stands behind it.
     """
-    return [_grid(of, checks) for of in found]
+    return [_grid(of_group, checks) for of_group in scored]
 
 
-def _grid(of: Overall, checks: Checks) -> Grid:
-    titles = {metric.name: metric.title for metric in of.metrics}
-    rows = tuple(
-        Row(method, False, tuple(_entry(form, scores[form]) for form in FORMS))
-        for method, scores in of.scores.items()
-    )
+def _grid(scored: Overall, checks: Checks) -> Grid:
+    titles = {metric.name: metric.title for metric in scored.metrics}
+    by_method = grouped(scored.rows, method_of)
+    rows = tuple(Row(method, False, tuple(map(_entry, of_method))) for method, of_method in by_method.items())
+    ends = [f"{titles[name]} from {zero} to {one}" for name, (zero, one) in scored.anchors.items()]
     lacking = {
-        method.title: [titles[name] for name in scores[MIN_MAX].missing]
-        for method, scores in of.scores.items()
+        method.title: [titles[name] for name in of_method[0].missing.split()]
+        for method, of_method in by_method.items()
+        if of_method[0].missing
     }
-    remarks = [f"Made of: {'; '.join(titles.values())}"]
-    ends = [f"{titles[name]} from {zero} to {one}" for name, (zero, one) in of.anchors.items()]
-    remarks.append(f"Anchored: {'; '.join(ends) or 'no metric has anchors'}; shown between 0 and 1")
-    remarks += [
-        f"{FEWER} {method} has no value of {', '.join(names)}; its mean is over the others"
-        for method, names in lacking.items()
-        if names
-    ]
     warnings = (warning(checks, name, title) for name, title in titles.items())
     return Grid(
-        group=of.group,
-        seeds=of.seeds,
-        columns=tuple(FORM_COLUMNS[form] for form in FORMS),
+        group=scored.group,
+        seeds=scored.seeds,
+        columns=tuple(FORM_COLUMNS.values()),
         rows=rows,
         notes=("no metric of it has anchors",) if any(row.entries[-1].note for row in rows) else (),
         left_out=(),
         part="overall",
-        remarks=tuple(remarks),
+        remarks=(
+            f"Made of: {'; '.join(titles.values())}",
+            f"Anchored: {'; '.join(ends) or 'no metric has anchors'}; shown between 0 and 1",
+            *(
+                f"{FEWER} {method} has no value of {', '.join(names)}; its mean is over the others"
+                for method, names in lacking.items()
+            ),
+        ),
         warnings=tuple(filter(None, warnings)),
     )
 
 
-def _entry(form: str, score: Score) -> Entry:
-    if not score.metrics:
-        return Entry(score.value, score.low, score.high, note=1)
-    value, low, high = (
-        min(1.0, max(0.0, number)) if form == ANCHORED else number
-        for number in (score.value, score.low, score.high)
-    )
-    # min and max pass a NaN over.
-    if score.low != score.low:
-        low = high = score.low
-    return Entry(value, low, high, mark=FEWER if score.missing else "")
+def _entry(row: OverallRow) -> Entry:
+    mark = FEWER if row.missing else ""
+    if not row.n_metrics:
+        return Entry(row.value, row.low, row.high, note=1)
+    if row.form != ANCHORED:
+        return Entry(row.value, row.low, row.high, mark=mark)
+    value, low, high = np.clip([row.value, row.low, row.high], 0.0, 1.0).tolist()
+    return Entry(value, low, high, mark=mark)
 
 
 def overall_markdown(found: Sequence[Grid], bootstrap: Bootstrap) -> str:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.results.records import Group
+from assay.results.records import Group, grouped
 from assay.results.statistics.agreement import two_digits
 from assay.results.statistics.stability import Stability
-from assay.results.tables.how_to_read import how_to_read
 from assay.results.tables.layout import MISSING
-from assay.results.tables.text import escape_markdown, markdown_table
+from assay.results.tables.text import escape_markdown, how_to_read, markdown_table
 
 HEADINGS = (
     "metric",
@@ -33,37 +32,39 @@ class Line:
     values: tuple[float, ...]
 
 
-def stability_lines(found: Sequence[Stability]) -> dict[Group, list[Line]]:
+def stability_lines(rankings: Sequence[Stability]) -> dict[Group, list[Line]]:
     """The lines of every group, in order."""
-    lines: dict[Group, list[Line]] = {}
-    for of in found:
-        numbers = (float(of.explainers), float(of.seeds), of.concordance, of.tau)
-        winners = " = ".join(method.title for method in of.winners[:3])
-        if len(of.winners) > 3:
-            winners += f" and {len(of.winners) - 3} more"
-        words = (
-            *(of.metric.title, str(of.explainers), str(of.seeds)),
-            *(two_digits(value) or MISSING for value in numbers[2:]),
-            winners,
-            _texts(of.same, [(step.texts, step.same) for step in of.steps]),
-            _texts(of.in_group, [(step.texts, step.in_group) for step in of.steps]),
-        )
-        line = Line(words, (math.nan, *numbers, math.nan, of.same, of.in_group))
-        lines.setdefault(of.group, []).append(line)
-    return lines
+    by_group = grouped(rankings, lambda ranking: ranking.row.group)
+    return {group: list(map(_line, of_group)) for group, of_group in by_group.items()}
 
 
-def _texts(needed: float, shares: Sequence[tuple[int, float]]) -> str:
+def _line(ranking: Stability) -> Line:
+    row, steps = ranking.row, ranking.subsamples
+    winners = " = ".join(method.title for method in ranking.winners[:3])
+    if len(ranking.winners) > 3:
+        winners += f" and {len(ranking.winners) - 3} more"
+    words = (
+        *(ranking.metric.title, str(row.n_explainers), str(row.n_seeds)),
+        *(two_digits(value) or MISSING for value in (row.kendall_w, row.mean_tau)),
+        winners,
+        _texts(row.texts_same, [step.same for step in steps], row.largest_subsample),
+        _texts(row.texts_in_group, [step.in_group for step in steps], row.largest_subsample),
+    )
+    numbers = float(row.n_explainers), float(row.n_seeds), row.kendall_w, row.mean_tau
+    return Line(words, (math.nan, *numbers, math.nan, row.texts_same, row.texts_in_group))
+
+
+def _texts(needed: float, shares: Sequence[float], largest: int) -> str:
     """How many texts, or that more are needed than were tried; a dash if nothing was."""
-    if all(math.isnan(share) for _, share in shares):
+    if all(map(math.isnan, shares)):
         return MISSING
-    return f"{needed:,.0f}" if math.isfinite(needed) else f"> {shares[-1][0]:,}"
+    return f"{needed:,.0f}" if math.isfinite(needed) else f"> {largest:,}"
 
 
-def stability_markdown(found: Sequence[Stability]) -> str:
+def stability_markdown(rankings: Sequence[Stability]) -> str:
     """GitHub Markdown, one table per group."""
     lines = ["# Stability of the rankings", "", how_to_read("stability"), ""]
-    for group, of_group in stability_lines(found).items():
+    for group, of_group in stability_lines(rankings).items():
         rows = ([*map(escape_markdown, line.words)] for line in of_group)
         lines += [*markdown_table(group.title, HEADINGS, "lrrrrlrr", rows), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -1,13 +1,16 @@
-"""The comparison in words: Markdown, LaTeX and plain text for a terminal. Equal input gives equal bytes."""
+"""The comparison as Markdown, LaTeX and plain text, and how to read each table. Equal input, equal bytes."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.how_to_read import how_to_read
+from assay.results.statistics.stability import ENOUGH, SUBSAMPLES
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, Row
 
 LATEX_ESCAPES = {
@@ -31,6 +34,20 @@ LATEX_ESCAPES = {
     "†": r"\dag{}",
     "‡": r"\ddag{}",
 }
+
+
+def how_to_read(table: str, bootstrap: Bootstrap | None = None) -> str:
+    """The paragraph of `how_to_read.j2` about a table, for a bootstrap or else for the default one."""
+    options = bootstrap or Bootstrap()
+    numbers = {"level": f"{options.level:.0%}", "alpha": f"{options.alpha:.0%}"}
+    numbers |= {"enough": f"{ENOUGH:.0%}", "subsamples": str(SUBSAMPLES)}
+    return " ".join(getattr(_template().make_module(numbers), table)().split())
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("assay.results.tables", "")
+    return Environment(loader=loader, undefined=StrictUndefined).get_template("how_to_read.j2")
 
 
 def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:

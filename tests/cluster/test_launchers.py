@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cluster_runs import ROOT, Assay, tables
 
-from assay.harness.trials.launchers import check_launcher
+from assay.harness.trials.launch import check_launcher
 from assay.tasks.errors import InputError
 
 

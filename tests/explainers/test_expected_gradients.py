@@ -37,6 +37,15 @@ def test_its_mean_over_seeds_is_integrated_gradients_and_its_standard_error_thei
     assert abs(np.mean(gaps)) < 4 * np.std(gaps) / len(gaps) ** 0.5 + 1e-6
 
 
+def test_a_text_without_targets_has_no_explanations_and_leaves_the_others_alone():
+    texts = [request((4, 9), targets=()), request((5, 12))]
+    nothing, found = explain(ExpectedGradients(4), smooth(), texts, Mask())
+    assert nothing == []
+    np.testing.assert_array_equal(
+        scores(found), scores(explain(ExpectedGradients(4), smooth(), texts[1:], Mask())[0])
+    )
+
+
 def test_an_additive_model_is_exact_from_two_points():
     model, contribution = additive()
     for record in explain(ExpectedGradients(2), model, [request((4, 9, 9))], Zero())[0]:

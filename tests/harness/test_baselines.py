@@ -16,8 +16,9 @@ from assay.harness.config.choice import choose
 from assay.harness.config.compose import configuration
 from assay.harness.config.keys import key
 from assay.harness.reporting.collect import collect
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json
-from assay.harness.trials.cells import Loaded, explain_part, explanations_path
+from assay.harness.trials.cells import Loaded, explain_part
 from assay.harness.trials.experiment import load_trials, open_experiment, run
 from assay.harness.trials.plan import cells
 from assay.harness.trials.trial import load_model
@@ -120,7 +121,7 @@ def test_what_a_cell_costs_is_within_what_was_planned(done: tuple[Path, list[str
     for path in done[0].glob("cells/*/cell.json"):
         record = read_json(path)
         if record["explainer"] == "occlusion":
-            table = pq.read_table(explanations_path(path.parent, 0))
+            table = pq.read_table(StoredCell(path.parent).part(0))
             times = {"negatives": labels, "random": 3}.get(record["baseline"], 1)
             assert 0 < np.max(table["forward_rows"]) <= 8 * times
             has_error = record["baseline"] == "random"
@@ -141,7 +142,7 @@ def _scores(loaded: Loaded, store: Store) -> list[list[float]]:
     """The random explainer's, of the first shard."""
     cell = cells(loaded.trial, loaded.weights, loaded.abilities)[0]
     explain_part(cell, loaded, store, 0)
-    return pq.read_table(explanations_path(store.cell(cell.key), 0))["scores"].to_pylist()
+    return pq.read_table(StoredCell(store.cell(cell.key)).part(0))["scores"].to_pylist()
 
 
 def test_a_removal_that_differs_by_label_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import yaml
 from assay.harness.cli import main
 from assay.harness.exchange import export_explanations, export_scores
 from assay.harness.exchange.atomic import whole_file, whole_folder
-from assay.harness.exchange.dataset_card import SCHEMA
+from assay.harness.exchange.export_explanations import SCHEMA
 from assay.harness.exchange.export_scores import harmless
 from assay.tasks.errors import InputError
 

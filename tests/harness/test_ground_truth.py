@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from assay.harness.trials.experiment import load_trials, open_experiment
-from assay.harness.trials.plan import Trial, metric_incompatibility
+from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.plan import Trial
 
 SIZES = ["task.train=40", "task.dev=10", "task.test=10"]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from assay.harness.cli import main
-from assay.harness.config.hydra_settings import hydra_config
+from assay.harness.config.compose import raw_configuration
+from assay.harness.config.hydra_settings import check_hydra
 from assay.tasks.errors import InputError
 
 SMALL = ("task=planted_presence", "explainer=[random]", "metric=[compute_time]", "limits.default.train=20")
@@ -46,8 +47,8 @@ def test_a_file_cannot_make_hydra_run_other_code(
 
 def test_the_same_on_the_command_line() -> None:
     with pytest.raises(InputError, match=r"^hydra\.callbacks\.x\._target_ is 'pandas\.read_pickle'"):
-        hydra_config(["+hydra.callbacks.x._target_=pandas.read_pickle"])
+        check_hydra(raw_configuration(["+hydra.callbacks.x._target_=pandas.read_pickle"], hydra=True))
 
 
 def test_hydras_own_and_other_settings_pass() -> None:
-    assert hydra_config(["hydra.verbose=true", "+hydra.job.env_set.OMP_NUM_THREADS=1"]).name == "trial"
+    check_hydra(raw_configuration(["hydra.verbose=true", "+hydra.job.env_set.OMP_NUM_THREADS=1"], hydra=True))

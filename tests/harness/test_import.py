@@ -16,8 +16,8 @@ from safetensors.numpy import save
 
 from assay.explainers.score_file import Scores, open_scores
 from assay.harness.cli import main
-from assay.harness.command_line.cli_exchange import AXES, FORMATS
-from assay.harness.exchange.importers.foreign_scores import Known
+from assay.harness.command_line.exchange import AXES, FORMATS
+from assay.harness.exchange.importers.base import TaskLookup
 from assay.harness.exchange.importing import READERS, Order, Tally, checked, import_scores
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -32,7 +32,7 @@ Write = Callable[..., Path]
 
 
 EXAMPLES = tuple(Example(id, (text,), (LABELS.index(label),)) for id, (text, label) in TEXTS.items())
-KNOWN = Known(Task("three", LABELS, EXAMPLES, EXAMPLES, EXAMPLES))
+KNOWN = TaskLookup(Task("three", LABELS, EXAMPLES, EXAMPLES, EXAMPLES))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from assay.harness.cli import main
-from assay.harness.command_line.commands import REPAIR_ATTEMPTS
+from assay.harness.command_line.reports import REPAIR_ATTEMPTS
 from assay.harness.storage import store as store_module
 from assay.harness.trials.job import threads
 

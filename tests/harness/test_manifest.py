@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.harness.cli import main
-from assay.harness.state.manifest import recall
+from assay.harness.state.manifest import digest_of, recall
 from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.trials.experiment import load_trials, open_experiment
 
@@ -70,7 +70,7 @@ def test_both_ways_say_the_same(
 ) -> None:
     assert main(["status", *finished]) == 0
     known = capsys.readouterr().out
-    monkeypatch.setattr("assay.harness.command_line.status_command.recall", lambda _: None)
+    monkeypatch.setattr("assay.harness.state.manifest.recall", lambda _: None)
     assert main(["status", *finished]) == 0
     assert capsys.readouterr().out == known
 
@@ -88,30 +88,30 @@ def test_another_command_or_folder_or_code_of_ones_own_is_not_recalled(
     assert recall(finished) is not None
 
 
-def test_changed_code_or_configuration_is_not_recalled(
-    finished: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_code_or_configuration_has_another_digest(finished: list[str], tmp_path: Path) -> None:
     for name in ("conf", "tasks", "models", "explainers", "metrics", "harness"):
         (tmp_path / name).mkdir()
     (tmp_path / "conf" / "one.yaml").write_text("rows: 1\n", encoding="utf-8")
     (tmp_path / "metrics" / "one.py").write_text("version = 1\n", encoding="utf-8")
-    monkeypatch.setattr("assay.harness.state.manifest.ROOT", tmp_path)
-    experiment = open_experiment(finished)
-    trials = load_trials(experiment)
-
-    def kept() -> bool:
-        plan_work(experiment, trials)
-        return recall(finished) is not None
-
-    assert kept()
+    before = digest_of(finished, tmp_path)
+    assert before is not None and before == digest_of(finished, tmp_path)
     (tmp_path / "metrics" / "one.py").write_text("version = 2\n", encoding="utf-8")
-    assert recall(finished) is None
-    assert kept()
-    assert len(list((_store(finished) / "experiments" / "small").glob("manifest-*.json"))) == 1
+    changed = digest_of(finished, tmp_path)
+    assert changed not in (None, before)
     (tmp_path / "conf" / "one.yaml").write_text("rows: 2\n", encoding="utf-8")
-    assert recall(finished) is None
+    assert digest_of(finished, tmp_path) not in (None, before, changed)
     (tmp_path / "conf" / "one.yaml").write_text("rows: ${oc.env:ROWS}\n", encoding="utf-8")
-    assert not kept()
+    assert digest_of(finished, tmp_path) is None
+
+
+def test_a_snapshot_takes_the_place_of_the_one_before(finished: list[str]) -> None:
+    other = ["seed=1" if override == "seed=0,1" else override for override in finished]
+    for command, earlier in ((other, finished), (finished, other)):
+        experiment = open_experiment(command)
+        plan_work(experiment, load_trials(experiment))
+        assert recall(command) is not None
+        assert recall(earlier) is None
+        assert len(list((_store(finished) / "experiments" / "small").glob("manifest-*.json"))) == 1
 
 
 def test_a_model_that_became_another_is_planned_anew(finished: list[str]) -> None:

@@ -23,6 +23,7 @@ def pieces(tokens: list[str], *texts: str) -> list[str | None]:
         (["cafe", "naive"], ["Café naïve"], ["Café", "naïve"]),
         (["ß", "ﬁlm"], ["Straße ß ﬁlm"[7:]], ["ß", "ﬁlm"]),
         (["a", "[UNK]", "b"], ["a 日本 b"], ["a", "日本", "b"]),
+        (["[UNK]", "next"], ["ﬁn next"], ["ﬁn", "next"]),
         (["##", "x"], ["## x"], ["##", "x"]),
         (["one", "two", "three"], ["one two", "three"], ["one", "two", "three"]),
         (["[CLS]", "one", "[SEP]", "one", "[SEP]"], ["one two", "one"], [None, "one", None, "one", None]),

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.explanation_columns import ABOUT, TYPES
 from assay.explainers.score_file import SCHEMA, open_scores
-from assay.harness.exchange.importers.foreign_scores import Known
+from assay.harness.exchange.importers.base import TaskLookup
 from assay.harness.exchange.importing import READERS, Tally, checked
 from assay.harness.trials.records import to_table
 from assay.tasks.example import Example, Task
@@ -102,7 +102,7 @@ def test_explanations_exported_by_an_older_version_are_imported(tmp_path: Path) 
     exported, lines = tmp_path / "cell-00000.parquet", tmp_path / "occlusion.jsonl"
     pq.write_table(pa.Table.from_pylist([ROW], schema=EXPORT), exported)
     lines.write_text("".join(json.dumps(row) + "\n" for row in pq.read_table(exported).to_pylist()), "utf-8")
-    known = Known(Task("three", ("bad", "good"), EXAMPLES, EXAMPLES, EXAMPLES))
+    known = TaskLookup(Task("three", ("bad", "good"), EXAMPLES, EXAMPLES, EXAMPLES))
     (scores,) = checked(READERS["jsonl"](lines, known), Tally())
     assert (scores.example_id, scores.target, scores.output_space) == ("a", 1, "logit")
     assert list(zip(scores.starts, scores.ends, scores.scores, strict=True)) == [

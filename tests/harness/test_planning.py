@@ -246,7 +246,7 @@ def _trial(jobs: int, cells: Sequence[CellWork], loading: float = 0.0) -> TrialW
 
 
 def _cell(explaining: float, scoring: float = 0.0) -> CellWork:
-    return CellWork("trial", "cell", False, 0, 0, Amount(explaining), Amount(scoring), scoring)
+    return CellWork("cell", False, 0, 0, Amount(explaining), Amount(scoring), scoring)
 
 
 def test_workers_share_jobs_but_not_what_is_one_piece() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import write_json
-from assay.harness.trials.cells import explanations_path
 from assay.harness.trials.experiment import load_trials, open_experiment
 from assay.harness.trials.explained import ExplainedTexts
 from assay.harness.trials.plan import cells
@@ -141,7 +141,7 @@ def test_explained_texts_are_counted_on_disk(tmp_path: Path) -> None:
     write_json(store.model(trials[0].model_key) / "card.json", {"weights": "w", "abilities": sorted(has)})
     planned = cells(trials[0], "w", has)
     for number, done in ((0, 4), (1, 8), (2, 10)):
-        path = explanations_path(store.cell(planned[0].key), number)
+        path = StoredCell(store.cell(planned[0].key)).part(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         path.with_name(f".{path.name}.17.part").touch()

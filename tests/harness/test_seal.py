@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.harness.storage import checksum as seal
+from assay.harness.storage import checksum
 from assay.harness.storage.store import Damaged, intact, present, read_json, read_table, write_table
 
 # A text that looks like a seal must not be taken for one.
@@ -17,25 +17,25 @@ TABLE = pa.table({"text": ["a", "assay.sha256\x18@" + "0" * 64, ""], "scores": [
 
 
 def test_any_reader_reads_a_sealed_file_and_equal_tables_leave_equal_bytes() -> None:
-    content = seal.sealed(TABLE)
+    content = checksum.parquet_with_checksum(TABLE)
     assert pq.read_table(io.BytesIO(content)).equals(TABLE)
-    assert content == seal.sealed(TABLE)
-    assert seal.intact(content)
+    assert content == checksum.parquet_with_checksum(TABLE)
+    assert checksum.intact(content)
 
 
 def test_every_changed_byte_and_every_torn_end_is_seen() -> None:
-    content = seal.sealed(TABLE)
+    content = checksum.parquet_with_checksum(TABLE)
     for at in range(len(content)):
         changed = bytearray(content)
         changed[at] ^= 1
-        assert not seal.intact(bytes(changed))
-        assert not seal.intact(content[:at])
+        assert not checksum.intact(bytes(changed))
+        assert not checksum.intact(content[:at])
 
 
 def test_a_file_that_another_program_rewrote_is_seen() -> None:
     file = io.BytesIO()
     pq.write_table(TABLE, file)
-    assert not seal.intact(file.getvalue())
+    assert not checksum.intact(file.getvalue())
 
 
 def test_a_damaged_file_is_set_aside_and_its_cell_is_not_done_any_more(tmp_path: Path) -> None:

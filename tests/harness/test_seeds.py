@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assay.harness.config.compose import configuration
-from assay.harness.trials.plan import load_trial
+from assay.harness.trials.loading import load_trial
 from assay.harness.trials.seeds import request_seed
 
 DATA = ("train", "dev", ["bad", "good"], False)

@@ -18,8 +18,9 @@ from assay.harness.reporting.missing import group_of
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.harness.trials.loading import limits_of
 from assay.harness.trials.pairs import pairs
-from assay.harness.trials.plan import limits_of, title
+from assay.harness.trials.titles import title
 from assay.tasks.errors import InputError
 
 TINY = [

@@ -11,8 +11,7 @@ import pytest
 from metrics_world import World, encode, example, keyword_examples, keyword_model, oracle, same_table
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded, padded_means
-from assay.metrics.as_coded.text_pairs import draw_pairs
+from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded, draw_pairs, padded_means
 from assay.tasks.example import Example
 
 

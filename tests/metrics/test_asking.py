@@ -30,8 +30,8 @@ from assay.metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
 from assay.metrics.infidelity import Infidelity
 from assay.metrics.long_table import wide
 from assay.metrics.post_hoc import Aopc, PostHocAccuracy
+from assay.metrics.resampling import mean_drop, mean_of
 from assay.metrics.soft_erasure import SoftComprehensiveness, SoftSufficiency
-from assay.metrics.summaries import mean_drop, mean_of
 from assay.tasks.errors import InputError
 
 KINDS = (

@@ -3,11 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 from metrics_world import World, keyword_examples, oracle, scored
 
-from assay.explainers.explanation import Cost
-from assay.metrics.compute_time import ComputeTime, seconds_per_text
+from assay.metrics.compute_time import ComputeTime
 from assay.metrics.long_table import wide
 from assay.models.engine import Engine
 from assay.models.flops import backward_flops, forward_flops
@@ -25,12 +23,6 @@ def test_passes_are_forward_plus_backward_rows() -> None:
         "tokens": {9.0},
     }
     assert scored(ComputeTime(), subject) == 3.0
-
-
-def test_seconds_are_summarised_by_median_and_quartiles() -> None:
-    found = seconds_per_text(Cost(seconds=float(at)) for at in (0, 1, 2, 3, 100))
-    assert found == (2.0, 1.0, 3.0)
-    assert np.isnan(seconds_per_text([])).all()
 
 
 def test_flops_are_rows_at_the_price_of_their_mean_length(word_model: Callable[..., WordModel]) -> None:

@@ -229,7 +229,7 @@ def test_missing_explanations_and_bad_parameters_are_refused() -> None:
     subject = World(keyword_examples(6)).subject(oracle, only=lambda _: np.array([True, True, False]))
     with pytest.raises(InputError, match="has only some"):
         METRIC.score(subject)
-    with pytest.raises(InputError, match="at least 1 pair"):
+    with pytest.raises(InputError, match=r"pairs is 0; expected a whole number of at least 1"):
         DatasetConsistency(pairs=0)
 
 

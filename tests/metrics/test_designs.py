@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.metrics.token_masks import (
-    check_at_least,
-    check_percents,
-    evenly,
-    only,
-    random_subsets,
-    scattered,
-    top,
-    without,
-)
+from assay.metrics.options import check_at_least, check_percents
+from assay.metrics.token_masks import evenly, only, random_subsets, scattered, top, without
 from assay.tasks.errors import InputError
 
 

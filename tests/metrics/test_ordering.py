@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.metrics.ordering import descending_order
+from assay.metrics.token_masks import descending_order
 from assay.tasks.randomness import generator
 
 

@@ -144,9 +144,16 @@ def test_a_layer_that_is_not_there_is_named() -> None:
         RationaleConsistency(layers=("logit",)).activation_distance(layers)
 
 
-@pytest.mark.parametrize("options", [{"pairs_budget": 0}, {"layers": "logits"}, {"layers": []}])
-def test_bad_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="expected at least 1 pair, and 'all' or a list"):
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"pairs_budget": 0}, "pairs_budget is 0; expected a whole number of at least 1"),
+        ({"layers": "logits"}, "layers is 'logits'; expected 'all' or a list of layers"),
+        ({"layers": []}, "expected 'all' or a list of layers"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
         RationaleConsistency(**options)
 
 
@@ -175,7 +182,7 @@ def test_as_coded_pairs_are_drawn_with_repetition_and_count_once() -> None:
     assert len(found) == len(set(found)) and set(found) == set(drawn)
     assert {i == j for i, j in found} == {True, False}
     assert RationaleConsistencyAsCoded().pairs(0, None) == RationaleConsistencyAsCoded().pairs(2, 0) == []
-    with pytest.raises(InputError, match="runs=0"):
+    with pytest.raises(InputError, match="runs is 0; expected a whole number of at least 1"):
         RationaleConsistencyAsCoded(runs=0)
 
 

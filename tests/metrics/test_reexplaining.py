@@ -10,7 +10,7 @@ from metrics_world import keyword_examples, spearman
 from reexplained_world import reexplained
 
 from assay.metrics.reexplaining import explain, pick, rank_agreement
-from assay.metrics.summaries import mean_of
+from assay.metrics.resampling import mean_of
 from assay.tasks.errors import InputError
 
 LEVEL = st.integers(-3, 3)

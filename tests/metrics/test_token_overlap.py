@@ -290,7 +290,7 @@ def test_shares_out_of_range_are_refused(metric: Any, share: float) -> None:
 def test_other_bad_options_are_refused() -> None:
     with pytest.raises(InputError, match=r"threshold is 0\.4; expected 0.5 to 1"):
         IouF1(threshold=0.4)
-    with pytest.raises(InputError, match="k is 0; expected at least 1"):
+    with pytest.raises(InputError, match="k is 0; expected a whole number of at least 1"):
         TopKAgreement(k=0)
     for metric in (TokenF1, IouF1, Auprc, TopKAgreement):
         with pytest.raises(InputError, match="did you mean 'gold'"):

@@ -19,7 +19,7 @@ from assay.metrics.human_agreement import HumanAgreement
 from assay.results.records import CellScores, LabelTexts, ModelQuality, Results
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import COLUMNS, by_label
-from assay.results.tables.label_layout import label_grids, labels_markdown
+from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.write import write_results
 
 FEW = Bootstrap(n=60)

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 from results_synthetic import METHODS, METRICS, experiment, shown
 
@@ -63,23 +62,6 @@ class Page(HTMLParser):
         return " ".join(" ".join(data for where, data in self.words if tag in where).split())
 
 
-def timing(timings: Sequence[Timing]) -> pd.DataFrame:
-    names = [
-        "task",
-        "model",
-        "kind",
-        "explainer",
-        "baseline",
-        "seed",
-        "texts",
-        "median",
-        "quartile_1",
-        "quartile_3",
-    ]
-    rows = [(*of.group, *of.method, of.seed, of.texts, of.median, of.low, of.high) for of in timings]
-    return pd.DataFrame(rows, columns=names)
-
-
 def drawing(name: str, text: str = "What it shows.") -> Drawing:
     """As matplotlib writes it: a prologue, metadata, comments, and ids that every figure has."""
     svg = (
@@ -98,7 +80,7 @@ def built(
     of_groups = by_group(results, BOOTSTRAP)
     tables = split_grids(of_groups.comparison, results.metrics, results.removal, checks)
     found = findings(results, of_groups, tables, checks or {}, BOOTSTRAP)
-    return page(results, tables, drawings, timing(results.timings), BOOTSTRAP, found=found)
+    return page(results, tables, drawings, BOOTSTRAP, found=found)
 
 
 @pytest.fixture(scope="module")

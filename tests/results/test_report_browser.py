@@ -19,7 +19,6 @@ from assay.results.page.summary_tables import findings
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.layout import grids, split_grids
-from assay.results.write import timing_table
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -79,7 +78,7 @@ def html() -> str:
     tables = split_grids(of_groups.comparison, results.metrics)
     figures = list(drawings(results, grids(of_groups.comparison, results.metrics)))
     found = findings(results, of_groups, tables, {}, bootstrap)
-    return page(results, tables, figures, timing_table(results.timings), bootstrap, found=found)
+    return page(results, tables, figures, bootstrap, found=found)
 
 
 def probed(folder: Path, html: str, width: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from assay.results.statistics.slices import (
     slices,
     slices_of,
 )
+from assay.results.tables.breakdown import DIMENSION_TITLES, slice_grids
 from assay.results.tables.layout import split_grids
-from assay.results.tables.slice_layout import DIMENSION_TITLES, slice_grids
 
 ONE = [Group("planted", "cnn")]
 
@@ -158,7 +158,7 @@ def test_grids_have_a_column_per_method_and_a_part_per_dimension() -> None:
     assert all(len(row.values) == 8 for _, part in first.parts for row in part)
     entry = tables[0].rows[0].entries[0]
     assert whole.values[0] == pytest.approx(entry.value)
-    assert first.number(float("nan")) == "–"
+    assert first.column.number(float("nan")) == "–"
 
 
 def test_controls_are_marked() -> None:

@@ -11,6 +11,7 @@ import pytest
 from results_synthetic import AGREEMENT, CONTROLS, METHODS, METRICS, Group, Method, cell, experiment
 
 from assay.metrics.cell_data import Metric
+from assay.results.columns import StabilityRow, SubsampleRow
 from assay.results.figures.stability import stability_figure
 from assay.results.records import CellScores, Results
 from assay.results.statistics.comparison import compare
@@ -18,7 +19,7 @@ from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.stability import (
     SUBSAMPLES,
     Stability,
-    Step,
+    enough_texts,
     stability,
     stability_table,
     steps_table,
@@ -57,16 +58,17 @@ def seeds_of(values: dict[str, tuple[float, ...]], n: int = 30) -> Results:
 
 def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     (same,) = found(seeds_of({"a": (3, 6, 9), "b": (2, 5, 8), "c": (1, 4, 7)}))
-    assert (same.seeds, same.explainers, same.concordance, same.tau) == pytest.approx((3, 3, 1.0, 1.0))
+    assert (same.row.n_seeds, same.row.n_explainers) == (3, 3)
+    assert (same.row.kendall_w, same.row.mean_tau) == pytest.approx((1.0, 1.0))
     (reverse,) = found(seeds_of({"a": (3, 1), "b": (2, 2), "c": (1, 3)}))
-    assert (reverse.concordance, reverse.tau) == pytest.approx((0.0, -1.0))
+    assert (reverse.row.kendall_w, reverse.row.mean_tau) == pytest.approx((0.0, -1.0))
 
 
 def test_an_explainer_without_all_seeds_is_not_ranked_over_them() -> None:
     results = seeds_of({"a": (3, 6), "b": (2, 5), "c": (1, 4), "d": (9, 0)})
     cells = [one for one in results.cells if (one.method.explainer, one.seed) != ("d", "1")]
     (one,) = found(replace(results, cells=cells))
-    assert one.explainers == 3 and one.tau == pytest.approx(1.0)
+    assert one.row.n_explainers == 3 and one.row.mean_tau == pytest.approx(1.0)
     assert one.winners == (Method("d"),)
 
 
@@ -74,8 +76,8 @@ def test_a_clear_winner_needs_the_fewest_texts_and_a_draw_needs_more() -> None:
     base = noise(0)
     clear = found(made(cell(Method("a"), "agreement", base + 1), cell(Method("b"), "agreement", base)))[0]
     assert clear.winners == (Method("a"),)
-    assert [(step.texts, step.same) for step in clear.steps] == [(10, 1.0), (20, 1.0), (50, 1.0)]
-    assert (clear.same, clear.in_group) == (10.0, 10.0)
+    assert [(step.texts, step.same) for step in clear.subsamples] == [(10, 1.0), (20, 1.0), (50, 1.0)]
+    assert (clear.row.texts_same, clear.row.texts_in_group) == (10.0, 10.0)
     other = noise(1)
     draw = found(
         made(
@@ -84,9 +86,9 @@ def test_a_clear_winner_needs_the_fewest_texts_and_a_draw_needs_more() -> None:
         )
     )[0]
     assert draw.winners == (Method("a"),)
-    assert np.isnan(draw.same) and all(0.3 < step.same < 0.7 for step in draw.steps)
+    assert np.isnan(draw.row.texts_same) and all(0.3 < step.same < 0.7 for step in draw.subsamples)
     # Neither can be told from the best, so whoever wins is in the group.
-    assert draw.in_group == 10.0
+    assert draw.row.texts_in_group == 10.0
 
 
 def test_equal_explainers_win_together() -> None:
@@ -94,7 +96,7 @@ def test_equal_explainers_win_together() -> None:
     (one,) = found(
         made(*(cell(Method(name), "agreement", base + d) for name, d in (("a", 0), ("b", 0), ("c", -1))))
     )
-    assert one.winners == (Method("a"), Method("b")) and one.same == 10.0
+    assert one.winners == (Method("a"), Method("b")) and one.row.texts_same == 10.0
     assert stability_table([one])["winner"].tolist() == ["a = b"]
 
 
@@ -103,7 +105,7 @@ def test_the_share_is_what_counting_gives() -> None:
     results = made(cell(Method("a"), "agreement", first), cell(Method("b"), "agreement", second))
     (one,) = found(results)
     wins = first.mean() > second.mean()
-    for step in one.steps:
+    for step in one.subsamples:
         drawn = subsamples([f"text-{place:04d}" for place in range(60)], step.texts, FEW.seed)
         same = (first[drawn].mean(axis=1) > second[drawn].mean(axis=1)) == wins
         assert step.same == pytest.approx(same.mean())
@@ -125,16 +127,21 @@ def test_pairs_of_texts_are_not_subsampled() -> None:
         replace(cell(Method(name), "agreement", base + d), units=pairs) for name, d in (("a", 0), ("b", 1))
     ]
     (one,) = found(made(*cells))
-    assert one.steps == () and one.texts == 0 and np.isnan(one.same)
+    assert one.subsamples == () and one.row.n_texts == 0 and np.isnan(one.row.texts_same)
     ((line,),) = stability_lines([one]).values()
     assert line.words[-2:] == ("–", "–")
 
 
 def test_needed_texts_stay_enough_from_there_on() -> None:
-    steps = tuple(Step(n, share, share) for n, share in ((10, 0.96), (20, 0.9), (50, 0.95), (100, 1.0)))
-    one = Stability(ONE[0], AGREES, 3, 2, 1.0, 1.0, (Method("a"),), 200, steps)
-    assert one.same == 50.0
-    ((line,),) = stability_lines([replace(one, steps=steps[:2])]).values()
+    sizes, shares = (10, 20, 50, 100), (0.96, 0.9, 0.95, 1.0)
+    assert enough_texts(sizes, shares) == 50.0
+    none = enough_texts(sizes[:2], shares[:2])
+    assert np.isnan(none)
+    steps = tuple(
+        SubsampleRow(*ONE[0], "agreement", *step) for step in zip(sizes[:2], shares, shares, strict=False)
+    )
+    row = StabilityRow(*ONE[0], "agreement", 3, 2, 1.0, 1.0, "a", 200, 20, none, none)
+    ((line,),) = stability_lines([Stability(AGREES, row, (Method("a"),), steps)]).values()
     assert line.words[-2:] == ("> 20", "> 20")
 
 
@@ -172,7 +179,7 @@ def test_with_too_little_there_is_nothing_to_rank(results: Results) -> None:
 
 def test_few_texts_have_a_ranking_but_no_subsamples() -> None:
     one = found(experiment(ONE, METHODS[:3], n=8))[0]
-    assert one.steps == () and np.isfinite(one.concordance)
+    assert one.subsamples == () and np.isfinite(one.row.kendall_w)
 
 
 def test_markdown_and_figure_say_who_and_how_many() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from assay.results.statistics.estimates import (
     Estimate,
-    best_group,
     bootstrap_index,
     holm,
     holm_from_best,
@@ -37,6 +37,17 @@ def brute_force_holm(p: list[float]) -> list[float]:
         max(min(1.0, len(family) * min(p[k] for k in family)) for family in families if place in family)
         for place in places
     ]
+
+
+def best_group(
+    estimates: Sequence[Estimate],
+    *,
+    higher: bool,
+    alpha: float = 0.05,
+    test: Callable[[Estimate, Estimate], float] = p_of_difference,
+) -> list[bool]:
+    """Which explainers cannot be told from the best one, as the comparison calls them."""
+    return [p > alpha for p in p_from_best(estimates, higher=higher, test=test)]
 
 
 def estimate(values: np.ndarray, index: np.ndarray) -> Estimate:

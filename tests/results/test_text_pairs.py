@@ -31,6 +31,7 @@ from assay.results.statistics.text_pairs import (
     is_pairwise,
     padded,
     pair_draws,
+    pair_indices,
 )
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
@@ -171,9 +172,10 @@ def test_replicates_spread_as_much_as_that_variance() -> None:
     draws = pair_draws(names, Bootstrap(n=400))
     (value,) = MEAN.summarise(parts, np.arange(200)[None])
     replicates, left_out = draws(MEAN, [parts], value)
-    (apart,) = (MEAN.summarise(padded(parts), draws.without_pairs),)
+    resamples, _, without_pairs = pair_indices(names, Bootstrap(n=400))
+    apart = MEAN.summarise(padded(parts), without_pairs)
     assert replicates.var() == pytest.approx(dyadic_variance(left_out, apart))
-    raw = MEAN.summarise(padded(parts), draws.resamples)
+    raw = MEAN.summarise(padded(parts), resamples)
     np.testing.assert_allclose(np.corrcoef(replicates, raw)[0, 1], 1.0)
     assert raw.var() > replicates.var()
     again, _ = pair_draws(names, Bootstrap(n=400))(MEAN, [parts], value)

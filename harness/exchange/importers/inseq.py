@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.harness.exchange.importers.foreign_scores import Found, Known, on_tokens, opened
+from assay.harness.exchange.importers.base import ScoredExample, TaskLookup, align_tokens, open_text
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
 
-def read_inseq(path: Path, known: Known) -> Iterator[Found]:
+def read_inseq(path: Path, lookup: TaskLookup) -> Iterator[ScoredExample]:
     """The explanations of a file that is an explanation of a classification: one generated token, which is a
     label, and one score per token of the text. Raises InputError naming the sequence otherwise.
 
     Sequences have no ids: they belong to the test texts that equal their input text.
     """
-    with opened(path) as file:
+    with open_text(path) as file:
         try:
             content = _plain(json.load(file))
             sequences, info = content["sequence_attributions"], content["info"]
@@ -35,20 +35,21 @@ def read_inseq(path: Path, known: Known) -> Iterator[Found]:
     if not len(sequences) == len(inputs) == len(generated):
         raise InputError(f"{path}: {len(sequences)} sequences, but {len(inputs)} input texts")
     by_text: dict[str, list[Example]] = {}
-    for example in known.task.test:
+    for example in lookup.task.test:
         by_text.setdefault("".join(example.texts[0].split()), []).append(example)
     for number, sequence in enumerate(sequences):
         where = f"{path}, sequence {number}"
-        examples = [] if known.task.pairs else by_text.get("".join(str(inputs[number]).split()), [])
+        examples = [] if lookup.task.pairs else by_text.get("".join(str(inputs[number]).split()), [])
         if not examples:
             raise InputError(
                 f"{where}: its input {str(inputs[number])[:40]!r} is no test text of task "
-                f"{known.task.name!r}; expected the text alone, without a prompt and not one of a pair"
+                f"{lookup.task.name!r}; expected the text alone, without a prompt and not one of a pair"
             )
-        target = known.target(_label(str(generated[number]), str(inputs[number])), where)
+        target = lookup.target(_label(str(generated[number]), str(inputs[number])), where)
         tokens, scores = _scored(sequence, where)
         for example in examples:
-            yield Found(where, example, target, on_tokens(tokens, scores, example, where))
+            spans = align_tokens(tokens, scores, example, where)
+            yield ScoredExample(where, example, target, spans)
 
 
 def _plain(value: Any) -> Any:

@@ -7,31 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from assay.explainers.explanation_columns import COSTS
-from assay.harness.exchange.importers.foreign_scores import (
-    Found,
-    Known,
-    Stretch,
+from assay.harness.exchange.importers.base import (
+    ScoredExample,
+    ScoredSpan,
+    TaskLookup,
+    align_tokens,
     json_lines,
     number,
     numbers,
-    on_tokens,
 )
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
 
-def read_jsonl(path: Path, known: Known) -> Iterator[Found]:
+def read_jsonl(path: Path, lookup: TaskLookup) -> Iterator[ScoredExample]:
     """The explanations of a file, in its order. Raises InputError naming the line."""
-    for where, row in json_lines(path, wanted=("id", "target")):
-        example = known.example(row["id"], where)
+    for where, row in json_lines(path, ("id", "target")):
+        example = lookup.example(row["id"], where)
         _check_texts(row, example, where)
-        yield Found(
-            where,
-            example,
-            known.target(row["target"], where),
-            _stretches(row, example, where),
-            _about(row, where),
-        )
+        target, spans = lookup.target(row["target"], where), _spans(row, example, where)
+        yield ScoredExample(where, example, target, spans, _costs(row, where), _outputs(row, where))
 
 
 def _check_texts(row: dict[str, Any], example: Example, where: str) -> None:
@@ -42,17 +37,17 @@ def _check_texts(row: dict[str, Any], example: Example, where: str) -> None:
         )
 
 
-def _stretches(row: dict[str, Any], example: Example, where: str) -> list[Stretch]:
+def _spans(row: dict[str, Any], example: Example, where: str) -> list[ScoredSpan]:
     if "spans" in row:
         spans = row["spans"]
         if not isinstance(spans, list):
             raise InputError(f"{where}: the spans are no list; expected [[start, end, score], ...]")
-        return [_stretch(span, where) for span in spans]
+        return [_span(span, where) for span in spans]
     tokens = row.get("tokens", row.get("words"))
     if not isinstance(tokens, list):
         raise InputError(f"{where} has no scores; expected spans, or tokens (or words) with scores")
     if not isinstance(row.get("offsets"), list):
-        return on_tokens(tokens, row.get("scores"), example, where)
+        return align_tokens(tokens, row.get("scores"), example, where)
     values = numbers(row.get("scores"), len(tokens), where)
     offsets, segments = row["offsets"], row.get("segments") or [0] * len(tokens)
     if not len(offsets) == len(segments) == len(tokens):
@@ -60,39 +55,41 @@ def _stretches(row: dict[str, Any], example: Example, where: str) -> list[Stretc
             f"{where}: {len(tokens)} tokens, {len(offsets)} offsets and {len(segments)} segments; "
             "expected the same number of each"
         )
-    spans = zip(offsets, values, segments, strict=True)
-    stretches = [_stretch([*_list(offset), value, segment], where) for offset, value, segment in spans]
+    rows = zip(offsets, values, segments, strict=True)
+    spans = [_span([*_list(offset), value, segment], where) for offset, value, segment in rows]
     # Special tokens have no characters.
-    return [stretch for stretch in stretches if stretch.start != stretch.end]
+    return [span for span in spans if span.start != span.end]
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _stretch(span: Any, where: str) -> Stretch:
+def _span(span: Any, where: str) -> ScoredSpan:
     if isinstance(span, list) and len(span) in (3, 4):
         start, end, score, *segment = span
         if all(type(place) is int for place in (start, end, *segment)):
-            return Stretch(
-                start, end, number(score, f"the score at characters {start} to {end}", where), *segment
-            )
+            value = number(score, f"the score at characters {start} to {end}", where)
+            return ScoredSpan(start, end, value, *segment)
     raise InputError(
         f"{where} has the span {span!r}; expected [start, end, score], or [start, end, score, segment]"
     )
 
 
-def _about(row: dict[str, Any], where: str) -> dict[str, Any]:
-    """Cost and values, where the row gives them."""
-    about: dict[str, Any] = {}
-    for name in COSTS:
-        if row.get(name) is not None:
-            if type(row[name]) is not int or row[name] < 0:
-                raise InputError(f"{where}: {name} is {row[name]!r}; expected a whole number")
-            about[name] = row[name]
-    for name in ("value_input", "value_baseline"):
-        if row.get(name) is not None:
-            about[name] = number(row[name], name, where)
+def _costs(row: dict[str, Any], where: str) -> dict[str, int]:
+    costs = {field: row[name] for name, field in COSTS.items() if row.get(name) is not None}
+    for name, field in COSTS.items():
+        if field in costs and (type(costs[field]) is not int or costs[field] < 0):
+            raise InputError(f"{where}: {name} is {costs[field]!r}; expected a whole number")
+    return costs
+
+
+def _outputs(row: dict[str, Any], where: str) -> dict[str, float | str]:
+    outputs: dict[str, float | str] = {
+        name: number(row[name], name, where)
+        for name in ("value_input", "value_baseline")
+        if row.get(name) is not None
+    }
     if row.get("output_space") is not None:
-        about["output_space"] = str(row["output_space"])
-    return about
+        outputs["output_space"] = str(row["output_space"])
+    return outputs

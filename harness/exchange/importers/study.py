@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.harness.exchange.importers.foreign_scores import Found, Known, json_lines, on_tokens
+from assay.harness.exchange.importers.base import ScoredExample, TaskLookup, align_tokens, json_lines
 from assay.tasks.errors import InputError
 
 
-def read_study(path: Path, known: Known) -> Iterator[Found]:
+def read_study(path: Path, lookup: TaskLookup) -> Iterator[ScoredExample]:
     """The explanations of a file, each class of each line. Raises InputError naming the line.
 
     The files name neither texts nor classes: text i is the task's test text i, which the tokens must match,
     and class k its label k.
     """
-    classes = [str(label) for label in range(len(known.task.labels))]
-    texts, count = known.task.test, 0
-    for where, row in json_lines(path, wanted=("tokens",)):
+    classes = [str(label) for label in range(len(lookup.task.labels))]
+    texts, count = lookup.task.test, 0
+    for where, row in json_lines(path, ("tokens",)):
         if count == len(texts):
             raise InputError(
                 f"{where}: the task has {len(texts)} test texts and the file more lines; expected "
@@ -33,8 +33,8 @@ def read_study(path: Path, known: Known) -> Iterator[Found]:
             _check(token, classes, where)
         words = [token["token"] for token in tokens]
         for target, name in enumerate(classes):
-            scores = [token[name] for token in tokens]
-            yield Found(where, example, target, on_tokens(words, scores, example, where))
+            spans = align_tokens(words, [token[name] for token in tokens], example, where)
+            yield ScoredExample(where, example, target, spans)
     if count < len(texts):
         raise InputError(
             f"{path} has {count} lines, but the task {len(texts)} test texts; expected one for each, in order"

@@ -1,4 +1,4 @@
-"""What files of scores that were computed elsewhere have in common: places, texts, classes, numbers."""
+"""What the readers of foreign files of scores share: lines, texts, classes, numbers, tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 
 
-class Stretch(NamedTuple):
+class ScoredSpan(NamedTuple):
     """A score and its characters, `[start, end)` of text `segment`."""
 
     start: int
@@ -25,35 +25,45 @@ class Stretch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """One explanation of a foreign file. where: file and line. about: what else the file says of it, by the
-    names of `assay.explainers.score_file.SCHEMA`."""
+class ScoredExample:
+    """One explanation of a foreign file.
+
+    Attributes:
+        where: file and line.
+        example: the text.
+        target: the class that is explained.
+        spans: its scores.
+        costs: the costs that the file gives, by the fields of `assay.explainers.explanation.Cost`.
+        outputs: output space and values, as far as the file gives them, by the fields of
+            `assay.explainers.score_file.Scores`.
+    """
 
     where: str
     example: Example
     target: int
-    stretches: Sequence[Stretch]
-    about: Mapping[str, Any] = field(default_factory=dict)
+    spans: Sequence[ScoredSpan]
+    costs: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """A task as foreign files speak of it: every lookup raises InputError with the place in the file."""
+class TaskLookup:
+    """Finds a task's texts and classes by what foreign files call them.
 
-    task: Task
-    _by_id: dict[str, Example] = field(default_factory=dict)
+    Every lookup raises InputError with the place in the file.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._by_id = {example.id: example for example in task.test}
 
     def example(self, id: Any, where: str) -> Example:
         """The test text of an id."""
-        if not self._by_id:
-            self._by_id.update((example.id, example) for example in self.task.test)
-        found = self._by_id.get(str(id))
-        if found is None:
+        if str(id) not in self._by_id:
             raise InputError(
                 f"{where}: task {self.task.name!r} has no test text of the id {str(id)!r}; expected ids such "
                 f"as {self.task.test[0].id!r}, check that the scores are of this task's test texts"
             )
-        return found
+        return self._by_id[str(id)]
 
     def target(self, value: Any, where: str) -> int:
         """The class that a label's name, or a number that counts the labels from 0, means."""
@@ -70,30 +80,30 @@ class Known:
         )
 
 
-def json_lines(path: Path, wanted: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_lines(path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place and content of every line of a JSONL file, plain or gzipped, one line in memory at a time.
 
-    Raises InputError on a line that is no JSON object or lacks one of `wanted`.
+    Raises InputError on a line that is no JSON object or lacks one of the `required` fields.
     """
-    with opened(path) as file:
+    with open_text(path) as file:
         number = 0
         try:
             for number, line in enumerate(file, start=1):
                 where = f"{path}, line {number}"
                 if line.strip():
-                    yield where, _object(line, where, wanted)
+                    yield where, _object(line, where, required)
         except UnicodeDecodeError as error:
             raise InputError(f"{path}, after line {number}: not UTF-8; save the file in UTF-8") from error
 
 
-def opened(path: Path) -> Any:
+def open_text(path: Path) -> Any:
     """A text file for reading, gzipped or not. Raises InputError when there is none."""
     if not path.is_file():
         raise InputError(f"there is no file {str(path)!r}; expected a file of scores")
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        gzipped = file.read(2) == b"\x1f\x8b"
     # Lines end at line feeds alone: JSON may hold other line ends unescaped inside a string.
-    return (gzip.open if zipped else open)(path, "rt", encoding="utf-8-sig", newline="\n")
+    return (gzip.open if gzipped else open)(path, "rt", encoding="utf-8-sig", newline="\n")
 
 
 def number(value: Any, what: str, where: str) -> float:
@@ -103,19 +113,19 @@ def number(value: Any, what: str, where: str) -> float:
     raise InputError(f"{where}: {what} is {value!r}; expected a finite number")
 
 
-def on_tokens(tokens: Any, scores: Any, example: Example, where: str) -> list[Stretch]:
-    """The scores of tokens, found in the text in order; those of special tokens are left out."""
+def align_tokens(tokens: Any, scores: Any, example: Example, where: str) -> list[ScoredSpan]:
+    """The scores of tokens, located in the text in order; those of special tokens are left out."""
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise InputError(f"{where}: the tokens are no list of strings")
     values = numbers(scores, len(tokens), where)
     try:
-        places = locate(tokens, example.texts)
+        spans = locate(tokens, example.texts)
     except InputError as error:
         raise InputError(f"{where}: example {example.id!r}: {error}") from error
     return [
-        Stretch(place.start, place.end, value, place.segment)
-        for place, value in zip(places, values, strict=True)
-        if place is not None
+        ScoredSpan(span.start, span.end, value, span.segment)
+        for span, value in zip(spans, values, strict=True)
+        if span is not None
     ]
 
 
@@ -124,17 +134,17 @@ def numbers(scores: Any, count: int, where: str) -> list[float]:
     if not isinstance(scores, list) or len(scores) != count:
         given = len(scores) if isinstance(scores, list) else "no"
         raise InputError(f"{where}: {count} tokens, but {given} scores; expected one for each")
-    return [number(score, f"score {at}", where) for at, score in enumerate(scores)]
+    return [number(score, f"score {index}", where) for index, score in enumerate(scores)]
 
 
-def _object(line: str, where: str, wanted: Sequence[str]) -> dict[str, Any]:
+def _object(line: str, where: str, required: Sequence[str]) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{where} is not JSON ({error.msg}); expected one object per line") from error
     if not isinstance(values, dict):
         raise InputError(f"{where} is a {type(values).__name__}; expected a JSON object with named values")
-    for name in wanted:
+    for name in required:
         if name not in values:
             raise InputError(f"{where} has no {name!r}; {did_you_mean(name, list(values))}")
     return values

@@ -1,0 +1,123 @@
+"""The commands that plan an experiment, run it, and tell of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from assay.harness.command_line.command import Command, open_trials, overrides
+
+if TYPE_CHECKING:
+    from assay.harness.state.manifest import Manifest
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compute whatever is missing, then write tables, figures and the report.
+
+    Train the models, explain the texts, score the explanations and report. What is on disk already is not
+    computed again, so a run that was stopped goes on where it was. A cell that fails is written to the ledger
+    and the rest goes on. Exit status: 0 if everything is there, 1 if anything failed.
+    """
+    from assay.harness.command_line.reports import compute_and_report
+    from assay.harness.trials.experiment import open_experiment
+
+    return compute_and_report(open_experiment(overrides(options)))
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Show what a run would do, without doing it.
+
+    List trials and cells, which of them are on disk, which combinations make no sense and why, how many model
+    rows and tokens are to be computed, and how long that takes and how much disk it fills, as far as earlier
+    runs or a calibration tell.
+    """
+    from assay.harness.costs import planning
+    from assay.harness.trials.experiment import open_experiment
+
+    experiment = open_experiment(overrides(options))
+    print(planning.plan(experiment, calibrated=options.calibrate, workers=options.workers))
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show what is done, running, failed and missing.
+
+    Read the store and count cells by trial and by everything that varies, with the reason of every failure
+    and, while jobs are at work, the time left. Exit status: 0 if everything is done, 1 if not.
+    """
+    from assay.harness.state.eta import remaining
+    from assay.harness.state.manifest import recall
+    from assay.harness.state.status import survey
+    from assay.harness.state.status_text import status_text
+    from assay.harness.state.store_state import jobs, living_claims, read_store_state
+
+    manifest = recall(overrides(options)) or _new_manifest(options)
+    store, planned = manifest.store, manifest.planned
+    claims = living_claims(store, planned)
+    state = survey(planned, read_store_state(store, planned, claims))
+    print(status_text(manifest.name, state, claims, remaining(state, store, jobs(claims))))
+    return 0 if state.done else 1
+
+
+def _new_manifest(options: argparse.Namespace) -> Manifest:
+    """The manifest of an experiment that the store has no valid snapshot of; this imports torch."""
+    from assay.harness.state.manifest import Manifest
+    from assay.harness.state.plan_snapshot import plan_work
+
+    experiment, trials = open_trials(options)
+    return Manifest(experiment.name, experiment.store, plan_work(experiment, trials))
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Try again what failed, and only that.
+
+    Compute again the cells and pairs of models that the ledger holds a failure of, or all cells of a trial
+    that failed as a whole, and report. What is missing but did not fail is left to `assay run`. Exit status:
+    0 if everything is there, 1 if not.
+    """
+    from assay.harness.command_line.reports import compute_and_report, exit_status
+    from assay.harness.state.retry import retry_text, what_failed
+
+    experiment, trials = open_trials(options)
+    failed = what_failed(experiment, trials)
+    print(retry_text(failed))
+    return compute_and_report(failed.experiment) if failed.failures else exit_status(experiment, trials)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write tables, figures and the report from what is on disk.
+
+    Aggregate whatever is finished, even of an experiment that is still running. Nothing is computed with a
+    model.
+    """
+    from assay.harness.command_line.reports import exit_status, write_report
+
+    experiment, trials = open_trials(options)
+    write_report(experiment, trials)
+    return exit_status(experiment, trials)
+
+
+def _plan_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="measure this machine for ten seconds; later plans in the same store remember it",
+    )
+    command.add_argument(
+        "--workers", metavar="N", type=_workers, default=1, help="also the time of N workers (1)"
+    )
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number of workers, at least 1")
+    return int(text)
+
+
+COMMANDS = (
+    Command("run", run),
+    Command("plan", plan, _plan_options),
+    Command("status", status),
+    Command("retry", retry),
+    Command("report", report),
+)

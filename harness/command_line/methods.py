@@ -1,0 +1,123 @@
+"""The commands that question methods, explainers by retraining and metrics by known answers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.tasks.errors import InputError
+
+
+def roar(options: argparse.Namespace) -> int:
+    """Retrain without the words each explainer ranks first (ROAR).
+
+    Take the words that an explainer ranks first out of all texts, training texts included, train the model
+    anew on what is left, and show its accuracy beside that after random removal. Trains a model for every
+    explainer, baseline, share and trial. What is on disk already is not computed again. Exit status: 0 if
+    everything is there, 1 if anything failed.
+    """
+    from assay.harness.questions.roar import Settings, remove_and_retrain
+    from assay.harness.reporting.collect import RANDOM
+    from assay.results.tables.roar import roar_markdown
+
+    settings = Settings(options.shares, options.recursive, options.absent)
+    experiment, trials = open_trials(options)
+    outcome = remove_and_retrain(experiment, trials, settings)
+    folder = experiment.store.experiment(experiment.name)
+    if len(outcome.rows):
+        table, name = roar_markdown(outcome.rows, RANDOM), "recursive_roar" if settings.recursive else "roar"
+        outcome.rows.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / f"{name}.md").write_text(table, encoding="utf-8")
+        print(f"{table}\nTable: {folder / name}.md")
+    for line in outcome.left_out:
+        print(f"Left out: {line}")
+    for failure in outcome.failures:
+        print(f"assay: error: {failure.title}: {failure.sentence}", file=sys.stderr)
+    return 1 if outcome.failures else 0
+
+
+def check_metrics(options: argparse.Namespace) -> int:
+    """Check whether each metric tells good explanations from bad ones.
+
+    Give every metric exact, noisy, random and inverted explanations of models whose answers can be explained
+    exactly, and print how well it tells them apart. The last line names those that fail. Takes minutes. Exit
+    status: 0.
+    """
+    from assay.harness.questions import check_metrics as checks
+    from assay.results.tables.metric_checks import summary, to_csv, to_markdown
+
+    csv = options.csv
+    if csv is not None and not csv.parent.is_dir():
+        raise InputError(f"--csv {str(csv)!r} is in no folder that exists; expected a file to write")
+    given = overrides(options)
+    names = [argument for argument in given if "=" not in argument]
+    metrics = checks.chosen_metrics(names, [argument for argument in given if "=" in argument])
+    effort = checks.QUICK if options.quick else checks.Effort()
+    found = checks.check_metrics(metrics, checks.worlds(effort), effort)
+    print(to_markdown(found), end="\n\n")
+    if csv is not None:
+        csv.write_text(to_csv(found), encoding="utf-8")
+    print(summary(found))
+    return 0
+
+
+def choices(_: argparse.Namespace) -> int:
+    """List every name that a group offers."""
+    from assay.harness.config.compose import offered
+
+    blocks = []
+    for group in ("experiment", "task", "model", "explainer", "baseline", "metric"):
+        blocks.append("\n".join([group, *(f"  {name:28}{_summary(group, name)}" for name in offered(group))]))
+    print("\n\n".join(blocks))
+    return 0
+
+
+def _summary(group: str, name: str) -> str:
+    """The first comment of a choice's file."""
+    text = files("assay.conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8")
+    comments = (line[2:] for line in text.splitlines() if line.startswith("# "))
+    return next((line for line in comments if not line.startswith("@package")), "")
+
+
+def _roar_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--shares",
+        metavar="PERCENT,...",
+        type=_percentages,
+        default=(10, 30, 50, 70, 90),
+        help="percent of the words of each text that go (10,30,50,70,90)",
+    )
+    command.add_argument("--recursive", action="store_true", help="explain what is left before each share")
+    command.add_argument(
+        "--absent",
+        choices=("delete", "mask"),
+        default="delete",
+        help="whether words are deleted or replaced by one that stands for all (delete)",
+    )
+
+
+def _percentages(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected percentages such as 10,30,50") from None
+
+
+def _check_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quick", action="store_true", help="fewer texts and repetitions, rougher numbers")
+    command.add_argument("--csv", metavar="FILE", type=Path, help="also write the table here")
+
+
+COMMANDS = (
+    Command("roar", roar, _roar_options),
+    Command(
+        "check-metrics",
+        check_metrics,
+        _check_options,
+        "names of metrics (all that are shipped), and settings of theirs: metric.NAME.KEY=VALUE",
+    ),
+    Command("choices", choices, overrides=""),
+)

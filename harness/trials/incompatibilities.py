@@ -1,0 +1,48 @@
+"""Why a metric makes no sense on a trial, or on one of its cells."""
+
+from __future__ import annotations
+
+from assay.harness.config.choice import ChosenMetric
+from assay.harness.config.schema import Targets
+from assay.harness.trials.plan import Cell, Trial
+from assay.metrics.cell_data import PairMetric
+
+
+def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
+    """Why a metric that makes sense in the trial does not for this cell, in one clause; None if it does."""
+    if cell.method.explainer.traits.fixed and "explaining" in chosen.metric.needs:
+        return "it explains changed texts or models, but these scores were computed elsewhere"
+    return None
+
+
+def metric_incompatibility(chosen: ChosenMetric, trial: Trial, abilities: frozenset[str]) -> str | None:
+    """Why a metric cannot be computed on this trial, in one clause; None if it can."""
+    metric, operator = chosen.metric, chosen.removal
+    has = {
+        "rationales": any(example.rationales for example in trial.task.test),
+        "ground_truth": trial.task.ground_truth,
+        "all_targets": trial.config.targets is Targets.all,
+        "removal": operator.needs <= abilities,
+        "explaining": True,
+    }
+    reasons = {
+        "rationales": "the task has no rationales",
+        "ground_truth": "nobody knows what causes the labels of this task; choose a planted one",
+        "all_targets": "it compares all classes; set targets=all",
+        "removal": f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal",
+    }
+    for need in sorted(metric.needs):
+        if not has.get(need, need in abilities):
+            return reasons.get(need, f"the model gives no {need.replace('_', ' ')}")
+    everywhere = trial.config.targets is Targets.all or (
+        trial.config.targets is Targets.gold and not trial.task.multi_label
+    )
+    if isinstance(metric, PairMetric) and not everywhere:
+        return "two models may explain different classes of a text; set targets=all"
+    wanted, explained = getattr(metric, "target", None), trial.config.targets
+    if wanted is not None and explained is not Targets.all and wanted != explained.name:
+        return (
+            f"it looks at the {wanted} class, but targets={explained.name}; set targets=all or "
+            f"metric.{metric.name}.target={explained.name}"
+        )
+    return None

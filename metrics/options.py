@@ -1,0 +1,78 @@
+"""The options of a metric: fields of a dataclass that say beside their default which values they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import field, fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from assay.tasks.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+
+
+def option(default: T, read: Callable[[Any, str], T]) -> T:
+    """A field of a metric whose value `check_options` passes through `read`.
+
+    Args:
+        default: The default.
+        read: From a value and the option's path in the configuration, such as "metric.aopc.tokens", to the
+            value that the metric keeps. Raises InputError on a value that the option does not take.
+    """
+    return field(default=default, metadata={"read": read})
+
+
+def check_options(metric: Any) -> None:
+    """Pass the options of a metric through their `read`. Raises InputError on the first bad value."""
+    for each in fields(metric):
+        if "read" in each.metadata:
+            path = f"metric.{metric.name}.{each.name}"
+            object.__setattr__(metric, each.name, each.metadata["read"](getattr(metric, each.name), path))
+
+
+def choice(default: str, choices: Sequence[str]) -> str:
+    """One of `choices`."""
+    return option(default, lambda value, path: check_choice(value, choices, path))
+
+
+def whole(default: int, *, least: int) -> int:
+    """A whole number of at least `least`."""
+    return option(default, lambda value, path: check_at_least(value, least, path))
+
+
+def percentage(default: int) -> int:
+    """A whole percentage of 1 to 100."""
+    return option(default, check_percent)
+
+
+def check_choice(value: str, choices: Sequence[str], path: str) -> str:
+    """Raise InputError unless the value is one of `choices`."""
+    if value not in choices:
+        raise InputError(f"{path} is {value!r}; {did_you_mean(value, list(choices))}")
+    return value
+
+
+def check_at_least(value: int, least: int, path: str) -> int:
+    """Raise InputError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, int) or value < least:
+        raise InputError(f"{path} is {value}; expected a whole number of at least {least}")
+    return value
+
+
+def check_percent(value: int, path: str) -> int:
+    """Raise InputError unless this is a whole percentage of 1 to 100."""
+    if not isinstance(value, int) or not 1 <= value <= 100:
+        raise InputError(f"{path} is {value}; expected a whole percentage from 1 to 100")
+    return value
+
+
+def check_percents(values: Sequence[int], path: str) -> tuple[int, ...]:
+    """Raise InputError unless these are whole percentages of 1 to 100 that rise."""
+    # Configuration files give lists.
+    values = tuple(values)
+    whole = all(isinstance(value, int) and 1 <= value <= 100 for value in values)
+    if not values or not whole or any(np.diff(values) <= 0):
+        raise InputError(f"{path} is {values}; expected whole percentages from 1 to 100 that rise")
+    return values

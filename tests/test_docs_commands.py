@@ -1,0 +1,121 @@
+"""Commands of the documentation that take long as written are run in the small forms of docs_small.py."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+from docs_blocks import Block, block_at, blocks
+from docs_data import write_all
+from docs_small import PLANTED, exit_status, small_form
+
+# Warnings of libraries are not errors here, as they are not for a user.
+pytestmark = pytest.mark.filterwarnings("default")
+RUN = f"assay run experiment=quickstart {PLANTED}"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder outside the checkout, with small data sets at the names that the pages use."""
+    write_all(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _cases() -> list[Any]:
+    cases = []
+    for block in blocks():
+        small = small_form(block)
+        if small:
+            marks = [pytest.mark.slow] if small.slow else []
+            cases.append(pytest.param(block, id=block.name.replace("docs/", ""), marks=marks))
+    return cases
+
+
+@pytest.mark.parametrize("block", _cases())
+def test_the_commands_run_in_a_small_form(
+    block: Block, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = small_form(block)
+    assert small is not None
+    if small.needs:
+        pytest.importorskip(small.needs)
+    for command in [small.before, *small.commands(block)]:
+        status = exit_status(command, workplace) if command else 0
+        captured = capsys.readouterr()
+        assert status == 0, f"{command}\n{captured.out}\n{captured.err}"
+
+
+def test_the_export_page_runs_in_order(workplace: Path) -> None:
+    """Export a small experiment, then read what was exported as the page does."""
+    assert exit_status(RUN, workplace) == 0
+    for command in block_at("docs/exchange.md: assay export").commands:
+        assert exit_status(f"{command} {PLANTED}", workplace) == 0
+    assert {"scores.parquet", "scores.csv", "explanations"} <= {path.name for path in workplace.iterdir()}
+    namespace: dict[str, Any] = {}
+    for beginning in ("docs/exchange.md: import pandas", "docs/exchange.md: from datasets"):
+        exec(compile(block_at(beginning).text, beginning, "exec"), namespace)
+    assert namespace["passes"]["value"].gt(0).any()
+    assert len(pd.read_json("occlusion.jsonl", lines=True)) == 48
+
+
+def test_the_json_lines_of_the_page_can_be_imported(workplace: Path) -> None:
+    Path("scores.jsonl").write_text(block_at("docs/exchange.md: {").text, encoding="utf-8")
+    splits = "task.train=train.jsonl task.dev=dev.jsonl task.test=test.jsonl task.id=id"
+    task = f"task=local task.path=wonderful {splits} targets=gold"
+    assert exit_status(f"assay import scores.jsonl --format jsonl --as mine {task}", workplace) == 0
+
+
+def test_the_ledger_page_says_what_the_commands_print(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A finished run, a damaged file, the claim of a dead job, and cleaning up."""
+    assert exit_status(RUN, workplace) == 0
+    status, verify, clean, unused = (
+        block_at(f"docs/ledger.md: {beginning}")
+        for beginning in ("$ assay status", "$ assay verify", "$ assay clean", "assay clean")
+    )
+    capsys.readouterr()
+    assert exit_status(f"{status.commands[0]} {PLANTED}", workplace) == 0
+    assert capsys.readouterr().out.startswith("Experiment quickstart: 3 of 3 cells done")
+
+    (part, *_) = sorted(workplace.glob("assay-store/cells/*/explanations/part-00000.parquet"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 3] ^= 1
+    part.write_bytes(content)
+    assert exit_status(verify.commands[0], workplace) == 1
+    name = part.relative_to(workplace / "assay-store").as_posix()
+    assert capsys.readouterr().out == _printed(verify).replace(_name_in(verify, "cells/"), name)
+
+    claim = workplace / "assay-store" / "claims" / "dead.json"
+    claim.parent.mkdir(exist_ok=True)
+    claim.write_text("{}", encoding="utf-8")
+    os.utime(claim, (0, 0))
+    assert exit_status(clean.commands[0], workplace) == 0
+    assert capsys.readouterr().out == _printed(clean).replace(_name_in(clean, "claims/"), "claims/dead.json")
+    claim.unlink()
+    other = f"{PLANTED} experiment=quickstart"
+    command = unused.commands[0].replace('"experiment=mine seed=0,1"', f'"{other}"')
+    assert exit_status(command, workplace) == 0
+
+
+def _printed(session: Block) -> str:
+    """What a block shows below its one command."""
+    return session.text.partition("\n")[2]
+
+
+def _name_in(session: Block, folder: str) -> str:
+    return next(word for word in session.text.split() if word.startswith(folder))
+
+
+def test_the_tree_of_the_architecture_page_has_every_folder_of_a_store(workplace: Path) -> None:
+    assert exit_status(RUN, workplace) == 0
+    tree = block_at("docs/architecture.md: assay-store/").text
+    named = {word.strip(",").partition("/")[0] for line in tree.splitlines()[1:] for word in line.split()[:2]}
+    assert {path.name for path in (workplace / "assay-store").iterdir()} <= named
