@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assay.harness.command_line import exchange, experiments, methods, stores
 from assay.harness.command_line.command import Command
-from assay.harness.command_line.terminal import InertFormatter, inert, inert_output
+from assay.harness.command_line.terminal import InertFormatter, inert_output, print_error
 from assay.harness.trials.progress import report_on_sigusr1
 from assay.tasks.errors import InputError
 
@@ -61,10 +61,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         with report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
     except InputError as error:
-        print(inert(f"assay: error: {error}"), file=sys.stderr)
+        print_error(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        print("assay: stopped; run the same command again to go on", file=sys.stderr)
+        print_error("stopped; run the same command again to go on")
         return 130
 
 

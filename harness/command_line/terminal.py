@@ -1,4 +1,4 @@
-"""Texts of users printed to a terminal: their control characters are shown and not obeyed."""
+"""What is printed for people: texts of users in it are inert."""
 
 from __future__ import annotations
 
@@ -9,22 +9,12 @@ from contextlib import contextmanager, redirect_stdout
 from io import TextIOBase
 from typing import TextIO, cast
 
-# C0 and C1 controls, line separators, and marks that turn the direction of a text. Newline and tab stay.
-CONTROLS = {
-    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-    for code in (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-    if chr(code) not in "\n\t"
-}
+from assay.results.inert import inert
 
 
-def inert(text: str) -> str:
-    r"""The text with control characters written out.
-
-    Example:
-        >>> inert("red: \x1b[31m")
-        'red: \\x1b[31m'
-    """
-    return text.translate(CONTROLS)
+def print_error(text: str) -> None:
+    """Print one line for people on standard error, where bars are drawn, too."""
+    print(inert(f"assay: {text}"), file=sys.stderr)
 
 
 class InertFormatter(logging.Formatter):
