@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,7 +41,6 @@ from chaos_lab import (
     LAUNCHERS,
     LAUNCHING,
     NAME,
-    PATIENCE,
     QUICK,
     WORKER,
     Kill,
@@ -49,25 +49,53 @@ from chaos_lab import (
     undisturbed,
 )
 from chaos_processes import Session
-from chaos_rows import Content, Difference, content, difference, parts
+from chaos_rows import Content, content, parts
+
+FAULTS = ("lost", "doubled", "rewritten", "altered")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One store: the kills it took, whether its rerun exited with 0, and how it differs from the expected."""
+    """One store: the kills it took, the status of its rerun, and how it differs from the expected one.
+
+    counts: rows that are missing ("lost"), rows that are there too often or should not be ("doubled"), parts
+    that were whole at a kill and were written again ("rewritten"), and files with other bytes ("altered"),
+    out of all ("files").
+    """
 
     launcher: str
     kills: tuple[Kill, ...]
     status: int | None
-    difference: Difference
-    rewritten: int
-    files: int
+    counts: Counter[str]
 
     @property
     def good(self) -> bool:
         """Nothing lost, nothing done twice, the same bytes."""
-        found = self.difference
-        return self.status == 0 and not (found.lost or found.doubled or found.files or self.rewritten)
+        return self.status == 0 and not any(self.counts[name] for name in FAULTS)
+
+
+def outcome(
+    store: Path, expected: Content, launcher: str, kills: Sequence[Kill] = (), status: int | None = 0
+) -> Outcome:
+    """How a store has come out, printed as it is done, with the reason if something is wrong."""
+    found = content(store, NAME)
+    now, whole = parts(store), {path: then for kill in reversed(kills) for path, then in kill.whole.items()}
+    altered = sorted({name for name, _ in found.files.items() ^ expected.files.items()})
+    counts = Counter(
+        lost=(expected.rows - found.rows).total(),
+        doubled=(found.rows - expected.rows).total(),
+        rewritten=sum(now.get(path) != then for path, then in whole.items()),
+        altered=len(altered),
+        files=len(expected.files),
+    )
+    result = Outcome(launcher, tuple(kills), status, counts)
+    killed = ", ".join(f"{kill.what} at {kill.cells}" for kill in kills)
+    faults = ", ".join(f"{name} {counts[name]}" for name in FAULTS)
+    print(f"  {launcher}, {store.name}: {killed}; rerun {status}, {faults}", flush=True)
+    if not result.good:
+        print(f"    {', '.join(altered[:5])}")
+        print(store.with_suffix(".log").read_text(errors="replace")[-1500:])
+    return result
 
 
 def reference(lab: Lab, names: Sequence[str], lanes: int) -> tuple[Content, list[Outcome]]:
@@ -81,12 +109,8 @@ def reference(lab: Lab, names: Sequence[str], lanes: int) -> tuple[Content, list
         with ThreadPoolExecutor(lanes) as pool:
             lab.seconds[launcher] = mean(pool.map(partial(undisturbed, lab, launcher), stores))
         print(f"{launcher}, undisturbed, {lanes} at a time: {lab.seconds[launcher]:.0f} s", flush=True)
-        for store in stores:
-            found = content(store, NAME)
-            expected = expected or found
-            same = difference(found, expected)
-            outcomes.append(Outcome(launcher, (), 0, same, 0, len(expected.files)))
-            told(outcomes[-1], store)
+        expected = expected or content(stores[0], NAME)
+        outcomes += [outcome(store, expected, launcher) for store in stores]
     assert expected is not None
     cells = len({name.split("/")[1] for name in expected.files if name.startswith("cells/")})
     if cells != lab.cells:
@@ -101,43 +125,19 @@ def one_store(lab: Lab, expected: Content, launcher: str, job: tuple[str, int, i
     kills: list[Kill] = []
     left: list[Session] = []
     for _ in range(wanted):
-        found, alive = strike(lab, launcher, store, draw)
-        if found is None:
+        kill, alive = strike(lab, launcher, store, draw)
+        if kill is None:
             break
         left += alive
-        kills.append(found)
+        kills.append(kill)
     session = lab.begin(launcher, store)
-    status = session.wait(PATIENCE * lab.seconds[launcher])
+    status = session.wait(lab.patience(launcher))
     for begun in (session, *left):
         begun.kill()
-    now, whole = parts(store), {path: known for one in reversed(kills) for path, known in one.whole.items()}
-    got = content(store, NAME)
-    outcome = Outcome(
-        launcher,
-        tuple(kills),
-        status,
-        difference(got, expected),
-        sum(now.get(path) != known for path, known in whole.items()),
-        len(expected.files),
-    )
-    told(outcome, store)
-    if outcome.good:
+    result = outcome(store, expected, launcher, kills, status)
+    if result.good:
         rmtree(store)
-    return outcome
-
-
-def told(outcome: Outcome, store: Path) -> None:
-    """A line per store as it is done, and why if something is wrong."""
-    found = outcome.difference
-    print(
-        f"  {outcome.launcher}, {store.name}: {', '.join(f'{k.what} at {k.cells}' for k in outcome.kills)}; "
-        f"rerun {outcome.status}, lost {found.lost}, doubled {found.doubled}, written again "
-        f"{outcome.rewritten}, other bytes {len(found.files)}",
-        flush=True,
-    )
-    if not outcome.good:
-        print(f"    {', '.join(found.files[:5])}")
-        print(store.with_suffix(".log").read_text(errors="replace")[-1500:])
+    return result
 
 
 def show(outcomes: Sequence[Outcome], cells: int) -> None:
@@ -145,32 +145,36 @@ def show(outcomes: Sequence[Outcome], cells: int) -> None:
     columns = ("kills", "before", "among", "after", "cells", "stores", "lost", "doubled", "again")
     table = Table("launcher", "killed", "bytes equal", **dict.fromkeys(columns, ".0f"))
     for launcher, what in product(LAUNCHERS, (EVERYTHING, WORKER, LAUNCHING)):
-        of_kind = [o for o in outcomes if o.launcher == launcher and what in {k.what for k in o.kills}]
-        if not of_kind:
+        stores = [o for o in outcomes if o.launcher == launcher and what in {kill.what for kill in o.kills}]
+        if not stores:
             continue
-        done = [k.cells for o in of_kind for k in o.kills if k.what == what]
+        done = [kill.cells for o in stores for kill in o.kills if kill.what == what]
         before, after = done.count(0), done.count(cells)
-        equal = sum(o.files - len(o.difference.files) for o in of_kind)
-        differences = [(o.difference.lost, o.difference.doubled, o.rewritten) for o in of_kind]
+        counts = total(stores)
         kills = len(done), before, len(done) - before - after, after, median(done)
-        files = f"{equal}/{sum(o.files for o in of_kind)}"
-        table.row(launcher, what, files, *kills, len(of_kind), *map(sum, zip(*differences, strict=True)))
+        files = f"{counts['files'] - counts['altered']}/{counts['files']}"
+        rows = counts["lost"], counts["doubled"], counts["rewritten"]
+        table.row(launcher, what, files, *kills, len(stores), *rows)
+
+
+def total(outcomes: Sequence[Outcome]) -> Counter[str]:
+    """The counts over stores."""
+    return sum((outcome.counts for outcome in outcomes), Counter())
 
 
 def disturb(lab: Lab, expected: Content, launcher: str, kills: int, lanes: int, seed: int) -> list[Outcome]:
     """So many kills or a few more, on as many stores as they take."""
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     with ThreadPoolExecutor(lanes) as pool:
-        while (left := kills - sum(len(o.kills) for o in found)) > 0:
-            first = len(found)
+        while (left := kills - sum(len(o.kills) for o in outcomes)) > 0:
             jobs = []
-            for nth in range(first, first + lanes):
-                wanted = min(left, 1 if nth % 2 else 5)
+            for number in range(len(outcomes), len(outcomes) + lanes):
+                wanted = min(left, 1 if number % 2 else 5)
                 left -= wanted
                 if wanted:
-                    jobs.append((f"{launcher}-{nth}", wanted, seed))
-            found += pool.map(partial(one_store, lab, expected, launcher), jobs)
-    return found
+                    jobs.append((f"{launcher}-{number}", wanted, seed))
+            outcomes += pool.map(partial(one_store, lab, expected, launcher), jobs)
+    return outcomes
 
 
 def verdict(outcomes: Sequence[Outcome], folder: Path) -> NoReturn:
@@ -180,15 +184,13 @@ def verdict(outcomes: Sequence[Outcome], folder: Path) -> NoReturn:
         rmtree(folder)
     else:
         print(f"stores and logs: {folder}")
-    disturbed = [outcome for outcome in outcomes if outcome.kills]
-    single = sum(len(outcome.kills) == 1 for outcome in disturbed)
+    kills = [len(outcome.kills) for outcome in outcomes if outcome.kills]
+    failed, counts = sum(outcome.status != 0 for outcome in outcomes), total(outcomes)
     finish(
         met,
-        f"{sum(len(o.kills) for o in disturbed)} kills on {len(disturbed)} stores, {single} of them one "
-        f"kill; reruns that failed {sum(o.status != 0 for o in disturbed)}, rows lost "
-        f"{sum(o.difference.lost for o in outcomes)}, doubled {sum(o.difference.doubled for o in outcomes)}, "
-        f"parts written again {sum(o.rewritten for o in outcomes)}, files with other bytes "
-        f"{sum(len(o.difference.files) for o in outcomes)} of {sum(o.files for o in outcomes)}",
+        f"{sum(kills)} kills on {len(kills)} stores, {kills.count(1)} of them one kill; reruns that failed "
+        f"{failed}, rows lost {counts['lost']}, doubled {counts['doubled']}, parts written again "
+        f"{counts['rewritten']}, files with other bytes {counts['altered']} of {counts['files']}",
     )
 
 

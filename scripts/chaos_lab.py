@@ -67,6 +67,10 @@ class Lab:
     cells: int
     seconds: dict[str, float]
 
+    def patience(self, launcher: str) -> float:
+        """Seconds after which a run hangs."""
+        return PATIENCE * self.seconds[launcher]
+
     def begin(self, launcher: str, store: Path) -> Session:
         """Start the run of a store, and have its output beside it."""
         arguments = [*self.overrides, *LAUNCHERS[launcher], f"store={store}"]
@@ -97,15 +101,15 @@ def strike(lab: Lab, launcher: str, store: Path, draw: random.Random) -> tuple[K
     workers = session.workers()
     if what is WORKER and not workers:
         what = EVERYTHING
-    found = Kill(what, cells_done(store), parts(store))
+    taken = Kill(what, cells_done(store), parts(store))
+    if what is EVERYTHING:
+        session.kill()
+        return taken, []
     if what is WORKER:
         kill(draw.choice(workers))
-        if session.wait(PATIENCE * lab.seconds[launcher]) is None:
+        if session.wait(lab.patience(launcher)) is None:
             raise SystemExit(f"a run hangs after one of its workers was killed; its output: {session.log}")
-        return found, [session]
-    if what is LAUNCHING:
+    else:
         kill(session.process.pid)
         session.process.wait()
-        return found, [session]
-    session.kill()
-    return found, []
+    return taken, [session]

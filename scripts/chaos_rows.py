@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,38 +24,17 @@ class Content:
     rows: Counter[Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Rows that are missing; rows that are there too often, or should not be; files of other bytes."""
-
-    lost: int
-    doubled: int
-    files: tuple[str, ...]
-
-
 def content(store: Path, experiment: str) -> Content:
     """All Parquet files but those of wall times, and the experiment's comparison table."""
-    tables = [path for path in sorted(_tables(store)) if path.parent.name != "seconds"]
-    kept = [*tables, store / "experiments" / experiment / "comparison.csv"]
+    # Names that begin with a dot are of files that were being written.
+    everything = (path for path in sorted(store.rglob("*.parquet")) if not path.name.startswith("."))
+    tables = [path for path in everything if path.parent.name != "seconds"]
+    comparison = store.glob(f"experiments/{experiment}/comparison.csv")
     files = {
         str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in kept
-        if path.exists()
+        for path in (*tables, *comparison)
     }
-    rows: Counter[Row] = Counter()
-    for path in tables:
-        rows.update(_rows(path, store))
-    return Content(files, rows)
-
-
-def difference(found: Content, expected: Content) -> Difference:
-    """What a store lacks, has too much and has otherwise."""
-    names = sorted(found.files.keys() | expected.files.keys())
-    return Difference(
-        lost=(expected.rows - found.rows).total(),
-        doubled=(found.rows - expected.rows).total(),
-        files=tuple(name for name in names if found.files.get(name) != expected.files.get(name)),
-    )
+    return Content(files, Counter(chain.from_iterable(_rows(path, store) for path in tables)))
 
 
 def cells_done(store: Path) -> int:
@@ -64,16 +44,8 @@ def cells_done(store: Path) -> int:
 
 def parts(store: Path) -> dict[Path, tuple[int, int]]:
     """Inode and time of every part of explanations, which change when it is written again."""
-    found = {}
-    for path in store.glob("cells/*/explanations/part-*.parquet"):
-        known = path.stat()
-        found[path] = known.st_ino, known.st_mtime_ns
-    return found
-
-
-def _tables(store: Path) -> Iterator[Path]:
-    """Parquet files that are not being written."""
-    return (path for path in store.rglob("*.parquet") if not path.name.startswith("."))
+    states = {path: path.stat() for path in store.glob("cells/*/explanations/part-*.parquet")}
+    return {path: (state.st_ino, state.st_mtime_ns) for path, state in states.items()}
 
 
 def _rows(path: Path, store: Path) -> Iterator[Row]:

@@ -14,9 +14,7 @@ bar then allows three standard errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from collections.abc import Sequence
 
 import numpy as np
 from bar import Table, finish, options
@@ -43,36 +41,13 @@ FAMILY = 0.06
 SIZES = (50, 100, 200, 500)
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What the bar is judged by."""
+def outside(shares: Sequence[float], low: float, high: float, slack_of: int | None) -> int:
+    """How many shares miss the bounds, or miss them by three standard errors of so many simulations."""
 
-    quick: bool
-    coverages: list[float] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-    missed: int = 0
+    def slack(bound: float) -> float:
+        return 0.0 if slack_of is None else 3 * float(np.sqrt(bound * (1 - bound) / slack_of))
 
-    def coverage(self, share: float, sims: int) -> None:
-        self.coverages.append(share)
-        self.missed += not (COVERAGE[0] - self._slack(COVERAGE[0], sims) <= share)
-        self.missed += not (share <= COVERAGE[1] + self._slack(COVERAGE[1], sims))
-
-    def error(self, share: float, sims: int) -> None:
-        self.errors.append(share)
-        self.missed += not (share <= FAMILY + self._slack(FAMILY, sims))
-
-    def _slack(self, share: float, sims: int) -> float:
-        return 3 * float(np.sqrt(share * (1 - share) / sims)) if self.quick else 0.0
-
-    def finish(self) -> NoReturn:
-        low, high = 100 * min(self.coverages), 100 * max(self.coverages)
-        slack = "; give or take three standard errors" if self.quick else ""
-        finish(
-            not self.missed,
-            f"coverage {low:.1f} to {high:.1f} % in {len(self.coverages)} settings (bar: 90 to 98), "
-            f"family-wise error at most {100 * max(self.errors):.1f} % in {len(self.errors)} settings (bar: 6"
-            f"); {self.missed} outside{slack}",
-        )
+    return sum(not low - slack(low) <= share <= high + slack(high) for share in shares)
 
 
 def estimated(
@@ -111,19 +86,6 @@ def coverage(setting: Covered, sims: int, resamples: int, seed: int) -> list[flo
     return np.mean(held, axis=0).tolist()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Recorded:
-    """A test between two explainers that keeps the p of each it was asked about, by its place."""
-
-    estimates: Sequence[Estimate]
-    test: Callable[[Estimate, Estimate], float]
-    asked: dict[int, float] = field(default_factory=dict)
-
-    def __call__(self, one: Estimate, other: Estimate) -> float:
-        self.asked[self.estimates.index(one)] = p = self.test(one, other)
-        return p
-
-
 def family_errors(setting: Family, sims: int, seed: int) -> list[float]:
     """Shares of simulations that tell apart explainers that do not differ: as shipped, and with Holm over the
     tests made alone."""
@@ -133,10 +95,16 @@ def family_errors(setting: Family, sims: int, seed: int) -> list[float]:
         drawn = setting.draw(np.random.default_rng((seed, sim)))
         estimates = [estimated(setting.metric, parts, bootstrap, setting.units) for parts in drawn]
         best = int(np.argmax([of.value for of in estimates]))
-        recorded = _Recorded(estimates, paired_test(estimates, setting.metric, bootstrap))
+        test = paired_test(estimates, setting.metric, bootstrap)
+        made: dict[int, float] = {}
+
+        def recorded(one: Estimate, other: Estimate, made=made, test=test, estimates=estimates) -> float:
+            made[estimates.index(one)] = p = test(one, other)
+            return p
+
         shipped = np.array(p_from_best(estimates, higher=True, test=recorded))
         tests_made = np.ones(len(estimates))
-        tests_made[list(recorded.asked)] = holm(list(recorded.asked.values()))
+        tests_made[list(made)] = holm(list(made.values()))
         told_apart = [bool((p[: setting.equal] <= 0.05).any()) for p in (shipped, tests_made)]
         errors.append([best < setting.equal and wrong for wrong in told_apart])
     return np.mean(errors, axis=0).tolist()
@@ -151,7 +119,7 @@ def main() -> None:
     )
     sims = chosen.sims or (100 if chosen.quick else 1000)
     sizes, models, resamples = ((50, 200), (3,), 400) if chosen.quick else (SIZES, (3, 5), 1000)
-    verdict = Verdict(chosen.quick)
+    coverages, errors = [], []
     error = 100 * np.sqrt(LEVEL * (1 - LEVEL) / sims)
     print(f"Coverage of nominal 95 % intervals in {sims} simulations each, {resamples} resamples; standard")
     print(f"error {error:.1f} %. Plain: percentile intervals, for comparison.\n")
@@ -163,12 +131,20 @@ def main() -> None:
         *over_models(sizes if not chosen.quick else (100,), models),
     ):
         shares = coverage(setting, sims, resamples, chosen.seed)
-        verdict.coverage(shares[0], sims)
+        coverages.append(shares[0])
         table.row(setting.title, setting.n, *shares, *[None] * (3 - len(shares)))
     print(f"\nFamily-wise error at 5 % of the group of the best among {EXPLAINERS}.\n")
     table = Table("what", error=".1%", Holm_over_the_tests_made_alone=".1%")
     for family in families(chosen.quick):
         shares = family_errors(family, sims, chosen.seed)
-        verdict.error(shares[0], sims)
+        errors.append(shares[0])
         table.row(family.title, *shares)
-    verdict.finish()
+    slack_of = sims if chosen.quick else None
+    missed = outside(coverages, *COVERAGE, slack_of) + outside(errors, 0.0, FAMILY, slack_of)
+    slack = "; give or take three standard errors" if chosen.quick else ""
+    finish(
+        not missed,
+        f"coverage {100 * min(coverages):.1f} to {100 * max(coverages):.1f} % in {len(coverages)} settings "
+        f"(bar: 90 to 98), family-wise error at most {100 * max(errors):.1f} % in {len(errors)} settings "
+        f"(bar: 6); {missed} outside{slack}",
+    )

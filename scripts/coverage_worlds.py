@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from functools import partial
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,11 @@ class Family(NamedTuple):
     units: tuple[str, ...] = ()
 
 
+def one_model(parts: Callable[[Rng], Parts], rng: Rng) -> dict[str, Parts]:
+    """What one model's parts are among those of several."""
+    return {"0": parts(rng)}
+
+
 def mean_of(values: Floats) -> Parts:
     return {"ap": values[:, None]}
 
@@ -84,53 +90,47 @@ def over_texts(sizes: tuple[int, ...], huge: int) -> Iterator[Covered]:
     }
     everything = np.arange(huge, dtype=np.intp)[None]
     areas = [AREA.summarise(one_area(np.random.default_rng(seed), huge), everything) for seed in range(5)]
+    area = float(np.mean(areas))
     rho = float(6 / np.pi * np.arcsin(0.6 / 2))
     for n in sizes:
         for title, (truth, draw) in shapes.items():
             yield Covered(title, MEAN, n, truth, lambda rng, n=n, draw=draw: {"0": mean_of(draw(rng, n))})
-        yield Covered(
-            "macro-F1 area", AREA, n, float(np.mean(areas)), lambda rng, n=n: {"0": one_area(rng, n)}
-        )
-        yield Covered("Spearman (ρ = 0.58)", RHO, n, rho, lambda rng, n=n: {"0": one_rho(rng, n)})
+        yield Covered("macro-F1 area", AREA, n, area, partial(one_model, partial(one_area, n=n)))
+        yield Covered("Spearman (ρ = 0.58)", RHO, n, rho, partial(one_model, partial(one_rho, n=n)))
 
 
-def models_and_texts(rng: Rng, n: int, models: int, effect: float, shared: float) -> list[Floats]:
+def models_and_texts(rng: Rng, n: int, models: int, effect: float, shared: float) -> dict[str, Parts]:
     """Values of n texts in each model: what texts share in all models, what is each model's, and the rest.
 
     effect: standard deviation of a model's effect, in standard errors of one model's mean.
     """
     texts = np.sqrt(shared) * rng.normal(size=n)
     of_models = effect / np.sqrt(n) * rng.normal(size=models)
-    return [texts + own + np.sqrt(1 - shared) * rng.normal(size=n) for own in of_models]
+    values = (texts + own + np.sqrt(1 - shared) * rng.normal(size=n) for own in of_models)
+    return {str(seed): mean_of(of_model) for seed, of_model in enumerate(values)}
+
+
+def pairs_of_models(rng: Rng, models: int) -> dict[str, Parts]:
+    """Values of 100 texts in every pair of models, to which texts, both models and the rest contribute."""
+    of_models = rng.normal(size=models) / np.sqrt(100)
+    texts = np.sqrt(0.5) * rng.normal(size=100)
+    return {
+        f"{a}-{b}": mean_of(texts + of_models[a] + of_models[b] + np.sqrt(0.5) * rng.normal(size=100))
+        for a, b in combinations(range(models), 2)
+    }
 
 
 def over_models(sizes: tuple[int, ...], models: tuple[int, ...]) -> Iterator[Covered]:
     """Several models of the same texts; the true value is the mean over all that could be trained."""
-    for n in sizes:
-        for count in models:
-            for effect in (0, 1, 3):
-                for shared in (0.5, 0.0) if n == 100 else (0.5,):
-
-                    def draw(
-                        rng: Rng, n: int = n, count: int = count, effect: int = effect, shared: float = shared
-                    ) -> dict[str, Parts]:
-                        found = models_and_texts(rng, n, count, effect, shared)
-                        return {str(seed): mean_of(values) for seed, values in enumerate(found)}
-
-                    common = "half" if shared else "nothing"
-                    title = f"{count} models, effect {effect} × error, texts share {common}"
-                    yield Covered(title, MEAN, n, 0.0, draw)
+    for n, count, effect in product(sizes, models, (0, 1, 3)):
+        for shared in (0.5, 0.0) if n == 100 else (0.5,):
+            draw = partial(models_and_texts, n=n, models=count, effect=effect, shared=shared)
+            common = "half" if shared else "nothing"
+            title = f"{count} models, effect {effect} × error, texts share {common}"
+            yield Covered(title, MEAN, n, 0.0, draw)
     for count in models:
-
-        def pairs(rng: Rng, count: int = count) -> dict[str, Parts]:
-            of_models = rng.normal(size=count) / np.sqrt(100)
-            texts = np.sqrt(0.5) * rng.normal(size=100)
-            return {
-                f"{a}-{b}": mean_of(texts + of_models[a] + of_models[b] + np.sqrt(0.5) * rng.normal(size=100))
-                for a, b in combinations(range(count), 2)
-            }
-
-        yield Covered(f"all pairs of {count} models", MEAN, 100, 0.0, pairs)
+        draw = partial(pairs_of_models, models=count)
+        yield Covered(f"all pairs of {count} models", MEAN, 100, 0.0, draw)
 
 
 def some_pairs(texts: int) -> tuple[NDArray[np.intp], NDArray[np.intp], tuple[str, ...]]:
@@ -170,14 +170,12 @@ def over_pairs(sizes: tuple[int, ...], huge: int) -> Iterator[Covered]:
         for n in sizes:
             first, second, units = some_pairs(n)
 
-            def draw(rng: Rng, n: int = n, first=first, second=second, own: float = own) -> dict[str, Parts]:
-                return {"0": parts(rng, n, first, second, own)}
-
+            draw = partial(one_model, partial(parts, texts=n, first=first, second=second, own=own))
             yield Covered(f"Spearman over {len(units)} pairs, {title}", PAIRED, n, truth, draw, units)
 
 
-def families(quick: bool) -> Iterator[Family]:
-    """Twelve explainers of the same texts."""
+def families(quick: bool) -> list[Family]:
+    """Twelve explainers of the same texts; with --quick the first family alone."""
 
     def means(rng: Rng, n: int, models: int = 1, worse: int = 0) -> list[dict[str, Parts]]:
         texts = rng.lognormal(size=n)
@@ -199,7 +197,7 @@ def families(quick: bool) -> Iterator[Family]:
         # On scales of their own, which a rank correlation does not see.
         return [{"0": distances(x, 0.6 * x + 0.8 * own + k)} for k, own in enumerate(noise)]
 
-    first, second, pairs = some_pairs(50)
+    first, second, units = some_pairs(50)
 
     def over_pairs(rng: Rng) -> list[dict[str, Parts]]:
         # What is noise in an explanation, in part all explainers have it.
@@ -208,11 +206,13 @@ def families(quick: bool) -> Iterator[Family]:
         of_texts = apart(read, first, second)
         return [{"0": distances(of_texts, apart(0.6 * read + 0.8 * own, first, second))} for own in noise]
 
-    yield Family("mean, skewed, 100 texts", MEAN, 12, lambda rng: means(rng, 100))
-    if not quick:
-        yield Family("mean, skewed, 50 texts", MEAN, 12, lambda rng: means(rng, 50))
-        yield Family("mean, skewed, 100 texts, 3 models", MEAN, 12, lambda rng: means(rng, 100, models=3))
-        yield Family("mean, skewed, 200 texts, 6 worse", MEAN, 6, lambda rng: means(rng, 200, worse=6))
-        yield Family("macro-F1 area, 100 texts", AREA, 12, areas)
-        yield Family("Spearman, 100 texts", RHO, 12, rhos)
-        yield Family(f"Spearman over {len(pairs)} pairs of 50 texts", PAIRED, 12, over_pairs, pairs)
+    found = [
+        Family("mean, skewed, 100 texts", MEAN, 12, partial(means, n=100)),
+        Family("mean, skewed, 50 texts", MEAN, 12, partial(means, n=50)),
+        Family("mean, skewed, 100 texts, 3 models", MEAN, 12, partial(means, n=100, models=3)),
+        Family("mean, skewed, 200 texts, 6 worse", MEAN, 6, partial(means, n=200, worse=6)),
+        Family("macro-F1 area, 100 texts", AREA, 12, areas),
+        Family("Spearman, 100 texts", RHO, 12, rhos),
+        Family(f"Spearman over {len(units)} pairs of 50 texts", PAIRED, 12, over_pairs, units),
+    ]
+    return found[:1] if quick else found

@@ -91,7 +91,7 @@ def measured(lab: Lab) -> Iterator[Line]:
             yield Line(row, described.title, name, mean(described, cells), mean(coded, cells), again[twin])
         all_labels = metric("human_agreement_as_coded")
         last_label = metric("human_agreement_as_coded", labels=lab.task.labels[-1:])
-        yield Line(11, all_labels.title, name, mean(all_labels, cells), mean(last_label, cells))
+        yield Line(11, MEASURES[0].title, name, mean(all_labels, cells), mean(last_label, cells))
 
 
 def transcribed(cells: Sequence[Any]) -> dict[str, float]:

@@ -13,24 +13,21 @@ average, and the warning of a budget too small is given on every line whose Spea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from bar import Table, finish, options
 from captum.attr import KernelShap as CaptumKernelShap
+from inputs import explainer
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 from assay.explainers.baselines import Mask
-from assay.explainers.perturbation.ask_tell import Perturbation
-from assay.explainers.perturbation.kernel_shap import KernelShap
-from assay.explainers.perturbation.lime import Lime
-from assay.explainers.perturbation.shapley_gp import ShapleyGP
-from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.perturbation.stopping_rule import StoppingRule
-from assay.explainers.protocol import Request
+from assay.explainers.protocol import Explainer, Request
 from assay.explainers.reliability import unreliable
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
@@ -82,7 +79,7 @@ def texts(task: Task, model: Model, length: int, count: int) -> list[Request]:
     return found
 
 
-def ours(method: Perturbation, engine: Engine, seed: int) -> Method:
+def ours(engine: Engine, method: Explainer, seed: int) -> Method:
     def run(request: Request) -> Run:
         ((record,),) = method.explain(engine, [replace(request, seed=seed)], ABSENT)
         content = record.word_ids >= 0
@@ -136,23 +133,22 @@ def mean(values: Sequence[float]) -> float:
 
 def methods(engine: Engine, rows: int, length: int) -> dict[str, Callable[[int], Method]]:
     """Name to a method with a seed."""
-    permutations = max(2, rows // (length + 1))
-    sampling = {
-        "kernel_shap": KernelShap(rows=rows),
-        "shapley_gp": ShapleyGP(rows=rows),
-        "shapley_sampling": ShapleySampling(permutations=permutations),
-        "lime": Lime(rows=rows),
+    sizes = {
+        "kernel_shap": {"rows": rows},
+        "shapley_gp": {"rows": rows},
+        "shapley_sampling": {"permutations": max(2, rows // (length + 1))},
+        "lime": {"rows": rows},
     }
+    sampling: dict[str, Any] = {name: explainer(name, **size) for name, size in sizes.items()}
     goal = StoppingRule(reliability=0.9)
-    found: dict[str, Callable[[int], Method]] = {
-        "captum KernelShap": lambda seed: captums(engine, rows, seed),
-        **{name: lambda seed, m=method: ours(m, engine, seed) for name, method in sampling.items()},
+    return {
+        "captum KernelShap": partial(captums, engine, rows),
+        **{name: partial(ours, engine, method) for name, method in sampling.items()},
+        **{
+            f"{name} until 0.9": partial(ours, engine, replace(method, until=goal))
+            for name, method in sampling.items()
+        },
     }
-    for name, method in sampling.items():
-        if "until" in {field.name for field in fields(method)}:
-            further: Any = replace(method, **{"until": goal})
-            found[f"{name} until 0.9"] = lambda seed, m=further: ours(m, engine, seed)
-    return found
 
 
 def main() -> None:

@@ -67,8 +67,8 @@ def eraser(
         raise InputError(f"{place} has a train.jsonl; leave task.train_from_dev at null")
     occurring = {str(row.values["classification"]) for row in chain.from_iterable(kept)}
     names = natural_order(occurring) if labels is None else given_labels(labels, occurring)
-    splits = (tuple(_example(row, documents, names, pair=pair) for row in split) for split in kept)
-    return Task(name, names, *splits)
+    train, dev, test = (tuple(_example(row, documents, names, pair=pair) for row in split) for split in kept)
+    return Task(name, names, train, dev, test)
 
 
 def _documents(read: Reader, where: str) -> Documents:
