@@ -13,7 +13,6 @@ from assay.tasks.files import Row
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
 from assay.tasks.rationale_cells import RationaleCell
 
-
 # How files write the cells of one-hot columns.
 ONE, ZERO = ("1", "1.0", "true"), ("0", "0.0", "false")
 
