@@ -11,6 +11,7 @@ from pathlib import Path
 
 from assay.harness.command_line import exchange, experiments, methods, stores
 from assay.harness.command_line.command import Command
+from assay.harness.command_line.terminal import InertFormatter, inert_output, print_error
 from assay.harness.trials.progress import report_on_sigusr1
 from assay.tasks.errors import InputError
 
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A reader that stops early, such as `head`, ends the command without a message and with status 0.
     """
     try:
-        status = _main(arguments)
+        with inert_output():
+            status = _main(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -52,15 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parsed(arguments)
-    logging.basicConfig(level=logging.WARNING, format="assay: %(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(InertFormatter("assay: %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         with report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
     except InputError as error:
-        print(f"assay: error: {error}", file=sys.stderr)
+        print_error(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        print("assay: stopped; run the same command again to go on", file=sys.stderr)
+        print_error("stopped; run the same command again to go on")
         return 130
 
 

@@ -234,11 +234,6 @@ def from_table(row: type[Row], table: pd.DataFrame) -> list[Row]:
     return [row(*values) for values in zip(*(table[name] for name in names(row)), strict=True)]
 
 
-def csv(table: pd.DataFrame) -> bytes:
-    """The table as a CSV file."""
-    return table.to_csv(index=False, lineterminator="\n").encode()
-
-
 def page() -> str:
     """The page of the documentation: the columns of every table, in Markdown."""
     lines = [PAGE_HEAD]

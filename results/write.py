@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.results.checks import packaged_checks
-from assay.results.columns import csv
 from assay.results.figures.every_figure import drawings
+from assay.results.inert import inert, to_csv
 from assay.results.page.report import page
 from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
@@ -51,17 +51,17 @@ def write_results(
     labels = by_label(results, bootstrap)
     of_labels = label_grids(labels, results)
     files = {
-        "comparison.csv": csv(comparison),
+        "comparison.csv": to_csv(comparison),
         "comparison.md": markdown(tables, bootstrap).encode(),
         "comparison.tex": latex(tables, bootstrap).encode(),
         "comparison.txt": text.encode(),
-        "timing.csv": csv(timing_table(results.timings)),
+        "timing.csv": to_csv(timing_table(results.timings)),
         "timing.md": timing_markdown(results.timings).encode(),
-        "report.html": page(results, tables, figures, bootstrap, of_labels, found).encode(),
+        "report.html": inert(page(results, tables, figures, bootstrap, of_labels, found)).encode(),
         **summary_files(found, bootstrap),
     }
     if results.labels:
-        files["labels.csv"] = csv(labels)
+        files["labels.csv"] = to_csv(labels)
         files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
     for drawn in (*figures, *found.figures):
         files[f"figures/{drawn.name}.svg"] = drawn.svg

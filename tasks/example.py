@@ -7,8 +7,19 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from unicodedata import category
 
 from assay.tasks.errors import InputError
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing to a reader: it is empty, or only spaces and invisible characters.
+
+    Example:
+        >>> is_blank(" \\u200b"), is_blank(".")
+        (True, False)
+    """
+    return all(char.isspace() or category(char) in ("Cf", "Cc") for char in text)
 
 
 class Span(NamedTuple):
@@ -47,7 +58,7 @@ class Example:
         if len(self.texts) not in (1, 2):
             raise InputError(f"{where} has {len(self.texts)} texts; expected one text or a pair")
         for text in self.texts:
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or is_blank(text):
                 raise InputError(
                     f"{where} has an empty text; every example needs words, remove it or fill it in"
                 )

@@ -30,6 +30,8 @@ def given_path(path: str | Path | None, *, option: str, what: str, source: str) 
     found = Path(path).expanduser()
     if not found.exists():
         raise InputError(f"{found} does not exist; set {option} to {what} (data: {source})")
+    if not found.is_file() and not found.is_dir():
+        raise InputError(f"{found} is a device or a pipe; set {option} to {what} (data: {source})")
     return found
 
 
@@ -75,15 +77,20 @@ def csv_rows(
 ) -> Iterator[Row]:
     """The records of a CSV file. Raises InputError on a broken record, a missing column, or no record at all.
 
+    delimiter: what parts the fields, unless the first row only has the wanted columns with ; or tab or |.
     quotes: whether `"` encloses fields. header: the columns' names if the file does not begin with them.
+    Columns wanted by number, such as "0", are places where the first row does not have them as names.
     """
-    style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    stream = io.StringIO(file_text(path), newline="")
-    reader = csv.reader(stream, delimiter=delimiter, quoting=style, strict=True)
+    text = file_text(path)
     columns = list(header) if header is not None else None
     if columns is not None:
         check_columns(f"{path} (columns named by header)", columns, wanted)
+    delimiter = _delimiter(text, delimiter, wanted, columns)
+    style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=style, strict=True)
     last_line, count = 0, 0
+    # A long text is no fault; the limit is one for all of Python, so it is put back.
+    limit = csv.field_size_limit(max(len(text), 1))
     try:
         for fields in reader:
             where = f"{path}, line {last_line + 1}"
@@ -91,11 +98,13 @@ def csv_rows(
             if not fields:
                 continue
             if columns is None:
-                columns = fields
-                if len(set(columns)) < len(columns):
-                    raise InputError(f"{where}: two columns have the same name; rename one")
+                columns = fields if _by_name(fields, wanted) else [str(place) for place in range(len(fields))]
+                for column in wanted:
+                    if columns.count(column) > 1:
+                        raise InputError(f"{where}: two columns have the name {column!r}; rename one")
                 check_columns(str(path), columns, wanted)
-                continue
+                if columns is fields:
+                    continue
             if len(fields) != len(columns):
                 raise InputError(
                     f"{where} has {len(fields)} fields; expected {len(columns)} ({', '.join(columns)})"
@@ -107,8 +116,48 @@ def csv_rows(
             f"{path}, line {last_line + 1}: the record cannot be read ({error}); "
             "mend its quotes, or use JSONL or Parquet"
         ) from error
+    finally:
+        csv.field_size_limit(limit)
     if count == 0:
         raise InputError(f"{path} has no rows; expected at least one below the column names")
+
+
+def _by_name(fields: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether a first row holds the columns' names, because it has those wanted or they are no numbers."""
+    return set(wanted) <= set(fields) or not all(map(str.isdecimal, wanted))
+
+
+def _delimiter(text: str, usual: str, wanted: Sequence[str], header: Sequence[str] | None) -> str:
+    """The first of the usual delimiters with which the first row is what is expected; else the usual one."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for delimiter in dict.fromkeys((usual, ",", ";", "\t", "|")):
+        fields = next(csv.reader([first], delimiter=delimiter))
+        if header is not None:
+            fits = len(fields) == len(header)
+        elif _by_name(fields, wanted):
+            fits = set(wanted) <= set(fields)
+        else:
+            fits = max(map(int, wanted)) < len(fields)
+        if fits:
+            return delimiter
+    return usual
+
+
+def json_value(text: str) -> Any:
+    """A JSON text as a value. Raises ValueError, whose message says why it cannot be read."""
+    try:
+        value = json.loads(text)
+        # Half of a surrogate pair is no character, and no file can hold it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(error.msg) from error
+    except RecursionError as error:
+        raise ValueError("lists or objects stand too deep inside one another") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half of a surrogate pair") from error
+    except ValueError as error:
+        raise ValueError("it holds a number of too many digits") from error
+    return value
 
 
 def json_rows(text: str, where: str, *, wanted: Sequence[str]) -> Iterator[Row]:
@@ -119,9 +168,9 @@ def json_rows(text: str, where: str, *, wanted: Sequence[str]) -> Iterator[Row]:
             continue
         place = f"{where}, line {number}"
         try:
-            values = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{place} is not JSON ({error.msg}); expected one object per line") from error
+            values = json_value(line)
+        except ValueError as error:
+            raise InputError(f"{place} is not JSON ({error}); expected one object per line") from error
         if not isinstance(values, dict):
             raise InputError(
                 f"{place} is a {type(values).__name__}; expected a JSON object with named values"

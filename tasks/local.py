@@ -48,7 +48,7 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
         return None
     began = time.perf_counter()
     named = ("text", "text_pair", "label", "id", "rationale", "multi_label", "separator")
-    columns = Columns(*(options[name] for name in named))
+    columns = _columns(*(options[name] for name in named))
     samplers = {split: _Sampler() for split in files}
     rows = chain.from_iterable(
         samplers[split].passing(data_rows(file, columns, options["header"], options["quotes"]))
@@ -90,14 +90,14 @@ def local(
     train: str | None = None,
     dev: str | None = None,
     test: str | None = None,
-    text: str = "text",
-    text_pair: str | None = None,
-    label: str = "label",
+    text: str | int = "text",
+    text_pair: str | int | None = None,
+    label: str | int | Sequence[str] = "label",
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
-    rationale: str | None = None,
-    id: str | None = None,
+    rationale: str | int | None = None,
+    id: str | int | None = None,
     header: Sequence[str] | None = None,
     quotes: bool | None = None,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
@@ -108,20 +108,43 @@ def local(
     path: one file, which is split by `fractions` (train, dev, test) and `seed`; or a folder in which
     `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
     becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
-    text, text_pair, label, rationale, id, separator: the columns, see assay.tasks.table.Columns.
+    text, text_pair, label, rationale, id, separator: the columns, see assay.tasks.table.Columns; a number is
+    the place, from 0, of a column in a CSV file without names.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
     an index if no cell holds a name (assay.tasks.table.read_labels).
     header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
     fields; None means yes in CSV and no in TSV.
     Raises InputError naming file and line.
     """
-    columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
+    columns = _columns(text, text_pair, label, id, rationale, multi_label, separator)
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
     read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
     splits = split_up(read, fractions, seed)
     return Task(name, found.names, *splits, multi_label=multi_label)
+
+
+def _columns(
+    text: str | int,
+    pair: str | int | None,
+    label: str | int | Sequence[str],
+    id: str | int | None,
+    rationale: str | int | None,
+    multi_label: bool,
+    separator: str,
+) -> Columns:
+    """Columns whose places are names, too."""
+    one_hot = isinstance(label, (list, tuple))
+    return Columns(
+        str(text),
+        None if pair is None else str(pair),
+        tuple(map(str, label)) if one_hot else str(label),
+        None if id is None else str(id),
+        None if rationale is None else str(rationale),
+        multi_label,
+        separator,
+    )
 
 
 def data_files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import json
+from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from assay.tasks.errors import InputError, did_you_mean, located
-from assay.tasks.example import Example, Rationale, Span
+from assay.tasks.example import Example, Rationale, is_blank
 from assay.tasks.files import Row
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
+from assay.tasks.rationale_cells import RationaleCell
+
+# How files write the cells of one-hot columns.
+ONE, ZERO = ("1", "1.0", "true"), ("0", "0.0", "false")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Which column holds what.
 
-    pair: the second text of pairs. id: None numbers the rows. separator: between the labels of a
-    multi-label cell that is a string; a list needs none. rationale: a list (or its JSON) of character spans
-    [start, end] or [start, end, segment], or of objects {"spans": [...], "annotator": ..., "label": ...}.
+    Attributes:
+        text: the text.
+        pair: the second text of pairs.
+        label: one column, or several that are named like the labels and hold 0 or 1.
+        id: a name for each row; None numbers them.
+        rationale: a list (or its JSON) of character spans [start, end] or [start, end, segment]; of 0 and 1
+            for each word between spaces; or of objects with "spans" or "words" of the same kind, or "start"
+            and "end", and perhaps "annotator" and "label" (or "labels").
+        multi_label: whether a row may have any number of labels.
+        separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
+            none.
     """
 
     text: str = "text"
     pair: str | None = None
-    label: str = "label"
+    label: str | tuple[str, ...] = "label"
     id: str | None = None
     rationale: str | None = None
     multi_label: bool = False
@@ -33,7 +45,8 @@ class Columns:
     @property
     def wanted(self) -> list[str]:
         """The columns that must exist."""
-        named = (self.text, self.pair, self.label, self.id, self.rationale)
+        labels = (self.label,) if isinstance(self.label, str) else self.label
+        named = (self.text, self.pair, *labels, self.id, self.rationale)
         return [column for column in named if column is not None]
 
 
@@ -53,6 +66,11 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
     InputError if `given` is no list of names, or if there is no choice.
     """
     cells = {name for row in rows for name in _label_cell(row, columns)}
+    if not isinstance(columns.label, str):
+        names = columns.label if given is None else given_labels(given, columns.label)
+        for name in cells.difference(names):
+            raise InputError(f"task.labels lacks the label {name!r} of a column; {did_you_mean(name, names)}")
+        return Labels(tuple(names))
     if given is not None:
         names = given_labels(given, cells)
         return Labels(names, by_index=cells.isdisjoint(names) and all(map(is_integer, cells)))
@@ -79,16 +97,18 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
     example_id = own_id
     if columns.id is not None:
         example_id = plain_text(row.values[columns.id])
+        if isinstance(row.values[columns.id], (dict, list)):
+            raise InputError(f"{row.where}: column {columns.id!r} holds {example_id}; expected a name")
         if not example_id:
             raise InputError(f"{row.where}: column {columns.id!r} is empty; every row needs an id")
-    rationales = () if columns.rationale is None else _rationales(row, columns.rationale, labels)
+    rationales = () if columns.rationale is None else _rationales(row, columns.rationale, texts, labels)
     with located(row.where):
         return Example(example_id, tuple(texts), tuple(classes), rationales)
 
 
 def _text(row: Row, column: str) -> str:
     value = row.values[column]
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or is_blank(value):
         raise InputError(
             f"{row.where}: column {column!r} holds no text ({value!r}); fill it in or remove the row"
         )
@@ -96,6 +116,8 @@ def _text(row: Row, column: str) -> str:
 
 
 def _label_cell(row: Row, columns: Columns) -> list[str]:
+    if not isinstance(columns.label, str):
+        return _one_hot(row, columns.label, multi_label=columns.multi_label)
     value = row.values[columns.label]
     if not columns.multi_label:
         if isinstance(value, (list, tuple)):
@@ -107,11 +129,45 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
     elif isinstance(value, (list, tuple)):
         cells = list(value)
     else:
-        cells = [part for part in plain_text(value).split(columns.separator) if part.strip()]
+        cells = _cell_list(row, columns.label, plain_text(value), columns.separator)
+    for cell in cells:
+        if isinstance(cell, (dict, list, tuple)):
+            raise InputError(
+                f"{row.where}: column {columns.label!r} holds {cell!r}; expected the name of a label"
+            )
     names = [plain_text(cell) for cell in cells]
     if not all(names):
         raise InputError(
             f"{row.where}: column {columns.label!r} holds no label; fill it in or remove the row"
+        )
+    return names
+
+
+def _cell_list(row: Row, column: str, cell: str, separator: str) -> list[Any]:
+    """The labels of a cell: with separators between, or written as a list, as pandas and JSON write it."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return [part for part in cell.split(separator) if part.strip()]
+    try:
+        labels = literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise InputError(
+            f"{row.where}: column {column!r} holds {cell!r}; expected a list such as ['a', 'b'], or labels "
+            f"with {separator!r} between"
+        ) from error
+    return list(labels)
+
+
+def _one_hot(row: Row, columns: Sequence[str], *, multi_label: bool) -> list[str]:
+    """The names of the columns that hold 1."""
+    cells = {column: plain_text(row.values[column]).lower() for column in columns}
+    for column, cell in cells.items():
+        if cell not in (*ONE, *ZERO):
+            raise InputError(f"{row.where}: column {column!r} holds {cell!r}; expected 0 or 1")
+    names = [column for column, cell in cells.items() if cell in ONE]
+    if not multi_label and len(names) != 1:
+        raise InputError(
+            f"{row.where} has {len(names)} labels in {', '.join(columns)}; expected one, or set "
+            "multi_label=true if several are meant"
         )
     return names
 
@@ -131,51 +187,13 @@ def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int
     raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, labels)}")
 
 
-def _rationales(row: Row, column: str, labels: Labels) -> tuple[Rationale, ...]:
-    value = row.values[column]
-    if isinstance(value, str) and value.strip():
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{row.where}: column {column!r} is not JSON ({error.msg}); expected [[start, end], ...]"
-            ) from error
-    if not isinstance(value, (list, tuple)):
-        if plain_text(value):
-            raise InputError(f"{row.where}: column {column!r} holds {value!r}; expected [[start, end], ...]")
-        return ()
-    if value and all(isinstance(part, dict) for part in value):
-        parts = [_rationale(row, column, part, labels) for part in value]
-        return tuple(part for part in parts if part.spans)
-    return (Rationale(_spans(row, column, value)),) if value else ()
-
-
-def _rationale(row: Row, column: str, value: dict[str, Any], labels: Labels) -> Rationale:
-    unknown = sorted(set(value) - {"spans", "annotator", "label"})
-    if unknown or not isinstance(value.get("spans"), (list, tuple)):
-        raise InputError(
-            f"{row.where}: column {column!r} holds an object with {sorted(value)}; "
-            "expected a list of spans in 'spans', and perhaps 'annotator' and 'label'"
-        )
-    label = plain_text(value.get("label"))
+def _rationales(row: Row, column: str, texts: Sequence[str], labels: Labels) -> tuple[Rationale, ...]:
     # Where no name is a number, a number can only be an index.
     by_index = not any(map(is_integer, labels.names))
-    return Rationale(
-        _spans(row, column, value["spans"]),
-        plain_text(value.get("annotator")) or "0",
-        _class(row, label, labels.names, by_index=by_index) if label else None,
+    cell = RationaleCell(
+        f"{row.where}: column {column!r}",
+        row.values[column],
+        texts,
+        lambda name: _class(row, name, labels.names, by_index=by_index),
     )
-
-
-def _spans(row: Row, column: str, value: Sequence[Any]) -> tuple[Span, ...]:
-    spans: list[Span] = []
-    for part in value:
-        numbers = list(part) if isinstance(part, (list, tuple)) else []
-        # type() and not isinstance(): true and false are integers to Python
-        if len(numbers) not in (2, 3) or any(type(number) is not int for number in numbers):
-            raise InputError(
-                f"{row.where}: column {column!r} holds the span {part!r}; "
-                "expected whole numbers [start, end] or [start, end, segment]"
-            )
-        spans.append(Span(*numbers))
-    return tuple(sorted(spans, key=lambda span: (span.segment, span.start, span.end)))
+    return cell.read()

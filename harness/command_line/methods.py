@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.harness.command_line.terminal import print_error
 from assay.tasks.errors import InputError
 
 
@@ -21,6 +21,7 @@ def roar(options: argparse.Namespace) -> int:
     """
     from assay.harness.questions.roar import Settings, remove_and_retrain
     from assay.harness.reporting.collect import RANDOM
+    from assay.results.inert import to_csv
     from assay.results.tables.roar import roar_markdown
 
     settings = Settings(options.shares, options.recursive, options.absent)
@@ -29,13 +30,13 @@ def roar(options: argparse.Namespace) -> int:
     folder = experiment.store.experiment(experiment.name)
     if len(outcome.rows):
         table, name = roar_markdown(outcome.rows, RANDOM), "recursive_roar" if settings.recursive else "roar"
-        outcome.rows.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / f"{name}.csv").write_bytes(to_csv(outcome.rows))
         (folder / f"{name}.md").write_text(table, encoding="utf-8")
         print(f"{table}\nTable: {folder / name}.md")
     for line in outcome.left_out:
         print(f"Left out: {line}")
     for failure in outcome.failures:
-        print(f"assay: error: {failure.title}: {failure.sentence}", file=sys.stderr)
+        print_error(f"error: {failure.title}: {failure.sentence}")
     return 1 if outcome.failures else 0
 
 
@@ -47,7 +48,7 @@ def check_metrics(options: argparse.Namespace) -> int:
     status: 0.
     """
     from assay.harness.questions import check_metrics as checks
-    from assay.results.tables.metric_checks import summary, to_csv, to_markdown
+    from assay.results.tables.metric_checks import metric_checks_csv, summary, to_markdown
 
     csv = options.csv
     if csv is not None and not csv.parent.is_dir():
@@ -59,7 +60,7 @@ def check_metrics(options: argparse.Namespace) -> int:
     results = checks.check_metrics(metrics, checks.worlds(effort), effort)
     print(to_markdown(results), end="\n\n")
     if csv is not None:
-        csv.write_text(to_csv(results), encoding="utf-8")
+        csv.write_bytes(metric_checks_csv(results))
     print(summary(results))
     return 0
 

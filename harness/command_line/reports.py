@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
+from assay.harness.command_line.terminal import print_error
 from assay.harness.reporting.collect import collect, inputs, score_files
 from assay.harness.reporting.missing import failures
 from assay.harness.state.plan_snapshot import plan_work
@@ -72,9 +72,9 @@ def exit_status(experiment: Experiment, trials: Sequence[Trial]) -> int:
     failed = grouped(failures(experiment, trials), lambda failure: failure.reason)
     for sentence, (first, *others) in failed.items():
         more = f" (and {len(others)} more)" if others else ""
-        print(f"assay: error: {first.place}{more}: {sentence}", file=sys.stderr)
+        print_error(f"error: {first.place}{more}: {sentence}")
     planned = plan_work(experiment, trials)
     state = survey(planned, read_store_state(experiment.store, planned))
     if missing := state.counts()[State.missing]:
-        print(f"assay: {missing} cells are missing; run again to compute them", file=sys.stderr)
+        print_error(f"{missing} cells are missing; run again to compute them")
     return 0 if state.done and not failed else 1

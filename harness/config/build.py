@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from assay.harness.config.keys import nested
+from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError
 from assay.tasks.trust import is_inside
 
+# Chosen only inside the settings of an explainer; all others have a file in conf/.
+NESTED = (
+    "assay.explainers.controls.as_coded.WithDropout",
+    "assay.explainers.perturbation.stopping_rule.StoppingRule",
+)
 TRUSTED = ("assay.tasks", "assay.models", "assay.explainers", "assay.metrics")
 
 
 def build(config: Any, **arguments: Any) -> Any:
-    """Instantiate a configuration whose every `_target_` is defined in a trusted package.
+    """Instantiate a configuration whose every `_target_` can be chosen.
 
-    Trusted are Assay's own floors and the packages named in the environment variable ASSAY_TRUST (separated
-    by commas), which are also looked for in the current folder; a configuration file cannot extend that list.
+    That is what Assay's own configuration chooses, and what the packages define that are named in the
+    environment variable ASSAY_TRUST (separated by commas), which are also looked for in the current folder; a
+    configuration file cannot extend that list.
     Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     for part in nested(plain):
-        if isinstance(part, (dict, DictConfig)) and "_target_" in part:
-            check_target(str(part["_target_"]))
+        if isinstance(part, dict) and "_target_" in part:
+            settings = {name: value for name, value in part.items() if name != "_target_"}
+            check_types(check_target(str(part["_target_"])), settings, str(part["_target_"]))
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -39,22 +51,43 @@ def build(config: Any, **arguments: Any) -> Any:
         raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
 
 
-def check_target(target: str) -> None:
-    """Raise InputError unless a `_target_` is defined in a trusted package and exists."""
-    extra = [name.strip() for name in os.environ.get("ASSAY_TRUST", "").split(",") if name.strip()]
-    trusted = (*TRUSTED, *extra)
-    # A command, unlike `python -m`, does not have the current folder on the path.
-    if is_inside(target, extra) and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    refused = f"_target_ {target!r} is not in a trusted package ({', '.join(trusted)}); "
-    if not is_inside(target, trusted):
+def check_target(target: str) -> Any:
+    """What a `_target_` names. Raises InputError unless it exists and can be chosen.
+
+    Of Assay's own code that is what the shipped configuration chooses, and not whatever its modules define or
+    import: `assay.models.saving.save` would replace a folder. The user's own packages, named in ASSAY_TRUST,
+    are trusted as a whole.
+    """
+    own = [name.strip() for name in os.environ.get("ASSAY_TRUST", "").split(",") if name.strip()]
+    if is_inside(target, own):
+        # A command, unlike `python -m`, does not have the current folder on the path.
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+    elif is_inside(target, TRUSTED):
+        if target not in choosable():
+            near = "".join(f"did you mean {name!r}? " for name in get_close_matches(target, choosable(), n=1))
+            raise InputError(
+                f"_target_ {target!r} cannot be chosen; {near}expected one that a file of Assay's conf/ names"
+            )
+    else:
         raise InputError(
-            refused + "if you trust it, name its package in the environment variable ASSAY_TRUST"
+            f"_target_ {target!r} is not in a trusted package ({', '.join((*TRUSTED, *own))}); "
+            "if you trust it, name its package in the environment variable ASSAY_TRUST"
         )
     try:
         found = get_object(target)
     except Exception as error:
         raise InputError(f"_target_ {target!r} does not exist: {error}") from error
-    # A trusted module's namespace also holds what it imports (os, torch); those are not targets.
-    if not is_inside(str(getattr(found, "__module__", "")), trusted):
-        raise InputError(refused + "it is only imported there")
+    # A module's namespace also holds what it imports (os, torch); those are not targets.
+    if not is_inside(str(getattr(found, "__module__", "")), (*TRUSTED, *own)):
+        raise InputError(f"_target_ {target!r} is only imported there; expected what the package defines")
+    return found
+
+
+@cache
+def choosable() -> tuple[str, ...]:
+    """Every `_target_` of the shipped configuration, and those that only stand inside another's settings."""
+    shipped = Path(str(files("assay.conf"))).rglob("*.yaml")
+    texts = (file.read_text(encoding="utf-8") for file in shipped)
+    named = {target for text in texts for target in re.findall(r"^ *_target_: (\S+)$", text, re.MULTILINE)}
+    return tuple(sorted(named.union(NESTED)))

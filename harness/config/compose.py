@@ -133,7 +133,11 @@ def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictC
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
-        return compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
+        config = compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
+    if not hydra:
+        # An interpolation that leads nowhere is an error now and not in the middle of a run.
+        OmegaConf.to_container(config, resolve=True)
+    return config
 
 
 @contextmanager

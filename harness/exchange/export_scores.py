@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.metrics.with_removal import WithRemoval
 from assay.results.columns import Column
+from assay.results.inert import inert_cell
 from assay.tasks.errors import InputError
 
 COLUMNS = (
@@ -46,9 +46,6 @@ COLUMNS = (
     Column("value", pa.float64(), "the value; missing where it is undefined"),
 )
 SCHEMA = pa.schema([(column.name, column.type) for column in COLUMNS])
-
-# What a spreadsheet takes for a formula, and is not just a number.
-_FORMULA = re.compile(r"(?![+-]?\d+(\.\d*)?$)[=+\-@\t\r]")
 
 
 class Exported(NamedTuple):
@@ -138,7 +135,6 @@ def harmless(table: pa.Table) -> pa.Table:
     for at, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             coded = table.column(at).combine_chunks().dictionary_encode()
-            marked = [f"'{text}" if _FORMULA.match(text) else text for text in coded.dictionary.to_pylist()]
-            plain = pa.array(marked, pa.string()).take(coded.indices)
+            plain = pa.array(map(inert_cell, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
             table = table.set_column(at, field, plain)
     return table

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, sweep
+from assay.harness.config.ranges import check_chosen, check_ranges
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure
 from assay.harness.storage.store import Store, check_space
@@ -48,6 +49,8 @@ def open_experiment(overrides: Sequence[str]) -> Experiment:
     _check_titles(configs)
     choices: dict[str, Choice] = {}
     for config in configs:
+        check_ranges(config)
+        check_chosen(config)
         check_names(config)
         choose(config, choices)
     store = Store(configs[0].store)

@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.compose import prune_unselected, raw_configuration
+from assay.harness.config.hydra_settings import check_hydra
 from assay.harness.config.schema import register
 from assay.harness.storage.store import StoreFull
 from assay.harness.trials.job import run_job
@@ -31,11 +32,12 @@ def job(config: DictConfig) -> None:
 
 
 def check_launcher(overrides: Sequence[str]) -> None:
-    """Raise InputError when jobs of one trial's overrides would look for the store in another place.
+    """Raise InputError when jobs would run foreign code, or would look for the store in another place.
 
     On SLURM a job starts in the folder that it was submitted from, on a Ray cluster in that of its node.
     """
     config = raw_configuration(overrides, hydra=True)
+    check_hydra(config)
     address = OmegaConf.select(config, "hydra.launcher.ray.init.address")
     if address not in (None, "local") and not Path(config.store).is_absolute():
         raise InputError(

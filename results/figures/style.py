@@ -17,6 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from assay.results.inert import inert
+
 # Okabe and Ito's palette without yellow, which is too pale on white; DARK stands for its black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
@@ -68,7 +70,8 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     # The layout found for the one is kept for the other: it takes most of the time.
     figure.set_layout_engine("none")
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
-    return Drawing(name, title, text, svg.getvalue(), png.getvalue())
+    # XML holds no control characters.
+    return Drawing(name, title, text, inert(svg.getvalue().decode()).encode(), png.getvalue())
 
 
 def panels(

@@ -8,10 +8,10 @@ from functools import partial
 import pandas as pd
 
 from assay.results.checks import Checks
-from assay.results.columns import csv
 from assay.results.figures.agreement import agreement_figures
 from assay.results.figures.stability import stability_figure
 from assay.results.figures.style import Drawing
+from assay.results.inert import to_csv
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.property_metrics import first_per_property
 from assay.results.records import Results
@@ -93,5 +93,5 @@ def summary_files(found: SummaryTables, bootstrap: Bootstrap) -> dict[str, bytes
         "agreement": agreement_markdown(found.agreement),
         "stability": stability_markdown(found.stability),
     }
-    files = {f"{name}.csv": csv(table) for name, table in tables.items()}
+    files = {f"{name}.csv": to_csv(table) for name, table in tables.items()}
     return files | {f"{name}.md": text.encode() for name, text in words.items()}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.cell_data import Metric
+from assay.results.inert import to_csv
 from assay.results.statistics.diagnosis import WorldCheck
 from assay.results.tables.text import escape_markdown, markdown_table
 
@@ -87,10 +88,10 @@ def _about_inverted(worlds: Mapping[str, WorldCheck]) -> list[str]:
     return notes + ([f"inverted not told from random ({', '.join(unclear)})"] if unclear else [])
 
 
-def to_csv(checks: Sequence[MetricCheck]) -> str:
+def metric_checks_csv(checks: Sequence[MetricCheck]) -> bytes:
     """CSV with a line per metric; numbers to three digits, empty where there is none."""
     table = pd.DataFrame(map(asdict, checks), columns=list(MetricCheck.__dataclass_fields__))
-    return table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
+    return to_csv(table, float_format="%.3f")
 
 
 def to_markdown(checks: Sequence[MetricCheck]) -> str:

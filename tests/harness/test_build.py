@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+from typing import Any
+
 import pytest
+from hydra.utils import get_object
 
 from assay.explainers.perturbation.occlusion import Occlusion
-from assay.harness.config.build import build
+from assay.harness.config.build import build, choosable
 from assay.tasks.errors import InputError
 
 
@@ -25,15 +30,48 @@ def test_builds_nested_targets() -> None:
         "os.getpid",
         "builtins.eval",
         "subprocess.run",
-        # Reached through a trusted module's own imports:
-        "assay.models.saving.shutil.rmtree",
-        "assay.models.saving.os.system",
-        "assay.models.training.deepcopy",
     ],
 )
 def test_refuses_untrusted_targets(target: str) -> None:
     with pytest.raises(InputError, match="not in a trusted package"):
         build({"_target_": target})
+
+
+@pytest.mark.parametrize(
+    ("target", "settings"),
+    [
+        # Reached through a module's own imports:
+        ("assay.models.saving.shutil.rmtree", {"path": "kept"}),
+        ("assay.models.saving.os.system", {"command": "touch kept/touched"}),
+        ("assay.models.training.deepcopy", {"x": 1}),
+        # Defined there, and yet no task, model, explainer, baseline or metric:
+        ("assay.models.saving.save", {"model": None, "folder": "kept"}),
+        ("assay.models.saving.load", {"folder": "kept", "trusted": ["evilmod"]}),
+        ("assay.explainers.score_file.write_scores", {"path": "kept/file.txt"}),
+        ("assay.tasks.files.read_rows", {"path": "kept/file.txt"}),
+        ("assay.explainers.protocol.Explainer", {}),
+        ("assay.metrics.info.MetricInfo", {}),
+    ],
+)
+def test_refuses_what_cannot_be_chosen(
+    target: str, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file.txt").write_text("kept")
+    with pytest.raises(InputError, match="cannot be chosen"):
+        build({"_target_": target, **settings})
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file.txt"]
+    assert (tmp_path / "kept" / "file.txt").read_text() == "kept"
+
+
+def test_all_that_can_be_chosen_exists_and_is_of_a_kind_that_is_chosen() -> None:
+    for target in choosable():
+        if not target.startswith("assay.harness"):  # what Hydra starts for SLURM
+            chosen = get_object(target)
+            assert isinstance(chosen, type) or inspect.signature(chosen).return_annotation in ("Task",), (
+                target
+            )
 
 
 def test_refuses_untrusted_targets_inside_trusted_ones() -> None:
@@ -55,7 +93,7 @@ def test_unknown_option_names_it() -> None:
 
 
 def test_unknown_class_is_one_sentence() -> None:
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="cannot be chosen; did you mean"):
         build({"_target_": "assay.explainers.perturbation.occlusion.Oclusion"})
 
 

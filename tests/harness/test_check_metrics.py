@@ -40,7 +40,7 @@ from assay.models.engine import Engine
 from assay.results.checks import packaged_checks, read_checks, warning
 from assay.results.statistics.diagnosis import Diagnosis
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.metric_checks import FAILS, TELLS, UNCHECKED, to_csv, to_markdown
+from assay.results.tables.metric_checks import FAILS, TELLS, UNCHECKED, metric_checks_csv, to_markdown
 from assay.results.tables.text import escape_markdown
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
@@ -221,7 +221,7 @@ def test_metrics_that_tell_pass_and_useless_ones_are_found_out(bag: World):
     assert "prefers inverted to random" in found["wrong_way"].note
     assert (found["broken"].verdict, found["broken"].note) == (UNCHECKED, "ValueError: no such thing")
     assert found["shortness"].verdict == UNCHECKED and np.isnan(found["shortness"].auc)
-    lines = to_csv(list(found.values())).splitlines()
+    lines = metric_checks_csv(list(found.values())).decode().splitlines()
     read = read_checks(lines)
     assert found["wrong_way"].note in warning(read, "wrong_way", "Wrong way")
     assert not any(warning(read, name, name) for name in ("faithfulness", "broken", "shortness"))
@@ -236,7 +236,7 @@ def test_the_largest_error_has_no_test_that_could_give_false_alarms(bag: World):
 def test_two_runs_are_equal(bag: World):
     again = additive(texts=TINY.texts, train=TINY.train)
     metrics = [HumanAgreement(), Useless(), RationaleConsistency()]
-    one, two = (to_csv(check_metrics(metrics, [world], TINY)) for world in (bag, again))
+    one, two = (metric_checks_csv(check_metrics(metrics, [world], TINY)) for world in (bag, again))
     assert one == two
 
 

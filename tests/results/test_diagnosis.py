@@ -30,8 +30,8 @@ from assay.results.tables.metric_checks import (
     TELLS,
     UNCHECKED,
     MetricCheck,
+    metric_checks_csv,
     summary,
-    to_csv,
     to_markdown,
     verdict,
 )
@@ -236,7 +236,7 @@ def test_tables():
         MetricCheck("one", 0.98765, 0.9, 0.05, NAN, 0.0, TELLS, ""),
         MetricCheck("two", 0.5, -0.1, 0.2, 0.1, 0.0, FAILS, "a: AUC 0.50 | so, so"),
     ]
-    assert to_csv(checks).splitlines() == [
+    assert metric_checks_csv(checks).decode().splitlines() == [
         "metric,auc,monotonicity,false_alarms,removal_range,length_range,verdict,note",
         "one,0.988,0.900,0.050,,0.000,tells,",
         'two,0.500,-0.100,0.200,0.100,0.000,fails,"a: AUC 0.50 | so, so"',

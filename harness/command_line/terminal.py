@@ -1,0 +1,53 @@
+"""What is printed for people: texts of users in it are inert."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import TextIOBase
+from typing import TextIO, cast
+
+from assay.results.inert import inert
+
+
+def print_error(text: str) -> None:
+    """Print one line for people on standard error, where bars are drawn, too."""
+    print(inert(f"assay: {text}"), file=sys.stderr)
+
+
+class InertFormatter(logging.Formatter):
+    """Formats a record as one that a terminal shows as it is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return inert(super().format(record))
+
+
+class _InertStream(TextIOBase):
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(inert(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._stream.encoding
+
+
+@contextmanager
+def inert_output() -> Iterator[None]:
+    """All that is printed inside is inert."""
+    with redirect_stdout(cast(TextIO, _InertStream(sys.stdout))):
+        yield

@@ -1,0 +1,115 @@
+"""The values that settings of the schema may have. Checked before anything is computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from assay.harness.config.compose import SCHEMA, offered
+from assay.tasks.errors import InputError, did_you_mean
+
+# numpy's generators and scikit-learn take seeds of 32 bits.
+MAX_SEED = 2**32 - 1
+# More threads than any machine has processors end the process without a message.
+MAX_THREADS = 1024
+# Folder names have at most 255 bytes, and reports add to a name.
+MAX_NAME = 100
+
+# A job may run on another machine, so whether it has the device is seen there.
+DEVICES = r"(cpu|cuda|mps|xpu)(:\d+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole numbers from low to high, both included; high None: no upper end."""
+
+    low: int
+    high: int | None = None
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int) and self.low <= value and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
+
+
+SEEDS = Range(0, MAX_SEED)
+RANGES: dict[str, Range] = {
+    "seed": SEEDS,
+    "shard": Range(1),
+    "shards_per_job": Range(1),
+    "portion": Range(0),
+    "engine.budget": Range(1),
+    "engine.threads": Range(1, MAX_THREADS),
+    "report.bootstrap": Range(20),
+    "report.texts": Range(0),
+    "report.seed": SEEDS,
+}
+
+
+def check_ranges(config: DictConfig) -> None:
+    """Check the settings of one trial that the schema alone does not.
+
+    Args:
+        config: the trial's configuration.
+
+    Raises:
+        InputError: the first setting that is out of range, empty, or names something that does not exist.
+    """
+    for unknown in sorted({*map(str, config)} - SCHEMA):
+        raise InputError(f"there is no setting {unknown!r}; {did_you_mean(unknown, sorted(SCHEMA))}")
+    for setting, allowed in RANGES.items():
+        _check_number(setting, OmegaConf.select(config, setting), allowed)
+    for model, limits in config.limits.items():
+        for split, limit in limits.items():
+            _check_number(f"limits.{model}.{split}", limit, Range(1))
+    _check_seeds(list(config.explainer_seeds))
+    _check_text("name", str(config.name))
+    _check_text("store", str(config.store), longest=None)
+    if not re.fullmatch(DEVICES, config.engine.device):
+        raise InputError(f"engine.device is {config.engine.device!r}; expected cpu, cuda or cuda:0")
+    known = {*map(str, config.explainer), *offered("explainer")}
+    for control in config.controls:
+        if control not in known:
+            raise InputError(
+                f"controls names the explainer {control!r}; {did_you_mean(control, sorted(known))}"
+            )
+
+
+def check_chosen(config: DictConfig) -> None:
+    """Raise InputError where an experiment has nothing to explain, or nothing to score."""
+    for group in ("explainer", "metric"):
+        if not config[group]:
+            raise InputError(f"no {group} is chosen; choose some, as in {group}=[{offered(group)[0]}]")
+
+
+def _check_number(setting: str, value: Any, allowed: Range) -> None:
+    if value is not None and value not in allowed:
+        raise InputError(f"{setting} is {value}; expected a whole number, {allowed}")
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not seeds:
+        raise InputError("explainer_seeds is empty; expected at least one seed, as in explainer_seeds=[0]")
+    for seed in seeds:
+        _check_number("explainer_seeds", seed, SEEDS)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"explainer_seeds is {list(seeds)}; expected different seeds")
+
+
+def _check_text(setting: str, text: str, longest: int | None = MAX_NAME) -> None:
+    for problem in _problems(text, longest):
+        raise InputError(f"{setting} is {text[:60]!r}, {problem}; expected a plain name")
+
+
+def _problems(text: str, longest: int | None) -> Iterator[str]:
+    if not text.strip():
+        yield "which is empty"
+    if longest is not None and len(text.encode("utf-8", "replace")) > longest:
+        yield f"which is longer than {longest} bytes"
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
+        yield "which holds a control character"

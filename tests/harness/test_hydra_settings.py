@@ -1,0 +1,54 @@
+"""A configuration starts launchers by name; Hydra runs nothing else that a file names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.harness.cli import main
+from assay.harness.config.compose import raw_configuration
+from assay.harness.config.hydra_settings import check_hydra
+from assay.tasks.errors import InputError
+
+SMALL = ("task=planted_presence", "explainer=[random]", "metric=[compute_time]", "limits.default.train=20")
+HOSTILE: dict[str, Any] = {
+    "callbacks": {"x": {"_target_": "pathlib.Path.touch", "self": "touched"}},
+    "sweeper": {"_target_": "os.system"},
+    "launcher": {"_target_": "subprocess.Popen"},
+    "callbacks.x": {"deep": [{"_target_": "os.getpid"}]},
+    "job_logging.handlers.file": {"class": "logging.FileHandler", "filename": "touched", "mode": "w"},
+    "hydra_logging.handlers.file": {"()": "pathlib.Path"},
+    "job_logging.formatters.plain": {"()": "os.getpid"},
+    "job.env_set": {"ASSAY_TRUST": "evil"},
+    "job.env_set ": {"PYTHONPATH": "evil"},
+}
+
+
+@pytest.mark.parametrize("place", HOSTILE)
+def test_a_file_cannot_make_hydra_run_other_code(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    node = HOSTILE[place]
+    for name in reversed(place.strip().split(".")):
+        node = {name: node}
+    file = tmp_path / "conf" / "experiment" / "hostile.yaml"
+    file.parent.mkdir(parents=True)
+    # JSON is YAML.
+    file.write_text(f"# @package _global_\n{json.dumps({'hydra': node})}\n")
+    assert main(["run", "--config-dir", "conf", "experiment=hostile", *SMALL, "store=store"]) == 1
+    error = capsys.readouterr().err
+    assert "hydra." in error and error.count("\n") == 1
+    assert not (tmp_path / "touched").exists() and not list(tmp_path.rglob("cell.json"))
+
+
+def test_the_same_on_the_command_line() -> None:
+    with pytest.raises(InputError, match=r"^hydra\.callbacks\.x\._target_ is 'pandas\.read_pickle'"):
+        check_hydra(raw_configuration(["+hydra.callbacks.x._target_=pandas.read_pickle"], hydra=True))
+
+
+def test_hydras_own_and_other_settings_pass() -> None:
+    check_hydra(raw_configuration(["hydra.verbose=true", "+hydra.job.env_set.OMP_NUM_THREADS=1"], hydra=True))

@@ -1,0 +1,431 @@
+"""Files as users bring them: each is read to the stated values, or refused with file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.local import local
+
+PLAIN = [("good film", "pos"), ("bad film", "neg")] * 10
+MARKED = "good film with a plot"
+
+
+def _csv(
+    rows: Sequence[Sequence[Any]], delimiter: str = ",", header: Sequence[str] | None = ("text", "label")
+) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([*([header] if header else []), *rows])
+    return out.getvalue()
+
+
+def _jsonl(rows: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _read(folder: Path, name: str, content: str | bytes, **options: Any) -> tuple[Task, list[Example]]:
+    file = folder / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    task = local(path=str(file), **options)
+    rows = sorted((*task.train, *task.dev, *task.test), key=lambda example: int(example.id.rsplit("-", 1)[1]))
+    return task, rows
+
+
+# Name to the file's name, content, options.
+PLAIN_FILES: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
+    "comma": ("a.csv", _csv(PLAIN), {}),
+    "semicolon": ("a.csv", _csv(PLAIN, ";"), {}),
+    "tab in a csv": ("a.csv", _csv(PLAIN, "\t"), {}),
+    "bar": ("a.csv", _csv(PLAIN, "|"), {}),
+    "tsv": ("a.tsv", _csv(PLAIN, "\t"), {}),
+    "comma in a tsv": ("a.tsv", _csv(PLAIN), {}),
+    "capital suffix": ("A.CSV", _csv(PLAIN), {}),
+    "byte order mark": ("a.csv", "\ufeff" + _csv(PLAIN), {}),
+    "windows line ends": ("a.csv", _csv(PLAIN).replace("\n", "\r\n"), {}),
+    "blank lines": ("a.csv", _csv(PLAIN).replace("\n", "\n\n"), {}),
+    "no last line end": ("a.csv", _csv(PLAIN).rstrip("\n"), {}),
+    "all quoted": ("a.csv", "\n".join(f'"{a}","{b}"' for a, b in [("text", "label"), *PLAIN]), {}),
+    "path with =": ("a=1.csv", _csv(PLAIN), {}),
+    "path with space and Cyrillic": ("мой файл.csv", _csv(PLAIN), {}),
+    "path with brackets": ("a[1],{b}.csv", _csv(PLAIN), {}),
+    "an index column of pandas": (
+        "a.csv",
+        _csv([(i, *row) for i, row in enumerate(PLAIN)], header=("", "text", "label")),
+        {},
+    ),
+    "two unnamed columns": (
+        "a.csv",
+        _csv([(i, i, *row) for i, row in enumerate(PLAIN)], header=("", "", "text", "label")),
+        {},
+    ),
+    "two other columns of one name": (
+        "a.csv",
+        _csv([(*row, 1, 2) for row in PLAIN], header=("text", "label", "x", "x")),
+        {},
+    ),
+    "other names": ("a.csv", _csv(PLAIN, header=("body", "verdict")), {"text": "body", "label": "verdict"}),
+    "names with spaces": (
+        "a.csv",
+        _csv(PLAIN, header=("the text", "the label")),
+        {"text": "the text", "label": "the label"},
+    ),
+    "headerless, named": ("a.csv", _csv(PLAIN, header=None), {"header": ["text", "label"]}),
+    "headerless, by place": ("a.csv", _csv(PLAIN, header=None), {"text": 0, "label": 1}),
+    "headerless, semicolon": ("a.csv", _csv(PLAIN, ";", header=None), {"text": 0, "label": 1}),
+    "headerless, named, semicolon": ("a.csv", _csv(PLAIN, ";", header=None), {"header": ["text", "label"]}),
+    "columns named 0 and 1": ("a.csv", _csv(PLAIN, header=("0", "1")), {"text": 0, "label": 1}),
+    "label first, by place": (
+        "a.csv",
+        _csv([row[::-1] for row in PLAIN], header=None),
+        {"text": 1, "label": 0},
+    ),
+    "label with spaces": ("a.csv", _csv([(text, f" {label} ") for text, label in PLAIN]), {}),
+    "jsonl": ("a.jsonl", _jsonl([{"text": a, "label": b} for a, b in PLAIN]), {}),
+    "ndjson": ("a.ndjson", _jsonl([{"text": a, "label": b} for a, b in PLAIN]), {}),
+    "jsonl with other keys": (
+        "a.jsonl",
+        _jsonl([{"label": b, "x": {"y": [1]}, "text": a} for a, b in PLAIN]),
+        {},
+    ),
+    "jsonl with blank lines": (
+        "a.jsonl",
+        _jsonl([{"text": a, "label": b} for a, b in PLAIN]).replace("\n", "\n\n"),
+        {},
+    ),
+    "one-hot, one label": (
+        "a.csv",
+        _csv([(t, int(b == "neg"), int(b == "pos")) for t, b in PLAIN], header=("text", "neg", "pos")),
+        {"label": ["neg", "pos"]},
+    ),
+    "one-hot, words": (
+        "a.csv",
+        _csv([(t, b == "neg", b == "pos") for t, b in PLAIN], header=("text", "neg", "pos")),
+        {"label": ["neg", "pos"]},
+    ),
+    "one-hot, floats": (
+        "a.csv",
+        _csv([(t, float(b == "neg"), float(b == "pos")) for t, b in PLAIN], header=("text", "neg", "pos")),
+        {"label": ["neg", "pos"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", PLAIN_FILES)
+def test_a_plain_file_is_read(shape: str, tmp_path: Path) -> None:
+    name, content, options = PLAIN_FILES[shape]
+    task, rows = _read(tmp_path, name, content, **options)
+    assert task.labels == ("neg", "pos") and not task.multi_label
+    assert [(row.texts, row.labels) for row in rows] == [((a,), (int(b == "pos"),)) for a, b in PLAIN]
+
+
+# Name to cells of the label column, and what they are: names in class order, classes of each row.
+LABEL_CELLS: dict[str, tuple[list[Any], dict[str, Any], tuple[str, ...], list[tuple[int, ...]]]] = {
+    "0 and 1": (["0", "1"], {}, ("0", "1"), [(0,), (1,)]),
+    "1 first": (["0", "1"], {"labels": [1, 0]}, ("1", "0"), [(1,), (0,)]),
+    "-1 and 1": (["-1", "1"], {"labels": [-1, 1]}, ("-1", "1"), [(0,), (1,)]),
+    "stars": (["5", "1"], {"labels": [1, 2, 3, 4, 5]}, ("1", "2", "3", "4", "5"), [(4,), (0,)]),
+    "booleans": (["True", "False"], {"labels": [False, True]}, ("False", "True"), [(1,), (0,)]),
+    "floats": (["1.0", "10.0"], {}, ("1.0", "10.0"), [(0,), (1,)]),
+    "natural order": (["LABEL_10", "LABEL_2"], {}, ("LABEL_2", "LABEL_10"), [(1,), (0,)]),
+    "indices of names": (["1", "0"], {"labels": ["neg", "pos"]}, ("neg", "pos"), [(1,), (0,)]),
+    "several by comma": (["a,b", "b"], {"multi_label": True}, ("a", "b"), [(0, 1), (1,)]),
+    "several by bar": (["a|b", "b"], {"multi_label": True, "separator": "|"}, ("a", "b"), [(0, 1), (1,)]),
+    "several as pandas writes a list": (
+        ["['a', 'b']", "[]"],
+        {"multi_label": True},
+        ("a", "b"),
+        [(0, 1), ()],
+    ),
+    "several as JSON writes a list": (
+        ['["a", "b"]', '["b"]'],
+        {"multi_label": True},
+        ("a", "b"),
+        [(0, 1), (1,)],
+    ),
+    "a tuple's names with commas": (
+        ["['a, b', 'c']", "['c']"],
+        {"multi_label": True},
+        ("a, b", "c"),
+        [(0, 1), (1,)],
+    ),
+    "no label": (["a", ""], {"multi_label": True}, ("a",), [(0,), ()]),
+}
+
+
+@pytest.mark.parametrize("shape", LABEL_CELLS)
+def test_cells_of_labels(shape: str, tmp_path: Path) -> None:
+    cells, options, names, classes = LABEL_CELLS[shape]
+    rows = [(f"text {place}", cells[place % 2]) for place in range(20)]
+    task, read = _read(tmp_path, "a.csv", _csv(rows), **options)
+    assert task.labels == names and [row.labels for row in read] == classes * 10
+
+
+@pytest.mark.parametrize("value", [["a", "b"], ["b", "a", "a"]])
+def test_lists_of_labels_in_jsonl(value: list[str], tmp_path: Path) -> None:
+    lines = _jsonl([{"text": f"text {place}", "label": value} for place in range(10)])
+    _, rows = _read(tmp_path, "a.jsonl", lines, multi_label=True)
+    assert {row.labels for row in rows} == {(0, 1)}
+
+
+def test_one_hot_columns_of_several_labels(tmp_path: Path) -> None:
+    rows = [(f"text {place}", place % 2, int(place % 3 == 0)) for place in range(20)]
+    content = _csv(rows, header=("text", "b", "a"))
+    task, read = _read(tmp_path, "a.csv", content, label=["b", "a"], multi_label=True)
+    assert task.labels == ("b", "a")
+    assert [row.labels for row in read[:4]] == [(1,), (0,), (), (0, 1)]
+    turned, again = _read(tmp_path, "a.csv", content, label=["b", "a"], labels=["a", "b"], multi_label=True)
+    assert turned.labels == ("a", "b") and [row.labels for row in again[:4]] == [(0,), (1,), (), (0, 1)]
+
+
+# Name to a cell and the rationales it gives in MARKED ("good film with a plot").
+RATIONALES: dict[str, tuple[Any, tuple[Rationale, ...]]] = {
+    "spans": ([[0, 4]], (Rationale((Span(0, 4),)),)),
+    "spans out of order": ([[10, 14], [0, 4]], (Rationale((Span(0, 4), Span(10, 14))),)),
+    "spans as text": ("[[0, 4]]", (Rationale((Span(0, 4),)),)),
+    "marks of words": ([1, 0, 0, 0, 1], (Rationale((Span(0, 4), Span(17, 21))),)),
+    "marks of neighbours": ([1, 1, 0, 0, 0], (Rationale((Span(0, 9),)),)),
+    "marks as booleans": ([True, False, False, False, False], (Rationale((Span(0, 4),)),)),
+    "marks as floats": ([1.0, 0.0, 0.0, 0.0, 0.0], (Rationale((Span(0, 4),)),)),
+    "no marks": ([0, 0, 0, 0, 0], ()),
+    "nothing": ([], ()),
+    "null": (None, ()),
+    "Label Studio": (
+        [
+            {"start": 0, "end": 4, "text": "good", "labels": ["pos"]},
+            {"start": 5, "end": 9, "labels": ["pos"]},
+        ],
+        (Rationale((Span(0, 4), Span(5, 9)), "0", 1),),
+    ),
+    "doccano, two labels": (
+        [{"start": 0, "end": 4, "label": "pos"}, {"start": 5, "end": 9, "label": "neg"}],
+        (Rationale((Span(0, 4),), "0", 1), Rationale((Span(5, 9),), "0", 0)),
+    ),
+    "several annotators": (
+        [{"spans": [[0, 4]], "annotator": "ann"}, {"words": [0, 1, 0, 0, 0], "annotator": "bob"}],
+        (Rationale((Span(0, 4),), "ann"), Rationale((Span(5, 9),), "bob")),
+    ),
+    "several annotators, spans one by one": (
+        [{"start": 0, "end": 4, "annotator": 1}, {"start": 5, "end": 9, "annotator": 2}],
+        (Rationale((Span(0, 4),), "1"), Rationale((Span(5, 9),), "2")),
+    ),
+    "of one label": ([{"spans": [[0, 4]], "label": "neg"}], (Rationale((Span(0, 4),), "0", 0),)),
+    "of two labels": (
+        [{"spans": [[0, 4]], "labels": ["neg", "pos"]}],
+        (Rationale((Span(0, 4),), "0", 0), Rationale((Span(0, 4),), "0", 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", RATIONALES)
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_rationales(shape: str, suffix: str, tmp_path: Path) -> None:
+    cell, expected = RATIONALES[shape]
+    rows = [{"text": MARKED, "label": label, "why": cell} for _, label in PLAIN]
+    content = _jsonl(rows)
+    if suffix == "csv":
+        content = _csv(
+            [
+                (
+                    row["text"],
+                    row["label"],
+                    cell if isinstance(cell, str) else "" if cell is None else json.dumps(cell),
+                )
+                for row in rows
+            ],
+            header=("text", "label", "why"),
+        )
+    _, read = _read(tmp_path, f"a.{suffix}", content, rationale="why")
+    assert {row.rationales for row in read} == {expected}
+
+
+OBJECT = {"text": MARKED, "label": "pos"}
+LONG = "1" * 5000
+# Name to the file's name, content, options, and what the message says.
+REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
+    "utf-16": ("a.csv", _csv(PLAIN).encode("utf-16"), {}, "line 1: the byte 0xff is not UTF-8"),
+    "latin-1": ("a.csv", _csv([("café", "a")]).encode("latin-1"), {}, "line 2: the byte 0xe9 is not UTF-8"),
+    "too few fields": ("a.csv", _csv([*PLAIN, ("one",)]), {}, "line 22 has 1 fields; expected 2"),
+    "an open quote": ("a.csv", _csv(PLAIN) + '"open,pos\n', {}, "line 22: the record cannot be read"),
+    "two columns that are asked for": (
+        "a.csv",
+        "text,label,label\na,b,c\n",
+        {},
+        "line 1: two columns have the name 'label'",
+    ),
+    "a place that is not there": (
+        "a.csv",
+        _csv(PLAIN, header=None),
+        {"text": 0, "label": 7},
+        "has no column '7'",
+    ),
+    "an empty label": ("a.csv", _csv([*PLAIN, ("x", "")]), {}, "line 22: column 'label' holds no label"),
+    "an empty text": ("a.csv", _csv([*PLAIN, ("  ", "pos")]), {}, "line 22: column 'text' holds no text"),
+    "zero-width characters": (
+        "a.csv",
+        _csv([*PLAIN, ("\u200b\u2060\ufeff", "pos")]),
+        {},
+        "line 22: column 'text' holds no text",
+    ),
+    "control characters": (
+        "a.csv",
+        _csv([*PLAIN, ("\x01\x02", "pos")]),
+        {},
+        "line 22: column 'text' holds no text",
+    ),
+    "half a list": (
+        "a.csv",
+        _csv([*PLAIN, ("x", "['a', b]")]),
+        {"multi_label": True},
+        r"line 22: column 'label' holds \"\['a', b\]\"; expected a list",
+    ),
+    "one-hot with another number": (
+        "a.csv",
+        _csv([("x", 2, 0)], header=("text", "a", "b")),
+        {"label": ["a", "b"]},
+        "line 2: column 'a' holds '2'; expected 0 or 1",
+    ),
+    "one-hot with two": (
+        "a.csv",
+        _csv([("x", 1, 1)], header=("text", "a", "b")),
+        {"label": ["a", "b"]},
+        "line 2 has 2 labels in a, b",
+    ),
+    "one-hot without a column": (
+        "a.csv",
+        _csv([("x", 1)], header=("text", "a")),
+        {"label": ["a", "b"]},
+        "has no column 'b'",
+    ),
+    "one-hot with other names": (
+        "a.csv",
+        _csv([("x", 1, 0)], header=("text", "a", "b")),
+        {"label": ["a", "b"], "labels": ["c", "b"]},
+        "lacks the label 'a'",
+    ),
+    "a list of rows": ("a.jsonl", json.dumps([OBJECT]), {}, "line 1 is a list; expected a JSON object"),
+    "a number": ("a.jsonl", "5\n", {}, "line 1 is a int"),
+    "a broken line": ("a.jsonl", _jsonl([OBJECT]) + "{'text': 1}\n", {}, "line 2 is not JSON"),
+    "lists inside one another": (
+        "a.jsonl",
+        '{"text": "a", "label": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        {},
+        "line 1 is not JSON .*too deep",
+    ),
+    "a long number": (
+        "a.jsonl",
+        f'{{"text": "a", "label": {LONG}}}',
+        {},
+        "line 1 is not JSON .*too many digits",
+    ),
+    "half an emoji": (
+        "a.jsonl",
+        '{"text": "a \\ud83d", "label": "pos"}',
+        {},
+        "line 1 is not JSON .*surrogate",
+    ),
+    "an object as label": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "label": {"x": 1}}]),
+        {},
+        "line 1: column 'label' holds {'x': 1}; expected the name",
+    ),
+    "a list in a list of labels": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "label": [["a"]]}]),
+        {"multi_label": True},
+        r"line 1: column 'label' holds \['a'\]",
+    ),
+    "a list as id": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "id": [1]}, {**OBJECT, "label": "neg", "id": 2}]),
+        {"id": "id"},
+        r"line 1: column 'id' holds \[1\]",
+    ),
+    "a number as text": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "text": 5}]),
+        {"labels": ["pos", "neg"]},
+        r"line 1: column 'text' holds no text \(5\)",
+    ),
+    "marks for other words": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [1, 0]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' has 2 marks, but its text has 5 words",
+    ),
+    "graded marks": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [0.5, 0, 0, 0, 0]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds the mark 0.5; expected 0 or 1",
+    ),
+    "marks of annotators without names": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds the span",
+    ),
+    "offsets of another text": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"start": 1, "end": 5, "text": "good"}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' marks 'good' at characters 1 to 5, where the text holds 'ood '",
+    ),
+    "a span behind the end": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [[0, 99]]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: .*outside its text of 21 characters",
+    ),
+    "a label nobody knows": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"spans": [[0, 4]], "label": "poz"}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: unknown label 'poz'; did you mean 'pos'",
+    ),
+    "spans and words at once": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"spans": [[0, 4]], "words": [1, 0, 0, 0, 0]}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds an object with",
+    ),
+    "a map of labels": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": {"pos": [[0, 4]]}}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds {'pos'",
+    ),
+    "json": ("a.json", json.dumps([OBJECT]), {}, "ends in '.json'; did you mean '.jsonl'"),
+    "a spreadsheet": ("a.xlsx", b"PK\x03\x04", {}, "ends in '.xlsx'"),
+    "a torn Parquet file": ("a.parquet", b"PAR1torn", {}, "cannot be read as Parquet"),
+    "nothing": ("a.csv", "", {}, "is empty"),
+    "only names": ("a.csv", "text,label\n", {}, "has no rows"),
+}
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+def test_a_file_is_refused_with_its_place(shape: str, tmp_path: Path) -> None:
+    name, content, options, message = REFUSED[shape]
+    with pytest.raises(InputError, match=message) as error:
+        _read(tmp_path, name, content, **options)
+    assert name in str(error.value) or "lacks the label" in message
+
+
+def test_a_long_cell_is_read_and_pythons_limit_is_as_before(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    _, rows = _read(tmp_path, "a.csv", _csv([("word " * 100_000, "pos"), *PLAIN]))
+    assert len(rows[0].texts[0]) == 500_000 and csv.field_size_limit() == before
+
+
+def test_a_device_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a device or a pipe"):
+        local(path="/dev/zero")
