@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Model
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -33,8 +33,8 @@ STAY = "special tokens, positions and segments stay; it is attended to"
 class Baseline(Protocol):
     """How tokens are made absent; inherit what a plain one needs no more words for.
 
-    needs: abilities the model must have. removes: whether it can remove single tokens. references: whether it
-    keeps every token's place, so that a straight line to it exists. per_target: whether every target has
+    needs: capabilities the model must have. removes: whether it can remove single tokens. references: whether
+    it keeps every token's place, so that a straight line to it exists. per_target: whether every target has
     parts of its own. policy: what happens to an absent token, the special ones, positions and attention.
     """
 
@@ -60,7 +60,7 @@ class Baseline(Protocol):
         """The plain baselines whose explanations are averaged for a target."""
         return (self,)
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         """R variants of an encoding; keep: (R, T) bool, false where a token is absent."""
         ...
 
@@ -75,7 +75,7 @@ class Pad(Baseline):
     name: ClassVar[str] = "pad"
     policy: ClassVar[str] = f"becomes the padding token; {STAY}"
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         return substitute(encoding, keep, model.pad_id)
 
 
@@ -87,7 +87,7 @@ class Mask(Baseline):
     needs: ClassVar[frozenset[str]] = frozenset({"mask_token"})
     policy: ClassVar[str] = f"becomes the mask token; {STAY}"
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         if model.mask_id is None:
             raise InputError("baseline 'mask': the model has no mask token; choose pad, zero or delete")
         return substitute(encoding, keep, model.mask_id)
@@ -104,7 +104,7 @@ class Unknown(Baseline):
     needs: ClassVar[frozenset[str]] = frozenset({"unk_token"})
     policy: ClassVar[str] = f"becomes the unknown token; {STAY}"
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         token: int | None = getattr(model, "unk_id", None)
         if token is None:
             raise InputError("baseline 'unk': the model has no unknown token; choose pad, zero or delete")
@@ -119,8 +119,8 @@ class Zero(Baseline):
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
     policy: ClassVar[str] = f"its embedding becomes 0; {STAY}"
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
-        # One zero stands for a vector of them: the engine broadcasts the filler over the embedding.
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
+        # One zero stands for a vector of them: the engine broadcasts the replacement over the embedding.
         return fill(encoding, keep, np.zeros(1, dtype=np.float32))
 
 
@@ -134,7 +134,7 @@ class Delete(Baseline):
         "is taken out; special tokens stay; what is behind moves up; what is left is attended to"
     )
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         # A stable sort moves the kept tokens to the front in their old order.
         order = np.argsort(~keep, axis=1, kind="stable")
         lengths = keep.sum(axis=1).astype(np.int32)
@@ -142,17 +142,17 @@ class Delete(Baseline):
         emptied = lengths == 0
         ids[emptied, 0] = model.pad_id
         segments[emptied, 0] = 0
-        return Rows(ids, segments, np.maximum(lengths, 1))
+        return MaskedInputs(ids, segments, np.maximum(lengths, 1))
 
 
-def substitute(encoding: Encoding, keep: NDArray[np.bool_], token: int | NDArray[np.int32]) -> Rows:
+def substitute(encoding: Encoding, keep: NDArray[np.bool_], token: int | NDArray[np.int32]) -> MaskedInputs:
     """Put in one token, or for every place its own (T,)."""
     ids = np.where(keep, encoding.ids, np.asarray(token, dtype=np.int32)).astype(np.int32)
     segments = np.broadcast_to(encoding.segments, keep.shape)
-    return Rows(ids, segments, np.full(len(keep), len(encoding), dtype=np.int32))
+    return MaskedInputs(ids, segments, np.full(len(keep), len(encoding), dtype=np.int32))
 
 
-def fill(encoding: Encoding, keep: NDArray[np.bool_], vector: NDArray[np.float32]) -> Rows:
+def fill(encoding: Encoding, keep: NDArray[np.bool_], vector: NDArray[np.float32]) -> MaskedInputs:
     """Put in one embedding."""
     plain = substitute(encoding, np.ones_like(keep), 0)
-    return Rows(plain.ids, plain.segments, plain.lengths, absent=~keep, filler=vector)
+    return MaskedInputs(plain.ids, plain.segments, plain.lengths, absent=~keep, replacement=vector)

@@ -13,7 +13,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -28,10 +28,10 @@ class Traits:
     """What an explainer declares.
 
     signed: negative scores mean evidence against the target. additive: the scores sum to
-    f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs: abilities
-    of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses one.
-    refuses: abilities to the reason, in one clause, why the method makes no sense for a model that has all it
-    needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be made once more
+    f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs:
+    capabilities of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses
+    one. refuses: from capabilities to the reason, in one clause, why the method makes no sense for a model
+    that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be made once more
     for a changed text or model.
     """
 
@@ -71,23 +71,23 @@ class Explainer(Protocol):
         ...
 
 
-def refusal(
+def incompatibility(
     explainer: Explainer,
     baseline: Baseline | None,
     *,
-    abilities: frozenset[str],
+    capabilities: frozenset[str],
     rationales: bool,
 ) -> str | None:
     """Why this combination makes no sense on this model and task, in one clause; None if it does."""
     traits = explainer.traits
-    has = abilities | ({"rationales"} if rationales else set())
+    has = capabilities | ({"rationales"} if rationales else set())
     lacking = sorted(traits.needs - has)
     if lacking:
         owner = "the task has no" if lacking[0] == "rationales" else "the model gives no"
         return f"{owner} {lacking[0].replace('_', ' ')}"
     # A model that was not loaded yet shows no layers or steps; whether it is refused is found out then.
-    seen = any(":" in ability for ability in abilities)
-    if traits.refuses and seen and (reason := traits.refuses(abilities)):
+    seen = any(":" in ability for ability in capabilities)
+    if traits.refuses and seen and (reason := traits.refuses(capabilities)):
         return reason
     if traits.baseline == "none":
         return None
@@ -107,7 +107,7 @@ def refusal(
 
 def require_compatible(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:
     """Raise InputError with the reason if the explainer makes no sense on this model and baseline."""
-    reason = refusal(explainer, baseline, abilities=abilities(engine.model), rationales=True)
+    reason = incompatibility(explainer, baseline, capabilities=capabilities(engine.model), rationales=True)
     if reason is not None:
         raise InputError(f"explainer {name!r}: {reason}")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from assay.explainers.baselines import EMBEDDINGS, STAY, Baseline, fill, substitute
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Model
 from assay.tasks.errors import InputError, check_at_least, check_choice
 from assay.tasks.example import Example
@@ -44,7 +44,7 @@ class FromTexts(Baseline):
             )
         return sorted(examples, key=lambda example: rank(example.id, self.seed))[:size]
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         raise InputError(
             f"baseline {self.name!r} has not seen training texts yet; use what its "
             "`fitted(engine, examples)` returns"
@@ -164,7 +164,7 @@ class FixedEmbedding(Baseline):
     needs: ClassVar[frozenset[str]] = EMBEDDINGS
     policy: ClassVar[str] = Mean.policy
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         return fill(encoding, keep, self.vector)
 
 
@@ -182,7 +182,7 @@ class PerLabel(Baseline):
         """The label's own."""
         return (self.of[target],)
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         raise InputError(
             "baseline 'negatives' means something else for every label and was asked without one; explain "
             "through assay.explainers.averaging, or choose another baseline"
@@ -200,7 +200,7 @@ class Draw(Baseline):
     name: ClassVar[str] = RandomTokens.name
     policy: ClassVar[str] = RandomTokens.policy
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         # Drawn for every place, so that a place has the same token in all rows of a text.
         rng = generator(self.seed, self.name, self.number, *encoding.tokens)
         return substitute(encoding, keep, rng.choice(self.tokens, size=len(encoding), p=self.shares))
@@ -223,7 +223,7 @@ class Draws(Baseline):
         """The draws, the same for every target."""
         return self.of
 
-    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         """Those of the first draw."""
         return self.of[0].rows(model, encoding, keep)
 

@@ -117,7 +117,7 @@ class CellData:
         activations: Gives layer to (N, D), each text's activations averaged over its tokens, where they are
             kept for all explainers of a model. None: query the engine.
         explain: The cell's explainer, for metrics that need "explaining".
-        draws: The seed of the explainer's requests.
+        request_seed: The seed of the explainer's requests.
     """
 
     shards: Iterable[Shard]
@@ -128,7 +128,7 @@ class CellData:
     seed: int = 0
     activations: Callable[[], Mapping[str, Floats32]] | None = None
     explain: Explain | None = None
-    draws: int = 0
+    request_seed: int = 0
 
 
 @runtime_checkable

@@ -83,6 +83,6 @@ class Randomisation(MetricBase):
         parts = {}
         for stage, top in enumerate(sorted({max(1, math.ceil(s * layers)) for s in self.shares}), start=1):
             changed = Engine(randomised(engine.model, top, self.seed), engine.device, engine.budget)
-            scores = explain(subject, changed, texts, subject.draws, self.name)
+            scores = explain(subject, changed, texts, subject.request_seed, self.name)
             parts[f"similarity@{stage}"] = agreements(texts, scores, absolute=self.absolute)
         return table(texts, parts)

@@ -49,6 +49,6 @@ class SeedStability(MetricBase):
         texts = pick(subject, self.texts, self.seed, self.target, self.name)
         parts = {}
         for run in range(1, self.runs + 1):
-            draws = int(generator(subject.draws, self.name, run).integers(2**63))
+            draws = int(generator(subject.request_seed, self.name, run).integers(2**63))
             parts[f"rho@{run}"] = agreements(texts, explain(subject, subject.engine, texts, draws, self.name))
         return table(texts, parts)

@@ -68,7 +68,7 @@ class MaxSensitivity(MetricBase):
         texts = pick(subject, self.texts, self.seed, self.target, self.name)
         neighbours = _decided_alike(subject, self._neighbours(subject, texts))
         explanations = explain(
-            subject, subject.engine, [text for _, text in neighbours], subject.draws, self.name
+            subject, subject.engine, [text for _, text in neighbours], subject.request_seed, self.name
         )
         largest = [np.full(len(text.labels), np.nan) for text in texts]
         kept = [np.zeros(len(text.labels)) for text in texts]

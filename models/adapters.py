@@ -27,7 +27,7 @@ class TorchAdapter:
 
     encode: texts or pairs to encodings (`assay.models.tokenizing.encode_texts` does it for a fast tokenizer).
     logits: Batch to (B, K); by default `network(ids, attention)`. embed, logits_from_embeddings,
-    activations: as in assay.models.protocol, give those the module can do; `abilities` sees exactly these.
+    activations: as in assay.models.protocol, give those the module can do; `capabilities` sees exactly these.
     Puts the module in eval mode. Raises InputError on weights that are not finite, or on one half of the
     pair embed and logits_from_embeddings.
     """

@@ -120,7 +120,7 @@ class _Slope(torch.autograd.Function):
 
 
 def no_hook(name: str, layer: Tensor) -> Tensor:
-    """The tap that looks at nothing."""
+    """The hook that looks at nothing."""
     return layer
 
 

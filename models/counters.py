@@ -29,7 +29,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """Logits (R, K) of one Rows. rows, tokens: how many of its rows are distinct, and their tokens."""
+    """Logits (R, K) of masked inputs. rows, tokens: how many of the rows are distinct, and their tokens."""
 
     logits: NDArray[np.float64]
     rows: int

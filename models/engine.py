@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from assay.models.backward_rule import BackwardRule
 from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
+from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
 from assay.models.paths import (
     ENTRY,
     GradientBatch,
@@ -88,11 +88,11 @@ class Engine:
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
-    def logits(self, pool: Sequence[Rows]) -> list[NDArray[np.float64]]:
+    def logits(self, pool: Sequence[MaskedInputs]) -> list[NDArray[np.float64]]:
         """For every Rows of the pool the (R, K) logits of its rows, in the order asked."""
         return [answer.logits for answer in self.answers(pool)]
 
-    def answers(self, pool: Sequence[Rows]) -> list[Answer]:
+    def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
         """For every Rows of the pool its logits, and what it would have cost alone."""
         packed = pack(pool)
         done = self._run(packed.lengths, lambda span: self._forward(packed, span))
@@ -271,7 +271,7 @@ class Engine:
         at = np.arange(span.start, span.stop)
         with torch.inference_mode():
             batch = to_batch(packed, at, self.model.pad_id, self.device)
-            if (packed.filler[span] >= 0).any():
+            if (packed.replacement[span] >= 0).any():
                 model = cast(EmbeddingModel, self.model)
                 logits = model.logits_from_embeddings(embed(model, packed, at, batch), batch)
             else:

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from assay.models.engine import Engine, Path
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 
 Shape = tuple[int, ...]
 
@@ -106,10 +106,10 @@ def _alone(engine: Engine) -> Engine:
     return Engine(engine.model, engine.device, engine.budget)
 
 
-def _row(engine: Engine, length: int) -> Rows:
+def _row(engine: Engine, length: int) -> MaskedInputs:
     """Any row of so many tokens; which ones they are makes no difference."""
     ids = np.full((1, length), engine.model.pad_id, dtype=np.int32)
-    return Rows(ids, np.zeros_like(ids), np.array([length], dtype=np.int32))
+    return MaskedInputs(ids, np.zeros_like(ids), np.array([length], dtype=np.int32))
 
 
 def _formulas() -> dict[Any, Callable[..., int]]:

@@ -15,11 +15,11 @@ from assay.models.encoding import Encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class MaskedInputs:
     """R variants of one example, at most L tokens each.
 
     ids, segments: (R, L) int32, arbitrary beyond a row's length. lengths: (R,) int32, at least 1.
-    absent: (R, L) bool, tokens whose embedding is replaced by `filler` (D,) or (1,), or None for none.
+    absent: (R, L) bool, tokens whose embedding is replaced by `replacement` (D,) or (1,), or None for none.
     Raises ValueError on arrays that do not fit together.
     """
 
@@ -27,7 +27,7 @@ class Rows:
     segments: NDArray[np.int32]
     lengths: NDArray[np.int32]
     absent: NDArray[np.bool_] | None = None
-    filler: NDArray[np.float32] | None = None
+    replacement: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         shapes = [self.segments.shape] if self.absent is None else [self.segments.shape, self.absent.shape]
@@ -35,31 +35,35 @@ class Rows:
             raise ValueError(f"rows of ids {self.ids.shape} have {shapes} and lengths {self.lengths.shape}")
         if len(self.lengths) and not 1 <= self.lengths.min() <= self.lengths.max() <= self.ids.shape[1]:
             raise ValueError(f"rows of {self.ids.shape[1]} columns have lengths {self.lengths.tolist()}")
-        if (self.absent is None) != (self.filler is None):
-            raise ValueError("rows with absent tokens need a filler, and a filler needs absent tokens")
+        if (self.absent is None) != (self.replacement is None):
+            raise ValueError(
+                "rows with absent tokens need a replacement, and a replacement needs absent tokens"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def full_rows(encoding: Encoding) -> Rows:
+def full_rows(encoding: Encoding) -> MaskedInputs:
     """The example as it is, as one row."""
-    return Rows(encoding.ids[None], encoding.segments[None], np.array([len(encoding)], dtype=np.int32))
+    return MaskedInputs(
+        encoding.ids[None], encoding.segments[None], np.array([len(encoding)], dtype=np.int32)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedInputs:
     """Distinct rows of many examples, sorted by length.
 
-    ids, segments, absent: (U, L) padded. lengths: (U,) ascending. filler: (U,) index into `replacements`, -1
-    for none. source: (N,) for every asked row, in the order asked, the distinct row that answers it.
+    ids, segments, absent: (U, L) padded. lengths: (U,) ascending. replacement: (U,) index into
+    `replacements`, -1 for none. source: (N,) for every asked row, in the order asked, the distinct row that answers it.
     """
 
     ids: NDArray[np.int32]
     segments: NDArray[np.int32]
     lengths: NDArray[np.int32]
     absent: NDArray[np.bool_]
-    filler: NDArray[np.int32]
+    replacement: NDArray[np.int32]
     replacements: list[NDArray[np.float32]]
     source: NDArray[np.intp]
 
@@ -67,33 +71,35 @@ class PackedInputs:
         return len(self.ids)
 
 
-def pack(pool: Sequence[Rows], *, distinct: bool = True) -> PackedInputs:
+def pack(pool: Sequence[MaskedInputs], *, distinct: bool = True) -> PackedInputs:
     """Sort the rows of a pool by length and, if `distinct`, drop those that equal another in everything."""
     lengths = np.concatenate([np.zeros(0, dtype=np.int32), *(rows.lengths for rows in pool)])
     width = int(lengths.max(initial=0))
     beyond = np.arange(width) >= lengths[:, None]
     ids, segments = (np.zeros((len(lengths), width), dtype=np.int32) for _ in range(2))
-    absent, filler = np.zeros_like(beyond), np.full(len(lengths), -1, dtype=np.int32)
+    absent, replacement = np.zeros_like(beyond), np.full(len(lengths), -1, dtype=np.int32)
     replacements: list[NDArray[np.float32]] = []
     code_of: dict[bytes, int] = {}
     start = 0
     for rows in pool:
         place = slice(start, start + len(rows)), slice(min(width, rows.ids.shape[1]))
         ids[place], segments[place] = rows.ids[:, place[1]], rows.segments[:, place[1]]
-        if rows.absent is not None and rows.filler is not None:
+        if rows.absent is not None and rows.replacement is not None:
             absent[place] = rows.absent[:, place[1]]
-            filler[place[0]] = code_of.setdefault(rows.filler.tobytes(), len(replacements))
+            replacement[place[0]] = code_of.setdefault(rows.replacement.tobytes(), len(replacements))
             if len(code_of) > len(replacements):
-                replacements.append(rows.filler)
+                replacements.append(rows.replacement)
         start += len(rows)
     absent[beyond] = False
     segments[beyond] = 0
     # A replaced token's id is not read, so rows that differ only there are the same row.
     ids[beyond | absent] = 0
-    filler[~absent.any(axis=1)] = -1
-    order, source = _distinct(lengths, ids, segments, absent, filler) if distinct else _by_length(lengths)
+    replacement[~absent.any(axis=1)] = -1
+    order, source = (
+        _distinct(lengths, ids, segments, absent, replacement) if distinct else _by_length(lengths)
+    )
     ids, segments, lengths = ids[order], segments[order], lengths[order]
-    return PackedInputs(ids, segments, lengths, absent[order], filler[order], replacements, source)
+    return PackedInputs(ids, segments, lengths, absent[order], replacement[order], replacements, source)
 
 
 def _by_length(lengths: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

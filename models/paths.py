@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay.models.masked_inputs import PackedInputs, Rows, pack
+from assay.models.masked_inputs import MaskedInputs, PackedInputs, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
 from assay.models.tensors import (
     enter,
@@ -53,8 +53,8 @@ class Path:
     through: (S, T, D) token embeddings to visit in place of the line's points.
     """
 
-    start: Rows
-    end: Rows
+    start: MaskedInputs
+    end: MaskedInputs
     alphas: NDArray[np.floating]
     targets: NDArray[np.intp]
     noise: Noise | None = None

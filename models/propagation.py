@@ -127,7 +127,7 @@ def attention(model: OpenModel, points: Points, device: str, *, differentiate: b
     with torch.no_grad():
         batch, entry = read_entry(model, points.ends, points.row, device)
     with torch.set_grad_enabled(differentiate):
-        # With a tap all rows of a batch attend at once.
+        # With a hook all rows of a batch attend at once.
         logits = model.open_logits(entry, batch, recorder, lambda name, states: states)
         if differentiate:
             gradients = target_gradients(logits, points.targets, recorder.weights)

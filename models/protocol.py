@@ -2,7 +2,7 @@
 
 A model is any object with the members of `Model`; no base class is needed. What it can do beyond that shows
 in the optional methods it has: `embed` and `logits_from_embeddings` (gradients, embedding baselines) and
-`activations` (the two consistencies). `abilities` reads them off.
+`activations` (the two consistencies). `capabilities` reads them off.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ class OpenModel(EmbeddingModel, Protocol):
     layers: tuple[str, ...]
     steps: frozenset[str]
 
-    def open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
-        """(B, K) logits from what the first layer reads (B, T, D), each step by `arithmetic`.
+    def open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
+        """(B, K) logits from what the first layer reads (B, T, D), each step by `rule`.
 
-        Each of `layers` is passed through `tap` by name, as (B, T, D), and the pass goes on with what it
+        Each of `layers` is passed through `hook` by name, as (B, T, D), and the pass goes on with what it
         returns. `batch.ids` is not read.
         """
         ...
@@ -108,7 +108,7 @@ class ActivationModel(Model, Protocol):
         ...
 
 
-def abilities(model: Model) -> frozenset[str]:
+def capabilities(model: Model) -> frozenset[str]:
     """Which of "gradients", "embeddings", "open_layers", "activations", "mask_token",
     "unk_token" the model has; the last shows in an optional `unk_id`.
 

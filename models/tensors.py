@@ -26,12 +26,12 @@ def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: st
 
 
 def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> Tensor:
-    """(B, T, D) embeddings of the rows `at`, absent tokens replaced by their row's filler."""
+    """(B, T, D) embeddings of the rows `at`, absent tokens replaced by their row's replacement."""
     embeddings = model.embed(batch.ids)
     width = embeddings.shape[1]
-    filler = packed.filler[at]
-    for code in np.unique(filler[filler >= 0]):
-        absent = packed.absent[at, :width] & (filler == code)[:, None]
+    replacement = packed.replacement[at]
+    for code in np.unique(replacement[replacement >= 0]):
+        absent = packed.absent[at, :width] & (replacement == code)[:, None]
         mask = torch.from_numpy(absent).to(embeddings.device)[..., None]
         embeddings = torch.where(mask, torch.from_numpy(packed.replacements[code]).to(embeddings), embeddings)
     return embeddings
@@ -89,7 +89,7 @@ def logits_above(
     derivatives."""
     leaves: list[Tensor] = []
 
-    def tap(name: str, value: Tensor) -> Tensor:
+    def hook(name: str, value: Tensor) -> Tensor:
         if name != layer:
             return value
         leaves.append(exchange(value).detach().clone().requires_grad_(True))
@@ -98,7 +98,7 @@ def logits_above(
         return leaves[0]
 
     with torch.no_grad():
-        logits = model.open_logits(entry, batch, rule, tap)
+        logits = model.open_logits(entry, batch, rule, hook)
     return logits, leaves[0]
 
 
@@ -110,12 +110,12 @@ def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> T
     """(B, T, D) the values of a layer, without running what is above it."""
     values: list[Tensor] = []
 
-    def tap(name: str, value: Tensor) -> Tensor:
+    def hook(name: str, value: Tensor) -> Tensor:
         if name == layer:
             values.append(value)
             raise _Reached
         return value
 
     with torch.no_grad(), suppress(_Reached):
-        model.open_logits(entry, batch, AUTOGRAD, tap)
+        model.open_logits(entry, batch, AUTOGRAD, hook)
     return values[0]

@@ -105,9 +105,9 @@ class TransformerModel:
     def _is_open(self) -> bool:
         return hasattr(self, "open_logits") and not self.network.training
 
-    def _open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
+    def _open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        return self._in_order(self._encoder.logits(entry, batch.attention, arithmetic, tap))
+        return self._in_order(self._encoder.logits(entry, batch.attention, rule, hook))
 
     def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""

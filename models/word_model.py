@@ -69,11 +69,11 @@ class WordNetwork(nn.Module):
     embedding: nn.Embedding
 
     def forward(
-        self, embeddings: Tensor, attention: Tensor, arithmetic: BackwardRule = AUTOGRAD, tap: Hook = no_hook
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule = AUTOGRAD, hook: Hook = no_hook
     ) -> dict[str, Tensor]:
         """Layers of embeddings (B, T, D) under attention (B, T), from the bottom up to the logits (B, K)."""
-        embeddings = tap("embedding", embeddings)
-        return {"embedding": embeddings, **self.above(embeddings, attention, arithmetic, tap)}
+        embeddings = hook("embedding", embeddings)
+        return {"embedding": embeddings, **self.above(embeddings, attention, rule, hook)}
 
     def above(
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
@@ -128,9 +128,9 @@ class WordModel:
         """(B, K) logits from embeddings (B, T, D)."""
         return self.network(embeddings, batch.attention)["logits"]
 
-    def open_logits(self, entry: Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook) -> Tensor:
+    def open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from embeddings (B, T, D), step by step."""
-        return self.network(entry, batch.attention, arithmetic, tap)["logits"]
+        return self.network(entry, batch.attention, rule, hook)["logits"]
 
     def activations(self, batch: Batch) -> dict[str, Tensor]:
         """The network's layers."""

@@ -30,7 +30,7 @@ def serial_map(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
 
 
 @contextmanager
-def spread(processes: int) -> Iterator[ParallelMap]:
+def process_pool(processes: int) -> Iterator[ParallelMap]:
     """Over so many processes, which end with the block; in this one if one is enough."""
     if processes < 2:
         yield serial_map

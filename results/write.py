@@ -31,7 +31,7 @@ class Written:
 
 
 def write_results(
-    results: Results, folder: Path, bootstrap: Bootstrap, spread: ParallelMap = serial_map
+    results: Results, folder: Path, bootstrap: Bootstrap, parallel_map: ParallelMap = serial_map
 ) -> Written:
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html, and what
     `summary_files` names: overall scores, agreement, stability and slices.
@@ -40,12 +40,12 @@ def write_results(
     the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
     """
     checks = packaged_checks()
-    of_groups = by_group(results, bootstrap, spread)
+    of_groups = by_group(results, bootstrap, parallel_map)
     comparison = of_groups.comparison
     tables = split_grids(comparison, results.metrics, results.removal, checks)
     # Begun here, and waited for at last.
-    drawing = drawings(results, grids(comparison, results.metrics), spread)
-    found = findings(results, of_groups, tables, checks, bootstrap, spread)
+    drawing = drawings(results, grids(comparison, results.metrics), parallel_map)
+    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
     figures = list(drawing)
     text = plain(tables, bootstrap)
     labels = by_label(results, bootstrap)

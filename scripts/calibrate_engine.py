@@ -19,12 +19,12 @@ from inputs import WORDS, examples, random_bert, without_tokenizer
 
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine, Path
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Model
 from assay.tasks.example import Task
 
 BUDGETS = tuple(2**n for n in range(8, 16))
-Work = Callable[[Engine, Sequence[Rows]], object]
+Work = Callable[[Engine, Sequence[MaskedInputs]], object]
 
 
 def small() -> Model:
@@ -34,30 +34,30 @@ def small() -> Model:
     return Cnn(min_count=1, init_only=True).untrained(task, 0)
 
 
-def inputs(count: int) -> list[Rows]:
+def inputs(count: int) -> list[MaskedInputs]:
     """Single rows of random ids; nine of ten have tweet lengths (about 20 tokens), one is a passage."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(count):
         length = int(rng.integers(100, 250) if number % 10 == 0 else rng.integers(8, 33))
         ids = rng.integers(5, 1000, (1, length)).astype(np.int32)
-        rows.append(Rows(ids, np.zeros_like(ids), np.array([length], dtype=np.int32)))
+        rows.append(MaskedInputs(ids, np.zeros_like(ids), np.array([length], dtype=np.int32)))
     return rows
 
 
-def forwards(engine: Engine, pool: Sequence[Rows]) -> object:
+def forwards(engine: Engine, pool: Sequence[MaskedInputs]) -> object:
     """Logits of every row."""
     return engine.logits(pool)
 
 
-def gradients(engine: Engine, pool: Sequence[Rows]) -> object:
+def gradients(engine: Engine, pool: Sequence[MaskedInputs]) -> object:
     """The gradient at every row."""
     return [
         None for _ in engine.gradients([Path(r, r, np.ones(1), np.zeros(1, dtype=np.intp)) for r in pool])
     ]
 
 
-def compare(model: Model, work: Work, pool: Sequence[Rows], rounds: int) -> list[float]:
+def compare(model: Model, work: Work, pool: Sequence[MaskedInputs], rounds: int) -> list[float]:
     """The least seconds of each budget, as a ratio to the best budget's."""
     best = dict.fromkeys(BUDGETS, np.inf)
     work(Engine(model, budget=BUDGETS[0]), pool[:4])

@@ -18,7 +18,7 @@ from inputs import examples, explainer, requests
 
 from assay.explainers.baselines import Baseline, Mask
 from assay.explainers.protocol import Explainer, Request
-from assay.harness.questions.latency import Latency, latencies
+from assay.harness.validation.latency import Latency, latencies
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
 from assay.models.minilm import MiniLM

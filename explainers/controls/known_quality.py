@@ -1,7 +1,7 @@
 """Explanations of known quality: exact ones, with noise, turned around, or nothing but noise.
 
-They are what metrics are checked with (assay.harness.questions.check_metrics), not explainers to choose in an
-experiment.
+Metrics are checked with them (assay.harness.validation.check_metrics); they are no explainers to choose in
+an experiment.
 """
 
 from __future__ import annotations

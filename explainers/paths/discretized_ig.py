@@ -13,7 +13,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.paths.path_gradients import along, check_reference, pools, records_along, reference
 from assay.explainers.protocol import Explanations, Request, Traits
 from assay.models.engine import Engine, Path
-from assay.models.masked_inputs import Rows, full_rows
+from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.tasks.errors import InputError, check_at_least, check_choice
 
 Strategy = Literal["greedy", "maxcount"]
@@ -144,9 +144,9 @@ def _table(engine: Engine) -> Vectors:
     return engine.embed(np.arange(rows))
 
 
-def _embeddings(rows: Rows, table: Vectors) -> Vectors:
+def _embeddings(rows: MaskedInputs, table: Vectors) -> Vectors:
     """(T, D) token embeddings of a single row."""
     embeddings = table[rows.ids[0]]
-    if rows.absent is not None and rows.filler is not None:
-        embeddings = np.where(rows.absent[0][:, None], rows.filler.astype(np.float32), embeddings)
+    if rows.absent is not None and rows.replacement is not None:
+        embeddings = np.where(rows.absent[0][:, None], rows.replacement.astype(np.float32), embeddings)
     return embeddings

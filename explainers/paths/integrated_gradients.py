@@ -23,7 +23,7 @@ from assay.explainers.paths.path_gradients import (
 )
 from assay.explainers.protocol import Explanations, Request, Traits, explanations
 from assay.models.engine import Engine
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.paths import ENTRY, check_layer
 from assay.tasks.errors import InputError, check_at_least, check_choice
 
@@ -127,6 +127,6 @@ def nodes(steps: int, rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float
     return (np.arange(steps) + shift) / steps, np.full(steps, 1.0 / steps)
 
 
-def _ends(engine: Engine, request: Request, baseline: Baseline) -> Rows:
+def _ends(engine: Engine, request: Request, baseline: Baseline) -> MaskedInputs:
     content = request.encoding.content
     return baseline.rows(engine.model, request.encoding, np.stack([~content, np.ones_like(content)]))

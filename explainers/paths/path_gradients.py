@@ -16,7 +16,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.protocol import Request, Traits, explanations
 from assay.models.engine import Engine, GradientBatch, Path
-from assay.models.masked_inputs import Rows, full_rows
+from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.models.paths import ENTRY, Straight
 from assay.tasks.errors import InputError, did_you_mean
 
@@ -165,7 +165,7 @@ def records_along(request: Request, stretches: AtPoints) -> list[Explanation]:
     return explanations(request, stretches.values.sum(axis=1), end, start, cost=stretches.cost)
 
 
-def reference(engine: Engine, request: Request, baseline: Baseline) -> Rows:
+def reference(engine: Engine, request: Request, baseline: Baseline) -> MaskedInputs:
     """The text with every content token absent."""
     return baseline.rows(engine.model, request.encoding, ~request.encoding.content[None])
 
@@ -193,10 +193,10 @@ def check_reference(explainer: str, baseline: Baseline | None) -> Baseline:
 def layer_traits(layer: str) -> Traits:
     """Traits of a signed, additive path method at a layer, refused where the model has no such layer."""
 
-    def refuses(abilities: frozenset[str]) -> str | None:
-        if layer == ENTRY or f"layer:{layer}" in abilities:
+    def refuses(capabilities: frozenset[str]) -> str | None:
+        if layer == ENTRY or f"layer:{layer}" in capabilities:
             return None
-        layers = sorted(name.removeprefix("layer:") for name in abilities if name.startswith("layer:"))
+        layers = sorted(name.removeprefix("layer:") for name in capabilities if name.startswith("layer:"))
         return f"the model has no layer {layer!r}; {did_you_mean(layer, layers)}"
 
     return Traits(

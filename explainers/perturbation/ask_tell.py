@@ -25,7 +25,7 @@ from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_r
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
 from assay.explainers.protocol import Explanations, Request, explanations
 from assay.models.engine import Answer, Engine
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
 
@@ -263,7 +263,7 @@ def _explain(
         yield _records(method, session)
 
 
-def _rows(baseline: Baseline, engine: Engine, session: _Session) -> Rows:
+def _rows(baseline: Baseline, engine: Engine, session: _Session) -> MaskedInputs:
     keep = session.units.keep(session.pending())
     return baseline.rows(engine.model, session.request.encoding, keep)
 

@@ -49,10 +49,10 @@ class AttentionExplainer(SinglePass[AttentionBatch], ABC):
     ) -> Iterator[AttentionBatch]:
         return engine.attention(text_paths(requests), differentiate=self.differentiate)
 
-    def _refuses(self, abilities: frozenset[str]) -> str | None:
-        if "step:attend" not in abilities:
+    def _refuses(self, capabilities: frozenset[str]) -> str | None:
+        if "step:attend" not in capabilities:
             return "the model has no attention"
-        if self.needs_merging and "step:merge" not in abilities:
+        if self.needs_merging and "step:merge" not in capabilities:
             return "the model does not show how it merges its attention heads"
         return None
 

@@ -75,18 +75,18 @@ class DeepLift(SinglePass[PropagationBatch]):
                 f"explainer 'deep_lift': the scores of example {record.example_id!r} for class "
                 f"{record.target} sum to {record.scores.sum():.4g}, but the logit changes by "
                 f"{difference:.4g}; the model takes steps in its open_logits that no rule covers, so route "
-                "them through `arithmetic` or use another explainer"
+                "them through `rule` or use another explainer"
             )
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """Both ends forward and, per target, backward."""
         return 2, 2 * targets
 
-    def _refuses(self, abilities: frozenset[str]) -> str | None:
-        if f"layer:{self.layer}" not in abilities:
-            layers = sorted(name.removeprefix("layer:") for name in abilities if name.startswith("layer:"))
+    def _refuses(self, capabilities: frozenset[str]) -> str | None:
+        if f"layer:{self.layer}" not in capabilities:
+            layers = sorted(name.removeprefix("layer:") for name in capabilities if name.startswith("layer:"))
             return f"the model has no layer {self.layer!r} with a vector per token, only {', '.join(layers)}"
-        products = sorted(name for name in PRODUCTS if f"step:{name}" in abilities)
+        products = sorted(name for name in PRODUCTS if f"step:{name}" in capabilities)
         if products and self.products == "refuse":
             return (
                 f"DeepLift has no rule for the products in this model ({', '.join(products)}), unless "

@@ -33,8 +33,8 @@ class Guided(BackwardRule):
         return with_slope(x, value, derivative(name, x) * (x > 0), rectified=True)
 
 
-def _refuses(abilities: frozenset[str]) -> str | None:
-    if abilities & {f"step:{name}" for name in GUIDED}:
+def _refuses(capabilities: frozenset[str]) -> str | None:
+    if capabilities & {f"step:{name}" for name in GUIDED}:
         return None
     return "guided backpropagation is the plain gradient where a model has neither ReLU nor GELU"
 

@@ -19,8 +19,8 @@ def roar(options: argparse.Namespace) -> int:
     explainer, baseline, share and trial. What is on disk already is not computed again. Exit status: 0 if
     everything is there, 1 if anything failed.
     """
-    from assay.harness.questions.roar import Settings, remove_and_retrain
     from assay.harness.reporting.collect import RANDOM
+    from assay.harness.validation.roar import Settings, remove_and_retrain
     from assay.results.inert import to_csv
     from assay.results.tables.roar import roar_markdown
 
@@ -47,7 +47,7 @@ def check_metrics(options: argparse.Namespace) -> int:
     exactly, and print how well it tells them apart. The last line names those that fail. Takes minutes. Exit
     status: 0.
     """
-    from assay.harness.questions import check_metrics as checks
+    from assay.harness.validation import check_metrics as checks
     from assay.results.tables.metric_checks import metric_checks_csv, summary, to_markdown
 
     csv = options.csv

@@ -14,7 +14,7 @@ from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
-from assay.results.parallel import spread, useful_processes
+from assay.results.parallel import process_pool, useful_processes
 from assay.results.records import grouped
 from assay.tasks.errors import InputError
 
@@ -54,7 +54,7 @@ def write_report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool 
         if not files:
             return
         options = experiment.configs[0].report
-        with spread(useful_processes(len(files))) as spreading:
+        with process_pool(useful_processes(len(files))) as spreading:
             # Drawing is slow to import, and most commands draw nothing.
             from assay.results.statistics.estimates import Bootstrap
             from assay.results.write import write_results

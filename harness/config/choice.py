@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from omegaconf import DictConfig
 
 from assay.explainers.baselines import Baseline
-from assay.explainers.protocol import Explainer, refusal
+from assay.explainers.protocol import Explainer, incompatibility
 from assay.harness.config.build import build
 from assay.harness.config.keys import key, plain, versions
 from assay.metrics.cell_data import CellMetric, Metric
@@ -22,7 +22,7 @@ GROUPS = ("explainer", "baseline", "removal", "metric")
 # Of each of these groups the chosen names and their settings, in order.
 Chosen = dict[str, dict[str, Any]]
 # What a model that has not been seen yet is taken to be able to do.
-EVERY_ABILITY = frozenset(
+EVERY_CAPABILITY = frozenset(
     ("gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token", "unk_token")
 )
 
@@ -140,7 +140,7 @@ def _check_baselines(names: list[str], methods: tuple[Method, ...]) -> None:
     for name in names:
         users = [method for method in methods if method.baseline_name == name]
         reasons = [
-            refusal(method.explainer, method.baseline, abilities=EVERY_ABILITY, rationales=True)
+            incompatibility(method.explainer, method.baseline, capabilities=EVERY_CAPABILITY, rationales=True)
             for method in users
         ]
         if reasons and all(reasons):

@@ -24,7 +24,7 @@ from assay.harness.trials.plan import Cell
 from assay.harness.trials.trial import cells_of_model, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.models.engine import Engine
-from assay.models.protocol import Model, abilities
+from assay.models.protocol import Model, capabilities
 from assay.models.training import Trainable, train
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
@@ -67,7 +67,7 @@ def _measure(preview: TrialPreview, seconds: float) -> Speeds:
     asked = encodings[:32]
     asking = _seconds(lambda: engine.probabilities(asked)) / len(asked)
     rates[speeds.ASKING] = Rate(asking)
-    loaded = Loaded(trial, engine, "", abilities(model), engine.probabilities(encodings))
+    loaded = Loaded(trial, engine, "", capabilities(model), engine.probabilities(encodings))
     # Of the model alone, per unit of work.
     model_rate = Rate(asking / float(np.mean([words(example) for example in trial.task.test])))
     for size in (WARMUP, _affordable(loaded, EXPLAINING * seconds / model_rate.seconds)):
@@ -76,7 +76,7 @@ def _measure(preview: TrialPreview, seconds: float) -> Speeds:
             rates |= _work(_first(loaded, size), Store(folder), model_rate, seconds)
         if time.perf_counter() - began > seconds:
             break
-    return Speeds(rates, tuple(sorted(loaded.abilities)))
+    return Speeds(rates, tuple(sorted(loaded.capabilities)))
 
 
 def _few(task: Task) -> Task:
@@ -120,7 +120,7 @@ def _training(preview: TrialPreview, task: Task, model: Trainable, spec: Any) ->
 
 def _units(loaded: Loaded) -> list[tuple[Cell, float]]:
     """Every cell that makes sense, with its units of work on all texts."""
-    planned, preview = cells_of_model(loaded.trial, "", loaded.abilities), preview_loaded(loaded.trial)
+    planned, preview = cells_of_model(loaded.trial, "", loaded.capabilities), preview_loaded(loaded.trial)
     return [(cell, workload(cell.method, preview).units) for cell in planned.possible]
 
 
@@ -159,12 +159,12 @@ def _scores(cell: Cell, loaded: Loaded, store: Store, known: Mapping[str, Rate])
     rates: dict[str, Rate] = {}
     shards = StoredShards(store.cell(cell.key), loaded)
     distances = {example.id: float(place) for place, example in enumerate(loaded.trial.task.test)}
-    if "activations" in loaded.abilities:
+    if "activations" in loaded.capabilities:
         # A trial asks for them once, not once for every cell.
         loaded.activations()
     for chosen in scored_on(cell, loaded.trial.choice.metrics):
         name, path = speeds.metric_name(chosen, cell.method), scores_path(store, cell, chosen)
-        if name in known or metric_incompatibility(chosen, loaded.trial, loaded.abilities) is not None:
+        if name in known or metric_incompatibility(chosen, loaded.trial, loaded.capabilities) is not None:
             continue
         texts, began = speeds.texts_scored(chosen, len(distances)), time.perf_counter()
         with suppress(InputError):

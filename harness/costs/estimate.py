@@ -156,16 +156,16 @@ def _amount(rate: Rate | None, units: float, texts: float, what: str) -> Amount:
 
 def _trial(preview: TrialPreview, measured: Speeds, store: Store) -> TrialWork:
     trial, stored = preview.trial, trial_cells(preview.trial, store)
-    planned = stored or cells_of_model(trial, "unknown", frozenset(measured.abilities))
+    planned = stored or cells_of_model(trial, "unknown", frozenset(measured.capabilities))
     shards = ceil(preview.sizes.test / int(trial.config.shard))
     works = [
         _cell(preview, cell, scored_on(cell, planned.metrics), measured, shards, store)
         for cell in planned.possible
     ]
     refused = [
-        f"{trial.task_name} / {trial.model_name} / {cell.title}: {cell.refusal}"
+        f"{trial.task_name} / {trial.model_name} / {cell.title}: {cell.incompatibility}"
         for cell in planned.cells
-        if cell.refusal is not None
+        if cell.incompatibility is not None
     ]
     left = any(cell.stored is not True or cell.scoring != Amount() for cell in works)
     asking = Amount()
@@ -232,7 +232,7 @@ def _pairs(
             if not isinstance(chosen.metric, ModelPairMetric):
                 continue
             pairs = sum(map(len, pairs_by_kind(models, chosen.metric))) * texts
-            if not pairs or metric_incompatibility(chosen, trial, frozenset(rates.abilities)) is not None:
+            if not pairs or metric_incompatibility(chosen, trial, frozenset(rates.capabilities)) is not None:
                 continue
             # Both models are asked for their layers on every text.
             total += _amount(rates.rates.get(speeds.ASKING), 2 * pairs, 0, chosen.metric.name)

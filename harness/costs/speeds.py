@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
 from assay.explainers import averaging
-from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric, Method
+from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric, Method
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
@@ -51,11 +51,11 @@ class Speeds:
 
     Attributes:
         rates: by ASKING, TRAINING, WEIGHTS, MODEL, `method_name` and `metric_name`.
-        abilities: of the model; all of them if it was not built.
+        capabilities: of the model; all of them if it was not built.
     """
 
     rates: Mapping[str, Rate]
-    abilities: Sequence[str] = tuple(sorted(EVERY_ABILITY))
+    capabilities: Sequence[str] = tuple(sorted(EVERY_CAPABILITY))
 
     def method(self, method: Method) -> Rate | None:
         """Per unit of work; None if unknown."""
@@ -116,7 +116,7 @@ def speeds_key(config: Any) -> str:
 def keep(store: Store, name: str, speeds: Speeds) -> None:
     """Write a calibration into the store, over what it says of the same work."""
     rates = {**_calibrated(store, name).rates, **speeds.rates}
-    write_json(store.calibration(name), asdict(Speeds(rates, speeds.abilities)))
+    write_json(store.calibration(name), asdict(Speeds(rates, speeds.capabilities)))
 
 
 def _calibrated(store: Store, name: str) -> Speeds:
@@ -136,7 +136,7 @@ def recall(previews: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
         name = speeds_key(preview.trial.config)
         if name not in known:
             kept = _calibrated(store, name)
-            known[name] = Speeds({**kept.rates, **_of_cells(preview, newest)}, kept.abilities)
+            known[name] = Speeds({**kept.rates, **_of_cells(preview, newest)}, kept.capabilities)
     return known
 
 

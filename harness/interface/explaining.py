@@ -25,7 +25,7 @@ from assay.harness.trials.job import run_cells
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.harness.trials.records import read_explanations
 from assay.harness.trials.trial import on_texts
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 
@@ -93,10 +93,12 @@ def explain(
     planned = {
         # With its baseline where several are crossed.
         cell.title if len(baselines) > 1 else cell.method.explainer_name: cell
-        for cell in cells(trial, loaded.weights, loaded.abilities)
+        for cell in cells(trial, loaded.weights, loaded.capabilities)
     }
-    left_out = {name: cell.refusal for name, cell in planned.items() if cell.refusal is not None}
-    possible = {name: cell for name, cell in planned.items() if cell.refusal is None}
+    left_out = {
+        name: cell.incompatibility for name, cell in planned.items() if cell.incompatibility is not None
+    }
+    possible = {name: cell for name, cell in planned.items() if cell.incompatibility is None}
     if not possible:
         name, reason = next(iter(left_out.items()))
         raise InputError(f"explainer {name!r} cannot explain this model: {reason}")
@@ -177,7 +179,9 @@ def _loaded(classifier: Classifier, trial: Trial, store: Store | None) -> Loaded
         return on_texts(trial, engine, classifier.weights, store)
     encodings = engine.model.encode([example.texts for example in trial.task.test])
     probabilities = engine.probabilities(encodings)
-    return Loaded(trial, engine, classifier.weights or "unknown", abilities(classifier.model), probabilities)
+    return Loaded(
+        trial, engine, classifier.weights or "unknown", capabilities(classifier.model), probabilities
+    )
 
 
 def _check_baselines(loaded: Loaded, possible: Iterable[Cell]) -> None:

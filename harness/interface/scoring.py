@@ -164,7 +164,7 @@ def _check_names(metrics: Sequence[ChosenMetric]) -> None:
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:
     if not isinstance(metric.metric, CellMetric):
         return "it compares two models; run an experiment with several seeds (assay run)"
-    return metric_incompatibility(metric, loaded.trial, loaded.abilities) or cell_metric_incompatibility(
+    return metric_incompatibility(metric, loaded.trial, loaded.capabilities) or cell_metric_incompatibility(
         cell, metric
     )
 

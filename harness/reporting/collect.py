@@ -42,7 +42,7 @@ def collect(
     experiment: Experiment,
     trials: Sequence[Trial],
     files: Sequence[ScoreFile] | None = None,
-    spread: ParallelMap = serial_map,
+    parallel_map: ParallelMap = serial_map,
 ) -> Results:
     """Everything known about the experiment's trials.
 
@@ -50,7 +50,7 @@ def collect(
         experiment: its configuration and store.
         trials: those whose texts could be read.
         files: from `score_files`, if at hand.
-        spread: how calls that read files are mapped.
+        parallel_map: how calls that read files are mapped.
     """
     config, store = experiment.configs[0], experiment.store
     planned = [(trial, cells_of_trial(trial, store)) for trial in trials]
@@ -59,7 +59,7 @@ def collect(
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
-        cells=read_scores(score_files(trials, store) if files is None else files, spread),
+        cells=read_scores(score_files(trials, store) if files is None else files, parallel_map),
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
         random=RANDOM,
@@ -67,7 +67,7 @@ def collect(
         versions=library_versions(),
         tasks=list(dict.fromkeys(map(_size, trials))),
         absences=[*failures(experiment, trials), *refusals(planned, store)],
-        timings=_timings(done, store, spread),
+        timings=_timings(done, store, parallel_map),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(shown_texts(done, store, int(config.report.texts))),
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
@@ -112,7 +112,9 @@ def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:
     return [cell for cell in cells if StoredCell(store.cell(cell.key)).done]
 
 
-def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread: ParallelMap) -> list[Timing]:
+def _timings(
+    done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, parallel_map: ParallelMap
+) -> list[Timing]:
     folders = []
     for trial, cells in done:
         # Computed once, as above.
@@ -120,7 +122,7 @@ def _timings(done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, spread:
         for cell in cells:
             folder = StoredCell(store.cell(cell.key)).seconds_folder
             folders.append(SecondsFolder(folder, group, method_of(cell), seed))
-    return read_seconds(folders, spread)
+    return read_seconds(folders, parallel_map)
 
 
 def _size(trial: Trial) -> TaskSize:

@@ -77,8 +77,8 @@ def _refused(
     group = group_of(trial)
     for cell in cells:
         method = method_of(cell)
-        if cell.refusal:
-            yield Missing(cell.refusal, *group, "", *method)
+        if cell.incompatibility:
+            yield Missing(cell.incompatibility, *group, "", *method)
             continue
         for chosen in trial.choice.metrics:
             if reason := cell_metric_incompatibility(cell, chosen):

@@ -57,7 +57,7 @@ def cell_scores(
     return CellScores(group, method, metric, seed, tuple(units), parts, explainer_seed, tuple(targets))
 
 
-def read_scores(files: Sequence[ScoreFile], spread: ParallelMap) -> list[CellScores]:
+def read_scores(files: Sequence[ScoreFile], parallel_map: ParallelMap) -> list[CellScores]:
     """The scores of all files, in their order."""
     return [
         CellScores(
@@ -70,13 +70,13 @@ def read_scores(files: Sequence[ScoreFile], spread: ParallelMap) -> list[CellSco
             file.explainer_seed,
             layout.targets,
         )
-        for file, (layout, values) in zip(files, _read(_scores, files, spread), strict=True)
+        for file, (layout, values) in zip(files, _read(_scores, files, parallel_map), strict=True)
     ]
 
 
-def read_seconds(folders: Sequence[SecondsFolder], spread: ParallelMap) -> list[Timing]:
+def read_seconds(folders: Sequence[SecondsFolder], parallel_map: ParallelMap) -> list[Timing]:
     """The timings of all cells, in their order."""
-    quartiles = _read(_quartiles, folders, spread)
+    quartiles = _read(_quartiles, folders, parallel_map)
     return [
         Timing(folder.group, folder.method, folder.seed, *of_folder)
         for folder, of_folder in zip(folders, quartiles, strict=True)
@@ -86,12 +86,12 @@ def read_seconds(folders: Sequence[SecondsFolder], spread: ParallelMap) -> list[
 def _read(
     read: Callable[[Sequence[str]], list[Result]],
     items: Sequence[ScoreFile] | Sequence[SecondsFolder],
-    spread: ParallelMap,
+    parallel_map: ParallelMap,
 ) -> Iterator[Result]:
     """The results of `read` in order. Processes are sent paths alone and return what they read alone."""
     paths = [str(item.path) for item in items]
     parts = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
-    return chain.from_iterable(spread([partial(read, part) for part in parts]))
+    return chain.from_iterable(parallel_map([partial(read, part) for part in parts]))
 
 
 def _scores(paths: Sequence[str]) -> list[tuple[Layout, Values]]:

@@ -49,7 +49,7 @@ class Claim:
 
 
 @contextmanager
-def held(store: Store, name: str, title: str) -> Iterator[bool]:
+def acquire(store: Store, name: str, title: str) -> Iterator[bool]:
     """Whether the work called `name` is ours while the block runs; False where another job is at it."""
     path = store.claim(name)
     claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
@@ -80,10 +80,10 @@ def run_until_done(items: Iterable[Item], advance: Callable[[Item], bool]) -> No
             time.sleep(POLL_SECONDS)
 
 
-def once(store: Store, name: str, title: str, done: Callable[[], bool], do: Callable[[], object]) -> None:
+def run_once(store: Store, name: str, title: str, done: Callable[[], bool], do: Callable[[], object]) -> None:
     """`do`, unless it is `done`; while another job does it, wait."""
     while not done():
-        with held(store, name, title) as ours:
+        with acquire(store, name, title) as ours:
             # It may have been finished between the two looks.
             if ours and not done():
                 do()

@@ -37,7 +37,7 @@ class Loaded:
     trial: Trial
     engine: Engine
     weights: str
-    abilities: frozenset[str]
+    capabilities: frozenset[str]
     probabilities: NDArray[np.float64]
     _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
@@ -157,7 +157,7 @@ def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Itera
             seed=cell.explainer_seed,
             activations=loaded.activations,
             explain=partial(_explain_again, cell.method, loaded),
-            draws=loaded.trial.request_seed(cell.explainer_seed),
+            request_seed=loaded.trial.request_seed(cell.explainer_seed),
         )
     )
 

@@ -15,14 +15,14 @@ def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
     return None
 
 
-def metric_incompatibility(chosen: ChosenMetric, trial: Trial, abilities: frozenset[str]) -> str | None:
+def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: frozenset[str]) -> str | None:
     """Why a metric cannot be computed on this trial, in one clause; None if it can."""
     metric, operator = chosen.metric, chosen.removal
     has = {
         "rationales": any(example.rationales for example in trial.task.test),
         "ground_truth": trial.task.ground_truth,
         "all_targets": trial.config.targets is Targets.all,
-        "removal": operator.needs <= abilities,
+        "removal": operator.needs <= capabilities,
         "explaining": True,
     }
     reasons = {
@@ -32,7 +32,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, abilities: frozen
         "removal": f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal",
     }
     for need in sorted(metric.needs):
-        if not has.get(need, need in abilities):
+        if not has.get(need, need in capabilities):
             return reasons.get(need, f"the model gives no {need.replace('_', ' ')}")
     everywhere = trial.config.targets is Targets.all or (
         trial.config.targets is Targets.gold and not trial.task.multi_label

@@ -22,7 +22,7 @@ from assay.harness.config.provenance import library_versions
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.ledger import clear_failure, log, record_failure
-from assay.harness.storage.locks import held, run_until_done
+from assay.harness.storage.locks import acquire, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.loading import load_trial
@@ -59,7 +59,7 @@ def run_cells(loaded: Loaded, store: Store) -> None:
 
 
 def _planned(loaded: Loaded) -> TrialCells:
-    return cells_of_model(loaded.trial, loaded.weights, loaded.abilities)
+    return cells_of_model(loaded.trial, loaded.weights, loaded.capabilities)
 
 
 @contextmanager
@@ -136,7 +136,7 @@ class _Job:
         for number in self.shards:
             if self._has(cell, number):
                 continue
-            with held(self.store, f"{cell.key}-{number:05d}", self._title(cell)) as ours:
+            with acquire(self.store, f"{cell.key}-{number:05d}", self._title(cell)) as ours:
                 if ours and not self._has(cell, number):
                     explained = explain_part(cell, self.loaded, self.store, number)
                     self.reliabilities.setdefault(cell.key, []).extend(explained)
@@ -160,7 +160,7 @@ class _Job:
                 continue
             name, about = f"{cell.key}-{chosen.key}", f"{self._title(cell)} / {chosen.metric.name}"
             self.where.at(f"{chosen.metric.name} of {cell.title}")
-            with held(self.store, name, about) as ours:
+            with acquire(self.store, name, about) as ours:
                 if ours and not path.exists():
                     # One metric that fails must not cost the others.
                     with record_failure(self.store, name, about):

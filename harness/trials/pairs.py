@@ -14,7 +14,7 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import StoredPair
 from assay.harness.storage.ledger import clear_failure, record_failure
-from assay.harness.storage.locks import held, run_until_done
+from assay.harness.storage.locks import acquire, run_until_done
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
 from assay.harness.trials.incompatibilities import metric_incompatibility
@@ -133,7 +133,7 @@ def pair_cells(pair: Pair, store: Store) -> Iterator[PairCell]:
     done = {index: _done(of_trial, store) for index, of_trial in planned.items()}
     for chosen in pair.metrics:
         if any(
-            of_trial is None or metric_incompatibility(chosen, trials[index], of_trial.abilities)
+            of_trial is None or metric_incompatibility(chosen, trials[index], of_trial.capabilities)
             for index, of_trial in planned.items()
         ):
             continue
@@ -160,7 +160,7 @@ def run_pairs(trials: Sequence[Trial], store: Store) -> None:
     with tqdm(total=len(waiting), desc="pairs of models", unit="pair", disable=None) as bar:
 
         def advance(pair: Pair) -> bool:
-            with held(store, pair.key, pair.title) as ours:
+            with acquire(store, pair.key, pair.title) as ours:
                 if ours:
                     with record_failure(store, pair.key, pair.title, clear=False):
                         _run_pair(pair, _missing(pair, store), store)

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from assay.explainers.protocol import refusal
+from assay.explainers.protocol import incompatibility
 from assay.harness.config.choice import Choice, Method
 from assay.harness.config.keys import key, plain
 from assay.harness.config.variants import model_name, task_name
@@ -67,12 +67,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """One method and explainer seed of a trial. refusal: why the method makes no sense here, or None."""
+    """One method and explainer seed of a trial. incompatibility: why the method cannot be used, or None."""
 
     key: str
     method: Method
     explainer_seed: int
-    refusal: str | None
+    incompatibility: str | None
 
     @property
     def title(self) -> str:
@@ -80,7 +80,7 @@ class Cell:
         return self.method.explainer_name + (f" ({baseline})" if baseline else "")
 
 
-def cells(trial: Trial, weights: str, abilities: frozenset[str]) -> list[Cell]:
+def cells(trial: Trial, weights: str, capabilities: frozenset[str]) -> list[Cell]:
     """Every method and explainer seed, in the order of the configuration; deterministic methods once."""
     config = trial.config
     rationales = any(example.rationales for example in trial.task.test)
@@ -90,7 +90,9 @@ def cells(trial: Trial, weights: str, abilities: frozenset[str]) -> list[Cell]:
     of_all = plain([config.targets, config.shard])
     found = []
     for method in trial.choice.methods:
-        reason = refusal(method.explainer, method.baseline, abilities=abilities, rationales=rationales)
+        reason = incompatibility(
+            method.explainer, method.baseline, capabilities=capabilities, rationales=rationales
+        )
         stochastic = method.explainer.traits.stochastic
         for seed in seeds if stochastic else seeds[:1]:
             name = key("cell", of_trial, method.identity, seed, *of_all)

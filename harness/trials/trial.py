@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.config.build import build
-from assay.harness.config.choice import EVERY_ABILITY, ChosenMetric
+from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
-from assay.harness.storage.locks import once
 from assay.harness.storage.store import (
     Store,
     present,
@@ -30,7 +29,7 @@ from assay.harness.trials.incompatibilities import cell_metric_incompatibility, 
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.engine import Engine
-from assay.models.protocol import Model, abilities
+from assay.models.protocol import Model, capabilities
 from assay.models.report import Quality, quality
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import Trainable, encode_split, fit
@@ -45,20 +44,20 @@ class TrialCells:
 
     Attributes:
         weights: the hash of the model's weights.
-        abilities: the capabilities of the model.
+        capabilities: the capabilities of the model.
         cells: every method and explainer seed, refused ones included, in the order of the configuration.
         metrics: the chosen metrics that single cells of the trial can be scored on.
     """
 
     weights: str
-    abilities: frozenset[str]
+    capabilities: frozenset[str]
     cells: tuple[Cell, ...]
     metrics: tuple[ChosenMetric, ...]
 
     @property
     def possible(self) -> list[Cell]:
         """The cells that make sense."""
-        return [cell for cell in self.cells if cell.refusal is None]
+        return [cell for cell in self.cells if cell.incompatibility is None]
 
     def done(self, store: Store) -> list[Cell]:
         """The cells whose explanations are on disk."""
@@ -73,17 +72,18 @@ def trial_cells(trial: Trial, store: Store) -> TrialCells | None:
 
 def assumed_cells(trial: Trial) -> TrialCells:
     """The cells of a trial if its model had every capability, with keys that name nothing."""
-    return cells_of_model(trial, "unknown", EVERY_ABILITY)
+    return cells_of_model(trial, "unknown", EVERY_CAPABILITY)
 
 
-def cells_of_model(trial: Trial, weights: str, abilities: frozenset[str]) -> TrialCells:
+def cells_of_model(trial: Trial, weights: str, capabilities: frozenset[str]) -> TrialCells:
     """The cells of a trial with a model of these weights and capabilities."""
     metrics = [
         chosen
         for chosen in trial.choice.metrics
-        if isinstance(chosen.metric, CellMetric) and metric_incompatibility(chosen, trial, abilities) is None
+        if isinstance(chosen.metric, CellMetric)
+        and metric_incompatibility(chosen, trial, capabilities) is None
     ]
-    return TrialCells(weights, abilities, tuple(cells(trial, weights, abilities)), tuple(metrics))
+    return TrialCells(weights, capabilities, tuple(cells(trial, weights, capabilities)), tuple(metrics))
 
 
 def complete(trial: Trial, store: Store) -> bool:
@@ -100,7 +100,7 @@ def complete(trial: Trial, store: Store) -> bool:
 
 
 def read_card(trial: Trial, store: Store) -> dict[str, Any] | None:
-    """Weights hash and abilities of the trial's model; None before it was first loaded."""
+    """Weights hash and capabilities of the trial's model; None before it was first loaded."""
     return read_json(StoredModel(store.model(trial.model_key)).card)
 
 
@@ -124,7 +124,7 @@ def load_model(trial: Trial, store: Store) -> Loaded:
 
 def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded:
     """A trial with its model at hand; probabilities of the explained texts are read, or asked and stored."""
-    has = abilities(engine.model)
+    has = capabilities(engine.model)
     card = {"weights": weights, "abilities": sorted(has)}
     if read_card(trial, store) != card:
         write_json(StoredModel(store.model(trial.model_key)).card, card)
@@ -170,7 +170,7 @@ def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
         write_json(report_path, {**report.record(), "seconds": report.seconds})
 
     def ready() -> Trainable:
-        once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
+        run_once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
         return load(folder, device)
 
     try:
@@ -202,7 +202,7 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
     def predicted_already() -> bool:
         return present(path) and read_json(stored.record) is not None
 
-    once(store, f"trial-{name}", f"predictions of {trial.title}", predicted_already, predict)
+    run_once(store, f"trial-{name}", f"predictions of {trial.title}", predicted_already, predict)
     return read_predictions(stored)[1]
 
 

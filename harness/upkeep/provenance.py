@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from assay.harness.config.choice import EVERY_ABILITY, choose
+from assay.harness.config.choice import EVERY_CAPABILITY, choose
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import MODELS, StoredModel, StoredTrial
 from assay.harness.storage.store import Store, intact, parse_json
@@ -119,7 +119,7 @@ class Records:
         source = canonical([config, model, weights, explained])
         if source not in self._cells:
             trial = Trial(config, _any_task(str(record["task"])), choose(config), model, explained)
-            self._cells[source] = {cell.key: cell for cell in cells(trial, weights, EVERY_ABILITY)}
+            self._cells[source] = {cell.key: cell for cell in cells(trial, weights, EVERY_CAPABILITY)}
         return self._cells[source]
 
 

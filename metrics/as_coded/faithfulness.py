@@ -13,7 +13,7 @@ from assay.metrics.faithfulness import THRESHOLDS, Faithfulness, area, decisions
 from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.long_table import Parts
 from assay.metrics.targets import decided, require_all_explained
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 
@@ -61,11 +61,13 @@ def _score(subject: CellData, shard: Shard) -> pd.DataFrame:
     return decisions_table(shard.examples, THRESHOLDS, decisions)
 
 
-def masked(encoding: Encoding, scores: Floats, mask: int) -> Rows:
+def masked(encoding: Encoding, scores: Floats, mask: int) -> MaskedInputs:
     """The text at every threshold but 0; scores: (T,) of all its tokens."""
     tokens = len(encoding)
     order = np.argsort(scores, kind="stable")[::-1]
     ids = np.tile(encoding.ids, (len(THRESHOLDS) - 1, 1))
     for row, threshold in zip(ids, THRESHOLDS[1:], strict=True):
         row[order[: int(threshold / 100 * tokens)]] = mask
-    return Rows(ids, np.tile(encoding.segments, (len(ids), 1)), np.full(len(ids), tokens, dtype=np.int32))
+    return MaskedInputs(
+        ids, np.tile(encoding.segments, (len(ids), 1)), np.full(len(ids), tokens, dtype=np.int32)
+    )

@@ -18,24 +18,26 @@ from assay.results.tables.layout import Grid, restricted
 COST = "compute time"
 
 
-def drawings(results: Results, grids: Sequence[Grid], spread: ParallelMap = serial_map) -> Iterator[Drawing]:
+def drawings(
+    results: Results, grids: Sequence[Grid], parallel_map: ParallelMap = serial_map
+) -> Iterator[Drawing]:
     """The overview, a figure per metric, masking curves, cost against quality; those that show something.
 
     grids: with all metrics. The overview and cost against quality have one metric per property only, so that
-    they can be read at a glance. spread: over what the figures are, which are begun at once.
+    they can be read at a glance. parallel_map: over what the figures are, which are begun at once.
     """
     if not grids:
         return iter(())
     cost = [metric.name for metric in results.metrics if metric.property == COST]
     names = {metric.name for metric in six_properties(results.metrics)}
     main = [grid for grid in (restricted(grid, names) for grid in grids) if grid.columns]
-    points = spread(
+    points = parallel_map(
         [
             *([partial(overview, main, results.random)] if main else []),
             *(partial(by_metric, grids, metric.name, results.random) for metric in results.metrics),
         ]
     )
-    costs = spread([partial(cost_against, main, name, results.random) for name in cost[:1]])
+    costs = parallel_map([partial(cost_against, main, name, results.random) for name in cost[:1]])
     # Here and meanwhile, because all scores are too many to be sent to another process.
     of_scores = [curves(results, grids, metric.name) for metric in results.metrics]
     return (drawing for drawing in chain(points, of_scores, costs) if drawing is not None)

@@ -53,15 +53,15 @@ def findings(
     tables: list[Grid],
     checks: Checks,
     bootstrap: Bootstrap,
-    spread: ParallelMap = serial_map,
+    parallel_map: ParallelMap = serial_map,
 ) -> SummaryTables:
     """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits. spread: over
     what the figures are."""
     scores, stable, sliced = found.overall, found.stability, found.slices
     agreed = agreement(found.comparison, results.metrics)
     first = [metric.name for metric in first_per_property(results.metrics)]
-    of_stability = spread([partial(stability_figure, stable, first)])
-    of_agreement = spread([partial(agreement_figures, agreed)])
+    of_stability = parallel_map([partial(stability_figure, stable, first)])
+    of_agreement = parallel_map([partial(agreement_figures, agreed)])
     ranks = rank_table(results, alpha=bootstrap.alpha)
     of_slices = slice_grids(sliced, [restricted(grid, first) for grid in tables])
     return SummaryTables(

@@ -29,13 +29,13 @@ class GroupResults:
     slices: pd.DataFrame
 
 
-def by_group(results: Results, bootstrap: Bootstrap, spread: ParallelMap = serial_map) -> GroupResults:
-    """Of all groups, in order; spread: over what the groups are."""
+def by_group(results: Results, bootstrap: Bootstrap, parallel_map: ParallelMap = serial_map) -> GroupResults:
+    """Of all groups, in order; parallel_map: over what the groups are."""
     groups = list(_alone(results))
     trained = set(trained_groups(group for group, _ in groups))
     calls = [partial(_of_group, alone, bootstrap, group in trained) for group, alone in groups]
     # Without any group the tables have their columns still.
-    parts = list(spread(calls)) or [_of_group(results, bootstrap, True)]
+    parts = list(parallel_map(calls)) or [_of_group(results, bootstrap, True)]
     return GroupResults(
         _joined([part.comparison for part in parts]),
         list(chain.from_iterable(part.overall for part in parts)),

@@ -28,10 +28,8 @@ class OpenHandModel(HandModel):
         self.by_steps = forward
         self.steps = frozenset(steps)
 
-    def open_logits(
-        self, entry: torch.Tensor, batch: Batch, arithmetic: BackwardRule, tap: Hook
-    ) -> torch.Tensor:
-        return self.by_steps(tap("embedding", entry), arithmetic)
+    def open_logits(self, entry: torch.Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> torch.Tensor:
+        return self.by_steps(hook("embedding", entry), rule)
 
 
 class Twin(nn.Module):

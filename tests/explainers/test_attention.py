@@ -18,9 +18,9 @@ from assay.explainers.propagation.attention import (
     AttentionValueWeighted,
     AttentionXGradient,
 )
-from assay.explainers.protocol import Explainer, Request, refusal
+from assay.explainers.protocol import Explainer, Request, incompatibility
 from assay.models.batching import pad
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError
 
 Weights = list[torch.Tensor]
@@ -126,7 +126,7 @@ def test_value_weights_are_lengths_of_what_each_head_adds(tiny_bert, eager, toy_
 def test_what_knows_no_target_says_the_same_of_all(tiny_bert, toy_task):
     requests = requests_for(tiny_bert, toy_task)
     for explainer in EVERY:
-        if refusal(explainer, None, abilities=abilities(tiny_bert), rationales=False):
+        if incompatibility(explainer, None, capabilities=capabilities(tiny_bert), rationales=False):
             continue
         for asked, found in zip(requests, explain(explainer, tiny_bert, requests, None), strict=True):
             one, other = scores(found)
@@ -146,7 +146,7 @@ def test_weights_and_rollout_sum_to_one(tiny_bert, toy_task):
 @pytest.mark.parametrize("name", ["linear", "maxpool", "cnn", "lstm"])
 def test_models_without_attention_are_refused(explainer: Explainer, name: str, word_model, toy_task):
     model = word_model(name)
-    reason = refusal(explainer, None, abilities=abilities(model), rationales=False)
+    reason = incompatibility(explainer, None, capabilities=capabilities(model), rationales=False)
     assert reason == "the model has no attention"
     with pytest.raises(InputError, match="the model has no attention"):
         explain(explainer, model, requests_for(model, toy_task), None)
@@ -154,11 +154,11 @@ def test_models_without_attention_are_refused(explainer: Explainer, name: str, w
 
 @pytest.mark.parametrize("explainer", EVERY, ids=lambda explainer: type(explainer).__name__)
 def test_models_that_show_no_steps_are_refused(explainer: Explainer):
-    reason = refusal(explainer, None, abilities=abilities(smooth()), rationales=False)
+    reason = incompatibility(explainer, None, capabilities=capabilities(smooth()), rationales=False)
     assert reason == "the model gives no open layers"
 
 
 def test_heads_that_cannot_be_seen_to_merge_are_refused():
     has = frozenset({"open_layers", "step:attend"})
-    reason = refusal(AttentionValueWeighted(), None, abilities=has, rationales=False)
+    reason = incompatibility(AttentionValueWeighted(), None, capabilities=has, rationales=False)
     assert reason == "the model does not show how it merges its attention heads"

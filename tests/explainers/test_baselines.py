@@ -28,7 +28,7 @@ from assay.explainers.sampled_baselines import (
 )
 from assay.models.adapters import BlackBox
 from assay.models.engine import Engine
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Batch
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -38,7 +38,7 @@ KEEP = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 0, 1], [1, 0, 0, 0, 1]], dtype=bool)
 ALL = [Pad(), Mask(), Unknown(), Zero(), Delete(), Mean(), Negatives(), RandomTokens()]
 
 
-def _texts(rows: Rows) -> list[list[int]]:
+def _texts(rows: MaskedInputs) -> list[list[int]]:
     return [rows.ids[row, : rows.lengths[row]].tolist() for row in range(len(rows))]
 
 
@@ -51,9 +51,9 @@ def test_absent_tokens_become_the_padding_the_mask_or_the_unknown_token_in_their
 
 def test_zeroed_tokens_keep_their_place_and_are_marked():
     rows = Zero().rows(smooth(), TEXT, KEEP)
-    assert rows.absent is not None and rows.filler is not None
+    assert rows.absent is not None and rows.replacement is not None
     np.testing.assert_array_equal(rows.absent, ~KEEP)
-    assert not rows.filler.any()
+    assert not rows.replacement.any()
     assert rows.lengths.tolist() == [5, 5, 5]
 
 
@@ -135,9 +135,9 @@ def test_the_mean_is_the_average_over_every_word_of_the_texts(word_model, toy_pa
     found = Mean().fitted(Engine(model), texts)
     np.testing.assert_allclose(_vector(found), _brute_force_mean(model, texts), atol=1e-6)
     rows = found.rows(model, TEXT, KEEP)
-    assert rows.absent is not None and rows.filler is not None
+    assert rows.absent is not None and rows.replacement is not None
     np.testing.assert_array_equal(rows.absent, ~KEEP)
-    np.testing.assert_array_equal(rows.filler, _vector(found))
+    np.testing.assert_array_equal(rows.replacement, _vector(found))
 
 
 @pytest.mark.parametrize("task_name", ["toy_task", "toy_multi_label_task"])
@@ -159,7 +159,7 @@ def test_a_sample_depends_on_its_seed_and_not_on_the_order_of_the_texts(baseline
     def seen(baseline: Baseline, texts) -> list[bytes]:
         parts = [part for target in range(3) for part in baseline.fitted(engine, texts).parts(target)]
         rows = [part.rows(engine.model, TEXT, ~TEXT.content[None]) for part in parts]
-        return [(row.ids if row.filler is None else row.filler).tobytes() for row in rows]
+        return [(row.ids if row.replacement is None else row.replacement).tobytes() for row in rows]
 
     plain = seen(baseline, toy_task.train)
     assert seen(baseline, toy_task.train[::-1]) == plain

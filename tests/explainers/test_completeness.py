@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from open_models import OPEN, requests_for
 
 from assay.explainers import averaging
-from assay.explainers.protocol import refusal
+from assay.explainers.protocol import incompatibility
 from assay.models.engine import Engine
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.example import Task
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -65,7 +65,7 @@ def test_every_additive_method_is_tried():
 @pytest.mark.parametrize("model", OPEN, indirect=True)
 def test_scores_sum_to_the_change_of_the_output(model, baseline_name: str, name: str, toy_task: Task):
     explainer, baseline = ADDITIVE[name], BASELINES[baseline_name]
-    reason = refusal(explainer, baseline, abilities=abilities(model), rationales=False)
+    reason = incompatibility(explainer, baseline, capabilities=capabilities(model), rationales=False)
     if reason is not None:
         assert baseline_name == "delete" or name == "deep_lift", reason
         return

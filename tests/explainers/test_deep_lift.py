@@ -17,11 +17,11 @@ from open_models import OPEN, OpenHandModel, Twin, one_batch, requests_for
 
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Zero
 from assay.explainers.propagation.deep_lift import DeepLift
-from assay.explainers.protocol import refusal
+from assay.explainers.protocol import incompatibility
 from assay.models.deep_lift_rule import DeepLiftRule
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import full_rows
-from assay.models.protocol import Batch, abilities
+from assay.models.protocol import Batch, capabilities
 from assay.models.tensors import enter, logits_from_entry
 from assay.tasks.errors import InputError
 
@@ -198,10 +198,10 @@ def test_between_near_inputs_multipliers_are_the_gradient(model, toy_task):
 
 @pytest.mark.parametrize("model", ["lstm", "tiny_bert"], indirect=True)
 def test_products_are_refused_unless_asked_for(model, toy_task):
-    has = abilities(model)
-    reason = refusal(DeepLift(), Pad(), abilities=has, rationales=False)
+    has = capabilities(model)
+    reason = incompatibility(DeepLift(), Pad(), capabilities=has, rationales=False)
     assert reason is not None and reason.startswith("DeepLift has no rule for the products in this model (")
-    assert refusal(DeepLift(products="shapley"), Pad(), abilities=has, rationales=False) is None
+    assert incompatibility(DeepLift(products="shapley"), Pad(), capabilities=has, rationales=False) is None
     with pytest.raises(InputError, match="explainer 'deep_lift': DeepLift has no rule for the products"):
         explain(DeepLift(), model, requests_for(model, toy_task), Pad())
 
@@ -215,7 +215,9 @@ def test_products_are_refused_unless_asked_for(model, toy_task):
     ],
 )
 def test_other_reasons_to_refuse(explainer: DeepLift, baseline: Baseline | None, reason: str, word_model):
-    found = refusal(explainer, baseline, abilities=abilities(word_model("cnn")), rationales=False)
+    found = incompatibility(
+        explainer, baseline, capabilities=capabilities(word_model("cnn")), rationales=False
+    )
     assert found is not None and found.startswith(reason)
 
 
@@ -229,7 +231,7 @@ def test_the_engine_names_the_layers_it_can_reach(word_model, toy_task):
 
 
 def test_it_is_refused_on_models_that_show_no_steps():
-    reason = refusal(DeepLift(), Pad(), abilities=abilities(smooth()), rationales=False)
+    reason = incompatibility(DeepLift(), Pad(), capabilities=capabilities(smooth()), rationales=False)
     assert reason == "the model gives no open layers"
 
 

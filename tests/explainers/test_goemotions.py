@@ -31,7 +31,7 @@ def test_each_label_has_its_own_complete_explanation():
     negatives = Negatives().fitted(engine, task.train)
     labels = [task.labels.index(name) for name in ("admiration", "gratitude", "love", "neutral")]
     replacements = [negatives.parts(label)[0] for label in labels]
-    assert all(isinstance(filler, FixedEmbedding) for filler in replacements)
+    assert all(isinstance(replacement, FixedEmbedding) for replacement in replacements)
     requests = [
         Request(example, encoding, np.array(labels))
         for example, encoding in zip(task.test, model.encode([e.texts for e in task.test]), strict=True)
@@ -43,9 +43,9 @@ def test_each_label_has_its_own_complete_explanation():
             change = abs(found.value_input - found.value_baseline)
             assert abs(found.completeness_gap) <= max(0.02 * change, 2e-3)
     # Against another label's negatives the same logit starts elsewhere.
-    for label, filler in zip(labels, replacements, strict=True):
+    for label, replacement in zip(labels, replacements, strict=True):
         alone = [Request(r.example, r.encoding, np.array(labels)) for r in requests[:3]]
-        other = averaging.explain(IntegratedGradients(until=0.01, max_steps=513), engine, alone, filler)
+        other = averaging.explain(IntegratedGradients(until=0.01, max_steps=513), engine, alone, replacement)
         at = labels.index(label)
         for row, of_one in enumerate(other):
             assert of_one[at].value_baseline == pytest.approx(own[row][at], abs=1e-5)

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from assay.explainers.gradient.saliency import Saliency
 from assay.explainers.propagation.guided_backprop import GuidedBackprop
-from assay.explainers.protocol import refusal
-from assay.models.protocol import abilities
+from assay.explainers.protocol import incompatibility
+from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError
 
 
@@ -64,13 +64,15 @@ def test_on_a_transformer_it_is_not_the_gradient(tiny_bert, toy_task):
 def test_it_is_refused_where_there_is_nothing_to_guide(name: str, word_model, toy_task):
     model = word_model(name)
     reason = "guided backpropagation is the plain gradient where a model has neither ReLU nor GELU"
-    assert refusal(GuidedBackprop(), None, abilities=abilities(model), rationales=False) == reason
+    assert (
+        incompatibility(GuidedBackprop(), None, capabilities=capabilities(model), rationales=False) == reason
+    )
     with pytest.raises(InputError, match=f"explainer 'guided_backprop': {reason}"):
         explain(GuidedBackprop(), model, requests_for(model, toy_task), None)
 
 
 def test_it_is_refused_on_models_that_show_no_steps():
-    reason = refusal(GuidedBackprop(), None, abilities=abilities(smooth()), rationales=False)
+    reason = incompatibility(GuidedBackprop(), None, capabilities=capabilities(smooth()), rationales=False)
     assert reason == "the model gives no open layers"
 
 

@@ -16,9 +16,9 @@ import assay.explainers.paths.path_gradients
 from assay.explainers.baselines import Mask, Pad, Zero
 from assay.explainers.paths.adaptive_quadrature import clenshaw_curtis
 from assay.explainers.paths.integrated_gradients import IntegratedGradients, nodes
-from assay.explainers.protocol import Request, refusal
+from assay.explainers.protocol import Request, incompatibility
 from assay.models.engine import Engine
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
@@ -192,9 +192,9 @@ def test_unknown_layers_are_refused_and_inner_ones_need_an_open_model(tiny_bert,
     with pytest.raises(InputError, match="does not show its inner layers"):
         explain(IntegratedGradients(layer="layer_1"), smooth(), [request((4, 9))], Mask())
     inner = IntegratedGradients(layer="layer_2")
-    reason = refusal(inner, Mask(), abilities=abilities(tiny_bert), rationales=False)
+    reason = incompatibility(inner, Mask(), capabilities=capabilities(tiny_bert), rationales=False)
     assert reason is not None and reason.startswith(
         "the model has no layer 'layer_2'; did you mean 'layer_1'"
     )
-    assert IntegratedGradients().traits.needs <= abilities(smooth())
-    assert not IntegratedGradients(layer="layer_1").traits.needs <= abilities(smooth())
+    assert IntegratedGradients().traits.needs <= capabilities(smooth())
+    assert not IntegratedGradients(layer="layer_1").traits.needs <= capabilities(smooth())

@@ -21,9 +21,9 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.perturbation.owen import Owen
-from assay.explainers.protocol import Explainer, Request, refusal
+from assay.explainers.protocol import Explainer, Request, incompatibility
 from assay.models.engine import Engine
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.example import Example
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -71,13 +71,13 @@ EXPLAINERS: dict[str, Explainer] = {
     name: explainer for name, explainer in _chosen("explainer").items() if not explainer.traits.fixed
 }
 BASELINES: dict[str, Baseline] = _chosen("baseline")
-ABILITIES = abilities(smooth())
+ABILITIES = capabilities(smooth())
 # What the convolutional model has beyond that.
 OPEN = ABILITIES | {"open_layers", "layer:embedding"}
 
 
 def _refusal(explainer: Explainer, baseline: Baseline | None, has: frozenset[str] = ABILITIES) -> str | None:
-    return refusal(explainer, baseline, abilities=has, rationales=True)
+    return incompatibility(explainer, baseline, capabilities=has, rationales=True)
 
 
 def _pairs(

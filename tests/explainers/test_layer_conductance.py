@@ -53,13 +53,13 @@ def _by_loop(model, asked: Request, layer: str, steps: int) -> np.ndarray:
     for alpha in np.linspace(0, 1, steps + 1):
         kept: list[torch.Tensor] = []
 
-        def tap(name: str, value: torch.Tensor, kept=kept) -> torch.Tensor:
+        def hook(name: str, value: torch.Tensor, kept=kept) -> torch.Tensor:
             if name == layer:
                 kept.append(value)
             return value
 
         entry = torch.lerp(start, end, float(alpha)).requires_grad_(True)
-        logits = model.open_logits(entry, batch, AUTOGRAD, tap)[0]
+        logits = model.open_logits(entry, batch, AUTOGRAD, hook)[0]
         gradients = [torch.autograd.grad(logit, kept[0], retain_graph=True)[0][0] for logit in logits]
         slopes.append(torch.stack(gradients).detach().double())
         values.append(kept[0][0].detach().double())

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from assay.explainers.gradient.saliency import InputXGradient
 from assay.explainers.propagation.lrp import Lrp
-from assay.explainers.protocol import refusal
-from assay.models.protocol import abilities
+from assay.explainers.protocol import incompatibility
+from assay.models.protocol import capabilities
 from assay.models.tensors import enter
 
 
@@ -118,6 +118,6 @@ def test_on_bert_it_is_attn_lrp(tiny_bert, toy_task):
 
 def test_it_is_refused_on_models_that_show_no_steps():
     assert (
-        refusal(Lrp(), None, abilities=abilities(smooth()), rationales=False)
+        incompatibility(Lrp(), None, capabilities=capabilities(smooth()), rationales=False)
         == "the model gives no open layers"
     )

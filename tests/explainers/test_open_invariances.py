@@ -21,10 +21,10 @@ from assay.explainers.propagation.attention import (
 from assay.explainers.propagation.deep_lift import DeepLift
 from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.propagation.lrp import Lrp
-from assay.explainers.protocol import Explainer, refusal
+from assay.explainers.protocol import Explainer, incompatibility
 from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.example import Task
 
 Case = tuple[Explainer, Baseline | None]
@@ -69,8 +69,10 @@ def model(request: pytest.FixtureRequest):
 @pytest.mark.parametrize("model", OPEN, indirect=True)
 def test_the_rest_is_refused(model, request: pytest.FixtureRequest):
     name = request.node.callspec.params["model"]
-    has = abilities(model)
-    found = {n for n, pair in EXPLAINERS.items() if refusal(*pair, abilities=has, rationales=False)}
+    has = capabilities(model)
+    found = {
+        n for n, pair in EXPLAINERS.items() if incompatibility(*pair, capabilities=has, rationales=False)
+    }
     assert found == REFUSED[name]
 
 

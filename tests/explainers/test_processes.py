@@ -12,11 +12,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from assay.explainers import averaging
-from assay.explainers.protocol import Request, refusal
+from assay.explainers.protocol import Request, incompatibility
 from assay.explainers.sampled_baselines import RandomTokens
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
-from assay.models.protocol import abilities
+from assay.models.protocol import capabilities
 from assay.tasks.planted import planted
 
 CONF = Path(__file__).parents[2] / "conf" / "explainer"
@@ -43,7 +43,7 @@ def explained(texts: tuple[int, ...]) -> dict[str, list[np.ndarray]]:
             if explainer.traits.fixed:  # its scores were computed elsewhere
                 continue
             used = baseline if explainer.traits.baseline != "none" else None
-            if refusal(explainer, used, abilities=abilities(model), rationales=True) is None:
+            if incompatibility(explainer, used, capabilities=capabilities(model), rationales=True) is None:
                 records = averaging.explain(explainer, engine, requests, used)
                 found[str(name)] = [scores(of_one) for of_one in records]
     return found

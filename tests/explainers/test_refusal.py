@@ -11,10 +11,10 @@ from assay.explainers.controls.controls import Gold, Inverted, Random
 from assay.explainers.gradient.saliency import Saliency
 from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.perturbation.occlusion import Occlusion
-from assay.explainers.protocol import Explainer, refusal
+from assay.explainers.protocol import Explainer, incompatibility
 from assay.explainers.sampled_baselines import Mean, Negatives, RandomTokens
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Model
 
 EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token", "unk_token"})
@@ -31,7 +31,7 @@ class OnlyAReference(Baseline):
     references: ClassVar[bool] = True
     policy: ClassVar[str] = "does not matter"
 
-    def rows(self, model: Model, encoding: Encoding, keep: np.ndarray) -> Rows:
+    def rows(self, model: Model, encoding: Encoding, keep: np.ndarray) -> MaskedInputs:
         raise NotImplementedError
 
 
@@ -54,7 +54,9 @@ class OnlyAReference(Baseline):
     ],
 )
 def test_reasons(explainer: Explainer, baseline: Baseline | None, lacks: set[str], reason: str):
-    found = refusal(explainer, baseline, abilities=EVERYTHING - lacks, rationales="rationales" not in lacks)
+    found = incompatibility(
+        explainer, baseline, capabilities=EVERYTHING - lacks, rationales="rationales" not in lacks
+    )
     assert found is not None and found.startswith(reason)
 
 
@@ -71,11 +73,11 @@ def test_reasons(explainer: Explainer, baseline: Baseline | None, lacks: set[str
     ],
 )
 def test_what_makes_sense_is_not_refused(explainer: Explainer, baseline: Baseline | None):
-    assert refusal(explainer, baseline, abilities=EVERYTHING, rationales=True) is None
+    assert incompatibility(explainer, baseline, capabilities=EVERYTHING, rationales=True) is None
 
 
 def test_a_black_box_is_explained_by_removal_alone():
     nothing = frozenset[str]()
-    assert refusal(Occlusion(), Pad(), abilities=nothing, rationales=False) is None
-    assert refusal(Occlusion(), Delete(), abilities=nothing, rationales=False) is None
-    assert refusal(Occlusion(), RandomTokens(), abilities=nothing, rationales=False) is None
+    assert incompatibility(Occlusion(), Pad(), capabilities=nothing, rationales=False) is None
+    assert incompatibility(Occlusion(), Delete(), capabilities=nothing, rationales=False) is None
+    assert incompatibility(Occlusion(), RandomTokens(), capabilities=nothing, rationales=False) is None

@@ -140,7 +140,7 @@ def test_weights_that_differ_in_a_digit_do_not_change_the_draws_and_another_seed
 
 def _scores(loaded: Loaded, store: Store) -> list[list[float]]:
     """The random explainer's, of the first shard."""
-    cell = cells(loaded.trial, loaded.weights, loaded.abilities)[0]
+    cell = cells(loaded.trial, loaded.weights, loaded.capabilities)[0]
     explain_part(cell, loaded, store, 0)
     return pq.read_table(StoredCell(store.cell(cell.key)).part(0))["scores"].to_pylist()
 

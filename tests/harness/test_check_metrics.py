@@ -25,10 +25,10 @@ from assay.explainers.controls.known_quality import (
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request
 from assay.harness.cli import main
-from assay.harness.questions import check_metrics as checking
-from assay.harness.questions.check_metrics import Effort, check_metrics, chosen_metrics
-from assay.harness.questions.exact_worlds import World, additive, interacting
-from assay.harness.questions.known_cells import known_cells
+from assay.harness.validation import check_metrics as checking
+from assay.harness.validation.check_metrics import Effort, check_metrics, chosen_metrics
+from assay.harness.validation.exact_worlds import World, additive, interacting
+from assay.harness.validation.known_cells import known_cells
 from assay.metrics.cell_data import CellData
 from assay.metrics.confidence_indication import ConfidenceIndicationMax
 from assay.metrics.faithfulness import Faithfulness
@@ -245,7 +245,7 @@ def test_shards_and_subjects_belong_together(bag: World):
     subject = cells.subject(NOISY[0], 2, Mask())
     (shard,) = list(subject.shards)
     assert subject.explain is not None
-    found = subject.explain(subject.engine, cells.requests(subject.draws))
+    found = subject.explain(subject.engine, cells.requests(subject.request_seed))
     for row, records in enumerate(found):
         for record in records:
             np.testing.assert_array_equal(

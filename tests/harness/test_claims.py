@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from assay.harness.storage import locks as claims
-from assay.harness.storage.locks import Claim, alive, held, once, read, run_until_done
+from assay.harness.storage.locks import Claim, acquire, alive, read, run_until_done
 from assay.harness.storage.store import Store
 
 
@@ -24,31 +24,31 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_work_that_is_claimed_is_not_ours_and_free_when_it_is_done(store: Store) -> None:
-    with held(store, "work", "a cell") as first:
+    with acquire(store, "work", "a cell") as first:
         assert first
         claim = read(store.claim("work"))
         assert claim is not None
         assert (claim.process, claim.title) == (os.getpid(), "a cell")
-        with held(store, "work", "a cell") as second:
+        with acquire(store, "work", "a cell") as second:
             assert not second
-        with held(store, "other", "a cell") as other:
+        with acquire(store, "other", "a cell") as other:
             assert other
     assert not any(store.claim("work").parent.iterdir())
-    with held(store, "work", "a cell") as again:
+    with acquire(store, "work", "a cell") as again:
         assert again
 
 
 def test_a_claim_ends_when_the_work_fails(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), held(store, "work", "a cell"):
+    with pytest.raises(ZeroDivisionError), acquire(store, "work", "a cell"):
         _ = 1 / 0
     assert not store.claim("work").exists()
 
 
 def test_the_claim_of_a_killed_process_is_taken_over_at_once(store: Store) -> None:
     program = (
-        "import sys, time\nfrom assay.harness.storage.locks import held\n"
+        "import sys, time\nfrom assay.harness.storage.locks import acquire\n"
         "from assay.harness.storage.store import Store\n"
-        "with held(Store(sys.argv[1]), 'work', 'a cell') as ours: print(ours, flush=True); time.sleep(60)"
+        "with acquire(Store(sys.argv[1]), 'work', 'a cell') as ours: print(ours, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(store.root)],
@@ -57,11 +57,11 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once(store: Store) -> No
     )
     assert process.stdout is not None
     assert process.stdout.readline().strip() == b"True"
-    with held(store, "work", "a cell") as ours:
+    with acquire(store, "work", "a cell") as ours:
         assert not ours
     process.kill()
     process.wait()
-    with held(store, "work", "a cell") as ours:
+    with acquire(store, "work", "a cell") as ours:
         assert ours
 
 
@@ -78,18 +78,18 @@ def test_another_machine_is_alive_as_long_as_it_gives_signs(store: Store) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(claim)))
     assert alive(path, read(path))
-    with held(store, "work", "a cell") as ours:
+    with acquire(store, "work", "a cell") as ours:
         assert not ours
     silent = time.time() - claims.EXPIRY_SECONDS - 60
     os.utime(path, (silent, silent))
     assert not alive(path, read(path))
-    with held(store, "work", "a cell") as ours:
+    with acquire(store, "work", "a cell") as ours:
         assert ours
 
 
 def test_a_claim_gives_signs_while_it_is_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
-    with held(store, "work", "a cell"):
+    with acquire(store, "work", "a cell"):
         path = store.claim("work")
         os.utime(path, (1, 1))
         for _ in range(100):
@@ -101,7 +101,7 @@ def test_a_claim_gives_signs_while_it_is_held(store: Store, monkeypatch: pytest.
 
 def test_who_takes_over_late_does_not_take_the_claim_of_who_was_faster(store: Store) -> None:
     dead = replace(_claim(store), token="dead")
-    with held(store, "work", "a cell"):
+    with acquire(store, "work", "a cell"):
         claims._remove(store.claim("work"), dead)
         found = read(store.claim("work"))
         assert found is not None
@@ -118,7 +118,7 @@ def test_of_many_threads_one_does_the_work(store: Store, monkeypatch: pytest.Mon
         done.append(1)
 
     threads = [
-        threading.Thread(target=once, args=(store, "work", "a cell", lambda: bool(done), work))
+        threading.Thread(target=run_once, args=(store, "work", "a cell", lambda: bool(done), work))
         for _ in range(8)
     ]
     for thread in threads:
@@ -145,14 +145,14 @@ def test_a_store_without_hard_links_has_claims_too(store: Store, monkeypatch: py
         raise PermissionError("no hard links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    with held(store, "work", "a cell") as first, held(store, "work", "a cell") as second:
+    with acquire(store, "work", "a cell") as first, acquire(store, "work", "a cell") as second:
         assert (first, second) == (True, False)
         assert read(store.claim("work")) is not None
 
 
 def _claim(store: Store) -> Claim:
     """One of this process, as it would be on disk."""
-    with held(store, "sample", "a cell"):
+    with acquire(store, "sample", "a cell"):
         claim = read(store.claim("sample"))
     assert claim is not None
     return claim

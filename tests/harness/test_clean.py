@@ -13,7 +13,7 @@ import pytest
 
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.harness.cli import main
-from assay.harness.storage.locks import held
+from assay.harness.storage.locks import acquire
 from assay.harness.storage.store import Store
 from assay.models.engine import Engine
 
@@ -77,7 +77,7 @@ def test_garbage_goes_and_a_run_afterwards_computes_nothing(
 
 
 def test_the_claim_of_a_living_job_stays(store: Path) -> None:
-    with held(Store(store), "abc-00001", "something long") as ours:
+    with acquire(Store(store), "abc-00001", "something long") as ours:
         assert ours
         assert main(["clean", f"store={store}", "--yes"]) == 0
         assert (store / "claims" / "abc-00001.json").exists()
@@ -185,7 +185,7 @@ def test_nothing_unused_goes_while_jobs_are_at_work(
     store: Path, tiny: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = _files(store)
-    with held(Store(store), "abc-00001", "something long"):
+    with acquire(Store(store), "abc-00001", "something long"):
         assert main(["clean", f"store={store}", "--yes", "--unused-by", "experiment=quickstart"]) == 1
     assert "jobs are at work" in capsys.readouterr().err
     assert _files(store) == before

@@ -13,9 +13,9 @@ from assay.explainers.baselines import Baseline, Mask
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request, Traits, explanation
-from assay.harness.questions import latency
-from assay.harness.questions.latency import latencies
-from assay.harness.questions.peak_memory import peak_memory
+from assay.harness.validation import latency
+from assay.harness.validation.latency import latencies
+from assay.harness.validation.peak_memory import peak_memory
 from assay.models.adapters import BlackBox
 from assay.models.engine import Engine
 from assay.models.flops import forward_flops

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.harness.config.choice import EVERY_ABILITY
+from assay.harness.config.choice import EVERY_CAPABILITY
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import write_json
 from assay.harness.trials.experiment import load_trials, open_experiment
@@ -137,7 +137,7 @@ def test_explained_texts_are_counted_on_disk(tmp_path: Path) -> None:
     trials, store = load_trials(experiment), experiment.store
     count = ExplainedTexts(trials, store)
     assert (count.total, count()) == (40, 0)
-    has = EVERY_ABILITY
+    has = EVERY_CAPABILITY
     write_json(store.model(trials[0].model_key) / "card.json", {"weights": "w", "abilities": sorted(has)})
     planned = cells(trials[0], "w", has)
     for number, done in ((0, 4), (1, 8), (2, 10)):

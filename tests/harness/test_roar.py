@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from assay.harness.cli import main
-from assay.harness.questions import roar
-from assay.harness.questions.roar_texts import written_mask
+from assay.harness.validation import roar
+from assay.harness.validation.roar_texts import written_mask
 from assay.metrics.word_removal import degraded
 from assay.models.saving import weights_hash
 from assay.models.transformer_model import TransformerModel

@@ -12,7 +12,7 @@ from assay.harness.reporting import score_files
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.storage.store import Damaged, write_table
 from assay.metrics.long_table import long
-from assay.results.parallel import serial_map, spread
+from assay.results.parallel import process_pool, serial_map
 from assay.results.records import Group, Method
 
 GROUP = Group("planted", "cnn")
@@ -31,7 +31,7 @@ def _files(folder: Path) -> list[ScoreFile]:
 def test_scores_are_the_same_over_processes_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_files, "AT_ONCE", 2)
     files = _files(tmp_path)
-    with spread(2) as over:
+    with process_pool(2) as over:
         found = [read_scores(files, how) for how in (serial_map, over)]
     for scores in found:
         assert [(one.method, one.explainer_seed) for one in scores] == [
@@ -54,6 +54,6 @@ def test_seconds_are_over_all_parts_of_a_cell(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside_by_another_process_and_told_here(tmp_path: Path) -> None:
     files = _files(tmp_path)
     files[5].path.write_bytes(files[5].path.read_bytes()[:-3])
-    with spread(2) as over, pytest.raises(Damaged, match=r"ap.parquet is damaged and was renamed"):
+    with process_pool(2) as over, pytest.raises(Damaged, match=r"ap.parquet is damaged and was renamed"):
         read_scores(files, over)
     assert not files[5].path.exists()

@@ -28,7 +28,7 @@ from assay.harness.state.status import (
 )
 from assay.harness.state.status_text import AXES, counts_by
 from assay.harness.storage.ledger import Failure
-from assay.harness.storage.locks import held
+from assay.harness.storage.locks import acquire
 from assay.harness.storage.store import Store
 
 NO_FAILURE = Failure("a", "b", "")
@@ -143,7 +143,7 @@ def test_a_cell_with_a_living_claim_is_running_and_one_with_a_dead_one_is_not(
     claim = {"place": "elsewhere", "host": "h", "process": 1, "started": "", "title": "t", "token": "x"}
     dead.write_text(json.dumps(claim))
     os.utime(dead, (0, 0))
-    with held(Store(store), f"{first.name}-00001", "a long cell"):
+    with acquire(Store(store), f"{first.name}-00001", "a long cell"):
         assert main(["status", *tiny, f"store={store}"]) == 1
         out = capsys.readouterr().out
     assert "6 of 8 cells done, 1 running, 1 missing" in out

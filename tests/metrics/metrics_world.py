@@ -15,7 +15,7 @@ from assay.explainers.explanation import Cost
 from assay.metrics.cell_data import CellData, Checks, Shard
 from assay.metrics.long_table import wide
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import Rows
+from assay.models.masked_inputs import MaskedInputs
 from assay.tasks.example import Example, Rationale, Span
 
 ABSENT, SPECIAL = 0, 1
@@ -55,7 +55,7 @@ class BagEngine:
     batch: int = 3
     calls: int = 0
 
-    def logits(self, pool: Sequence[Rows]) -> list[NDArray[np.float32]]:
+    def logits(self, pool: Sequence[MaskedInputs]) -> list[NDArray[np.float32]]:
         self.calls += 1
         answers = []
         for rows in pool:
@@ -82,10 +82,10 @@ class BagEngine:
 class Substitute:
     """The removal operator: an absent token becomes the token that weighs nothing."""
 
-    def rows(self, model: Any, encoding: Encoding, keep: NDArray[np.bool_]) -> Rows:
+    def rows(self, model: Any, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         assert keep[:, ~encoding.content].all(), "special tokens must stay"
         ids = np.where(keep, encoding.ids, model.pad_id).astype(np.int32)
-        return Rows(ids, np.zeros_like(ids), np.full(len(ids), len(encoding), dtype=np.int32))
+        return MaskedInputs(ids, np.zeros_like(ids), np.full(len(ids), len(encoding), dtype=np.int32))
 
 
 def encode(text: str, *, specials: bool = True) -> Encoding:

@@ -76,7 +76,7 @@ def subject_of(
         Engine(model),
         Mask(),
         explain=lambda engine, requests: averaging.explain(explainer, engine, requests, baseline),
-        draws=DRAWS,
+        request_seed=DRAWS,
     )
 
 

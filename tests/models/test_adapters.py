@@ -14,7 +14,7 @@ from assay.models.adapters import BlackBox, TorchAdapter
 from assay.models.batching import pad
 from assay.models.check import check_model
 from assay.models.limit import Limit
-from assay.models.protocol import Batch, Model, abilities, probabilities
+from assay.models.protocol import Batch, Model, capabilities, probabilities
 from assay.models.vocabulary import Vocabulary
 from assay.tasks.errors import InputError
 
@@ -46,11 +46,11 @@ def sums(embeddings: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 def test_abilities_are_exactly_what_was_given():
     network = Sum()
-    assert abilities(adapted()) == frozenset()
-    assert abilities(adapted(mask_id=2)) == {"mask_token"}
-    assert abilities(adapted(activations=lambda batch: {})) == {"activations"}
+    assert capabilities(adapted()) == frozenset()
+    assert capabilities(adapted(mask_id=2)) == {"mask_token"}
+    assert capabilities(adapted(activations=lambda batch: {})) == {"activations"}
     full = adapted(embed=network.table, logits_from_embeddings=sums)
-    assert abilities(full) == {"gradients", "embeddings"}
+    assert capabilities(full) == {"gradients", "embeddings"}
     assert isinstance(full, Model)
     with pytest.raises(InputError, match="give both or neither"):
         adapted(embed=network.table)
@@ -119,7 +119,7 @@ def polarity(texts: list[str]) -> np.ndarray:
 
 def test_a_black_box_gives_its_probabilities_back():
     model = BlackBox(polarity, labels=("n", "p"))
-    assert abilities(model) == frozenset()
+    assert capabilities(model) == frozenset()
     texts = [("Good film",), ("good",), ("Good Good",)]
     batch = pad(model.encode(texts), model.pad_id)
     found = probabilities(model.logits(batch), multi_label=False)

@@ -10,7 +10,7 @@ import torch
 
 from assay.models.batching import pad
 from assay.models.check import check_model
-from assay.models.protocol import Batch, abilities
+from assay.models.protocol import Batch, capabilities
 
 WORD_MODELS = ["linear", "maxpool", "cnn", "lstm"]
 TEXTS = [
@@ -130,7 +130,7 @@ def test_models_are_in_eval_mode_and_frozen(model):
 
 
 def test_abilities(model):
-    assert abilities(model) == {
+    assert capabilities(model) == {
         *(
             "gradients",
             "embeddings",

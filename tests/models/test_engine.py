@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
 from assay.models.engine import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, Engine, Path
-from assay.models.masked_inputs import Rows, full_rows
+from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.models.protocol import Batch
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
@@ -68,15 +68,15 @@ def _encodings(count: int, longest: int = 9, seed: int = 0) -> list[Encoding]:
     return [_encoding(rng.integers(2, WORDS, rng.integers(1, longest + 1)).tolist()) for _ in range(count)]
 
 
-def _variants(encoding: Encoding, count: int, seed: int = 0) -> Rows:
+def _variants(encoding: Encoding, count: int, seed: int = 0) -> MaskedInputs:
     """Rows of several lengths, with tokens and segments changed."""
     rng = np.random.default_rng([seed, len(encoding)])
     ids = rng.integers(0, WORDS, (count, len(encoding))).astype(np.int32)
     segments = rng.integers(0, 2, ids.shape).astype(np.int32)
-    return Rows(ids, segments, rng.integers(1, len(encoding) + 1, count).astype(np.int32))
+    return MaskedInputs(ids, segments, rng.integers(1, len(encoding) + 1, count).astype(np.int32))
 
 
-def _by_hand(model: Smooth, rows: Rows) -> np.ndarray:
+def _by_hand(model: Smooth, rows: MaskedInputs) -> np.ndarray:
     """One row at a time, nothing padded, absent embeddings put in one by one."""
     found = []
     for row in range(len(rows)):
@@ -85,14 +85,14 @@ def _by_hand(model: Smooth, rows: Rows) -> np.ndarray:
         segments = torch.tensor(rows.segments[row : row + 1, :length].astype(np.int64))
         embeddings = model.embed(ids).clone()
         for place in range(length):
-            if rows.absent is not None and rows.filler is not None and rows.absent[row, place]:
-                embeddings[0, place] = torch.tensor(rows.filler)
+            if rows.absent is not None and rows.replacement is not None and rows.absent[row, place]:
+                embeddings[0, place] = torch.tensor(rows.replacement)
         batch = Batch(ids, torch.ones_like(ids, dtype=torch.bool), segments)
         found.append(model.logits_from_embeddings(embeddings, batch)[0].numpy())
     return np.array(found)
 
 
-def _pool(count: int = 6) -> list[Rows]:
+def _pool(count: int = 6) -> list[MaskedInputs]:
     return [_variants(encoding, 5, seed) for seed, encoding in enumerate(_encodings(count))]
 
 
@@ -126,7 +126,7 @@ def test_a_model_in_double_precision_is_answered_in_double_precision():
 
 def test_nothing_asked_is_nothing_answered():
     engine = Engine(Smooth())
-    empty = Rows(np.zeros((0, 2), np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
+    empty = MaskedInputs(np.zeros((0, 2), np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
     assert engine.logits([]) == []
     assert [part.shape for part in engine.logits([empty, full_rows(_encoding([4])), empty])] == [
         (0, 3),
@@ -144,7 +144,9 @@ def test_texts_of_one_token_are_answered():
 
 def test_duplicates_run_once_and_only_real_tokens_are_counted():
     short, long = full_rows(_encoding([2, 3])), full_rows(_encoding([4, 5, 6, 7]))
-    twice = Rows(short.ids.repeat(2, axis=0), short.segments.repeat(2, axis=0), short.lengths.repeat(2))
+    twice = MaskedInputs(
+        short.ids.repeat(2, axis=0), short.segments.repeat(2, axis=0), short.lengths.repeat(2)
+    )
     engine = Engine(Smooth())
     answers = engine.answers([long, twice, short])
     assert (engine.counters.forward_rows, engine.counters.forward_tokens) == (2, 6)
@@ -286,12 +288,14 @@ def test_probabilities_are_a_softmax_or_a_sigmoid():
     _close([Engine(model).probabilities(encodings)], [1 / (1 + np.exp(-logits))], 1e-6)
 
 
-@pytest.mark.parametrize("filler", [np.zeros(1), np.full(1, 0.5), np.linspace(-1, 1, WIDTH)])
-def test_replaced_embeddings_equal_those_put_in_by_hand(filler: np.ndarray):
+@pytest.mark.parametrize("replacement", [np.zeros(1), np.full(1, 0.5), np.linspace(-1, 1, WIDTH)])
+def test_replaced_embeddings_equal_those_put_in_by_hand(replacement: np.ndarray):
     pool = []
     for seed, rows in enumerate(_pool(4)):
         absent = np.random.default_rng(seed).random(rows.ids.shape) < 0.4
-        pool.append(Rows(rows.ids, rows.segments, rows.lengths, absent, filler.astype(np.float32)))
+        pool.append(
+            MaskedInputs(rows.ids, rows.segments, rows.lengths, absent, replacement.astype(np.float32))
+        )
         pool.append(rows)
     _close(Engine(Smooth(), budget=25).logits(pool), [_by_hand(Smooth(), rows) for rows in pool])
 
@@ -344,7 +348,7 @@ def test_points_between_two_inputs_and_their_gradients():
     for encoding in encodings:
         full = full_rows(encoding)
         absent = np.ones_like(full.ids, dtype=bool)
-        start = Rows(full.ids, full.segments, full.lengths, absent, np.full(1, 0.5, np.float32))
+        start = MaskedInputs(full.ids, full.segments, full.lengths, absent, np.full(1, 0.5, np.float32))
         paths.append(Path(start, full, alphas, np.array([1], dtype=np.intp)))
     engine = Engine(model, budget=20)
     seen = set()

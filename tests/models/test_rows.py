@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import PackedInputs, Rows, batches, full_rows, pack
+from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
 
 
-def _rows(texts: list[list[int]], absent: list[list[int]] | None = None, filler: float = 0.0) -> Rows:
+def _rows(
+    texts: list[list[int]], absent: list[list[int]] | None = None, replacement: float = 0.0
+) -> MaskedInputs:
     lengths = np.array([len(text) for text in texts], dtype=np.int32)
     width = int(lengths.max(initial=1))
     ids = np.full((len(texts), width), 99, dtype=np.int32)  # 99 beyond a row's end must never be read
@@ -17,8 +19,8 @@ def _rows(texts: list[list[int]], absent: list[list[int]] | None = None, filler:
         gone[row, absent[row] if absent else []] = True
     segments = np.zeros_like(ids)
     if absent is None:
-        return Rows(ids, segments, lengths)
-    return Rows(ids, segments, lengths, gone, np.array([filler], dtype=np.float32))
+        return MaskedInputs(ids, segments, lengths)
+    return MaskedInputs(ids, segments, lengths, gone, np.array([replacement], dtype=np.float32))
 
 
 def _asked(packed: PackedInputs) -> list[list[int]]:
@@ -47,7 +49,7 @@ def test_duplicates_are_kept_on_request_in_the_order_asked_within_a_length():
 
 def test_rows_that_differ_in_segments_only_are_different():
     ids, lengths = np.ones((2, 2), dtype=np.int32), np.array([2, 2], dtype=np.int32)
-    assert len(pack([Rows(ids, np.array([[0, 0], [0, 1]], dtype=np.int32), lengths)])) == 2
+    assert len(pack([MaskedInputs(ids, np.array([[0, 0], [0, 1]], dtype=np.int32), lengths)])) == 2
 
 
 def test_replaced_tokens_are_the_same_whatever_stood_there():
@@ -58,17 +60,17 @@ def test_replaced_tokens_are_the_same_whatever_stood_there():
 
 
 def test_different_fillers_are_different_rows_unless_nothing_is_replaced():
-    zero, one = _rows([[1, 2], [1, 2]], [[0], []]), _rows([[1, 2], [1, 2]], [[0], []], filler=1.0)
+    zero, one = _rows([[1, 2], [1, 2]], [[0], []]), _rows([[1, 2], [1, 2]], [[0], []], replacement=1.0)
     packed = pack([zero, one, _rows([[1, 2]])])
     assert len(packed) == 3
     assert packed.source[1] == packed.source[3] == packed.source[4]
-    replacements = [packed.replacements[packed.filler[packed.source[at]]].tolist() for at in (0, 2)]
+    replacements = [packed.replacements[packed.replacement[packed.source[at]]].tolist() for at in (0, 2)]
     assert replacements == [[0.0], [1.0]]
 
 
 def test_an_empty_pool_and_rows_of_nothing_are_packed():
     assert len(pack([])) == 0
-    empty = Rows(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
+    empty = MaskedInputs(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
     packed = pack([empty, _rows([[4]]), empty])
     assert _asked(packed) == [[4]]
 
@@ -87,17 +89,17 @@ def test_full_rows_are_the_encoding():
     [
         ({"segments": np.zeros((1, 3), np.int32)}, "rows of ids"),
         ({"lengths": np.array([1, 1], np.int32)}, "rows of ids"),
-        ({"absent": np.zeros((1, 1), bool), "filler": np.zeros(1, np.float32)}, "rows of ids"),
+        ({"absent": np.zeros((1, 1), bool), "replacement": np.zeros(1, np.float32)}, "rows of ids"),
         ({"lengths": np.array([0], np.int32)}, "have lengths"),
         ({"lengths": np.array([3], np.int32)}, "have lengths"),
-        ({"absent": np.zeros((1, 2), bool)}, "need a filler"),
-        ({"filler": np.zeros(1, np.float32)}, "needs absent"),
+        ({"absent": np.zeros((1, 2), bool)}, "need a replacement"),
+        ({"replacement": np.zeros(1, np.float32)}, "needs absent"),
     ],
 )
 def test_rows_that_do_not_fit_together_are_refused(change: dict, message: str):
     right = {"ids": np.zeros((1, 2), np.int32), "segments": np.zeros((1, 2), np.int32)}
     with pytest.raises(ValueError, match=message):
-        Rows(**{**right, "lengths": np.array([2], np.int32), **change})
+        MaskedInputs(**{**right, "lengths": np.array([2], np.int32), **change})
 
 
 @pytest.mark.parametrize("budget", [1, 2, 5, 8, 1000])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from results_synthetic import Group, experiment
 
-from assay.results.parallel import MANY, MOST, serial_map, spread, useful_processes
+from assay.results.parallel import MANY, MOST, process_pool, serial_map, useful_processes
 from assay.results.records import Results
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.comparison import compare
@@ -31,23 +31,23 @@ def _several() -> Results:
 
 
 def _written(results: Results, folder: Path, processes: int) -> dict[str, bytes]:
-    with spread(processes) as over:
+    with process_pool(processes) as over:
         write_results(results, folder, FEW, over)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_answers_of_processes_are_in_order_and_not_of_this_one() -> None:
     calls = [partial(divmod, number, 7) for number in range(20)]
-    with spread(2) as over:
+    with process_pool(2) as over:
         assert list(over(calls)) == list(serial_map(calls)) == [divmod(number, 7) for number in range(20)]
         others = set(over([os.getpid] * 8))
     assert os.getpid() not in others
-    with spread(1) as over:
+    with process_pool(1) as over:
         assert set(over([os.getpid])) == {os.getpid()}
 
 
 def test_what_fails_in_a_process_fails_here() -> None:
-    with pytest.raises(ZeroDivisionError), spread(2) as over:
+    with pytest.raises(ZeroDivisionError), process_pool(2) as over:
         list(over([partial(divmod, 1, 0), *[partial(divmod, 1, 1)] * 50]))
 
 

@@ -11,9 +11,9 @@ from assay.explainers.baselines import Baseline, Delete, Mask, Pad
 from assay.explainers.controls.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
 from assay.harness.config.build import build
 from assay.harness.config.compose import configuration, offered
-from assay.harness.questions.exact_worlds import World, additive, interacting
-from assay.harness.questions.known_cells import KnownCells, known_cells
 from assay.harness.reporting.score_files import cell_scores
+from assay.harness.validation.exact_worlds import World, additive, interacting
+from assay.harness.validation.known_cells import KnownCells, known_cells
 from assay.metrics.cell_data import Metric
 from assay.results.records import Group, Method
 from assay.results.statistics.diagnosis import Cells, Diagnosis, Evidence, WorldCheck, diagnose

@@ -15,8 +15,8 @@ from assay.explainers.baselines import Baseline, Mask
 from assay.explainers.controls.known_quality import EXACT, KnownQuality, Quality, spread
 from assay.explainers.explanation import Explanation
 from assay.explainers.protocol import Request
-from assay.harness.questions.exact_worlds import World
 from assay.harness.trials.cells import to_shard
+from assay.harness.validation.exact_worlds import World
 from assay.metrics.cell_data import CellData, CellMetric, Metric, Shard
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
@@ -99,7 +99,7 @@ class KnownCells:
             removal=removal,
             activations=self.activations,
             explain=explain,
-            draws=self.seed(0, draw),
+            request_seed=self.seed(0, draw),
         )
 
     def shard(self, place: int, quality: Quality, draw: int, removal: Baseline) -> Shard:

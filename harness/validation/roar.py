@@ -20,11 +20,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from assay.explainers.controls.controls import Random
-from assay.explainers.protocol import refusal
+from assay.explainers.protocol import incompatibility
 from assay.harness.config.build import build
 from assay.harness.config.choice import Method
 from assay.harness.config.keys import key, versions
-from assay.harness.questions.roar_texts import Split, degrade_task, explain_task, written_mask
 from assay.harness.reporting.collect import RANDOM
 from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.ledger import Failure, failure, record_failure
@@ -34,6 +33,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import load_model
+from assay.harness.validation.roar_texts import Split, degrade_task, explain_task, written_mask
 from assay.metrics.word_removal import DELETE
 from assay.models.engine import Engine
 from assay.models.protocol import Model
@@ -119,7 +119,9 @@ def _methods(loaded: Loaded, settings: Settings) -> Iterator[tuple[Method, str |
     for method in methods:
         yield (
             method,
-            refusal(method.explainer, method.baseline, abilities=loaded.abilities, rationales=rationales),
+            incompatibility(
+                method.explainer, method.baseline, capabilities=loaded.capabilities, rationales=rationales
+            ),
         )
 
 

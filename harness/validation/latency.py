@@ -16,7 +16,7 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost
 from assay.explainers.protocol import Explainer, Request
-from assay.harness.questions.peak_memory import peak_memory
+from assay.harness.validation.peak_memory import peak_memory
 from assay.models.engine import Engine
 from assay.models.flops import countable, counted
 from assay.tasks.errors import InputError
