@@ -31,8 +31,8 @@ class Traits:
     f(input) - f(baseline). stochastic: draws random numbers, so the explainer seed matters. needs:
     capabilities of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses
     one. refuses: from capabilities to the reason, in one clause, why the method makes no sense for a model
-    that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be made once more
-    for a changed text or model.
+    that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be
+    made once more for a changed text or model.
     """
 
     signed: bool

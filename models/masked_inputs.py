@@ -56,7 +56,8 @@ class PackedInputs:
     """Distinct rows of many examples, sorted by length.
 
     ids, segments, absent: (U, L) padded. lengths: (U,) ascending. replacement: (U,) index into
-    `replacements`, -1 for none. source: (N,) for every asked row, in the order asked, the distinct row that answers it.
+    `replacements`, -1 for none. source: (N,) for every asked row, in the order asked, the distinct row that
+    answers it.
     """
 
     ids: NDArray[np.int32]

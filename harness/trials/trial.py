@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from assay.harness.config.build import build
 from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
+from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import (
     Store,
     present,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from assay.harness.storage import locks as claims
-from assay.harness.storage.locks import Claim, acquire, alive, read, run_until_done
+from assay.harness.storage.locks import Claim, acquire, alive, read, run_once, run_until_done
 from assay.harness.storage.store import Store
 
 
