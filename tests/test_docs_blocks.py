@@ -51,6 +51,7 @@ RUN_ELSEWHERE = {
     "docs/configuration.md: assay run task=reviews": "a slow test below",
     "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text": "a slow test below",
     "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr": "a slow test below",
+    "docs/own_data_and_model.md: assay plan task=local": "a test below",
     "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
@@ -122,6 +123,11 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
     texts, verdicts = zip(*rows, strict=True)
     frame = pd.DataFrame({"body": texts, "text": texts, "verdict": verdicts, "label": verdicts})
     frame.to_csv(tmp_path / "reviews.csv", index=False)
+    frame[["body", "verdict"]].to_csv(tmp_path / "noheader.csv", index=False, header=False)
+    one_hot = {"billing": frame.index % 2, "refund": frame.index % 3 % 2, "other": 0}
+    frame[["text"]].assign(**one_hot).to_csv(tmp_path / "tickets.csv", index=False)
+    marked = frame[["text", "label"]].assign(why=[[0, 0, 0, 1, 0]] * len(frame))
+    marked.to_json(tmp_path / "marked.jsonl", orient="records", lines=True)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mine").symlink_to(tiny_bert_folder)
     (tmp_path / "mynetwork.py").write_text(NETWORK, encoding="utf-8")
@@ -164,6 +170,14 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     first, _ = _python_page("docs/serving.md", tmp_path)["results"]
     assert [word for word, _ in first] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("file", ["noheader.csv", "tickets.csv", "marked.jsonl"])
+def test_other_shapes_of_files_are_planned(file: str, workplace: Path) -> None:
+    block = block_at(f"docs/own_data_and_model.md: assay plan task=local task.path={file}")
+    for command in block.commands:
+        done = type_command(command, workplace)
+        assert done.returncode == 0 and "Cannot be read" not in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow
