@@ -22,8 +22,8 @@ def explain(
 ) -> list[list[Explanation]]:
     """For every request one explanation per target, in order; the baseline must be fitted.
 
-    Scores and the value at the baseline are means over the target's parts. Every part is explained with an
-    explainer seed of its own, so the standard error of that mean (from the spread over the parts) holds both
+    Scores and the value at the baseline are means over the target's parts. Every part is explained with a
+    request seed of its own, so the standard error of that mean (from the spread over the parts) holds both
     the baseline's draws and the explainer's. With one part it is the explainer's. Targets with the same parts
     share their rows; others share nothing, and an example's cost is the sum.
     """
@@ -86,7 +86,7 @@ def _of_part(
 
 
 def _seed(seed: int, nth: int) -> int:
-    """The explainer seed of a part; the first keeps the given one, so labels meet the same coalitions."""
+    """The request seed of a part; the first keeps the given one, so labels meet the same coalitions."""
     return int(generator(seed, "part", nth).integers(2**63)) if nth else seed
 
 

@@ -46,7 +46,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """Explain `targets` (M,) of one encoded example; `seed` is the experiment's explainer seed."""
+    """Explain `targets` (M,) of one encoded example; `seed` is the request seed (harness/trials/seeds.py)."""
 
     example: Example
     encoding: Encoding

@@ -113,7 +113,7 @@ class CellData:
         multi_label: Whether a text may have several labels.
         engine: Queries the model.
         removal: The removal operator, which defines "absent" for metrics that mask tokens.
-        seed: For stochastic metrics.
+        seed: The explainer seed, which seeds the draws of stochastic metrics and the order of ties.
         activations: Gives layer to (N, D), each text's activations averaged over its tokens, where they are
             kept for all explainers of a model. None: query the engine.
         explain: The cell's explainer, for metrics that need "explaining".
@@ -164,23 +164,6 @@ class CellMetric(Metric, Protocol):
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """The long table (assay.metrics.long_table) of one cell."""
-        ...
-
-
-@runtime_checkable
-class PairMetric(Metric, Protocol):
-    """A metric of two cells with the same explainer and texts but two models."""
-
-    def score_pair(
-        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
-    ) -> pd.DataFrame:
-        """The long table of two cells.
-
-        Args:
-            shards_a: The first cell's shards.
-            shards_b: The second cell's shards.
-            distances: From example id to the distance of the two models' activations.
-        """
         ...
 
 

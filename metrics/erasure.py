@@ -68,7 +68,8 @@ class Comprehensiveness(MetricBase):
 class Sufficiency(MetricBase):
     """Fall of the class's probability when only the top tokens are present, mean over bins.
 
-    Negative where the model is more confident with these tokens alone.
+    All other content tokens are absent as the removal operator defines it; special tokens stay. Negative
+    where the model is more confident with these tokens alone.
 
     Attributes:
         target: As in `Comprehensiveness`.

@@ -38,7 +38,7 @@ def _check_thresholds(thresholds: Sequence[int], path: str) -> tuple[int, ...]:
 class Faithfulness(MetricBase):
     """Area under macro-F1 as a function of the share of removed tokens (AUC-TP).
 
-    At threshold t the floor of t percent of the n content tokens are absent as the cell's removal operator
+    At threshold t the floor of t percent of the n content tokens are absent as the metric's removal operator
     defines it; special tokens always stay. Ties are broken at random, identically for every explainer. In a
     multi-label task each class of `target` removes tokens in its own order and is judged on that label alone;
     the model's decision on the other labels stays as it is on the full text.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from assay.explainers.perturbation.ask_tell import output_space
+from assay.explainers.perturbation.output_spaces import output_space
 from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
 from assay.metrics.long_table import Parts, long
@@ -19,7 +19,7 @@ from assay.metrics.token_masks import descending_order, scattered
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.randomness import generator
 
-# A faithfulness metric that removes tokens by the cell's removal operator.
+# A faithfulness metric that removes tokens by the metric's removal operator.
 removal_info = partial(MetricInfo, property="faithfulness", needs=frozenset({"removal"}))
 RANDOM_ORDER = "what a random order gets, which depends on the model: see the random row"
 RANDOM_AREA = "the area of a random order, which depends on the model: see the random row"
@@ -66,7 +66,7 @@ class ScoredTargets:
             yield row, label, self.shard.scores[row, label, self.shard.content[row]].astype(np.float64)
 
     def generator(self, row: int, *purpose: str) -> np.random.Generator:
-        """Seeded by the text and the purpose alone, so draws are alike for all explainers and classes."""
+        """Seeded by explainer seed, text and purpose, so draws are alike for all explainers and classes."""
         return generator(self.subject.seed, *purpose, self.shard.examples[row].id)
 
     def ordered_masks(self, design: Design, counts: Callable[[int], Ints]) -> list[Bools]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from assay.metrics.cell_data import ExplainedText, PairMetric, Shard, explained_texts
+from assay.metrics.cell_data import ExplainedText, Metric, Shard, explained_texts
 from assay.metrics.info import Pooling
 from assay.tasks.arrays import Floats, Floats32
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
 
@@ -25,7 +27,7 @@ class LayerDistances:
 
     Attributes:
         names: L layers, from the bottom up.
-        absolute: (N, L) mean absolute difference over real tokens (special ones too) and units.
+        absolute: (N, L) mean absolute difference over real tokens (special ones too) and neurons.
         signed: (N, L) mean signed difference over the same.
     """
 
@@ -35,8 +37,8 @@ class LayerDistances:
 
 
 @runtime_checkable
-class ModelPairMetric(PairMetric, Protocol):
-    """A metric of two models.
+class ModelPairMetric(Metric, Protocol):
+    """A metric of two cells with the same explainer and texts but two models.
 
     `pooled` (`assay.metrics.info.MetricInfo`): where pairs are pooled, their units are summarised as one.
     """
@@ -50,6 +52,18 @@ class ModelPairMetric(PairMetric, Protocol):
 
     def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) how far the models are apart on each text, for `score_pair`."""
+        ...
+
+    def score_pair(
+        self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]
+    ) -> pd.DataFrame:
+        """The long table of two cells.
+
+        Args:
+            shards_a: The first cell's shards.
+            shards_b: The second cell's shards.
+            distances: From example id to the distance of the two models' activations.
+        """
         ...
 
 
@@ -66,7 +80,7 @@ def layer_distances(engine_a: Engine, engine_b: Engine, encodings: Sequence[Enco
         shapes_a, shapes_b = ({name: layer.shape for name, layer in side.items()} for side in (a, b))
         if shapes_a != shapes_b:
             raise InputError(
-                f"rationale_consistency: the two models have different layers, {shapes_a} and {shapes_b}; "
+                f"metrics of two models: the two models have different layers, {shapes_a} and {shapes_b}; "
                 "compare models of one architecture"
             )
         names = tuple(a)
@@ -109,12 +123,12 @@ def aligned_pairs(
     for a, b in zip_longest(explained_texts(shards_a), explained_texts(shards_b)):
         if a is None or b is None:
             raise InputError(
-                "rationale_consistency: one cell explains more texts than the other; explain the same texts"
+                "metrics of two models: one cell explains more texts than the other; explain the same texts"
             )
         _check_same(a, b)
         if a.example.id not in distances:
             raise InputError(
-                f"rationale_consistency: example {a.example.id!r} has no activation distance; "
+                f"metrics of two models: example {a.example.id!r} has no activation distance; "
                 "pass all examples to layer_distances"
             )
         yield TextPairExplained(a, b, distances[a.example.id])
@@ -123,12 +137,12 @@ def aligned_pairs(
 def _check_same(a: ExplainedText, b: ExplainedText) -> None:
     if (a.example.id, a.example.texts) != (b.example.id, b.example.texts):
         raise InputError(
-            f"rationale_consistency: the two cells hold different texts, {a.example.id!r} beside "
+            f"metrics of two models: the two cells hold different texts, {a.example.id!r} beside "
             f"{b.example.id!r}; explain the same texts in the same order with both models"
         )
     same_ids = np.array_equal(a.encoding.ids, b.encoding.ids)
     if a.encoding.tokens != b.encoding.tokens or not same_ids or a.scores.shape != b.scores.shape:
         raise InputError(
-            f"rationale_consistency: the two models split example {a.example.id!r} into different tokens or "
+            f"metrics of two models: the two models split example {a.example.id!r} into different tokens or "
             "have different classes; compare models of one architecture and vocabulary"
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field, fields
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks import errors
+from assay.tasks.errors import InputError
 
 T = TypeVar("T")
 
@@ -49,30 +51,29 @@ def percentage(default: int) -> int:
 
 def check_choice(value: str, choices: Sequence[str], path: str) -> str:
     """Raise InputError unless the value is one of `choices`."""
-    if value not in choices:
-        raise InputError(f"{path} is {value!r}; {did_you_mean(value, list(choices))}")
+    errors.check_choice(path, value, choices)
     return value
 
 
 def check_at_least(value: int, least: int, path: str) -> int:
     """Raise InputError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, int) or value < least:
+    if not isinstance(value, Integral) or value < least:
         raise InputError(f"{path} is {value}; expected a whole number of at least {least}")
-    return value
+    return int(value)
 
 
 def check_percent(value: int, path: str) -> int:
     """Raise InputError unless this is a whole percentage of 1 to 100."""
-    if not isinstance(value, int) or not 1 <= value <= 100:
+    if not isinstance(value, Integral) or not 1 <= value <= 100:
         raise InputError(f"{path} is {value}; expected a whole percentage from 1 to 100")
-    return value
+    return int(value)
 
 
 def check_percents(values: Sequence[int], path: str) -> tuple[int, ...]:
     """Raise InputError unless these are whole percentages of 1 to 100 that rise."""
     # Configuration files give lists.
     values = tuple(values)
-    whole = all(isinstance(value, int) and 1 <= value <= 100 for value in values)
+    whole = all(isinstance(value, Integral) and 1 <= value <= 100 for value in values)
     if not values or not whole or any(np.diff(values) <= 0):
         raise InputError(f"{path} is {values}; expected whole percentages from 1 to 100 that rise")
-    return values
+    return tuple(map(int, values))

@@ -37,7 +37,7 @@ class RationaleConsistency(MetricBase):
     trained, untrained with untrained, and one of each. This metric looks at two cells, so it has `score_pair`
     in place of `score`.
 
-    The activation distance is the mean over layers of the mean absolute difference over tokens and units.
+    The activation distance is the mean over layers of the mean absolute difference over tokens and neurons.
 
     Attributes:
         pairs_budget: Largest number of distinct pairs per kind, drawn at random.

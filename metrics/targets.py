@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.explainers.perturbation.ask_tell import output_space
+from assay.explainers.perturbation.output_spaces import output_space
 from assay.metrics.cell_data import Shard, gold, predicted
 from assay.metrics.options import choice
 from assay.tasks.arrays import Bools, Reals

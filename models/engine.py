@@ -89,11 +89,11 @@ class Engine:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
     def logits(self, pool: Sequence[MaskedInputs]) -> list[NDArray[np.float64]]:
-        """For every Rows of the pool the (R, K) logits of its rows, in the order asked."""
+        """For every MaskedInputs of the pool the (R, K) logits of its rows, in the order asked."""
         return [answer.logits for answer in self.answers(pool)]
 
     def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
-        """For every Rows of the pool its logits, and what it would have cost alone."""
+        """For every MaskedInputs of the pool its logits, and what it would have cost alone."""
         packed = pack(pool)
         done = self._run(packed.lengths, lambda span: self._forward(packed, span))
         # The empty array gives the shape when nothing was asked.

@@ -73,52 +73,81 @@ class PackedInputs:
 
 
 def pack(pool: Sequence[MaskedInputs], *, distinct: bool = True) -> PackedInputs:
-    """Sort the rows of a pool by length and, if `distinct`, drop those that equal another in everything."""
-    lengths = np.concatenate([np.zeros(0, dtype=np.int32), *(rows.lengths for rows in pool)])
-    width = int(lengths.max(initial=0))
-    beyond = np.arange(width) >= lengths[:, None]
-    ids, segments = (np.zeros((len(lengths), width), dtype=np.int32) for _ in range(2))
-    absent, replacement = np.zeros_like(beyond), np.full(len(lengths), -1, dtype=np.int32)
+    """Sort the rows of a pool by length and, if `distinct`, drop those that equal another in everything.
+
+    Rows of one length are compared as byte strings, so the work is a sort, not a Python loop over rows.
+    """
     replacements: list[NDArray[np.float32]] = []
     code_of: dict[bytes, int] = {}
+    by_length: dict[int, list[tuple[NDArray[np.intp], NDArray[np.int32]]]] = {}
     start = 0
     for rows in pool:
-        place = slice(start, start + len(rows)), slice(min(width, rows.ids.shape[1]))
-        ids[place], segments[place] = rows.ids[:, place[1]], rows.segments[:, place[1]]
+        code = -1
         if rows.absent is not None and rows.replacement is not None:
-            absent[place] = rows.absent[:, place[1]]
-            replacement[place[0]] = code_of.setdefault(rows.replacement.tobytes(), len(replacements))
-            if len(code_of) > len(replacements):
+            code = code_of.setdefault(rows.replacement.tobytes(), len(replacements))
+            if code == len(replacements):
                 replacements.append(rows.replacement)
+        for length in np.unique(rows.lengths):
+            at = np.flatnonzero(rows.lengths == length)
+            by_length.setdefault(int(length), []).append((start + at, _keys(rows, at, int(length), code)))
         start += len(rows)
-    absent[beyond] = False
-    segments[beyond] = 0
-    # A replaced token's id is not read, so rows that differ only there are the same row.
-    ids[beyond | absent] = 0
-    replacement[~absent.any(axis=1)] = -1
-    order, source = (
-        _distinct(lengths, ids, segments, absent, replacement) if distinct else _by_length(lengths)
-    )
-    ids, segments, lengths = ids[order], segments[order], lengths[order]
-    return PackedInputs(ids, segments, lengths, absent[order], replacement[order], replacements, source)
+    return _assemble(by_length, replacements, asked=start, distinct=distinct)
 
 
-def _by_length(lengths: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(N,) rows in ascending length, and where in that order each of them is."""
-    order = np.argsort(lengths, kind="stable")
-    return order, np.argsort(order, kind="stable")
+def _keys(rows: MaskedInputs, at: NDArray[np.intp], length: int, code: int) -> NDArray[np.int32]:
+    """(n, 3 * length + 1) int32: everything that tells one row of a length from another."""
+    keys = np.zeros((len(at), 3 * length + 1), dtype=np.int32)
+    keys[:, :length] = rows.ids[at, :length]
+    keys[:, length : 2 * length] = rows.segments[at, :length]
+    if rows.absent is not None:
+        absent = rows.absent[at, :length]
+        # A replaced token's id is not read, so rows that differ only there are the same row.
+        keys[:, :length][absent] = 0
+        keys[:, 2 * length : 3 * length] = absent
+        keys[:, -1] = np.where(absent.any(axis=1), code, -1)
+    else:
+        keys[:, -1] = -1
+    return keys
 
 
-def _distinct(lengths: NDArray[np.int32], *parts: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(U,) one row of each kind in ascending length, and for all (N,) where in that order their kind is.
-
-    Rows are compared as byte strings, so the work is a sort, not a Python loop over rows.
-    """
-    # Most significant byte first, so that shorter rows come first.
-    keys = np.column_stack([lengths.astype(">i4").view(np.int32), *parts])
-    as_bytes = keys.view(np.dtype((np.void, keys.shape[1] * keys.itemsize))).ravel()
-    _, order, source = np.unique(as_bytes, return_index=True, return_inverse=True)
-    return order, source.ravel()
+def _assemble(
+    by_length: dict[int, list[tuple[NDArray[np.intp], NDArray[np.int32]]]],
+    replacements: list[NDArray[np.float32]],
+    *,
+    asked: int,
+    distinct: bool,
+) -> PackedInputs:
+    source = np.empty(asked, dtype=np.intp)
+    groups: list[tuple[int, NDArray[np.int32]]] = []
+    total = 0
+    for length in sorted(by_length):
+        positions = np.concatenate([at for at, _ in by_length[length]])
+        keys = np.ascontiguousarray(np.concatenate([key for _, key in by_length[length]]))
+        if distinct:
+            as_bytes = keys.view(np.dtype((np.void, keys.shape[1] * keys.itemsize))).ravel()
+            _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
+            keys, inverse = keys[first], inverse.ravel()
+        else:
+            inverse = np.arange(len(keys))
+        source[positions] = total + inverse
+        groups.append((length, keys))
+        total += len(keys)
+    widest = max(by_length, default=0)
+    ids = np.zeros((total, widest), dtype=np.int32)
+    segments = np.zeros((total, widest), dtype=np.int32)
+    absent = np.zeros((total, widest), dtype=bool)
+    lengths = np.zeros(total, dtype=np.int32)
+    replacement = np.zeros(total, dtype=np.int32)
+    row = 0
+    for length, keys in groups:
+        span = slice(row, row + len(keys))
+        ids[span, :length] = keys[:, :length]
+        segments[span, :length] = keys[:, length : 2 * length]
+        absent[span, :length] = keys[:, 2 * length : 3 * length] != 0
+        lengths[span] = length
+        replacement[span] = keys[:, -1]
+        row += len(keys)
+    return PackedInputs(ids, segments, lengths, absent, replacement, replacements, source)
 
 
 def batches(lengths: NDArray[np.int32], budget: int, start: int = 0) -> Iterator[slice]:

@@ -109,7 +109,7 @@ class ActivationModel(Model, Protocol):
 
 
 def capabilities(model: Model) -> frozenset[str]:
-    """Which of "gradients", "embeddings", "open_layers", "activations", "mask_token",
+    """Which of "gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token",
     "unk_token" the model has; the last shows in an optional `unk_id`.
 
     An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".

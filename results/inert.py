@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 # C0 and C1 controls, line separators, and marks that turn the direction of a text. Newline and tab stay.
 CONTROLS = {
@@ -21,11 +23,11 @@ def inert(text: str) -> str:
         >>> inert("red: \x1b[31m")
         'red: \\x1b[31m'
     """
-    return text.translate(CONTROLS)
+    return text.replace("\r\n", "\n").translate(CONTROLS)
 
 
 # What a spreadsheet takes for a formula, and is not just a number.
-_FORMULA = re.compile(r"(?![+-]?\d+(\.\d*)?$)[=+\-@\t\r]")
+_FORMULA = re.compile(r"(?![+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$)[=+\-@\t\r]", re.IGNORECASE)
 
 
 def inert_cell(text: str) -> str:
@@ -41,10 +43,13 @@ def inert_cell(text: str) -> str:
 
 
 def to_csv(table: pd.DataFrame, float_format: str | None = None) -> bytes:
-    """The table as a CSV file in which no text is a formula or moves a cursor."""
-    texts = table.select_dtypes(["object", "string"])
-    plain = {str(name): [_cell(value) for value in column] for name, column in texts.items()}
-    return table.assign(**plain).to_csv(index=False, lineterminator="\n", float_format=float_format).encode()
+    """The table as a CSV file in which no text, and no column's name, is a formula or moves a cursor."""
+    plain = table.copy()
+    for place, dtype in enumerate(table.dtypes):
+        if dtype.kind not in "biuf":
+            plain.isetitem(place, [_cell(value) for value in table.iloc[:, place]])
+    plain.columns = [inert_cell(str(name)) for name in table.columns]
+    return plain.to_csv(index=False, lineterminator="\n", float_format=float_format).encode()
 
 
 def _cell(value: object) -> object:

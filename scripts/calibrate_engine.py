@@ -1,4 +1,4 @@
-"""Time token budgets on this machine, to choose the constants of models/budget.py.
+"""Time token budgets on this machine, to choose the constants of models/engine.py.
 
     python scripts/calibrate_engine.py [--quick]
 

@@ -6,11 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.tasks.errors import InputError, did_you_mean
+
+# So many rows tell what parts the fields of a CSV file.
+ROWS_LOOKED_AT = 50
 
 
 class Row(NamedTuple):
@@ -85,12 +88,12 @@ def csv_rows(
     columns = list(header) if header is not None else None
     if columns is not None:
         check_columns(f"{path} (columns named by header)", columns, wanted)
-    delimiter = _delimiter(text, delimiter, wanted, columns)
+    # A long text is no fault. The limit is one for all of Python, and others may be reading: it only rises.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    delimiter = _delimiter(path, text, delimiter, wanted, columns)
     style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=style, strict=True)
     last_line, count = 0, 0
-    # A long text is no fault; the limit is one for all of Python, so it is put back.
-    limit = csv.field_size_limit(max(len(text), 1))
     try:
         for fields in reader:
             where = f"{path}, line {last_line + 1}"
@@ -116,8 +119,6 @@ def csv_rows(
             f"{path}, line {last_line + 1}: the record cannot be read ({error}); "
             "mend its quotes, or use JSONL or Parquet"
         ) from error
-    finally:
-        csv.field_size_limit(limit)
     if count == 0:
         raise InputError(f"{path} has no rows; expected at least one below the column names")
 
@@ -127,20 +128,29 @@ def _by_name(fields: Sequence[str], wanted: Sequence[str]) -> bool:
     return set(wanted) <= set(fields) or not all(map(str.isdecimal, wanted))
 
 
-def _delimiter(text: str, usual: str, wanted: Sequence[str], header: Sequence[str] | None) -> str:
-    """The first of the usual delimiters with which the first row is what is expected; else the usual one."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    for delimiter in dict.fromkeys((usual, ",", ";", "\t", "|")):
-        fields = next(csv.reader([first], delimiter=delimiter))
-        if header is not None:
-            fits = len(fields) == len(header)
-        elif _by_name(fields, wanted):
-            fits = set(wanted) <= set(fields)
-        else:
-            fits = max(map(int, wanted)) < len(fields)
-        if fits:
-            return delimiter
-    return usual
+def _delimiter(path: Path, text: str, usual: str, wanted: Sequence[str], header: Sequence[str] | None) -> str:
+    """What parts the fields of a CSV text: the usual delimiter, unless another gives what is expected.
+
+    By names, the first row decides. By places or with a `header`, rows must have equally many fields; raises
+    InputError where two delimiters cut them so.
+    """
+    candidates = tuple(dict.fromkeys((usual, ",", ";", "\t", "|")))
+    lines = list(islice((line for line in io.StringIO(text, newline="") if line.strip()), ROWS_LOOKED_AT))
+    first = {each: next(csv.reader(lines[:1], delimiter=each), []) for each in candidates}
+    if header is None and any(_by_name(fields, wanted) for fields in first.values()):
+        return next((each for each in candidates if set(wanted) <= set(first[each])), usual)
+    least = len(header) if header is not None else 1 + max(map(int, wanted))
+    fitting = []
+    for each in candidates:
+        counts = {len(fields) for fields in csv.reader(lines, delimiter=each)}
+        if len(counts) == 1 and (counts == {least} if header is not None else min(counts) >= least):
+            fitting.append(each)
+    if len(fitting) > 1 and least > 1:
+        raise InputError(
+            f"{path}: fields could be parted by {' or '.join(map(repr, fitting))}; name the columns in the "
+            "first row, or put texts in quotes"
+        )
+    return fitting[0] if fitting else usual
 
 
 def json_value(text: str) -> Any:

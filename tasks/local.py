@@ -119,6 +119,9 @@ def local(
     columns = _columns(text, text_pair, label, id, rationale, multi_label, separator)
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
+    if isinstance(label, int):
+        for split_rows in rows.values():
+            _check_first(split_rows, columns)
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
     read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
     splits = split_up(read, fractions, seed)
@@ -145,6 +148,17 @@ def _columns(
         multi_label,
         separator,
     )
+
+
+def _check_first(rows: Sequence[Row], columns: Columns) -> None:
+    """Raise InputError where the first row of a file that is read by places seems to name its columns."""
+    cells = [str(row.values[str(columns.label)]) for row in rows]
+    if len(cells) > 2 and cells[0] not in cells[1:] and len(set(cells[1:])) < len(cells) - 1:
+        text = rows[0].values[columns.text]
+        raise InputError(
+            f"{rows[0].where}: the first row has a label of its own, {cells[0]!r}; if it names the columns, "
+            f"give task.text={text} and task.label={cells[0]}"
+        )
 
 
 def data_files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -148,12 +149,15 @@ def _cell_list(row: Row, column: str, cell: str, separator: str) -> list[Any]:
     if not (cell.startswith("[") and cell.endswith("]")):
         return [part for part in cell.split(separator) if part.strip()]
     try:
-        labels = literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        # Python joins texts without a comma between, as numpy writes an array of them, to one.
+        labels = None if re.search(r"""['"]\s+['"]""", cell) else literal_eval(cell)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        labels = None
+    if labels is None:
         raise InputError(
             f"{row.where}: column {column!r} holds {cell!r}; expected a list such as ['a', 'b'], or labels "
             f"with {separator!r} between"
-        ) from error
+        )
     return list(labels)
 
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = ("tasks", "models", "explainers", "metrics", "results", "harness")
 # The folders of the top floor, from the lowest; above them is the command itself.
-FOLDERS = ("config", "storage", "trials", "state", "costs", "reporting", "upkeep", "exchange", "questions")
+FOLDERS = ("config", "storage", "trials", "state", "costs", "reporting", "upkeep", "exchange", "validation")
 FOLDERS += ("interface", "command_line", "cli")
 # What has no place among the folders, because it imports none of them.
 BESIDE = "aligned"

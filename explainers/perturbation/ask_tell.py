@@ -13,14 +13,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.perturbation.output_spaces import Output, output_space
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
 from assay.explainers.protocol import Explanations, Request, explanations
@@ -28,9 +27,6 @@ from assay.models.engine import Answer, Engine
 from assay.models.masked_inputs import MaskedInputs
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
-
-# The spaces in which a model's output is explained.
-Output = Literal["logit", "probability", "log_odds"]
 
 # Model rows times tokens that wait in one pool: many batches for the engine, little memory for bookkeeping.
 POOL_TOKENS = 2**17
@@ -284,19 +280,3 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
         output_space=method.output,
         cost=session.cost,
     )
-
-
-def output_space(logits: NDArray[np.floating], output: Output, *, multi_label: bool) -> Floats:
-    """(R, K) logits as logits, probabilities, or natural log-odds of each class against the rest."""
-    exact = logits.astype(np.float64)
-    if output == "logit" or (output == "log_odds" and multi_label):
-        return exact
-    if output == "probability":
-        return expit(exact) if multi_label else softmax(exact, axis=1)
-    return _log_odds(exact)
-
-
-def _log_odds(logits: Floats) -> Floats:
-    log_p = log_softmax(logits, axis=1)
-    others = np.stack([logsumexp(np.delete(log_p, k, axis=1), axis=1) for k in range(log_p.shape[1])], axis=1)
-    return log_p - others

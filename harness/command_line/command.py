@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from assay.harness.config.search_path import search_path
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def overrides(options: argparse.Namespace) -> list[str]:
         return list(options.overrides)
     if not folder.is_dir():
         raise InputError(f"--config-dir {str(folder)!r} is no folder; expected one laid out as conf/")
-    return [*options.overrides, f'hydra.searchpath=["file://{folder.resolve()}"]']
+    return [*options.overrides, search_path(folder)]
 
 
 def open_trials(options: argparse.Namespace) -> tuple[Experiment, list[Trial]]:

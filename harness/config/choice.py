@@ -14,6 +14,7 @@ from assay.explainers.protocol import Explainer, incompatibility
 from assay.harness.config.build import build
 from assay.harness.config.keys import key, plain, versions
 from assay.metrics.cell_data import CellMetric, Metric
+from assay.metrics.model_pairs import ModelPairMetric
 from assay.metrics.with_removal import WithRemoval
 from assay.tasks.errors import InputError
 
@@ -111,6 +112,11 @@ def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -
     found = []
     for entry, built in metrics.values():
         metric: Metric = built
+        if not isinstance(metric, (CellMetric, ModelPairMetric)):
+            raise InputError(
+                f"the metric {type(metric).__name__} scores nothing; expected the method `score`, or for "
+                "metrics of two models the members of assay.metrics.model_pairs.ModelPairMetric"
+            )
         takes_away = "removal" in metric.needs
         for place, (operator, (settings, removal)) in enumerate(removals.items()):
             if place and not takes_away:

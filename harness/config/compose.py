@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -20,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from assay.harness.config.schema import Run, register
+from assay.harness.config.search_path import searched_folder
 from assay.harness.config.variants import varied
 from assay.tasks.errors import InputError, did_you_mean
 
@@ -92,7 +94,7 @@ def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:
 def configuration(overrides: Sequence[str]) -> DictConfig:
     """One trial's configuration. Raises InputError with one sentence on anything Hydra refuses."""
     with _sentences():
-        return prune_unselected(raw_configuration(overrides))
+        return _resolved(prune_unselected(raw_configuration(overrides)))
 
 
 def configurations(crossed: Sweep) -> list[DictConfig]:
@@ -109,8 +111,20 @@ def configurations(crossed: Sweep) -> list[DictConfig]:
             if others not in composed:
                 composed[others] = raw_configuration(others)
             values = [parsed[text] for text in trial if text in parsed]
-            found.append(prune_unselected(_with_values(composed[others], values)))
+            found.append(_resolved(prune_unselected(_with_values(composed[others], values))))
     return found
+
+
+def group_choices(crossed: Sweep) -> list[tuple[str, ...]]:
+    """The overrides of the trials without plain values, each list once: they decide on Hydra's own node."""
+    values = {text for text in crossed.choices() for one in _parse([text]) if _is_value(one)}
+    return list(dict.fromkeys(tuple(t for t in trial if t not in values) for trial in crossed.trials()))
+
+
+def _resolved(config: DictConfig) -> DictConfig:
+    """The same; what is missing, or refers to nothing, is an error now and not in the middle of a run."""
+    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    return config
 
 
 def _is_value(override: Override) -> bool:
@@ -133,11 +147,7 @@ def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictC
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
-        config = compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
-    if not hydra:
-        # An interpolation that leads nowhere is an error now and not in the middle of a run.
-        OmegaConf.to_container(config, resolve=True)
-    return config
+        return compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
 
 
 @contextmanager
@@ -192,12 +202,12 @@ def _missing(error: MissingConfigException) -> str:
     return f"there is no {group} named {name!r}; {did_you_mean(name, choices)}"
 
 
-def offered(group: str) -> list[str]:
-    """The names that the shipped configuration offers in a group."""
-    folder = files("assay.conf").joinpath(group)
-    if not group or not folder.is_dir():
-        return []
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+def offered(group: str, overrides: Sequence[str] = ()) -> list[str]:
+    """The names that a group has in the shipped configuration, and in the folder that overrides name."""
+    folders = [Path(str(files("assay.conf"))), *filter(None, map(searched_folder, overrides))]
+    return (
+        sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")}) if group else []
+    )
 
 
 def _first_line(error: BaseException) -> str:

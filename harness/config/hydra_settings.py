@@ -29,6 +29,7 @@ LOGGING = frozenset(
         "assay.harness.command_line.terminal.InertFormatter",
     }
 )
+RESOLVERS = frozenset({"hydra", "now", "oc.env"})
 # They decide which code a job imports, so they belong to the shell and not to a file.
 ENVIRONMENT = re.compile(r"ASSAY_\w*|PYTHON\w*|LD_\w*|PATH", re.IGNORECASE)
 
@@ -42,28 +43,49 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         InputError: if the node would run code that is not Hydra's, a launcher's or Assay's.
     """
-    for where, problem in _problems(OmegaConf.to_container(config.hydra, resolve=False), "hydra"):
-        raise InputError(
-            f"{where} {problem}, and Hydra runs nothing that a configuration names but its launchers; "
-            "take the setting out"
-        )
+    for where, name, text in _texts(OmegaConf.to_container(config.hydra, resolve=False), "hydra", ""):
+        if problem := _problem(config, where, name, text):
+            raise InputError(
+                f"{where} {problem}, and Hydra runs nothing that a configuration names but its launchers; "
+                "take the setting out"
+            )
 
 
-def _problems(node: Any, where: str) -> Iterator[tuple[str, str]]:
+def _texts(node: Any, where: str, name: str) -> Iterator[tuple[str, str, Any]]:
+    """Every value that is no list or mapping: its path, the last name in it, and the value, not resolved."""
     if isinstance(node, dict):
-        for name, value in node.items():
-            yield from _entry_problems(str(name), value, f"{where}.{name}")
+        for key, value in node.items():
+            yield from _texts(value, f"{where}.{key}", str(key))
     elif isinstance(node, list):
         for place, value in enumerate(node):
-            yield from _problems(value, f"{where}[{place}]")
-
-
-def _entry_problems(name: str, value: Any, where: str) -> Iterator[tuple[str, str]]:
-    in_logging = where.startswith(("hydra.job_logging.", "hydra.hydra_logging."))
-    called = in_logging and (name == "()" or (name in ("class", "stream") and value not in LOGGING))
-    if called or (name == "_target_" and value not in TARGETS):
-        yield where, f"is {value!r}"
-    elif where.startswith("hydra.job.env_set.") and ENVIRONMENT.fullmatch(name):
-        yield where, "decides which code a job imports"
+            yield from _texts(value, f"{where}[{place}]", name)
     else:
-        yield from _problems(value, where)
+        yield where, name, node
+
+
+def _problem(config: DictConfig, where: str, name: str, value: Any) -> str | None:
+    in_logging = where.startswith(("hydra.job_logging.", "hydra.hydra_logging."))
+    if isinstance(value, str) and "${" in value:
+        value, text = _resolved(config, where, value), value
+        if value is None:
+            return f"refers to {text!r}"
+    called = name == "_target_" and value not in TARGETS
+    logged = in_logging and (name == "()" or (name in ("class", "stream") and value not in LOGGING))
+    external = isinstance(value, str) and "ext://" in value and value not in LOGGING
+    if called or logged or external:
+        return f"is {value!r}"
+    if where.startswith("hydra.job.env_set.") and ENVIRONMENT.fullmatch(name):
+        return "decides which code a job imports"
+    return None
+
+
+def _resolved(config: DictConfig, where: str, text: str) -> Any:
+    """The value of a text with interpolations; None if that could be anything but a single value."""
+    resolvers = set(re.findall(r"\$\{([\w.]+):", text))
+    if not resolvers <= RESOLVERS or re.search(r"\$\{[^}]*\$\{", text):
+        return None
+    if resolvers:
+        # Known in a job only. Hydra's own settings, the time and the environment are texts.
+        return text
+    value = OmegaConf.select(config, where)
+    return None if OmegaConf.is_config(value) else str(value)

@@ -51,11 +51,12 @@ RANGES: dict[str, Range] = {
 }
 
 
-def check_ranges(config: DictConfig) -> None:
+def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
     """Check the settings of one trial that the schema alone does not.
 
     Args:
         config: the trial's configuration.
+        explainers: the names of all that could be chosen.
 
     Raises:
         InputError: the first setting that is out of range, empty, or names something that does not exist.
@@ -72,7 +73,7 @@ def check_ranges(config: DictConfig) -> None:
     _check_text("store", str(config.store), longest=None)
     if not re.fullmatch(DEVICES, config.engine.device):
         raise InputError(f"engine.device is {config.engine.device!r}; expected cpu, cuda or cuda:0")
-    known = {*map(str, config.explainer), *offered("explainer")}
+    known = {*map(str, config.explainer), *explainers}
     for control in config.controls:
         if control not in known:
             raise InputError(

@@ -29,7 +29,8 @@ def check_types(target: Callable[..., Any], settings: Mapping[str, Any], where: 
     """
     hints = _hints(target)
     for name, value in settings.items():
-        if name in hints and not fits(value, hints[name]):
+        built = isinstance(value, dict) and "_target_" in value
+        if name in hints and not built and not fits(value, hints[name]):
             raise InputError(f"{where}: {name} is {value!r}; expected {described(hints[name])}")
 
 
@@ -61,7 +62,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in NAMES:
         return isinstance(value, hint)
     if origin in (tuple, list) or _is_collection(origin):
-        return isinstance(value, (list, tuple)) and _entries_fit(value, inside)
+        return isinstance(value, (list, tuple)) and _entries_fit(value, inside, fixed=origin is tuple)
     return True
 
 
@@ -69,11 +70,12 @@ def _is_collection(origin: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, Mapping)
 
 
-def _entries_fit(values: Iterable[Any], inside: tuple[Any, ...]) -> bool:
+def _entries_fit(values: Iterable[Any], inside: tuple[Any, ...], *, fixed: bool) -> bool:
+    """fixed: whether the types inside are those of so many entries, as of a tuple."""
     values = list(values)
-    if len(inside) > 1 and inside[-1] is not ...:
+    if fixed and inside and inside[-1] is not ...:
         return len(values) == len(inside) and all(map(fits, values, inside))
-    return not inside or all(fits(value, inside[0]) for value in values)
+    return len(inside) != 1 + (inside[-1:] == (...,)) or all(fits(value, inside[0]) for value in values)
 
 
 def described(hint: Any) -> str:

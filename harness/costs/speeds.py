@@ -116,11 +116,15 @@ def speeds_key(config: Any) -> str:
 def keep(store: Store, name: str, speeds: Speeds) -> None:
     """Write a calibration into the store, over what it says of the same work."""
     rates = {**_calibrated(store, name).rates, **speeds.rates}
-    write_json(store.calibration(name), asdict(Speeds(rates, speeds.capabilities)))
+    # "abilities": what the record, like a model's card, has called capabilities since version 3 of the store.
+    record = {"rates": {what: asdict(rate) for what, rate in rates.items()}, "abilities": speeds.capabilities}
+    write_json(store.calibration(name), record)
 
 
 def _calibrated(store: Store, name: str) -> Speeds:
-    record = read_json(store.calibration(name)) or asdict(Speeds({}))
+    record = read_json(store.calibration(name))
+    if record is None:
+        return Speeds({})
     return Speeds({what: Rate(**rate) for what, rate in record["rates"].items()}, record["abilities"])
 
 

@@ -17,6 +17,7 @@ from assay.explainers.score_file import Scores, text_print, write_scores
 from assay.harness.config.compose import configuration, offered, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.config.schema import Targets
+from assay.harness.config.search_path import search_path
 from assay.harness.exchange.atomic import whole_file
 from assay.harness.exchange.importers.base import ScoredExample, TaskLookup
 from assay.harness.exchange.importers.eraser import read_eraser
@@ -109,7 +110,7 @@ def _check_names(order: Order) -> None:
 
 
 def _searched(folder: Path) -> list[str]:
-    return [f'hydra.searchpath=["file://{folder.resolve()}"]'] if folder.is_dir() else []
+    return [search_path(folder)] if folder.is_dir() else []
 
 
 def _one_task(configs: Sequence[DictConfig]) -> Task:

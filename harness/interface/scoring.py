@@ -171,7 +171,7 @@ def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:
 
 def _in_memory(explanations: Explanations, pairs: Pairs) -> dict[tuple[str, str], pd.DataFrame]:
     loaded = explanations.loaded
-    shards = {name: _shards(explanations, name) for name, _ in pairs}
+    shards = {name: _shards(explanations, name) for name in dict.fromkeys(name for name, _ in pairs)}
     bar = tqdm(pairs.items(), desc="scoring", unit="metric", delay=SECONDS_WITHOUT_BAR, disable=None)
     return {names: score_shards(cell, metric, loaded, shards[names[0]]) for names, (cell, metric) in bar}
 

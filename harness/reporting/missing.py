@@ -14,7 +14,7 @@ from assay.harness.trials.pairs import Pair, pairs
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import read_card, trial_cells
-from assay.metrics.cell_data import Metric, PairMetric
+from assay.metrics.cell_data import Metric
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.results.records import Group, Method, Missing
 
@@ -91,7 +91,7 @@ def _refused(
         reason = metric_incompatibility(chosen, trial, frozenset(card["abilities"]))
         if reason is None and _stands_with_trained(chosen.metric, group, sizes):
             reason = "it pools trained and untrained models; its value stands with the trained ones"
-        if reason is None and alone and isinstance(chosen.metric, PairMetric):
+        if reason is None and alone and isinstance(chosen.metric, ModelPairMetric):
             reason = "it compares two models; give more than one seed"
         if reason is not None:
             yield Missing(reason, *group, metric=chosen.metric.name)

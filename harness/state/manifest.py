@@ -19,6 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from assay.harness.config.search_path import searched_folder
 from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
 from assay.harness.storage.layout import Layout, StoredCell, StoredExperiment, StoredModel
 from assay.harness.storage.store import Store, StoreFull, read_json, write_json
@@ -130,10 +131,10 @@ def digest_of(overrides: Sequence[str], root: Path = ROOT) -> str | None:
     folders = [root / "conf"]
     for text in overrides:
         if "searchpath" in text:
-            named = re.fullmatch(r'hydra\.searchpath=\["file://([^"]+)"\]', text)
+            named = searched_folder(text)
             if named is None:
                 return None
-            folders.append(Path(named[1]))
+            folders.append(named)
     digest = hashlib.sha256(json.dumps([str(Path.cwd()), *overrides]).encode())
     yaml = [file for folder in folders for file in sorted(folder.rglob("*.yaml"))]
     code = [file for package in PACKAGES for file in sorted((root / package).rglob("*.py"))]

@@ -16,7 +16,7 @@ from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import assumed_cells, scored_on, trial_cells
-from assay.metrics.cell_data import PairMetric
+from assay.metrics.model_pairs import ModelPairMetric
 
 
 def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
@@ -32,7 +32,9 @@ def plan_work(experiment: Experiment, trials: Sequence[Trial]) -> Planned:
     # Looked at before anything is planned by them: what changes meanwhile is seen by the next who asks.
     inputs = read_inputs(names, models, store)
     of_trials = list(_planned_trials(experiment, trials))
-    compared = any(isinstance(one.metric, PairMetric) for trial in trials for one in trial.choice.metrics)
+    compared = any(
+        isinstance(one.metric, ModelPairMetric) for trial in trials for one in trial.choice.metrics
+    )
     basis = {
         "names": names,
         "models": models,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from assay.harness.config.choice import Choice, choose
-from assay.harness.config.compose import Sweep, configurations, sweep
+from assay.harness.config.compose import Sweep, configurations, group_choices, offered, sweep
 from assay.harness.config.ranges import check_chosen, check_ranges
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure
@@ -48,9 +48,9 @@ def open_experiment(overrides: Sequence[str]) -> Experiment:
     configs = configurations(crossed)
     _check_titles(configs)
     choices: dict[str, Choice] = {}
+    known = offered("explainer", overrides)
     for config in configs:
-        check_ranges(config)
-        check_chosen(config)
+        check_ranges(config, known)
         check_names(config)
         choose(config, choices)
     store = Store(configs[0].store)
@@ -82,13 +82,16 @@ def run(experiment: Experiment) -> list[Trial]:
 
     Raises StoreFull, and Damaged when a finished cell turned out not to be.
     """
+    for config in experiment.configs:
+        check_chosen(config)
     trials, store = load_trials(experiment), experiment.store
     for trial in trials:
         remember(trial, store)
     if trials and not all(complete(trial, store) for trial in trials):
         portions = range(max(trial.portions for trial in trials))
         cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
-        check_launcher(experiment.sweep.trials()[0])
+        for choices in group_choices(experiment.sweep):
+            check_launcher(choices)
         count = ExplainedTexts(trials, store)
         with sweep_progress(f"experiment {experiment.name}", count.total, count):
             launch([*experiment.sweep.arguments(), *cut])

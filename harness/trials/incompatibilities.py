@@ -5,7 +5,7 @@ from __future__ import annotations
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Cell, Trial
-from assay.metrics.cell_data import PairMetric
+from assay.metrics.model_pairs import ModelPairMetric
 
 
 def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
@@ -37,7 +37,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     everywhere = trial.config.targets is Targets.all or (
         trial.config.targets is Targets.gold and not trial.task.multi_label
     )
-    if isinstance(metric, PairMetric) and not everywhere:
+    if isinstance(metric, ModelPairMetric) and not everywhere:
         return "two models may explain different classes of a text; set targets=all"
     wanted, explained = getattr(metric, "target", None), trial.config.targets
     if wanted is not None and explained is not Targets.all and wanted != explained.name:

@@ -109,7 +109,8 @@ class _Job:
         return range(total)[int(config.portion) * size :][:size]
 
     def run(self) -> None:
-        todo = self.planned.possible
+        # Two names of equal settings are one cell.
+        todo = list({cell.key: cell for cell in self.planned.possible}.values())
         if self.only_failed:
             keys = {cell.key for cell in todo}
             failed = {owner(entry, keys) for entry in ledger_of(self.store, keys)}

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
+from assay.results.inert import inert
+
 # The sweep is counted on disk this often; where counting is slow, on this share of the time at most.
 EVERY_SECONDS = 1.0
 SHARE = 0.05
@@ -114,7 +116,7 @@ def report_on_sigusr1(line: Callable[[], str]) -> Iterator[None]:
         # A bar stands on the last line of a terminal.
         clear = "\n" if os.isatty(2) else ""
         # By the descriptor: sys.stderr may be in the middle of a write and would refuse another.
-        os.write(2, f"{clear}assay: {line()}\n".encode())
+        os.write(2, f"{clear}{inert(f'assay: {line()}')}\n".encode())
         if callable(before):
             before(number, frame)  # pyright: ignore[reportArgumentType]
 

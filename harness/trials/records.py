@@ -36,16 +36,22 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
         float32 scores (N, K, T), NaN for classes that are not explained, 0 behind the end of a text; and the
         cost of each example, all its targets together.
     """
-    records = read_table(path, columns=["example_id", "target", "scores", *COSTS]).to_pylist()
+    names = ["example_id", "target", "scores", *COSTS]
+    table = read_table(path, columns=names)
     row_of = {name: row for row, name in enumerate(ids)}
-    width = max((len(record["scores"]) for record in records), default=0)
-    scores = np.full((len(ids), classes, width), np.nan, dtype=np.float32)
+    rows = np.array([row_of[name] for name in table["example_id"].to_pylist()], dtype=np.intp)
+    targets = table["target"].to_numpy()
+    column = table["scores"].combine_chunks()
+    starts = column.offsets.to_numpy()
+    values = column.values.to_numpy(zero_copy_only=False)
+    lengths = np.diff(starts)
+    scores = np.full((len(ids), classes, int(lengths.max(initial=0))), np.nan, dtype=np.float32)
+    for row, target, start, length in zip(rows, targets, starts, lengths, strict=False):
+        scores[row, target, :length] = values[start : start + length]
+        scores[row, target, length:] = 0.0
     costs = [Cost() for _ in ids]
-    for record in records:
-        row, target = row_of[record["example_id"]], record["target"]
-        scores[row, target] = 0.0
-        scores[row, target, : len(record["scores"])] = record["scores"]
-        costs[row] = read_cost(record)
+    for row, spent in zip(rows, table.select(list(COSTS)).to_pylist(), strict=True):
+        costs[row] = read_cost(spent)
     return scores, costs
 
 

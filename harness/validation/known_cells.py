@@ -146,4 +146,4 @@ def known_cells(world: World) -> KnownCells:
         for of_text, content in zip(exact.scores, exact.content, strict=True)
         for scores in of_text
     ]
-    return replace(cells, scale=float(np.median(spreads)))
+    return replace(cells, scale=float(np.median(spreads)), _shards={})

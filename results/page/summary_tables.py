@@ -55,7 +55,8 @@ def findings(
     bootstrap: Bootstrap,
     parallel_map: ParallelMap = serial_map,
 ) -> SummaryTables:
-    """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits. spread: over
+    """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits.
+    parallel_map: over
     what the figures are."""
     scores, stable, sliced = found.overall, found.stability, found.slices
     agreed = agreement(found.comparison, results.metrics)

@@ -37,7 +37,7 @@ def _grid(scored: Overall, checks: Checks) -> Grid:
     rows = tuple(Row(method, False, tuple(map(_entry, of_method))) for method, of_method in by_method.items())
     ends = [f"{titles[name]} from {zero} to {one}" for name, (zero, one) in scored.anchors.items()]
     lacking = {
-        method.title: [titles[name] for name in of_method[0].missing.split()]
+        method.title: [title for name, title in titles.items() if f" {name} " in f" {of_method[0].missing} "]
         for method, of_method in by_method.items()
         if of_method[0].missing
     }

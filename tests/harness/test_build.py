@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.utils import get_object
 
+from assay.explainers.baselines import Mask
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.harness.config.build import build, choosable
+from assay.harness.config.choice import Built, with_removals
+from assay.metrics.info import MetricBase, MetricInfo
 from assay.tasks.errors import InputError
 
 
@@ -100,3 +104,17 @@ def test_unknown_class_is_one_sentence() -> None:
 def test_input_errors_pass_through_unwrapped() -> None:
     with pytest.raises(InputError, match=r"^explainer\.lime\.rows is 1"):
         build({"_target_": "assay.explainers.perturbation.lime.Lime", "rows": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class HalfPair(MetricBase):
+    """A metric of two models that lacks the pairs to compare."""
+
+    info = MetricInfo("half", "Half", "higher", (-1.0, 1.0), "0", "rationale_consistency", "x")
+
+    def score_pair(self, shards_a: object, shards_b: object, distances: object) -> None: ...
+
+
+def test_a_metric_that_scores_neither_a_cell_nor_two_models_is_refused() -> None:
+    with pytest.raises(InputError, match="the metric HalfPair scores nothing; expected"):
+        with_removals({"half": Built({}, HalfPair())}, {"mask": Built({}, Mask())})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from assay.harness.cli import main
 from assay.harness.config.compose import raw_configuration
 from assay.harness.config.hydra_settings import check_hydra
+from assay.harness.config.search_path import search_path
 from assay.tasks.errors import InputError
 
 SMALL = ("task=planted_presence", "explainer=[random]", "metric=[compute_time]", "limits.default.train=20")
@@ -52,3 +55,38 @@ def test_the_same_on_the_command_line() -> None:
 
 def test_hydras_own_and_other_settings_pass() -> None:
     check_hydra(raw_configuration(["hydra.verbose=true", "+hydra.job.env_set.OMP_NUM_THREADS=1"], hydra=True))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"callbacks": {"x": "${model.evil}"}},
+        {"callbacks": "${oc.create:${model}}"},
+        {"job": {"env_set": "${model.evil}"}},
+        {"job_logging": {"handlers": {"console": {"extra": "ext://this.s"}}}},
+        {"job_logging": {"handlers": {"console": {"extra": "${model.external}"}}}},
+        {"job_logging": {"handlers": {"console": {"class": "${model.external}"}}}},
+    ],
+)
+def test_nor_by_way_of_an_interpolation(node: dict[str, Any], tmp_path: Path) -> None:
+    evil = {"_target_": "os.mkdir", "path": str(tmp_path / "made"), "ASSAY_TRUST": "evil"}
+    file = tmp_path / "conf" / "experiment" / "hostile.yaml"
+    file.parent.mkdir(parents=True)
+    content = {"model": {"evil": evil, "external": "ext://this.s"}, "hydra": node}
+    file.write_text(f"# @package _global_\n{json.dumps(content)}\n")
+    config = raw_configuration([search_path(tmp_path / "conf"), "experiment=hostile"], hydra=True)
+    with pytest.raises(InputError, match=r"^hydra\."):
+        check_hydra(config)
+
+
+def test_every_choice_of_groups_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "conf" / "model" / "evil.yaml"
+    file.parent.mkdir(parents=True)
+    hydra = {"hydra": {"job_logging": {"formatters": {"x": {"()": "os.mkdir", "path": "made"}}}}}
+    shipped = yaml.safe_load(Path(str(files("assay.conf"))).joinpath("model", "linear.yaml").read_text())
+    file.write_text(f"# @package _global_\n{json.dumps({**hydra, 'model': {**shipped, 'name': 'evil'}})}\n")
+    assert main(["run", "--config-dir", "conf", "model=linear,evil", *SMALL, "store=store"]) == 1
+    assert "hydra.job_logging" in capsys.readouterr().err and not (tmp_path / "made").exists()

@@ -16,9 +16,10 @@ import yaml
 from metrics_world import World, keyword_examples, oracle
 from reexplained_world import reexplained
 
-from assay.metrics.cell_data import CellMetric, Metric, PairMetric
+from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.info import UNIT, MetricBase, MetricInfo, as_coded
 from assay.metrics.long_table import COLUMNS, wide
+from assay.metrics.model_pairs import ModelPairMetric
 
 CONF = Path(__file__).parents[2] / "conf" / "metric"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -38,7 +39,9 @@ def test_configuration_builds_the_metric_of_its_name_with_the_defaults(name: str
     assert metric.name == name
     assert metric == type(metric)(), "the file states the defaults"
     assert hash(metric) == hash(type(metric)())
-    assert isinstance(metric, Metric) and isinstance(metric, CellMetric) != isinstance(metric, PairMetric)
+    assert isinstance(metric, Metric) and isinstance(metric, CellMetric) != isinstance(
+        metric, ModelPairMetric
+    )
     assert metric.direction in ("higher", "lower")
     assert metric.bounds[0] < metric.bounds[1]
     of_the_task = {"rationales", "ground_truth", "all_targets"}
@@ -94,7 +97,7 @@ def test_the_six_properties_are_measured() -> None:
 def table_of(metric: Any, world: World) -> Any:
     if "explaining" in metric.needs:
         return metric.score(reexplained(world.examples))
-    if not isinstance(metric, PairMetric):
+    if not isinstance(metric, ModelPairMetric):
         return metric.score(world.subject(oracle))
     # A stand-in for activations: the metric asks for nothing but a number per example.
     distances = {item.id: float(len(item.texts[0])) for item in world.examples}

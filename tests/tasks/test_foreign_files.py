@@ -13,6 +13,7 @@ import pytest
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.files import csv_rows
 from assay.tasks.local import local
 
 PLAIN = [("good film", "pos"), ("bad film", "neg")] * 10
@@ -420,12 +421,47 @@ def test_a_file_is_refused_with_its_place(shape: str, tmp_path: Path) -> None:
     assert name in str(error.value) or "lacks the label" in message
 
 
-def test_a_long_cell_is_read_and_pythons_limit_is_as_before(tmp_path: Path) -> None:
-    before = csv.field_size_limit()
+def test_a_long_cell_is_read(tmp_path: Path) -> None:
     _, rows = _read(tmp_path, "a.csv", _csv([("word " * 100_000, "pos"), *PLAIN]))
-    assert len(rows[0].texts[0]) == 500_000 and csv.field_size_limit() == before
+    assert len(rows[0].texts[0]) == 500_000
 
 
 def test_a_device_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a device or a pipe"):
         local(path="/dev/zero")
+
+
+def test_lists_that_numpy_wrote_are_not_joined(tmp_path: Path) -> None:
+    rows = [("text", "['joy' 'anger']"), ("other", "['joy']")]
+    with pytest.raises(InputError, match=r"line 2: column 'label' holds .*; expected a list"):
+        _read(tmp_path, "a.csv", _csv(rows), multi_label=True)
+
+
+def test_a_long_cell_in_the_first_row_of_a_file_without_names(tmp_path: Path) -> None:
+    content = _csv([("word " * 100_000, "pos"), *PLAIN], header=None)
+    _, rows = _read(tmp_path, "a.csv", content, text=0, label=1)
+    assert len(rows) == 21
+
+
+def test_two_files_may_be_read_at_once(tmp_path: Path) -> None:
+    long, short = tmp_path / "long.csv", tmp_path / "short.csv"
+    long.write_text(_csv([("word " * 100_000, "pos")] * 2))
+    short.write_text(_csv(PLAIN))
+    wanted = ("text", "label")
+    one, other = csv_rows(long, wanted=wanted), csv_rows(short, wanted=wanted)
+    for _ in range(2):
+        assert next(one) and next(other)
+
+
+def test_a_file_that_two_delimiters_fit_is_refused(tmp_path: Path) -> None:
+    content = "".join(f"{place % 2};Well, text {place}\n" for place in range(20))
+    with pytest.raises(InputError, match="fields could be parted by ',' or ';'"):
+        _read(tmp_path, "a.csv", content, text=1, label=0)
+    quoted = "".join(f'"Well; text {place}",{place % 2}\n' for place in range(20))
+    _, rows = _read(tmp_path, "a.csv", quoted, text=0, label=1)
+    assert rows[0].texts == ("Well; text 0",)
+
+
+def test_names_of_columns_are_no_example(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the first row has a label of its own, 'label'; .*task.text=text"):
+        _read(tmp_path, "a.csv", _csv(PLAIN), text=0, label=1)
