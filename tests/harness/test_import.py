@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from assay.explainers.score_file import Scores, open_scores
 from assay.harness.cli import main
 from assay.harness.command_line.exchange import AXES, FORMATS
-from assay.harness.exchange.importers.base import TaskLookup
+from assay.harness.exchange.importers.base import TaskLookup, json_lines, number
 from assay.harness.exchange.importing import READERS, Order, Tally, checked, import_scores
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -445,3 +445,32 @@ def test_what_does_not_fit_is_one_line_on_stderr(
     path = write(plain(id="z"))
     assert main(["import", str(path), *overrides, "--format", "jsonl", "--as", "elsewhere"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_files_that_are_torn_or_explode_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"id": "x"}\n' * 100_000)
+    (tmp_path / "torn.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"torn\.gz, after line \d+: the file cannot be read"):
+        list(json_lines(tmp_path / "torn.gz", ["id"]))
+    (tmp_path / "large.gz").write_bytes(gzip.compress(b'{"id": "' + b"a" * 80_000_000))
+    with pytest.raises(InputError, match=r"large\.gz, line 1 has more than 67,108,864 characters"):
+        list(json_lines(tmp_path / "large.gz", ["id"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1 is not JSON .*too deep"),
+        ('{"id": ' + "1" * 5000 + "}", "line 1 is not JSON .*too many digits"),
+        ('{"id": "\\ud83d"}', "line 1 is not JSON .*surrogate"),
+    ],
+)
+def test_a_line_that_no_file_should_hold_is_refused(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match=message):
+        list(json_lines(tmp_path / "scores.jsonl", ["id"]))
+
+
+def test_a_score_beyond_every_float_is_refused() -> None:
+    with pytest.raises(InputError, match=r"here: score 0 is 1000.*; expected a finite number"):
+        number(10**400, "score 0", "here")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,12 @@ from typing import Any, NamedTuple
 from assay.harness.exchange.matching import locate
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
+from assay.tasks.files import json_value
+
+# Far above the scores of any text; a small gzipped file may hold a line that fills a memory.
+LONGEST_LINE = 2**26
+LONGEST_TEXT = 2**30
+UNREADABLE = (EOFError, OSError, zlib.error)
 
 
 class ScoredSpan(NamedTuple):
@@ -88,12 +94,32 @@ def json_lines(path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[
     with open_text(path) as file:
         number = 0
         try:
-            for number, line in enumerate(file, start=1):
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
                 where = f"{path}, line {number}"
+                if len(line) > LONGEST_LINE:
+                    raise InputError(
+                        f"{where} has more than {LONGEST_LINE:,} characters; expected one text per line"
+                    )
                 if line.strip():
                     yield where, _object(line, where, required)
         except UnicodeDecodeError as error:
             raise InputError(f"{path}, after line {number}: not UTF-8; save the file in UTF-8") from error
+        except UNREADABLE as error:
+            raise InputError(
+                f"{path}, after line {number}: the file cannot be read ({error}); check that it is whole"
+            ) from error
+
+
+def whole_text(file: Any, path: Path) -> str:
+    """The text of a file that is no list of lines. Raises InputError when it is broken or fills a memory."""
+    try:
+        text = file.read(LONGEST_TEXT + 1)
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read ({error}); check that it is whole") from error
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"{path} has more than {LONGEST_TEXT:,} characters; part it into smaller files")
+    return text
 
 
 def open_text(path: Path) -> Any:
@@ -108,9 +134,13 @@ def open_text(path: Path) -> Any:
 
 def number(value: Any, what: str, where: str) -> float:
     """A finite number. Raises InputError otherwise."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    raise InputError(f"{where}: {what} is {value!r}; expected a finite number")
+    try:
+        finite = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        finite = False
+    if not finite:
+        raise InputError(f"{where}: {what} is {repr(value)[:40]}; expected a finite number")
+    return float(value)
 
 
 def align_tokens(tokens: Any, scores: Any, example: Example, where: str) -> list[ScoredSpan]:
@@ -139,9 +169,9 @@ def numbers(scores: Any, count: int, where: str) -> list[float]:
 
 def _object(line: str, where: str, required: Sequence[str]) -> dict[str, Any]:
     try:
-        values = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where} is not JSON ({error.msg}); expected one object per line") from error
+        values = json_value(line)
+    except ValueError as error:
+        raise InputError(f"{where} is not JSON ({error}); expected one object per line") from error
     if not isinstance(values, dict):
         raise InputError(f"{where} is a {type(values).__name__}; expected a JSON object with named values")
     for name in required:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.harness.exchange.importers.base import ScoredExample, TaskLookup, align_tokens, open_text
+from assay.harness.exchange.importers.base import (
+    ScoredExample,
+    TaskLookup,
+    align_tokens,
+    open_text,
+    whole_text,
+)
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
+from assay.tasks.files import json_value
 
 
 def read_inseq(path: Path, lookup: TaskLookup) -> Iterator[ScoredExample]:
@@ -25,9 +31,11 @@ def read_inseq(path: Path, lookup: TaskLookup) -> Iterator[ScoredExample]:
     """
     with open_text(path) as file:
         try:
-            content = _plain(json.load(file))
+            content = _plain(json_value(whole_text(file, path)))
             sequences, info = content["sequence_attributions"], content["info"]
             inputs, generated = list(info["input_texts"]), list(info["generated_texts"])
+        except InputError:
+            raise
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"{path} is not what inseq's FeatureAttributionOutput.save writes ({error})"
