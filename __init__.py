@@ -7,7 +7,8 @@
     found = assay.explain(model, task.test, ["occlusion", "lime", "gold", "random"], baseline="mask")
     assay.score(found, ["faithfulness", "human_agreement"]).compare()
 
-The command line calls the same functions. What is heavy is imported with the first call.
+The command line and these functions share results and their keys. What is heavy is imported with the first
+call.
 """
 
 from __future__ import annotations

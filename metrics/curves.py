@@ -22,6 +22,8 @@ from assay.metrics.targets import target_option
 from assay.metrics.token_masks import evenly, only, top, without
 from assay.tasks.arrays import Floats, Ints
 
+NEEDS = frozenset({"removal", "labels"})
+
 
 @dataclass(frozen=True, slots=True)
 class Deletion(MetricBase):
@@ -106,7 +108,7 @@ class AucRep(MetricBase):
     then also judges it, which favours that explainer (Pham et al., arXiv 2110.11929).
     """
 
-    info = removal_info("auc_rep", "AUC of replacement", "lower", UNIT, RANDOM_AREA, part="area")
+    info = removal_info("auc_rep", "AUC of replacement", "lower", UNIT, RANDOM_AREA, part="area", needs=NEEDS)
 
     percent: int = percentage(20)
 

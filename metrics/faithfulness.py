@@ -51,7 +51,10 @@ class Faithfulness(MetricBase):
     Source: Atanasova et al. 2020.
     """
 
-    info = removal_info("faithfulness", "Faithfulness (AUC-TP)", "lower", (0.0, 100.0), RANDOM_AREA)
+    info = removal_info(
+        *("faithfulness", "Faithfulness (AUC-TP)", "lower", (0.0, 100.0), RANDOM_AREA),
+        needs=frozenset({"removal", "labels"}),
+    )
 
     target: str = target_option("predicted")
     thresholds: tuple[int, ...] = option(THRESHOLDS, _check_thresholds)

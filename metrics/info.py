@@ -33,7 +33,7 @@ class MetricInfo:
         property: The diagnostic property that the metric measures.
         part: The part of the long table of which `summary` makes the value. Empty for a metric with a
             `summarise` of its own.
-        needs: Capabilities of the model, "rationales", "ground_truth", "all_targets", "removal" or
+        needs: Capabilities of the model, "rationales", "labels", "ground_truth", "all_targets", "removal" or
             "explaining".
         version: Raised whenever the mathematics changes.
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says

@@ -57,7 +57,7 @@ def write_results(
         "comparison.txt": text.encode(),
         "timing.csv": to_csv(timing_table(results.timings)),
         "timing.md": timing_markdown(results.timings).encode(),
-        "report.html": inert(page(results, tables, figures, bootstrap, of_labels, found)).encode(),
+        "report.html": page(results, tables, figures, bootstrap, of_labels, found).encode(),
         **summary_files(found, bootstrap),
     }
     if results.labels:
@@ -67,7 +67,8 @@ def write_results(
         files[f"figures/{drawn.name}.svg"] = drawn.svg
         files[f"figures/{drawn.name}.png"] = drawn.png
     for name, content in files.items():
-        _write(folder / name, content)
+        shown = name.endswith((".md", ".tex", ".txt", ".html"))
+        _write(folder / name, inert(content.decode()).encode() if shown else content)
     return Written(text, folder / "report.html")
 
 

@@ -88,6 +88,7 @@ def csv_rows(
     columns = list(header) if header is not None else None
     if columns is not None:
         check_columns(f"{path} (columns named by header)", columns, wanted)
+        _check_once(f"{path} (columns named by header)", columns, wanted)
     # A long text is no fault. The limit is one for all of Python, and others may be reading: it only rises.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     delimiter = _delimiter(path, text, delimiter, wanted, columns)
@@ -100,11 +101,11 @@ def csv_rows(
             last_line = reader.line_num
             if not fields:
                 continue
+            if header is not None and count == 0 and [field.strip() for field in fields] == list(header):
+                raise InputError(f"{where} holds the columns' names; leave task.header out")
             if columns is None:
                 columns = fields if _by_name(fields, wanted) else [str(place) for place in range(len(fields))]
-                for column in wanted:
-                    if columns.count(column) > 1:
-                        raise InputError(f"{where}: two columns have the name {column!r}; rename one")
+                _check_once(where, columns, wanted)
                 check_columns(str(path), columns, wanted)
                 if columns is fields:
                     continue
@@ -121,6 +122,12 @@ def csv_rows(
         ) from error
     if count == 0:
         raise InputError(f"{path} has no rows; expected at least one below the column names")
+
+
+def _check_once(where: str, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if columns.count(column) > 1:
+            raise InputError(f"{where}: two columns have the name {column!r}; rename one")
 
 
 def _by_name(fields: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -119,7 +119,7 @@ def local(
     columns = _columns(text, text_pair, label, id, rationale, multi_label, separator)
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
-    if isinstance(label, int):
+    if isinstance(label, int) or header is not None:
         for split_rows in rows.values():
             _check_first(split_rows, columns)
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
@@ -206,7 +206,8 @@ def split_up(
 ) -> tuple[tuple[Example, ...], ...]:
     """Train, dev and test of what was read by split, or of "all". Raises InputError on unusable fractions."""
     shares = tuple(fractions)
-    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    numbers = all(isinstance(share, (int, float)) for share in shares)
+    if not numbers or len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise InputError(
             f"task.fractions is {list(shares)}; expected three positive shares (train, dev, test) with sum 1"
         )

@@ -14,7 +14,9 @@ from assay.tasks.files import json_value
 from assay.tasks.labels import plain_text
 
 EXPECTED = "expected [[start, end], ...], 0 or 1 for each word, or objects with spans or words"
-_KEYS = frozenset({"spans", "words", "start", "end", "text", "segment", "annotator", "label", "labels"})
+# What an object may hold: one of these, beside it what belongs to it, and what every object may hold.
+_FORMS = {"spans": (), "words": (), "start": ("end", "text")}
+_OF_ALL = ("segment", "annotator", "label", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +58,44 @@ class RationaleCell:
 
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
         marked: dict[tuple[str, int | None], list[Span]] = {}
-        whole: list[Rationale] = []
         for part in objects:
-            unknown = sorted(set(part) - _KEYS)
-            forms = [name for name in ("spans", "words", "start") if part.get(name) is not None]
-            if unknown or len(forms) != 1:
-                raise InputError(
-                    f"{self.where} holds an object with {sorted(part)}; expected a list in 'spans' or in "
-                    "'words', or 'start' and 'end', and perhaps 'annotator' and 'label'"
-                )
+            spans = self._of_object({name: value for name, value in part.items() if value is not None})
             annotator = plain_text(part.get("annotator")) or "0"
             for label in self._classes(part):
-                if forms == ["start"]:
-                    marked.setdefault((annotator, label), []).append(self._one_span(part))
-                elif spans := self._spans(part[forms[0]], words=forms == ["words"]):
-                    whole.append(Rationale(spans, annotator, label))
-        return (*whole, *(Rationale(_ordered(spans), *owner) for owner, spans in marked.items()))
+                marked.setdefault((annotator, label), []).extend(spans)
+        return tuple(Rationale(_ordered(spans), *owner) for owner, spans in marked.items() if spans)
+
+    def _of_object(self, part: dict[str, Any]) -> Sequence[Span]:
+        for form, more in _FORMS.items():
+            if (
+                form in part
+                and part.keys() <= {form, *more, *_OF_ALL}
+                and not {"label", "labels"} <= part.keys()
+            ):
+                break
+        else:
+            raise InputError(
+                f"{self.where} holds an object with {sorted(part)}; expected a list in 'spans' or in "
+                "'words', or 'start' and 'end', and perhaps 'annotator', 'segment' and 'label'"
+            )
+        segment = part.get("segment", 0)
+        if type(segment) is not int or not 0 <= segment < len(self.texts):
+            raise InputError(
+                f"{self.where} is about text {segment!r}; expected 0, or 1 for the second of a pair"
+            )
+        if form == "start":
+            return [self._one_span(part, segment)]
+        return self._spans(part[form], segment, words=form == "words")
 
     def _classes(self, part: dict[str, Any]) -> list[int | None]:
         named = part.get("labels") if part.get("labels") is not None else part.get("label")
         names = [plain_text(name) for name in (named if isinstance(named, (list, tuple)) else [named])]
         return [self.class_of(name) for name in names if name] or [None]
 
-    def _one_span(self, part: dict[str, Any]) -> Span:
-        (span,) = self._spans([[part["start"], part.get("end"), part.get("segment") or 0]])
+    def _one_span(self, part: dict[str, Any], segment: int) -> Span:
+        (span,) = self._spans([[part["start"], part.get("end")]], segment)
         text = part.get("text")
-        marked = self.texts[span.segment][span.start : span.end] if span.segment < len(self.texts) else ""
+        marked = self.texts[segment][span.start : span.end]
         if text is not None and text != marked:
             raise InputError(
                 f"{self.where} marks {text!r} at characters {span.start} to {span.end}, where the text holds "
@@ -89,7 +103,7 @@ class RationaleCell:
             )
         return span
 
-    def _spans(self, value: Any, *, words: bool | None = None) -> tuple[Span, ...]:
+    def _spans(self, value: Any, segment: int = 0, *, words: bool | None = None) -> tuple[Span, ...]:
         """Spans of a list of spans or, if its entries are numbers, of a mark for each word.
 
         words: whether marks are expected; None takes what the entries look like.
@@ -98,12 +112,12 @@ class RationaleCell:
             raise InputError(f"{self.where} holds {value!r}; {EXPECTED}")
         numbers = bool(value) and all(isinstance(part, (int, float)) for part in value)
         if words or (words is None and numbers):
-            return tuple(self._marked_words(value))
-        return _ordered([self._span(part) for part in value])
+            return tuple(self._marked_words(value, segment))
+        return _ordered([self._span(part, segment) for part in value])
 
-    def _marked_words(self, marks: Sequence[Any]) -> Iterator[Span]:
+    def _marked_words(self, marks: Sequence[Any], segment: int) -> Iterator[Span]:
         """A span for every run of marked words; words stand between spaces."""
-        places = [match.span() for match in re.finditer(r"\S+", self.texts[0])]
+        places = [match.span() for match in re.finditer(r"\S+", self.texts[segment])]
         if len(marks) != len(places):
             raise InputError(
                 f"{self.where} has {len(marks)} marks, but its text has {len(places)} words between spaces; "
@@ -118,9 +132,9 @@ class RationaleCell:
         for marked, run in groupby(zip(marks, places, strict=True), key=lambda pair: pair[0] == 1):
             if marked:
                 ends = [place for _, place in run]
-                yield Span(ends[0][0], ends[-1][1])
+                yield Span(ends[0][0], ends[-1][1], segment)
 
-    def _span(self, part: Any) -> Span:
+    def _span(self, part: Any, segment: int) -> Span:
         numbers = list(part) if isinstance(part, (list, tuple)) else []
         # type() and not isinstance(): true and false are integers to Python
         if len(numbers) not in (2, 3) or any(type(number) is not int for number in numbers):
@@ -128,7 +142,7 @@ class RationaleCell:
                 f"{self.where} holds the span {part!r}; "
                 "expected whole numbers [start, end] or [start, end, segment]"
             )
-        return Span(*numbers)
+        return Span(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else segment)
 
 
 def _ordered(spans: Sequence[Span]) -> tuple[Span, ...]:

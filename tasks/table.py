@@ -43,6 +43,10 @@ class Columns:
     multi_label: bool = False
     separator: str = ","
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.separator, str) or not self.separator:
+            raise InputError(f"task.separator is {self.separator!r}; expected what stands between labels")
+
     @property
     def wanted(self) -> list[str]:
         """The columns that must exist."""
@@ -66,7 +70,16 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
     are whole numbers: with the labels [1, 0] the cell 1 is the first of them, not the second. Raises
     InputError if `given` is no list of names, or if there is no choice.
     """
-    cells = {name for row in rows for name in _label_cell(row, columns)}
+    cells, vectors = set[str](), _Vectors()
+    for row in rows:
+        names = _label_cell(row, columns)
+        vectors.look_at(names)
+        cells.update(names)
+    if columns.multi_label and vectors.certain and isinstance(columns.label, str):
+        raise InputError(
+            f"column {columns.label!r} only holds lists of {vectors.length} zeros and ones; expected the "
+            "labels of each text, or one column of 0 and 1 for each label, as in task.label=[a,b]"
+        )
     if not isinstance(columns.label, str):
         names = columns.label if given is None else given_labels(given, columns.label)
         for name in cells.difference(names):
@@ -81,6 +94,32 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
             f"column {columns.label!r} holds the labels {list(names)}; expected at least two to choose from"
         )
     return Labels(names)
+
+
+@dataclass(slots=True)
+class _Vectors:
+    """Whether all cells look like vectors that hold 0 or 1 for each label.
+
+    Attributes:
+        length: of all cells so far.
+        cells: the number of them; -1 once one is no vector.
+        twice: whether one holds a number twice, or 1 before 0, as no list of indices does.
+    """
+
+    length: int = 0
+    cells: int = 0
+    twice: bool = False
+
+    @property
+    def certain(self) -> bool:
+        return self.cells > 1 and self.length > 1 and self.twice
+
+    def look_at(self, names: Sequence[str]) -> None:
+        if self.cells < 0 or not set(names) <= {"0", "1"} or (self.cells and len(names) != self.length):
+            self.cells = -1
+            return
+        self.cells, self.length = self.cells + 1, len(names)
+        self.twice |= names == ["1", "0"] or len(set(names)) < len(names)
 
 
 def examples(rows: Iterable[Row], columns: Columns, labels: Labels, prefix: str) -> list[Example]:
@@ -146,14 +185,14 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
 
 def _cell_list(row: Row, column: str, cell: str, separator: str) -> list[Any]:
     """The labels of a cell: with separators between, or written as a list, as pandas and JSON write it."""
-    if not (cell.startswith("[") and cell.endswith("]")):
+    if cell[:1] + cell[-1:] not in ("[]", "()", "{}"):
         return [part for part in cell.split(separator) if part.strip()]
     try:
         # Python joins texts without a comma between, as numpy writes an array of them, to one.
         labels = None if re.search(r"""['"]\s+['"]""", cell) else literal_eval(cell)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         labels = None
-    if labels is None:
+    if not isinstance(labels, (list, tuple, set)):
         raise InputError(
             f"{row.where}: column {column!r} holds {cell!r}; expected a list such as ['a', 'b'], or labels "
             f"with {separator!r} between"

@@ -138,7 +138,13 @@ def test_it_runs_beside_a_users_own_packages(
     own = "; ".join(f"import {name}; assert {name}.OWNER == 'user of {name}'" for name in OWN)
     run(python, "-c", f"import assay.models.engine, assay.conf; {own}", cwd=project)
     run(python, "-c", TEN_LINES, cwd=project)
-    run(python.parent / "assay", "plan", "experiment=quickstart", f"store={project / 'planned'}", cwd=project)
+    run(
+        python.parent / "assay",
+        "run",
+        "experiment=quickstart",
+        f"store={project / 'quickstart'}",
+        cwd=project,
+    )
     for command in ([python.parent / "assay"], [python, "-m", "assay"]):
         run(*command, *SMALL_RUN, f"store={project / 'store'}", cwd=project)
     assert (project / "store" / "experiments" / "small" / "comparison.csv").exists()

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -157,6 +158,10 @@ def _sentences() -> Iterator[None]:
         yield
     except MissingConfigException as error:
         raise InputError(_missing(error)) from error
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"a configuration file is no YAML: {' '.join(str(error).split())}; mend it"
+        ) from error
     except (HydraException, OmegaConfBaseException, ConfigCompositionException) as error:
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
         where = getattr(cause, "full_key", None)

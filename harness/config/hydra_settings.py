@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from importlib.resources import files
+from typing import Any, cast
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from assay.tasks.errors import InputError
@@ -41,8 +43,18 @@ def check_hydra(config: DictConfig) -> None:
         config: the configuration with the node `hydra`.
 
     Raises:
-        InputError: if the node would run code that is not Hydra's, a launcher's or Assay's.
+        InputError: if the node would run code that is not Hydra's, a launcher's or Assay's, or would write
+            files outside the store.
     """
+    shipped = yaml.safe_load(files("assay.conf").joinpath("config.yaml").read_text(encoding="utf-8"))
+    for where, _, text in _texts(shipped["hydra"], "hydra", ""):
+        node = OmegaConf.to_container(config.hydra, resolve=False)
+        for part in where.split(".")[1:]:
+            node = cast(dict[str, Any], node).get(part)
+        if node != text:
+            raise InputError(
+                f"{where} is {node!r}; expected {text!r}, since a run writes into its store alone"
+            )
     for where, name, text in _texts(OmegaConf.to_container(config.hydra, resolve=False), "hydra", ""):
         if problem := _problem(config, where, name, text):
             raise InputError(

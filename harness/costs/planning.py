@@ -107,8 +107,11 @@ def _totals(work: Estimate, workers: int, source: str) -> list[str]:
     lines.append(f"Disk: about {size(total.bytes)}.")
     lines.append("Training counts every epoch, though it may stop early; the report is not in it.")
     if total.unknown:
-        advice = "add --calibrate" if source == EARLIER else "few texts did not suffice to time them"
-        lines.append(f"Not in it, for want of timings: {', '.join(sorted(total.unknown))}; {advice}.")
+        advice = (
+            "Run with --calibrate to include them" if source == EARLIER else "Few texts did not time them"
+        )
+        names = ", ".join(sorted(total.unknown))
+        lines.append(f"Excluded from this estimate (no timings yet): {names}. {advice}.")
     return lines
 
 

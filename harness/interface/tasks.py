@@ -137,6 +137,8 @@ def _plain(value: Any) -> Any:
     """A cell without numpy and pandas in it: lists for arrays, None for an empty one."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=str)
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, Mapping):

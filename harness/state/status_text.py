@@ -88,8 +88,8 @@ def _time_left(left: Remaining) -> str:
         return f"About {_duration(left.seconds)} left, training not counted"
     cells = "1 cell" if left.unknown == 1 else f"{left.unknown} cells"
     return (
-        f"More than {_duration(left.seconds)} left, not counting training and {cells} of models and methods "
-        "of which none is done yet"
+        f"At least {_duration(left.seconds)} left, excluding training and {cells} with no finished cell to "
+        "estimate from"
     )
 
 

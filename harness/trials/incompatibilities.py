@@ -6,6 +6,7 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Cell, Trial
 from assay.metrics.model_pairs import ModelPairMetric
+from assay.tasks.example import Task
 
 
 def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
@@ -20,6 +21,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     metric, operator = chosen.metric, chosen.removal
     has = {
         "rationales": any(example.rationales for example in trial.task.test),
+        "labels": _labelled(trial.task),
         "ground_truth": trial.task.ground_truth,
         "all_targets": trial.config.targets is Targets.all,
         "removal": operator.needs <= capabilities,
@@ -27,11 +29,13 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     }
     reasons = {
         "rationales": "the task has no rationales",
+        "labels": "it compares answers with labels, but texts have none; explain the examples of a task",
         "ground_truth": "nobody knows what causes the labels of this task; choose a planted one",
         "all_targets": "it compares all classes; set targets=all",
         "removal": f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal",
     }
-    for need in sorted(metric.needs):
+    needs = metric.needs | ({"labels"} if getattr(metric, "target", None) == "gold" else set())
+    for need in sorted(needs):
         if not has.get(need, need in capabilities):
             return reasons.get(need, f"the model gives no {need.replace('_', ' ')}")
     everywhere = trial.config.targets is Targets.all or (
@@ -46,3 +50,9 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
             f"metric.{metric.name}.target={explained.name}"
         )
     return None
+
+
+def _labelled(task: Task) -> bool:
+    """Whether the texts have labels; in a multi-label task, where one may have none, whether any has."""
+    count = sum(bool(example.labels) for example in task.test)
+    return count == len(task.test) or (task.multi_label and (count > 0 or not task.partial))

@@ -32,7 +32,7 @@ class FaithfulnessAsCoded(MetricBase):
     Source: faithfulness.py and data_loader.py (collate_threshold) of Atanasova et al. 2020.
     """
 
-    info = as_coded(Faithfulness.info, needs=frozenset({"all_targets", "mask_token"}))
+    info = as_coded(Faithfulness.info, needs=frozenset({"all_targets", "mask_token", "labels"}))
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `gold` (0 or 1) and `predicted@t` (0 or 1) for every threshold t.

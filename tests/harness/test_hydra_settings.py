@@ -90,3 +90,24 @@ def test_every_choice_of_groups_is_checked(
     file.write_text(f"# @package _global_\n{json.dumps({**hydra, 'model': {**shipped, 'name': 'evil'}})}\n")
     assert main(["run", "--config-dir", "conf", "model=linear,evil", *SMALL, "store=store"]) == 1
     assert "hydra.job_logging" in capsys.readouterr().err and not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "node", [{"sweep": {"dir": "elsewhere"}}, {"output_subdir": ".."}, {"job": {"chdir": True}}]
+)
+def test_a_run_writes_into_its_store_alone(node: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "conf" / "experiment" / "hostile.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{json.dumps({'hydra': node})}\n")
+    config = raw_configuration([search_path(tmp_path / "conf"), "experiment=hostile"], hydra=True)
+    with pytest.raises(InputError, match="since a run writes into its store alone"):
+        check_hydra(config)
+
+
+def test_a_file_that_is_no_yaml_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "conf" / "experiment" / "twice.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nlimits: {}\nlimits: {}\n")
+    assert main(["plan", "--config-dir", str(tmp_path / "conf"), "experiment=twice"]) == 1
+    error = capsys.readouterr().err
+    assert "is no YAML" in error and "twice.yaml" in error and error.count("\n") == 1

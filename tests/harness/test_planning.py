@@ -279,7 +279,9 @@ def test_stored_work_costs_nothing_and_times_the_rest(
     text = capsys.readouterr().out
     assert "from earlier timings" in text
     # Explainers and metrics were timed by the run; training was not, because another model was trained.
-    assert re.search(r"Not in it, for want of timings: the model's answers, training; add --calibrate", text)
+    assert re.search(
+        r"no timings yet\): the model's answers, training. Run with --calibrate to include them", text
+    )
     folder = next(tmp_path.glob("cells/*/cell.json")).parent
     (folder / "cell.json").unlink()
     (folder / "explanations" / "part-00001.parquet").unlink()

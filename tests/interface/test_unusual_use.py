@@ -269,3 +269,14 @@ def test_how_labels_are_read_is_said_where_nothing_can_check_it(
     assert caplog.text == ""
     assay.explain(wrapped, task.test, "occlusion")
     assert f"numbers of the model's classes ({', '.join(task.labels)}); pass task=" in caplog.text
+
+
+def test_texts_without_labels_are_not_scored_by_metrics_of_labels() -> None:
+    task = assay.task("planted", train=60, dev=20, test=4)
+    model = assay.fit("linear", task)
+    plain = [example.texts[0] for example in task.test]
+    found = assay.explain(model, plain, ["occlusion", "random"], baseline="mask")
+    table = assay.score(found, ["faithfulness", "auc_rep", "sufficiency"]).compare()
+    of_labels = table[table["metric"] != "sufficiency"]
+    assert of_labels["value"].isna().all() and of_labels["reason"].str.contains("texts have none").all()
+    assert table.loc[table["metric"] == "sufficiency", "value"].notna().all()

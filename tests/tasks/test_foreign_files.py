@@ -465,3 +465,67 @@ def test_a_file_that_two_delimiters_fit_is_refused(tmp_path: Path) -> None:
 def test_names_of_columns_are_no_example(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the first row has a label of its own, 'label'; .*task.text=text"):
         _read(tmp_path, "a.csv", _csv(PLAIN), text=0, label=1)
+
+
+@pytest.mark.parametrize("cells", [([0, 1, 0], [1, 1, 0]), ([1, 0], [0, 1]), ([0, 0], [1, 1])])
+def test_vectors_of_0_and_1_are_no_lists_of_labels(cells: tuple[list[int], ...], tmp_path: Path) -> None:
+    lines = _jsonl([{"text": f"text {place}", "label": cells[place % 2]} for place in range(10)])
+    with pytest.raises(InputError, match=r"only holds lists of \d zeros and ones"):
+        _read(tmp_path, "a.jsonl", lines, multi_label=True)
+    names = ["a", "b", "c"][: len(cells[0])]
+    with pytest.raises(InputError, match=r"only holds lists of \d zeros and ones"):
+        _read(tmp_path, "a.jsonl", lines, multi_label=True, labels=names)
+
+
+@pytest.mark.parametrize("cell", ["('a', 'b')", "{'a', 'b'}"])
+def test_tuples_and_sets_in_a_cell_are_lists(cell: str, tmp_path: Path) -> None:
+    task, _ = _read(
+        tmp_path, "a.csv", _csv([(f"text {place}", cell) for place in range(10)]), multi_label=True
+    )
+    assert task.labels == ("a", "b")
+
+
+def test_a_header_beside_names_in_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line 1 holds the columns' names; leave task\.header out"):
+        _read(tmp_path, "a.csv", _csv(PLAIN), header=["text", "label"])
+    with pytest.raises(InputError, match="two columns have the name 'text'"):
+        _read(tmp_path, "a.csv", _csv(PLAIN, header=None), header=["text", "text"], label="text")
+
+
+PAIR = {"text": "good film", "b": "bad plot", "label": "pos"}
+
+
+@pytest.mark.parametrize("part", [{"words": [1, 0], "segment": 1}, {"spans": [[0, 3]], "segment": 1}])
+def test_an_object_may_be_about_the_second_text(part: dict[str, Any], tmp_path: Path) -> None:
+    lines = _jsonl([{**PAIR, "why": [part]}] * 10)
+    _, rows = _read(tmp_path, "a.jsonl", lines, text_pair="b", rationale="why", labels=["neg", "pos"])
+    assert {row.rationales for row in rows} == {(Rationale((Span(0, 3, 1),)),)}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"words": [1, 0], "segment": 2},
+        {"spans": [[0, 3]], "text": "bad"},
+        {"words": [1, 0], "end": 3},
+        {"start": 0, "end": 4, "label": "pos", "labels": ["neg"]},
+    ],
+)
+def test_an_object_holds_nothing_that_is_not_read(part: dict[str, Any], tmp_path: Path) -> None:
+    lines = _jsonl([{**PAIR, "why": [part]}] * 10)
+    with pytest.raises(InputError, match="line 1: column 'why'"):
+        _read(tmp_path, "a.jsonl", lines, text_pair="b", rationale="why", labels=["neg", "pos"])
+
+
+def test_objects_of_one_annotator_are_one_rationale(tmp_path: Path) -> None:
+    cell = [{"words": [1, 0], "annotator": "ann"}, {"spans": [[5, 9]], "annotator": "ann"}]
+    _, rows = _read(
+        tmp_path, "a.jsonl", _jsonl([{**PAIR, "why": cell}] * 10), rationale="why", labels=["pos", "neg"]
+    )
+    assert {row.rationales for row in rows} == {(Rationale((Span(0, 4), Span(5, 9)), "ann"),)}
+
+
+@pytest.mark.parametrize("options", [{"separator": ""}, {"fractions": ["a", 0.5, 0.5]}, {"fractions": "abc"}])
+def test_bad_options_are_one_sentence(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"task\.{next(iter(options))} is"):
+        _read(tmp_path, "a.csv", _csv(PLAIN), **options)
