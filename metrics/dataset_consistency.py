@@ -50,7 +50,7 @@ class DatasetConsistency(MetricBase):
         "near 0, above it for scores of one sign: words that similar texts share cancel; see the random row",
         property="dataset consistency",
         part="explanation_distance",
-        needs=frozenset({"activations", "all_targets"}),
+        needs=frozenset({"activations", "all_targets", "labels"}),
         of_pairs=True,
         summary=distance_correlation,
     )

@@ -53,6 +53,20 @@ def test_the_same_on_the_command_line() -> None:
         check_hydra(raw_configuration(["+hydra.callbacks.x._target_=pandas.read_pickle"], hydra=True))
 
 
+@pytest.mark.parametrize(
+    ("launcher", "plugin"),
+    [
+        ("workstation", "hydra_joblib_launcher"),
+        ("slurm", "hydra_submitit_launcher"),
+        ("ray_local", "hydra_ray_launcher"),
+        ("ray_cluster", "hydra_ray_launcher"),
+    ],
+)
+def test_the_launchers_of_the_shipped_configuration_pass(launcher: str, plugin: str) -> None:
+    pytest.importorskip(f"hydra_plugins.{plugin}")
+    check_hydra(raw_configuration([f"hydra/launcher={launcher}"], hydra=True))
+
+
 def test_hydras_own_and_other_settings_pass() -> None:
     check_hydra(raw_configuration(["hydra.verbose=true", "+hydra.job.env_set.OMP_NUM_THREADS=1"], hydra=True))
 

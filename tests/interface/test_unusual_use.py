@@ -277,8 +277,9 @@ def test_texts_without_labels_are_not_scored_by_metrics_of_labels() -> None:
     model = assay.fit("linear", task)
     plain = [example.texts[0] for example in task.test]
     found = assay.explain(model, plain, ["occlusion", "random"], baseline="mask")
-    table = assay.score(found, ["faithfulness", "auc_rep", "sufficiency"]).compare()
-    assert len(table) == 6
+    of_labels = ["faithfulness", "faithfulness_as_coded", "auc_rep", "dataset_consistency"]
+    table = assay.score(found, [*of_labels, "sufficiency"]).compare()
+    assert len(table) == 2 * (len(of_labels) + 1)
     for row in table.to_dict("records"):
         if row["metric"] == "sufficiency":
             assert math.isfinite(row["value"])
