@@ -72,6 +72,8 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         if parsed.is_sweep_override():
             axes[parsed.get_key_element()] = tuple(parsed.sweep_string_iterator())
         else:
+            # As with Hydra, of a key that is given twice the last one counts.
+            axes.pop(parsed.get_key_element(), None)
             fixed.append(text)
     first = [f"{key}={values[0]}" for key, values in axes.items()]
     configured = configuration([*fixed, *first]).sweep

@@ -24,6 +24,18 @@ def test_the_command_line_replaces_an_axis() -> None:
     assert all("seed=7" in trial for trial in crossed.trials())
 
 
+@pytest.mark.parametrize(
+    ("overrides", "seeds"),
+    [
+        (["seed=0,1", "seed=5"], {"5"}),
+        (["seed=5", "seed=0,1"], {"0", "1"}),
+        (["seed=0,1", "seed=2,3"], {"2", "3"}),
+    ],
+)
+def test_of_a_key_given_twice_the_last_one_counts(overrides: list[str], seeds: set[str]) -> None:
+    assert {str(config.seed) for config in configurations(sweep(overrides))} == seeds
+
+
 def test_the_command_line_adds_an_axis_that_lists_are_not() -> None:
     crossed = sweep(["model=cnn,maxpool", "explainer=[occlusion,lime]"])
     assert crossed.axes == {"model": ("cnn", "maxpool")}
