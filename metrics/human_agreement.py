@@ -91,16 +91,17 @@ def ceiling(has: Marks, content: Bools) -> Floats:
     return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
-def average_precision(scores: Reals, relevant: Bools, content: Bools) -> Floats:
+def average_precision(scores: Reals, relevant: Bools | Floats, content: Bools) -> Floats:
     """(N,) average precision of ranking the content tokens of each row by score; all arrays (N, T).
 
     The sum over distinct scores of precision times the recall gained there, so tied tokens share one
     threshold, as in scikit-learn's average_precision_score. 1 is best; NaN for a row without relevant tokens.
+    A grade from 0 to 1 in `relevant` counts as that share of a relevant token.
     """
     key = np.where(content, scores.astype(np.float64), -np.inf)
     order = np.argsort(-key, axis=1, kind="stable")
     key = np.take_along_axis(key, order, axis=1)
-    hit = np.take_along_axis(relevant & content, order, axis=1)
+    hit = np.take_along_axis(relevant * content, order, axis=1)
     rank = np.broadcast_to(np.arange(key.shape[1]), key.shape)
     last_of_tie = np.ones(key.shape, dtype=bool)
     last_of_tie[:, :-1] = key[:, :-1] != key[:, 1:]

@@ -33,8 +33,8 @@ class MetricInfo:
         property: The diagnostic property that the metric measures.
         part: The part of the long table of which `summary` makes the value. Empty for a metric with a
             `summarise` of its own.
-        needs: Capabilities of the model, "rationales", "labels", "ground_truth", "all_targets", "removal" or
-            "explaining".
+        needs: Capabilities of the model, "rationales", "grades", "labels", "ground_truth", "all_targets",
+            "removal" or "explaining".
         version: Raised whenever the mathematics changes.
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
             nothing about its error.

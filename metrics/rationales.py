@@ -16,7 +16,7 @@ from assay.metrics.info import UNIT, MetricInfo
 from assay.metrics.long_table import with_left_out
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
-from assay.models.alignment import gold_mask
+from assay.models.alignment import gold_grades, gold_mask
 from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
@@ -107,11 +107,41 @@ def marks(shard: Shard, targets: Bools) -> Marks:
 
 def _by_annotator(encoding: Encoding, example: Example, label: int) -> Iterator[Bools]:
     """(T,) bool masks of the annotators who marked a token for `label`, by name."""
+    masks = (gold_mask(encoding, own, label) for own in _of_each_annotator(example))
+    return (mask for mask in masks if mask.any())
+
+
+def _of_each_annotator(example: Example) -> Iterator[Example]:
+    """The example with the rationales of one annotator after another, by name."""
     for name in sorted({rationale.annotator for rationale in example.rationales}):
         own = tuple(rationale for rationale in example.rationales if rationale.annotator == name)
-        mask = gold_mask(encoding, replace(example, rationales=own), label)
-        if mask.any():
-            yield mask
+        yield replace(example, rationales=own)
+
+
+def graded(subject: CellData, shard: Shard, target: str, metric: str) -> tuple[Marks, Floats]:
+    """One rationale for each class that `target` means, with grades.
+
+    Returns:
+        What has a grade above 0, and the grades (M, T) from 0 to 1: each token's mean over the annotators who
+        marked something for the class.
+
+    Raises:
+        InputError: when a class that has a rationale was not explained.
+    """
+    rows, labels, grades = [], [], []
+    for row, label in np.argwhere(chosen(shard, target, multi_label=subject.multi_label)):
+        owners = _of_each_annotator(shard.examples[row])
+        each = [gold_grades(shard.encodings[row], own, int(label)) for own in owners]
+        each = [values for values in each if values.any()]
+        if each:
+            mean = np.mean(each, axis=0)
+            rows.append(row)
+            labels.append(label)
+            grades.append(np.pad(mean, (0, shard.content.shape[1] - len(mean))))
+    table = np.array(grades, dtype=np.float64).reshape(len(grades), shard.content.shape[1])
+    has = Marks(np.array(rows, dtype=np.intp), np.array(labels, dtype=np.intp), table > 0)
+    require_explained(shard, has.wanted(shard.scores.shape[:2]), subject.labels, metric)
+    return has, table
 
 
 def compared(subject: CellData, shard: Shard, target: str, metric: str, annotators: str = "union") -> Marks:

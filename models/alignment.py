@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
-from assay.tasks.errors import InputError
-from assay.tasks.example import Example, Span
+from assay.tasks.errors import InputError, located
+from assay.tasks.example import Example, Rationale, Span
+
+
+def rationales_for(example: Example, label: int) -> Iterator[Rationale]:
+    """The rationales for `label`: those that name it and, where it is a gold label, those that name none."""
+    for rationale in example.rationales:
+        if rationale.label == label or (rationale.label is None and label in example.labels):
+            yield rationale
 
 
 def gold_spans(example: Example, label: int) -> tuple[Span, ...]:
-    """What any annotator marked as the reason for `label`, without repetitions, in order.
-
-    Rationales that name no label stand for the example's gold labels.
-    """
-    spans = {
-        span
-        for rationale in example.rationales
-        if rationale.label == label or (rationale.label is None and label in example.labels)
-        for span in rationale.spans
-    }
+    """What any annotator marked as the reason for `label`, without repetitions, in order."""
+    spans = {span for rationale in rationales_for(example, label) for span in rationale.spans}
     return tuple(sorted(spans, key=lambda span: (span.segment, span.start, span.end)))
 
 
 def gold_mask(encoding: Encoding, example: Example, label: int) -> NDArray[np.bool_]:
     """(T,) bool: the tokens of the example's rationale for `label`, all false where there is none."""
-    try:
+    with located(f"example {example.id!r}"):
         return rationale_mask(encoding, gold_spans(example, label), example.texts)
-    except InputError as error:
-        raise InputError(f"example {example.id!r}: {error}") from error
+
+
+def gold_grades(encoding: Encoding, example: Example, label: int) -> NDArray[np.float64]:
+    """(T,) how much each token is the reason for `label`: the highest grade of a mark on it, 1 where marks
+    are yes or no, 0 without one."""
+    found = list(rationales_for(example, label))
+    plain = tuple(rationale for rationale in found if not rationale.graded)
+    grades = gold_mask(encoding, replace(example, rationales=plain), label).astype(np.float64)
+    graded = [mark for rationale in found for mark in rationale.graded]
+    for span, grade in graded:
+        with located(f"example {example.id!r}"):
+            mask = rationale_mask(encoding, [span], example.texts)
+        grades = np.maximum(grades, grade * mask)
+    return grades
 
 
 def rationale_mask(

@@ -129,7 +129,7 @@ class ModelQuality:
 
 @dataclass(frozen=True, slots=True)
 class TaskSize:
-    """How many texts a task has, and how many of the test texts were explained."""
+    """How many texts a task has, how many of the test texts were explained, and what to know of the texts."""
 
     name: str
     labels: tuple[str, ...]
@@ -137,6 +137,7 @@ class TaskSize:
     dev: int
     test: int
     explained: int
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

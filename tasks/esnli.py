@@ -27,9 +27,9 @@ def esnli(
     """The official CSV files in the folder `path`; texts are (premise, hypothesis).
 
     Each annotator who marked a word gives one rationale ("1"; in dev and test also "2" and "3"), a span per
-    `*marked*` word, punctuation included. bad_rows: "skip" leaves out rows that cannot be read for sure, and
-    logs how many. Raises InputError naming the pairID on marks that do not fit the sentence, an empty
-    sentence, an unknown label, or a pairID that occurs twice.
+    `*marked*` word, punctuation included. The pairs of one premise are a group. bad_rows: "skip" leaves out
+    rows that cannot be read for sure, and logs how many. Raises InputError naming the pairID on marks that do
+    not fit the sentence, an empty sentence, an unknown label, or a pairID that occurs twice.
     Source: Camburu et al. (2018), "e-SNLI: Natural Language Inference with Natural Language Explanations".
     """
     check_choice("task.bad_rows", bad_rows, ("error", "skip"))
@@ -76,7 +76,7 @@ def _example(row: Row) -> Example:
         ]
         if spans:
             rationales.append(Rationale(tuple(spans), annotator))
-    return Example(values["pairID"], texts, (label,), tuple(rationales))
+    return Example(values["pairID"], texts, (label,), tuple(rationales), group=texts[0].strip())
 
 
 def _marked_words(sentence: str, marked: str, segment: int) -> list[Span]:

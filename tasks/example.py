@@ -30,13 +30,29 @@ class Span(NamedTuple):
     segment: int = 0
 
 
+class GradedSpan(NamedTuple):
+    """A span and how much it is a reason: above 0, at most 1."""
+
+    span: Span
+    grade: float
+
+
 @dataclass(frozen=True, slots=True)
 class Rationale:
-    """What one annotator marked as the reason for one label; `label=None`: for the gold labels."""
+    """What one annotator marked as the reason for one label; `label=None`: for the gold labels.
+
+    Attributes:
+        spans: what counts as marked where marks are yes or no.
+        graded: where marks are graded, all of them, also those that `spans` leaves out; otherwise nothing.
+        alternatives: where several sets of spans are each enough of a reason (ERASER's groups of evidence),
+            these sets, whose union is `spans`; otherwise nothing.
+    """
 
     spans: tuple[Span, ...]
     annotator: str = "0"
     label: int | None = None
+    graded: tuple[GradedSpan, ...] = ()
+    alternatives: tuple[tuple[Span, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +60,16 @@ class Example:
     """One labelled text, or pair of texts, with the rationales people gave for its labels.
 
     texts: one text, or (text, text pair). labels: class indices; exactly one in a single-label task, any
-    number in a multi-label task. Raises InputError on an empty text, a negative label, or a span that lies
-    outside its text.
+    number in a multi-label task. group: what it hangs together with, such as the sentences of one document;
+    a split does not part a group. Raises InputError on an empty text, a negative label, a span that lies
+    outside its text, or a grade that is no share.
     """
 
     id: str
     texts: tuple[str, ...]
     labels: tuple[int, ...]
     rationales: tuple[Rationale, ...] = ()
+    group: str | None = None
 
     def __post_init__(self) -> None:
         where = f"example {self.id!r}"
@@ -65,8 +83,13 @@ class Example:
         if any(label < 0 for label in self.labels):
             raise InputError(f"{where} has the negative label {min(self.labels)}; labels count from 0")
         for rationale in self.rationales:
-            for span in rationale.spans:
+            for span in (*rationale.spans, *(mark.span for mark in rationale.graded)):
                 self._check_span(span, where)
+            for mark in rationale.graded:
+                if not 0 < mark.grade <= 1:
+                    raise InputError(
+                        f"{where} has a rationale of grade {mark.grade}; expected above 0, at most 1"
+                    )
 
     def _check_span(self, span: Span, where: str) -> None:
         if not 0 <= span.segment < len(self.texts):
@@ -87,7 +110,7 @@ class Task:
 
     ground_truth: whether the rationales are known to be what causes the labels, because the texts were made
     that way. partial: the task only holds texts to explain, so other splits may be empty and its texts need
-    no label.
+    no label. rationale_threshold: the grade from which on `spans` holds a graded mark; None: above 0.
     Raises InputError on a label out of range, a single-label example without exactly one label, an id that
     occurs twice, or an empty split.
     """
@@ -100,6 +123,7 @@ class Task:
     multi_label: bool = False
     ground_truth: bool = False
     partial: bool = False
+    rationale_threshold: float | None = None
 
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
@@ -155,7 +179,10 @@ def check_labels(
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """Hex sha256 over everything in the examples, in order: equal prints mean equal data."""
+    """Hex sha256 over what results depend on in the examples, in order: equal prints mean equal data.
+
+    Groups and alternatives are not in it: no model, explanation or score that is stored depends on them.
+    """
     digest = hashlib.sha256()
     for example in examples:
         record = {
@@ -164,6 +191,8 @@ def fingerprint(examples: Iterable[Example]) -> str:
             "labels": example.labels,
             "rationales": [
                 {"spans": rationale.spans, "annotator": rationale.annotator, "label": rationale.label}
+                # Only where marks are graded, so that other prints stay what they were.
+                | ({"graded": rationale.graded} if rationale.graded else {})
                 for rationale in example.rationales
             ],
         }

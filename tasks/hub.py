@@ -31,7 +31,9 @@ def hub(
     multi_label: bool = False,
     separator: str = ",",
     rationale: str | None = None,
+    rationale_threshold: float | None = None,
     id: str | None = None,
+    group: str | None = None,
     dev_share: float = 0.1,
     seed: int = 0,
 ) -> Task:
@@ -51,7 +53,9 @@ def hub(
             f"task.revision is {revision!r}; expected the full 40-digit commit of {path}, "
             "which its page shows under 'Files and versions'"
         )
-    columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
+    columns = Columns(
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+    )
     sources = {"train": train, "dev": dev, "test": test}
     data = {
         split: _load(path, config, revision, source)
@@ -69,7 +73,7 @@ def hub(
     if "dev" not in read:
         read["train"], read["dev"] = hold_out(read["train"], dev_share, seed)
     splits = tuple(tuple(read[split]) for split in ("train", "dev", "test"))
-    return Task(name, found.names, *splits, multi_label=multi_label)
+    return Task(name, found.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
 
 
 def _load(path: str, config: str | None, revision: str, split: str) -> Any:

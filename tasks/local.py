@@ -48,7 +48,7 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
         return None
     began = time.perf_counter()
     named = ("text", "text_pair", "label", "id", "rationale", "multi_label", "separator")
-    columns = _columns(*(options[name] for name in named))
+    columns = _columns(*(options[name] for name in (*named, "group", "rationale_threshold")))
     samplers = {split: _Sampler() for split in files}
     rows = chain.from_iterable(
         samplers[split].passing(data_rows(file, columns, options["header"], options["quotes"]))
@@ -70,7 +70,7 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
 
 
 def _sizes(counts: Mapping[str, int], fractions: Sequence[float]) -> Sizes:
-    """As `split_up` cuts them."""
+    """As `split_up` cuts them, but for what texts that hang together change."""
     if "all" in counts:
         test = held_out(counts["all"], fractions[2])
         train = counts["all"] - test
@@ -97,7 +97,9 @@ def local(
     multi_label: bool = False,
     separator: str = ",",
     rationale: str | int | None = None,
+    rationale_threshold: float | None = None,
     id: str | int | None = None,
+    group: str | int | None = None,
     header: Sequence[str] | None = None,
     quotes: bool | None = None,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
@@ -108,15 +110,18 @@ def local(
     path: one file, which is split by `fractions` (train, dev, test) and `seed`; or a folder in which
     `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
     becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
-    text, text_pair, label, rationale, id, separator: the columns, see assay.tasks.table.Columns; a number is
-    the place, from 0, of a column in a CSV file without names.
+    They part no group and no texts that are equal but for white space and case.
+    text, text_pair, label, rationale, rationale_threshold, id, group, separator: the columns, see
+    assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
     an index if no cell holds a name (assay.tasks.table.read_labels).
     header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
     fields; None means yes in CSV and no in TSV.
     Raises InputError naming file and line.
     """
-    columns = _columns(text, text_pair, label, id, rationale, multi_label, separator)
+    columns = _columns(
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+    )
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     if isinstance(label, int) or header is not None:
@@ -125,7 +130,7 @@ def local(
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
     read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
     splits = split_up(read, fractions, seed)
-    return Task(name, found.names, *splits, multi_label=multi_label)
+    return Task(name, found.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
 
 
 def _columns(
@@ -136,6 +141,8 @@ def _columns(
     rationale: str | int | None,
     multi_label: bool,
     separator: str,
+    group: str | int | None,
+    rationale_threshold: float | None,
 ) -> Columns:
     """Columns whose places are names, too."""
     one_hot = isinstance(label, (list, tuple))
@@ -147,6 +154,8 @@ def _columns(
         None if rationale is None else str(rationale),
         multi_label,
         separator,
+        None if group is None else str(group),
+        rationale_threshold,
     )
 
 

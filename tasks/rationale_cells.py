@@ -1,22 +1,43 @@
-"""Human rationales as data files write them: character spans, marked words, or objects with either."""
+"""Human rationales as data files write them: character spans, marked words, or objects with either.
+
+A mark may have a grade from 0 to 1: how much it is a reason, or the share of annotators who set it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from assay.tasks.errors import InputError
-from assay.tasks.example import Rationale, Span
+from assay.tasks.example import GradedSpan, Rationale, Span
 from assay.tasks.files import json_value
 from assay.tasks.labels import plain_text
 
-EXPECTED = "expected [[start, end], ...], 0 or 1 for each word, or objects with spans or words"
+EXPECTED = "expected [[start, end], ...], a mark from 0 to 1 for each word, or objects with spans or words"
 # What an object may hold: one of these, beside it what belongs to it, and what every object may hold.
-_FORMS = {"spans": (), "words": (), "start": ("end", "text")}
+_GRADES = ("weight", "score")
+_FORMS = {"spans": _GRADES, "words": (), "start": ("end", "text", *_GRADES)}
 _OF_ALL = ("segment", "annotator", "label", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What a part of a cell marks: as yes or no, and with grades."""
+
+    spans: tuple[Span, ...]
+    graded: tuple[GradedSpan, ...]
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise InputError unless the setting task.rationale_threshold is None, or above 0 and at most 1."""
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if threshold is not None and not (number and 0 < threshold <= 1):
+        raise InputError(
+            f"task.rationale_threshold is {threshold!r}; expected above 0 and at most 1, or null for above 0"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +49,14 @@ class RationaleCell:
         value: what the cell holds.
         texts: the texts of the row.
         class_of: the class of a label's name.
+        threshold: the grade from which on a graded mark counts where marks are yes or no; None: above 0.
     """
 
     where: str
     value: Any
     texts: Sequence[str]
     class_of: Callable[[str], int]
+    threshold: float | None = None
 
     def read(self) -> tuple[Rationale, ...]:
         """The rationales of the cell, one for each annotator and label.
@@ -53,39 +76,45 @@ class RationaleCell:
             return ()
         if value and all(isinstance(part, dict) for part in value):
             return self._of_objects(value)
-        spans = self._spans(value)
-        return (Rationale(spans),) if spans else ()
+        return _rationales({("0", None): [self._marks(value)]})
 
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
-        marked: dict[tuple[str, int | None], list[Span]] = {}
+        marked: dict[tuple[str, int | None], list[_Marks]] = {}
         for part in objects:
-            spans = self._of_object({name: value for name, value in part.items() if value is not None})
+            marks = self._of_object({name: value for name, value in part.items() if value is not None})
             annotator = plain_text(part.get("annotator")) or "0"
             for label in self._classes(part):
-                marked.setdefault((annotator, label), []).extend(spans)
-        return tuple(Rationale(_ordered(spans), *owner) for owner, spans in marked.items() if spans)
+                marked.setdefault((annotator, label), []).append(marks)
+        return _rationales(marked)
 
-    def _of_object(self, part: dict[str, Any]) -> Sequence[Span]:
+    def _of_object(self, part: dict[str, Any]) -> _Marks:
         for form, more in _FORMS.items():
             if (
                 form in part
                 and part.keys() <= {form, *more, *_OF_ALL}
                 and not {"label", "labels"} <= part.keys()
+                and not {*_GRADES} <= part.keys()
             ):
                 break
         else:
             raise InputError(
                 f"{self.where} holds an object with {sorted(part)}; expected a list in 'spans' or in "
-                "'words', or 'start' and 'end', and perhaps 'annotator', 'segment' and 'label'"
+                "'words', or 'start' and 'end', and perhaps 'annotator', 'segment', 'label' and, of spans, "
+                "'weight'"
             )
         segment = part.get("segment", 0)
         if type(segment) is not int or not 0 <= segment < len(self.texts):
             raise InputError(
                 f"{self.where} is about text {segment!r}; expected 0, or 1 for the second of a pair"
             )
-        if form == "start":
-            return [self._one_span(part, segment)]
-        return self._spans(part[form], segment, words=form == "words")
+        grade = part.get("weight", part.get("score", 1))
+        if type(grade) not in (int, float) or not 0 <= grade <= 1:
+            raise InputError(
+                f"{self.where} holds a span of weight {grade!r}; expected 0 to 1, so divide weights "
+                "by the largest"
+            )
+        value = [self._one_span(part, segment)] if form == "start" else part[form]
+        return self._marks(value, segment, words=form == "words", grade=grade)
 
     def _classes(self, part: dict[str, Any]) -> list[int | None]:
         named = part.get("labels") if part.get("labels") is not None else part.get("label")
@@ -93,7 +122,7 @@ class RationaleCell:
         return [self.class_of(name) for name in names if name] or [None]
 
     def _one_span(self, part: dict[str, Any], segment: int) -> Span:
-        (span,) = self._spans([[part["start"], part.get("end")]], segment)
+        span = self._span([part["start"], part.get("end")], segment)
         text = part.get("text")
         marked = self.texts[segment][span.start : span.end]
         if text is not None and text != marked:
@@ -103,20 +132,26 @@ class RationaleCell:
             )
         return span
 
-    def _spans(self, value: Any, segment: int = 0, *, words: bool | None = None) -> tuple[Span, ...]:
-        """Spans of a list of spans or, if its entries are numbers, of a mark for each word.
+    def _marks(self, value: Any, segment: int = 0, *, words: bool | None = None, grade: float = 1) -> _Marks:
+        """Marks of a list of spans or, if its entries are numbers, of a mark for each word.
 
-        words: whether marks are expected; None takes what the entries look like.
+        words: whether marks of words are expected; None takes what the entries look like. grade: of spans.
         """
         if not isinstance(value, (list, tuple)):
             raise InputError(f"{self.where} holds {value!r}; {EXPECTED}")
         numbers = bool(value) and all(isinstance(part, (int, float)) for part in value)
         if words or (words is None and numbers):
-            return tuple(self._marked_words(value, segment))
-        return _ordered([self._span(part, segment) for part in value])
+            return self._marked_words(value, segment)
+        spans = [self._span(part, segment) for part in value]
+        graded = tuple(GradedSpan(span, float(grade)) for span in spans if grade > 0)
+        return _Marks(tuple(spans) if self._counts(grade) else (), graded)
 
-    def _marked_words(self, marks: Sequence[Any], segment: int) -> Iterator[Span]:
-        """A span for every run of marked words; words stand between spaces."""
+    def _counts(self, grade: float) -> bool:
+        return grade > 0 if self.threshold is None else grade >= self.threshold
+
+    def _marked_words(self, marks: Sequence[Any], segment: int) -> _Marks:
+        """A span for every run of marked words, and one of every run of one grade; words stand between
+        spaces."""
         places = [match.span() for match in re.finditer(r"\S+", self.texts[segment])]
         if len(marks) != len(places):
             raise InputError(
@@ -124,15 +159,14 @@ class RationaleCell:
                 "expected one for each word, or [[start, end], ...]"
             )
         for mark in marks:
-            if mark not in (0, 1):
+            if not isinstance(mark, (int, float)) or not 0 <= mark <= 1:
                 raise InputError(
-                    f"{self.where} holds the mark {mark!r}; expected 0 or 1 for each word, so give graded "
-                    "marks a threshold"
+                    f"{self.where} holds the mark {mark!r}; expected 0 to 1 for each word, so divide "
+                    "grades by the largest"
                 )
-        for marked, run in groupby(zip(marks, places, strict=True), key=lambda pair: pair[0] == 1):
-            if marked:
-                ends = [place for _, place in run]
-                yield Span(ends[0][0], ends[-1][1], segment)
+        spans = tuple(span for counts, span in _runs(places, map(self._counts, marks), segment) if counts)
+        graded = tuple(GradedSpan(span, grade) for grade, span in _runs(places, map(float, marks), segment))
+        return _Marks(spans, tuple(mark for mark in graded if mark.grade > 0))
 
     def _span(self, part: Any, segment: int) -> Span:
         numbers = list(part) if isinstance(part, (list, tuple)) else []
@@ -145,5 +179,27 @@ class RationaleCell:
         return Span(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else segment)
 
 
-def _ordered(spans: Sequence[Span]) -> tuple[Span, ...]:
-    return tuple(sorted(spans, key=lambda span: (span.segment, span.start, span.end)))
+def _runs(
+    places: Sequence[tuple[int, int]], values: Iterable[float], segment: int
+) -> Iterator[tuple[float, Span]]:
+    """Every run of words of one value, as the value and its span."""
+    for value, run in groupby(zip(values, places, strict=True), key=lambda pair: pair[0]):
+        ends = [place for _, place in run]
+        yield value, Span(ends[0][0], ends[-1][1], segment)
+
+
+def _rationales(marked: dict[tuple[str, int | None], list[_Marks]]) -> tuple[Rationale, ...]:
+    """A rationale for each annotator and label who marked anything."""
+    found = []
+    for owner, parts in marked.items():
+        spans = sorted((span for part in parts for span in part.spans), key=_place)
+        graded = sorted((mark for part in parts for mark in part.graded), key=lambda mark: _place(mark.span))
+        if graded:
+            # Marks of 1 are marks without a grade.
+            kept = tuple(graded) if any(mark.grade < 1 for mark in graded) else ()
+            found.append(Rationale(tuple(spans), *owner, graded=kept))
+    return tuple(found)
+
+
+def _place(span: Span) -> tuple[int, int, int]:
+    return span.segment, span.start, span.end

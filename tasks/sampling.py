@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+from assay.tasks.grouping import together
 
 
 def limit(
@@ -26,19 +27,38 @@ def limit(
             continue
         if size < 1:
             raise InputError(f"the {split} split is limited to {size} examples; expected at least 1")
-        chosen[split] = tuple(_first(getattr(task, split), size, seed)[0])
+        examples: tuple[Example, ...] = getattr(task, split)
+        inside = set(_spread([(example,) for example in examples], seed)[:size])
+        chosen[split] = tuple(example for place, example in enumerate(examples) if place in inside)
     return dataclasses.replace(task, **chosen)
 
 
 def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
     """(rest, held): a share of the examples, at least one, held out; both in the order given.
 
-    Raises InputError on a share that is not between 0 and 1.
+    What hangs together (`assay.tasks.grouping.together`) stays together. Then the number held out comes as
+    near to the share as whole units taken one after the other allow.
+
+    Raises InputError on a share that is not between 0 and 1, or if all examples hang together.
     """
     if not 0 < share < 1:
         raise InputError(f"the share of examples to hold out is {share}; expected 0 < share < 1")
-    held, rest = _first(examples, held_out(len(examples), share), seed)
-    return rest, held
+    units = together(examples)
+    if len(units) == 1 and len(examples) > 1:
+        raise InputError(
+            f"{len(examples)} examples cannot be split, because all are of one group or text; expected at "
+            "least three groups, one for each split, or files for train, dev and test"
+        )
+    size, held = held_out(len(examples), share), set[int]()
+    order = _spread([[examples[place] for place in unit] for unit in units], seed)
+    for unit in order:
+        # Whether it comes nearer to the size, and something else is left.
+        count = len(units[unit])
+        if count < 2 * (size - len(held)) and len(held) + count < len(examples):
+            held.update(units[unit])
+    held = held or set(units[min(order, key=lambda unit: len(units[unit]))])
+    rest = [example for place, example in enumerate(examples) if place not in held]
+    return rest, [example for place, example in enumerate(examples) if place in held]
 
 
 def held_out(count: int, share: float) -> int:
@@ -51,19 +71,19 @@ def rank(id: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}\0{id}".encode()).digest()
 
 
-def _first(examples: Sequence[Example], size: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """The first `size` examples in a random order in which every label is evenly spread, and the others."""
+def _spread(units: Sequence[Sequence[Example]], seed: int) -> list[int]:
+    """The units, as positions, in a random order in which every label is evenly spread."""
     strata: dict[tuple[int, ...], list[tuple[bytes, int]]] = defaultdict(list)
-    for index, example in enumerate(examples):
+    for index, members in enumerate(units):
+        labels = {example.labels for example in members}
         # a set of labels is too fine a stratum: most of its kind would occur once
-        stratum = example.labels if len(example.labels) == 1 else ()
-        strata[stratum].append((rank(example.id, seed), index))
+        (stratum,) = labels if len(labels) == 1 and all(len(each) == 1 for each in labels) else [()]
+        strata[stratum].append((rank(min(example.id for example in members), seed), index))
     places: list[tuple[float, bytes, int]] = []
-    for members in strata.values():
-        members.sort()
-        places += [((k + 0.5) / len(members), key, index) for k, (key, index) in enumerate(members)]
-    places.sort()
-    inside = {index for _, _, index in places[:size]}
-    chosen = [example for index, example in enumerate(examples) if index in inside]
-    others = [example for index, example in enumerate(examples) if index not in inside]
-    return chosen, others
+    for ordered in strata.values():
+        ordered.sort()
+        before, total = 0, sum(len(units[index]) for _, index in ordered)
+        for key, index in ordered:
+            places.append(((before + len(units[index]) / 2) / total, key, index))
+            before += len(units[index])
+    return [index for _, _, index in sorted(places)]

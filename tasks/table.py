@@ -12,7 +12,7 @@ from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, is_blank
 from assay.tasks.files import Row
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
-from assay.tasks.rationale_cells import RationaleCell
+from assay.tasks.rationale_cells import RationaleCell, check_threshold
 
 # How files write the cells of one-hot columns.
 ONE, ZERO = ("1", "1.0", "true"), ("0", "0.0", "false")
@@ -27,9 +27,14 @@ class Columns:
         pair: the second text of pairs.
         label: one column, or several that are named like the labels and hold 0 or 1.
         id: a name for each row; None numbers them.
-        rationale: a list (or its JSON) of character spans [start, end] or [start, end, segment]; of 0 and 1
-            for each word between spaces; or of objects with "spans" or "words" of the same kind, or "start"
-            and "end", and perhaps "annotator" and "label" (or "labels").
+        rationale: a list (or its JSON) of character spans [start, end] or [start, end, segment]; of a mark
+            from 0 to 1 for each word between spaces; or of objects with "spans" or "words" of the same kind,
+            or "start" and "end", and perhaps "annotator", "label" (or "labels") and, of spans, "weight" (or
+            "score") from 0 to 1.
+        rationale_threshold: the grade from which on a graded mark counts where marks are yes or no; None:
+            above 0, so that an average of annotators is what any of them marked.
+        group: what the row hangs together with, such as its document; rows of a group, and equal texts, are
+            not parted by a split.
         multi_label: whether a row may have any number of labels.
         separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
             none.
@@ -42,8 +47,11 @@ class Columns:
     rationale: str | None = None
     multi_label: bool = False
     separator: str = ","
+    group: str | None = None
+    rationale_threshold: float | None = None
 
     def __post_init__(self) -> None:
+        check_threshold(self.rationale_threshold)
         if not isinstance(self.separator, str) or not self.separator:
             raise InputError(f"task.separator is {self.separator!r}; expected what stands between labels")
 
@@ -51,7 +59,7 @@ class Columns:
     def wanted(self) -> list[str]:
         """The columns that must exist."""
         labels = (self.label,) if isinstance(self.label, str) else self.label
-        named = (self.text, self.pair, *labels, self.id, self.rationale)
+        named = (self.text, self.pair, *labels, self.id, self.rationale, self.group)
         return [column for column in named if column is not None]
 
 
@@ -134,16 +142,20 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
     texts = [_text(row, column) for column in (columns.text, columns.pair) if column is not None]
     cells = _label_cell(row, columns)
     classes = sorted({_class(row, name, labels.names, by_index=labels.by_index) for name in cells})
-    example_id = own_id
-    if columns.id is not None:
-        example_id = plain_text(row.values[columns.id])
-        if isinstance(row.values[columns.id], (dict, list)):
-            raise InputError(f"{row.where}: column {columns.id!r} holds {example_id}; expected a name")
-        if not example_id:
-            raise InputError(f"{row.where}: column {columns.id!r} is empty; every row needs an id")
-    rationales = () if columns.rationale is None else _rationales(row, columns.rationale, texts, labels)
+    example_id = own_id if columns.id is None else _name(row, columns.id, "an id")
+    group = None if columns.group is None else _name(row, columns.group, "a group")
+    rationales = () if columns.rationale is None else _rationales(row, columns, texts, labels)
     with located(row.where):
-        return Example(example_id, tuple(texts), tuple(classes), rationales)
+        return Example(example_id, tuple(texts), tuple(classes), rationales, group)
+
+
+def _name(row: Row, column: str, what: str) -> str:
+    name = plain_text(row.values[column])
+    if isinstance(row.values[column], (dict, list)):
+        raise InputError(f"{row.where}: column {column!r} holds {name}; expected a name")
+    if not name:
+        raise InputError(f"{row.where}: column {column!r} is empty; every row needs {what}")
+    return name
 
 
 def _text(row: Row, column: str) -> str:
@@ -230,13 +242,14 @@ def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int
     raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, labels)}")
 
 
-def _rationales(row: Row, column: str, texts: Sequence[str], labels: Labels) -> tuple[Rationale, ...]:
+def _rationales(row: Row, columns: Columns, texts: Sequence[str], labels: Labels) -> tuple[Rationale, ...]:
     # Where no name is a number, a number can only be an index.
     by_index = not any(map(is_integer, labels.names))
     cell = RationaleCell(
-        f"{row.where}: column {column!r}",
-        row.values[column],
+        f"{row.where}: column {columns.rationale!r}",
+        row.values[str(columns.rationale)],
         texts,
         lambda name: _class(row, name, labels.names, by_index=by_index),
+        columns.rationale_threshold,
     )
     return cell.read()

@@ -44,8 +44,9 @@ def unfair_tos(
 
     Multi-label; most sentences have no label. min_degree: how unfair a clause must be to get its category's
     label, 1 clearly fair, 2 potentially unfair, 3 clearly unfair; 2 is the reading of CLAUDETTE. A document
-    is wholly in one split; `seed` chooses those of dev and test. negatives, test_negatives: the share of
-    sentences without a label that stays in train and in test; below 1, precision on test is too high.
+    is a group, wholly in one split; `seed` chooses those of dev and test. negatives, test_negatives: the
+    share of sentences without a label that stays in train and in test; below 1, precision on test is too
+    high.
     Raises InputError naming file and line.
     Source: Lippi et al. (2019), "CLAUDETTE"; Galassi et al. (2024), "Unfair clause detection in terms of
     service across multiple languages".
@@ -111,7 +112,8 @@ def _examples(read: Reader, document: str, where: str, min_degree: int) -> Itera
         place = f"{where}, {document}, line {number}"
         labels = _classes(line.split(), min_degree, place)
         with located(place):
-            example = Example(f"{PurePosixPath(document).stem}-{number}", (text,), labels)
+            stem = PurePosixPath(document).stem
+            example = Example(f"{stem}-{number}", (text,), labels, group=stem)
         yield example
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from docs_blocks import Block, block_at, blocks, type_command
 from docs_small import SMALL
 
 BLOCKS = list(blocks())
+OWN = "docs/own_data_and_model.md: "
 # Beginning of `Block.name` to the reason why it is not run.
 NOT_RUN = {
     "README.md: make ": "builds an environment over the network",
@@ -51,7 +53,8 @@ RUN_ELSEWHERE = {
     "docs/configuration.md: assay run task=reviews": "a slow test below",
     "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text": "a slow test below",
     "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr": "a slow test below",
-    "docs/own_data_and_model.md: assay plan task=local": "a test below",
+    "docs/own_data_and_model.md: assay plan task=": "a test below",
+    "docs/own_data_and_model.md: {": "is read by a test below",
     "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
@@ -128,6 +131,9 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
     frame[["text"]].assign(**one_hot).to_csv(tmp_path / "tickets.csv", index=False)
     marked = frame[["text", "label"]].assign(why=[[0, 0, 0, 1, 0]] * len(frame))
     marked.to_json(tmp_path / "marked.jsonl", orient="records", lines=True)
+    frame[["text", "label"]].assign(doc_id=frame.index // 4).to_csv(tmp_path / "sentences.csv", index=False)
+    (tmp_path / "annotated.jsonl").write_text(_annotated(block_at(f"{OWN}{{").text), encoding="utf-8")
+    _eraser_folder(tmp_path / "myeraser")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mine").symlink_to(tiny_bert_folder)
     (tmp_path / "mynetwork.py").write_text(NETWORK, encoding="utf-8")
@@ -139,6 +145,31 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
 
 
 _WORDS = (("good", "positive"), ("awful", "negative"))
+
+
+def _annotated(line: str) -> str:
+    """The page's line, which it breaks for readers, and others of its kind."""
+    record = json.loads(line)
+    rows = [
+        record | {"text": f"{record['text']} {n}", "label": ("positive", "negative")[n % 2]}
+        for n in range(40)
+    ]
+    for row in rows:
+        row["why"] = [
+            mark | ({"words": [*mark["words"], 0]} if "words" in mark else {}) for mark in row["why"]
+        ]
+    return "".join(json.dumps(row) + "\n" for row in [record | {"text": record["text"]}, *rows])
+
+
+def _eraser_folder(folder: Path) -> None:
+    (folder / "docs").mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        rows = []
+        for n, (word, label) in enumerate(_WORDS * 3):
+            (folder / "docs" / f"{split}{n}").write_text(f"the film {n} is {word} .")
+            evidence = {"docid": f"{split}{n}", "start_token": 3, "end_token": 5, "text": f"is {word}"}
+            rows.append({"annotation_id": f"{split}{n}", "classification": label, "evidences": [[evidence]]})
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _python_page(page: str, folder: Path) -> dict[str, Any]:
@@ -172,10 +203,19 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
     assert [word for word, _ in first] == ["one", "two", "three"]
 
 
-@pytest.mark.parametrize("file", ["noheader.csv", "tickets.csv", "marked.jsonl"])
-def test_other_shapes_of_files_are_planned(file: str, workplace: Path) -> None:
-    block = block_at(f"docs/own_data_and_model.md: assay plan task=local task.path={file}")
-    for command in block.commands:
+@pytest.mark.parametrize(
+    "task",
+    [
+        "local task.path=noheader.csv",
+        "local task.path=tickets.csv",
+        "local task.path=marked.jsonl",
+        "local task.path=annotated.jsonl",
+        "local task.path=sentences.csv",
+        "eraser",
+    ],
+)
+def test_other_shapes_of_files_are_planned(task: str, workplace: Path) -> None:
+    for command in block_at(f"{OWN}assay plan task={task}").commands:
         done = type_command(command, workplace)
         assert done.returncode == 0 and "Cannot be read" not in done.stdout, done.stdout + done.stderr
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
-from assay.models.alignment import gold_mask
+from assay.models.alignment import gold_grades
 from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.tasks.randomness import generator
@@ -57,7 +57,8 @@ class Random(Control):
 
 @dataclass(frozen=True, slots=True)
 class Gold(Control):
-    """1 on the tokens people (or the generator of the text) marked for the target, 0 elsewhere.
+    """1 on the tokens people (or the generator of the text) marked for the target, the highest grade where
+    marks are graded, 0 elsewhere.
 
     Where exactly one label is right, what was marked for another label speaks against the target: -1.
     """
@@ -65,11 +66,11 @@ class Gold(Control):
     traits = Traits(signed=True, additive=False, stochastic=False, needs=frozenset({"rationales"}))
 
     def scores(self, request: Request, target: int, model: Model) -> NDArray[np.float32]:
-        marked = [gold_mask(request.encoding, request.example, label) for label in range(len(model.labels))]
-        scores = marked[target].astype(np.float32)
+        grades = [gold_grades(request.encoding, request.example, label) for label in range(len(model.labels))]
+        scores = grades[target].astype(np.float32)
         if not model.multi_label:
-            others = np.any(marked[:target] + marked[target + 1 :], axis=0)
-            scores[others & ~marked[target]] = -1
+            others = np.any(grades[:target] + grades[target + 1 :], axis=0)
+            scores[others & (grades[target] == 0)] = -1
         return scores
 
 

@@ -12,6 +12,7 @@ from assay.harness.costs.speeds import keep, recall
 from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
+from assay.harness.trials.plan import text_remarks
 
 # Where rates come from without a calibration.
 EARLIER = "earlier timings"
@@ -46,7 +47,10 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
     work = estimate(previews, speeds, experiment.store)
     timed = any(of_trial.rates for of_trial in speeds.values())
     lines = _plan(experiment.name, work, workers, source if timed else None)
-    return "\n".join([*lines, *_section("Cannot be read:", unread)])
+    # Of a large task the plan has a sample only, in which texts repeat less.
+    whole = [each.trial for each in previews if each.sizes.test == len(each.trial.task.test)]
+    told = _section("Texts:", text_remarks(whole))
+    return "\n".join([*lines, *told, *_section("Cannot be read:", unread)])
 
 
 def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[str]:

@@ -33,6 +33,7 @@ COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
     ("id", pa.string(), ABOUT["example_id"]),
     ("texts", pa.list_(pa.string()), "its text, or the two texts of a pair"),
     ("gold", pa.list_(pa.string()), "its labels"),
+    ("group", pa.string(), "what the text hangs together with, such as its document, null if nothing"),
     *((name, TYPES[name], ABOUT[name]) for name in _SHARED),
     (
         "offsets",
@@ -106,6 +107,7 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
                 "id": ids,
                 "texts": [examples[id].texts for id in ids],
                 "gold": [[labels[label] for label in examples[id].labels] for id in ids],
+                "group": [examples[id].group for id in ids],
                 "offsets": _offsets(stored),
                 "target_label": [labels[target] for target in stored["target"].to_pylist()],
                 "labels": [labels] * len(ids),

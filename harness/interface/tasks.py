@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ from assay.harness.interface.settings import shipped, with_options
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, check_columns
+from assay.tasks.grouping import remarks
 from assay.tasks.local import split_up
 from assay.tasks.sampling import limit
 from assay.tasks.table import Columns, examples, read_labels
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = ("train", "dev", "test")
+
+log = logging.getLogger(__name__)
 
 
 def task(name: str, **options: Any) -> Task:
@@ -46,7 +50,7 @@ def task(name: str, **options: Any) -> Task:
         if isinstance(options.get(split), int) and not isinstance(known.get(split), int)
     }
     own = {option: value for option, value in options.items() if option not in cuts}
-    return limit(build(with_options("task", name, own)), **cuts)
+    return _told(limit(build(with_options("task", name, own)), **cuts))
 
 
 def texts(
@@ -56,7 +60,9 @@ def texts(
     label: str = "label",
     text_pair: str | None = None,
     rationale: str | None = None,
+    rationale_threshold: float | None = None,
     id: str | None = None,
+    group: str | None = None,
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
@@ -72,8 +78,12 @@ def texts(
         text: the column of the texts.
         label: the column of the labels; several in a cell where `multi_label`.
         text_pair: the column of second texts, for pairs.
-        rationale: the column of the rationales: lists of character spans [start, end].
+        rationale: the column of the rationales: lists of character spans [start, end], or any other form that
+            `task=local` reads.
+        rationale_threshold: the grade from which on a graded mark counts for metrics of marks as yes or no;
+            by default above 0.
         id: the column of the ids; by default rows are numbered.
+        group: the column that says which rows hang together, such as a document; `fractions` part no group.
         labels: the names of the classes in order; by default those that occur, in natural order.
         multi_label: whether a text may have any number of labels.
         separator: between the labels of a cell that is a string.
@@ -89,16 +99,28 @@ def texts(
         InputError: a missing column, or a cell that cannot be read, with its row.
 
     Example:
-        >>> rows = [{"text": f"a {word} film", "label": word} for word in ["good", "bad"] * 10]
+        >>> rows = [{"text": f"a {word} film {n}", "label": word} for word in ("good", "bad") for n in "123"]
         >>> texts(rows).labels
         ('bad', 'good')
     """
-    columns = Columns(text, text_pair, label, id, rationale, multi_label, separator)
+    columns = Columns(
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+    )
     rows = _rows(frame, [*columns.wanted, *([split] if split else [])])
     names = read_labels(rows, columns, labels)
     parts = _by_split(rows, split)
     read = {part: examples(members, columns, names, name) for part, members in parts.items()}
-    return Task(name, names.names, *split_up(read, fractions, seed), multi_label=multi_label)
+    splits = split_up(read, fractions, seed)
+    return _told(
+        Task(name, names.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
+    )
+
+
+def _told(task: Task) -> Task:
+    """The task; what is to be known of its texts is logged."""
+    for remark in remarks(task):
+        log.warning("%s: %s", task.name, remark)
+    return task
 
 
 def _rows(frame: pd.DataFrame | Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[Row]:

@@ -34,6 +34,7 @@ from assay.results.records import (
     TaskSize,
     Timing,
 )
+from assay.tasks.grouping import remarks
 
 RANDOM = "random"
 
@@ -65,7 +66,8 @@ def collect(
         random=RANDOM,
         command=shlex.join(["assay", "run", *experiment.command]),
         versions=library_versions(),
-        tasks=list(dict.fromkeys(map(_size, trials))),
+        # Looked at once: trials share the texts of a task.
+        tasks=list(dict.fromkeys(map(_size, {id(trial.task): trial for trial in trials}.values()))),
         absences=[*failures(experiment, trials), *refusals(planned, store)],
         timings=_timings(done, store, parallel_map),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
@@ -128,7 +130,7 @@ def _timings(
 def _size(trial: Trial) -> TaskSize:
     task = trial.task
     sizes = len(task.train), len(task.dev), len(task.test)
-    return TaskSize(trial.task_name, task.labels, *sizes, explained=len(task.test))
+    return TaskSize(trial.task_name, task.labels, *sizes, explained=len(task.test), remarks=remarks(task))
 
 
 def _labels(trial: Trial) -> LabelTexts:

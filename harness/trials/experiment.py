@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from assay.harness.trials.job import threads
 from assay.harness.trials.launch import check_launcher, launch
 from assay.harness.trials.loading import TrialCache, check_names, load_trial
 from assay.harness.trials.pairs import run_pairs
-from assay.harness.trials.plan import Trial
+from assay.harness.trials.plan import Trial, text_remarks
 from assay.harness.trials.progress import sweep_progress
 from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import complete
 from assay.tasks.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,8 @@ def run(experiment: Experiment) -> list[Trial]:
     for config in experiment.configs:
         check_chosen(config)
     trials, store = load_trials(experiment), experiment.store
+    for remark in text_remarks(trials):
+        log.warning("%s", remark)
     for trial in trials:
         remember(trial, store)
     if trials and not all(complete(trial, store) for trial in trials):

@@ -6,7 +6,7 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Cell, Trial
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.tasks.example import Task
+from assay.tasks.example import Example, Task
 
 
 def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
@@ -21,6 +21,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     metric, operator = chosen.metric, chosen.removal
     has = {
         "rationales": any(example.rationales for example in trial.task.test),
+        "grades": any(map(_graded, trial.task.test)),
         "labels": _labelled(trial.task),
         "ground_truth": trial.task.ground_truth,
         "all_targets": trial.config.targets is Targets.all,
@@ -29,6 +30,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     }
     reasons = {
         "rationales": "the task has no rationales",
+        "grades": "no rationale has grades, nor several annotators to make them of; use human_agreement",
         "labels": "it compares answers with labels, but texts have none; explain the examples of a task",
         "ground_truth": "nobody knows what causes the labels of this task; choose a planted one",
         "all_targets": "it compares all classes; set targets=all",
@@ -50,6 +52,12 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
             f"metric.{metric.name}.target={explained.name}"
         )
     return None
+
+
+def _graded(example: Example) -> bool:
+    """Whether some of the example's tokens may be more of a reason than others that are marked too."""
+    annotators = {rationale.annotator for rationale in example.rationales}
+    return len(annotators) > 1 or any(rationale.graded for rationale in example.rationales)
 
 
 def _labelled(task: Task) -> bool:

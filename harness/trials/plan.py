@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -15,6 +16,7 @@ from assay.harness.config.variants import model_name, task_name
 from assay.harness.trials.seeds import request_seed
 from assay.harness.trials.titles import title
 from assay.tasks.example import Task
+from assay.tasks.grouping import remarks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,3 +100,11 @@ def cells(trial: Trial, weights: str, capabilities: frozenset[str]) -> list[Cell
             name = key("cell", of_trial, method.identity, seed, *of_all)
             found.append(Cell(name, method, seed, reason))
     return found
+
+
+def text_remarks(trials: Iterable[Trial]) -> list[str]:
+    """What is to be known of the trials' texts, such as what their splits share."""
+    # Trials share the texts of a task; each is looked at once.
+    of_task = {id(trial.task): trial for trial in trials}
+    found = [f"{trial.task_name}: {remark}" for trial in of_task.values() for remark in remarks(trial.task)]
+    return list(dict.fromkeys(found))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from assay.explainers.gradient.saliency import Saliency
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Request
 from assay.tasks.errors import InputError
-from assay.tasks.example import Example, Rationale, Span
+from assay.tasks.example import Example, GradedSpan, Rationale, Span
 
 
 def test_random_scores_are_uniform_and_below_one():
@@ -52,6 +53,15 @@ def test_gold_marks_the_tokens_of_the_rationale_of_each_label():
     both = _with_rationales((Rationale((Span(3, 5),)), Rationale((Span(6, 8), Span(0, 1)), label=1)))
     found = scores(explain(Gold(), smooth(2), [both], None)[0])
     np.testing.assert_array_equal(found, [[0, -1, 1, -1, 0], [0, 1, -1, 1, 0]])
+
+
+def test_gold_is_the_highest_grade_where_marks_are_graded():
+    def one(start: int, end: int, grade: float, **about: Any) -> Rationale:
+        return Rationale((), graded=(GradedSpan(Span(start, end), grade),), **about)
+
+    several = (one(3, 5, 0.5), one(3, 5, 0.75, annotator="b"), one(6, 8, 0.25), one(0, 2, 0.5, label=1))
+    found = scores(explain(Gold(), smooth(2), [_with_rationales(several)], None)[0])
+    np.testing.assert_array_equal(found, [[0, -1, 0.75, 0.25, 0], [0, 0.5, -1, -1, 0]])
 
 
 def test_gold_has_no_evidence_against_where_several_labels_may_be_right():

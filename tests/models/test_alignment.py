@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.models.alignment import gold_mask, gold_spans, rationale_mask
+from assay.models.alignment import gold_grades, gold_mask, gold_spans, rationale_mask
 from assay.models.limit import Limit, truncate
 from assay.models.vocabulary import SPECIALS, Vocabulary
 from assay.tasks.errors import InputError
-from assay.tasks.example import Example, Rationale, Span
+from assay.tasks.example import Example, GradedSpan, Rationale, Span
 
 VOCABULARY = Vocabulary(SPECIALS)
 
@@ -104,6 +106,19 @@ def test_gold_mask_names_the_example():
     assert gold_mask(encoding, EXAMPLE, 2).tolist() == [False, False]
     with pytest.raises(InputError, match="example 'e1': no token overlaps"):
         gold_mask(encode("go"), EXAMPLE, 1)
+
+
+def test_grades_are_those_of_the_label_and_1_without_a_grade():
+    graded = Rationale((), annotator="c", graded=(GradedSpan(Span(5, 9), 0.5),))
+    encoding = encode(*EXAMPLE.texts)
+    alone = replace(EXAMPLE, rationales=(graded,))
+    assert gold_grades(encoding, alone, 1).tolist() == [0.0, 0.5]
+    assert gold_grades(encoding, alone, 0).tolist() == [0.0, 0.0]
+    both = replace(EXAMPLE, rationales=(Rationale((Span(0, 4),)), graded))
+    assert gold_grades(encoding, both, 1).tolist() == [1.0, 0.5]
+    assert gold_grades(encoding, EXAMPLE, 1).tolist() == [1.0, 1.0]
+    with pytest.raises(InputError, match="example 'e1': no token overlaps"):
+        gold_grades(encode("go"), alone, 1)
 
 
 def test_every_rationale_of_the_toy_tasks_marks_its_keyword(

@@ -10,6 +10,7 @@ import pytest
 from assay.tasks.eraser import eraser
 from assay.tasks.example import Example, Task
 from assay.tasks.goemotions import goemotions
+from assay.tasks.grouping import remarks
 from assay.tasks.local import local
 from assay.tasks.tweet_sentiment import tweet_sentiment
 from assay.tasks.unfair_tos import unfair_tos
@@ -55,6 +56,10 @@ def test_eraser_movies(data: Path) -> None:
     task = eraser(path=str(data / "eraser_movies" / "movies.tar.gz"), labels=["NEG", "POS"])
     assert _sizes(task) == (1800, 200, 199)
     assert sum(not example.rationales for example in task.train) == 1
+    assert all(r.alternatives for e in task.test for r in e.rationales if len(r.spans) > 1)
+    assert all(example.group == example.id for example in task.test)
+    # This release repeats the reviews of val.jsonl in train.jsonl.
+    assert "200 of 200 dev texts are also in train" in remarks(task)
     assert 0.05 < _covered(task.train, 0) < 0.15
     assert 0.25 < _covered(task.test, 0) < 0.40
 
@@ -66,6 +71,9 @@ def test_eraser_fever(data: Path) -> None:
     assert task.labels == ("REFUTES", "SUPPORTS")
     assert not {e.texts[1] for e in task.train} & {e.texts[1] for e in task.dev}
     assert all(span.segment == 1 for e in task.test for r in e.rationales for span in r.spans)
+    # The layout by its own name sees that claims differ.
+    named = eraser(path=path, missing_documents="skip", train_from_dev=0.5)
+    assert named.test == task.test and not {e.group for e in task.train} & {e.group for e in task.dev}
 
 
 def test_go_emotions_as_local_files(data: Path) -> None:

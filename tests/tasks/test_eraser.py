@@ -14,6 +14,7 @@ import pytest
 from assay.tasks.archive import reader
 from assay.tasks.eraser import eraser
 from assay.tasks.errors import InputError
+from assay.tasks.grouping import remarks
 
 DOCUMENT = "the plot is thin\nbut  the end , oh , was\tgrand ."
 
@@ -224,3 +225,101 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (folder / "docs" / "way").symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match="leads out of the folder"):
         reader(folder, marker="test.jsonl")("docs/way")
+
+
+def _with_listed_documents(root: Path, documents: list[dict[str, Any]], **splits: Any) -> Path:
+    """A folder with docs.jsonl in place of docs/."""
+    folder = _folder(root, **splits)
+    for file in (folder / "docs").iterdir():
+        file.unlink()
+    (folder / "docs").rmdir()
+    (folder / "docs.jsonl").write_text("".join(json.dumps(each) + "\n" for each in documents))
+    return folder
+
+
+def test_documents_may_stand_in_one_file(tmp_path: Path) -> None:
+    listed = _with_listed_documents(tmp_path / "one", [{"docid": "a.txt", "document": DOCUMENT}])
+    assert eraser(path=str(listed)) == eraser(path=str(_folder(tmp_path / "many")))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"docid": "a.txt", "document": "another text"}, "line 2: a second document has the docid 'a.txt'"),
+        ({"docid": "b.txt", "document": ["a", "list"]}, r"line 2: document 'b.txt' holds no text \(\['a'"),
+        ({"docid": "b.txt", "document": " "}, "line 2: document 'b.txt' holds no text"),
+        ({"docid": "b.txt", "text": "x"}, "line 2 has no column 'document'; .*available"),
+    ],
+)
+def test_a_listed_document_is_read_or_refused(tmp_path: Path, more: dict[str, Any], message: str) -> None:
+    documents = [{"docid": "a.txt", "document": DOCUMENT}, more]
+    with pytest.raises(InputError, match=rf"docs\.jsonl, {message}"):
+        eraser(path=str(_with_listed_documents(tmp_path / "one", documents)))
+
+
+def test_documents_in_two_places_are_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "both")
+    (folder / "docs.jsonl").write_text(json.dumps({"docid": "a.txt", "document": "other"}) + "\n")
+    with pytest.raises(InputError, match=r"holds docs/a\.txt and docs\.jsonl; expected one of both"):
+        eraser(path=str(folder))
+
+
+def test_a_document_is_the_group_of_its_examples(tmp_path: Path) -> None:
+    rows = [_annotation("x0", doc="a.txt"), _annotation("x1", doc="b.txt"), _annotation("y1", doc="a.txt")]
+    task = eraser(path=str(_folder(tmp_path / "movies", train=rows)))
+    assert [example.group for example in task.train] == ["a.txt", "b.txt", "a.txt"]
+    assert "2 of 2 test texts are also in train or dev" in remarks(task)
+
+
+def test_groups_of_evidence_are_kept_and_their_union_is_the_rationale(tmp_path: Path) -> None:
+    """As rationale_benchmark/metrics.py flattens the groups before it compares."""
+    one = {"docid": "a.txt", "start_token": 3, "end_token": 7, "text": "thin but the end"}
+    two = {"docid": "a.txt", "start_token": 6, "end_token": 8, "text": ["end", ","]}
+    three = {"docid": "a.txt", "start_token": 11, "end_token": 12, "text": "grand"}
+    rows = [
+        _annotation("x0", evidences=[[one], [three, two], [one]]),
+        _annotation("x1", evidences=[[one, three]]),
+    ]
+    several, single = eraser(path=str(_folder(tmp_path / "movies", test=rows))).test
+    (rationale,) = several.rationales
+    marked = [[DOCUMENT[span.start : span.end] for span in group] for group in rationale.alternatives]
+    assert marked == [["thin\nbut  the end"], ["end ,", "grand"]]
+    assert set(rationale.spans) == {span for group in rationale.alternatives for span in group}
+    assert [len(r.spans) for r in single.rationales] == [2] and not single.rationales[0].alternatives
+
+
+@pytest.mark.parametrize(
+    ("queries", "options", "texts"),
+    [
+        (("one", "one"), {}, (DOCUMENT,)),
+        (("one", "two"), {}, ("one", DOCUMENT)),
+        (("one", "two"), {"query": "second"}, (DOCUMENT, "one")),
+        (("one", "two"), {"pair": False}, (DOCUMENT,)),
+        (("one", "one"), {"pair": True, "query": "second"}, (DOCUMENT, "one")),
+        ((None, None), {}, (DOCUMENT,)),
+    ],
+)
+def test_queries_that_differ_make_pairs(
+    tmp_path: Path, queries: tuple[str | None, ...], options: dict[str, Any], texts: tuple[str, ...]
+) -> None:
+    splits = {
+        split: [_annotation(f"{split}{n}", query=queries[n]) for n in (0, 1)]
+        for split in ("train", "val", "test")
+    }
+    example = eraser(path=str(_folder(tmp_path / "multirc", **splits)), **options).test[0]
+    assert example.texts == texts
+    (segment,) = {span.segment for span in example.rationales[0].spans}
+    assert example.texts[segment] == DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classification": None}, r"test\.jsonl, line 1: the classification is None; expected the name"),
+        ({"classification": ["NEG"]}, r"test\.jsonl, line 1: the classification is \['NEG'\]"),
+        ({"query": ["is", "it"]}, r"test\.jsonl, line 1: the query is \['is', 'it'\]; expected a text"),
+    ],
+)
+def test_labels_and_queries_are_texts(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        eraser(path=str(_folder(tmp_path / "movies", test=[_annotation("t0", **change)])))

@@ -63,6 +63,7 @@ def test_every_annotator_s_words_are_found(folder: Path) -> None:
     assert _marked(example, "1") == ["dogs", "run", "run."]
     assert _marked(example, "2") == ["Dogs"]
     assert [rationale.annotator for rationale in task.train[0].rationales] == ["1"]
+    assert all(e.group == e.texts[0].strip() for e in (*task.train, *task.dev, *task.test))
 
 
 @pytest.mark.parametrize(

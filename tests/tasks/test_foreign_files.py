@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from assay.tasks.errors import InputError
-from assay.tasks.example import Example, Rationale, Span, Task
+from assay.tasks.example import Example, GradedSpan, Rationale, Span, Task
 from assay.tasks.files import csv_rows
 from assay.tasks.local import local
 
@@ -36,9 +36,9 @@ def _jsonl(rows: Sequence[dict[str, Any]]) -> str:
 def _read(folder: Path, name: str, content: str | bytes, **options: Any) -> tuple[Task, list[Example]]:
     file = folder / name
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    task = local(path=str(file), **options)
-    rows = sorted((*task.train, *task.dev, *task.test), key=lambda example: int(example.id.rsplit("-", 1)[1]))
-    return task, rows
+    # The texts repeat, so that the splits of one file would not hold them all.
+    task = local(path=str(folder), train=name, dev=name, test=name, **options)
+    return task, list(task.train)
 
 
 # Name to the file's name, content, options.
@@ -187,6 +187,7 @@ def test_one_hot_columns_of_several_labels(tmp_path: Path) -> None:
     assert turned.labels == ("a", "b") and [row.labels for row in again[:4]] == [(0,), (1,), (), (0, 1)]
 
 
+GRADED = (GradedSpan(Span(0, 4), 0.2), GradedSpan(Span(10, 16), 1.0), GradedSpan(Span(17, 21), 0.5))
 # Name to a cell and the rationales it gives in MARKED ("good film with a plot").
 RATIONALES: dict[str, tuple[Any, tuple[Rationale, ...]]] = {
     "spans": ([[0, 4]], (Rationale((Span(0, 4),)),)),
@@ -196,6 +197,45 @@ RATIONALES: dict[str, tuple[Any, tuple[Rationale, ...]]] = {
     "marks of neighbours": ([1, 1, 0, 0, 0], (Rationale((Span(0, 9),)),)),
     "marks as booleans": ([True, False, False, False, False], (Rationale((Span(0, 4),)),)),
     "marks as floats": ([1.0, 0.0, 0.0, 0.0, 0.0], (Rationale((Span(0, 4),)),)),
+    "graded marks": (
+        [0.2, 0, 1, 1, 0.5],
+        (Rationale((Span(0, 4), Span(10, 21)), graded=GRADED),),
+    ),
+    "graded marks of neighbours": (
+        [0.5, 0.5, 0.25, 0, 0],
+        (Rationale((Span(0, 14),), graded=(GradedSpan(Span(0, 9), 0.5), GradedSpan(Span(10, 14), 0.25))),),
+    ),
+    "spans with a weight": (
+        [{"start": 0, "end": 4, "weight": 0.3}, {"start": 5, "end": 9}],
+        (
+            Rationale(
+                (Span(0, 4), Span(5, 9)),
+                graded=(GradedSpan(Span(0, 4), 0.3), GradedSpan(Span(5, 9), 1.0)),
+            ),
+        ),
+    ),
+    "spans with a score": (
+        [{"spans": [[0, 4], [5, 9]], "score": 0.3, "annotator": "ann", "label": "neg"}],
+        (
+            Rationale(
+                (Span(0, 4), Span(5, 9)),
+                "ann",
+                0,
+                (GradedSpan(Span(0, 4), 0.3), GradedSpan(Span(5, 9), 0.3)),
+            ),
+        ),
+    ),
+    "grades of several annotators": (
+        [{"words": [0.5, 0, 0, 0, 0], "annotator": "ann"}, {"words": [0, 1, 0, 0, 0], "annotator": "bob"}],
+        (
+            Rationale((Span(0, 4),), "ann", graded=(GradedSpan(Span(0, 4), 0.5),)),
+            Rationale((Span(5, 9),), "bob"),
+        ),
+    ),
+    "weights of 1": (
+        [{"start": 0, "end": 4, "weight": 1}, {"start": 5, "end": 9, "weight": 0}],
+        (Rationale((Span(0, 4),)),),
+    ),
     "no marks": ([0, 0, 0, 0, 0], ()),
     "nothing": ([], ()),
     "null": (None, ()),
@@ -246,6 +286,40 @@ def test_rationales(shape: str, suffix: str, tmp_path: Path) -> None:
         )
     _, read = _read(tmp_path, f"a.{suffix}", content, rationale="why")
     assert {row.rationales for row in read} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        (None, (Span(0, 4), Span(10, 21))),
+        (0.2, (Span(0, 4), Span(10, 21))),
+        (0.5, (Span(10, 21),)),
+        (0.6, (Span(10, 16),)),
+        (1, (Span(10, 16),)),
+    ],
+)
+def test_a_threshold_decides_which_graded_marks_count(
+    threshold: float | None, expected: tuple[Span, ...], tmp_path: Path
+) -> None:
+    for cell in ([0.2, 0, 1, 1, 0.5], [{"spans": [list(span)], "weight": grade} for span, grade in GRADED]):
+        lines = _jsonl([{"text": MARKED, "label": label, "why": cell} for _, label in PLAIN])
+        task, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=threshold)
+        (rationale,) = rows[0].rationales
+        marked = {place for span in rationale.spans for place in range(span.start, span.end)}
+        assert {*marked, 16} == {*(place for span in expected for place in range(*span[:2])), 16}
+        assert rationale.graded == GRADED and task.rationale_threshold == threshold
+
+
+def test_a_threshold_keeps_marks_of_0_and_1(tmp_path: Path) -> None:
+    lines = _jsonl([{"text": MARKED, "label": label, "why": [1, 0, 0, 0, 1]} for _, label in PLAIN])
+    _, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=0.7)
+    assert {row.rationales for row in rows} == {(Rationale((Span(0, 4), Span(17, 21))),)}
+
+
+def test_marks_below_the_threshold_are_kept_as_grades(tmp_path: Path) -> None:
+    lines = _jsonl([{"text": MARKED, "label": label, "why": [0.1, 0, 0, 0, 0]} for _, label in PLAIN])
+    _, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=0.7)
+    assert {row.rationales for row in rows} == {(Rationale((), graded=(GradedSpan(Span(0, 4), 0.1),)),)}
 
 
 OBJECT = {"text": MARKED, "label": "pos"}
@@ -365,9 +439,57 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     ),
     "graded marks": (
         "a.jsonl",
-        _jsonl([{**OBJECT, "why": [0.5, 0, 0, 0, 0]}]),
+        _jsonl([{**OBJECT, "why": [5, 0, 2, 0, 1]}]),
         {"rationale": "why", "labels": ["neg", "pos"]},
-        "line 1: column 'why' holds the mark 0.5; expected 0 or 1",
+        "line 1: column 'why' holds the mark 5; expected 0 to 1 for each word, so divide",
+    ),
+    "negative marks": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [-0.5, 0, 0, 0, 0]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds the mark -0.5",
+    ),
+    "marks that are no numbers": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"words": [float("nan"), 0, 0, 0, 0]}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds the mark nan",
+    ),
+    "a weight above 1": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"start": 0, "end": 4, "weight": 3}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds a span of weight 3; expected 0 to 1",
+    ),
+    "a weight that is a text": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"spans": [[0, 4]], "score": "high"}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds a span of weight 'high'",
+    ),
+    "a weight of words": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"words": [1, 0, 0, 0, 0], "weight": 0.5}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds an object with",
+    ),
+    "weight and score at once": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"spans": [[0, 4]], "score": 0.5, "weight": 0.5}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' holds an object with",
+    ),
+    "a threshold of nothing": (
+        "a.jsonl",
+        _jsonl([OBJECT]),
+        {"rationale_threshold": 0},
+        "task.rationale_threshold is 0; expected above 0",
+    ),
+    "an empty group": (
+        "a.csv",
+        _csv([("x", "pos", "d1"), ("y", "neg", "")], header=("text", "label", "doc")),
+        {"group": "doc"},
+        "line 3: column 'doc' is empty; every row needs a group",
     ),
     "marks of annotators without names": (
         "a.jsonl",
@@ -418,7 +540,7 @@ def test_a_file_is_refused_with_its_place(shape: str, tmp_path: Path) -> None:
     name, content, options, message = REFUSED[shape]
     with pytest.raises(InputError, match=message) as error:
         _read(tmp_path, name, content, **options)
-    assert name in str(error.value) or "lacks the label" in message
+    assert name in str(error.value) or "lacks the label" in message or message.startswith("task.")
 
 
 def test_a_long_cell_is_read(tmp_path: Path) -> None:

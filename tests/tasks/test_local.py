@@ -92,8 +92,10 @@ def test_pairs_and_several_labels(tmp_path: Path) -> None:
 
 
 def _cells(path: Path, values: list[Any]) -> str:
-    """The path of a file whose texts say their label."""
-    rows = [{"text": f"is {values[n % len(values)]}", "label": values[n % len(values)]} for n in range(60)]
+    """The path of a file whose texts, all different, say their label."""
+    rows = [
+        {"text": f"is {values[n % len(values)]} {n}", "label": values[n % len(values)]} for n in range(60)
+    ]
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     else:
@@ -104,7 +106,7 @@ def _cells(path: Path, values: list[Any]) -> str:
 def _names(task: Task) -> set[tuple[str, str]]:
     """What the texts say their labels are, and what the task says."""
     every = (*task.train, *task.dev, *task.test)
-    return {(example.texts[0].removeprefix("is "), task.labels[example.labels[0]]) for example in every}
+    return {(example.texts[0].split()[1], task.labels[example.labels[0]]) for example in every}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

@@ -1,0 +1,128 @@
+"""Examples that hang together: those of one group, and those of equal texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from assay.tasks.example import Example, Task
+
+
+def text_key(texts: Sequence[str]) -> bytes:
+    """A key that texts share if they differ in white space and case only, as many models read them.
+
+    Example:
+        >>> text_key(["Good  film "]) == text_key(["good film"])
+        True
+    """
+    plain = "\0".join(" ".join(text.split()).lower() for text in texts)
+    return hashlib.blake2b(plain.encode(), digest_size=16).digest()
+
+
+def together(examples: Sequence[Example]) -> list[list[int]]:
+    """The positions of examples that hang together, directly or through others, in order of the first."""
+    # The position that stands for each example; joining two makes the smaller one stand for both.
+    first = list(range(len(examples)))
+
+    def root(place: int) -> int:
+        while first[place] != place:
+            first[place] = first[first[place]]
+            place = first[place]
+        return place
+
+    seen: dict[bytes | str, int] = {}
+    for place, example in enumerate(examples):
+        for name in (text_key(example.texts), example.group):
+            if name is not None:
+                low, high = sorted((root(seen.setdefault(name, place)), root(place)))
+                first[high] = low
+    units: dict[int, list[int]] = {}
+    for place in range(len(examples)):
+        units.setdefault(root(place), []).append(place)
+    return list(units.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How often the texts of a task repeat, and what its splits share. Texts are equal by `text_key`.
+
+    Attributes:
+        repeated: examples whose text stands before them.
+        contradictory: texts that occur with different labels.
+        test, dev: the numbers of these examples.
+        test_seen: test examples whose text is also in train or dev.
+        dev_seen: dev examples whose text is also in train.
+        test_group_seen: test examples whose group is also in train or dev, but whose text is not.
+        dev_group_seen: dev examples whose group is also in train, but whose text is not.
+    """
+
+    repeated: int
+    contradictory: int
+    test: int
+    dev: int
+    test_seen: int
+    dev_seen: int
+    test_group_seen: int
+    dev_group_seen: int
+
+    def sentences(self) -> Iterator[str]:
+        """What a reader should know, a sentence each; none where no text and no group repeats."""
+        if self.repeated:
+            labels = (
+                f"; {self.contradictory} text(s) occur with different labels" if self.contradictory else ""
+            )
+            yield f"{self.repeated} text(s) repeat another one, white space and case aside{labels}"
+        for seen, of, split, what in (
+            (self.test_seen, self.test, "test", "texts are also in train or dev"),
+            (self.dev_seen, self.dev, "dev", "texts are also in train"),
+            (
+                self.test_group_seen,
+                self.test,
+                "test",
+                "texts are new, but of a group that is also in train or dev",
+            ),
+            (self.dev_group_seen, self.dev, "dev", "texts are new, but of a group that is also in train"),
+        ):
+            if seen:
+                yield f"{seen} of {of} {split} {what}"
+
+
+def overlap(task: Task) -> Overlap:
+    """How the texts and groups of a task overlap."""
+    labels: dict[bytes, tuple[int, ...]] = {}
+    contradictory: set[bytes] = set()
+    groups: set[str] = set()
+    repeated, seen, group_seen = 0, {}, {}
+    for split in ("train", "dev", "test"):
+        examples: tuple[Example, ...] = getattr(task, split)
+        keys = [text_key(example.texts) for example in examples]
+        seen[split] = sum(key in labels for key in keys)
+        group_seen[split] = sum(
+            example.group in groups and key not in labels for key, example in zip(keys, examples, strict=True)
+        )
+        for key, example in zip(keys, examples, strict=True):
+            repeated += key in labels
+            unlabelled = task.partial and not example.labels
+            if labels.setdefault(key, example.labels) != example.labels and not unlabelled:
+                contradictory.add(key)
+        groups.update(example.group for example in examples if example.group is not None)
+    return Overlap(
+        repeated,
+        len(contradictory),
+        len(task.test),
+        len(task.dev),
+        seen["test"],
+        seen["dev"],
+        group_seen["test"],
+        group_seen["dev"],
+    )
+
+
+def remarks(task: Task) -> tuple[str, ...]:
+    """What a reader of results on these texts should know of them, a sentence each."""
+    found = list(overlap(task).sentences())
+    if any(rationale.graded for example in task.test for rationale in example.rationales):
+        least = "above 0" if task.rationale_threshold is None else f"of at least {task.rationale_threshold:g}"
+        found.append(f"marks are graded; metrics of marks as yes or no take those with a grade {least}")
+    return tuple(found)
