@@ -80,11 +80,20 @@ class RationaleCell:
 
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
         marked: dict[tuple[str, int | None], list[_Marks]] = {}
+        whole = set[tuple[str, int | None, Any]]()
         for part in objects:
             marks = self._of_object({name: value for name, value in part.items() if value is not None})
             annotator = plain_text(part.get("annotator")) or "0"
             for label in self._classes(part):
-                marked.setdefault((annotator, label), []).append(marks)
+                owner, place = (annotator, label), (annotator, label, part.get("segment", 0))
+                if "words" in part and place in whole:
+                    raise InputError(
+                        f"{self.where} marks all words twice for annotator {annotator!r} and one label; "
+                        "expected a name for each annotator, in 'annotator'"
+                    )
+                if "words" in part:
+                    whole.add(place)
+                marked.setdefault(owner, []).append(marks)
         return _rationales(marked)
 
     def _of_object(self, part: dict[str, Any]) -> _Marks:

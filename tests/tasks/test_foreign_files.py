@@ -467,6 +467,12 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
         {"rationale": "why", "labels": ["neg", "pos"]},
         "line 1: column 'why' holds a span of weight 'high'",
     ),
+    "annotators without names": (
+        "a.jsonl",
+        _jsonl([{**OBJECT, "why": [{"words": [1, 0, 0, 0, 0]}, {"words": [0, 0, 0, 0, 1]}]}]),
+        {"rationale": "why", "labels": ["neg", "pos"]},
+        "line 1: column 'why' marks all words twice for annotator '0'",
+    ),
     "a weight of words": (
         "a.jsonl",
         _jsonl([{**OBJECT, "why": [{"words": [1, 0, 0, 0, 0], "weight": 0.5}]}]),
