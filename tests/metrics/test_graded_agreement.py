@@ -140,7 +140,7 @@ def test_metrics_of_texts_are_those_of_a_direct_computation(seed: int) -> None:
         assert found[0]["ndcg"][row] == pytest.approx(ndcg_score(grades[None], scores[None]), rel=1e-9)
         gains = [one_by_one(order, grades) for order in permutations(range(len(grades)))]
         assert found[0]["ndcg_random"][row] == pytest.approx(np.mean(gains) / max(gains), rel=1e-9)
-        expected = np.nan if np.ptp(grades) == 0 else spearmanr(scores, grades)[0]
+        expected: Any = np.nan if np.ptp(grades) == 0 else spearmanr(scores, grades)[0]
         np.testing.assert_allclose(found[1]["correlation"][row], expected, rtol=1e-9)
         assert found[2]["ap"][row] == pytest.approx(soft_precision(scores, grades), rel=1e-9)
 
