@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from threading import Lock
 
@@ -14,7 +15,7 @@ from assay.models.encoding import Encoding
 from assay.models.protocol import Batch
 from assay.models.saving import check_finite
 from assay.models.vocabulary import WORD, encode_words
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, shown
 
 SMALLEST_PROBABILITY = 1e-12
 
@@ -104,6 +105,13 @@ class BlackBox:
         self.fingerprint = fingerprint
         self.labels = tuple(labels)
         self.multi_label = multi_label
+        try:
+            re.compile(pattern).fullmatch("")
+        except (re.error, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"pattern is {shown(pattern)}; expected a regular expression ({reason})"
+            ) from error
         self.pattern = pattern
         self._words = ["", ""]
         self._ids: dict[str, int] = {}

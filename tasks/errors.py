@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+# So many characters of a value stand in a message.
+LONGEST_SHOWN = 60
+
 
 class InputError(ValueError):
     """Bad input; the message is one sentence: what, where, what was expected, what to do."""
@@ -19,12 +22,26 @@ def located(where: str) -> Iterator[None]:
         raise InputError(f"{where}: {error}") from error
 
 
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
+def is_writable(text: str) -> bool:
+    """Whether a text can be written: half of a surrogate pair is no character, and no file can hold it."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, and cut where it is long."""
+    line = " ".join(repr(value).split())
+    return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}..."
+
+
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the nearest choice, if any, and all of them."""
     from difflib import get_close_matches
 
-    choices = sorted(choices)
-    near = get_close_matches(name, choices, n=1)
+    choices = sorted(map(str, choices))
+    near = get_close_matches(str(name), choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}available: {', '.join(choices)}"
 

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from unicodedata import category
 
-from assay.tasks.errors import InputError
+from assay.tasks.counted import counted
+from assay.tasks.errors import InputError, is_writable, shown
+
+# So many labels stand in the line about a task.
+SHOWN_LABELS = 6
 
 
 def is_blank(text: str) -> bool:
@@ -73,13 +77,24 @@ class Example:
 
     def __post_init__(self) -> None:
         where = f"example {self.id!r}"
-        if len(self.texts) not in (1, 2):
-            raise InputError(f"{where} has {len(self.texts)} texts; expected one text or a pair")
+        if not isinstance(self.texts, tuple) or len(self.texts) not in (1, 2):
+            raise InputError(
+                f"{where} has the texts {shown(self.texts)}; expected a tuple of one text or two"
+            )
         for text in self.texts:
             if not isinstance(text, str) or is_blank(text):
                 raise InputError(
                     f"{where} has an empty text; every example needs words, remove it or fill it in"
                 )
+        if not isinstance(self.id, str) or not all(map(is_writable, (self.id, *self.texts))):
+            raise InputError(
+                f"{where} has an id that is no text, or half of a surrogate pair in it; expected whole "
+                "characters, as a file of UTF-8 holds them"
+            )
+        if not isinstance(self.labels, tuple) or not all(isinstance(label, int) for label in self.labels):
+            raise InputError(
+                f"{where} has the labels {shown(self.labels)}; expected a tuple of whole numbers"
+            )
         if any(label < 0 for label in self.labels):
             raise InputError(f"{where} has the negative label {min(self.labels)}; labels count from 0")
         for rationale in self.rationales:
@@ -144,6 +159,16 @@ class Task:
     def pairs(self) -> bool:
         """Whether the examples are pairs of texts."""
         return len(self.test[0].texts) == 2
+
+    def __repr__(self) -> str:
+        sizes = [len(self.train), len(self.dev), len(self.test)]
+        several = ", any number each" if self.multi_label else ""
+        kind = "pairs" if self.pairs else "texts"
+        return (
+            f"Task {self.name!r}: {sizes[0]:,} {kind} to train, {sizes[1]:,} dev and {sizes[2]:,} test; "
+            f"{counted(len(self.labels), 'label')} ({', '.join(self.labels[:SHOWN_LABELS])}"
+            f"{', ...' if len(self.labels) > SHOWN_LABELS else ''}){several}"
+        )
 
 
 def check_labels(

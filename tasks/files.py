@@ -23,6 +23,14 @@ class Row(NamedTuple):
     values: Mapping[str, Any]
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; `Path.exists` raises OSError on a name too long for any."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def given_path(path: str | Path | None, *, option: str, what: str, source: str) -> Path:
     """The path as an existing file or folder. Raises InputError saying which option to set and where data is.
 
@@ -31,7 +39,7 @@ def given_path(path: str | Path | None, *, option: str, what: str, source: str) 
     if path is None:
         raise InputError(f"no path to {what} is given; set {option}=<path> (data: {source})")
     found = Path(path).expanduser()
-    if not found.exists():
+    if not is_there(found):
         raise InputError(f"{found} does not exist; set {option} to {what} (data: {source})")
     if not found.is_file() and not found.is_dir():
         raise InputError(f"{found} is a device or a pipe; set {option} to {what} (data: {source})")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
+from unicodedata import normalize
 
 from assay.tasks.errors import InputError, did_you_mean
 
@@ -31,8 +32,19 @@ def is_integer(name: str) -> bool:
 
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
-    """The names sorted, numbers by value: -1 before 1, 9.5 before 10.0, LABEL_2 before LABEL_10."""
+    """The names sorted, numbers by value: -1 before 1, 9.5 before 10.0, LABEL_2 before LABEL_10.
+
+    Raises InputError on two names that look the same, as one letter and as a letter with its accent.
+    """
     ordered = sorted(names)
+    looks: dict[str, str] = {}
+    for name in ordered:
+        other = looks.setdefault(normalize("NFC", name), name)
+        if other != name:
+            raise InputError(
+                f"the labels {other!a} and {name!a} look the same ({name}); write both alike, as "
+                "unicodedata.normalize('NFC', ...) does"
+            )
     if all(map(_NUMBER.fullmatch, ordered)):
         return tuple(sorted(ordered, key=Decimal))
     return tuple(sorted(ordered, key=_text_and_digits))

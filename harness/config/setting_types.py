@@ -6,11 +6,19 @@ import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from assay.tasks.errors import InputError
 
-NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    type(None): "null",
+    Path: "a path",
+}
 
 
 def check_types(target: Callable[..., Any], settings: Mapping[str, Any], where: str) -> None:
@@ -59,6 +67,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if hint is Path:
+        return isinstance(value, (str, Path))
     if hint in NAMES:
         return isinstance(value, hint)
     if origin in (tuple, list) or _is_collection(origin):

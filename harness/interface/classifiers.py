@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice
-from assay.harness.interface.settings import settings_of, whole, with_options
+from assay.harness.interface.arguments import checked
+from assay.harness.interface.settings import settings_of, with_options
 from assay.harness.interface.tasks import as_examples
-from assay.harness.interface.trials import run_config, trial_of
+from assay.harness.interface.trials import run_config, training_data, trial_of
 from assay.harness.storage.store import Store
 from assay.harness.trials.trial import trained_model
 from assay.models.engine import Engine
@@ -38,6 +40,8 @@ class Classifier:
         seed: the seed it was trained with.
         weights: the hash of its weights, or the fingerprint of a function; "" if unknown.
         task: the texts it was trained on; None for a model brought by a user.
+        data: what names these texts, from `training_data`; reading them anew takes long.
+        pairs: whether it reads pairs of texts and no single ones; None if it may read both.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Classifier:
     seed: int
     weights: str
     task: Task | None = None
+    data: tuple[Any, ...] = ()
+    pairs: bool | None = None
 
     @property
     def model(self) -> Model:
@@ -59,20 +65,20 @@ class Classifier:
 
     def predict_proba(self, texts: object) -> NDArray[np.float64]:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
-        pairs = None if self.task is None else self.task.pairs
-        encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=pairs)])
+        encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=self.pairs)])
         return self.engine.probabilities(encodings)
 
     def __repr__(self) -> str:
         return f"Classifier({self.name!r}, labels={list(self.labels)}, seed={self.seed})"
 
 
+@checked
 def fit(
     model: object,
     task: Task,
     *,
     seed: int = 0,
-    store: str | None = None,
+    store: str | Path | None = None,
     device: str = "cpu",
     **options: Any,
 ) -> Classifier:
@@ -101,18 +107,17 @@ def fit(
         raise InputError(
             f"the task is a {type(task).__name__}; expected what assay.task or assay.texts returns"
         )
-    seed = whole("seed", seed)
     check_device(device)
     settings = _settings(model, options)
-    name = str(settings.get("name") or model)
+    name, data = str(settings.get("name") or model), training_data(task)
     if store is None:
         spec = build(settings) if isinstance(model, str) else model
         trained: Model = fit_spec(cast(Any, spec), task, seed, device)[0]
         weights = weights_hash(cast(Any, trained))
     else:
-        config = run_config(settings, seed, device, store)
-        trained, weights = trained_model(trial_of(config, task, Choice((), ()), task), Store(store))
-    return Classifier(name, Engine(trained, device=device), settings, seed, weights, task)
+        config = run_config(settings, seed, device, store, task={"name": task.name})
+        trained, weights = trained_model(trial_of(config, task, Choice((), ()), task, data), Store(store))
+    return Classifier(name, Engine(trained, device=device), settings, seed, weights, task, data, task.pairs)
 
 
 def _settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
 from assay.explainers.explanation import Explanation
 from assay.harness.config.choice import Choice, cross
-from assay.harness.config.schema import Targets
+from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import Classifier, check_classifier, default_baseline
 from assay.harness.interface.explanations import Explanations, MethodExplanations
-from assay.harness.interface.settings import chosen, whole
+from assay.harness.interface.settings import chosen
 from assay.harness.interface.tasks import as_examples, is_one, items_of
 from assay.harness.interface.trials import run_config, trial_of
 from assay.harness.storage.entries import ledger_of
@@ -26,7 +27,7 @@ from assay.harness.trials.plan import Cell, Trial, cells
 from assay.harness.trials.records import read_explanations
 from assay.harness.trials.trial import on_texts
 from assay.models.protocol import capabilities
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example, Task
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 SECONDS_WITHOUT_BAR = 2.0
 
 
+@checked
 def explain(
     classifier: Classifier,
     texts: object,
@@ -44,7 +46,7 @@ def explain(
     targets: Literal["predicted", "gold", "all"] = "all",
     seed: int = 0,
     task: Task | None = None,
-    store: str | None = None,
+    store: str | Path | None = None,
 ) -> Any:
     """Explain texts by one or several explainers.
 
@@ -76,18 +78,26 @@ def explain(
     check_classifier(classifier)
     items = items_of(texts)
     trained_on = classifier.task
-    examples = as_examples(items, pairs=None if trained_on is None else trained_on.pairs)
+    examples = as_examples(items, pairs=classifier.pairs)
     methods = chosen("explainer", explainers)
-    baselines = chosen("baseline", baseline or default_baseline(classifier.model))
-    config = run_config(classifier.settings, classifier.seed, classifier.engine.device, store)
-    config.targets, config.explainer_seeds = _targets(targets), [whole("seed", seed)]
-    config.explainer = {name: built.settings for name, built in methods.items()}
-    config.baseline = {name: built.settings for name, built in baselines.items()}
+    baselines = chosen("baseline", default_baseline(classifier.model) if baseline is None else baseline)
     _check_labels(classifier, task, examples)
     _check_labelled(classifier, items, targets, store)
     source = task or trained_on
     to_explain = _texts(classifier, examples, source)
-    trial = trial_of(config, to_explain, Choice(cross(methods, baselines), ()), trained_on)
+    config = run_config(
+        classifier.settings,
+        classifier.seed,
+        classifier.engine.device,
+        store,
+        task={"name": to_explain.name},
+        targets=targets,
+        explainer_seeds=[seed],
+        explainer={name: built.settings for name, built in methods.items()},
+        baseline={name: built.settings for name, built in baselines.items()},
+    )
+    choice = Choice(cross(methods, baselines), ())
+    trial = trial_of(config, to_explain, choice, trained_on, classifier.data)
     kept = None if store is None else _store(store, classifier)
     loaded = _loaded(classifier, trial, kept)
     planned = {
@@ -115,12 +125,6 @@ def explain(
     return Explanations(loaded, possible, by_name, left_out, kept)
 
 
-def _targets(name: str) -> Targets:
-    if name not in Targets.__members__:
-        raise InputError(f"targets is {name!r}; {did_you_mean(str(name), list(Targets.__members__))}")
-    return Targets[name]
-
-
 def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[Example]) -> None:
     """Raise InputError on a task whose classes are others, or in another order, than those of the model.
 
@@ -132,6 +136,8 @@ def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[
             "that checked",
             ", ".join(classifier.labels),
         )
+    if task is not None and not isinstance(task, Task):
+        raise InputError(f"task is {shown(task)}; expected what assay.task or assay.texts returns")
     if task is not None and task.labels != classifier.labels:
         raise InputError(
             f"the model has the labels {', '.join(classifier.labels)}, but the task {task.name!r} has "
@@ -139,7 +145,9 @@ def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[
         )
 
 
-def _check_labelled(classifier: Classifier, items: Sequence[object], targets: str, store: str | None) -> None:
+def _check_labelled(
+    classifier: Classifier, items: Sequence[object], targets: str, store: str | Path | None
+) -> None:
     """Raise InputError on texts without labels where labels are read."""
     # An example of a multi-label task may have none of the labels, a plain text has no known labels.
     several = classifier.model.multi_label
@@ -156,7 +164,7 @@ def _check_labelled(classifier: Classifier, items: Sequence[object], targets: st
         )
 
 
-def _store(folder: str, classifier: Classifier) -> Store:
+def _store(folder: str | Path, classifier: Classifier) -> Store:
     if not classifier.weights:
         raise InputError(
             "results of a function can only be stored under its name; give wrap(..., fingerprint=...), any "

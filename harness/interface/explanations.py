@@ -14,7 +14,8 @@ from assay.explainers.explanation import Explanation
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.plan import Cell
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.counted import counted
+from assay.tasks.errors import InputError, did_you_mean, shown
 from assay.tasks.example import Example
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class TextExplanation:
         return self.texts[int(self.record.segments[places[0]])][offsets[:, 0].min() : offsets[:, 1].max()]
 
 
+class NoSuchText(InputError, IndexError):
+    """There is no text of this number; also an IndexError, as of any sequence."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MethodExplanations(Sequence[TextExplanation]):
     """What one method says of every text, in order.
@@ -149,8 +154,14 @@ class MethodExplanations(Sequence[TextExplanation]):
             parts = self.records[place], self.examples[place], self.labels, self.probabilities[place]
             return MethodExplanations(self.method, *parts)
         text, label = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
-        if not isinstance(text, (int, np.integer)):
-            raise TypeError(f"explanations are found by text number, or (number, label); not by {place!r}")
+        if not isinstance(text, (int, np.integer)) or isinstance(text, bool):
+            raise InputError(
+                f"explanations are found by text number, or (number, label); not by {shown(place)}"
+            )
+        if not -len(self) <= text < len(self):
+            raise NoSuchText(
+                f"there is no text {text}; {counted(len(self), 'text')} were explained, 0 to {len(self) - 1}"
+            )
         records = self.records[text]
         target = self._target(text, label)
         record = next((record for record in records if record.target == target), None)
@@ -173,8 +184,9 @@ class MethodExplanations(Sequence[TextExplanation]):
             if label not in self.labels:
                 raise InputError(f"there is no label {label!r}; {did_you_mean(label, list(self.labels))}")
             return self.labels.index(label)
-        if not isinstance(label, (int, np.integer)) or not 0 <= label < len(self.labels):
-            raise InputError(f"there is no class {label}; expected 0 to {len(self.labels) - 1}")
+        number = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+        if not number or not 0 <= label < len(self.labels):
+            raise InputError(f"there is no class {shown(label)}; expected 0 to {len(self.labels) - 1}")
         return int(label)
 
     def to_frame(self) -> pd.DataFrame:
@@ -185,7 +197,8 @@ class MethodExplanations(Sequence[TextExplanation]):
         return stacked(frames, ["example_id", "label"])
 
     def __repr__(self) -> str:
-        return f"{self.method}: {len(self)} texts, {sum(map(len, self.records))} explanations"
+        explanations = sum(map(len, self.records))
+        return f"{self.method}: {counted(len(self), 'text')}, {counted(explanations, 'explanation')}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,6 +220,8 @@ class Explanations(Mapping[str, MethodExplanations]):
     store: Store | None = None
 
     def __getitem__(self, name: str) -> MethodExplanations:
+        if not isinstance(name, str):
+            raise InputError(f"methods are found by name, not by {shown(name)}; there are {', '.join(self)}")
         if name in self.left_out:
             raise InputError(f"{name!r} was left out: {self.left_out[name]}")
         if name not in self.by_name:
@@ -231,7 +246,8 @@ class Explanations(Mapping[str, MethodExplanations]):
         return stacked({name: one.to_frame() for name, one in self.by_name.items()}, ["method"])
 
     def __repr__(self) -> str:
-        lines = [f"Explanations of {len(self.loaded.trial.task.test)} texts by {len(self)} methods"]
+        texts, methods = counted(len(self.loaded.trial.task.test), "text"), counted(len(self), "method")
+        lines = [f"Explanations of {texts} by {methods}"]
         lines += [f"  {explanations!r}" for explanations in self.by_name.values()]
         lines += [f"  {name}: left out, {reason}" for name, reason in self.left_out.items()]
         return "\n".join(lines)

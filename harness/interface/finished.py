@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 from assay.harness.exchange.export_explanations import export_explanations
 from assay.harness.exchange.export_scores import export_scores
+from assay.harness.interface.arguments import checked
 from assay.harness.storage.layout import Layout, StoredExperiment
 from assay.harness.storage.store import Store, check_mark, read_json
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.plan import Trial
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.files import is_there
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +67,11 @@ class Runs:
             return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
     def __repr__(self) -> str:
-        return f"Runs of {self.experiment.name!r}: {len(self.trials)} trials in {self.experiment.store.root}"
+        trials = counted(len(self.trials), "trial")
+        return f"Runs of {self.experiment.name!r}: {trials} in {self.experiment.store.root}"
 
 
+@checked
 def load(store: str | Path, name: str) -> Runs:
     """A finished experiment.
 
@@ -83,13 +88,13 @@ def load(store: str | Path, name: str) -> Runs:
     Example:
         >>> load("assay-store", "quickstart").comparison  # doctest: +SKIP
     """
-    if not Path(store).is_dir() or not check_mark(Layout(store)):
+    if not is_there(Path(store)) or not Path(store).is_dir() or not check_mark(Layout(store)):
         raise InputError(f"there is no store {str(store)!r}; expected a folder that `assay run` wrote")
     root = Store(store)
     stored = StoredExperiment(root.experiment(name))
-    command = read_json(stored.command)
+    names = root.experiments()
+    command = read_json(stored.command) if name in names else None
     if command is None:
-        names = root.experiments()
         hint = did_you_mean(name, names) if names else "it holds none"
         raise InputError(f"there is no finished experiment {name!r} in {str(store)!r}; {hint}")
     overrides = [text for text in command["overrides"] if not text.startswith("store=")]

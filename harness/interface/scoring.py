@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
 from assay.harness.config.choice import Choice, ChosenMetric, with_removals
+from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import default_baseline
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations, stacked
-from assay.harness.interface.settings import chosen, whole
+from assay.harness.interface.settings import chosen
 from assay.harness.reporting.score_files import cell_scores
 from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
@@ -24,6 +25,7 @@ from assay.metrics.cell_data import CellMetric, Metric, Shard
 from assay.results.records import Group, Method, Missing, Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Scores:
         """One row per method, metric, unit (a text or a pair of texts), class and part of a score."""
         return stacked(self.tables, ["method", "metric"])
 
+    @checked
     def compare(self, *, resamples: int = 1000, seed: int = 0, full: bool = False) -> pd.DataFrame:
         """One row per method and metric, with interval and test.
 
@@ -70,7 +73,7 @@ class Scores:
             method, adjusted for all of them. best: whether it cannot be told from the best one at 5 %.
             reason: why there is no value.
         """
-        if whole("resamples", resamples) < 0:
+        if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
         table = compare(self._results(), Bootstrap(n=resamples, seed=seed))
         names = {method: name for name, method in self._methods().items()}
@@ -102,10 +105,11 @@ class Scores:
         )
 
     def __repr__(self) -> str:
-        methods = len({method for method, _ in self.tables})
-        return f"Scores of {methods} methods by {len(self.metrics)} metrics; .compare() gives the table"
+        methods = counted(len({method for method, _ in self.tables}), "method")
+        return f"Scores of {methods} by {counted(len(self.metrics), 'metric')}; .compare() gives the table"
 
 
+@checked
 def score(explanations: Explanations, metrics: object, *, removal: object = None) -> Scores:
     """Measure explanations.
 
@@ -130,7 +134,7 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
             f"a {type(explanations).__name__} cannot be scored; expected what explain returns for a list"
         )
     loaded = explanations.loaded
-    removals = chosen("baseline", removal or default_baseline(loaded.model))
+    removals = chosen("baseline", default_baseline(loaded.model) if removal is None else removal)
     metrics_by_removal = with_removals(chosen("metric", metrics), removals)
     _check_names(metrics_by_removal)
     pairs: Pairs = {

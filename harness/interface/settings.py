@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from importlib.resources import files
-from operator import index
-from typing import Any, SupportsIndex, cast
+from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Built
 from assay.harness.config.compose import offered
-from assay.tasks.errors import InputError, did_you_mean
+from assay.harness.config.setting_types import check_types
+from assay.tasks.errors import InputError, did_you_mean, shown
 
 TARGET = "_target_"
 # What an object of each group has, and those of the others have not.
@@ -35,7 +38,7 @@ def shipped(group: str, name: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such choice.
     """
-    if name not in offered(group):
+    if not isinstance(name, str) or name not in offered(group):
         raise InputError(f"there is no {group} named {name!r}; {did_you_mean(name, offered(group))}")
     return deepcopy(_read(group, name))
 
@@ -66,10 +69,10 @@ def _changed(settings: dict[str, Any], options: Mapping[str, Any], where: str) -
             raise InputError(f"{where} has no option {option!r}; {did_you_mean(option, known)}")
         if isinstance(settings[option], dict):
             if not isinstance(value, Mapping):
-                raise InputError(f"{where}: {option} is {value!r}; expected a mapping of its options")
+                raise InputError(f"{where}: {option} is {shown(value)}; expected a mapping of its options")
             settings[option] = _changed(settings[option], value, f"{where}, {option}")
         else:
-            settings[option] = value
+            settings[option] = plain_setting(value, f"{where}: {option}")
     return settings
 
 
@@ -82,16 +85,22 @@ def settings_of(group: str, chosen: object) -> dict[str, Any]:
     """
     if not is_dataclass(chosen) or isinstance(chosen, type):
         raise InputError(
-            f"{chosen!r} cannot be used as {group}; expected a name or an instance of a dataclass, such as "
-            "Lime(rows=200)"
+            f"{shown(chosen)} cannot be used as {group}; expected a name or an instance of a dataclass, such "
+            "as Lime(rows=200)"
         )
     target = f"{type(chosen).__module__}.{type(chosen).__qualname__}"
     known = _shipped_options(group, target)
     settings: dict[str, Any] = {TARGET: target}
     for field in fields(chosen):
-        value = getattr(chosen, field.name)
-        if field.init and (field.name in known or value != _default(field)):
-            settings[field.name] = settings_of(group, value) if is_dataclass(value) else value
+        if not field.init:
+            continue
+        value, where = getattr(chosen, field.name), f"{group} {type(chosen).__name__}: {field.name}"
+        # Arrays are compared as lists.
+        setting = settings_of(group, value) if is_dataclass(value) else plain_setting(value, where)
+        if field.name in known or (value if is_dataclass(value) else setting) != _default(field, where):
+            settings[field.name] = setting
+    options = {option: value for option, value in settings.items() if option != TARGET}
+    check_types(type(chosen), options, f"{group} {type(chosen).__name__}")
     return settings
 
 
@@ -102,10 +111,11 @@ def _shipped_options(group: str, target: str) -> frozenset[str]:
     return frozenset(option for entry in entries if entry[TARGET] == target for option in entry)
 
 
-def _default(field: Field[Any]) -> Any:
-    if field.default is not MISSING:
-        return field.default
-    return field.default_factory() if field.default_factory is not MISSING else MISSING
+def _default(field: Field[Any], where: str) -> Any:
+    if field.default is MISSING and field.default_factory is MISSING:
+        return MISSING
+    value = field.default if field.default is not MISSING else cast(Any, field.default_factory)()
+    return value if is_dataclass(value) else plain_setting(value, where)
 
 
 def chosen(group: str, choice: object) -> dict[str, Built]:
@@ -119,7 +129,10 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
         InputError: an unknown name, nothing chosen, or two choices of one name.
     """
     if isinstance(choice, Mapping) and choice:
-        return {str(name): _built(group, item)[1] for name, item in choice.items()}
+        named = {str(name): _built(group, item)[1] for name, item in choice.items()}
+        if len(named) < len(choice):
+            raise InputError(f"two of the names of {group}s are equal as texts; give different ones")
+        return named
     items = choice if isinstance(choice, (Sequence, Mapping)) and not isinstance(choice, str) else [choice]
     if not items:
         raise InputError(f"no {group} is chosen; expected at least one, such as {offered(group)[0]!r}")
@@ -135,21 +148,37 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
     return built_by_name
 
 
-def whole(option: str, value: object) -> int:
-    """A whole number, which may be one of numpy. Raises InputError on anything else."""
-    try:
-        return index(cast(SupportsIndex, value))
-    except TypeError:
-        raise InputError(f"{option} is {value!r}; expected a whole number") from None
+def plain_setting(value: Any, where: str) -> Any:
+    """A setting as a configuration holds it: numpy's numbers and arrays, and paths, made plain.
+
+    Raises InputError on anything that no configuration can hold.
+    """
+    if isinstance(value, (bool, int, float, str, Enum, type(None))) and not isinstance(value, np.generic):
+        return value
+    if hasattr(value, "tolist"):
+        return plain_setting(value.tolist(), where)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain_setting(inner, f"{where}, {name}") for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_setting(inner, where) for inner in value]
+    raise InputError(f"{where} is {shown(value)}; expected numbers, texts, or lists or mappings of them")
 
 
 def _built(group: str, item: object) -> tuple[str, Built]:
     if isinstance(item, str):
-        settings = shipped(group, item)
-        return item, Built(settings, build(settings))
+        return item, _by_name(group, item)
     settings, name = settings_of(group, item), getattr(item, "name", None)
     if not hasattr(item, MEMBERS[group]):
         raise InputError(
             f"a {type(item).__name__} is no {group}; {group}s have the member {MEMBERS[group]!r}"
         )
     return str(name or type(item).__name__.lower()), Built(settings, item)
+
+
+@cache
+def _by_name(group: str, name: str) -> Built:
+    """A shipped choice, built once: it holds settings and no state."""
+    settings = shipped(group, name)
+    return Built(settings, build(settings))

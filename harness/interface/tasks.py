@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
+from assay.harness.interface.arguments import checked
 from assay.harness.interface.settings import shipped, with_options
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, check_columns
 from assay.tasks.grouping import remarks
@@ -24,6 +25,7 @@ SPLITS = ("train", "dev", "test")
 log = logging.getLogger(__name__)
 
 
+@checked
 def task(name: str, **options: Any) -> Task:
     """A task by its name in conf/task/.
 
@@ -53,20 +55,21 @@ def task(name: str, **options: Any) -> Task:
     return _told(limit(build(with_options("task", name, own)), **cuts))
 
 
+@checked
 def texts(
     frame: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,
-    text: str = "text",
-    label: str = "label",
-    text_pair: str | None = None,
-    rationale: str | None = None,
+    text: str | int = "text",
+    label: str | int | Sequence[str | int] = "label",
+    text_pair: str | int | None = None,
+    rationale: str | int | None = None,
     rationale_threshold: float | None = None,
-    id: str | None = None,
-    group: str | None = None,
+    id: str | int | None = None,
+    group: str | int | None = None,
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
-    split: str | None = None,
+    split: str | int | None = None,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     name: str = "texts",
@@ -75,8 +78,9 @@ def texts(
 
     Args:
         frame: one row per text; a pandas DataFrame, or a sequence of mappings.
-        text: the column of the texts.
-        label: the column of the labels; several in a cell where `multi_label`.
+        text: the column of the texts; columns without names have numbers.
+        label: the column of the labels; several in a cell where `multi_label`. Or a list of columns that are
+            named like the labels and hold 0 or 1.
         text_pair: the column of second texts, for pairs.
         rationale: the column of the rationales: lists of character spans [start, end], or any other form that
             `task=local` reads.
@@ -103,12 +107,25 @@ def texts(
         >>> texts(rows).labels
         ('bad', 'good')
     """
-    columns = Columns(
-        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+    hot = () if isinstance(label, (str, int)) else tuple(map(str, label))
+    named = (text_pair, id, rationale, split, group)
+    pair, id_column, spans, split_column, group_column = (
+        None if column is None else str(column) for column in named
     )
-    rows = _rows(frame, [*columns.wanted, *([split] if split else [])])
+    columns = Columns(
+        str(text),
+        pair,
+        hot or str(label),
+        id_column,
+        spans,
+        multi_label,
+        separator,
+        group_column,
+        rationale_threshold,
+    )
+    rows = _rows(frame, [*columns.wanted, *([split_column] if split_column is not None else [])])
     names = read_labels(rows, columns, labels)
-    parts = _by_split(rows, split)
+    parts = _by_split(rows, split_column)
     read = {part: examples(members, columns, names, name) for part, members in parts.items()}
     splits = split_up(read, fractions, seed)
     return _told(
@@ -127,8 +144,13 @@ def _rows(frame: pd.DataFrame | Sequence[Mapping[str, Any]], wanted: Sequence[st
     """The rows of a table with at least the wanted columns; missing cells are None."""
     rows = []
     for number, record in enumerate(_records(frame)):
-        values = {str(column): _plain(value) for column, value in record.items()}
-        check_columns(f"row {number}", list(values), wanted)
+        check_columns(f"row {number}", list(map(str, record)), wanted)
+        # Other columns may hold anything.
+        values = {
+            str(column): _plain(value, f"row {number}: column {str(column)!r}")
+            for column, value in record.items()
+            if str(column) in wanted
+        }
         rows.append(Row(f"row {number}", values))
     if not rows:
         raise InputError("the table has no rows; expected one row per text")
@@ -155,18 +177,26 @@ def _records(table: Any) -> list[Mapping[str, Any]]:
     return records
 
 
-def _plain(value: Any) -> Any:
-    """A cell without numpy and pandas in it: lists for arrays, None for an empty one."""
+def _plain(value: Any, where: str) -> Any:
+    """A cell without numpy and pandas in it: lists for arrays, None for an empty one.
+
+    Raises InputError on an object of which no file could hold anything but the name of its class.
+    """
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=str)
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_plain(part, where) for part in value]
     if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: _plain(part, where) for name, part in value.items()}
+    if value is None or type(value).__name__ == "NAType":
+        return None
+    odd = isinstance(value, (bytes, Iterator)) or callable(value) or hasattr(value, "ndim")
+    if odd or type(value).__repr__ is object.__repr__:
+        raise InputError(f"{where} holds {shown(value)}; expected a text, a number, or a list of these")
     # Empty cells differ from themselves; pandas.NA cannot even say whether it does.
-    return None if value is None or type(value).__name__ == "NAType" or value != value else value
+    return None if value != value else value
 
 
 def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:
@@ -192,20 +222,23 @@ def as_examples(given: object, *, pairs: bool | None = None) -> tuple[Example, .
     Args:
         given: a text, a (text, text) pair, an example, or a list, series or array of those. A tuple of two
             texts is one pair.
-        pairs: whether the model was trained on pairs, if that is known.
+        pairs: whether the model reads pairs, if that is known.
 
     Returns:
         The examples; texts without labels are called text-0, text-1, ...
 
     Raises:
-        InputError: anything else, or pairs for a model of single texts, or the other way round.
+        InputError: anything else, or pairs for a model of single texts, or the other way round, or both.
     """
     examples = tuple(_example(item, f"text-{number}") for number, item in enumerate(items_of(given)))
-    for example in examples if pairs is not None else ():
-        if (len(example.texts) == 2) != pairs:
-            kinds = ("pairs", "single texts") if pairs else ("single texts", "pairs; give texts as a list")
+    kinds = ("pairs", "single texts") if pairs else ("single texts", "pairs; give texts as a list")
+    for example in examples:
+        is_pair = len(example.texts) == 2
+        if pairs is not None and is_pair != pairs:
+            raise InputError(f"{example.id} does not fit: the model reads {kinds[0]}, not {kinds[1]}")
+        if is_pair != (len(examples[0].texts) == 2):
             raise InputError(
-                f"{example.id} does not fit: the model was trained on {kinds[0]}, not on {kinds[1]}"
+                f"{examples[0].id} and {example.id} are a single text and a pair; expected all of one kind"
             )
     return examples
 
@@ -223,7 +256,9 @@ def items_of(given: object) -> Sequence[object]:
     """One text, pair or example as a list of one, or all that are given; a generator is read here."""
     if is_one(given):
         return [given]
+    # Sets have no order, and mappings and tables would give their keys.
     listed = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping, Set))
+    listed = listed and getattr(given, "ndim", 1) == 1
     items = list(cast(Iterable[object], given)) if listed else []
     if not items:
         hint = "; explain the texts of its test split" if isinstance(given, Task) else ""
@@ -239,5 +274,7 @@ def _example(item: object, name: str) -> Example:
         return item
     parts = (item,) if isinstance(item, str) else item
     if not isinstance(parts, (tuple, list)) or not all(isinstance(part, str) for part in parts):
-        raise InputError(f"{name} to explain is {item!r}; expected a text, a pair of texts or an Example")
+        raise InputError(
+            f"{name} to explain is {shown(item)}; expected a text, a pair of texts or an Example"
+        )
     return Example(name, tuple(map(str, parts)), ())

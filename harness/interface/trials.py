@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.choice import Choice
-from assay.harness.config.keys import key
+from assay.harness.config.keys import key, plain
 from assay.harness.config.schema import Run
 from assay.harness.trials.plan import Trial
 from assay.tasks.example import Task, fingerprint
 
+# So many configurations are kept: a service asks for the same few again and again.
+KEPT_CONFIGURATIONS = 64
 
-def run_config(settings: dict[str, Any], seed: int, device: str, store: str | None) -> DictConfig:
-    """The configuration of a trial of the model with these settings, without task and methods."""
-    config = OmegaConf.structured(Run(name="interface", seed=seed, model=settings))
-    config.engine.device, config.store = device, store or ""
+
+def run_config(
+    settings: dict[str, Any], seed: int, device: str, store: str | Path | None, **others: Any
+) -> DictConfig:
+    """The configuration of a trial of the model with these settings; it cannot be changed.
+
+    Args:
+        settings: of the model, plain.
+        seed: of the model.
+        device: where it runs.
+        store: a folder, or None.
+        others: more of `assay.harness.config.schema.Run`, plain.
+    """
+    given = {
+        "seed": seed,
+        "model": settings,
+        "engine": {"device": device},
+        "store": "" if store is None else str(store),
+    }
+    given |= others
+    # In order: that of the methods is the order of the tables.
+    return _composed(json.dumps(plain(given)))
+
+
+@lru_cache(KEPT_CONFIGURATIONS)
+def _composed(given: str) -> DictConfig:
+    # Composing takes longer than a small model does to answer.
+    config = OmegaConf.create(OmegaConf.merge(OmegaConf.structured(Run(name="interface")), json.loads(given)))
+    assert isinstance(config, DictConfig)
+    OmegaConf.set_readonly(config, True)
     return config
 
 
-def trial_of(config: DictConfig, task: Task, choice: Choice, trained_on: Task | None) -> Trial:
+def training_data(task: Task) -> tuple[Any, ...]:
+    """What names the training texts and labels of a task, as in `assay.harness.trials.plan.Trial`."""
+    return fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
+
+
+def trial_of(
+    config: DictConfig, task: Task, choice: Choice, trained_on: Task | None, data: tuple[Any, ...]
+) -> Trial:
     """A trial that explains the test texts of a task.
 
     Args:
@@ -28,14 +66,10 @@ def trial_of(config: DictConfig, task: Task, choice: Choice, trained_on: Task | 
         task: the texts to explain, with the training texts that baselines are made from.
         choice: the methods and metrics.
         trained_on: the task that the model was trained on; None for a model brought by a user.
+        data: `training_data` of it; empty where there is none.
     """
-    data: list[Any] = []
-    if trained_on is not None:
-        splits = fingerprint(trained_on.train), fingerprint(trained_on.dev)
-        data = [*splits, list(trained_on.labels), trained_on.multi_label]
     if task.train and (trained_on is None or task.train != trained_on.train):
         # Baselines are made from other texts than the model was, so the results are others, too.
-        data.append(fingerprint(task.train))
-    config.task = {"name": task.name}
-    model_key = key("model", config.model, int(config.seed), data)
-    return Trial(config, task, choice, model_key, fingerprint(task.test), tuple(data))
+        data = (*data, fingerprint(task.train))
+    model_key = key("model", config.model, int(config.seed), list(data))
+    return Trial(config, task, choice, model_key, fingerprint(task.test), data)

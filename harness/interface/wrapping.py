@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy, deepcopy
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from assay.harness.config.keys import key
+from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import Classifier, check_device
 from assay.models.adapters import BlackBox, TorchAdapter
 from assay.models.check import check_model
@@ -23,18 +25,19 @@ from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.transformer import Transformer
 from assay.models.transformer_model import TransformerModel
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, is_writable, shown
 
 # Texts of different lengths on which a model is checked.
 PROBE = (("a",), ("one two three",), ("a few more words than that in one text",))
 PAIR_PROBE = (("a", "b"), ("one two three", "four"), ("a few more words than", "that in one text"))
 
 
+@checked
 def wrap(
     model: object,
     tokenizer: PreTrainedTokenizerBase | None = None,
     *,
-    labels: Iterable[object] | None = None,
+    labels: object = None,
     multi_label: bool | None = None,
     pairs: bool = False,
     name: str | None = None,
@@ -87,7 +90,8 @@ def wrap(
     options["over_limit"] = None if over_limit == "error" else over_limit
     given = {option: value for option, value in options.items() if value is not None}
     wrapped = _as_model(model, given, fingerprint)
-    title = type(model).__name__ if name is None else name
+    # A bound method is called as what it is bound to.
+    title = type(model.__self__ if inspect.ismethod(model) else model).__name__ if name is None else name
     _check_place(wrapped, device)
     problems = check_model(wrapped, PAIR_PROBE if pairs else PROBE, tolerance=1e-4, device=device)
     if problems:
@@ -96,7 +100,10 @@ def wrap(
     if not weights and hasattr(wrapped, "network"):
         weights = weights_hash(cast(Any, wrapped))
     settings = {"name": title, "wrapped": weights, "reading": _reading(wrapped)}
-    return Classifier(title, Engine(wrapped, device=device), settings, 0, weights)
+    # What a tokenizer or a model of a user's own reads is theirs to say.
+    either = isinstance(model, (PreTrainedModel, Model)) and not pairs
+    engine = Engine(wrapped, device=device)
+    return Classifier(title, engine, settings, 0, weights, pairs=None if either else pairs)
 
 
 def _as_model(model: object, options: dict[str, Any], fingerprint: str | None) -> Model:
@@ -169,11 +176,16 @@ def _from_function(predict_proba: Callable[..., Any], *, labels: Any = None, **o
     return BlackBox(predict_proba, labels=labels, **options)
 
 
-def _class_names(labels: Iterable[object]) -> tuple[str, ...]:
+def _class_names(labels: object) -> tuple[str, ...]:
     """The names of the classes as texts; scikit-learn's `classes_` are numbers of numpy."""
-    if isinstance(labels, str):
-        raise InputError(f"labels is {labels!r}; expected a list of names, one for each class")
-    names = tuple(map(str, labels))
+    # Sets have no order, and mappings and tables would give their keys.
+    unordered = isinstance(labels, (str, bytes, Mapping, Set)) or getattr(labels, "ndim", 1) != 1
+    given = list(labels) if isinstance(labels, Iterable) and not unordered else []
+    if not given or not all(isinstance(name, (str, int, float, np.generic)) for name in given):
+        raise InputError(f"labels is {shown(labels)}; expected a list of names, in the order of the outputs")
+    names = tuple(map(str, given))
+    if not all(map(is_writable, names)):
+        raise InputError(f"labels is {shown(labels)}; a name holds half of a surrogate pair, write it whole")
     if len(set(names)) < len(names):
         raise InputError(f"labels names a class twice ({', '.join(names)}); expected different names")
     return names
