@@ -78,6 +78,7 @@ class ComparisonRow(GroupRow):
     interval: Annotated[str, "its method: `bca`, `percentile` or `hierarchical`; empty without one"]
     interval_note: Annotated[str, "why it is not a BCa interval over texts, where that is so"]
     p: Annotated[float, "adjusted p-value of the test against the best explainer; 1 for the best itself"]
+    no_best: Annotated[str, "why no explainer is called best by this metric, where none is"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Scores:
         Returns:
             value: the metric. low, high: its 95 % interval over texts. p: of being as good as the best
             method, adjusted for all of them. best: whether it cannot be told from the best one at 5 %.
-            reason: why there is no value.
+            reason: why there is no value, or why no method is called best.
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
@@ -79,7 +79,10 @@ class Scores:
         names = {method: name for name, method in self._methods().items()}
         pairs = zip(table["explainer"], table["baseline"], strict=True)
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
-        return table if full else table.loc[:, SHOWN]
+        if full:
+            return table
+        table["reason"] = table["reason"].where(table["reason"] != "", table["no_best"])
+        return table.loc[:, SHOWN]
 
     def _methods(self) -> dict[str, Method]:
         methods = {name: cell.method for name, cell in self.explanations.cells.items()}
@@ -98,6 +101,7 @@ class Scores:
             ],
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
             controls=frozenset(methods[name].explainer for name in controls),
+            random=next((methods[name].explainer for name in controls if _is_random(cells[name])), ""),
             absences=[
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
@@ -163,6 +167,10 @@ def _check_names(metrics: Sequence[ChosenMetric]) -> None:
         raise InputError(
             f"two of the chosen metrics are called {twice[0]!r}, also in the tables; call score once for each"
         )
+
+
+def _is_random(cell: Cell) -> bool:
+    return isinstance(cell.method.explainer, Random)
 
 
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:

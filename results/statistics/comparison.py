@@ -12,6 +12,7 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
+from assay.results.statistics.best_group import has_value, why_none
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.intervals import Floats, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
@@ -29,7 +30,8 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
     undefined (assay.results.statistics.intervals). seed_deviation: over model seeds. p: of being as good as
     the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
-    distinguishable from it. Candidates come first, in the order of `results.explainers`, controls after them.
+    distinguishable from it; where nobody is called best, no_best says why. Candidates come first, in the
+    order of `results.explainers`, controls after them.
     """
     rows: list[ComparisonRow] = []
     cells = by_group_and_metric(results.cells)
@@ -152,8 +154,7 @@ def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
     """The number of texts with any value, in the cell that has most."""
     counts = [0]
     for cell in (cell for cell in cells if cell.parts):
-        present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
-        units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
+        units = [unit for unit, has in zip(cell.units, has_value(cell), strict=True) if has]
         counts.append(dyads(units).texts if is_pairwise(metric) else len(units))
     return max(counts)
 
@@ -207,7 +208,10 @@ def method_rows(
     candidates = [method for method in methods if method.explainer not in results.controls]
     estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
     p: dict[Method, float] = {}
+    no_best = ""
     if not is_extreme(metric):
+        random = next((found[method][0] for method in found if method.explainer == results.random), None)
+        no_best = why_none(estimates, random, metric, bootstrap)
         test = paired_test(estimates, metric, bootstrap)
         adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
         p = dict(zip(candidates, adjusted, strict=True))
@@ -229,12 +233,13 @@ def method_rows(
             seed_deviation=of_method.seed_deviation,
             n_seeds=len(of_method.values),
             n_units=n_units,
-            best=p.get(method, float("nan")) > bootstrap.alpha,
+            best=not no_best and p.get(method, float("nan")) > bootstrap.alpha,
             control=method.explainer in results.controls,
             reason=reason,
             interval=interval.method,
             interval_note=interval.note,
             p=p.get(method, float("nan")),
+            no_best=no_best if method in p else "",
         )
         rows.append(row)
     return rows

@@ -18,6 +18,7 @@ from assay.metrics.cell_data import Metric
 from assay.results.columns import OverallRow, to_table
 from assay.results.property_metrics import six_properties
 from assay.results.records import CellScores, Group, Method, Results, trained_groups
+from assay.results.statistics.best_group import draws, is_better
 from assay.results.statistics.comparison import by_group_and_metric, estimate, methods_of
 from assay.results.statistics.estimates import ROUNDING, Bootstrap, Estimate, Floats
 from assay.results.statistics.ranking import percentiles, ranks, sign
@@ -86,11 +87,11 @@ def _overall(
     for place, (metric, estimates) in enumerate(compared):
         for row, method in enumerate(candidates):
             if method in estimates:
-                signed[row, place] = sign(metric) * _draws(estimates[method])
+                signed[row, place] = sign(metric) * draws(estimates[method])
         ends = _anchors(candidates, estimates, metric, results, bootstrap.level)
         if ends is not None:
             anchors[metric.name] = (ends[0].title, ends[1].title)
-            zero[place], one[place] = (sign(metric) * _draws(estimates[end]) for end in ends)
+            zero[place], one[place] = (sign(metric) * draws(estimates[end]) for end in ends)
     metrics = tuple(metric for metric, _ in compared)
     values = {MIN_MAX: min_max(signed), MEAN_RANK: ranks(signed), ANCHORED: anchored(signed, zero, one)}
     usable = {form: np.any(np.isfinite(of_form[:, :, 0]), axis=0) for form, of_form in values.items()}
@@ -132,11 +133,6 @@ def _row(
     )
 
 
-def _draws(estimate: Estimate) -> Floats:
-    """(1 + B,) the value, then its replicates."""
-    return np.concatenate([[estimate.value], estimate.mean_replicates(list(estimate.values))])
-
-
 def _anchors(
     candidates: Sequence[Method], estimates: Estimates, metric: Metric, results: Results, level: float
 ) -> tuple[Method, Method] | None:
@@ -152,11 +148,8 @@ def _anchors(
         return None
     best = max(present, key=lambda method: sign(metric) * estimates[method].value)
     for good in (controls.get(results.gold), best):
-        if good is not None:
-            gap = sign(metric) * (_draws(estimates[good]) - _draws(estimates[random]))
-            low, _ = percentiles(gap[1:], level)
-            if gap[0] > 0 and not low <= 0:
-                return random, good
+        if good is not None and is_better(estimates[good], estimates[random], metric, level):
+            return random, good
     return None
 
 

@@ -164,6 +164,7 @@ def _grid(
         if any(map(_has_value, by_metric.values())):
             entries = tuple(_entry(by_metric[column.name], operators, notes) for column in columns)
             lines.append(Row(method, by_metric[columns[0].name].control, entries))
+    shared = any(entry.mark for line in lines for entry in line.entries)
     leading = {row.metric for row in rows if row.best}
     warnings = [warning(checks, column.name, column.title) for column in columns if column.name in leading]
     return Grid(
@@ -173,9 +174,19 @@ def _grid(
         rows=tuple(lines),
         notes=tuple(notes),
         left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
-        remarks=(SHARING,) if any(entry.mark for line in lines for entry in line.entries) else (),
+        remarks=(*_undecided(columns, rows), *([SHARING] if shared else [])),
         warnings=tuple(filter(None, warnings)),
     )
+
+
+def _undecided(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list[str]:
+    """A line per reason for which nobody is called best, with the columns that have it."""
+    reasons = {row.metric: row.no_best for row in rows if row.no_best}
+    by_reason = grouped((column for column in columns if column.name in reasons), lambda c: reasons[c.name])
+    return [
+        f"{', '.join(column.title for column in of_reason)}: {reason}; none is called best"
+        for reason, of_reason in by_reason.items()
+    ]
 
 
 def _entry(row: ComparisonRow, operators: Mapping[str, str], notes: dict[str, int]) -> Entry:

@@ -197,6 +197,14 @@ def test_controls_are_known_by_what_they_are_and_not_by_name(model: assay.Classi
     assert compared == {"people": False, "random": True, "mine": True}
 
 
+def test_few_texts_tell_nobody_apart_and_say_so(model: assay.Classifier, task: Any) -> None:
+    found = assay.explain(model, task.test[:3], ["occlusion", "saliency_l2", "lime"])
+    table = assay.score(found, "comprehensiveness").compare(resamples=50)
+    assert not table["best"].any()
+    words = "too few texts to tell explainers apart (3 texts, 3 pairs of explainers)"
+    assert set(table["reason"]) == {words}
+
+
 def test_a_folder_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(assay.InputError, match="there is no store"):
         assay.load(tmp_path, "x")

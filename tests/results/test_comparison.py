@@ -112,7 +112,7 @@ def test_controls_do_not_change_the_group_of_the_others() -> None:
     controls = [cell(Method(name), "agreement", values(k)) for k, name in enumerate(sorted(CONTROLS))]
     alone, among = compare(results(*noisy), FEW), compare(results(*noisy, *controls), FEW)
     for method in methods:
-        assert row(alone, *method)["best"] == row(among, *method)["best"]
+        assert row(alone, *method)["p"] == row(among, *method)["p"]
 
 
 def test_a_missing_cell_says_why() -> None:
@@ -180,7 +180,65 @@ def test_one_explainer_one_seed_one_unit() -> None:
 
 def test_on_one_text_nobody_is_worse_than_the_best() -> None:
     two = [cell(Method(name), "agreement", np.array([v])) for name, v in (("lime", 0.3), ("saliency", 0.9))]
-    assert [each["best"] for each in rows(compare(results(*two), FEW))] == [True, True]
+    found = rows(compare(results(*two), FEW))
+    assert [(each["p"], each["best"]) for each in found] == [(1.0, False), (1.0, False)]
+    words = "too few texts to tell explainers apart (1 text, 1 pair of explainers)"
+    assert [each["no_best"] for each in found] == [words, words]
+
+
+@pytest.mark.parametrize(("texts", "told"), [(5, False), (6, True)])
+def test_who_is_best_is_said_from_the_number_of_texts_on_that_can_tell(texts: int, told: bool) -> None:
+    # Of two explainers one is better on every text: with five, 2 of 32 swaps are as extreme.
+    ahead = np.linspace(0.5, 0.6, texts)
+    two = [cell(Method("lime"), "agreement", ahead), cell(Method("saliency"), "agreement", ahead - 0.3)]
+    table = compare(results(*two), FEW)
+    assert [each["best"] for each in rows(table)] == [told, False]
+    assert (row(table, "saliency")["p"] <= 0.05) == told
+    assert all((each["no_best"] == "") == told for each in rows(table))
+
+
+def test_texts_without_a_value_do_not_count_and_those_of_all_seeds_do() -> None:
+    gaps = np.where(np.arange(40) < 5, values(0), np.nan)
+    two = [cell(Method(name), "agreement", gaps - at) for name, at in (("lime", 0.0), ("saliency", 0.1))]
+    assert "(5 texts, 1 pair" in row(compare(results(*two), FEW), "lime")["no_best"]
+    other = np.where(np.arange(40) >= 35, values(0), np.nan)
+    more = [
+        cell(Method(name), "agreement", other - at, seed="1")
+        for name, at in (("lime", 0.0), ("saliency", 0.1))
+    ]
+    assert row(compare(results(*two, *more), FEW), "lime")["no_best"] == ""
+
+
+def test_many_explainers_need_more_texts() -> None:
+    # 25 of them are 300 pairs, of which the first to be told apart needs a p of 0.05 / 300.
+    def found(texts: int) -> str:
+        ahead = np.linspace(0.5, 0.6, texts)
+        many = [cell(Method(f"e{k}"), "agreement", ahead - 0.01 * k) for k in range(25)]
+        return row(compare(results(*many), FEW), "e0")["no_best"]
+
+    assert found(12) == "too few texts to tell explainers apart (12 texts, 300 pairs of explainers)"
+    assert found(14) == ""
+
+
+def test_where_nothing_is_better_than_random_nobody_is_best() -> None:
+    noise = {name: values(seed) for seed, name in enumerate(("lime", "saliency", "random"))}
+    cells = [cell(Method(name), "agreement", noise[name]) for name in noise]
+    table = compare(results(*cells), FEW)
+    assert not any(each["best"] for each in rows(table))
+    assert row(table, "lime")["no_best"] == "no explainer is better than the random control"
+    assert row(table, "random")["no_best"] == ""
+    better = [*cells[1:], cell(Method("lime"), "agreement", np.clip(noise["random"] + 0.2, 0, 2))]
+    table = compare(results(*better), FEW)
+    assert [row(table, name)["best"] for name in ("lime", "saliency")] == [True, False]
+    assert row(table, "lime")["no_best"] == ""
+
+
+def test_nothing_is_cheaper_than_random_but_something_is_cheapest() -> None:
+    cost = cast(Metric, MeanOf("cost", "Cost", "compute time", "lower", (0.0, float("inf"))))
+    passes = {"lime": 100.0, "saliency": 3.0, "random": 0.0}
+    cells = [cell(Method(name), "cost", np.full(30, value)) for name, value in passes.items()]
+    table = compare(results(*cells, metrics=(cost,)), FEW)
+    assert [row(table, name)["best"] for name in passes] == [False, True, False]
 
 
 def test_counts_that_no_text_changes_have_one_best() -> None:
@@ -289,7 +347,7 @@ def test_where_there_is_no_bca_interval_the_table_says_why() -> None:
 
 def test_p_is_of_the_difference_from_the_best() -> None:
     texts = values(0) / 2
-    shifts = {"lime": 0.3, "saliency": 0.3, "occlusion": 0.0, "random": 0.4}
+    shifts = {"lime": 0.3, "saliency": 0.3, "occlusion": 0.0, "random": -0.1}
     noise = np.random.default_rng(5).normal(0, 0.01, (4, 40))
     cells = [
         cell(Method(name), "agreement", texts + shift + noise[place])

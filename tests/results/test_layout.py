@@ -92,6 +92,17 @@ def test_restricted_keeps_entries_in_their_columns() -> None:
     assert [row.entries for row in kept.rows] == [(row.entries[place],) for row in grid.rows]
 
 
+def test_why_nobody_is_best_is_said_below_every_table() -> None:
+    (grid,) = grids(compare(experiment(ONE, n=4), FEW), METRICS)
+    assert not any(entry.best for row in grid.rows for entry in row.entries)
+    (words,) = [remark for remark in grid.remarks if "none is called best" in remark]
+    assert "too few texts to tell explainers apart (4 texts, " in words
+    assert all(column.title in words for column in grid.columns)
+    for table in (markdown([grid], FEW), latex([grid], FEW), plain([grid], FEW)):
+        assert " ".join(table.split()).count("none is called best") == 1
+    assert not grids(compare(experiment(ONE, n=30), FEW), METRICS)[0].remarks
+
+
 def test_who_removes_as_the_metric_does_is_marked() -> None:
     results = replace(experiment(ONE, n=20), removal="mask")
     (grid,) = split(results)

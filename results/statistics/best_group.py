@@ -1,0 +1,79 @@
+"""Whether the explainers of a column can be told apart at all; where not, none is called best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.metrics.cell_data import Metric
+from assay.results.records import CellScores
+from assay.results.statistics.estimates import Bootstrap, Estimate
+from assay.results.statistics.intervals import Floats
+from assay.results.statistics.ranking import percentiles, sign
+from assay.results.statistics.text_pairs import is_pairwise
+from assay.tasks.counted import counted
+
+NOT_BETTER = "no explainer is better than the random control"
+
+
+def why_none(
+    estimates: Sequence[Estimate], random: Estimate | None, metric: Metric, bootstrap: Bootstrap
+) -> str:
+    """Why no explainer of a column can be called best; "" where some can.
+
+    Args:
+        estimates: of the candidates.
+        random: of the random control, if it was measured.
+        metric: what was measured. Nothing is cheaper than random scores, so of costs they are no measure.
+        bootstrap: alpha of the tests, level of the intervals.
+    """
+    present = [estimate for estimate in estimates if estimate.values]
+    pairs = len(present) * (len(present) - 1) // 2
+    if not pairs:
+        return ""
+    texts = max(len(_texts(estimate)) for estimate in present)
+    if not is_pairwise(metric) and smallest_p(texts, pairs) > bootstrap.alpha:
+        numbers = f"{counted(texts, 'text')}, {counted(pairs, 'pair')} of explainers"
+        return f"too few texts to tell explainers apart ({numbers})"
+    best = max(present, key=lambda estimate: sign(metric) * estimate.value)
+    if random is None or not random.values or metric.property == "compute time":
+        return ""
+    return "" if is_better(best, random, metric, bootstrap.level) else NOT_BETTER
+
+
+def smallest_p(texts: int, pairs: int) -> float:
+    """The smallest adjusted p that swapping texts can give, when one explainer is ahead on every text.
+
+    Of the 2^n ways to swap n texts, two give a difference as large as the observed one: none, and all. Holm's
+    first factor is the number of pairs of explainers.
+
+    Example:
+        >>> smallest_p(12, 300) > 0.05, smallest_p(14, 300) < 0.05
+        (True, True)
+    """
+    return min(1.0, pairs * 2.0 ** (1 - texts)) if texts else 1.0
+
+
+def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> bool:
+    """Whether one is better than the other for certain: the interval of their difference is above 0."""
+    gap = sign(metric) * (draws(one) - draws(other))
+    low, _ = percentiles(gap[1:], level)
+    return bool(gap[0] > 0 and not low <= 0)
+
+
+def draws(estimate: Estimate) -> Floats:
+    """(1 + B,) the value, then its replicates."""
+    return np.concatenate([[estimate.value], estimate.mean_replicates(list(estimate.values))])
+
+
+def has_value(cell: CellScores) -> NDArray[np.bool_]:
+    """(n,) which units of a cell with parts have any value."""
+    return np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
+
+
+def _texts(estimate: Estimate) -> set[str]:
+    """The units that have a value in some model seed; those of all seeds are swapped together."""
+    cells = [cell for of_seed in estimate.cells.values() for cell in of_seed if cell.parts]
+    return {unit for cell in cells for unit, has in zip(cell.units, has_value(cell), strict=True) if has}
