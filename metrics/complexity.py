@@ -17,7 +17,7 @@ import pandas as pd
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import UNIT, MetricBase, MetricInfo
-from assay.metrics.long_table import with_left_out
+from assay.metrics.long_table import ONE_TOKEN, with_left_out
 from assay.metrics.targets import chosen, require_explained, target_option
 from assay.tasks.arrays import Reals
 
@@ -121,5 +121,5 @@ def _score(metric: Sparsity | Entropy, subject: CellData, measure: Callable[[Rea
             for row, label in zip(rows, labels, strict=True)
         ]
         parts = {metric.info.part: values}
-        tables.append(with_left_out(shard.ids, rows, labels, parts, ("one_token", one_token)))
+        tables.append(with_left_out(shard.ids, rows, labels, parts, (ONE_TOKEN, one_token)))
     return pd.concat(tables, ignore_index=True)

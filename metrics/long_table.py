@@ -65,6 +65,11 @@ def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike
     return pd.concat(frames, ignore_index=True)
 
 
+# Parts that say of a text that it has no value: it has no rationale, or only one token.
+NO_RATIONALE, ONE_TOKEN = "no_rationale", "one_token"
+LEFT_OUT = frozenset({NO_RATIONALE, ONE_TOKEN})
+
+
 def with_left_out(
     ids: list[str], rows: Ints, labels: Ints, parts: Mapping[str, ArrayLike], left_out: tuple[str, Bools]
 ) -> pd.DataFrame:
@@ -75,7 +80,8 @@ def with_left_out(
         rows: (M,) the text of each value, as a position in `ids`.
         labels: (M,) the class of each value.
         parts: Arrays (M,), one per part.
-        left_out: A part's name, and for every text (N,) whether it was left out: 1 or 0 for target -1.
+        left_out: A part's name (one of LEFT_OUT), and for every text (N,) whether it was left out: 1 or 0 for
+            target -1.
     """
     counted = long(ids, dict([left_out]))
     # A table without rows would change the type of the column it is joined with.

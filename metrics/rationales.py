@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import UNIT, MetricInfo
-from assay.metrics.long_table import with_left_out
+from assay.metrics.long_table import NO_RATIONALE, with_left_out
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
 from assay.models.alignment import gold_grades, gold_mask
@@ -159,4 +159,4 @@ def table(shard: Shard, has: Marks, parts: Mapping[str, ArrayLike]) -> pd.DataFr
     `no_rationale`, 1 if it has none."""
     rows, labels = has.one_each()
     left_out = ~np.isin(np.arange(len(shard)), rows)
-    return with_left_out(shard.ids, rows, labels, parts, ("no_rationale", left_out))
+    return with_left_out(shard.ids, rows, labels, parts, (NO_RATIONALE, left_out))

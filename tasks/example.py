@@ -109,7 +109,7 @@ class Example:
     def _check_span(self, span: Span, where: str) -> None:
         if not 0 <= span.segment < len(self.texts):
             raise InputError(
-                f"{where} has a rationale in text {span.segment}, but only {len(self.texts)} text(s)"
+                f"{where} has a rationale in text {span.segment}, but only {counted(len(self.texts), 'text')}"
             )
         length = len(self.texts[span.segment])
         if not 0 <= span.start < span.end <= length:
@@ -192,8 +192,8 @@ def check_labels(
         seen.add(example.id)
         if not multi_label and len(example.labels) != 1 and (example.labels or not partial):
             raise InputError(
-                f"{where}: example {example.id!r} has {len(example.labels)} labels, but the task is "
-                "single-label; set multi_label=true if several are meant"
+                f"{where}: example {example.id!r} has {counted(len(example.labels), 'label')}, but the task "
+                "is single-label; set multi_label=true if several are meant"
             )
         for label in example.labels:
             if label >= len(labels):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 from assay.tasks.example import GradedSpan, Rationale, Span
 from assay.tasks.files import json_value
@@ -163,8 +164,9 @@ class RationaleCell:
         spaces."""
         places = [match.span() for match in re.finditer(r"\S+", self.texts[segment])]
         if len(marks) != len(places):
+            words = counted(len(places), "word")
             raise InputError(
-                f"{self.where} has {len(marks)} marks, but its text has {len(places)} words between spaces; "
+                f"{self.where} has {counted(len(marks), 'mark')}, but its text has {words} between spaces; "
                 "expected one for each word, or [[start, end], ...]"
             )
         for mark in marks:

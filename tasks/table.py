@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, is_blank
 from assay.tasks.files import Row
@@ -221,7 +222,7 @@ def _one_hot(row: Row, columns: Sequence[str], *, multi_label: bool) -> list[str
     names = [column for column, cell in cells.items() if cell in ONE]
     if not multi_label and len(names) != 1:
         raise InputError(
-            f"{row.where} has {len(names)} labels in {', '.join(columns)}; expected one, or set "
+            f"{row.where} has {counted(len(names), 'label')} in {', '.join(columns)}; expected one, or set "
             "multi_label=true if several are meant"
         )
     return names

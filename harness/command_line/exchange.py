@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 FORMATS = ("eraser", "study", "inseq", "jsonl")
@@ -31,10 +32,10 @@ def export(options: argparse.Namespace) -> int:
     experiment, trials = open_trials(options)
     if table is not None:
         rows, tables = export_scores(experiment, trials, table, overwrite=overwrite)
-        print(f"{rows:,} scores of {tables:,} tables: {table}")
+        print(f"{counted(rows, 'score')} of {counted(tables, 'table')}: {table}")
     if folder is not None:
         rows = export_explanations(experiment, trials, folder, overwrite=overwrite)
-        print(f"{rows:,} explanations, with their texts: {folder}")
+        print(f"{counted(rows, 'explanation')}, with their texts: {folder}")
     return exit_status(experiment, trials)
 
 

@@ -16,6 +16,7 @@ from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.records import grouped
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 # So often a run starts over because a file was damaged; files found damaged together count once.
@@ -76,5 +77,6 @@ def exit_status(experiment: Experiment, trials: Sequence[Trial]) -> int:
     planned = plan_work(experiment, trials)
     state = survey(planned, read_store_state(experiment.store, planned))
     if missing := state.counts()[State.missing]:
-        print_error(f"{missing} cells are missing; run again to compute them")
+        are = "is" if missing == 1 else "are"
+        print_error(f"{counted(missing, 'cell')} {are} missing; run again to compute what is missing")
     return 0 if state.done and not failed else 1

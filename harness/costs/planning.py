@@ -13,6 +13,7 @@ from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
 from assay.harness.trials.plan import text_remarks
+from assay.tasks.counted import counted
 
 # Where rates come from without a calibration.
 EARLIER = "earlier timings"
@@ -72,13 +73,14 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
     unseen = any(cell.stored is None for cell in cells)
     refused = dict.fromkeys(reason for trial in work.trials for reason in trial.refused)
     return [
-        f"Experiment {name}: {len(work.trials)} trials, {len(cells)} cells",
+        f"Experiment {name}: {counted(len(work.trials), 'trial')}, {counted(len(cells), 'cell')}",
         "",
         *_table("trial", trials, timed=timed),
         "",
         *_table("explainer", explainers, timed=timed),
         "",
-        f"To do: {rows:,} model rows of {tokens:,} tokens, by words and without training and metrics.",
+        f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training and "
+        "metrics.",
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
         *_section("Left out:", refused),
@@ -100,7 +102,7 @@ def _totals(work: Estimate, workers: int, source: str) -> list[str]:
         "metrics": sum(cell.scoring.seconds for cell in cells),
         "pairs of models": work.pairs.seconds,
     }
-    many = f"{jobs:,} job{'' if jobs == 1 else 's'}"
+    many = counted(jobs, "job")
     lines = [
         f"Time: about {duration(total.seconds)} by one worker in {many}, from {source}:",
         "  " + ", ".join(f"{name} {duration(spent)}" for name, spent in parts.items()) + ".",

@@ -25,6 +25,7 @@ from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study
 from assay.harness.trials.loading import limits_of, load_task
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.sampling import limit
@@ -245,7 +246,8 @@ def _write_choice(order: Order) -> None:
 
 
 def _notes(order: Order, configs: Sequence[DictConfig], tally: Tally, path: Path) -> Iterator[str]:
-    yield f"{tally.explanations} explanations of {len(tally.classes)} texts: {path}"
+    texts = counted(len(tally.classes), "text")
+    yield f"{counted(tally.explanations, 'explanation')} of {texts}: {path}"
     if tally.partly:
         yield f"{tally.partly} of them score part of their text; what has no score counts as 0."
     if tally.costly < tally.explanations:

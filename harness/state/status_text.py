@@ -10,6 +10,7 @@ from assay.harness.state.eta import Remaining
 from assay.harness.state.status import CellState, State, Survey
 from assay.harness.state.store_state import jobs
 from assay.harness.storage.locks import Claim
+from assay.tasks.counted import counted
 
 # More trials than this, and those that are done are counted rather than listed.
 LISTED = 40
@@ -31,7 +32,7 @@ def status_text(name: str, survey: Survey, claims: Mapping[str, Claim | None], l
         lines.append(f"Pairs of models: {_counted(Counter(state for _, state in survey.pairs), 'done')}")
     if at_work := jobs(claims):
         titles = sorted({claim.title for claim in claims.values() if claim})
-        lines.append(f"At work: {'1 job' if at_work == 1 else f'{at_work} jobs'}, at {_some(titles)}")
+        lines.append(f"At work: {counted(at_work, 'job')}, at {_some(titles)}")
     if left is not None:
         lines.append(_time_left(left))
     lines += ["", *_trials(survey)]
@@ -73,7 +74,7 @@ def _trials(survey: Survey) -> list[str]:
             name = f"{trial.title} (failed as a whole)" if failed_whole else trial.title
             rows.append([name, *_numbers(counts), str(trial.refused)])
     heading = ["trial", "cells", *(state.value for state in State), "left out"]
-    more = [f"and {done} trials of which every cell is done"] if done else []
+    more = [f"and {counted(done, 'trial')} of which every cell is done"] if done else []
     return [*(aligned(heading, rows) if rows else []), *more]
 
 
@@ -86,7 +87,7 @@ def _counted(states: Counter[State], done: str) -> str:
 def _time_left(left: Remaining) -> str:
     if not left.unknown:
         return f"About {_duration(left.seconds)} left, training not counted"
-    cells = "1 cell" if left.unknown == 1 else f"{left.unknown} cells"
+    cells = counted(left.unknown, "cell")
     return (
         f"At least {_duration(left.seconds)} left, excluding training and {cells} with no finished cell to "
         "estimate from"

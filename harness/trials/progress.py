@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from assay.results.inert import inert
+from assay.tasks.counted import counted
 
 # The sweep is counted on disk this often; where counting is slow, on this share of the time at most.
 EVERY_SECONDS = 1.0
@@ -58,8 +59,8 @@ class Progress:
 
     def _share(self, done: int, total: int) -> str:
         if not total:
-            return f"{done} texts, " if done else ""
-        return f"{done} of {total} texts ({done / total:.0%}), "
+            return f"{counted(done, 'text')}, " if done else ""
+        return f"{done} of {counted(total, 'text')} ({done / total:.0%}), "
 
 
 @contextmanager

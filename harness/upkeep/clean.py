@@ -28,6 +28,7 @@ from assay.harness.storage.layout import (
 from assay.harness.storage.store import Store
 from assay.harness.upkeep.provenance import Records, parsed
 from assay.harness.upkeep.references import Used
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 # What a killed job was writing is garbage after so long; a job that still writes it has died or hangs.
@@ -62,8 +63,8 @@ def unused(store: Store, by: Sequence[Used]) -> Iterator[Garbage]:
     busy = [path for path in store.claims() if locks.alive(path, locks.read(path))]
     if busy:
         raise InputError(
-            f"jobs are at work in {str(store.root)!r} ({len(busy)} claims); wait until they are done, or "
-            "leave out --unused-by"
+            f"jobs are at work in {str(store.root)!r} ({counted(len(busy), 'claim')}); wait until they are "
+            "done, or leave out --unused-by"
         )
     for kind in KINDS:
         for folder in _without_links(store.folders(kind)):

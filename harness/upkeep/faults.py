@@ -18,6 +18,7 @@ from assay.harness.trials.records import SCHEMA
 from assay.harness.upkeep.provenance import Records, Texts, parsed
 from assay.metrics.long_table import COLUMNS
 from assay.models.saving import load, weights_hash
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 UNSEALED = "is not what was written: it does not fit its own seal"
@@ -156,7 +157,8 @@ def _explanations(table: pa.Table, ids: Sequence[str] | None, classes: int | Non
     if ids is not None and set(texts) != set(ids):
         yield f"holds other texts than the {len(ids)} that belong there"
     elif classes is not None and ids is not None and len(texts) != len(ids) * classes:
-        yield f"holds {len(texts)} explanations; expected {len(ids)} texts for {classes} classes each"
+        held, expected = counted(len(texts), "explanation"), counted(len(ids), "text")
+        yield f"holds {held}; expected {expected} for {counted(classes, 'class', 'classes')} each"
     lengths = [_lengths(table, name) for name in ("tokens", "scores", "word_ids", "starts", "ends")]
     if any((other != lengths[0]).any() for other in lengths):
         yield "does not hold one score per token"

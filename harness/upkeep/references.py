@@ -16,6 +16,7 @@ from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import trial_cells
 from assay.harness.upkeep.provenance import parsed
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 
@@ -70,9 +71,10 @@ def references_of_experiment(overrides: Sequence[str]) -> Used:
     experiment = open_experiment(overrides)
     trials = load_trials(experiment)
     if len(trials) < len(experiment.configs):
+        unread = counted(len(experiment.configs) - len(trials), "trial")
         raise InputError(
-            f"the texts of {len(experiment.configs) - len(trials)} trials of {' '.join(overrides)!r} cannot "
-            "be read, so what they use is not known; `assay status` tells why"
+            f"the texts of {unread} of {' '.join(overrides)!r} cannot be read, so what they use is not "
+            "known; `assay status` tells why"
         )
     return used(experiment, trials)
 

@@ -24,6 +24,7 @@ from assay.results.figures.visual_encoding import (
 )
 from assay.results.panel_limit import PANEL_LIMIT, limit_sentence, listed
 from assay.results.tables.layout import Column, Grid
+from assay.tasks.counted import counted
 
 PANELS_PER_ROW = 3
 
@@ -51,9 +52,8 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
                     axes.set_yticklabels([])
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(every[:, 0])
-        text = (
-            f"Dots with intervals for {len(where.explainers)} explainers on {len(columns)} metrics.{omitted}"
-        )
+        explainers, metrics = counted(len(where.explainers), "explainer"), counted(len(columns), "metric")
+        text = f"Dots with intervals for {explainers} on {metrics}.{omitted}"
         return render(figure, name, "All properties at a glance", text)
 
 

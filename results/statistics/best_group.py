@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.long_table import LEFT_OUT
 from assay.results.records import CellScores
 from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.intervals import Floats
@@ -69,11 +70,14 @@ def draws(estimate: Estimate) -> Floats:
 
 
 def has_value(cell: CellScores) -> NDArray[np.bool_]:
-    """(n,) which units of a cell with parts have any value."""
-    return np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
+    """(n,) which units of a cell have any value; that a text was left out is none."""
+    parts = [values for name, values in cell.parts.items() if name not in LEFT_OUT]
+    return np.any([~np.isnan(values).all(axis=1) for values in parts], axis=0) & np.ones(
+        len(cell.units), bool
+    )
 
 
 def _texts(estimate: Estimate) -> set[str]:
     """The units that have a value in some model seed; those of all seeds are swapped together."""
-    cells = [cell for of_seed in estimate.cells.values() for cell in of_seed if cell.parts]
+    cells = [cell for of_seed in estimate.cells.values() for cell in of_seed]
     return {unit for cell in cells for unit, has in zip(cell.units, has_value(cell), strict=True) if has}

@@ -12,11 +12,12 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
-from assay.results.statistics.best_group import has_value, why_none
+from assay.results.statistics.best_group import why_none
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.intervals import Floats, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
 from assay.results.statistics.text_pairs import Draws, DyadicTest, dyads, is_pairwise, pair_draws
+from assay.results.statistics.undefined import why_undefined
 from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
@@ -154,7 +155,8 @@ def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
     """The number of texts with any value, in the cell that has most."""
     counts = [0]
     for cell in (cell for cell in cells if cell.parts):
-        units = [unit for unit, has in zip(cell.units, has_value(cell), strict=True) if has]
+        present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
+        units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
         counts.append(dyads(units).texts if is_pairwise(metric) else len(units))
     return max(counts)
 
@@ -222,7 +224,10 @@ def method_rows(
         low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
         reason = ""
         if not of_method.values:
-            reason = reason_for(results.absences, group, method, metric.name, method in found)
+            cells = [one for one in results.cells if one.group == group and one.method == method]
+            undefined = why_undefined([one for one in cells if one.metric == metric.name], metric)
+            computed = undefined if method in found else ""
+            reason = reason_for(results.absences, group, method, metric.name, computed)
         row = ComparisonRow(
             **group._asdict(),
             **method._asdict(),
@@ -246,10 +251,10 @@ def method_rows(
 
 
 def reason_for(
-    absences: Sequence[Missing], group: Group, method: Method, metric: str, undefined: bool = False
+    absences: Sequence[Missing], group: Group, method: Method, metric: str, undefined: str = ""
 ) -> str:
-    """Why the metric of the method has no value; `undefined`: it was computed, but is no number."""
+    """Why the metric of the method has no value; `undefined`: why, if it was computed, it is no number."""
     reasons = [absence.reason for absence in absences if absence.explains(group, method, metric)]
     if reasons:
         return "; ".join(dict.fromkeys(reasons))
-    return "undefined on these texts" if undefined else UNKNOWN
+    return undefined or UNKNOWN

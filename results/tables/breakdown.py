@@ -18,6 +18,7 @@ from assay.results.statistics.labels import FEWEST, OF_LABEL
 from assay.results.statistics.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, column_of
 from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
+from assay.tasks.counted import counted
 
 DIMENSION_TITLES = {
     ALL: "",
@@ -112,7 +113,7 @@ def _label_grid(labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow]) ->
 
 def _reason(metric: Metric, texts: int) -> str:
     if texts < FEWEST:
-        return "1 text" if texts == 1 else f"{texts} texts"
+        return counted(texts, "text")
     return "the model never finds it" if isinstance(metric, Faithfulness) else "no value"
 
 

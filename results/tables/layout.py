@@ -15,6 +15,7 @@ from assay.results.checks import Checks, warning
 from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.property_metrics import removal_operator, six_properties
 from assay.results.records import Group, Method, grouped
+from assay.tasks.counted import counted
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 MISSING = "–"
@@ -98,8 +99,9 @@ class Grid:
     @property
     def caption(self) -> str:
         """What was compared, on how much."""
-        seeds = "1 model seed" if self.seeds == 1 else f"{self.seeds} model seeds"
-        return f"{self.group.title} ({seeds})" + (f": {self.part}" if self.part else "")
+        return f"{self.group.title} ({counted(self.seeds, 'model seed')})" + (
+            f": {self.part}" if self.part else ""
+        )
 
     def entries(self, metric: str) -> dict[Method, Entry]:
         """The entries of a metric by method; none if it has no column."""

@@ -12,9 +12,11 @@ from results_synthetic import AGREEMENT as MEAN
 from results_synthetic import CONTROLS, QUALITY, Group, MeanOf, Method, cell, experiment
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.resampling import distance_correlation
 from assay.results.records import CellScores, Missing, Results
 from assay.results.statistics.comparison import COLUMNS, UNKNOWN, aligned, compare
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.undefined import why_undefined
 
 AGREEMENT = cast(Metric, MEAN)
 FEW = Bootstrap(n=200)
@@ -152,9 +154,48 @@ def test_undefined_values_are_no_number_and_no_crash() -> None:
         ),
         FEW,
     )
-    assert row(table, "lime")["reason"] == "undefined on these texts"
+    assert row(table, "lime")["reason"] == "undefined on these texts: none of the texts has a value"
     assert not row(table, "lime")["best"]
     assert row(table, "saliency")["value"] == pytest.approx(np.nanmean(some))
+
+
+@dataclass(frozen=True)
+class Correlation(MeanOf):
+    """Spearman's of two distances, as rationale consistency."""
+
+    name: str = "agreement"
+
+    def summarise(self, parts: dict[str, np.ndarray], index: np.ndarray) -> np.ndarray:
+        return distance_correlation(parts, "explanation_distance", index)
+
+
+@pytest.mark.parametrize(
+    ("distances", "reason"),
+    [
+        ([0.5] * 8, "all texts have the same explanation distance"),
+        ([0.1, 0.2, 0.3, 0.1, 0.2, 0.5, 0.1, 0.7], None),
+    ],
+)
+def test_why_a_correlation_is_undefined(distances: list[float], reason: str | None) -> None:
+    parts = {
+        "activation_distance": np.arange(8.0)[:, None],
+        "explanation_distance": np.array(distances)[:, None],
+    }
+    units = tuple(f"text-{place}" for place in range(8))
+    measured = CellScores(Group("planted", "cnn"), Method("gold"), "agreement", "0", units, parts)
+    found = row(compare(results(measured, metrics=(cast(Metric, Correlation()),)), FEW), "gold")
+    whole = "" if reason is None else f"undefined on these texts: {reason}"
+    assert found["reason"] == whole and np.isnan(found["value"]) == (reason is not None)
+
+
+def test_texts_without_marked_words_are_the_reason() -> None:
+    metric = cast(Metric, MeanOf(needs=frozenset({"rationales"})))
+    parts = {"no_rationale": np.ones((3, 1))}
+    measured = CellScores(Group("planted", "cnn"), Method("lime"), "agreement", "0", ("a", "b", "c"), parts)
+    reason = "none has a marked word among those that the model reads"
+    assert why_undefined([measured], metric) == f"undefined on these texts: {reason}"
+    one = cell(Method("lime"), "agreement", np.array([0.3]))
+    assert why_undefined([one], metric).endswith("only one of the texts has a value")
 
 
 def test_a_seed_without_a_value_is_left_out_of_the_mean() -> None:
