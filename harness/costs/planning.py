@@ -79,8 +79,8 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         "",
         *_table("explainer", explainers, timed=timed),
         "",
-        f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training and "
-        "metrics.",
+        f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training "
+        "and metrics.",
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
         *_section("Left out:", refused),
