@@ -35,7 +35,8 @@ class Baseline(Protocol):
 
     needs: capabilities the model must have. removes: whether it can remove single tokens. references: whether
     it keeps every token's place, so that a straight line to it exists. per_target: whether every target has
-    parts of its own. policy: what happens to an absent token, the special ones, positions and attention.
+    parts of its own. from_texts: whether it is made from training texts. policy: what happens to an absent
+    token, the special ones, positions and attention.
     """
 
     __slots__ = ()
@@ -45,6 +46,7 @@ class Baseline(Protocol):
     removes: ClassVar[bool] = True
     references: ClassVar[bool] = True
     per_target: ClassVar[bool] = False
+    from_texts: ClassVar[bool] = False
     policy: ClassVar[str]
 
     @property

@@ -16,6 +16,7 @@ from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.explainers.score_file import ScoreFile, Scores, digest, digest_now, open_scores, text_print
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.limit import visible
 from assay.tasks.errors import InputError
 
 
@@ -114,8 +115,9 @@ def spread(scores: Scores, encoding: Encoding, texts: Sequence[str]) -> NDArray[
     sizes = hit.sum(axis=1)
     for lost in np.flatnonzero((sizes == 0) & (scores.scores != 0)).tolist():
         segment, start, end = int(scores.segments[lost]), int(scores.starts[lost]), int(scores.ends[lost])
-        last = ends[own & (encoding.segments == segment)].max(initial=0)
-        if texts[segment][start:end].strip() and not (encoding.truncated and start >= last):
+        first, last = visible(encoding, segment)
+        cut = encoding.truncated and (start >= last or end <= first)
+        if texts[segment][start:end].strip() and not cut:
             raise InputError(
                 f"example {scores.example_id!r}: no token of the model overlaps the score at characters "
                 f"{start} to {end} of text {segment} ({texts[segment][start:end]!r}); leave it out, or set "

@@ -77,6 +77,7 @@ def incompatibility(
     *,
     capabilities: frozenset[str],
     rationales: bool,
+    training_texts: bool = True,
 ) -> str | None:
     """Why this combination makes no sense on this model and task, in one clause; None if it does."""
     traits = explainer.traits
@@ -97,6 +98,8 @@ def incompatibility(
         return f"baseline {baseline.name!r} changes the text's length, so no straight path leads to it"
     if traits.baseline == "removal" and not baseline.removes:
         return f"baseline {baseline.name!r} cannot remove single tokens"
+    if baseline.from_texts and not training_texts:
+        return f"baseline {baseline.name!r} is made from training texts, and the task has none"
     lacking = sorted(baseline.needs - has)
     if lacking:
         return (

@@ -29,6 +29,7 @@ class FromTexts(Baseline):
     """The setting of a baseline that is made from training texts."""
 
     __slots__ = ()
+    from_texts: ClassVar[bool] = True
     sample: int
     seed: int
 

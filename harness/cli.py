@@ -28,7 +28,7 @@ Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a 
   metric=[...]             what is measured
   seed=0,1,2               several values cross into several trials, for any key
   targets=predicted        explained classes: predicted, gold or all
-  limits.default.test=100  how many texts are explained (per model: limits.cnn.test=500)
+  limits.default.test=100  how many texts are explained (null: all; per model: limits.cnn.test=500)
   store=FOLDER             where results are kept (assay-store)
   hydra/launcher=NAME      where jobs run: in this process, or workstation, slurm, ray_local, ray_cluster
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.metrics.token_masks import descending_order
+from assay.models.limit import visible
 from assay.tasks.arrays import Reals
 from assay.tasks.example import Example
 
@@ -80,8 +81,9 @@ def degraded(
 
 def _visible(text: str, encoding: Encoding, segment: int) -> str:
     """The part of a text that the model reads."""
-    ends = encoding.offsets[encoding.content & (encoding.segments == segment), 1]
-    return text[: int(ends.max())] if encoding.truncated and len(ends) else text
+    start, end = visible(encoding, segment)
+    # Spaces in place of what is cut off, so that characters keep their places.
+    return " " * start + text[start:end] if encoding.truncated and end else text
 
 
 def _without(text: str, removed: Sequence[Word], fill: str) -> str:

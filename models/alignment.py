@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.models.encoding import Encoding
+from assay.models.limit import visible
 from assay.tasks.errors import InputError, located
 from assay.tasks.example import Example, Rationale, Span
 
@@ -63,8 +64,8 @@ def rationale_mask(
         mask |= hit
         if hit.any():
             continue
-        cut_from = ends[of_segment].max(initial=0)
-        if encoding.truncated and span.start >= cut_from:
+        begin, end = visible(encoding, span.segment)
+        if encoding.truncated and (span.start >= end or span.end <= begin):
             continue
         if texts is not None and not texts[span.segment][span.start : span.end].strip():
             continue
@@ -73,3 +74,48 @@ def rationale_mask(
             f"{span.segment}; the spans do not belong to this text, or the tokenizer drops these characters"
         )
     return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a model's limit takes from some texts.
+
+    Attributes:
+        texts: how many are cut.
+        tokens: how many tokens that takes.
+        marked: how many texts have a rationale of at least one span, cut or not.
+        partly: how many of these lose some of what people marked.
+        wholly: how many of these lose all of it.
+    """
+
+    texts: int
+    tokens: int
+    marked: int
+    partly: int
+    wholly: int
+
+
+def count_cut(examples: Sequence[Example], encodings: Sequence[Encoding]) -> Cut:
+    """Count what lies behind a model's limit; what is marked by anybody for any label counts as marked."""
+    marked = [example for example in examples if any(rationale.spans for rationale in example.rationales)]
+    cut = [pair for pair in zip(examples, encodings, strict=True) if pair[1].truncated]
+    left = [_marks(*pair) for pair in cut]
+    return Cut(
+        texts=len(cut),
+        tokens=sum(encoding.truncated for _, encoding in cut),
+        marked=len(marked),
+        partly=left.count((True, True)),
+        wholly=left.count((False, True)),
+    )
+
+
+def _marks(example: Example, encoding: Encoding) -> tuple[bool, bool]:
+    """Whether some of the marked characters are in view, and whether some are not; spaces do not count."""
+    seen = lost = False
+    for span in {span for rationale in example.rationales for span in rationale.spans}:
+        text, (begin, end) = example.texts[span.segment], visible(encoding, span.segment)
+        seen |= bool(text[max(span.start, begin) : min(span.end, end)].strip())
+        lost |= bool(
+            (text[span.start : min(span.end, begin)] + text[max(span.start, end) : span.end]).strip()
+        )
+    return seen, lost

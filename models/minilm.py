@@ -23,6 +23,8 @@ class MiniLM:
     pretrained: bool = True
     max_tokens: int | None = 256
     over_limit: str = "error"
+    truncate: str = "longest_first"
+    truncate_side: str = "right"
     training: Training = field(
         default_factory=lambda: Training(
             epochs=2, batch_size=16, learning_rate=5e-5, warmup=0.1, schedule="linear"
@@ -38,6 +40,8 @@ class MiniLM:
             pretrained=self.pretrained,
             max_tokens=self.max_tokens,
             over_limit=self.over_limit,
+            truncate=self.truncate,
+            truncate_side=self.truncate_side,
             training=self.training,
             init_only=self.init_only,
         )

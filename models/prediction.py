@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.models.batching import pad
 from assay.models.encoding import Encoding
 from assay.models.protocol import Model
-from assay.models.report import Quality, predicted_labels, quality
+from assay.models.report import Quality, predicted_labels, quality, unknown_quality
 from assay.tasks.example import Example
 
 
@@ -49,7 +49,14 @@ def predict_logits(
     return answers
 
 
+def known_quality(model: Model, split: Split, logits: NDArray[np.float32]) -> Quality:
+    """How good the logits (N, K) of a split are; unknown without texts or labels."""
+    has_label = split.targets.any(axis=1)
+    known = has_label.any() if model.multi_label else has_label.all()
+    return split_quality(model, split, logits) if len(split) and known else unknown_quality()
+
+
 def split_quality(model: Model, split: Split, logits: NDArray[np.float32]) -> Quality:
-    """How good the logits (N, K) of a split are."""
+    """How good the logits (N, K) of a split with labels are."""
     predicted = predicted_labels(logits, multi_label=model.multi_label)
     return quality(split.targets > 0, predicted, model.labels)

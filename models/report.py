@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,12 +36,22 @@ class Quality:
     label_accuracy: dict[str, float]
     f1: dict[str, float]
 
+    def record(self) -> dict[str, Any]:
+        """Ready for JSON, which has null where a number is unknown."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
+
+
+def unknown_quality() -> Quality:
+    """That on texts without labels, or on no texts: NaN, and no label has a number."""
+    return Quality(math.nan, math.nan, math.nan, {}, {})
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
     """best_epoch: the one whose weights the model has, 0 for the initial ones. init_only: never trained.
 
     examples, truncated: per split, how many there are and how many were cut at the model's limit.
+    dev, test: unknown where a split has no texts, or texts without labels.
     seconds: wall time of the whole, the only number here that a repetition does not reproduce.
     """
 
@@ -55,7 +66,8 @@ class TrainingReport:
 
     def record(self) -> dict[str, Any]:
         """Everything but the seconds, ready for JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "seconds"}
+        kept = {name: value for name, value in asdict(self).items() if name != "seconds"}
+        return {**kept, "dev": self.dev.record(), "test": self.test.record()}
 
 
 def predicted_labels(logits: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.bool_]:

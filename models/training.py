@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
 from assay.models.encoding import Encoding
-from assay.models.prediction import Split, encode_split, predict_logits, split_quality
+from assay.models.prediction import Split, encode_split, known_quality, predict_logits, split_quality
 from assay.models.protocol import Batch, Model
 from assay.models.report import Epoch, TrainingReport
 from assay.models.seeding import seeded
@@ -87,7 +87,15 @@ class Spec(Protocol[M_co]):
 
 
 def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M_co, TrainingReport]:
-    """Build the model of a spec for a task and train it; with `init_only` only build and measure it."""
+    """Build the model of a spec for a task and train it; with `init_only` only build and measure it.
+
+    Raises InputError where training texts are missing.
+    """
+    if spec.training.epochs and not spec.init_only and not task.train:
+        raise InputError(
+            f"task {task.name!r} has no training texts, but the model {spec.name!r} is to be trained; give "
+            "it some, or set training.epochs=0"
+        )
     model = spec.untrained(task, seed)
     model.network.to(device)
     report = train(model, task, spec.training, seed, init_only=spec.init_only, name=spec.name)
@@ -120,7 +128,7 @@ def train(
     model.network.eval().requires_grad_(False)
     device = _device(model)
     measured = {
-        part: split_quality(model, splits[part], predict_logits(model, splits[part], device=device))
+        part: known_quality(model, splits[part], predict_logits(model, splits[part], device=device))
         for part in ("dev", "test")
     }
     return TrainingReport(

@@ -39,6 +39,7 @@ class Transformer:
     classification head keeps it if it has as many labels as the task, in the task's order; others get a new
     head drawn from the seed. pretrained: false draws everything from the seed, a control. init_only: do not
     train (with `pretrained`, the encoder as it is). max_tokens: null for the checkpoint's own limit.
+    over_limit, truncate, truncate_side: see assay.models.limit.Limit.
     """
 
     name: str = "transformer"
@@ -47,6 +48,8 @@ class Transformer:
     pretrained: bool = True
     max_tokens: int | None = None
     over_limit: str = "error"
+    truncate: str = "longest_first"
+    truncate_side: str = "right"
     labels: Sequence[str | int | float | bool] | None = None
     training: Training = field(
         default_factory=lambda: Training(
@@ -157,7 +160,7 @@ class Transformer:
             )
         # A local path says nothing to another machine and is not needed to restore.
         spec = replace(self, path=None) if self.revision is None else self
-        limit = Limit(max_tokens, self.over_limit)
+        limit = Limit(max_tokens, self.over_limit, self.truncate, self.truncate_side)
         return TransformerModel(spec, network, tokenizer, labels, multi_label=multi_label, limit=limit)
 
     def _check_padding(self, model: TransformerModel) -> None:

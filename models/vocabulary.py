@@ -61,7 +61,11 @@ def build_vocabulary(texts: Iterable[tuple[str, ...]], *, min_count: int, max_wo
     """The vocabulary of training texts: words seen `min_count` times, the `max_words` most frequent ones.
 
     Equally frequent words are in alphabetical order, so the ids do not depend on the order of the texts.
+    Raises InputError without texts.
     """
+    texts = list(texts)
+    if not texts:
+        raise InputError("there are no training texts to take words from; give the task some")
     counts = Counter(word.text.lower() for pair in texts for text in pair for word in find_words(text))
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Vocabulary([*SPECIALS, *(word for word, count in ranked[:max_words] if count >= min_count)])

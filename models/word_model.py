@@ -28,7 +28,7 @@ class WordSpec(ABC):
 
     min_count, max_words: which words of the training texts get an embedding; the others share
     [UNK], which with min_count=1 is never trained.
-    max_tokens, over_limit: the longest text read, and "error" or "truncate" for longer ones.
+    max_tokens, over_limit, truncate, truncate_side: see assay.models.limit.Limit.
     init_only: leave the model untrained.
     """
 
@@ -37,6 +37,8 @@ class WordSpec(ABC):
     max_words: int = 30_000
     max_tokens: int = 512
     over_limit: str = "error"
+    truncate: str = "longest_first"
+    truncate_side: str = "right"
     training: Training = field(default_factory=lambda: Training(mask_rate=0.1))
     init_only: bool = False
 
@@ -110,7 +112,7 @@ class WordModel:
         self.embedding_rows = network.embedding.num_embeddings
         self.labels = labels
         self.multi_label = multi_label
-        self._limit = Limit(spec.max_tokens, spec.over_limit)
+        self._limit = Limit(spec.max_tokens, spec.over_limit, spec.truncate, spec.truncate_side)
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs; ids of lower-cased words."""

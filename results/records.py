@@ -155,8 +155,9 @@ class TextFacts:
     """What is known of the n explained texts of one model, to slice its scores by.
 
     labels: of each text its gold labels; several or none in a multi-label task. tokens: (n,) without special
-    ones, NaN where unknown. right: (n,) whether the model decides as gold does, on every label. confidence:
-    (n,) its probability for what it decides, in a multi-label task the mean over labels.
+    ones, NaN where unknown. right: (n,) whether the model decides as gold does, on every label; None if texts
+    have no labels. confidence: (n,) its probability for what it decides, in a multi-label task the mean over
+    labels.
     """
 
     group: Group
@@ -164,7 +165,7 @@ class TextFacts:
     ids: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     tokens: NDArray[np.float64]
-    right: NDArray[np.bool_]
+    right: NDArray[np.bool_] | None
     confidence: NDArray[np.float64]
 
 
@@ -206,7 +207,7 @@ class Results:
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
     `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales.
     labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that metrics
-    take tokens away with, unless they say otherwise.
+    take tokens away with, unless they say otherwise. notes: sentences on the explained texts.
     """
 
     name: str
@@ -226,6 +227,7 @@ class Results:
     labels: Sequence[LabelTexts] = ()
     facts: Sequence[TextFacts] = ()
     removal: str = ""
+    notes: Sequence[str] = ()
 
     def rank(self, method: Method) -> tuple[bool, int]:
         """The place of a method in tables: as configured, controls last."""

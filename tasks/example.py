@@ -170,6 +170,12 @@ class Task:
             f"{', ...' if len(self.labels) > SHOWN_LABELS else ''}){several}"
         )
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the explained texts have labels; if one may have none of several, whether any has one."""
+        count = sum(bool(example.labels) for example in self.test)
+        return count == len(self.test) or (self.multi_label and (count > 0 or not self.partial))
+
 
 def check_labels(
     examples: Iterable[Example],

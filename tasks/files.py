@@ -75,7 +75,8 @@ def check_columns(where: str, found: Sequence[str], wanted: Sequence[str]) -> No
     """Raise InputError on the first wanted column that is not among those found."""
     for column in wanted:
         if column not in found:
-            raise InputError(f"{where} has no column {column!r}; {did_you_mean(column, found)}")
+            unlabelled = "; for texts without labels set label=null" if column == "label" else ""
+            raise InputError(f"{where} has no column {column!r}; {did_you_mean(column, found)}{unlabelled}")
 
 
 def csv_rows(

@@ -12,7 +12,7 @@ from assay.tasks.example import Task
 from assay.tasks.files import Row, check_columns
 from assay.tasks.labels import given_labels
 from assay.tasks.sampling import hold_out
-from assay.tasks.table import Columns, examples, read_labels
+from assay.tasks.table import Columns, as_task, examples, read_labels
 
 
 def hub(
@@ -21,7 +21,7 @@ def hub(
     path: str | None = None,
     revision: str | None = None,
     config: str | None = None,
-    train: str = "train",
+    train: str | None = "train",
     dev: str | None = "validation",
     test: str = "test",
     text: str = "text",
@@ -40,7 +40,8 @@ def hub(
     """The task in the data set `path` ("owner/name") of the hub, read by the `datasets` library.
 
     revision: the full commit of the data set; a branch or tag may move, so neither is taken. train, dev,
-    test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`. labels:
+    test: its splits, in the library's notation; dev=None holds `dev_share` of train out by `seed`, and with
+    train=None only test is read, which is enough for a finished model. labels:
     None takes the names the data set declares, or else those that occur, in natural order. Names that are not
     the declared ones rename these, in their order. The other columns are as in assay.tasks.table.Columns.
     Code that comes with a data set is never run.
@@ -56,7 +57,7 @@ def hub(
     columns = Columns(
         text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
     )
-    sources = {"train": train, "dev": dev, "test": test}
+    sources = {"train": train, "dev": None if train is None else dev, "test": test}
     data = {
         split: _load(path, config, revision, source)
         for split, source in sources.items()
@@ -67,13 +68,12 @@ def hub(
     rows = {
         split: list(_rows(dataset, columns, f"{path}, {split}", labels)) for split, dataset in data.items()
     }
-    given = _declared(data["train"].features[label]) if labels is None else labels
+    given = _declared(next(iter(data.values())).features[label]) if labels is None else labels
     found = read_labels(chain.from_iterable(rows.values()), columns, given)
     read = {split: examples(rows[split], columns, found, split) for split in rows}
-    if "dev" not in read:
+    if "train" in read and "dev" not in read:
         read["train"], read["dev"] = hold_out(read["train"], dev_share, seed)
-    splits = tuple(tuple(read[split]) for split in ("train", "dev", "test"))
-    return Task(name, found.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
+    return as_task(name, columns, found, [read.get(split, []) for split in ("train", "dev", "test")])
 
 
 def _load(path: str, config: str | None, revision: str, split: str) -> Any:

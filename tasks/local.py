@@ -13,8 +13,8 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, csv_rows, file_text, given_path, json_rows, parquet_rows
 from assay.tasks.preview import SAMPLE, Preview, Sizes, fingerprint_all, previewed
-from assay.tasks.sampling import held_out, hold_out
-from assay.tasks.table import Columns, examples, read_labels
+from assay.tasks.sampling import ALL_EXPLAINED, USUAL_SHARES, held_out, hold_out
+from assay.tasks.table import Columns, as_task, examples, read_labels
 
 _SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
 # Files of more bytes than this together are previewed.
@@ -61,7 +61,7 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
         for split, sampler in samplers.items()
     }
     splits = split_up(read, options["fractions"], options["seed"])
-    sample = Task(options["name"], labels.names, *splits, multi_label=columns.multi_label)
+    sample = as_task(options["name"], columns, labels, splits)
     fingerprint_all(sample)
     making = time.perf_counter() - began - reading
     counts = {split: sampler.count for split, sampler in samplers.items()}
@@ -69,8 +69,11 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
     return Preview(sample, _sizes(counts, options["fractions"]), reading + making * times)
 
 
-def _sizes(counts: Mapping[str, int], fractions: Sequence[float]) -> Sizes:
+def _sizes(counts: Mapping[str, int], fractions: Sequence[float] | None) -> Sizes:
     """As `split_up` cuts them, but for what texts that hang together change."""
+    fractions = fractions or USUAL_SHARES
+    if "train" not in counts and not ("all" in counts and fractions[0]):
+        return Sizes(0, 0, counts.get("test", 0) or counts["all"])
     if "all" in counts:
         test = held_out(counts["all"], fractions[2])
         train = counts["all"] - test
@@ -92,7 +95,7 @@ def local(
     test: str | None = None,
     text: str | int = "text",
     text_pair: str | int | None = None,
-    label: str | int | Sequence[str] = "label",
+    label: str | int | Sequence[str] | None = "label",
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
@@ -102,17 +105,19 @@ def local(
     group: str | int | None = None,
     header: Sequence[str] | None = None,
     quotes: bool | None = None,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    fractions: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Task:
     """The task in a file, or in a folder's files.
 
-    path: one file, which is split by `fractions` (train, dev, test) and `seed`; or a folder in which
-    `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a part of train
-    becomes dev. Such splits are stratified by label and do not depend on the order of the rows, only on ids.
-    They part no group and no texts that are equal but for white space and case.
+    path: one file, which is split by `fractions` (train, dev, test; by default 0.8, 0.1, 0.1) and `seed`; or
+    a folder in which `train`, `dev` and `test` name the files (None: the working folder). Without `dev`, a
+    part of train becomes dev. Such splits are stratified by label and do not depend on the order of the rows,
+    only on ids. They part no group and no texts that are equal but for white space and case. With the
+    fractions 0, 0, 1, or `test` alone, all texts are explained.
     text, text_pair, label, rationale, rationale_threshold, id, group, separator: the columns, see
     assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
+    label: None for texts without labels, which only a finished model can explain.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
     an index if no cell holds a name (assay.tasks.table.read_labels).
     header: the columns' names of CSV files that do not begin with them. quotes: whether `"` encloses
@@ -130,13 +135,13 @@ def local(
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
     read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
     splits = split_up(read, fractions, seed)
-    return Task(name, found.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
+    return as_task(name, columns, found, splits)
 
 
 def _columns(
     text: str | int,
     pair: str | int | None,
-    label: str | int | Sequence[str],
+    label: str | int | Sequence[str] | None,
     id: str | int | None,
     rationale: str | int | None,
     multi_label: bool,
@@ -145,11 +150,11 @@ def _columns(
     rationale_threshold: float | None,
 ) -> Columns:
     """Columns whose places are names, too."""
-    one_hot = isinstance(label, (list, tuple))
+    several = tuple(map(str, label)) if isinstance(label, (list, tuple)) else None
     return Columns(
         str(text),
         None if pair is None else str(pair),
-        tuple(map(str, label)) if one_hot else str(label),
+        label if label is None else several or str(label),
         None if id is None else str(id),
         None if rationale is None else str(rationale),
         multi_label,
@@ -161,6 +166,8 @@ def _columns(
 
 def _check_first(rows: Sequence[Row], columns: Columns) -> None:
     """Raise InputError where the first row of a file that is read by places seems to name its columns."""
+    if columns.label is None:
+        return
     cells = [str(row.values[str(columns.label)]) for row in rows]
     if len(cells) > 2 and cells[0] not in cells[1:] and len(set(cells[1:])) < len(cells) - 1:
         text = rows[0].values[columns.text]
@@ -172,7 +179,7 @@ def _check_first(rows: Sequence[Row], columns: Columns) -> None:
 
 def data_files(path: str | None, train: str | None, dev: str | None, test: str | None) -> dict[str, Path]:
     """The files of the splits, or the one of "all". Raises InputError when they do not fit together."""
-    if path is None and train is not None:
+    if path is None and (train or test) is not None:
         path = "."
     root = given_path(path, option="task.path", what="a data file, or a folder of them", source=_SOURCE)
     named = {"train": train, "dev": dev, "test": test}
@@ -184,10 +191,11 @@ def data_files(path: str | None, train: str | None, dev: str | None, test: str |
                 "or the folder and the names of its files"
             )
         return {"all": root}
-    if "train" not in given or "test" not in given:
+    if "test" not in given or ("dev" in given and "train" not in given):
         inside = ", ".join(sorted(file.name for file in root.iterdir() if file.is_file())) or "no files"
         raise InputError(
-            f"{root} is a folder; set task.train and task.test to the names of its files (it holds {inside})"
+            f"{root} is a folder; set task.train and task.test to the names of its files, or task.test alone "
+            f"for a finished model (it holds {inside})"
         )
     return given
 
@@ -211,15 +219,22 @@ def data_rows(
 
 
 def split_up(
-    read: dict[str, list[Example]], fractions: Sequence[float], seed: int
+    read: dict[str, list[Example]], fractions: Sequence[float] | None, seed: int
 ) -> tuple[tuple[Example, ...], ...]:
-    """Train, dev and test of what was read by split, or of "all". Raises InputError on unusable fractions."""
-    shares = tuple(fractions)
+    """Train, dev and test of what was read by split, or of "all". Raises InputError on unusable fractions.
+
+    Train and dev are empty where only "test" was read, and where the fractions are 0, 0, 1.
+    """
+    shares = tuple(USUAL_SHARES if fractions is None else fractions)
     numbers = all(isinstance(share, (int, float)) for share in shares)
-    if not numbers or len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    usable = numbers and len(shares) == 3 and (min(shares) > 0 or shares == ALL_EXPLAINED)
+    if not usable or abs(sum(shares) - 1) > 1e-6:
         raise InputError(
-            f"task.fractions is {list(shares)}; expected three positive shares (train, dev, test) with sum 1"
+            f"task.fractions is {list(shares)}; expected three positive shares (train, dev, test) with "
+            "sum 1, or [0,0,1] to explain all texts"
         )
+    if "train" not in read and ("all" not in read or shares == ALL_EXPLAINED):
+        return (), (), tuple(read.get("all") or read["test"])
     if "all" in read:
         train, test = hold_out(read["all"], shares[2], seed)
     else:

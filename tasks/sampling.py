@@ -11,6 +11,10 @@ from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 from assay.tasks.grouping import together
 
+# Shares of train, dev and test: those of one file, and those of one that is only explained.
+USUAL_SHARES = (0.8, 0.1, 0.1)
+ALL_EXPLAINED = (0, 0, 1)
+
 
 def limit(
     task: Task, *, train: int | None = None, dev: int | None = None, test: int | None = None, seed: int = 0

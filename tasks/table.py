@@ -10,7 +10,7 @@ from typing import Any
 
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean, located
-from assay.tasks.example import Example, Rationale, is_blank
+from assay.tasks.example import Example, Rationale, Task, is_blank
 from assay.tasks.files import Row
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
 from assay.tasks.rationale_cells import RationaleCell, check_threshold
@@ -26,7 +26,8 @@ class Columns:
     Attributes:
         text: the text.
         pair: the second text of pairs.
-        label: one column, or several that are named like the labels and hold 0 or 1.
+        label: one column, or several that are named like the labels and hold 0 or 1; None if texts have no
+            labels.
         id: a name for each row; None numbers them.
         rationale: a list (or its JSON) of character spans [start, end] or [start, end, segment]; of a mark
             from 0 to 1 for each word between spaces; or of objects with "spans" or "words" of the same kind,
@@ -43,7 +44,7 @@ class Columns:
 
     text: str = "text"
     pair: str | None = None
-    label: str | tuple[str, ...] = "label"
+    label: str | tuple[str, ...] | None = "label"
     id: str | None = None
     rationale: str | None = None
     multi_label: bool = False
@@ -59,7 +60,7 @@ class Columns:
     @property
     def wanted(self) -> list[str]:
         """The columns that must exist."""
-        labels = (self.label,) if isinstance(self.label, str) else self.label
+        labels = self.label if isinstance(self.label, tuple) else (self.label,)
         named = (self.text, self.pair, *labels, self.id, self.rationale, self.group)
         return [column for column in named if column is not None]
 
@@ -77,13 +78,24 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
 
     A cell is the name of a label. Cells are indices only if none of them is one of the given names and all
     are whole numbers: with the labels [1, 0] the cell 1 is the first of them, not the second. Raises
-    InputError if `given` is no list of names, or if there is no choice.
+    InputError if `given` is no list of names, if there is no choice, or if only some rows have a label.
     """
-    cells, vectors = set[str](), _Vectors()
+    cells, vectors, count, empty = set[str](), _Vectors(), 0, list[str]()
     for row in rows:
         names = _label_cell(row, columns)
         vectors.look_at(names)
         cells.update(names)
+        count += 1
+        if not names:
+            empty.append(row.where)
+    if columns.label is None:
+        return _unlabelled(given, 1 if columns.multi_label else 2)
+    if empty and not columns.multi_label:
+        raise InputError(
+            f"{empty[0]}: column {columns.label!r} holds no label, as in {len(empty)} of {count} rows; fill "
+            "them in or remove the rows, or explain all texts without labels (label=null, and labels=[...] "
+            "as the model has them)"
+        )
     if columns.multi_label and vectors.certain and isinstance(columns.label, str):
         raise InputError(
             f"column {columns.label!r} only holds lists of {vectors.length} zeros and ones; expected the "
@@ -101,6 +113,17 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
     if len(names) < (1 if columns.multi_label else 2):
         raise InputError(
             f"column {columns.label!r} holds the labels {list(names)}; expected at least two to choose from"
+        )
+    return Labels(names)
+
+
+def _unlabelled(given: Any, fewest: int) -> Labels:
+    """The labels of texts that have none. Raises InputError unless the names of the classes are given."""
+    names = () if given is None else given_labels(given, ())
+    if len(names) < fewest:
+        raise InputError(
+            f"the texts have no labels (label=null) and labels is {given!r}; expected the names of the "
+            "model's classes, as in labels=[no,yes]"
         )
     return Labels(names)
 
@@ -146,6 +169,11 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
     example_id = own_id if columns.id is None else _name(row, columns.id, "an id")
     group = None if columns.group is None else _name(row, columns.group, "a group")
     rationales = () if columns.rationale is None else _rationales(row, columns, texts, labels)
+    if columns.label is None and any(rationale.label is None for rationale in rationales):
+        raise InputError(
+            f"{row.where}: column {columns.rationale!r} does not say of which label, and the text has none; "
+            'expected objects with a "label", or a column of labels'
+        )
     with located(row.where):
         return Example(example_id, tuple(texts), tuple(classes), rationales, group)
 
@@ -169,6 +197,9 @@ def _text(row: Row, column: str) -> str:
 
 
 def _label_cell(row: Row, columns: Columns) -> list[str]:
+    """The names of a row's labels; none of an empty cell."""
+    if columns.label is None:
+        return []
     if not isinstance(columns.label, str):
         return _one_hot(row, columns.label, multi_label=columns.multi_label)
     value = row.values[columns.label]
@@ -189,6 +220,8 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
                 f"{row.where}: column {columns.label!r} holds {cell!r}; expected the name of a label"
             )
     names = [plain_text(cell) for cell in cells]
+    if names == [""] and not isinstance(value, (list, tuple)):
+        return []
     if not all(names):
         raise InputError(
             f"{row.where}: column {columns.label!r} holds no label; fill it in or remove the row"
@@ -241,6 +274,26 @@ def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int
         return labels.index(name)
     also = ", which is not read as an index because other cells hold names" if is_integer(name) else ""
     raise InputError(f"{row.where}: unknown label {name!r}{also}; {did_you_mean(name, labels)}")
+
+
+def as_task(name: str, columns: Columns, labels: Labels, splits: Sequence[Sequence[Example]]) -> Task:
+    """The task of the examples of train, dev and test. Raises InputError on training texts without labels."""
+    train, dev, test = map(tuple, splits)
+    if columns.label is None and train:
+        raise InputError(
+            "texts without labels (label=null) cannot train a model; name the column of their labels, or "
+            "let a finished model explain all of them (training.epochs=0 for a checkpoint, fractions=[0,0,1])"
+        )
+    return Task(
+        name,
+        labels.names,
+        train,
+        dev,
+        test,
+        multi_label=columns.multi_label,
+        partial=not train,
+        rationale_threshold=columns.rationale_threshold,
+    )
 
 
 def _rationales(row: Row, columns: Columns, texts: Sequence[str], labels: Labels) -> tuple[Rationale, ...]:

@@ -127,6 +127,7 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
     frame = pd.DataFrame({"body": texts, "text": texts, "verdict": verdicts, "label": verdicts})
     frame.to_csv(tmp_path / "reviews.csv", index=False)
     frame[["body", "verdict"]].to_csv(tmp_path / "noheader.csv", index=False, header=False)
+    frame[["text"]].to_csv(tmp_path / "unlabelled.csv", index=False)
     one_hot = {"billing": frame.index % 2, "refund": frame.index % 3 % 2, "other": 0}
     frame[["text"]].assign(**one_hot).to_csv(tmp_path / "tickets.csv", index=False)
     marked = frame[["text", "label"]].assign(why=[[0, 0, 0, 1, 0]] * len(frame))
@@ -208,6 +209,7 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
     [
         "local task.path=noheader.csv",
         "local task.path=tickets.csv",
+        "local task.path=unlabelled.csv",
         "local task.path=marked.jsonl",
         "local task.path=annotated.jsonl",
         "local task.path=sentences.csv",

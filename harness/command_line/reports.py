@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.harness.command_line.terminal import print_error
-from assay.harness.reporting.collect import collect, inputs, score_files
+from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.missing import failures
 from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.state.status import State, survey
@@ -14,6 +14,7 @@ from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
+from assay.results.inert import inert
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.records import grouped
 from assay.tasks.counted import counted
@@ -65,6 +66,8 @@ def write_report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool 
             write_results(results, stored.folder, bootstrap, spreading)
         write_json(stored.report_record, made_from)
     print(stored.comparison.read_text(encoding="utf-8"))
+    for note in notes(trials, experiment.store):
+        print(inert(f"{note}."))
     print(f"Report: {stored.page}")
 
 

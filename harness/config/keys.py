@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -12,8 +12,11 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from assay.harness.config.store_version import STORE_VERSION
+from assay.models.limit import Limit
 
 SCALARS = frozenset({str, int, float, bool})
+# How longer texts are cut: the values that names and seeds leave out, as before there was a choice.
+CUTTING = {"truncate": "longest_first", "truncate_side": "right"}
 
 
 def key(*parts: Any) -> str:
@@ -24,6 +27,31 @@ def key(*parts: Any) -> str:
 def canonical(value: Any) -> str:
     """JSON with sorted keys; equal content, equal text."""
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def model_settings(model: Any) -> dict[str, Any]:
+    """The settings of a model by which its results are named and its draws seeded."""
+    settings = plain(model)
+    cuts = settings.get("over_limit") == "truncate"
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in CUTTING or (cuts and value != CUTTING[name])
+    }
+
+
+def model_key(model: Any, seed: int, data: Sequence[Any], *, pairs: bool) -> str:
+    """The name of a model.
+
+    Args:
+        model: its settings.
+        seed: of its training.
+        data: what names its training texts and labels.
+        pairs: whether it reads pairs of texts, of which the version of `Limit` says how they are cut.
+    """
+    settings = model_settings(model)
+    cut = [["Limit", Limit.version]] if pairs and settings.get("over_limit") == "truncate" else []
+    return key("model", settings, seed, list(data), *cut)
 
 
 def versions(built: Any) -> list[tuple[str, int | str]]:

@@ -31,7 +31,9 @@ class Range:
     high: int | None = None
 
     def __contains__(self, value: object) -> bool:
-        return isinstance(value, int) and self.low <= value and (self.high is None or value <= self.high)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
         return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
@@ -67,7 +69,8 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
         _check_number(setting, OmegaConf.select(config, setting), allowed)
     for model, limits in config.limits.items():
         for split, limit in limits.items():
-            _check_number(f"limits.{model}.{split}", limit, Range(1))
+            if (split, limit) != ("test", "auto"):
+                _check_number(f"limits.{model}.{split}", limit, Range(1))
     _check_seeds(list(config.explainer_seeds))
     _check_text("name", str(config.name))
     _check_text("store", str(config.store), longest=None)

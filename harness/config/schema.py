@@ -19,11 +19,14 @@ class Targets(Enum):
 
 @dataclass
 class Limits:
-    """How many examples of each split are used; null for all. A label-stratified, seeded sample is drawn."""
+    """How many examples of each split are used; null for all. A label-stratified, seeded sample is drawn.
+
+    test: "auto" for 200 with a model that is trained, all with a finished one (harness/config/finished.py).
+    """
 
     train: int | None = None
     dev: int | None = None
-    test: int | None = None
+    test: Any = None
 
 
 @dataclass

@@ -59,7 +59,7 @@ def _measure(preview: TrialPreview, seconds: float) -> Speeds:
     if not isinstance(spec, Model):
         network = cast(Trainable, model).network.to(config.engine.device)
         rates[speeds.WEIGHTS] = Rate(0.0, sum(4 * weight.numel() for weight in network.parameters()))
-        if trial.kind == "trained":
+        if trial.kind == "trained" and trial.task.train:
             rates[speeds.TRAINING] = _training(preview, trial.task, cast(Trainable, model), spec)
         network.eval().requires_grad_(False)
     engine = Engine(model, config.engine.device, config.engine.budget)

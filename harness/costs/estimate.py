@@ -183,7 +183,7 @@ def _training(preview: TrialPreview, measured: Speeds) -> Amount:
     """Training the model, if it is to be trained, and storing it."""
     model, weights = preview.trial.config.model, measured.rates.get(speeds.WEIGHTS, Rate(0.0))
     stored = Amount(bytes=weights.bytes)
-    if preview.trial.kind != "trained" or "training" not in model:
+    if preview.trial.kind != "trained" or "training" not in model or not preview.sizes.train:
         return stored
     texts = preview.sizes.train * int(model.training.epochs)
     return stored + _amount(measured.rates.get(speeds.TRAINING), texts, 0, "training")

@@ -12,6 +12,7 @@ from assay.harness.costs.speeds import keep, recall
 from assay.harness.trials.census import outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
+from assay.harness.trials.notes import limit_note
 from assay.harness.trials.plan import text_remarks
 from assay.tasks.counted import counted
 
@@ -51,7 +52,9 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
     # Of a large task the plan has a sample only, in which texts repeat less.
     whole = [each.trial for each in previews if each.sizes.test == len(each.trial.task.test)]
     told = _section("Texts:", text_remarks(whole))
-    return "\n".join([*lines, *told, *_section("Cannot be read:", unread)])
+    limits = [limit_note(preview.trial, preview.sizes.test) for preview in previews]
+    notes = _section("Limits:", dict.fromkeys(note for note in limits if note is not None))
+    return "\n".join([*lines, *told, *notes, *_section("Cannot be read:", unread)])
 
 
 def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[str]:

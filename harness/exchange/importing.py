@@ -24,7 +24,7 @@ from assay.harness.exchange.importers.eraser import read_eraser
 from assay.harness.exchange.importers.inseq import read_inseq
 from assay.harness.exchange.importers.jsonl import read_jsonl
 from assay.harness.exchange.importers.study import read_study
-from assay.harness.trials.loading import limits_of, load_task
+from assay.harness.trials.loading import limits_of, load_task, task_settings
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
@@ -116,7 +116,7 @@ def _searched(folder: Path) -> list[str]:
 
 def _one_task(configs: Sequence[DictConfig]) -> Task:
     """The task of all trials, whole. Raises InputError when there are several."""
-    tasks = {canonical(config.task): str(config.task.name) for config in configs}
+    tasks = {canonical(task_settings(config)): str(config.task.name) for config in configs}
     if len(tasks) > 1:
         names = ", ".join(tasks.values())
         raise InputError(

@@ -51,7 +51,7 @@ def explain(
     """Explain texts by one or several explainers.
 
     Without a store nothing is written. With one, results have the keys of `assay run`, so that either finds
-    the other's work; the texts then need to be examples of a task. Threads may share a classifier.
+    the other's work, if the texts are examples of a task. Threads may share a classifier.
 
     Args:
         classifier: from `fit` or `wrap`.
@@ -82,7 +82,7 @@ def explain(
     methods = chosen("explainer", explainers)
     baselines = chosen("baseline", default_baseline(classifier.model) if baseline is None else baseline)
     _check_labels(classifier, task, examples)
-    _check_labelled(classifier, items, targets, store)
+    _check_labelled(classifier, items, targets)
     source = task or trained_on
     to_explain = _texts(classifier, examples, source)
     config = run_config(
@@ -105,6 +105,8 @@ def explain(
         cell.title if len(baselines) > 1 else cell.method.explainer_name: cell
         for cell in cells(trial, loaded.weights, loaded.capabilities)
     }
+    if source is None:
+        _check_baselines(planned.values())
     left_out = {
         name: cell.incompatibility for name, cell in planned.items() if cell.incompatibility is not None
     }
@@ -112,8 +114,6 @@ def explain(
     if not possible:
         name, reason = next(iter(left_out.items()))
         raise InputError(f"explainer {name!r} cannot explain this model: {reason}")
-    if source is None:
-        _check_baselines(loaded, possible.values())
     by_name = {
         name: MethodExplanations(
             possible[name].title, records, examples, classifier.labels, loaded.probabilities
@@ -145,10 +145,8 @@ def _check_labels(classifier: Classifier, task: Task | None, examples: Sequence[
         )
 
 
-def _check_labelled(
-    classifier: Classifier, items: Sequence[object], targets: str, store: str | Path | None
-) -> None:
-    """Raise InputError on texts without labels where labels are read."""
+def _check_labelled(classifier: Classifier, items: Sequence[object], targets: str) -> None:
+    """Raise InputError on texts without labels where labels are explained."""
     # An example of a multi-label task may have none of the labels, a plain text has no known labels.
     several = classifier.model.multi_label
     if all(isinstance(item, Example) and (item.labels or several) for item in items):
@@ -156,11 +154,6 @@ def _check_labelled(
     if targets == "gold":
         raise InputError(
             "targets='gold' explains the labels of texts; give labelled examples, or other targets"
-        )
-    if store is not None:
-        raise InputError(
-            "a store keeps explanations of labelled texts, from which it also tells how good the model is; "
-            "explain examples of a task, or leave store= out"
         )
 
 
@@ -192,17 +185,14 @@ def _loaded(classifier: Classifier, trial: Trial, store: Store | None) -> Loaded
     )
 
 
-def _check_baselines(loaded: Loaded, possible: Iterable[Cell]) -> None:
-    """Raise InputError on a baseline that is made from training texts, where there are none."""
-    for cell in possible:
-        if cell.method.baseline is not None:
-            try:
-                loaded.fitted(cell.method.baseline)
-            except InputError as error:
-                raise InputError(
-                    f"baseline {cell.method.baseline_name!r} is made from training texts, and this model has "
-                    "none; call explain with task=<the task whose training texts it should use>"
-                ) from error
+def _check_baselines(planned: Iterable[Cell]) -> None:
+    """Raise InputError on a baseline that is made from training texts; there are none without a task."""
+    for cell in planned:
+        if cell.method.baseline is not None and cell.method.baseline.from_texts:
+            raise InputError(
+                f"baseline {cell.method.baseline_name!r} is made from training texts, and this model has "
+                "none; call explain with task=<the task whose training texts it should use>"
+            )
 
 
 def _explained(

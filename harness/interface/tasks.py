@@ -15,7 +15,7 @@ from assay.tasks.files import Row, check_columns
 from assay.tasks.grouping import remarks
 from assay.tasks.local import split_up
 from assay.tasks.sampling import limit
-from assay.tasks.table import Columns, examples, read_labels
+from assay.tasks.table import Columns, as_task, examples, read_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def texts(
     frame: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,
     text: str | int = "text",
-    label: str | int | Sequence[str | int] = "label",
+    label: str | int | Sequence[str | int] | None = "label",
     text_pair: str | int | None = None,
     rationale: str | int | None = None,
     rationale_threshold: float | None = None,
@@ -70,7 +70,7 @@ def texts(
     multi_label: bool = False,
     separator: str = ",",
     split: str | int | None = None,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    fractions: Sequence[float] | None = None,
     seed: int = 0,
     name: str = "texts",
 ) -> Task:
@@ -80,7 +80,7 @@ def texts(
         frame: one row per text; a pandas DataFrame, or a sequence of mappings.
         text: the column of the texts; columns without names have numbers.
         label: the column of the labels; several in a cell where `multi_label`. Or a list of columns that are
-            named like the labels and hold 0 or 1.
+            named like the labels and hold 0 or 1. None if texts have none.
         text_pair: the column of second texts, for pairs.
         rationale: the column of the rationales: lists of character spans [start, end], or any other form that
             `task=local` reads.
@@ -92,7 +92,8 @@ def texts(
         multi_label: whether a text may have any number of labels.
         separator: between the labels of a cell that is a string.
         split: a column with "train", "dev" or "test"; by default the rows are split by `fractions`.
-        fractions: the shares of train, dev and test.
+        fractions: the shares of train, dev and test, by default 0.8, 0.1, 0.1; with 0, 0, 1 all texts are
+            explained, which a finished model allows.
         seed: of the split, which goes by the ids: with `id`, it does not depend on the order of the rows.
         name: the name of the task in tables.
 
@@ -107,7 +108,7 @@ def texts(
         >>> texts(rows).labels
         ('bad', 'good')
     """
-    hot = () if isinstance(label, (str, int)) else tuple(map(str, label))
+    hot = () if label is None or isinstance(label, (str, int)) else tuple(map(str, label))
     named = (text_pair, id, rationale, split, group)
     pair, id_column, spans, split_column, group_column = (
         None if column is None else str(column) for column in named
@@ -115,7 +116,7 @@ def texts(
     columns = Columns(
         str(text),
         pair,
-        hot or str(label),
+        hot or (None if label is None else str(label)),
         id_column,
         spans,
         multi_label,
@@ -128,9 +129,7 @@ def texts(
     parts = _by_split(rows, split_column)
     read = {part: examples(members, columns, names, name) for part, members in parts.items()}
     splits = split_up(read, fractions, seed)
-    return _told(
-        Task(name, names.names, *splits, multi_label=multi_label, rationale_threshold=rationale_threshold)
-    )
+    return _told(as_task(name, columns, names, splits))
 
 
 def _told(task: Task) -> Task:
@@ -208,11 +207,11 @@ def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:
         if part not in SPLITS:
             raise InputError(f"{row.where}: column {column!r} holds {part!r}; expected train, dev or test")
         rows_of.setdefault(part, []).append(row)
-    for part in ("train", "test"):
-        if part not in rows_of:
-            raise InputError(
-                f"column {column!r} never holds {part!r}; expected texts to train and to explain"
-            )
+    if "test" not in rows_of or ("dev" in rows_of and "train" not in rows_of):
+        part = "train" if "test" in rows_of else "test"
+        raise InputError(
+            f"column {column!r} never holds {part!r}; expected texts to train and to explain, or test alone"
+        )
     return rows_of
 
 

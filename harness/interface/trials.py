@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.choice import Choice
-from assay.harness.config.keys import key, plain
+from assay.harness.config.keys import model_key, plain
 from assay.harness.config.schema import Run
 from assay.harness.trials.plan import Trial
 from assay.tasks.example import Task, fingerprint
@@ -71,5 +71,5 @@ def trial_of(
     if task.train and (trained_on is None or task.train != trained_on.train):
         # Baselines are made from other texts than the model was, so the results are others, too.
         data = (*data, fingerprint(task.train))
-    model_key = key("model", config.model, int(config.seed), list(data))
-    return Trial(config, task, choice, model_key, fingerprint(task.test), data)
+    name = model_key(config.model, int(config.seed), list(data), pairs=task.pairs)
+    return Trial(config, task, choice, name, fingerprint(task.test), data)

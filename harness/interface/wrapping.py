@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy, deepcopy
-from dataclasses import asdict
+from dataclasses import fields
 from functools import partial
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from assay.models.adapters import BlackBox, TorchAdapter
 from assay.models.check import check_model
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.limit import Limit
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.transformer import Transformer
@@ -44,6 +45,8 @@ def wrap(
     encode: Callable[[Sequence[tuple[str, ...]]], list[Encoding]] | None = None,
     max_tokens: int | None = None,
     over_limit: str = "error",
+    truncate: str = "longest_first",
+    truncate_side: str = "right",
     fingerprint: str | None = None,
     device: str = "cpu",
     **parts: Any,
@@ -63,6 +66,8 @@ def wrap(
         encode: of a torch module: texts or pairs to encodings.
         max_tokens: the most tokens that a Hugging Face model reads; by default what its configuration says.
         over_limit: what happens to longer texts, "error" or "truncate".
+        truncate: which text of a pair is cut, "longest_first", "only_first" or "only_second".
+        truncate_side: the end of a text that is cut off, "right" or "left".
         fingerprint: of a function: any text that changes when the function does. Needed to store results.
         device: where the model runs, as torch names it.
         parts: more of `TorchAdapter`: pad_id, mask_id, unk_id, logits, embed, logits_from_embeddings,
@@ -87,7 +92,9 @@ def wrap(
     check_device(device)
     options = {"tokenizer": tokenizer, "labels": names, "encode": encode, "max_tokens": max_tokens, **parts}
     options["multi_label"] = None if multi_label is None else bool(multi_label)
-    options["over_limit"] = None if over_limit == "error" else over_limit
+    reading = {"over_limit": over_limit, "truncate": truncate, "truncate_side": truncate_side}
+    usual = {field.name: field.default for field in fields(Limit)}
+    options |= {name: value for name, value in reading.items() if value != usual[name]}
     given = {option: value for option, value in options.items() if value is not None}
     wrapped = _as_model(model, given, fingerprint)
     # A bound method is called as what it is bound to.
@@ -141,6 +148,8 @@ def _from_hugging_face(
     multi_label: bool | None = None,
     max_tokens: int | None = None,
     over_limit: str = "error",
+    truncate: str = "longest_first",
+    truncate_side: str = "right",
 ) -> Model:
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise InputError("a Hugging Face model needs its tokenizer; call wrap(model, tokenizer)")
@@ -156,7 +165,13 @@ def _from_hugging_face(
         config.label2id = {label: place for place, label in enumerate(names)}
     if multi_label is None:
         multi_label = config.problem_type == "multi_label_classification"
-    spec = Transformer(path=None, max_tokens=max_tokens, over_limit=over_limit)
+    spec = Transformer(
+        path=None,
+        max_tokens=max_tokens,
+        over_limit=over_limit,
+        truncate=truncate,
+        truncate_side=truncate_side,
+    )
     return spec.assemble(network, tokenizer, names, multi_label=multi_label)
 
 
@@ -211,7 +226,7 @@ def _reading(model: Model) -> str:
         config = model.network.config.to_dict()
         for name in ("_name_or_path", "id2label", "label2id", "transformers_version"):
             config.pop(name, None)
-        parts += [config, cast(Any, model.tokenizer).backend_tokenizer.to_str(), asdict(model.limit)]
+        parts += [config, cast(Any, model.tokenizer).backend_tokenizer.to_str(), model.limit.identity]
     elif isinstance(model, BlackBox):
         parts.append(model.pattern)
     elif hasattr(model, "network"):

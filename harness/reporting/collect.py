@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import scores_path
 from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.notes import text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import read_trial
@@ -72,10 +74,18 @@ def collect(
         timings=_timings(done, store, parallel_map),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(shown_texts(done, store, int(config.report.texts))),
-        labels=list(dict.fromkeys(_labels(trial) for trial in trials if trial.task.multi_label)),
+        labels=list(dict.fromkeys(_labels(trial) for trial in trials if _by_label(trial))),
         facts=[of_trial for of_trial in facts if of_trial is not None],
         removal=str(next(iter(config.removal), "")),
+        notes=notes(trials, store),
     )
+
+
+def notes(trials: Sequence[Trial], store: Store) -> list[str]:
+    """What a reader must know of the texts of trials whose models were asked."""
+    records = ((trial, read_trial(trial, store)) for trial in trials)
+    found = (note for trial, record in records if record is not None for note in text_notes(trial, record))
+    return list(dict.fromkeys(found))
 
 
 def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile]) -> str:
@@ -129,8 +139,12 @@ def _timings(
 
 def _size(trial: Trial) -> TaskSize:
     task = trial.task
-    sizes = len(task.train), len(task.dev), len(task.test)
+    sizes = len(task.train), len(task.dev), trial.available or len(task.test)
     return TaskSize(trial.task_name, task.labels, *sizes, explained=len(task.test), remarks=remarks(task))
+
+
+def _by_label(trial: Trial) -> bool:
+    return trial.task.multi_label and trial.task.labelled
 
 
 def _labels(trial: Trial) -> LabelTexts:
@@ -143,12 +157,9 @@ def _quality(trial: Trial, store: Store) -> ModelQuality | None:
     record = read_trial(trial, store)
     if record is None:
         return None
-    # Records of earlier versions have no F1 per label.
-    return ModelQuality(
-        group_of(trial),
-        str(trial.seed),
-        record["macro_f1"],
-        record["label_accuracy"],
-        record.get("f1", {}),
-        record.get("micro_f1", float("nan")),
+    # Records of earlier versions have no F1 per label; without labels nothing is known.
+    macro, micro = (
+        math.nan if value is None else value for value in map(record.get, ("macro_f1", "micro_f1"))
     )
+    f1 = record.get("f1", {})
+    return ModelQuality(group_of(trial), str(trial.seed), macro, record["label_accuracy"], f1, micro)

@@ -39,7 +39,9 @@ def text_facts(trial: Trial, store: Store, cells: Sequence[Cell]) -> TextFacts |
         ids=tuple(example.id for example in task.test),
         labels=tuple(tuple(task.labels[label] for label in example.labels) for example in task.test),
         tokens=np.array([tokens.get(example.id, np.nan) for example in task.test], dtype=np.float64),
-        right=np.asarray((decided == gold(task.test, len(task.labels))).all(axis=1)),
+        right=np.asarray((decided == gold(task.test, len(task.labels))).all(axis=1))
+        if task.labelled
+        else None,
         confidence=np.asarray(confidence, dtype=np.float64),
     )
 

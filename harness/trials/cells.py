@@ -153,7 +153,7 @@ def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Itera
             labels=loaded.trial.task.labels,
             multi_label=loaded.trial.task.multi_label,
             engine=loaded.engine,
-            removal=loaded.fitted(chosen.removal),
+            removal=loaded.fitted(chosen.removal) if "removal" in chosen.metric.needs else chosen.removal,
             seed=cell.explainer_seed,
             activations=loaded.activations,
             explain=partial(_explain_again, cell.method, loaded),

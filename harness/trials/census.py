@@ -16,10 +16,17 @@ from omegaconf import DictConfig
 
 from assay.harness.config.build import check_target
 from assay.harness.config.choice import choose
-from assay.harness.config.keys import canonical, key, plain
+from assay.harness.config.keys import canonical, key
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
-from assay.harness.trials.loading import TrialCache, limits_of, load_task, load_trial
+from assay.harness.trials.loading import (
+    TrialCache,
+    check_texts,
+    limits_of,
+    load_task,
+    load_trial,
+    task_settings,
+)
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import title
 from assay.models.vocabulary import find_words
@@ -69,10 +76,10 @@ def outlooks(configs: Sequence[DictConfig], store: Store) -> tuple[list[TrialPre
     loaded: dict[str, tuple[Preview | Task, float]] = {}
     for config in configs:
         try:
-            source = canonical(config.task)
+            source = canonical(task_settings(config))
             if source not in loaded:
                 began = time.perf_counter()
-                task = _preview_task(plain(config.task)) or load_task(config)
+                task = _preview_task(task_settings(config)) or load_task(config)
                 loaded[source] = task, time.perf_counter() - began
             readable.append(_preview_trial(config, *loaded[source], store))
         except InputError as error:
@@ -89,13 +96,21 @@ def _preview_task(task: dict[str, Any]) -> Preview | None:
 def _preview_trial(config: DictConfig, task: Preview | Task, seconds: float, store: Store) -> TrialPreview:
     if isinstance(task, Task):
         began = time.perf_counter()
-        trial = load_trial(config, TrialCache(tasks={canonical(config.task): task}))
+        trial = load_trial(config, TrialCache(tasks={canonical(task_settings(config)): task}))
         return preview_loaded(trial, loading=seconds + time.perf_counter() - began)
+    check_texts(config, task.sample)
     limits, sizes = limits_of(config), task.sizes._asdict()
     sizes |= {split: min(sizes[split], most) for split, most in limits.items() if most is not None}
     sample = replace(task.sample, **{split: getattr(task.sample, split)[:n] for split, n in sizes.items()})
     names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
-    trial = Trial(config, sample, choose(config), names["model_key"], names["explained"])
+    trial = Trial(
+        config,
+        sample,
+        choose(config),
+        names["model_key"],
+        names["explained"],
+        available=task.sizes.test,
+    )
     return preview_loaded(trial, Sizes(**sizes), task.loading)
 
 
@@ -124,7 +139,7 @@ def remember(trial: Trial, store: Store) -> None:
 
 def _names_path(config: DictConfig, store: Store) -> Path:
     """By everything that decides which texts the trial has, of files their size and date, and the model."""
-    task = plain(config.task)
+    task = task_settings(config)
     files = [Path(value) for value in task.values() if isinstance(value, str)]
     folder = Path(str(task.get("path") or "."))
     stamps = [

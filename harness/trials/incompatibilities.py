@@ -6,7 +6,7 @@ from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Cell, Trial
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.tasks.example import Example, Task
+from assay.tasks.example import Example
 
 
 def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
@@ -19,22 +19,28 @@ def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
 def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: frozenset[str]) -> str | None:
     """Why a metric cannot be computed on this trial, in one clause; None if it can."""
     metric, operator = chosen.metric, chosen.removal
+    untaught = operator.from_texts and not trial.task.train
     has = {
         "rationales": any(example.rationales for example in trial.task.test),
         "grades": any(map(_graded, trial.task.test)),
-        "labels": _labelled(trial.task),
+        "labels": trial.task.labelled,
         "ground_truth": trial.task.ground_truth,
         "all_targets": trial.config.targets is Targets.all,
-        "removal": operator.needs <= capabilities,
+        "removal": operator.needs <= capabilities and not untaught,
         "explaining": True,
     }
     reasons = {
         "rationales": "the task has no rationales",
         "grades": "no rationale has grades, nor several annotators to make them of; use human_agreement",
-        "labels": "it compares answers with labels, but texts have none; explain the examples of a task",
+        "labels": "it compares answers with labels, but texts have none; give them labels",
         "ground_truth": "nobody knows what causes the labels of this task; choose a planted one",
         "all_targets": "it compares all classes; set targets=all",
-        "removal": f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal",
+        "removal": (
+            f"{operator.name!r} is made from training texts, and the task has none; choose another "
+            "baseline@removal"
+            if untaught
+            else f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal"
+        ),
     }
     needs = metric.needs | ({"labels"} if getattr(metric, "target", None) == "gold" else set())
     for need in sorted(needs):
@@ -58,9 +64,3 @@ def _graded(example: Example) -> bool:
     """Whether some of the example's tokens may be more of a reason than others that are marked too."""
     annotators = {rationale.annotator for rationale in example.rationales}
     return len(annotators) > 1 or any(rationale.graded for rationale in example.rationales)
-
-
-def _labelled(task: Task) -> bool:
-    """Whether the texts have labels; in a multi-label task, where one may have none, whether any has."""
-    count = sum(bool(example.labels) for example in task.test)
-    return count == len(task.test) or (task.multi_label and (count > 0 or not task.partial))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,30 +9,50 @@ from omegaconf import DictConfig
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, choose
-from assay.harness.config.keys import canonical, key, plain
+from assay.harness.config.finished import is_finished, reads_training_texts
+from assay.harness.config.keys import canonical, model_key, plain
+from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Trial
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
-from assay.tasks.sampling import limit
+from assay.tasks.sampling import ALL_EXPLAINED, limit
+
+# Explained texts of a model that is trained, where `limits` says "auto".
+USUAL_TEST = 200
+
+
+def task_settings(config: DictConfig) -> dict[str, Any]:
+    """The settings of a trial's task; for a finished model one file is only split where they say how."""
+    settings = plain(config.task)
+    if "fractions" in settings and settings["fractions"] is None and is_finished(config.model):
+        settings["fractions"] = list(ALL_EXPLAINED)
+    return settings
 
 
 def load_task(config: DictConfig) -> Task:
     """A trial's texts, before any limit. Raises InputError when they cannot be read or do not fit."""
-    return build(config.task)
+    return build(task_settings(config))
 
 
-def limits_of(config: DictConfig) -> Mapping[str, Any]:
-    """How many texts of each split the trial's model gets."""
-    return config.limits.get(config.model.name) or config.limits.get("default") or {}
+def limits_of(config: DictConfig) -> dict[str, Any]:
+    """How many texts of each split the trial's model gets; None for all."""
+    limits = plain(config.limits.get(config.model.name) or config.limits.get("default") or {})
+    if limits.get("test") == "auto":
+        limits["test"] = None if is_finished(config.model) else USUAL_TEST
+    return limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LimitedTask:
-    """A task as limited, with what names its training texts, its labels and its explained texts."""
+    """A task as limited, with what names its training texts, its labels and its explained texts.
+
+    available: how many texts could be explained without the limit.
+    """
 
     task: Task
     data: tuple[Any, ...]
     explained: str
+    available: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,22 +67,39 @@ class TrialCache:
 def load_trial(config: DictConfig, cache: TrialCache | None = None) -> Trial:
     """A trial with its texts, limited as the configuration says."""
     cache = cache or TrialCache()
-    name = canonical([config.task, limits_of(config)])
+    name = canonical([task_settings(config), limits_of(config)])
     if name not in cache.limited:
         cache.limited[name] = _limited(config, cache.tasks)
     texts = cache.limited[name]
-    model_key = key("model", config.model, int(config.seed), texts.data)
+    check_texts(config, texts.task)
+    name = model_key(config.model, int(config.seed), texts.data, pairs=texts.task.pairs)
     choice = choose(config, cache.choices)
-    return Trial(config, texts.task, choice, model_key, texts.explained, texts.data)
+    return Trial(config, texts.task, choice, name, texts.explained, texts.data, texts.available)
 
 
 def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
-    source = canonical(config.task)
+    source = canonical(task_settings(config))
     if source not in tasks:
         tasks[source] = load_task(config)
-    task = limit(tasks[source], **plain(limits_of(config)))
+    task = limit(tasks[source], **limits_of(config))
     data = fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
-    return LimitedTask(task, data, fingerprint(task.test))
+    return LimitedTask(task, data, fingerprint(task.test), len(tasks[source].test))
+
+
+def check_texts(config: DictConfig, task: Task) -> None:
+    """Raise InputError on a task without texts to train a model that is trained, or labels to explain."""
+    name = config.model.name
+    if not task.train and reads_training_texts(config.model):
+        raise InputError(
+            f"task {task.name!r} has no training texts, but model {name!r} is made from some; give them "
+            "(task.train, or task.fractions=[0.8,0.1,0.1] of one file), or a finished model "
+            "(model.training.epochs=0 for a checkpoint)"
+        )
+    if config.targets is Targets.gold and not task.labelled:
+        raise InputError(
+            f"targets=gold explains the labels of texts, but those of task {task.name!r} have none; set "
+            "targets=all or targets=predicted"
+        )
 
 
 def check_names(config: DictConfig) -> None:

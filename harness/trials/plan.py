@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from assay.explainers.protocol import incompatibility
 from assay.harness.config.choice import Choice, Method
-from assay.harness.config.keys import key, plain
+from assay.harness.config.keys import key, model_settings, plain
 from assay.harness.config.variants import model_name, task_name
 from assay.harness.trials.seeds import request_seed
 from assay.harness.trials.titles import title
@@ -29,6 +29,7 @@ class Trial:
     model_key: str
     explained: str  # fingerprint of the texts to explain
     data: tuple[Any, ...] = ()  # what names the training texts and labels
+    available: int | None = None  # how many texts could be explained; None: no more than are
 
     @property
     def task_name(self) -> str:
@@ -60,7 +61,7 @@ class Trial:
 
     def request_seed(self, explainer_seed: int, *more: str | int) -> int:
         """The seed of the requests of one explainer seed; see `assay.harness.trials.seeds`."""
-        return request_seed(self.data, plain(self.config.model), self.seed, explainer_seed, *more)
+        return request_seed(self.data, model_settings(self.config.model), self.seed, explainer_seed, *more)
 
     def key(self, weights: str) -> str:
         """The name of everything that depends on the texts and the weights, but on no explainer."""
@@ -85,16 +86,17 @@ class Cell:
 def cells(trial: Trial, weights: str, capabilities: frozenset[str]) -> list[Cell]:
     """Every method and explainer seed, in the order of the configuration; deterministic methods once."""
     config = trial.config
-    rationales = any(example.rationales for example in trial.task.test)
+    has = {
+        "rationales": any(example.rationales for example in trial.task.test),
+        "training_texts": bool(trial.task.train),
+    }
     # Read once: an experiment has thousands of cells.
     of_trial, seeds = trial.key(weights), [int(seed) for seed in config.explainer_seeds]
     # The shard is part of the name: it decides which rows are batched together, and so the last digits.
     of_all = plain([config.targets, config.shard])
     found = []
     for method in trial.choice.methods:
-        reason = incompatibility(
-            method.explainer, method.baseline, capabilities=capabilities, rationales=rationales
-        )
+        reason = incompatibility(method.explainer, method.baseline, capabilities=capabilities, **has)
         stochastic = method.explainer.traits.stochastic
         for seed in seeds if stochastic else seeds[:1]:
             name = key("cell", of_trial, method.identity, seed, *of_all)

@@ -29,9 +29,10 @@ from assay.harness.trials.cells import Loaded, scores_path
 from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.metrics.cell_data import CellMetric, predicted
+from assay.models.alignment import Cut, count_cut
 from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
-from assay.models.report import Quality, quality
+from assay.models.report import Quality, quality, unknown_quality
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import Trainable, encode_split, fit
 from assay.tasks.errors import InputError
@@ -197,8 +198,9 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
         ids = [example.id for example in task.test]
         write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(probabilities)}))
         decided = predicted(probabilities, multi_label=task.multi_label)
-        measured = quality(split.targets > 0, decided, task.labels)
-        write_json(stored.record, _record(trial, weights, measured))
+        known = task.labelled
+        measured = quality(split.targets > 0, decided, task.labels) if known else unknown_quality()
+        write_json(stored.record, _record(trial, weights, measured, count_cut(task.test, split.encodings)))
 
     def predicted_already() -> bool:
         return present(path) and read_json(stored.record) is not None
@@ -219,7 +221,7 @@ def stored_trial(trial: Trial, store: Store) -> StoredTrial | None:
     return None if card is None else StoredTrial(store.trial(trial.key(card["weights"])))
 
 
-def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
+def _record(trial: Trial, weights: str, measured: Quality, cut: Cut) -> dict[str, Any]:
     """What trial.json says of the model on these texts."""
     return {
         "task": trial.task.name,
@@ -230,5 +232,6 @@ def _record(trial: Trial, weights: str, measured: Quality) -> dict[str, Any]:
         "kind": trial.kind,
         "seed": trial.seed,
         "weights": weights,
-        **asdict(measured),
+        "cut": asdict(cut),
+        **measured.record(),
     }

@@ -106,6 +106,9 @@ def _load(trial: Trial, store: Store) -> Loaded:
             f"roar trains a model anew, but {trial.model_name!r} is not trained here; choose another, such "
             "as model=cnn"
         )
+    if not trial.task.train or not trial.task.labelled:
+        lacking = "labels to compare with" if trial.task.train else "training texts"
+        raise InputError(f"roar trains a model anew, but task {trial.task.name!r} has no {lacking}")
     return load_model(trial, store)
 
 

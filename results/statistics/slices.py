@@ -39,9 +39,11 @@ class Slice:
 def slices_of(facts: TextFacts) -> list[Slice]:
     """All slices that have texts, the first of them all texts. A text with several labels is in several."""
     found = [Slice(ALL, 0, "all texts", frozenset(facts.ids))]
-    found += _labels(facts)
+    if facts.right is not None:
+        found += _labels(facts)
     found += _parts(facts, LENGTH, *length_buckets(facts.tokens))
-    found += _parts(facts, RIGHT, np.where(facts.right, 0, 1), ("model right", "model wrong"))
+    if facts.right is not None:
+        found += _parts(facts, RIGHT, np.where(facts.right, 0, 1), ("model right", "model wrong"))
     found += _parts(facts, CONFIDENCE, *confidence_buckets(facts.confidence))
     return [part for part in found if part.ids]
 

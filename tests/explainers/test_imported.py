@@ -17,7 +17,9 @@ from assay.explainers.score_file import Scores, open_scores, text_print, write_s
 from assay.harness.config.keys import key, versions
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.limit import Limit
 from assay.models.transformer_model import TransformerModel
+from assay.models.vocabulary import SPECIALS, Vocabulary
 from assay.models.word_model import WordModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -98,6 +100,15 @@ def test_a_score_that_meets_no_token_is_refused_unless_it_was_cut_off() -> None:
         spread(lost, _encoding("good film", truncated=0), example.texts)
     nothing = scores(example, 0, [(0, 4, 1.0), (5, 9, 0.0)])
     assert spread(nothing, _encoding("good film", truncated=0), example.texts).tolist() == [0, 1, 0]
+
+
+def test_a_score_before_a_cut_from_the_left_is_left_out() -> None:
+    example = Example("long", ("good film",), (0,))
+    (whole,) = Vocabulary([*SPECIALS, "good", "film"]).encode([example.texts], Limit(9))
+    cut = Limit(1, "truncate", truncate_side="left").apply(whole, example.texts)
+    assert cut.tokens == ("film",)
+    lost = scores(example, 0, [(0, 4, 1.0), (5, 9, 2.0)])
+    assert spread(lost, cut, example.texts).tolist() == [2]
 
 
 def test_scores_are_looked_up_by_example_and_class(

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from assay.explainers.controls.controls import Inverted
 from assay.explainers.perturbation.occlusion import Occlusion
-from assay.harness.config.keys import key, versions
+from assay.harness.config.keys import key, model_key, model_settings, versions
 from assay.harness.config.schema import Targets
 
 
@@ -32,3 +32,21 @@ def test_versions_reach_into_nested_objects() -> None:
 
     assert versions(Inverted(Occlusion())) == [("Inverted", 1), ("Occlusion", 1)]
     assert key(versions(Inverted(Changed()))) != key(versions(Inverted(Occlusion())))
+
+
+def test_how_texts_are_cut_names_a_model_only_where_it_matters() -> None:
+    before = {"name": "cnn", "max_tokens": 9, "over_limit": "error"}
+    usual = {**before, "truncate": "longest_first", "truncate_side": "right"}
+    assert model_settings(usual) == model_settings({**usual, "truncate_side": "left"}) == before
+    for pairs in (False, True):
+        assert model_key(usual, 0, ["data"], pairs=pairs) == key("model", before, 0, ["data"])
+    # Single texts are cut as they were, pairs are not.
+    cut = {**usual, "over_limit": "truncate"}
+    as_it_was = key("model", {**before, "over_limit": "truncate"}, 0, ["data"])
+    assert model_key(cut, 0, ["data"], pairs=False) == as_it_was
+    named = {
+        model_key(cut, 0, ["data"], pairs=True),
+        model_key({**cut, "truncate_side": "left"}, 0, ["data"], pairs=False),
+    }
+    named |= {model_key({**cut, "truncate": "only_first"}, 0, ["data"], pairs=True), as_it_was}
+    assert len(named) == 4

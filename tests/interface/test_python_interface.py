@@ -246,7 +246,6 @@ def test_a_frame_is_a_task() -> None:
         (lambda model: assay.wrap(3, labels=["a"]), "cannot be wrapped"),
         (lambda model: assay.texts([{"text": "a"}]), "no column 'label'"),
         (lambda model: assay.load("nowhere", "x"), "no store"),
-        (lambda model: assay.explain(model, ["a b"], "occlusion", store="s"), "labelled texts"),
         (
             lambda model: assay.score(assay.explain(model, ["a b"], "occlusion"), "rationale_consistency"),
             "compares two models",
@@ -289,3 +288,33 @@ def test_labels_of_texts_are_only_needed_where_they_are_used(model: assay.Classi
     rationale = (Rationale((Span(0, 3),)),)
     marked = assay.explain(model, [Example("a", ("one two three",), (0,), rationale)], "occlusion")
     assert assay.score(marked, "human_agreement").to_frame()["value"].notna().to_numpy().any()
+
+
+def test_a_table_without_labels_is_explained_by_a_finished_model(tmp_path: Path) -> None:
+    rows = [{"text": f"a {word} film {n}"} for n in range(6) for word in ("good", "bad")]
+    with pytest.raises(assay.InputError, match=r"labels is None; expected the names"):
+        assay.texts(rows, label=None)
+    with pytest.raises(assay.InputError, match=r"cannot train a model; .* fractions=\[0,0,1\]"):
+        assay.texts(rows, label=None, labels=["bad", "good"])
+    task = assay.texts(rows, label=None, labels=["bad", "good"], fractions=(0, 0, 1))
+    assert (len(task.train), len(task.dev), len(task.test)) == (0, 0, 12) and not task.labelled
+    same = assay.texts(
+        [{**row, "split": "test"} for row in rows], label=None, labels=["bad", "good"], split="split"
+    )
+    assert same.test == task.test
+    wrapped = assay.wrap(predict_proba, labels=["bad", "good"], fingerprint="1")
+    with pytest.raises(assay.InputError, match="'random' is made from training texts"):
+        assay.explain(wrapped, task.test, "occlusion", task=task, baseline="random")
+    found = assay.explain(wrapped, task.test, "occlusion", task=task, store=str(tmp_path / "store"))
+    scores = assay.score(found, ["comprehensiveness", "faithfulness"], removal="delete")
+    value = scores.compare().set_index("metric")["value"]
+    assert np.isfinite(value["comprehensiveness"]) and np.isnan(value["faithfulness"])
+
+
+def test_a_model_is_not_trained_on_nothing() -> None:
+    rows = [{"text": f"a {word} film {n}", "label": word} for n in range(6) for word in ("good", "bad")]
+    task = assay.texts(rows, fractions=(0, 0, 1))
+    with pytest.raises(assay.InputError, match="'texts' has no training texts, but the model 'cnn' is to be"):
+        assay.fit("cnn", task)
+    with pytest.raises(assay.InputError, match="no training texts to take words from"):
+        assay.fit("cnn", task, init_only=True)

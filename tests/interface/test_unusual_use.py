@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any, cast
@@ -257,16 +258,25 @@ def test_methods_are_looked_up_as_in_any_mapping(model: assay.Classifier) -> Non
         assay.score(found, "comprehensiveness").compare(resamples=-1)
 
 
-@pytest.mark.parametrize("options", [{"targets": "gold"}, {"store": "store"}])
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_texts_without_labels_are_refused_where_labels_are_read(
-    options: dict[str, Any], multi_label: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    multi_label: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     wrapped = _wrap(multi_label=multi_label, fingerprint="1")
     with pytest.raises(assay.InputError, match="label"):
-        assay.explain(wrapped, ["a good film"], "occlusion", **options)
+        assay.explain(wrapped, ["a good film"], "occlusion", targets="gold")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_explanations_of_texts_without_labels_are_stored(multi_label: bool, tmp_path: Path) -> None:
+    wrapped = _wrap(multi_label=multi_label, fingerprint="1")
+    found = assay.explain(wrapped, "a good film", "occlusion", store=str(tmp_path / "store"))
+    again = assay.explain(wrapped, "a good film", "occlusion")
+    assert np.array_equal(found.scores, again.scores)
+    (record,) = (tmp_path / "store").glob("trials/*/trial.json")
+    assert json.loads(record.read_text())["macro_f1"] is None
 
 
 def test_how_labels_are_read_is_said_where_nothing_can_check_it(

@@ -85,3 +85,9 @@ def test_what_is_left_are_the_words_of_the_lowest_scores_in_order(
     gone = [score for word, score in zip(letters, scores, strict=True) if word not in left]
     stayed = [score for word, score in zip(letters, scores, strict=True) if word in left]
     assert not gone or min(gone) >= max(stayed)
+
+
+def test_what_lies_before_a_limit_from_the_left_does_not_move_into_view() -> None:
+    limit = Limit(3, "truncate", truncate_side="left")
+    assert without(("one two three four five",), [0, 9, 0], 1, limit=limit) == ("three five",)
+    assert without(("one two three four five",), [0, 9, 0], 0, limit=limit) == ("three four five",)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.models.alignment import gold_grades, gold_mask, gold_spans, rationale_mask
-from assay.models.limit import Limit, truncate
+from assay.models.alignment import Cut, count_cut, gold_grades, gold_mask, gold_spans, rationale_mask
+from assay.models.limit import Limit
 from assay.models.vocabulary import SPECIALS, Vocabulary
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, GradedSpan, Rationale, Span
@@ -74,12 +74,15 @@ def test_a_span_that_reaches_no_token():
 def test_what_was_cut_off_cannot_be_marked():
     first, second = "good film today", "bad plot"
     whole = encode(first, second)
-    cut = truncate(whole, 5)
-    assert marked(cut, Span(4, 8, 1), Span(0, 4)) == ["good"]
+    cut = Limit(5, "truncate").apply(whole, (first, second))
+    assert cut.tokens == ("good", "film", "[SEP]", "bad", "plot")
+    assert marked(cut, Span(10, 15), Span(0, 4)) == ["good"]
     with pytest.raises(InputError, match="no token overlaps"):
         rationale_mask(whole, [Span(40, 44, 1)])
-    cut = truncate(whole, 3)
-    assert marked(cut, Span(0, 3, 1), Span(10, 15), Span(5, 9)) == ["film"]
+    cut = Limit(3, "truncate", truncate_side="left").apply(whole, (first, second))
+    assert marked(cut, Span(0, 3, 1), Span(0, 4), Span(4, 8, 1), Span(5, 9)) == ["plot"]
+    with pytest.raises(InputError, match="no token overlaps the rationale at characters 3 to 4 of text 1"):
+        rationale_mask(encode(first, second), [Span(3, 4, 1)])
 
 
 EXAMPLE = Example(
@@ -133,3 +136,21 @@ def test_every_rationale_of_the_toy_tasks_marks_its_keyword(
                 (pieces,) = tiny_bert.encode([example.texts])
                 words = pieces.word_ids[gold_mask(pieces, example, label)]
                 assert len(np.unique(words)) == len(spans)
+
+
+def test_what_a_limit_takes_is_counted() -> None:
+    texts = ("good film today", "bad plot", "one two three four", "a")
+    spans = ([Span(0, 4)], [], [Span(0, 3), Span(8, 18)], [Span(0, 1)])
+    examples = [
+        Example(str(n), (text,), (0,), tuple(Rationale((span,)) for span in marks))
+        for n, (text, marks) in enumerate(zip(texts, spans, strict=True))
+    ]
+
+    def counted(most: int, side: str = "right") -> Cut:
+        limit = Limit(most, "truncate", truncate_side=side)
+        return count_cut(examples, [limit.apply(encode(text), (text,)) for text in texts])
+
+    assert counted(9) == Cut(texts=0, tokens=0, marked=3, partly=0, wholly=0)
+    assert counted(3) == Cut(texts=1, tokens=1, marked=3, partly=1, wholly=0)
+    assert counted(1) == Cut(texts=3, tokens=6, marked=3, partly=1, wholly=0)
+    assert counted(1, "left") == Cut(texts=3, tokens=6, marked=3, partly=1, wholly=1)

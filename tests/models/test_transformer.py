@@ -52,7 +52,7 @@ def test_logits_equal_the_librarys_own_call(tiny_bert):
 def test_truncation_keeps_the_special_tokens(tiny_bert):
     limit = Limit(6, "truncate")
     (encoding,) = encode_texts(tiny_bert.tokenizer, [PAIR], limit)
-    assert list(encoding.tokens) == ["[CLS]", "the", "bril", "##liant", "[SEP]", "[SEP]"]
+    assert list(encoding.tokens) == ["[CLS]", "the", "bril", "[SEP]", "awful", "[SEP]"]
     assert encoding.truncated == 3
     (single,) = encode_texts(tiny_bert.tokenizer, [("the plot again today really",)], limit)
     assert list(single.tokens) == ["[CLS]", "the", "plot", "again", "today", "[SEP]"]

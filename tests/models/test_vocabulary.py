@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.models.limit import Limit, truncate
+from assay.models.limit import Limit
 from assay.models.vocabulary import MASK, SEP, UNK, Vocabulary, build_vocabulary
 from assay.tasks.errors import InputError
 
@@ -64,23 +64,15 @@ def test_a_text_over_the_limit_is_quoted_in_the_error():
     )
 
 
-def test_truncation_takes_the_second_text_first_then_the_first():
-    (whole,) = VOCABULARY.encode([("good film good", "film .")], ROOMY)
-    cut = truncate(whole, 5)
-    assert cut.ids.tolist() == [4, 5, 4, SEP, 5] and cut.truncated == 1
-    cut = truncate(whole, 3)
-    assert cut.ids.tolist() == [4, 5, SEP] and cut.truncated == 3
-    assert cut.word_ids.tolist() == [0, 1, -1]
-    assert truncate(whole, 6) is whole
-    with pytest.raises(InputError, match="leaves no room"):
-        truncate(whole, 1)
-
-
 def test_limits_that_make_no_sense():
     with pytest.raises(InputError, match="did you mean 'truncate'"):
         Limit(10, "truncat")
     with pytest.raises(InputError, match=r"max_tokens is 0"):
         Limit(0)
+    with pytest.raises(InputError, match=r"model.truncate is 'longest'; did you mean 'longest_first'"):
+        Limit(10, truncate="longest")
+    with pytest.raises(InputError, match=r"model.truncate_side is 'end'"):
+        Limit(10, truncate_side="end")
 
 
 @pytest.mark.parametrize("texts", [("",), (" \n",), (" ", "\t")])

@@ -139,3 +139,9 @@ def test_an_unreachable_hub_is_one_sentence(
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(InputError, match=message):
         hub(path="owner/set", revision=REVISION)
+
+
+def test_the_test_split_alone_is_enough_for_a_finished_model(calls: list[tuple[Any, ...]]) -> None:
+    task = hub(path="owner/set", revision=REVISION, train=None)
+    assert calls == [("owner/set", None, REVISION, "test")]
+    assert (len(task.train), len(task.dev), len(task.test)) == (0, 0, 6)
