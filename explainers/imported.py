@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.protocol import Explanations, Request, Traits, explanation
-from assay.explainers.score_file import ScoreFile, Scores, digest, digest_now, open_scores, text_print
+from assay.explainers.score_file import ScoreFile, Scores, digest, open_scores, text_print
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.limit import visible
+from assay.tasks.content import digest_now
 from assay.tasks.errors import InputError
 
 

@@ -148,9 +148,13 @@ class RandomTokens(FromTexts):
         chosen = self.chosen(sample, self.sample)
         encodings = engine.model.encode([example.texts for example in chosen])
         ids, counts = _token_counts(encodings)
-        # In the order of their strings, because a black box numbers words as it meets them.
+        # In the order of their strings, and where they first occur, because a black box numbers words as it
+        # meets them.
         strings = _strings(encodings)
-        order = np.array(sorted(range(len(ids)), key=lambda at: (strings[int(ids[at])], int(ids[at]))))
+        places = {token: place for place, token in enumerate(strings)}
+        order = np.array(
+            sorted(range(len(ids)), key=lambda at: (strings[int(ids[at])], places[int(ids[at])]))
+        )
         weights = counts[order] if self.source == "corpus" else np.ones(len(ids))
         shares = weights / weights.sum()
         return Draws(tuple(Draw(ids[order], shares, self.seed, number) for number in range(self.draws)))

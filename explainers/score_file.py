@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost
 from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
+from assay.tasks.content import file_digest
 from assay.tasks.errors import InputError
 
 _NAMES = ("segments", "starts", "ends", "scores", "output_space", "value_input", "value_baseline", *COSTS)
@@ -65,24 +65,12 @@ def digest(path: Path) -> str:
     """Hex sha256 of a file's bytes, read anew only where its size or time changed. Raises InputError when
     there is no such file."""
     try:
-        status = path.stat()
+        return file_digest(path)
     except OSError as error:
         raise InputError(
             f"there is no file of scores {str(path)!r}; make it with `assay import`, for every model and "
             "seed that is to be scored"
         ) from error
-    return _digest(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, size: int, changed: int) -> str:
-    return digest_now(path)
-
-
-def digest_now(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(slots=True, eq=False)

@@ -1,62 +1,221 @@
-"""Does a model keep what assay.models.protocol promises? A quick check, above all for models users bring."""
+"""Is what Assay asks what the model answers? A check of every model, above all of those that users bring."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import cast
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from assay.models.adapters import BlackBox
 from assay.models.batching import pad
-from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model
+from assay.models.encoding import Encoding
+from assay.models.own_call import own_call
+from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model, probabilities
+from assay.tasks.errors import InputError
 
 PADDING = 5
+# Texts that are looked at to find the odd ones among them, and the tokens that they may have in one batch.
+LOOKED_AT = 5000
+MOST_TOKENS = 16_384
+# Logits of 16-bit numbers have three digits.
+HALF_TOLERANCE = 0.05
+DRAWS = (
+    "logits change from call to call (is dropout still on? a model that draws needs a fixed seed, set anew "
+    "in every call)"
+)
+ONE_BY_ONE = "set engine.budget=1, and it is asked one text at a time"
+
+
+def probe_texts(texts: Sequence[tuple[str, ...]], count: int) -> list[tuple[str, ...]]:
+    """A few of a task's texts on which a model is checked: the shortest, the longest, the oddest by their
+    characters, and others of lengths in between."""
+    distinct = list(dict.fromkeys(islice(texts, 0, None, max(1, len(texts) // LOOKED_AT))))
+    longest = max(texts, key=_length)
+    by_length = sorted(dict.fromkeys([*distinct, longest]), key=_length)
+    odd = sorted(by_length, key=_oddity, reverse=True)[: count // 3]
+    others = [text for text in by_length if text not in odd]
+    places = np.linspace(0, len(others) - 1, min(len(others), count - len(odd))).round().astype(int)
+    return [*(others[at] for at in places.tolist()), *odd]
 
 
 def check_model(
-    model: Model, texts: Sequence[tuple[str, ...]], *, tolerance: float = 1e-5, device: str = "cpu"
+    model: Model,
+    texts: Sequence[tuple[str, ...]],
+    *,
+    tolerance: float = 1e-5,
+    device: str = "cpu",
+    singly: bool = False,
 ) -> list[str]:
     """What is wrong with a model, judged on a few texts of different lengths; empty if nothing was found.
 
-    tolerance: largest absolute difference of logits, scaled by the largest logit if that is above 1.
+    Args:
+        model: of any kind.
+        texts: those to be explained, if they are known (`probe_texts`).
+        tolerance: largest absolute difference of logits, scaled by the largest logit if that is above 1; of
+            a black box, of probabilities.
+        device: where the model runs, as torch names it.
+        singly: the model is asked one text at a time, so batches are not tried.
+
+    Returns:
+        Sentences, the most important first.
+
+    Raises:
+        InputError: a text that the model does not read, or answers that are no logits or probabilities.
     """
     members = ("labels", "multi_label", "pad_id", "mask_id", "encode", "logits")
     missing = [name for name in members if not hasattr(model, name)]
     if missing:
         return [f"the model has no {', '.join(missing)}"]
-    encodings = model.encode(texts)
-    together = pad(encodings, model.pad_id, device=device)
-    with torch.no_grad():
-        logits = model.logits(together)
-    if logits.shape != (len(texts), len(model.labels)):
+    with _named_errors("does not encode texts of the task"):
+        encodings = model.encode(texts)
+    if not singly:
+        # A few of any length still show whether they depend on each other.
+        rows = max(2, MOST_TOKENS // max(map(len, encodings)))
+        kept = sorted(range(len(texts)), key=lambda at: len(encodings[at]))
+        kept = [*kept[: rows - 1], kept[-1]] if len(kept) > rows else kept
+        texts, encodings = [texts[at] for at in kept], [encodings[at] for at in kept]
+    return _Probe(model, texts, encodings, tolerance, device).problems(singly=singly)
+
+
+class _Probe:
+    """A model and the texts it is checked on. values: logits, or of a black box its probabilities, whose
+    logarithms magnify the rounding of the smallest."""
+
+    def __init__(
+        self,
+        model: Model,
+        texts: Sequence[tuple[str, ...]],
+        encodings: list[Encoding],
+        tolerance: float,
+        device: str,
+    ) -> None:
+        self.model, self.texts, self.encodings = model, texts, encodings
+        self.tolerance, self.device = tolerance, device
+
+    def problems(self, *, singly: bool) -> list[str]:
+        """What is wrong, the most important first."""
+        with _named_errors("fails on a single text"):
+            alone = [self.values(self.padded([encoding])) for encoding in self.encodings]
+            again = [self.values(self.padded([encoding])) for encoding in self.encodings[:2]]
+        if wrong := [problem for answers in alone for problem in self.shape_problems(answers, 1)]:
+            return wrong[:1]
+        single = torch.cat(alone)
+        if not torch.isfinite(single).all():
+            return ["logits are NaN or infinite"]
+        bound = self.bound(single)
+        if wrong := _difference(DRAWS, single[:2], torch.cat(again), bound):
+            return wrong
+        if wrong := [] if singly else self.batch_problems(single, bound):
+            return wrong
+        if wrong := self.own_problems(single, bound):
+            return wrong
+        encodings = self.encodings[:1] if singly else self.encodings
+        batch, logits, found = self.padded(encodings), single[: len(encodings)], []
+        if isinstance(self.model, EmbeddingModel):
+            with _named_errors("fails from embeddings"):
+                found += _check_embeddings(self.model, batch, logits, bound)
+        if isinstance(self.model, ActivationModel):
+            with _named_errors("fails to give its activations"):
+                found += _check_activations(self.model, batch, logits, bound)
+        return found
+
+    def batch_problems(self, single: Tensor, bound: float) -> list[str]:
+        """How answers depend on what else is in a batch."""
+        with _named_errors(f"fails on several texts in a batch; {ONE_BY_ONE}"):
+            together = self.values(self.padded(self.encodings))
+            if wrong := self.shape_problems(together, len(self.encodings)):
+                return wrong
+            wider = self.values(self.padded(self.encodings, PADDING))
+            turned = self.values(self.padded(self.encodings[::-1])).flip(0)
+        comparisons = (
+            ("the length of the padding", together, wider),
+            ("the other texts of the batch", single, together),
+            ("the order of the batch", together, turned),
+        )
         return [
-            f"logits of {len(texts)} texts and {len(model.labels)} labels have shape {tuple(logits.shape)}"
+            problem
+            for what, answers, other in comparisons
+            for problem in _difference(f"logits depend on {what} ({ONE_BY_ONE})", answers, other, bound)
         ]
-    if not torch.isfinite(logits).all():
-        return ["logits are NaN or infinite"]
-    bound = tolerance * max(1.0, float(logits.abs().max()))
-    wider = pad(encodings, model.pad_id, width=together.ids.shape[1] + PADDING, device=device)
-    problems = []
-    with torch.no_grad():
-        singly = [model.logits(pad([encoding], model.pad_id, device=device)) for encoding in encodings]
-        if {tuple(row.shape) for row in singly} != {(1, len(model.labels))}:
-            return ["logits of a text alone do not have one row and a column per label"]
-        turned = pad(encodings[::-1], model.pad_id, device=device)
-        comparisons = {
-            "logits change from call to call (is dropout still on?)": model.logits(together),
-            "logits depend on the length of the padding": model.logits(wider),
-            "logits depend on the other texts of the batch": torch.cat(singly),
-            "logits depend on the order of the batch": model.logits(turned).flip(0),
-        }
-    for problem, other in comparisons.items():
-        difference = float((logits - other).abs().max())
-        if not difference <= bound:
-            problems.append(f"{problem}: they differ by {difference:.2g}")
-    if isinstance(model, EmbeddingModel):
-        problems += _check_embeddings(model, together, logits, bound)
-    if isinstance(model, ActivationModel):
-        problems += _check_activations(model, together, logits, bound)
-    return problems
+
+    def own_problems(self, single: Tensor, bound: float) -> list[str]:
+        """How answers differ from the model's own call on each text as it is written."""
+        own = own_call(self.model, self.device)
+        if own is None:
+            return []
+        for text, encoding, ours in zip(self.texts, self.encodings, single, strict=True):
+            # A text that is too long for the model has no answer of its own, and a padding token that is
+            # written in a text moves positions in some networks' own call.
+            if not encoding.truncated and not (encoding.ids[encoding.content] == self.model.pad_id).any():
+                with _named_errors("fails in its own call on a single text"):
+                    answer = self.shown(own(text))
+                where = f"what Assay asks and the model's own call differ on {' '.join(text)[:40]!r}"
+                if wrong := _difference(where, ours[None], answer, bound):
+                    return wrong
+        return []
+
+    def values(self, batch: Batch) -> Tensor:
+        """(B, K) what the model answers. Raises InputError on anything but real numbers."""
+        with torch.no_grad():
+            logits = self.model.logits(batch)
+        if not isinstance(logits, Tensor):
+            raise InputError(f"logits are a {type(logits).__name__}; expected a tensor, texts by labels")
+        if not logits.is_floating_point():
+            raise InputError(f"logits are of the type {logits.dtype}; expected floating-point numbers")
+        return self.shown(logits)
+
+    def shown(self, logits: Tensor) -> Tensor:
+        if isinstance(self.model, BlackBox):
+            return probabilities(logits, multi_label=self.model.multi_label)
+        return logits
+
+    def padded(self, encodings: Sequence[Encoding], more: int = 0) -> Batch:
+        width = max(map(len, encodings)) + more
+        return pad(encodings, self.model.pad_id, width=width, device=self.device)
+
+    def shape_problems(self, answers: Tensor, rows: int) -> list[str]:
+        labels = len(self.model.labels)
+        if answers.shape == (rows, labels):
+            return []
+        return [f"logits of {rows} texts and {labels} labels have shape {tuple(answers.shape)}"]
+
+    def bound(self, answers: Tensor) -> float:
+        half = answers.dtype in (torch.float16, torch.bfloat16)
+        tolerance = max(self.tolerance, HALF_TOLERANCE) if half else self.tolerance
+        return tolerance * max(1.0, float(answers.abs().max()))
+
+
+def _oddity(text: tuple[str, ...]) -> tuple[int, int]:
+    """How far a text is from ASCII, and how many different characters it has."""
+    joined = "".join(text)
+    return len(joined.encode()) - len(joined), len(set(joined))
+
+
+def _length(text: tuple[str, ...]) -> int:
+    return sum(map(len, text))
+
+
+def _difference(what: str, answers: Tensor, other: Tensor, bound: float) -> list[str]:
+    """A sentence where two answers to the same texts differ."""
+    difference = float((answers - other).abs().max())
+    return [] if difference <= bound else [f"{what}: they differ by {difference:.2g}"]
+
+
+@contextmanager
+def _named_errors(what: str) -> Iterator[None]:
+    """Whatever a model raises as an InputError that says what was asked."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # a user's own code may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"the model {what}: {reason}") from error
 
 
 def _check_embeddings(model: Model, batch: Batch, logits: torch.Tensor, bound: float) -> list[str]:

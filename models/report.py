@@ -47,6 +47,22 @@ def unknown_quality() -> Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Majority:
+    """A model beside a constant answer, on the texts whose labels are known.
+
+    labels: the set of labels that most texts have. texts: how many there are. right: on how many the model
+    gives exactly the right labels; constant: on how many the constant answer does. p: the exact probability
+    that a model as good as the constant answer is right no more often, one-sided binomial.
+    """
+
+    labels: tuple[str, ...]
+    texts: int
+    right: int
+    constant: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingReport:
     """best_epoch: the one whose weights the model has, 0 for the initial ones. init_only: never trained.
 
@@ -105,3 +121,30 @@ def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Seque
         label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
         f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
     )
+
+
+def majority(
+    gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Sequence[str], *, multi_label: bool
+) -> Majority | None:
+    """How a model does beside the answer that is right most often; None without texts of known labels.
+
+    Several labels count as one answer, their set, so that a text with no label, which in a multi-label task
+    is an answer, too, counts alike.
+
+    Args:
+        gold: (N, K) bool, the right labels; a row without any is unknown unless multi_label.
+        predicted: (N, K) bool.
+        labels: K names.
+        multi_label: whether a text may have several labels or none.
+    """
+    from scipy.stats import binom
+
+    known = np.full(len(gold), multi_label) | gold.any(axis=1)
+    if not known.any():
+        return None
+    sets, counts = np.unique(gold[known], axis=0, return_counts=True)
+    most, texts = int(counts.argmax()), int(known.sum())
+    right = int((gold == predicted).all(axis=1)[known].sum())
+    named = tuple(label for label, has in zip(labels, sets[most], strict=True) if has)
+    p = float(binom.cdf(right, texts, counts[most] / texts))
+    return Majority(named, texts, right, int(counts[most]), p)

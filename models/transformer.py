@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from transformers.utils import logging
 from assay.models.check import check_model
 from assay.models.limit import Limit
 from assay.models.output_labels import output_labels
+from assay.models.pickles import refuse_file
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
 from assay.models.training import Training
@@ -99,10 +101,12 @@ class Transformer:
             raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
         if Path(self.path).is_dir():
             return self.path
-        if self.revision is None:
+        refuse_file(self.path)
+        if self.revision is None or not re.fullmatch(r"[0-9a-f]{40}", self.revision):
             raise InputError(
                 f"model.path={self.path} is not a folder, so it is read as a hub name, which needs a fixed "
-                "version; correct the path or set model.revision=<commit>"
+                f"version, but model.revision is {self.revision!r}; correct the path, or set "
+                "model.revision=<commit>, all 40 digits of it, because a branch or tag may move"
             )
         return self.path
 

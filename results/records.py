@@ -116,7 +116,7 @@ class Timing:
 class ModelQuality:
     """How good one classifier is on the test texts; all values in 0..1, NaN where unknown.
 
-    accuracy, f1: by label.
+    accuracy, f1: by label. remark: what is to be said of it, where it is no better than a constant answer.
     """
 
     group: Group
@@ -125,6 +125,7 @@ class ModelQuality:
     accuracy: Mapping[str, float] = field(default_factory=dict)
     f1: Mapping[str, float] = field(default_factory=dict)
     micro_f1: float = float("nan")
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ RUN_ELSEWHERE = {
     "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr": "a slow test below",
     "docs/own_data_and_model.md: assay plan task=": "a test below",
     "docs/own_data_and_model.md: {": "is read by a test below",
+    "docs/own_data_and_model.md: assay check-model": "a test below",
+    "docs/own_data_and_model.md: import pandas": "a test below",
+    "docs/own_data_and_model.md: ASSAY_TRUST=mypipeline": "a test below",
     "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
@@ -220,6 +223,18 @@ def test_other_shapes_of_files_are_planned(task: str, workplace: Path) -> None:
     for command in block_at(f"{OWN}assay plan task={task}").commands:
         done = type_command(command, workplace)
         assert done.returncode == 0 and "Cannot be read" not in done.stdout, done.stdout + done.stderr
+
+
+def test_models_are_checked_as_typed(workplace: Path) -> None:
+    page = "docs/own_data_and_model.md: "
+    (workplace / "mypipeline.py").write_text(block_at(page + "import pandas").text, encoding="utf-8")
+    (workplace / "myconf" / "model").mkdir(parents=True)
+    settings = yaml.safe_dump({"_target_": "mypipeline.pipeline", "name": "pipeline"})
+    (workplace / "myconf" / "model" / "pipeline.yaml").write_text(settings, encoding="utf-8")
+    for beginning in ("assay check-model", "ASSAY_TRUST=mypipeline"):
+        (command,) = block_at(page + beginning).commands
+        done = type_command(command, workplace)
+        assert done.returncode == 0 and "ok: answers" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow

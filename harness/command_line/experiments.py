@@ -49,13 +49,15 @@ def status(options: argparse.Namespace) -> int:
     from assay.harness.state.manifest import recall
     from assay.harness.state.status import survey
     from assay.harness.state.status_text import status_text
-    from assay.harness.state.store_state import jobs, living_claims, read_store_state
+    from assay.harness.state.store_state import jobs, living_claims, model_remarks, read_store_state
 
     manifest = recall(overrides(options)) or _new_manifest(options)
     store, planned = manifest.store, manifest.planned
     claims = living_claims(store, planned)
     state = survey(planned, read_store_state(store, planned, claims))
     print(status_text(manifest.name, state, claims, remaining(state, store, jobs(claims))))
+    for remark in model_remarks(store, planned):
+        print(f"\nwarning: {remark}")
     return 0 if state.done else 1
 
 

@@ -1,4 +1,4 @@
-"""Commands that validate methods: ROAR for explainers, known-answer tests for metrics; and their names."""
+"""Commands that validate models, explainers (ROAR) and metrics (known answers), and list their names."""
 
 from __future__ import annotations
 
@@ -65,6 +65,28 @@ def check_metrics(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_model(options: argparse.Namespace) -> int:
+    """Check a model on 20 texts of its task, in seconds.
+
+    Load the texts and the model as `assay run` with the same overrides would, untrained where it is to be
+    trained, and ask about the shortest, the longest and the oddest texts. Says whether the labels fit, texts
+    are cut, answers are those of the model's own call, alone and in batches, and whether a finished model is
+    better than a constant. Nothing is stored. Exit status: 0 if nothing is wrong, else 1.
+    """
+    from assay.harness.config.compose import sweep
+    from assay.harness.trials.experiment import checked_configurations
+    from assay.harness.trials.titles import title
+    from assay.harness.validation.check_model import WRONG, distinct, findings
+
+    wrong, given = False, overrides(options)
+    for config in distinct(checked_configurations(sweep(given), given)):
+        print(title(config))
+        for finding in findings(config):
+            print(f"  {finding.kind}: {finding.sentence}")
+            wrong |= finding.kind == WRONG
+    return 1 if wrong else 0
+
+
 def choices(_: argparse.Namespace) -> int:
     """List every name that a group offers."""
     from assay.harness.config.compose import offered
@@ -120,5 +142,6 @@ COMMANDS = (
         _check_options,
         "names of metrics (all that are shipped), and settings of theirs: metric.NAME.KEY=VALUE",
     ),
+    Command("check-model", check_model),
     Command("choices", choices, overrides=""),
 )

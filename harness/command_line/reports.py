@@ -9,7 +9,7 @@ from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.missing import failures
 from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.state.status import State, survey
-from assay.harness.state.store_state import read_store_state
+from assay.harness.state.store_state import model_remarks, read_store_state
 from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Damaged, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
@@ -72,13 +72,16 @@ def write_report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool 
 
 
 def exit_status(experiment: Experiment, trials: Sequence[Trial]) -> int:
-    """0 if everything is there, else 1; what failed, each sentence once, and what is missing go to stderr."""
+    """0 if everything is there, else 1; what failed, each sentence once, what is missing and what is to be
+    said of the models go to stderr."""
     failed = grouped(failures(experiment, trials), lambda failure: failure.reason)
     for sentence, (first, *others) in failed.items():
         more = f" (and {len(others)} more)" if others else ""
         print_error(f"error: {first.place}{more}: {sentence}")
     planned = plan_work(experiment, trials)
     state = survey(planned, read_store_state(experiment.store, planned))
+    for remark in model_remarks(experiment.store, planned):
+        print_error(f"warning: {remark}")
     if missing := state.counts()[State.missing]:
         are = "is" if missing == 1 else "are"
         print_error(f"{counted(missing, 'cell')} {are} missing; run again to compute what is missing")

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from assay.explainers.baselines import Baseline
 from assay.explainers.protocol import Explainer, incompatibility
 from assay.harness.config.build import build
-from assay.harness.config.keys import key, plain, versions
+from assay.harness.config.keys import key, named, plain
 from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.metrics.with_removal import WithRemoval
@@ -121,8 +121,8 @@ def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -
         for place, (operator, (settings, removal)) in enumerate(removals.items()):
             if place and not takes_away:
                 break
-            by = [{operator: settings}, versions(removal)] if takes_away else []
-            about = key("metric", entry, versions(metric), *by)
+            by = [{operator: settings}, named(removal, settings)] if takes_away else []
+            about = key("metric", entry, named(metric, entry), *by)
             shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
             found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
     return tuple(found)
@@ -137,7 +137,7 @@ def cross(explainers: Mapping[str, Built], baselines: Mapping[str, Built]) -> tu
         for baseline_name, (settings, baseline) in (
             baselines.items() if uses_one else [("", Built(None, None))]
         ):
-            identity = entry, versions(explainer), settings, versions(baseline)
+            identity = entry, named(explainer, entry), settings, named(baseline, settings)
             found.append(Method(name, baseline_name, explainer, baseline, identity))
     return tuple(found)
 

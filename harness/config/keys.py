@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from assay.harness.config.store_version import STORE_VERSION
 from assay.models.limit import Limit
+from assay.tasks.content import file_digest, folder_digest
 
 SCALARS = frozenset({str, int, float, bool})
 # How longer texts are cut: the values that names and seeds leave out, as before there was a choice.
@@ -40,7 +43,9 @@ def model_settings(model: Any) -> dict[str, Any]:
     }
 
 
-def model_key(model: Any, seed: int, data: Sequence[Any], *, pairs: bool) -> str:
+def model_key(
+    model: Any, seed: int, data: Sequence[Any], *, pairs: bool, contents: Sequence[str] | None = None
+) -> str:
     """The name of a model.
 
     Args:
@@ -48,10 +53,12 @@ def model_key(model: Any, seed: int, data: Sequence[Any], *, pairs: bool) -> str
         seed: of its training.
         data: what names its training texts and labels.
         pairs: whether it reads pairs of texts, of which the version of `Limit` says how they are cut.
+        contents: what names it beside its settings; by default the content of the files that they name.
     """
     settings = model_settings(model)
     cut = [["Limit", Limit.version]] if pairs and settings.get("over_limit") == "truncate" else []
-    return key("model", settings, seed, list(data), *cut)
+    contents = content(model) if contents is None else contents
+    return key("model", settings, seed, list(data), *cut, *contents)
 
 
 def versions(built: Any) -> list[tuple[str, int | str]]:
@@ -66,6 +73,33 @@ def versions(built: Any) -> list[tuple[str, int | str]]:
     if is_dataclass(built):
         for field in fields(built):
             found += versions(getattr(built, field.name))
+    return found
+
+
+def named(built: Any, settings: Any) -> list[tuple[str, int | str]]:
+    """`versions` of an object, and the content of files in its settings that it does not tell itself."""
+    found = versions(built)
+    told = any(name == "fingerprint" for name, _ in found)
+    return found if told else [*found, *(("content", digest) for digest in content(settings))]
+
+
+def content(settings: Any) -> list[str]:
+    """Digests of the files and folders that settings name, in the order of their names.
+
+    They are part of a model's key, so that a checkpoint whose files were replaced is another model, and of
+    that of a method that does not tell it by a `fingerprint`. A setting names a file if it is called `path`
+    or has a "/" or "." in it, and the file is there.
+    """
+    parts = [part for part in nested(plain(settings)) if isinstance(part, dict)]
+    named = {(name, value) for part in parts for name, value in part.items() if isinstance(value, str)}
+    found = []
+    for name, value in sorted(named):
+        if value and name not in ("_target_", "name") and (name == "path" or "/" in value or "." in value):
+            # A text that only looks like a path names no file, whatever the system says of it.
+            with suppress(OSError, ValueError):
+                path = Path(value)
+                if path.is_dir() or path.is_file():
+                    found.append(folder_digest(path) if path.is_dir() else file_digest(path))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import fields
 from functools import partial
@@ -14,10 +15,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from assay.harness.config.keys import key
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import Classifier, check_device
-from assay.models.adapters import BlackBox, TorchAdapter
+from assay.harness.trials.ready_models import PAIR_PROBE, PROBE, reading
+from assay.models.adapters import BlackBox, TorchAdapter, from_estimator
 from assay.models.check import check_model
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
@@ -25,12 +26,10 @@ from assay.models.limit import Limit
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.transformer import Transformer
-from assay.models.transformer_model import TransformerModel
 from assay.tasks.errors import InputError, is_writable, shown
 
-# Texts of different lengths on which a model is checked.
-PROBE = (("a",), ("one two three",), ("a few more words than that in one text",))
-PAIR_PROBE = (("a", "b"), ("one two three", "four"), ("a few more words than", "that in one text"))
+# What a model is checked on beside short texts, if it reads texts so long.
+LONG = "Don't  stop: naïve 中文 🙂, 3.5 %! " + "and more of the words of a longer text " * 6
 
 
 @checked
@@ -55,10 +54,12 @@ def wrap(
 
     Args:
         model: a Hugging Face sequence classifier (give its tokenizer), a torch module (give `encode` and
-            `labels`), a function from n texts to (n, K) probabilities (give `labels`), or an object with the
-            members of `assay.models.protocol.Model`. Networks are put in eval mode.
+            `labels`), a fitted estimator with `predict_proba` such as a scikit-learn pipeline, a function
+            from n texts to (n, K) probabilities (give `labels`), or an object with the members of
+            `assay.models.protocol.Model`. Networks are put in eval mode.
         tokenizer: the fast tokenizer of a Hugging Face model.
-        labels: the names of the classes in the order of the outputs; by default a Hugging Face model's own.
+        labels: the names of the classes in the order of the outputs; by default the own ones of a Hugging
+            Face model or an estimator.
         multi_label: whether a text may have any number of labels; by default what the model's configuration
             says, else False.
         pairs: whether a function or module reads pairs of texts and no single ones.
@@ -92,21 +93,21 @@ def wrap(
     check_device(device)
     options = {"tokenizer": tokenizer, "labels": names, "encode": encode, "max_tokens": max_tokens, **parts}
     options["multi_label"] = None if multi_label is None else bool(multi_label)
-    reading = {"over_limit": over_limit, "truncate": truncate, "truncate_side": truncate_side}
+    cutting = {"over_limit": over_limit, "truncate": truncate, "truncate_side": truncate_side}
     usual = {field.name: field.default for field in fields(Limit)}
-    options |= {name: value for name, value in reading.items() if value != usual[name]}
+    options |= {name: value for name, value in cutting.items() if value != usual[name]}
     given = {option: value for option, value in options.items() if value is not None}
     wrapped = _as_model(model, given, fingerprint)
     # A bound method is called as what it is bound to.
     title = type(model.__self__ if inspect.ismethod(model) else model).__name__ if name is None else name
     _check_place(wrapped, device)
-    problems = check_model(wrapped, PAIR_PROBE if pairs else PROBE, tolerance=1e-4, device=device)
+    problems = check_model(wrapped, _probe(wrapped, pairs=pairs), tolerance=1e-4, device=device)
     if problems:
         raise InputError(f"{title} cannot be explained: {problems[0]}; see assay.models.check")
     weights = str(fingerprint or getattr(wrapped, "fingerprint", None) or "")
     if not weights and hasattr(wrapped, "network"):
         weights = weights_hash(cast(Any, wrapped))
-    settings = {"name": title, "wrapped": weights, "reading": _reading(wrapped)}
+    settings = {"name": title, "wrapped": weights, "reading": reading(wrapped, pairs=pairs)}
     # What a tokenizer or a model of a user's own reads is theirs to say.
     either = isinstance(model, (PreTrainedModel, Model)) and not pairs
     engine = Engine(wrapped, device=device)
@@ -121,12 +122,15 @@ def _as_model(model: object, options: dict[str, Any], fingerprint: str | None) -
         adapt, known = _from_module, _keywords(TorchAdapter)
     elif isinstance(model, Model):
         adapt, known = _as_it_is, set()
+    elif hasattr(model, "predict_proba"):
+        adapt, known = partial(from_estimator, fingerprint=fingerprint), _keywords(from_estimator)
+        known -= {"fingerprint"}
     elif callable(model):
         adapt, known = partial(_from_function, fingerprint=fingerprint), _keywords(BlackBox) - {"fingerprint"}
     else:
         raise InputError(
-            f"a {type(model).__name__} cannot be wrapped; expected a Hugging Face or torch model, or a "
-            "function from texts to probabilities such as a pipeline's predict_proba"
+            f"a {type(model).__name__} cannot be wrapped; expected a Hugging Face or torch model, a fitted "
+            "estimator with predict_proba, or a function from texts to probabilities"
         )
     for option in sorted(options.keys() - known):
         takes = f"expected one of {', '.join(sorted(known))}" if known else "it has all that it needs"
@@ -214,21 +218,10 @@ def _check_place(model: Model, device: str) -> None:
         raise InputError(f"the network is on {weight.device}, not on {device}; give device={weight.device}")
 
 
-def _reading(model: Model) -> str:
-    """Names everything beside weights that decides what a model answers to a text, as far as it can be read.
-
-    Two models of equal weights may cut texts at different lengths, or hide tokens in different ways; in a
-    store their results must not be taken for each other's.
-    """
-    special = [getattr(model, name, None) for name in ("pad_id", "mask_id", "unk_id")]
-    parts: list[Any] = [type(model).__qualname__, list(model.labels), model.multi_label, special]
-    if isinstance(model, TransformerModel):
-        config = model.network.config.to_dict()
-        for name in ("_name_or_path", "id2label", "label2id", "transformers_version"):
-            config.pop(name, None)
-        parts += [config, cast(Any, model.tokenizer).backend_tokenizer.to_str(), model.limit.identity]
-    elif isinstance(model, BlackBox):
-        parts.append(model.pattern)
-    elif hasattr(model, "network"):
-        parts += [repr(cast(Any, model).network), [encoding.ids.tolist() for encoding in model.encode(PROBE)]]
-    return key("reading", *parts)
+def _probe(model: Model, *, pairs: bool) -> list[tuple[str, ...]]:
+    """Texts of different lengths on which a model is checked, without a long one that it does not read."""
+    long = [(LONG, LONG[::2]) if pairs else (LONG,)]
+    with suppress(InputError):
+        model.encode(long)
+        return [*(PAIR_PROBE if pairs else PROBE), *long]
+    return list(PAIR_PROBE if pairs else PROBE)

@@ -22,6 +22,7 @@ from assay.harness.reporting.texts import shown_texts, text_facts
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
 from assay.harness.trials.cells import scores_path
+from assay.harness.trials.checks import model_remark
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.notes import text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
@@ -161,5 +162,6 @@ def _quality(trial: Trial, store: Store) -> ModelQuality | None:
     macro, micro = (
         math.nan if value is None else value for value in map(record.get, ("macro_f1", "micro_f1"))
     )
-    f1 = record.get("f1", {})
-    return ModelQuality(group_of(trial), str(trial.seed), macro, record["label_accuracy"], f1, micro)
+    accuracy, f1 = record["label_accuracy"], record.get("f1", {})
+    remark = model_remark(record) or ""
+    return ModelQuality(group_of(trial), str(trial.seed), macro, accuracy, f1, micro, remark)

@@ -15,7 +15,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key, title
-from assay.harness.trials.trial import assumed_cells, scored_on, trial_cells
+from assay.harness.trials.trial import assumed_cells, scored_on, stored_trial, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
 
 
@@ -55,7 +55,9 @@ def _planned_trials(experiment: Experiment, trials: Sequence[Trial]) -> Iterator
         trial = loaded.get(id(config))
         key = trial.model_key if trial else None
         of_trial, refused = ([], 0) if trial is None else _planned_cells(trial, store)
-        yield PlannedTrial(*names, failure_key(config), key, of_trial, refused)
+        stored = None if trial is None else stored_trial(trial, store)
+        record = None if stored is None else stored.folder.name
+        yield PlannedTrial(*names, failure_key(config), key, of_trial, refused, record)
 
 
 def _planned_cells(trial: Trial, store: Store) -> tuple[list[PlannedCell], int]:

@@ -40,7 +40,8 @@ class PlannedTrial:
     """One trial and its cells; none if its texts cannot be read.
 
     model: its name, "untrained" behind it where it is. model_key: its folder in models/. ledger: the name of
-    the trial's entry if it fails as a whole. refused: how many combinations make no sense.
+    the trial's entry if it fails as a whole. refused: how many combinations make no sense. record: its folder
+    in trials/, once its model is known.
     """
 
     title: str
@@ -51,6 +52,7 @@ class PlannedTrial:
     model_key: str | None
     cells: Sequence[PlannedCell] = ()
     refused: int = 0
+    record: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping
 
 from assay.harness.state.status import Planned, StoreState
 from assay.harness.storage.entries import ledger_of, owner
-from assay.harness.storage.layout import StoredCell, StoredPair
+from assay.harness.storage.layout import StoredCell, StoredPair, StoredTrial
 from assay.harness.storage.ledger import Failure
 from assay.harness.storage.locks import Claim, alive, read
-from assay.harness.storage.store import Store
+from assay.harness.storage.store import Store, read_json
+from assay.harness.trials.checks import model_remark
+
+# Of more models than this, the rest is counted.
+MOST_REMARKS = 5
 
 
 def living_claims(store: Store, planned: Planned) -> dict[str, Claim | None]:
@@ -47,3 +51,14 @@ def read_store_state(store: Store, planned: Planned, claimed: Collection[str] = 
         failures.setdefault(str(owner(name, owners)), []).append(entry)
     busy = {key for name in claimed if (key := owner(name, owners)) is not None}
     return StoreState(explained, scores, failures, frozenset(busy))
+
+
+def model_remarks(store: Store, planned: Planned) -> list[str]:
+    """What is to be said of models that are no better than a constant answer, each with its trial."""
+    found = []
+    for trial in planned.trials:
+        record = trial.record and read_json(StoredTrial(store.trial(trial.record)).record)
+        if record and (remark := model_remark(record)):
+            found.append(f"{trial.title}: {remark}")
+    more = len(found) - MOST_REMARKS
+    return found if more <= 0 else [*found[:MOST_REMARKS], f"and {more} more models like these"]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.build import check_target
 from assay.harness.config.choice import choose
-from assay.harness.config.keys import canonical, key
+from assay.harness.config.keys import canonical, content, key
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.loading import (
@@ -132,9 +132,13 @@ def words(example: Example) -> int:
 
 def remember(trial: Trial, store: Store) -> None:
     """Keep the names of a large trial in the store, so that a plan finds its cells without its texts."""
-    path = _names_path(trial.config, store)
-    if sum(_sizes(trial.task)) > LARGE and not path.exists():
-        write_json(path, {"model_key": trial.model_key, "explained": trial.explained})
+    if sum(_sizes(trial.task)) > LARGE:
+        path, names = (
+            _names_path(trial.config, store),
+            {"model_key": trial.model_key, "explained": trial.explained},
+        )
+        if read_json(path) != names:
+            write_json(path, names)
 
 
 def _names_path(config: DictConfig, store: Store) -> Path:
@@ -148,7 +152,7 @@ def _names_path(config: DictConfig, store: Store) -> Path:
         if file.is_file()
     ]
     about = task, config.model, int(config.seed), limits_of(config), stamps
-    return store.texts(key("texts", *about))
+    return store.texts(key("texts", *about, *content(config.model)))
 
 
 def _sizes(task: Task) -> Sizes:

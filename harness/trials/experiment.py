@@ -47,6 +47,19 @@ class Experiment:
 def open_experiment(overrides: Sequence[str]) -> Experiment:
     """Compose every trial. Raises InputError on anything that does not fit, before anything is computed."""
     crossed = sweep(overrides)
+    configs = checked_configurations(crossed, overrides)
+    store = Store(configs[0].store)
+    store.experiment(configs[0].name)
+    return Experiment(tuple(overrides), crossed, tuple(configs), store)
+
+
+def checked_configurations(crossed: Sweep, overrides: Sequence[str]) -> list[DictConfig]:
+    """The configuration of every trial. Raises InputError on anything that does not fit.
+
+    Args:
+        crossed: the sweep that `overrides` describe.
+        overrides: as the user gave them.
+    """
     check_axes(crossed.axes)
     configs = configurations(crossed)
     _check_titles(configs)
@@ -56,9 +69,7 @@ def open_experiment(overrides: Sequence[str]) -> Experiment:
         check_ranges(config, known)
         check_names(config)
         choose(config, choices)
-    store = Store(configs[0].store)
-    store.experiment(configs[0].name)
-    return Experiment(tuple(overrides), crossed, tuple(configs), store)
+    return configs
 
 
 def _check_titles(configs: Sequence[DictConfig]) -> None:

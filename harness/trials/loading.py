@@ -13,6 +13,7 @@ from assay.harness.config.finished import is_finished, reads_training_texts
 from assay.harness.config.keys import canonical, model_key, plain
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Trial
+from assay.harness.trials.ready_models import model_content
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
 from assay.tasks.sampling import ALL_EXPLAINED, limit
@@ -62,6 +63,7 @@ class TrialCache:
     choices: dict[str, Choice] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     limited: dict[str, LimitedTask] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
 
 
 def load_trial(config: DictConfig, cache: TrialCache | None = None) -> Trial:
@@ -72,7 +74,11 @@ def load_trial(config: DictConfig, cache: TrialCache | None = None) -> Trial:
         cache.limited[name] = _limited(config, cache.tasks)
     texts = cache.limited[name]
     check_texts(config, texts.task)
-    name = model_key(config.model, int(config.seed), texts.data, pairs=texts.task.pairs)
+    about = canonical([config.model, texts.data])
+    if about not in cache.models:
+        cache.models[about] = model_content(config, texts.task)
+    contents, pairs = cache.models[about], texts.task.pairs
+    name = model_key(config.model, int(config.seed), texts.data, pairs=pairs, contents=contents)
     choice = choose(config, cache.choices)
     return Trial(config, texts.task, choice, name, texts.explained, texts.data, texts.available)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,15 @@ from assay.harness.storage.store import (
     write_table,
 )
 from assay.harness.trials.cells import Loaded, scores_path
+from assay.harness.trials.checks import require_sound
 from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.plan import Cell, Trial, cells
+from assay.harness.trials.ready_models import ready_model
 from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.alignment import Cut, count_cut
 from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
-from assay.models.report import Quality, quality, unknown_quality
+from assay.models.report import Majority, Quality, majority, quality, unknown_quality
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import Trainable, encode_split, fit
 from assay.tasks.errors import InputError
@@ -119,7 +121,7 @@ def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]
 
 def load_model(trial: Trial, store: Store) -> Loaded:
     """The trial's model, from the store or trained now, with its probabilities on the explained texts."""
-    model, weights = _ready_model(trial) or trained_model(trial, store)
+    model, weights = ready_model(trial.config, trial.task) or trained_model(trial, store)
     options = trial.config.engine
     return on_texts(trial, Engine(model, device=options.device, budget=options.budget), weights, store)
 
@@ -131,30 +133,6 @@ def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded
     if read_card(trial, store) != card:
         write_json(StoredModel(store.model(trial.model_key)).card, card)
     return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store))
-
-
-def _ready_model(trial: Trial) -> tuple[Model, str] | None:
-    """A model that the configuration hands over as it is, such as a user's black box; None for a spec.
-
-    Its `fingerprint` stands for its weights; a torch model without one is named by the weights themselves.
-    """
-    model = build(trial.config.model)
-    if not isinstance(model, Model):
-        return None
-    if tuple(model.labels) != trial.task.labels:
-        raise InputError(
-            f"model {trial.model_name!r} has the labels {', '.join(model.labels)}, but task "
-            f"{trial.task.name!r} has {', '.join(trial.task.labels)}; expected the same in the same order"
-        )
-    fingerprint = getattr(model, "fingerprint", None)
-    if fingerprint is not None:
-        return model, str(fingerprint)
-    if not hasattr(model, "network"):
-        raise InputError(
-            f"model {trial.model_name!r} has neither a `network` nor a `fingerprint`; give it a fingerprint "
-            "(any text that changes when the model does), because stored results are named by it"
-        )
-    return model, weights_hash(cast(Trainable, model))
 
 
 def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
@@ -193,14 +171,18 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
 
     def predict() -> None:
         task = trial.task
+        require_sound(trial.model_name, engine, [example.texts for example in task.test])
         split = encode_split(engine.model, task.test)
         probabilities = engine.probabilities(split.encodings)
         ids = [example.id for example in task.test]
         write_table(path, pd.DataFrame({"example_id": ids, "probabilities": list(probabilities)}))
-        decided = predicted(probabilities, multi_label=task.multi_label)
-        known = task.labelled
-        measured = quality(split.targets > 0, decided, task.labels) if known else unknown_quality()
-        write_json(stored.record, _record(trial, weights, measured, count_cut(task.test, split.encodings)))
+        decided, right = predicted(probabilities, multi_label=task.multi_label), split.targets > 0
+        measured, beside = unknown_quality(), None
+        if task.labelled:
+            measured = quality(right, decided, task.labels)
+            beside = majority(right, decided, task.labels, multi_label=task.multi_label)
+        cut = count_cut(task.test, split.encodings)
+        write_json(stored.record, _record(trial, weights, measured, beside, cut))
 
     def predicted_already() -> bool:
         return present(path) and read_json(stored.record) is not None
@@ -221,7 +203,9 @@ def stored_trial(trial: Trial, store: Store) -> StoredTrial | None:
     return None if card is None else StoredTrial(store.trial(trial.key(card["weights"])))
 
 
-def _record(trial: Trial, weights: str, measured: Quality, cut: Cut) -> dict[str, Any]:
+def _record(
+    trial: Trial, weights: str, measured: Quality, beside: Majority | None, cut: Cut
+) -> dict[str, Any]:
     """What trial.json says of the model on these texts."""
     return {
         "task": trial.task.name,
@@ -234,4 +218,5 @@ def _record(trial: Trial, weights: str, measured: Quality, cut: Cut) -> dict[str
         "weights": weights,
         "cut": asdict(cut),
         **measured.record(),
+        "majority": None if beside is None else asdict(beside),
     }

@@ -81,7 +81,7 @@ def test_nan_weights_are_refused():
         (lambda b: torch.arange(2.0 * len(b.ids)).view(-1, 2), "order of the batch"),
         (lambda b: torch.rand(len(b.ids), 2), "call to call"),
         (lambda b: torch.full((len(b.ids), 2), torch.nan), "NaN"),
-        (lambda b: torch.zeros(len(b.ids), 3), r"have shape \(3, 3\)"),
+        (lambda b: torch.zeros(len(b.ids), 3), r"have shape \(1, 3\)"),
     ],
 )
 def test_check_names_the_broken_promise(logits, problem: str):
@@ -143,7 +143,7 @@ def test_a_black_box_sees_deleted_words_as_gone():
     model.logits(Batch(ids, torch.ones_like(attention), segments))
     model.logits(Batch(ids, attention, segments))
     model.logits(Batch(without, torch.ones_like(attention), segments))
-    assert seen == ["A Good , long film .", "A , long film", "A , long film"]
+    assert seen == ["A  Good, long film.", "A, long film", "A, long film"]
 
 
 def test_a_black_box_on_pairs():

@@ -1,0 +1,29 @@
+"""Files that may run any code when they are loaded, and are never loaded here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.tasks.errors import InputError
+
+ESTIMATORS = frozenset({".cloudpickle", ".dill", ".joblib", ".pickle", ".pk", ".pkl", ".sav"})
+NETWORKS = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+
+
+def refuse_file(path: str) -> None:
+    """Raise InputError on a file where the folder of a checkpoint belongs, saying what to do instead."""
+    suffix = Path(path).suffix.lower()
+    if suffix in ESTIMATORS:
+        advice = "load it in a function of your own and name that in a model's _target_"
+    else:
+        advice = (
+            "save the network with save_pretrained as safetensors and give that folder, or load it by "
+            "torch.load(..., weights_only=True) in a function of your own that returns a TorchAdapter"
+        )
+    if suffix in ESTIMATORS | NETWORKS:
+        raise InputError(
+            f"model.path={path} is a pickle, which may run any code when it is loaded, so Assay loads none; "
+            f"{advice} (docs/own_data_and_model.md)"
+        )
+    if Path(path).is_file():
+        raise InputError(f"model.path={path} is a file; expected the folder of a checkpoint")
