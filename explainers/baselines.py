@@ -140,7 +140,7 @@ class Delete(Baseline):
         # A stable sort moves the kept tokens to the front in their old order.
         order = np.argsort(~keep, axis=1, kind="stable")
         lengths = keep.sum(axis=1).astype(np.int32)
-        ids, segments = encoding.ids[order], encoding.segments[order]
+        ids, segments = encoding.ids[order], encoding.type_ids[order]
         emptied = lengths == 0
         ids[emptied, 0] = model.pad_id
         segments[emptied, 0] = 0
@@ -150,7 +150,7 @@ class Delete(Baseline):
 def substitute(encoding: Encoding, keep: NDArray[np.bool_], token: int | NDArray[np.int32]) -> MaskedInputs:
     """Put in one token, or for every place its own (T,)."""
     ids = np.where(keep, encoding.ids, np.asarray(token, dtype=np.int32)).astype(np.int32)
-    segments = np.broadcast_to(encoding.segments, keep.shape)
+    segments = np.broadcast_to(encoding.type_ids, keep.shape)
     return MaskedInputs(ids, segments, np.full(len(keep), len(encoding), dtype=np.int32))
 
 

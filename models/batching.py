@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from assay.models.encoding import Encoding
 from assay.models.protocol import Batch
@@ -25,7 +26,7 @@ def pad(
     segments = np.zeros(attention.shape, dtype=np.int64)
     if len(encodings):
         ids[attention] = np.concatenate([encoding.ids for encoding in encodings])
-        segments[attention] = np.concatenate([encoding.segments for encoding in encodings])
+        segments[attention] = np.concatenate([encoding.type_ids for encoding in encodings])
     return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
 
 
@@ -43,3 +44,35 @@ def shuffled_batches(
         batches += [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
     for index in rng.permutation(len(batches)):
         yield batches[index]
+
+
+def unpadded(batch: Batch, apart: Tensor | None = None) -> list[tuple[Tensor, Batch]]:
+    """The rows of a batch by their length, without padding.
+
+    apart: (B,) rows that differ in it are not put together.
+
+    Returns:
+        which rows (b,) of the batch, and these as a batch (b, t); together every row once.
+    """
+    kinds = batch.attention.sum(dim=1, keepdim=True)
+    if apart is not None:
+        kinds = torch.cat([kinds, apart[:, None]], dim=1)
+    kinds, kind_of = torch.unique(kinds, dim=0, return_inverse=True)
+    parts = []
+    for kind, (length, *_) in enumerate(kinds.tolist()):
+        rows = (kind_of == kind).nonzero()[:, 0]
+        read = (part[rows, :length] for part in (batch.ids, batch.attention, batch.segments))
+        parts.append((rows, Batch(*read)))
+    return parts
+
+
+def rejoin(parts: Sequence[tuple[Tensor, Tensor]], width: int | None = None) -> Tensor:
+    """(B, ...) the answers (b, ...) to the parts of a batch, in its order.
+
+    width: of the batch, where answers are of tokens (b, t, D); padding gets 0.
+    """
+    rows = torch.cat([rows for rows, _ in parts])
+    answers = [answer for _, answer in parts]
+    if width is not None:
+        answers = [nn.functional.pad(answer, (0, 0, 0, width - answer.shape[1])) for answer in answers]
+    return torch.cat(answers)[rows.argsort()]

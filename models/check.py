@@ -14,7 +14,6 @@ from torch import Tensor
 from assay.models.adapters import BlackBox
 from assay.models.batching import pad
 from assay.models.encoding import Encoding
-from assay.models.own_call import own_call
 from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model, probabilities
 from assay.tasks.errors import InputError
 
@@ -145,14 +144,14 @@ class _Probe:
 
     def own_problems(self, single: Tensor, bound: float) -> list[str]:
         """How answers differ from the model's own call on each text as it is written."""
-        own = own_call(self.model, self.device)
+        own = getattr(self.model, "own_logits", None)
         if own is None:
             return []
         for text, encoding, ours in zip(self.texts, self.encodings, single, strict=True):
             # A text that is too long for the model has no answer of its own, and a padding token that is
             # written in a text moves positions in some networks' own call.
             if not encoding.truncated and not (encoding.ids[encoding.content] == self.model.pad_id).any():
-                with _named_errors("fails in its own call on a single text"):
+                with _named_errors("fails in its own call on a single text"), torch.no_grad():
                     answer = self.shown(own(text))
                 where = f"what Assay asks and the model's own call differ on {' '.join(text)[:40]!r}"
                 if wrong := _difference(where, ours[None], answer, bound):

@@ -13,9 +13,10 @@ class Encoding:
     """One encoded example of T tokens.
 
     tokens: their strings. ids: (T,) int32. segments: (T,) int32, 0 for the first text, 1 for the second of a
-    pair (special tokens carry whatever the model expects). offsets: (T, 2) int32, half-open character range
-    in the text of the token's segment, (0, 0) for special tokens. word_ids: (T,) int32, counted through both
-    texts, -1 for special tokens. truncated: how many tokens were cut off at the model's limit.
+    pair. offsets: (T, 2) int32, half-open character range in the text of the token's segment, (0, 0) for
+    special tokens. word_ids: (T,) int32, counted through both texts, -1 for special tokens. truncated: how
+    many tokens were cut off at the model's limit. own_type_ids: (T,) int32, `type_ids` where they differ from
+    `segments`.
     """
 
     tokens: tuple[str, ...]
@@ -24,11 +25,13 @@ class Encoding:
     offsets: NDArray[np.int32]
     word_ids: NDArray[np.int32]
     truncated: int = 0
+    own_type_ids: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         length = len(self.tokens)
-        shapes = (self.ids.shape, self.segments.shape, self.offsets.shape, self.word_ids.shape)
-        if shapes != ((length,), (length,), (length, 2), (length,)):
+        arrays = (self.ids, self.segments, self.offsets, self.word_ids, self.type_ids)
+        shapes = tuple(array.shape for array in arrays)
+        if shapes != ((length,), (length,), (length, 2), (length,), (length,)):
             raise ValueError(f"an encoding of {length} tokens has arrays of shapes {shapes}")
 
     def __len__(self) -> int:
@@ -38,3 +41,23 @@ class Encoding:
     def content(self) -> NDArray[np.bool_]:
         """(T,) true for tokens that came from the text, false for special tokens."""
         return self.word_ids >= 0
+
+    @property
+    def type_ids(self) -> NDArray[np.int32]:
+        """(T,) int32: what the model reads beside the ids, as `Batch.segments`.
+
+        Some tokenizers give both texts of a pair the same type.
+        """
+        return self.segments if self.own_type_ids is None else self.own_type_ids
+
+    def cut(self, keep: NDArray[np.bool_]) -> Encoding:
+        """The tokens that are true in `keep` (T,); the others count as truncated."""
+        return Encoding(
+            tuple(token for token, kept in zip(self.tokens, keep, strict=True) if kept),
+            self.ids[keep],
+            self.segments[keep],
+            self.offsets[keep],
+            self.word_ids[keep],
+            self.truncated + int((~keep).sum()),
+            None if self.own_type_ids is None else self.own_type_ids[keep],
+        )

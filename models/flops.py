@@ -107,8 +107,9 @@ def _alone(engine: Engine) -> Engine:
 
 
 def _row(engine: Engine, length: int) -> MaskedInputs:
-    """Any row of so many tokens; which ones they are makes no difference."""
+    """Any row of so many tokens; which ones they are makes no difference, but BART and T5 want an end."""
     ids = np.full((1, length), engine.model.pad_id, dtype=np.int32)
+    ids[:, -1] = getattr(engine.model, "end_id", engine.model.pad_id)
     return MaskedInputs(ids, np.zeros_like(ids), np.array([length], dtype=np.int32))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -123,13 +123,7 @@ def _start(text: str) -> str:
 
 def _selected(encoding: Encoding, keep: NDArray[np.bool_]) -> Encoding:
     """The tokens that are kept, their words counted anew."""
-    arrays = {field.name: getattr(encoding, field.name) for field in fields(encoding)}
-    arrays = {name: array[keep] for name, array in arrays.items() if isinstance(array, np.ndarray)}
-    content = arrays["word_ids"] >= 0
-    arrays["word_ids"][content] = np.unique(arrays["word_ids"][content], return_inverse=True)[1]
-    return replace(
-        encoding,
-        tokens=tuple(token for token, kept in zip(encoding.tokens, keep, strict=True) if kept),
-        truncated=encoding.truncated + int((~keep).sum()),
-        **arrays,
-    )
+    cut = encoding.cut(keep)
+    words = cut.word_ids.copy()
+    words[cut.content] = np.unique(words[cut.content], return_inverse=True)[1]
+    return replace(cut, word_ids=words)

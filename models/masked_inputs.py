@@ -18,8 +18,9 @@ from assay.models.encoding import Encoding
 class MaskedInputs:
     """R variants of one example, at most L tokens each.
 
-    ids, segments: (R, L) int32, arbitrary beyond a row's length. lengths: (R,) int32, at least 1.
-    absent: (R, L) bool, tokens whose embedding is replaced by `replacement` (D,) or (1,), or None for none.
+    ids, segments: (R, L) int32, arbitrary beyond a row's length; segments are the encoding's `type_ids`.
+    lengths: (R,) int32, at least 1. absent: (R, L) bool, tokens whose embedding is replaced by `replacement`
+    (D,) or (1,), or None for none.
     Raises ValueError on arrays that do not fit together.
     """
 
@@ -47,7 +48,7 @@ class MaskedInputs:
 def full_rows(encoding: Encoding) -> MaskedInputs:
     """The example as it is, as one row."""
     return MaskedInputs(
-        encoding.ids[None], encoding.segments[None], np.array([len(encoding)], dtype=np.int32)
+        encoding.ids[None], encoding.type_ids[None], np.array([len(encoding)], dtype=np.int32)
     )
 
 

@@ -23,7 +23,7 @@ class Batch:
     """Model input of B rows padded to T tokens.
 
     ids: (B, T) int64, padded with the model's pad id. attention: (B, T) bool, false on padding.
-    segments: (B, T) int64.
+    segments: (B, T) int64, the type ids of the encodings.
     """
 
     ids: Tensor

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
+
+# What SentencePiece and byte-level tokenizers write for the space before a word.
+WORD_MARKS = "▁Ġ"
 
 # A call sets the tokenizer's truncation and padding, which fails while another thread encodes.
 _TOKENIZER_LOCK = Lock()
@@ -20,9 +25,10 @@ def encode_texts(
 ) -> list[Encoding]:
     """Encode texts and pairs with a fast tokenizer, its special tokens added.
 
-    Tokens of the text carry the number of their text as segment whatever the tokenizer's own type ids;
-    special tokens carry the latter. Leading and trailing white space is trimmed off the offsets, which some
-    tokenizers include. Raises InputError on a text over the limit.
+    Type ids are the tokenizer's own. Tokens of the text carry the number of their text as segment, special
+    tokens their type id. Leading and trailing white space is trimmed off the offsets, which some tokenizers
+    include; a mark that stands alone belongs to the piece that it opens. Raises InputError on a text over the
+    limit.
     """
     encodings: list[Encoding | None] = [None] * len(texts)
     for arity in (1, 2):
@@ -41,28 +47,83 @@ def encode_texts(
     return [encoding for encoding in encodings if encoding is not None]
 
 
+def own_inputs(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...]) -> dict[str, Tensor]:
+    """What the tokenizer's own call makes of one text or pair for its network, as one row."""
+    first, *second = texts
+    with _TOKENIZER_LOCK:
+        return dict(tokenizer(first, second[0] if second else None, return_tensors="pt", verbose=False))
+
+
 def _convert(backend, texts: tuple[str, ...]) -> Encoding:
     """The tokenizers library's record as ours."""
     length = len(backend.ids)
-    segments = np.array(backend.type_ids, dtype=np.int32).reshape(length)
+    type_ids = np.array(backend.type_ids, dtype=np.int32).reshape(length)
+    segments = np.clip(type_ids, 0, len(texts) - 1)
     offsets = np.zeros((length, 2), dtype=np.int32)
     word_ids = np.full(length, -1, dtype=np.int32)
-    last_seen: tuple[int, int | None] = (-1, None)
     word = -1
-    for at, (segment, backend_word) in enumerate(zip(backend.sequence_ids, backend.word_ids, strict=True)):
-        if segment is None:
-            continue
-        # A tokenizer without a notion of words gives None: then every token is a word.
-        if backend_word is None or (segment, backend_word) != last_seen:
-            word += 1
-        last_seen = (segment, backend_word)
-        segments[at] = segment
-        word_ids[at] = word
-        offsets[at] = _trim(texts[segment], *backend.offsets[at])
-    return Encoding(tuple(backend.tokens), np.array(backend.ids, dtype=np.int32), segments, offsets, word_ids)
+    for segment, text in enumerate(texts):
+        places = [at for at, of in enumerate(backend.sequence_ids) if of == segment]
+        pieces = _pieces(
+            text, [(backend.tokens[at], backend.offsets[at], backend.word_ids[at]) for at in places]
+        )
+        before: _Piece | None = None
+        for at, piece in zip(places, pieces, strict=True):
+            word += before is None or _opens_word(text, before, piece)
+            before = piece
+            segments[at], offsets[at], word_ids[at] = segment, (piece.start, piece.end), word
+    return Encoding(
+        tuple(backend.tokens),
+        np.array(backend.ids, dtype=np.int32),
+        segments,
+        offsets,
+        word_ids,
+        own_type_ids=None if np.array_equal(type_ids, segments) else type_ids,
+    )
 
 
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+class _Piece(NamedTuple):
+    """Where a token's characters are, and which of the tokenizer's words it belongs to, if it knows words."""
+
+    start: int
+    end: int
+    word: int | None
+
+
+def _pieces(text: str, tokens: Sequence[tuple[str, tuple[int, int], int | None]]) -> list[_Piece]:
+    """The pieces of a text from each token's string, offsets and word.
+
+    A token without characters of its own, such as the mark of a word that no piece of the vocabulary begins,
+    gets those of the piece that it opens. What opens none ends the piece before it.
+    """
+    pieces = [_trim(text, *offsets, word) for _, offsets, word in tokens]
+    bare = [_is_bare(text, token, piece) for (token, _, _), piece in zip(tokens, pieces, strict=True)]
+    for at in reversed(range(len(pieces) - 1)):
+        if bare[at] and not bare[at + 1]:
+            pieces[at], bare[at] = pieces[at + 1], False
+    for at in range(1, len(pieces)):
+        if bare[at]:
+            pieces[at] = _Piece(pieces[at - 1].end, pieces[at - 1].end, pieces[at - 1].word)
+    return pieces
+
+
+def _trim(text: str, start: int, end: int, word: int | None) -> _Piece:
     piece = text[start:end]
     start += len(piece) - len(piece.lstrip())
-    return start, max(start, end - (len(piece) - len(piece.rstrip())))
+    return _Piece(start, max(start, end - (len(piece) - len(piece.rstrip()))), word)
+
+
+def _is_bare(text: str, token: str, piece: _Piece) -> bool:
+    """Whether a token has no characters of its own: white space, or a mark at the place of another piece."""
+    written = text[piece.start : piece.end].strip(WORD_MARKS)
+    return piece.start == piece.end or (not token.strip(WORD_MARKS) and written != "")
+
+
+def _opens_word(text: str, before: _Piece, piece: _Piece) -> bool:
+    """Whether a piece begins another word than the one before it."""
+    if piece.start == piece.end or piece[:2] == before[:2]:
+        return False
+    # A tokenizer without a notion of words gives None: then every piece is a word. One that does not split
+    # texts before it cuts them says the same of all pieces: then white space divides words.
+    same = piece.word is not None and piece.word == before.word
+    return not same or any(map(str.isspace, text[before.end : piece.start]))

@@ -1,4 +1,4 @@
-"""Any Hugging Face encoder with a sequence-classification head."""
+"""Any Hugging Face network with a sequence-classification head."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from assay.models.check import check_model
+from assay.models.access import ODD_TEXTS, Access, access_texts, find_access, read_access
+from assay.models.checkpoint import has_trained_head, most_tokens
 from assay.models.limit import Limit
 from assay.models.output_labels import output_labels
 from assay.models.pickles import refuse_file
@@ -30,17 +31,16 @@ from assay.models.transformer_model import TransformerModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
-PROBE = (("a",), ("a b c",))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transformer:
     """A checkpoint to fine-tune, from a folder or by its hub name with a pinned `revision`.
 
     Weights are read from safetensors only and no code of a checkpoint is run. A checkpoint with a
-    classification head keeps it if it has as many labels as the task, in the task's order; others get a new
-    head drawn from the seed. pretrained: false draws everything from the seed, a control. init_only: do not
-    train (with `pretrained`, the encoder as it is). max_tokens: null for the checkpoint's own limit.
+    classification head keeps it if it has as many labels as the task; others get a new head drawn from the
+    seed, to be trained, or with init_only. A file of other weights than the network's is refused.
+    pretrained: false draws everything from the seed, a control. init_only: do not train (with `pretrained`,
+    the encoder as it is). max_tokens: null for the checkpoint's own limit.
     over_limit, truncate, truncate_side: see assay.models.limit.Limit.
     """
 
@@ -83,10 +83,10 @@ class Transformer:
         network.config.id2label = dict(enumerate(names))
         network.config.label2id = {label: at for at, label in enumerate(names)}
         _own_memory(network)
-        model = self.assemble(network, tokenizer, task.labels, multi_label=task.multi_label)
-        check_finite(model.network.state_dict(), f"the weights of {self.path}")
-        self._check_padding(model)
-        return model
+        check_finite(network.state_dict(), f"the weights of {self.path}")
+        return self.assemble(
+            network, tokenizer, task.labels, multi_label=task.multi_label, probe=access_texts(task)
+        )
 
     def restore(self, folder: Path, labels: tuple[str, ...], *, multi_label: bool) -> TransformerModel:
         """The model of a saved folder, its weights still to be filled in."""
@@ -94,7 +94,7 @@ class Transformer:
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             network = _from_config(config)
-        return self.assemble(network, tokenizer, labels, multi_label=multi_label)
+        return self.assemble(network, tokenizer, labels, multi_label=multi_label, access=read_access(folder))
 
     def _source(self) -> str:
         if self.path is None:
@@ -131,9 +131,13 @@ class Transformer:
             trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
-        encoder = f"{network.base_model_prefix}."
-        return network, all(name.startswith(encoder) for name in report["missing_keys"])
+        new_head = self.init_only or self.training.epochs > 0
+        architectures = config.architectures or ()
+        return network, has_trained_head(
+            network, report, architectures, new_head=new_head, path=str(self.path)
+        )
 
     def _output_labels(self, source: str, labels: tuple[str, ...]) -> tuple[str, ...]:
         # The configuration as an object has put generic names where the file has none.
@@ -147,34 +151,48 @@ class Transformer:
         labels: tuple[str, ...],
         *,
         multi_label: bool,
+        probe: Sequence[tuple[str, ...]] = tuple((text,) for text in ODD_TEXTS),
+        access: Access | None = None,
     ) -> TransformerModel:
         """The model around a network whose id2label names its outputs by the labels.
 
-        Raises InputError on a tokenizer without offsets, or on more tokens than the network reads.
+        access: None to find it out with the texts `probe`. Raises InputError on a tokenizer without offsets
+        or of more tokens than the network knows, on a limit above the network's, and on a network that
+        cannot be asked.
         """
+        name = "the model" if self.path is None else f"the checkpoint {self.path}"
         if not tokenizer.is_fast:
-            raise InputError(
-                f"the checkpoint {self.path} has no fast tokenizer, so its tokens have no offsets"
-            )
-        longest = _longest(network.config, tokenizer)
+            raise InputError(f"{name} has no fast tokenizer, so its tokens have no offsets")
+        _check_vocabulary(network, tokenizer, name)
+        longest = most_tokens(network, tokenizer)
         max_tokens = longest if self.max_tokens is None else self.max_tokens
         if max_tokens > longest:
-            raise InputError(
-                f"model.max_tokens is {max_tokens}, but the checkpoint reads at most {longest} tokens"
-            )
+            raise InputError(f"model.max_tokens is {max_tokens}, but {name} reads at most {longest} tokens")
         # A local path says nothing to another machine and is not needed to restore.
         spec = replace(self, path=None) if self.revision is None else self
         limit = Limit(max_tokens, self.over_limit, self.truncate, self.truncate_side)
-        return TransformerModel(spec, network, tokenizer, labels, multi_label=multi_label, limit=limit)
+        network.config.return_dict = True
 
-    def _check_padding(self, model: TransformerModel) -> None:
-        """Refuse checkpoints that cannot start from embeddings, or whose answers depend on padding."""
-        problems = check_model(model, PROBE, tolerance=1e-4)
-        if problems:
-            raise InputError(
-                f"the checkpoint {self.path} cannot be explained: {problems[0]}; choose an encoder such as "
-                "BERT, RoBERTa or DeBERTa"
+        def build(access: Access) -> TransformerModel:
+            return TransformerModel(
+                spec, network, tokenizer, labels, multi_label=multi_label, limit=limit, access=access
             )
+
+        if access is None:
+            with _quiet():
+                access = find_access(build, probe, name)
+        return build(access)
+
+
+def _check_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Raise InputError on a tokenizer that gives numbers for which the network has no embedding."""
+    known = getattr(network.config.get_text_config(), "vocab_size", None)
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if known is not None and highest >= known:
+        raise InputError(
+            f"{name} knows {known} tokens, but its tokenizer counts up to {highest}; resize the "
+            "network's embeddings (resize_token_embeddings) and save both together"
+        )
 
 
 def _from_config(config: PretrainedConfig) -> PreTrainedModel:
@@ -192,15 +210,6 @@ def _own_memory(network: PreTrainedModel) -> None:
 
 def _has_head(config: PretrainedConfig) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
-
-
-def _longest(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The most tokens a checkpoint reads.
-
-    A tokenizer that sets no limit gives an astronomical number, a model with relative positions -1.
-    """
-    positions = getattr(config, "max_position_embeddings", None) or -1
-    return min(int(tokenizer.model_max_length), positions if positions > 0 else 10**6)
 
 
 @contextmanager

@@ -6,37 +6,39 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from assay.models.access import Access
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
+from assay.models.batching import rejoin, unpadded
 from assay.models.encoder import read_encoder
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
+from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.protocol import Batch
-from assay.models.tokenizing import encode_texts
+from assay.models.tokenizing import encode_texts, own_inputs
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# While it collects hidden states the library exchanges methods of its modules, and a hook here changes what a
-# module answers: another thread's call of the same network must wait.
-_NETWORK_LOCK = RLock()
-
 
 class TransformerModel:
-    """A sequence classifier (assay.models.protocol: gradients, embeddings, activations, maybe a mask token).
+    """A sequence classifier (assay.models.protocol: what `Access` allows of it, and maybe a mask token).
+
+    It answers as the library's own call on a text alone does: rows of unequal length are asked one length
+    after the other, because some networks (GPT-2, FNet) read padding, and some (BigBird) read long rows in
+    another way than short ones. A network laid out like BERT is run by `assay.models.encoder` except in
+    training, and is an OpenModel. Training may pad.
 
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
-    gradients are taken. All ways in take the same path through the network, so positions never depend on
-    which ids a text contains. A network laid out like BERT is run by `assay.models.encoder` except in
-    training, and is an OpenModel. Threads may share a model in eval mode: networks
-    like BERT run side by side, others one call after the other.
+    gradients are taken. Where a network can start from embeddings it always does, so positions never depend
+    on which ids a text contains. Threads may share a model in eval mode: networks like BERT run side by side,
+    others one call after the other.
 
     The network's outputs may be in another order than `labels`; its configuration's id2label says in which.
     They are put in the order of `labels` here, where they leave the network, and its weights stay as they
@@ -54,6 +56,7 @@ class TransformerModel:
         *,
         multi_label: bool,
         limit: Limit,
+        access: Access | None = None,
     ) -> None:
         self.spec = spec
         self.network = network.eval()
@@ -61,20 +64,29 @@ class TransformerModel:
         self.labels = labels
         self._columns = _columns(network, labels)
         self.multi_label = multi_label
-        self.pad_id = _special_id(tokenizer, "pad") or 0
+        self.pad_id = pad_id(network, tokenizer)
         self.mask_id = _special_id(tokenizer, "mask")
         self.unk_id = _special_id(tokenizer, "unk")
         self.limit = limit
-        self.embedding_rows = int(network.get_input_embeddings().get_parameter("weight").shape[0])
+        self.access = access = access or Access()
+        end = None if access.embeddings else getattr(self._config, "eos_token_id", None)
+        self.end_id = end if isinstance(end, int) else self.pad_id
+        self._parameters = frozenset(inspect.signature(network.forward).parameters)
         self._takes_segments = (
             "token_type_ids" in tokenizer.model_input_names
-            and "token_type_ids" in inspect.signature(network.forward).parameters
+            and "token_type_ids" in self._parameters
             and getattr(network.config, "type_vocab_size", 2) > 1
         )
+        # What a model has is what it can do, so what the network does not allow is left unset.
+        if access.activations:
+            self.activations = self._activations
+        if access.embeddings:
+            self.embedding_rows = len(network.get_input_embeddings().get_parameter("weight"))
+            self.embed = self._embed
+            self.logits_from_embeddings = self._logits_from_embeddings
         block = getattr(network.base_model, "embeddings", None)
-        if isinstance(block, nn.Module):
+        if access.entry and isinstance(block, nn.Module):
             self._block = block
-            # Left unset where there is no such block, because what a model has is what it can do.
             self.enter = self._enter
             self.logits_from_entry = self._logits_from_entry
             encoder = read_encoder(network)
@@ -88,19 +100,34 @@ class TransformerModel:
         """Encode texts or pairs, special tokens included."""
         return encode_texts(self.tokenizer, texts, self.limit)
 
-    def embed(self, ids: Tensor) -> Tensor:
+    def logits(self, batch: Batch) -> Tensor:
+        """(B, K) logits."""
+        if self.access.embeddings:
+            return self._logits_from_embeddings(self._embed(batch.ids), batch)
+        return self._by_length(batch.ids, batch, self._network_logits)
+
+    def own_logits(self, texts: tuple[str, ...]) -> Tensor:
+        """(1, K) what the network answers to the tokenizer's own output, called as the library shows it."""
+        inputs = own_inputs(self.tokenizer, texts)
+        if not self._takes_segments:
+            inputs.pop("token_type_ids", None)
+        known = {name: x.to(self.network.device) for name, x in inputs.items() if name in self._parameters}
+        with turn(self.network):
+            return self._in_order(self.network(**known).logits)
+
+    def padded_logits(self, batch: Batch) -> Tensor:
+        """(B, K) logits in one call, as in training: those of `logits` unless the network reads padding."""
+        return self._network_logits(self._embed(batch.ids) if self.access.embeddings else batch.ids, batch)
+
+    def _embed(self, ids: Tensor) -> Tensor:
         """(B, T, D) token embeddings of ids (B, T)."""
         return self.network.get_input_embeddings()(ids)
 
-    def logits(self, batch: Batch) -> Tensor:
-        """(B, K) logits."""
-        return self.logits_from_embeddings(self.embed(batch.ids), batch)
-
-    def logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
+    def _logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, K) logits from token embeddings (B, T, D)."""
         if self._is_open():
             return self._logits_from_entry(self._enter(embeddings, batch), batch)
-        return self._forward(embeddings, batch).logits
+        return self._by_length(embeddings, batch, self._network_logits)
 
     def _is_open(self) -> bool:
         return hasattr(self, "open_logits") and not self.network.training
@@ -117,10 +144,13 @@ class TransformerModel:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
         if self._is_open():
             return self._block(inputs_embeds=embeddings, **self._segments(batch))
+        return self._by_length(embeddings, batch, self._entered, of_tokens=True)
+
+    def _entered(self, embeddings: Tensor, batch: Batch) -> Tensor:
         entered: list[Tensor] = []
 
-        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
-            entered.append(output)
+        def keep(output: Tensor) -> Tensor:
+            entered.append(output[:, : embeddings.shape[1]])
             raise _Entered
 
         # The block is reached through the network, which knows how to call it; the layers are not run.
@@ -132,42 +162,92 @@ class TransformerModel:
         """(B, K) logits from the output of the embedding block."""
         if self._is_open():
             return self._open_logits(entry, batch, AUTOGRAD, no_hook)
+        return self._by_length(entry, batch, self._exchanged)
+
+    def _exchanged(self, entry: Tensor, batch: Batch) -> Tensor:
         # The block is called as ever, on anything of the right shape, and its answer exchanged.
-        unread = torch.zeros_like(
-            self.embed(torch.zeros(entry.shape[:2], dtype=torch.long, device=entry.device))
-        )
-        with self._hook(lambda module, inputs, output: entry):
-            return self._forward(unread, batch).logits
+        unread = torch.zeros_like(self._embed(torch.zeros_like(batch.ids)))
+        with self._hook(lambda output: torch.cat([entry, output[:, entry.shape[1] :]], dim=1)):
+            return self._network_logits(unread, batch)
+
+    def _by_length(
+        self,
+        values: Tensor,
+        batch: Batch,
+        call: Callable[[Tensor, Batch], Tensor],
+        *,
+        of_tokens: bool = False,
+    ) -> Tensor:
+        """The answers of `call` to ids (B, T) or embeddings (B, T, D), rows of one length at a time."""
+        width = batch.ids.shape[1]
+        parts = [(rows, call(values[rows, : part.ids.shape[1]], part)) for rows, part in self._parts(batch)]
+        return rejoin(parts, width if of_tokens else None)
+
+    def _parts(self, batch: Batch) -> list[tuple[Tensor, Batch]]:
+        rows = torch.arange(len(batch.ids), device=batch.ids.device)
+        if self.access.padding and (self.network.training or hasattr(self, "open_logits")):
+            return [(rows, batch)]
+        if self.access.embeddings:
+            return unpadded(batch)
+        if getattr(self._config, "pad_token_id", None) is None:
+            return unpadded(batch, rows)
+        # BART and T5 answer at the last end of a text and refuse rows that have it unequally often.
+        return unpadded(batch, (batch.ids == self.end_id).sum(dim=1))
+
+    @property
+    def _config(self) -> PretrainedConfig:
+        """The configuration of what reads texts."""
+        return self.network.config.get_text_config()
 
     @contextmanager
-    def _hook(self, hook: Callable[..., object]) -> Iterator[None]:
-        with _NETWORK_LOCK:
-            handle = self._block.register_forward_hook(hook)
+    def _hook(self, exchange: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """Exchange what the embedding block answers to the embeddings of a row."""
+
+        def hook(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: Tensor):
+            # BigBird and Longformer lengthen rows, for which they call the block on padding tokens.
+            of_row = any(
+                isinstance(value, Tensor) and value.is_floating_point() for value in (*args, *kwargs.values())
+            )
+            return exchange(output) if of_row else output
+
+        with NETWORK_LOCK:
+            handle = self._block.register_forward_hook(hook, with_kwargs=True)
             try:
                 yield
             finally:
                 handle.remove()
 
-    def activations(self, batch: Batch) -> dict[str, Tensor]:
+    def _activations(self, batch: Batch) -> dict[str, Tensor]:
         """The output of the embedding module and of each layer (B, T, D), and the logits."""
-        output = self._forward(self.embed(batch.ids), batch, output_hidden_states=True)
-        first, *rest = output.hidden_states
-        layers = {"embedding": first, **{f"layer_{n}": layer for n, layer in enumerate(rest, start=1)}}
-        return {**layers, "logits": output.logits}
+        values = self._embed(batch.ids) if self.access.embeddings else batch.ids
+        layers: list[list[tuple[Tensor, Tensor]]] = []
+        logits: list[tuple[Tensor, Tensor]] = []
+        for rows, part in self._parts(batch):
+            output = self._forward(values[rows, : part.ids.shape[1]], part, output_hidden_states=True)
+            layers.append([(rows, layer) for layer in output.hidden_states])
+            logits.append((rows, output.logits))
+        first, *rest = (rejoin(parts, batch.ids.shape[1]) for parts in zip(*layers, strict=True))
+        named = {"embedding": first, **{f"layer_{n}": layer for n, layer in enumerate(rest, start=1)}}
+        return {**named, "logits": rejoin(logits)}
 
     def write_files(self, folder: Path) -> None:
         """Write what `Transformer.restore` reads."""
         self.network.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        self.access.write(folder)
 
-    def _forward(self, embeddings: Tensor, batch: Batch, **options: bool):
-        with _NETWORK_LOCK:
-            output = self.network(
-                inputs_embeds=embeddings,
-                attention_mask=batch.attention.long(),
-                **self._segments(batch),
-                **options,
-            )
+    def _network_logits(self, values: Tensor, batch: Batch) -> Tensor:
+        return self._forward(values, batch).logits
+
+    def _forward(self, values: Tensor, batch: Batch, **options: bool):
+        """The network's output for ids (B, T) or embeddings (B, T, D)."""
+        inputs = {"inputs_embeds" if values.ndim == 3 else "input_ids": values, **self._segments(batch)}
+        if "global_attention_mask" in self._parameters:
+            # Longformer's own choice, which it makes from ids only.
+            inputs["global_attention_mask"] = torch.zeros_like(batch.ids)
+            inputs["global_attention_mask"][:, 0] = 1
+        with turn(self.network, from_embeddings=values.ndim == 3):
+            output = self.network(attention_mask=batch.attention.long(), **inputs, **options)
         output.logits = self._in_order(output.logits)
         return output
 
@@ -177,6 +257,17 @@ class TransformerModel:
 
 class _Entered(Exception):
     """The embedding block has answered; nothing behind it is needed."""
+
+
+def pad_id(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The padding token, of those who have none the end of a text."""
+    config = network.config.get_text_config()
+    found = (
+        _special_id(tokenizer, "pad"),
+        getattr(config, "pad_token_id", None),
+        _special_id(tokenizer, "eos"),
+    )
+    return next((number for number in found if isinstance(number, int)), 0)
 
 
 def _columns(network: PreTrainedModel, labels: tuple[str, ...]) -> list[int] | None:

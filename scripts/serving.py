@@ -41,8 +41,8 @@ def load(model: str, store: str) -> tuple[assay.Classifier, list[str]]:
     """The classifier, trained at the first call and read from the store afterwards, and texts to explain."""
     name, sizes = TASKS[model]
     task = assay.task(name, **sizes)
-    training = {"epochs": 0} if model == "minilm" else {"epochs": 2}
-    classifier = assay.fit(model, task, store=store, training=training)
+    settings = {"init_only": True} if model == "minilm" else {"training": {"epochs": 2}}
+    classifier = assay.fit(model, task, store=store, **settings)
     return classifier, [example.texts[0] for example in task.test]
 
 

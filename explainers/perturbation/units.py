@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,11 +81,13 @@ def _grouped(request: Request, groups: NDArray[np.intp]) -> Units:
     # Numbered in the order of the text.
     rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
     of[content] = rank[of[content]]
-    names, texts = [""] * len(distinct), [""] * len(distinct)
+    names, texts, written = [""] * len(distinct), [""] * len(distinct), [0] * len(distinct)
     for token, piece, number in zip(encoding.tokens, _pieces(request), of.tolist(), strict=True):
         if number >= 0:
             names[number] = f"{names[number]} {token}".lstrip()
-            texts[number] += piece
+            # Several tokens may stand for the same characters: bytes of one letter, a word's mark.
+            texts[number] += piece.text[max(0, written[number] - piece.start) :]
+            written[number] = max(written[number], piece.start + len(piece.text))
     return Units(of, tuple(names), tuple(texts), encoding.segments[content][np.sort(first)])
 
 
@@ -104,15 +106,22 @@ def _types(words: Units) -> Units:
     )
 
 
-def _pieces(request: Request) -> list[str]:
+class _Piece(NamedTuple):
+    """A stretch of the text, and where it begins."""
+
+    start: int
+    text: str
+
+
+def _pieces(request: Request) -> list[_Piece]:
     """(T,) the text from where a content token begins to where the next one does; "" for special tokens."""
     encoding = request.encoding
-    pieces = [""] * len(encoding)
+    pieces = [_Piece(0, "")] * len(encoding)
     for segment, text in enumerate(request.example.texts):
         places = np.flatnonzero((encoding.segments == segment) & encoding.content)
         starts, ends = encoding.offsets[places].T.tolist()
         for at, start, end, following in zip(places.tolist(), starts, ends, [*starts[1:], 0], strict=False):
-            pieces[at] = text[start : max(end, following)]
+            pieces[at] = _Piece(start, text[start : max(end, following)])
     return pieces
 
 

@@ -69,5 +69,5 @@ def masked(encoding: Encoding, scores: Floats, mask: int) -> MaskedInputs:
     for row, threshold in zip(ids, THRESHOLDS[1:], strict=True):
         row[order[: int(threshold / 100 * tokens)]] = mask
     return MaskedInputs(
-        ids, np.tile(encoding.segments, (len(ids), 1)), np.full(len(ids), tokens, dtype=np.int32)
+        ids, np.tile(encoding.type_ids, (len(ids), 1)), np.full(len(ids), tokens, dtype=np.int32)
     )

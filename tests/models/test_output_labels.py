@@ -245,13 +245,13 @@ def test_a_new_head_has_the_tasks_order(tiny_bert, tiny_bert_folder: Path, toy_t
     folder = turned(tiny_bert, tmp_path / "checkpoint")
     expected = dict(enumerate(toy_task.labels))
     assert finished(folder, toy_task, pretrained=False).network.config.id2label == expected
-    model = finished(tiny_bert_folder, toy_task, labels=["positive", "negative", "neutral"])
+    model = finished(tiny_bert_folder, toy_task, labels=["positive", "negative", "neutral"], init_only=True)
     assert model.network.config.id2label == expected
     tiny_bert.network.base_model.save_pretrained(tmp_path / "base")
     tiny_bert.tokenizer.save_pretrained(tmp_path / "base")
     config = json.loads((tmp_path / "base" / "config.json").read_text())
     (tmp_path / "base" / "config.json").write_text(json.dumps(config | {"id2label": NAMES}))
-    assert finished(tmp_path / "base", toy_task).network.config.id2label == expected
+    assert finished(tmp_path / "base", toy_task, init_only=True).network.config.id2label == expected
 
 
 def test_a_head_that_its_configuration_does_not_tell_of(tiny_bert, toy_task: Task, tmp_path: Path):
@@ -263,7 +263,7 @@ def test_a_head_that_its_configuration_does_not_tell_of(tiny_bert, toy_task: Tas
 
 
 def test_heads_of_several_labels(tiny_bert_folder: Path, toy_multi_label_task: Task, tmp_path: Path):
-    original = finished(tiny_bert_folder, toy_multi_label_task)
+    original = finished(tiny_bert_folder, toy_multi_label_task, init_only=True)
     model = finished(turned(original, tmp_path), toy_multi_label_task)
     assert model.multi_label and same_answers(model, original, toy_multi_label_task)
     encodings = model.encode([example.texts for example in toy_multi_label_task.test])
@@ -279,7 +279,7 @@ def test_heads_for_inference_between_sentences(tiny_bert_folder: Path, toy_task:
         Example(str(n), ("the film", word), (n,)) for n, word in enumerate(("plot", "music", "today"))
     )
     task = Task("nli", labels, pairs, pairs, pairs)
-    original = finished(tiny_bert_folder, replace(task, labels=labels[::-1]))
+    original = finished(tiny_bert_folder, replace(task, labels=labels[::-1]), init_only=True)
     original.network.save_pretrained(tmp_path)
     original.tokenizer.save_pretrained(tmp_path)
     model = finished(tmp_path, task)

@@ -22,7 +22,6 @@ from assay.models.check import check_model, probe_texts
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
-from assay.models.own_call import own_call
 from assay.models.report import majority
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -190,7 +189,7 @@ def test_numbers_of_any_precision_are_probabilities() -> None:
 
 
 def test_a_transformers_own_call_is_that_of_its_library(tiny_bert: Any) -> None:
-    own = own_call(tiny_bert)
+    own = tiny_bert.own_logits
     assert own is not None
     inputs = tiny_bert.tokenizer("a film", "the plot", return_tensors="pt")
     with torch.no_grad():
