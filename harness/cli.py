@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from assay.harness.command_line import exchange, experiments, methods, stores
 from assay.harness.command_line.command import Command
-from assay.harness.command_line.terminal import InertFormatter, inert_output, print_error
+from assay.harness.command_line.terminal import InertFormatter, OnceHandler, inert_output, print_error
 from assay.harness.trials.progress import report_on_sigusr1
+from assay.harness.trials.termination import STATUS, Terminated, stopped_by_sigterm
 from assay.tasks.errors import InputError
 
 COMMANDS = (*experiments.COMMANDS, *stores.COMMANDS, *exchange.COMMANDS, *methods.COMMANDS)
@@ -20,6 +22,7 @@ COMMANDS = (*experiments.COMMANDS, *stores.COMMANDS, *exchange.COMMANDS, *method
 OVERRIDES = """\
 Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a group, GROUP=[A,B] several.
 
+  NAME                     an experiment that was run in the store, with the overrides of its last run
   experiment=NAME          a ready-made experiment: quickstart, tweet_sentiment, or your own
   task=, model=            what is explained: planted, reviews, local ...; linear, cnn, lstm, minilm ...
   explainer=[...]          what is compared: saliency_l2, integrated_gradients, occlusion, lime ...
@@ -54,18 +57,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parsed(arguments)
-    handler = logging.StreamHandler()
+    handler = OnceHandler()
     handler.setFormatter(InertFormatter("assay: %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
-        with report_on_sigusr1(lambda: f"{options.command}: starting"):
+        with stopped_by_sigterm(), report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
     except InputError as error:
         print_error(f"error: {error}")
         return 1
-    except KeyboardInterrupt:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        print_error(f"error: {str(error.filename)!r} cannot be opened or written ({error.strerror})")
+        return 1
+    except KeyboardInterrupt as stop:
         print_error("stopped; run the same command again to go on")
-        return 130
+        return STATUS if isinstance(stop, Terminated) else 130
+    finally:
+        for spoken in logging.getLogger().handlers:
+            if isinstance(spoken, OnceHandler):
+                spoken.tell()
 
 
 def _act(options: argparse.Namespace) -> int:

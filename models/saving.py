@@ -153,9 +153,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         missing = {"spec", "settings", "labels", "multi_label", "weights_sha256"} - set(description)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"there is no model in {folder}: {MODEL_FILE} is missing") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
+    except (IsADirectoryError, UnicodeDecodeError, json.JSONDecodeError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is not the JSON that a saved model has; train again") from error
     if missing:
         raise InputError(f"{path} lacks {', '.join(sorted(missing))}; train again")

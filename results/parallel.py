@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -16,6 +19,9 @@ T = TypeVar("T")
 MANY = 2000
 # Each process holds the libraries once more, about 200 MB.
 MOST = 8
+# How often a process looks whether its parent is there, and how long it may take to stop by itself.
+WATCH_SECONDS = 0.5
+GRACE_SECONDS = 10.0
 
 
 class ParallelMap(Protocol):
@@ -36,7 +42,8 @@ def process_pool(processes: int) -> Iterator[ParallelMap]:
         yield serial_map
         return
     # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    spawn = get_context("spawn")
+    pool = ProcessPoolExecutor(processes, spawn, initializer=end_with, initargs=(os.getpid(),))
 
     def over(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
         return pool.map(_alone, calls)
@@ -53,6 +60,25 @@ def useful_processes(cells: int) -> int:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, MOST)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when the one that started it has ended, however that was: by SIGTERM, and if it
+    does not stop for that, without another word.
+
+    Args:
+        parent: the number of the process that started this one.
+    """
+    Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    # A process that lost its parent is given another one.
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
 
 
 def _alone(call: Callable[[], Any]) -> Any:

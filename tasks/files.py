@@ -172,18 +172,34 @@ def _delimiter(path: Path, text: str, usual: str, wanted: Sequence[str], header:
 def json_value(text: str) -> Any:
     """A JSON text as a value. Raises ValueError, whose message says why it cannot be read."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object)
         # Half of a surrogate pair is no character, and no file can hold it.
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise ValueError(error.msg) from error
     except RecursionError as error:
         raise ValueError("lists or objects stand too deep inside one another") from error
+    except _Twice:
+        raise
     except UnicodeEncodeError as error:
         raise ValueError("it holds half of a surrogate pair") from error
     except ValueError as error:
         raise ValueError("it holds a number of too many digits") from error
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises _Twice when a name stands in it twice: the last value would hide the first."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Twice(f"an object has the name {twice!r} twice")
+    return values
+
+
+class _Twice(ValueError):
+    """Of two values by one name, which counts is not known."""
 
 
 def json_rows(text: str, where: str, *, wanted: Sequence[str]) -> Iterator[Row]:
@@ -206,18 +222,24 @@ def json_rows(text: str, where: str, *, wanted: Sequence[str]) -> Iterator[Row]:
 
 
 def parquet_rows(path: Path, *, wanted: Sequence[str]) -> Iterator[Row]:
-    """The records of a Parquet file, only the wanted columns. Raises InputError on a broken or empty file."""
+    """The records of a Parquet file, only the wanted columns.
+
+    Raises InputError on a broken or empty file, and where a wanted column occurs twice.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_file(path)
     try:
         with pq.ParquetFile(path) as file:
+            _check_once(str(path), file.schema_arrow.names, wanted)
             check_columns(str(path), file.schema_arrow.names, wanted)
             if file.metadata.num_rows == 0:
                 raise InputError(f"{path} has no rows; expected at least one")
             batches = (batch.to_pylist() for batch in file.iter_batches(columns=list(wanted)))
             for number, values in enumerate(chain.from_iterable(batches), start=1):
                 yield Row(f"{path}, row {number}", values)
-    except pa.ArrowException as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, ValueError) as error:  # the latter of a struct with a name twice
         raise InputError(f"{path} cannot be read as Parquet ({error}); check that it is whole") from error

@@ -51,9 +51,19 @@ def overrides(options: argparse.Namespace) -> list[str]:
     return [*options.overrides, search_path(folder)]
 
 
+def of_experiment(options: argparse.Namespace, *, asks: bool = True) -> list[str]:
+    """The overrides of an experiment, also where its name stands for them.
+
+    asks: whether the command only asks, so that `name=NAME` alone stands for the last run of that name.
+    """
+    from assay.harness.state.last_run import expanded
+
+    return expanded(overrides(options), asks=asks)
+
+
 def open_trials(options: argparse.Namespace) -> tuple[Experiment, list[Trial]]:
     """The experiment that the overrides describe, and those of its trials whose texts can be read."""
     from assay.harness.trials.experiment import load_trials, open_experiment
 
-    experiment = open_experiment(overrides(options))
+    experiment = open_experiment(of_experiment(options))
     return experiment, load_trials(experiment)

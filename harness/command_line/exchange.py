@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.harness.command_line.command import Command, of_experiment, open_trials
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
@@ -49,7 +49,7 @@ def import_scores(options: argparse.Namespace) -> int:
     from assay.harness.exchange import importing
 
     given = options.file, options.format, options.name, options.to, options.by, options.overwrite
-    print(importing.import_scores(importing.Order(*given), overrides(options)))
+    print(importing.import_scores(importing.Order(*given), of_experiment(options)))
     return 0
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.harness.command_line.command import Command, of_experiment, open_trials
+from assay.harness.command_line.terminal import print_error
 
 if TYPE_CHECKING:
     from assay.harness.state.manifest import Manifest
@@ -21,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from assay.harness.command_line.reports import compute_and_report
     from assay.harness.trials.experiment import open_experiment
 
-    return compute_and_report(open_experiment(overrides(options)))
+    return compute_and_report(open_experiment(of_experiment(options, asks=False)))
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -29,14 +31,17 @@ def plan(options: argparse.Namespace) -> int:
 
     List trials and cells, which of them are on disk, which combinations make no sense and why, how many model
     rows and tokens are to be computed, and how long that takes and how much disk it fills, as far as earlier
-    runs or a calibration tell.
+    runs or a calibration tell. Exit status: 0, or 1 if the texts of no trial can be read.
     """
     from assay.harness.costs import planning
     from assay.harness.trials.experiment import open_experiment
 
-    experiment = open_experiment(overrides(options))
-    print(planning.plan(experiment, calibrated=options.calibrate, workers=options.workers))
-    return 0
+    experiment = open_experiment(of_experiment(options, asks=False))
+    if options.calibrate:
+        experiment.store.require_writable()
+    planned = planning.plan(experiment, calibrated=options.calibrate, workers=options.workers)
+    print(planned.text)
+    return 0 if planned.trials else 1
 
 
 def status(options: argparse.Namespace) -> int:
@@ -46,18 +51,22 @@ def status(options: argparse.Namespace) -> int:
     and, while jobs are at work, the time left. Exit status: 0 if everything is done, 1 if not.
     """
     from assay.harness.state.eta import remaining
+    from assay.harness.state.last_run import other_run
     from assay.harness.state.manifest import recall
-    from assay.harness.state.status import survey
+    from assay.harness.state.status import State, survey
     from assay.harness.state.status_text import status_text
     from assay.harness.state.store_state import jobs, living_claims, model_remarks, read_store_state
 
-    manifest = recall(overrides(options)) or _new_manifest(options)
+    overrides = of_experiment(options)
+    manifest = recall(overrides) or _new_manifest(options)
     store, planned = manifest.store, manifest.planned
     claims = living_claims(store, planned)
     state = survey(planned, read_store_state(store, planned, claims))
     print(status_text(manifest.name, state, claims, remaining(state, store, jobs(claims))))
     for remark in model_remarks(store, planned):
         print(f"\nwarning: {remark}")
+    if not state.counts()[State.done] and (note := other_run(store, manifest.name, overrides)):
+        print_error(note)
     return 0 if state.done else 1
 
 
@@ -81,21 +90,25 @@ def retry(options: argparse.Namespace) -> int:
     from assay.harness.state.retry import retry_text, what_failed
 
     experiment, trials = open_trials(options)
+    experiment.store.require_writable()
     failed = what_failed(experiment, trials)
     print(retry_text(failed))
-    return compute_and_report(failed.experiment) if failed.failures else exit_status(experiment, trials)
+    if not failed.failures:
+        return exit_status(experiment, trials)
+    return compute_and_report(failed.experiment, everything=False)
 
 
 def report(options: argparse.Namespace) -> int:
     """Write tables, figures and the report from what is on disk.
 
     Aggregate whatever is finished, even of an experiment that is still running. Nothing is computed with a
-    model.
+    model. The report lies in the store, or elsewhere with --to. Exit status: 0 if everything is there, 1 if
+    not.
     """
     from assay.harness.command_line.reports import exit_status, write_report
 
     experiment, trials = open_trials(options)
-    write_report(experiment, trials)
+    write_report(experiment, trials, to=options.to)
     return exit_status(experiment, trials)
 
 
@@ -110,6 +123,12 @@ def _plan_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _report_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to", metavar="FOLDER", type=Path, help="where to write it (STORE/experiments/NAME)"
+    )
+
+
 def _workers(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; expected a number of workers, at least 1")
@@ -121,5 +140,5 @@ COMMANDS = (
     Command("plan", plan, _plan_options),
     Command("status", status),
     Command("retry", retry),
-    Command("report", report),
+    Command("report", report, _report_options),
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from importlib.resources import files
 from pathlib import Path
 
 from assay.harness.command_line.command import Command, open_trials, overrides
 from assay.harness.command_line.terminal import print_error
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, did_you_mean
 
 
 def roar(options: argparse.Namespace) -> int:
@@ -26,6 +25,7 @@ def roar(options: argparse.Namespace) -> int:
 
     settings = Settings(options.shares, options.recursive, options.absent)
     experiment, trials = open_trials(options)
+    experiment.store.require_writable()
     outcome = remove_and_retrain(experiment, trials, settings)
     folder = experiment.store.experiment(experiment.name)
     if len(outcome.rows):
@@ -78,7 +78,7 @@ def check_model(options: argparse.Namespace) -> int:
     from assay.harness.trials.titles import title
     from assay.harness.validation.check_model import WRONG, distinct, findings
 
-    wrong, given = False, overrides(options)
+    wrong, given = False, of_experiment(options)
     for config in distinct(checked_configurations(sweep(given), given)):
         print(title(config))
         for finding in findings(config):
@@ -87,22 +87,35 @@ def check_model(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def choices(_: argparse.Namespace) -> int:
-    """List every name that a group offers."""
-    from assay.harness.config.compose import offered
+def choices(options: argparse.Namespace) -> int:
+    """List every name that a group offers, or the options of some.
 
-    blocks = []
-    for group in ("experiment", "task", "model", "explainer", "baseline", "metric"):
-        blocks.append("\n".join([group, *(f"  {name:28}{_summary(group, name)}" for name in offered(group))]))
+    With NAMES: the options of these choices, with their defaults and what they mean.
+    """
+    from assay.harness.config.compose import offered
+    from assay.harness.config.described import description, summary
+
+    groups = {
+        name: offered(name) for name in ("experiment", "task", "model", "explainer", "baseline", "metric")
+    }
+    every = sorted({name for names in groups.values() for name in names})
+    for name in options.names:
+        if name not in every:
+            raise InputError(f"there is no choice named {name!r}; {did_you_mean(name, every)}")
+    if options.names:
+        found = [(group, name) for name in options.names for group in groups if name in groups[group]]
+        blocks = [description(*choice) for choice in found]
+    else:
+        blocks = [
+            "\n".join([group, *(f"  {name:28}{summary(group, name)}" for name in names)])
+            for group, names in groups.items()
+        ]
     print("\n\n".join(blocks))
     return 0
 
 
-def _summary(group: str, name: str) -> str:
-    """The first comment of a choice's file."""
-    text = files("assay.conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8")
-    comments = (line[2:] for line in text.splitlines() if line.startswith("# "))
-    return next((line for line in comments if not line.startswith("@package")), "")
+def _choices_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", metavar="NAME", nargs="*", help="choices whose options are listed (all)")
 
 
 def _roar_options(command: argparse.ArgumentParser) -> None:
@@ -143,5 +156,5 @@ COMMANDS = (
         "names of metrics (all that are shipped), and settings of theirs: metric.NAME.KEY=VALUE",
     ),
     Command("check-model", check_model),
-    Command("choices", choices, overrides=""),
+    Command("choices", choices, _choices_options, overrides=""),
 )

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from assay.harness.command_line.terminal import print_error
+from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.missing import failures
+from assay.harness.reporting.score_files import ScoreFile
+from assay.harness.state.last_run import keep_command, other_run
 from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.state.status import State, survey
-from assay.harness.state.store_state import model_remarks, read_store_state
+from assay.harness.state.status_text import missing_text
+from assay.harness.state.store_state import living_claims, model_remarks, read_store_state
 from assay.harness.storage.layout import StoredExperiment
-from assay.harness.storage.store import Damaged, present, read_json, write_json
+from assay.harness.storage.store import Damaged, ReadOnly, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
 from assay.results.inert import inert
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.records import grouped
-from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 # So often a run starts over because a file was damaged; files found damaged together count once.
 REPAIR_ATTEMPTS = 5
+# The file that marks a folder outside the store as a report's, so that the next one may replace it.
+MARK = "assay-report.json"
 
 
-def compute_and_report(experiment: Experiment) -> int:
+def compute_and_report(experiment: Experiment, *, everything: bool = True) -> int:
     """Compute whatever is missing and report; returns the exit status.
 
     What turns out to be damaged on disk is set aside and computed anew.
+
+    everything: whether the jobs do all that is missing, and not only what failed.
     """
-    stored = StoredExperiment(experiment.store.experiment(experiment.name))
-    write_json(stored.command, {"overrides": list(experiment.command)})
+    experiment.store.require_writable()
+    keep_command(experiment.store, experiment.name, experiment.command)
     for _ in range(REPAIR_ATTEMPTS):
         try:
             trials = run(experiment)
@@ -40,49 +48,86 @@ def compute_and_report(experiment: Experiment) -> int:
             for path in experiment.store.tables():
                 present(path)
             continue
-        return exit_status(experiment, trials)
+        return exit_status(experiment, trials, ran=everything)
     raise InputError(
         f"files in {str(experiment.store.root)!r} were damaged {REPAIR_ATTEMPTS} times in a row; "
         "check the disk"
     )
 
 
-def write_report(experiment: Experiment, trials: Sequence[Trial], *, anew: bool = True) -> None:
-    """Write tables and page, unless they were written from the very same inputs and `anew` is false."""
-    stored = StoredExperiment(experiment.store.experiment(experiment.name))
-    files = score_files(trials, experiment.store)
+def write_report(
+    experiment: Experiment, trials: Sequence[Trial], *, anew: bool = True, to: Path | None = None
+) -> None:
+    """Write tables and page, unless they were written from the very same inputs and `anew` is false.
+
+    Args:
+        experiment: what is reported.
+        trials: those whose texts could be read.
+        anew: whether to write them in any case.
+        to: the folder to write them to, in place of the experiment's in the store.
+
+    Raises:
+        InputError: if the folder cannot be written, or holds something else.
+    """
+    store = experiment.store
+    stored = StoredExperiment(store.experiment(experiment.name) if to is None else to)
+    files = score_files(trials, store)
     made_from = {"inputs": inputs(experiment, trials, files)}
-    if anew or read_json(stored.report_record) != made_from:
+    whole = stored.comparison.is_file() and stored.page.is_file()
+    if anew or not whole or read_json(stored.report_record) != made_from:
         if not files:
             return
-        options = experiment.configs[0].report
-        with process_pool(useful_processes(len(files))) as spreading:
-            # Drawing is slow to import, and most commands draw nothing.
-            from assay.results.statistics.estimates import Bootstrap
-            from assay.results.write import write_results
-
-            bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
-            results = collect(experiment, trials, files, spreading)
-            write_results(results, stored.folder, bootstrap, spreading)
-        write_json(stored.report_record, made_from)
+        if to is not None:
+            with whole_folder(to, mark=MARK, overwrite=True) as scratch:
+                _write(experiment, trials, files, scratch)
+                write_json(scratch / MARK, made_from)
+        elif not store.writable:
+            raise ReadOnly(
+                f"the store {str(store.root)!r} can only be read; write elsewhere, with --to FOLDER"
+            )
+        else:
+            _write(experiment, trials, files, stored.folder)
+            write_json(stored.report_record, made_from)
     print(stored.comparison.read_text(encoding="utf-8"))
     for note in notes(trials, experiment.store):
         print(inert(f"{note}."))
     print(f"Report: {stored.page}")
 
 
-def exit_status(experiment: Experiment, trials: Sequence[Trial]) -> int:
-    """0 if everything is there, else 1; what failed, each sentence once, what is missing and what is to be
-    said of the models go to stderr."""
+def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile], folder: Path) -> None:
+    # Drawing is slow to import, and most commands draw nothing.
+    from assay.results.statistics.estimates import Bootstrap
+    from assay.results.write import write_results
+
+    options = experiment.configs[0].report
+    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    with process_pool(useful_processes(len(files))) as spreading:
+        results = collect(experiment, trials, files, spreading)
+        try:
+            write_results(results, folder, bootstrap, spreading)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
+            raise InputError(
+                f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "
+                "away"
+            ) from error
+
+
+def exit_status(experiment: Experiment, trials: Sequence[Trial], *, ran: bool = False) -> int:
+    """0 if everything is there, else 1; what failed, what is missing and why, and models that are no better
+    than a constant go to stderr.
+
+    ran: whether it was just run, so that what is missing was tried.
+    """
     failed = grouped(failures(experiment, trials), lambda failure: failure.reason)
     for sentence, (first, *others) in failed.items():
         more = f" (and {len(others)} more)" if others else ""
         print_error(f"error: {first.place}{more}: {sentence}")
-    planned = plan_work(experiment, trials)
-    state = survey(planned, read_store_state(experiment.store, planned))
-    for remark in model_remarks(experiment.store, planned):
+    store, planned = experiment.store, plan_work(experiment, trials)
+    state = survey(planned, read_store_state(store, planned, living_claims(store, planned)))
+    for remark in model_remarks(store, planned):
         print_error(f"warning: {remark}")
-    if missing := state.counts()[State.missing]:
-        are = "is" if missing == 1 else "are"
-        print_error(f"{counted(missing, 'cell')} {are} missing; run again to compute what is missing")
+    for line in missing_text(state, ran=ran):
+        print_error(line)
+    if not state.counts()[State.done] and (note := other_run(store, experiment.name, experiment.command)):
+        print_error(note)
     return 0 if state.done and not failed else 1

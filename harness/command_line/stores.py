@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.harness.command_line.command import Command, of_experiment, open_trials
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -18,8 +18,10 @@ def verify(options: argparse.Namespace) -> int:
     from assay.harness.upkeep import verify as integrity
     from assay.harness.upkeep.references import existing_store, names_experiment, used
 
-    given = overrides(options)
+    given = of_experiment(options)
     store = existing_store(given)
+    if options.repair:
+        store.require_writable()
     only = used(*open_trials(options)) if names_experiment(given) else None
     faults = list(integrity.verify(store, only))
     if options.repair:
@@ -36,17 +38,21 @@ def clean(options: argparse.Namespace) -> int:
     and trials made by other versions of a method, and, where an experiment is given, failures of its cells
     that are done by now. Reports and links to other places are never touched. Exit status: 0.
     """
+    from assay.harness.state.last_run import expanded
     from assay.harness.state.plan_snapshot import plan_work
     from assay.harness.upkeep.clean import clean_text, garbage, remove, unused
     from assay.harness.upkeep.references import existing_store, names_experiment, references_of_experiment
 
-    given = overrides(options)
+    given = of_experiment(options)
     store = existing_store(given)
+    if options.yes:
+        store.require_writable()
     planned = plan_work(*open_trials(options)) if names_experiment(given) else None
     useless = list(garbage(store, planned))
     if options.unused_by:
         shared = [text for text in given if text.startswith("hydra.searchpath=")] + [f"store={store.root}"]
-        users = [references_of_experiment([*shlex.split(user), *shared]) for user in options.unused_by]
+        named = [expanded([*shlex.split(user), *shared], asks=True) for user in options.unused_by]
+        users = list(map(references_of_experiment, named))
         listed = {entry.path for entry in useless}
         useless += [entry for entry in unused(store, users) if entry.path not in listed]
     if options.yes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import TextIOBase
@@ -15,6 +16,31 @@ from assay.results.inert import inert
 def print_error(text: str) -> None:
     """Print one line for people on standard error, where bars are drawn, too."""
     print(inert(f"assay: {text}"), file=sys.stderr)
+
+
+class OnceHandler(logging.Handler):
+    """Writes each message to standard error once; `tell`, or closing, says how often some came again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._times[text] += 1
+        if self._times[text] == 1:
+            print(text, file=sys.stderr)
+
+    def tell(self) -> None:
+        """Say what was left out, and forget it."""
+        again = [(text, times) for text, times in self._times.items() if times > 1]
+        self._times.clear()
+        for text, times in again:
+            print(f"{text} (this {times} times)", file=sys.stderr)
+
+    def close(self) -> None:
+        self.tell()
+        super().close()
 
 
 class InertFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ from omegaconf import OmegaConf
 
 from assay.harness.config.keys import nested
 from assay.harness.config.setting_types import check_types
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.trust import is_inside
 
 # Chosen only inside the settings of an explainer; all others have a file in conf/.
@@ -48,7 +49,18 @@ def build(config: Any, **arguments: Any) -> Any:
         if isinstance(cause, InputError):
             raise cause from None
         where = plain.get("_target_", "?") if isinstance(plain, dict) else "?"
-        raise InputError(f"{where} could not be built: {cause or error}; check its options") from error
+        raise InputError(
+            f"{where} could not be built: {cause or error}; {_advice(plain, str(cause))}"
+        ) from error
+
+
+def _advice(settings: Any, message: str) -> str:
+    """What to do about a failure: of an option that does not exist, those that do."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", message)
+    if unknown is None or not isinstance(settings, dict) or unknown[1] not in settings:
+        return "check its options"
+    options = inspect.signature(get_object(str(settings["_target_"]))).parameters
+    return did_you_mean(unknown[1], options)
 
 
 def check_target(target: str) -> Any:

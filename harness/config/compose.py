@@ -19,10 +19,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from assay.harness.config.schema import Run, register
-from assay.harness.config.search_path import searched_folder
+from assay.harness.config.search_path import KEY, check_search_path, searched_folder
 from assay.harness.config.variants import varied
 from assay.tasks.errors import InputError, did_you_mean
 
@@ -147,6 +147,9 @@ def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
 
 def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictConfig:
     """What Hydra makes of overrides, with its own settings if `hydra`."""
+    for override in _parse([text for text in overrides if "searchpath" in text]):
+        if override.key_or_group == KEY:
+            check_search_path(override.value())
     register()
     GlobalHydra.instance().clear()
     with initialize_config_module("assay.conf", version_base="1.3"):
@@ -169,7 +172,17 @@ def _sentences() -> Iterator[None]:
         where = getattr(cause, "full_key", None)
         raise InputError(
             f"the configuration does not fit{f' at {where}' if where else ''}: {_first_line(cause)}"
+            f"{_nearest(cause)}"
         ) from error
+
+
+def _nearest(error: BaseException) -> str:
+    """Behind the message of a key that does not exist, those that do."""
+    node = getattr(error, "parent_node", None)
+    if not isinstance(error, (ConfigKeyError, ConfigAttributeError)) or not isinstance(node, DictConfig):
+        return ""
+    names = [str(name) for name in node if name != "_target_"]
+    return f"; {did_you_mean(str(error.key), names)}" if names else ""
 
 
 def prune_unselected(config: DictConfig) -> DictConfig:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, did_you_mean
 
 # Hydra instantiates these: its own launcher and sweeper, its launcher plugins, and what Assay's conf/ names.
 TARGETS = frozenset(
@@ -29,11 +30,22 @@ LOGGING = frozenset(
     {
         *("logging.StreamHandler", "ext://sys.stderr", "ext://sys.stdout"),
         "assay.harness.command_line.terminal.InertFormatter",
+        "assay.harness.command_line.terminal.OnceHandler",
     }
 )
 RESOLVERS = frozenset({"hydra", "now", "oc.env"})
-# They decide which code a job imports, so they belong to the shell and not to a file.
-ENVIRONMENT = re.compile(r"ASSAY_\w*|PYTHON\w*|LD_\w*|PATH", re.IGNORECASE)
+# Variables that a configuration may set for its jobs: threads, devices, where models and data sets are kept.
+# Many others decide which code a job runs, so they belong to the shell and not to a file.
+ENVIRONMENT = frozenset(
+    {
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
+        *("VECLIB_MAXIMUM_THREADS", "TOKENIZERS_PARALLELISM", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+        *("CUBLAS_WORKSPACE_CONFIG", "PYTORCH_CUDA_ALLOC_CONF", "HF_HOME", "HF_HUB_CACHE"),
+        *("HF_DATASETS_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"),
+    }
+)
+# Settings of launchers that are commands of a shell, another interpreter, or code that a worker starts with.
+COMMANDS = frozenset({"setup", "python", "srun_args", "additional_parameters", "runtime_env", "pre_dispatch"})
 
 
 def check_hydra(config: DictConfig) -> None:
@@ -61,6 +73,18 @@ def check_hydra(config: DictConfig) -> None:
                 f"{where} {problem}, and Hydra runs nothing that a configuration names but its launchers; "
                 "take the setting out"
             )
+        if where.startswith("hydra.job.env_set.") and name not in ENVIRONMENT:
+            raise InputError(
+                f"{where} may not be set by a configuration, since variables can decide which code runs; "
+                f"set it in the shell that starts the run ({did_you_mean(name, ENVIRONMENT)})"
+            )
+        of_launcher = where.startswith("hydra.launcher.") and isinstance(text, str)
+        runs = of_launcher and not COMMANDS.isdisjoint(re.split(r"[.\[]", where))
+        if runs and text not in _shipped_commands():
+            raise InputError(
+                f"{where} is {text!r}, which would run code; take it out and do the same in the shell that "
+                "starts the run, whose environment the jobs inherit"
+            )
 
 
 def _texts(node: Any, where: str, name: str) -> Iterator[tuple[str, str, Any]]:
@@ -86,9 +110,14 @@ def _problem(config: DictConfig, where: str, name: str, value: Any) -> str | Non
     external = isinstance(value, str) and "ext://" in value and value not in LOGGING
     if called or logged or external:
         return f"is {value!r}"
-    if where.startswith("hydra.job.env_set.") and ENVIRONMENT.fullmatch(name):
-        return "decides which code a job imports"
     return None
+
+
+def _shipped_commands() -> list[Any]:
+    """What the launchers of Assay's own configuration set of `COMMANDS`, and joblib's default."""
+    folder = Path(str(files("assay.conf"))) / "hydra" / "launcher"
+    shipped = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.glob("*.yaml"))
+    return ["2*n_jobs", "all", *(text for node in shipped for _, _, text in _texts(node, "", ""))]
 
 
 def _resolved(config: DictConfig, where: str, text: str) -> Any:

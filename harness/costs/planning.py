@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
@@ -28,8 +29,15 @@ TIMES = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
-def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
-    """The plan's text.
+class Plan(NamedTuple):
+    """The plan as text, and how many trials are in it, whose texts can be read."""
+
+    text: str
+    trials: int
+
+
+def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
+    """What a run would do.
 
     Args:
         experiment: what would be run.
@@ -54,7 +62,8 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> str:
     told = _section("Texts:", text_remarks(whole))
     limits = [limit_note(preview.trial, preview.sizes.test) for preview in previews]
     notes = _section("Limits:", dict.fromkeys(note for note in limits if note is not None))
-    return "\n".join([*lines, *told, *notes, *_section("Cannot be read:", unread)])
+    text = "\n".join([*lines, *told, *notes, *_section("Cannot be read:", unread)])
+    return Plan(text, len(previews))
 
 
 def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[str]:

@@ -170,9 +170,11 @@ def _of_cells(preview: TrialPreview, done: Sequence[StoredCell]) -> dict[str, Ra
 
 def _of_cell(cell: StoredCell, preview: TrialPreview, method: Method) -> Iterator[tuple[str, Rate]]:
     """The rates in one finished cell, by name."""
-    seconds = np.concatenate(
-        [pq.read_table(path, columns=["seconds"])["seconds"].to_numpy() for path in cell.seconds_parts()]
-    )
+    try:
+        parts = [pq.read_table(path, columns=["seconds"]) for path in cell.seconds_parts()]
+        seconds = np.concatenate([part["seconds"].to_numpy() for part in parts])
+    except (OSError, ValueError, KeyError):  # damaged or lost: `assay verify` tells of it
+        return
     units = workload(method, preview).units / float(preview.count.sum())
     rate = Rate(float(seconds.mean()) / units, explanation_bytes(cell) / len(seconds))
     yield method_name(method), rate

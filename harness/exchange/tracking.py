@@ -16,7 +16,7 @@ from assay.harness.config.keys import key
 from assay.harness.exchange.trackers import TRACKERS, Run
 from assay.harness.reporting.collect import score_files
 from assay.harness.reporting.score_files import ScoreFile, read_scores
-from assay.harness.storage.layout import StoredCell, is_of_pair
+from assay.harness.storage.layout import TRACKING, StoredCell, is_of_pair
 from assay.harness.storage.store import read_json, read_table, write_json
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
@@ -54,7 +54,7 @@ def track(experiment: Experiment, trials: Sequence[Trial], to: str, folder: Path
             f"tracking to {to} needs a package that is not installed ({error}); install it with: "
             f"pip install 'assay[track-{to}]'"
         ) from error
-    folder = (folder or experiment.store.experiment(experiment.name) / "tracking" / to).absolute()
+    folder = (folder or experiment.store.experiment(experiment.name) / TRACKING / to).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = read_json(folder / RECORD) or {}
     finished = runs(experiment, trials)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from assay.harness.exchange.export_explanations import export_explanations
 from assay.harness.exchange.export_scores import export_scores
 from assay.harness.interface.arguments import checked
+from assay.harness.state.last_run import last_run
 from assay.harness.storage.layout import Layout, StoredExperiment
-from assay.harness.storage.store import Store, check_mark, read_json
+from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
 from assay.harness.trials.plan import Trial
 from assay.tasks.counted import counted
@@ -91,12 +92,11 @@ def load(store: str | Path, name: str) -> Runs:
     if not is_there(Path(store)) or not Path(store).is_dir() or not check_mark(Layout(store)):
         raise InputError(f"there is no store {str(store)!r}; expected a folder that `assay run` wrote")
     root = Store(store)
-    stored = StoredExperiment(root.experiment(name))
     names = root.experiments()
-    command = read_json(stored.command) if name in names else None
+    command = last_run(root, name) if name in names else None
     if command is None:
         hint = did_you_mean(name, names) if names else "it holds none"
         raise InputError(f"there is no finished experiment {name!r} in {str(store)!r}; {hint}")
-    overrides = [text for text in command["overrides"] if not text.startswith("store=")]
+    overrides = [text for text in command if not text.startswith("store=")]
     experiment = open_experiment([*overrides, f"store={store}"])
     return Runs(experiment, load_trials(experiment))

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.reporting.layouts import Layout, layout_of
-from assay.harness.storage.layout import part_files
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.metrics.long_table import wide
 from assay.results.parallel import ParallelMap
@@ -105,7 +105,10 @@ def _quartiles(paths: Sequence[str]) -> list[tuple[int, float, float, float]]:
     """The number of texts of each folder, and the median and the quartiles of their seconds."""
     quartiles = []
     for path in paths:
-        parts = [read_table(file)["seconds"].to_numpy() for file in part_files(Path(path))]
+        cell = StoredCell(Path(path).parent)
+        # First what is lost, which cannot be read.
+        files = [*cell.lost_parts(), *cell.seconds_parts()]
+        parts = [read_table(file, ["seconds"])["seconds"].to_numpy() for file in files]
         low, median, high = np.quantile(np.concatenate(parts), [0.25, 0.5, 0.75]).tolist()
         quartiles.append((sum(map(len, parts)), median, low, high))
     return quartiles

@@ -22,7 +22,7 @@ from typing import Any
 from assay.harness.config.search_path import searched_folder
 from assay.harness.state.status import Planned, PlannedCell, PlannedPair, PlannedTrial
 from assay.harness.storage.layout import Layout, StoredCell, StoredExperiment, StoredModel
-from assay.harness.storage.store import Store, StoreFull, read_json, write_json
+from assay.harness.storage.store import ReadOnly, Store, StoreFull, read_json, write_json
 
 # The folder with conf/ and the floors.
 ROOT = Path(__file__).parents[2]
@@ -74,10 +74,10 @@ def keep(overrides: Sequence[str], manifest: Manifest, basis: Mapping[str, Any])
         return
     stored = StoredExperiment(store.experiment(manifest.name))
     path = stored.manifest(digest)
-    with suppress(StoreFull):
+    with suppress(StoreFull, ReadOnly):
         write_json(path, {**basis, **asdict(manifest.planned)})
         for other in stored.manifests():
-            if other != path:
+            if other != path and other.is_file():
                 other.unlink(missing_ok=True)
 
 

@@ -123,5 +123,33 @@ def _failures(survey: Survey) -> list[str]:
     return lines
 
 
+def missing_text(survey: Survey, *, ran: bool) -> list[str]:
+    """A line for every reason why cells and pairs are not there, but for failures, which have their own.
+
+    ran: whether the experiment was just run.
+    """
+    why = "the job that was to do them ended early" if ran else "not run yet"
+    cells: dict[str, list[str]] = {}
+    for cell in survey.cells:
+        reason = f"{why}; run again to compute them"
+        if cell.state is State.running:
+            reason = "another job is at work on them; wait for it"
+        elif cell.lacking:
+            reason = f"explained, but not scored on {', '.join(cell.lacking)}: {reason}"
+        if cell.state in (State.running, State.missing):
+            cells.setdefault(reason, []).append(f"{cell.trial.title} / {cell.cell.title}")
+    lines = [
+        f"{_number(at, 'cell', 'cells')} missing ({_some(at)}): {reason}" for reason, at in cells.items()
+    ]
+    if pairs := [pair.title for pair, state in survey.pairs if state is State.missing]:
+        number = _number(pairs, "pair of models", "pairs of models")
+        lines.append(f"{number} missing ({_some(pairs)}): {why}; run again to compute them")
+    return lines
+
+
+def _number(names: Sequence[str], what: str, many: str) -> str:
+    return f"1 {what} is" if len(names) == 1 else f"{len(names)} {many} are"
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

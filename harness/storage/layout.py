@@ -23,6 +23,7 @@ from assay.tasks.errors import InputError
 
 MODELS, TRIALS, CELLS, PAIRS = KINDS = ("models", "trials", "cells", "pairs")
 EXPERIMENTS = "experiments"
+TRACKING = "tracking"
 FOLDERS = frozenset({*KINDS, "claims", "ledger", EXPERIMENTS, "tasks", "calibrations"})
 _PART = re.compile(r"part-\d+\.parquet")
 _DAMAGED = ".damaged"
@@ -105,7 +106,7 @@ class StoredCell(StoredScores):
     @property
     def done(self) -> bool:
         """Whether all explanations are there; scores may be missing."""
-        return self.record.exists()
+        return self.record.is_file()
 
     def part(self, number: int) -> Path:
         """The explanations of one shard."""
@@ -126,6 +127,13 @@ class StoredCell(StoredScores):
     def parts(self) -> list[Path]:
         """The explanations of all shards that are on disk, in order."""
         return part_files(self.folder / "explanations")
+
+    def lost_parts(self) -> list[Path]:
+        """Of explanations without wall times, or times without explanations, the files that lack."""
+        parts, times = ({path.name: path for path in some} for some in (self.parts(), self.seconds_parts()))
+        lost = [self.folder / "explanations" / name for name in times if name not in parts]
+        lost += [self.seconds_of(path) for name, path in parts.items() if name not in times]
+        return lost if parts or times else [self.part(0)]
 
     def seconds_parts(self) -> list[Path]:
         """The wall times of all shards that are on disk, in order."""
@@ -215,6 +223,11 @@ class Layout:
         paths = sorted((self.root / kind).glob("[!.]*"))
         return [path for path in paths if path.is_dir() and not is_set_aside(path)]
 
+    def misplaced(self, kind: str) -> list[Path]:
+        """What stands in the place of a folder of one of KINDS, and is none."""
+        paths = sorted((self.root / kind).glob("[!.]*"))
+        return [path for path in paths if not path.is_dir() and not is_set_aside(path)]
+
     def claims(self) -> list[Path]:
         """The files of all claims."""
         return _records(self.root / "claims")
@@ -226,6 +239,10 @@ class Layout:
     def other_records(self) -> list[Path]:
         """The JSON records of experiments and of large trials."""
         return sorted([*self.root.glob(f"{EXPERIMENTS}/*/**/*.json"), *self.root.glob("tasks/*.json")])
+
+    def is_of_tracker(self, path: Path) -> bool:
+        """Whether a file lies in the folder of an experiment's tracker."""
+        return path.relative_to(self.root).parts[2:3] == (TRACKING,)
 
     def tables(self) -> Iterator[Path]:
         """Every Parquet file of cells and pairs that is in a folder of its own kind."""

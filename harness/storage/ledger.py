@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
-from assay.harness.storage.store import Damaged, Store, StoreFull, parse_json, set_aside, write_json
+from assay.harness.storage.store import Damaged, ReadOnly, Store, StoreFull, parse_json, set_aside, write_json
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -32,11 +32,14 @@ def record_failure(store: Store, name: str, title: str, *, clear: bool = True) -
     """
     try:
         yield
-    except (StoreFull, Damaged):
+    except (StoreFull, Damaged, ReadOnly):
         raise
     except Exception as error:  # whatever went wrong with one cell, the others must still run
         known = isinstance(error, InputError)
         sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        if not store.writable:  # then nobody reads it there
+            log.warning("%s failed: %s", title, sentence)
+            return
         log.info("%s failed: %s", title, sentence)
         detail = "" if known else "".join(traceback.format_exception(error))
         write_json(store.failure(name), asdict(Failure(title, sentence, detail)))
@@ -59,5 +62,6 @@ def failure(store: Store, name: str) -> Failure | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        set_aside(path)
+        with suppress(ReadOnly):
+            set_aside(path)
         return None

@@ -52,7 +52,7 @@ class Claim:
 def acquire(store: Store, name: str, title: str) -> Iterator[bool]:
     """Whether the work called `name` is ours while the block runs; False where another job is at it."""
     path = store.claim(name)
-    claim = Claim(_place(), socket.gethostname(), os.getpid(), _started(os.getpid()), title, uuid4().hex)
+    claim = Claim(_place(), socket.gethostname(), os.getpid(), started(os.getpid()), title, uuid4().hex)
     if not _create(path, claim) and not _take_over(path, claim):
         yield False
         return
@@ -66,6 +66,14 @@ def acquire(store: Store, name: str, title: str) -> Iterator[bool]:
         heartbeat.join()
         if read(path) == claim:
             path.unlink(missing_ok=True)
+
+
+def release_dead(store: Store) -> None:
+    """Take away the claims of processes of this machine that have died, such as workers that were killed."""
+    for path in store.claims():
+        claim = read(path)
+        if claim is not None and claim.place == _place() and not alive(path, claim):
+            _remove(path, claim)
 
 
 def run_until_done(items: Iterable[Item], advance: Callable[[Item], bool]) -> None:
@@ -96,7 +104,7 @@ def read(path: Path) -> Claim | None:
     """A claim on disk; None where there is none, or one that was just being written."""
     try:
         return Claim(**json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -107,9 +115,9 @@ def alive(path: Path, claim: Claim | None) -> bool:
     may differ.
     """
     if claim is not None and claim.place == _place():
-        return _started(claim.process) == claim.started
+        return started(claim.process) == claim.started
     try:
-        return _now(path.parent) - path.stat().st_mtime < EXPIRY_SECONDS
+        return clock(path.parent) - path.stat().st_mtime < EXPIRY_SECONDS
     except FileNotFoundError:
         return False
 
@@ -169,10 +177,13 @@ def _heartbeat(path: Path, done: threading.Event) -> None:
             os.utime(path)
 
 
-def _now(folder: Path) -> float:
-    """The time by the clock that stamps the folder's files."""
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        return os.fstat(file.fileno()).st_mtime
+def clock(folder: Path) -> float:
+    """The time by the clock that stamps the folder's files; by this machine's where it can only be read."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 @cache
@@ -186,7 +197,7 @@ def _place() -> str:
     return " ".join(parts)
 
 
-def _started(process: int) -> str:
+def started(process: int) -> str:
     """When a process of this machine began, in the system's own words; empty when it does not run."""
     try:
         # After the name, which may hold anything but ends with the last parenthesis, comes field 3.

@@ -14,6 +14,7 @@ from assay.harness.config.compose import Sweep, configurations, group_choices, o
 from assay.harness.config.ranges import check_chosen, check_ranges
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure
+from assay.harness.storage.locks import release_dead
 from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
 from assay.harness.trials.explained import ExplainedTexts
@@ -110,7 +111,12 @@ def run(experiment: Experiment) -> list[Trial]:
             check_launcher(choices)
         count = ExplainedTexts(trials, store)
         with sweep_progress(f"experiment {experiment.name}", count.total, count):
-            launch([*experiment.sweep.arguments(), *cut])
+            try:
+                launch([*experiment.sweep.arguments(), *cut])
+            except KeyboardInterrupt:
+                # The launcher has killed its workers, who had no time to do it.
+                release_dead(store)
+                raise
         check_space(store)
     for trial in trials:
         if complete(trial, store):

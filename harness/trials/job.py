@@ -23,7 +23,7 @@ from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.ledger import clear_failure, log, record_failure
 from assay.harness.storage.locks import acquire, run_until_done
-from assay.harness.storage.store import Damaged, Store, check_space, present, write_json
+from assay.harness.storage.store import Damaged, Store, check_space, present, read_json, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.loading import load_trial
 from assay.harness.trials.plan import Cell
@@ -148,7 +148,7 @@ class _Job:
     def _score(self, cell: Cell) -> bool:
         """Whether the cell's scores wait for no other job; without all explanations there are none."""
         stored = StoredCell(self.store.cell(cell.key))
-        if not stored.done:
+        if read_json(stored.record) is None:
             if any(not stored.part(number).exists() for number in range(len(self.loaded.parts()))):
                 return True
             write_json(stored.record, _description(cell, self.loaded))
@@ -174,7 +174,8 @@ class _Job:
     def _has(self, cell: Cell, number: int) -> bool:
         if (cell.key, number) in self.verified:
             return True
-        if not present(StoredCell(self.store.cell(cell.key)).part(number)):
+        stored = StoredCell(self.store.cell(cell.key))
+        if not (present(stored.part(number)) and present(stored.seconds(number))):
             return False
         self._count(cell, number)
         return True

@@ -16,6 +16,7 @@ from assay.harness.config.hydra_settings import check_hydra
 from assay.harness.config.schema import register
 from assay.harness.storage.store import StoreFull
 from assay.harness.trials.job import run_job
+from assay.harness.trials.termination import ended_with_launcher, launching
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 def job(config: DictConfig) -> None:
     """One job: one trial, or one portion of it."""
     try:
-        run_job(prune_unselected(config))
+        with ended_with_launcher():
+            run_job(prune_unselected(config))
     except StoreFull as error:
         # The jobs that follow see for themselves whether there is room again.
         log.error("%s", error)
@@ -53,7 +55,8 @@ def launch(arguments: Sequence[str]) -> None:
     given = sys.argv
     sys.argv = ["assay", "--multirun", *arguments]
     try:
-        job()
+        with launching():
+            job()
     except SystemExit:
         # Hydra exits when a job died; what is missing is seen on disk, and the rest can still be reported.
         pass

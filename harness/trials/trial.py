@@ -36,7 +36,7 @@ from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
 from assay.models.report import Majority, Quality, majority, quality, unknown_quality
 from assay.models.saving import load, save, weights_hash
-from assay.models.training import Trainable, encode_split, fit
+from assay.models.training import encode_split, fit
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,15 @@ def cells_of_model(trial: Trial, weights: str, capabilities: frozenset[str]) -> 
 
 
 def complete(trial: Trial, store: Store) -> bool:
-    """Whether everything of the trial is on disk, without loading its model."""
-    planned = trial_cells(trial, store)
-    if planned is None or read_trial(trial, store) is None:
+    """Whether everything of the trial is on disk, without loading its model; a damaged record is not."""
+    planned, stored = trial_cells(trial, store), stored_trial(trial, store)
+    if planned is None or stored is None:
+        return False
+    if read_json(stored.record) is None or not stored.predictions.is_file():
         return False
     possible = planned.possible
-    return len(planned.done(store)) == len(possible) and all(
+    records = [read_json(StoredCell(store.cell(cell.key)).record) for cell in possible]
+    return None not in records and all(
         scores_path(store, cell, chosen).exists()
         for cell in possible
         for chosen in scored_on(cell, planned.metrics)
@@ -145,22 +148,36 @@ def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
 
     def train() -> None:
         model, report = fit(build(trial.config.model), trial.task, trial.seed, device)
+        if folder.is_file():
+            set_aside(folder)
         with whole_or_full(folder):
             save(model, folder)
-        write_json(report_path, {**report.record(), "seconds": report.seconds})
+        about = {"seconds": report.seconds, "weights": weights_hash(model)}
+        write_json(report_path, {**report.record(), **about})
 
-    def ready() -> Trainable:
+    def ready() -> tuple[Model, str]:
         run_once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)
-        return load(folder, device)
+        model = load(folder, device)
+        weights = weights_hash(model)
+        # Whole files of another model would load as well.
+        if recorded_weights(StoredModel(folder)) not in (None, weights):
+            raise InputError(f"{folder} has other weights than its records tell; train again")
+        return model, weights
 
     try:
-        model = ready()
+        return ready()
     except InputError as error:
         # It was whole when it was written, so its files were harmed since. What is trained again is the same.
         log.warning("%s", error)
         set_aside(folder)
-        model = ready()
-    return model, weights_hash(model)
+        return ready()
+
+
+def recorded_weights(stored: StoredModel) -> str | None:
+    """The hash of the weights that the records of a model tell of; None if they do not."""
+    # Training reports of earlier versions do not tell.
+    records = [record for path in (stored.training, stored.card) if (record := read_json(path)) is not None]
+    return next((str(record["weights"]) for record in records if "weights" in record), None)
 
 
 def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> NDArray[np.float64]:
@@ -192,7 +209,7 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
 
 
 def read_predictions(stored: StoredTrial) -> tuple[list[str], NDArray[np.float64]]:
-    """Ids (N) of the explained texts and their probabilities (N, K). Raises Damaged, FileNotFoundError."""
+    """Ids (N) of the explained texts and their probabilities (N, K). Raises Damaged."""
     table = read_table(stored.predictions)
     return table["example_id"].to_pylist(), np.stack(table["probabilities"].to_pylist())
 

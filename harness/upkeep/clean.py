@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,9 +96,7 @@ def remove(store: Store, items: Sequence[Garbage]) -> int:
 
 def _by_name(store: Store) -> Iterator[tuple[Path, str]]:
     """What was set aside, and what killed jobs were writing."""
-    with tempfile.TemporaryFile(dir=store.root) as file:
-        # By the clock that stamps the files, which may be another machine's.
-        old = os.fstat(file.fileno()).st_mtime - LEFT_OVER_SECONDS
+    old = locks.clock(store.root) - LEFT_OVER_SECONDS
     for path in _everything(store):
         if is_set_aside(path):
             yield path, "damaged, and set aside"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from assay.tasks.errors import InputError
 
 UNSEALED = "is not what was written: it does not fit its own seal"
 NO_JSON = "is no JSON record, or its checksum does not fit its content"
+NO_FOLDER = "is no folder, but in the place of one"
 UNTRACED = "cannot be traced: its model, or the package of its explainer, is not here"
 FOREIGN = "does not lead to its folder's name: another version of Assay made it, or it was altered"
 
@@ -50,13 +52,14 @@ class Fault:
 def model_faults(folder: Path, _: Records) -> Iterator[Fault]:
     """A model loads and has the weights of its card; one that was not trained here has only a card."""
     stored = StoredModel(folder)
-    card = _record(stored.card, ["weights"]) if stored.card.exists() else {}
+    card = _record(stored.card, ["weights"]) if lexists(stored.card) else {}
     if isinstance(card, Fault):
         yield card
         card = {}
-    if not stored.training.exists():
+    if not lexists(stored.training):
         return
-    if parsed(stored.training) is None:
+    training = parsed(stored.training)
+    if training is None:
         yield Fault(stored.training, NO_JSON, (folder,))
         return
     try:
@@ -64,8 +67,9 @@ def model_faults(folder: Path, _: Records) -> Iterator[Fault]:
     except InputError as error:
         yield Fault(folder, f"cannot be loaded: {error}", (folder,))
         return
-    if card.get("weights", weights) != weights:
-        yield Fault(folder, f"has other weights than its {stored.card.name} records", (folder,))
+    for path, record in ((stored.card, card), (stored.training, training)):
+        if record.get("weights", weights) != weights:
+            yield Fault(folder, f"has other weights than its {path.name} records", (folder,))
 
 
 def trial_faults(folder: Path, records: Records) -> Iterator[Fault]:
@@ -73,8 +77,8 @@ def trial_faults(folder: Path, records: Records) -> Iterator[Fault]:
     stored = StoredTrial(folder)
     path, record_path = stored.predictions, stored.record
     both = path, record_path
-    if not record_path.exists():
-        if path.exists():
+    if not lexists(record_path):
+        if lexists(path):
             yield from _table(path, (path,), lambda _: iter(()))
         return
     record = _record(record_path, TRIAL)
@@ -102,7 +106,7 @@ def _predictions(table: pa.Table, record: dict[str, Any]) -> Iterator[str]:
 def cell_faults(folder: Path, records: Records) -> Iterator[Fault]:
     """A finished cell's record leads to its name, and its shards hold every text once; scores are whole."""
     stored = StoredCell(folder)
-    if not stored.done:
+    if not lexists(stored.record):
         # The job that does it, or did, has not come to its end: what is there must be whole all the same.
         for path in stored.parts():
             yield from _table(path, (path,), lambda table: _explanations(table, None, None))
@@ -176,7 +180,7 @@ def _seconds(table: pa.Table, ids: Sequence[str] | None) -> Iterator[str]:
 def pair_faults(folder: Path, _: Records) -> Iterator[Fault]:
     """The distances and the scores of a pair of models are whole."""
     path = StoredPair(folder).distances
-    if path.exists():
+    if lexists(path):
         yield from _table(path, (path,), _distances)
     yield from _score_faults(folder)
 

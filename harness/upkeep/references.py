@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assay.harness.config.compose import configuration, sweep
 from assay.harness.config.keys import canonical
+from assay.harness.state.last_run import PLACES
 from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, StoredCell
 from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
@@ -97,4 +98,4 @@ def existing_store(overrides: Sequence[str]) -> Store:
 
 def names_experiment(overrides: Sequence[str]) -> bool:
     """Whether the overrides name an experiment, not only a store."""
-    return any(not override.startswith(("store=", "hydra.searchpath=")) for override in overrides)
+    return any(not override.startswith(PLACES) for override in overrides)

@@ -10,6 +10,7 @@ from assay.harness.storage.entries import owner
 from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS
 from assay.harness.storage.store import Store, set_aside
 from assay.harness.upkeep.faults import (
+    NO_FOLDER,
     NO_JSON,
     Fault,
     cell_faults,
@@ -36,22 +37,23 @@ def verify(store: Store, only: Used | None = None) -> Iterator[Fault]:
     ]
     for folder in tqdm(folders, desc="checking", unit="folder", disable=None):
         yield from CHECKS[folder.parent.name](folder, records)
+    for path in (path for kind in CHECKS for path in store.misplaced(kind)):
+        yield Fault(path, NO_FOLDER, (path,))
     for path in store.failures():
         entry = parsed(path, unsealed=True)
         if (only is None or owner(path.stem, only.ledger)) and (entry is None or set(entry) != FAILURE):
             yield Fault(path, NO_JSON, (path,))
     if only is None:
         for path in store.other_records():
-            # Trackers write records of their own there, without a checksum.
-            if parsed(path, unsealed=True) is None:
+            # Trackers write records of their own, without a checksum.
+            if parsed(path, unsealed=store.is_of_tracker(path)) is None:
                 yield Fault(path, NO_JSON, (path,))
 
 
 def repair(faults: Sequence[Fault]) -> None:
     """Set aside whatever has a fault, so that the next run computes it anew."""
     for path in dict.fromkeys(path for fault in faults for path in fault.aside):
-        if path.exists():
-            set_aside(path)
+        set_aside(path)
 
 
 def verify_text(store: Store, found: Sequence[Fault], *, repaired: bool) -> str:

@@ -27,7 +27,7 @@ from assay.harness.config.keys import key, versions
 from assay.harness.reporting.collect import RANDOM
 from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.ledger import Failure, failure, record_failure
-from assay.harness.storage.store import Store, read_json, write_json
+from assay.harness.storage.store import Store, read_json, required_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
@@ -143,7 +143,7 @@ def _run(
     """The results of one method, those on disk and those computed now."""
     trial, engine, task = loaded.trial, loaded.engine, loaded.trial.task
     paths = {share: folder / f"{_key(loaded, method, settings, share)}.json" for share in settings.shares}
-    missing = [share for share, path in paths.items() if not path.exists()]
+    missing = [share for share, path in paths.items() if read_json(path) is None]
     if missing and settings.recursive:
         # Every step needs the model of the one before.
         missing = list(settings.shares)
@@ -162,9 +162,9 @@ def _run(
         write_json(paths[share], {"share": share, **quality})
         if settings.recursive:
             task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
-    own = read_json(StoredModel(store.model(trial.model_key)).training)["test"]
+    own = required_json(StoredModel(store.model(trial.model_key)).training)["test"]
     records = [{"share": 0, "accuracy": own["accuracy"], "macro_f1": own["macro_f1"]}]
-    records += [read_json(path) for path in paths.values()]
+    records += [required_json(path) for path in paths.values()]
     names = {
         "task": trial.task_name,
         "model": trial.model_name,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cluster_runs import ROOT, Assay, tables
+from cluster_runs import ROOT, Assay, tables, wait_until
 
+from assay.harness.storage.locks import started
 from assay.harness.trials.launch import check_launcher
 from assay.tasks.errors import InputError
 
@@ -79,3 +82,19 @@ def test_a_slurm_job_counts_as_lost_when_its_array_has_left_the_queue() -> None:
     assert ended("7\n") == [False, False]  # one of them is gone, but the sweep waits for the other
     assert ended("77\n9\n") == [True, True]
     assert ended("") == [True, True]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_the_workers_of_joblib_end_with_the_run(assay: Assay, tmp_path: Path, how: signal.Signals) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    overrides = ("hydra/launcher=workstation", "hydra.launcher.n_jobs=2")
+    run = assay.start("run", tmp_path, *overrides, slow=0.2)
+    wait_until(lambda: len(list(tmp_path.glob("claims/*.json"))) >= 2, "two workers at work")
+    claims = [json.loads(path.read_text()) for path in tmp_path.glob("claims/*.json")]
+    workers = {claim["process"] for claim in claims} - {run.pid}
+    assert workers
+    run.send_signal(how)
+    wait_until(lambda: not any(map(started, workers)), "the workers' end", 20)
+    run.communicate(timeout=60)
+    assert not list(tmp_path.glob("claims/*.json"))

@@ -140,7 +140,7 @@ def test_a_cancelled_job_is_missing_and_a_rerun_completes(
     slurm.ask("scancel", f"{slurm.array()}_1")
     status, output = finish(process)
     assert status == 1
-    assert "cells are missing; run again" in output
+    assert "cells are missing" in output and "run again to compute them" in output
     status, output = finish(slurm.assay.start("status", tmp_path))
     assert status == 1
     assert re.search(r"seed 0 +6 +6 ", output)  # the other job was left to finish

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import open_dict
 
 from assay.harness.cli import main
 from assay.harness.config.compose import raw_configuration
 from assay.harness.config.hydra_settings import check_hydra
-from assay.harness.config.search_path import search_path
+from assay.harness.config.search_path import check_search_path, search_path
 from assay.tasks.errors import InputError
 
 SMALL = ("task=planted_presence", "explainer=[random]", "metric=[compute_time]", "limits.default.train=20")
@@ -125,3 +126,69 @@ def test_a_file_that_is_no_yaml_is_one_sentence(tmp_path: Path, capsys: pytest.C
     assert main(["plan", "--config-dir", str(tmp_path / "conf"), "experiment=twice"]) == 1
     error = capsys.readouterr().err
     assert "is no YAML" in error and "twice.yaml" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["ASSAY_TRUST", "PYTHONPATH", "LD_PRELOAD", "PATH", "BASH_ENV", "HF_ENDPOINT", "X"]
+)
+def test_only_known_variables_are_set(name: str) -> None:
+    config = raw_configuration([f"+hydra.job.env_set.{name}=1"], hydra=True)
+    with pytest.raises(
+        InputError, match=rf"^hydra\.job\.env_set\.{name} may not be set by a configuration.*shell"
+    ):
+        check_hydra(config)
+
+
+def test_threads_devices_and_caches_are_set(tmp_path: Path) -> None:
+    values = {"OMP_NUM_THREADS": 1, "CUDA_VISIBLE_DEVICES": "0", "HF_HOME": str(tmp_path)}
+    values["CUBLAS_WORKSPACE_CONFIG"] = "':4096:8'"
+    check_hydra(raw_configuration([f"+hydra.job.env_set.{n}={v}" for n, v in values.items()], hydra=True))
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        {"setup": ["touch touched"]},
+        {"python": "./python"},
+        {"srun_args": ["--prolog=./evil"]},
+        {"additional_parameters": {"prolog": "evil"}},
+        {"ray": {"init": {"runtime_env": {"worker_process_setup_hook": "evil.hook"}}}},
+        {"pre_dispatch": "__import__('os').getpid()"},
+        {"setup": ["${model.name}"]},
+    ],
+)
+def test_launchers_run_no_commands_of_a_file(launcher: dict[str, Any]) -> None:
+    config = raw_configuration([], hydra=True)
+    slurm = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+    # As it is composed where the plugin is installed.
+    with open_dict(config):
+        config.hydra.launcher = {"_target_": slurm, "mem_gb": 4, "setup": None, "pre_dispatch": "2*n_jobs"}
+        check_hydra(config)
+        config.hydra.launcher = {"_target_": slurm, **launcher}
+    with pytest.raises(InputError, match=r"^hydra\.launcher\..* would run code"):
+        check_hydra(config)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["hydra.searchpath=[pkg://evil]", "hydra.searchpath=pkg://evil", "+hydra.searchpath=['pkg://evil.conf']"],
+)
+def test_no_package_is_imported_to_search_it(
+    override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "evil" / "conf").mkdir(parents=True)
+    (tmp_path / "evil" / "__init__.py").write_text("from pathlib import Path\nPath('touched').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for command in ("plan", "status", "run"):
+        assert main([command, *SMALL, override, "store=store"]) == 1
+        error = capsys.readouterr().err
+        assert "hydra.searchpath has 'pkg://evil" in error and error.count("\n") == 1
+    assert not (tmp_path / "touched").exists()
+
+
+def test_a_package_that_is_trusted_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_TRUST", "mine, other")
+    check_search_path(["pkg://mine.conf", "pkg://other/conf", "file:///tmp", "/tmp"])
+    with pytest.raises(InputError, match="pkg://miner"):
+        check_search_path(["pkg://miner"])

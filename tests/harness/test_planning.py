@@ -152,7 +152,7 @@ def test_given_labels_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: p
 def test_options_that_a_task_does_not_take_are_told_by_its_plan(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["plan", "task=planted_counting", "+task.wrong=1", f"store={tmp_path}"]) == 0
+    assert main(["plan", "task=planted_counting", "+task.wrong=1", f"store={tmp_path}"]) == 1
     out = capsys.readouterr().out
     assert "Cannot be read:" in out and "wrong" in out
 
@@ -326,7 +326,7 @@ def test_a_calibration_times_everything_and_is_remembered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment = _experiment(tmp_path, "metric=[faithfulness,seed_stability,rationale_consistency]")
-    text = plan(experiment, calibrated=False, workers=1)
+    text = plan(experiment, calibrated=False, workers=1).text
     assert "Time and disk are not known" in text and "time" not in text.splitlines()[2]
     found, _ = census.outlooks(experiment.configs, experiment.store)
     (speeds,) = calibrate(found, seconds=2.0).values()
@@ -338,7 +338,7 @@ def test_a_calibration_times_everything_and_is_remembered(
     again = next(chosen for chosen in choice.metrics if chosen.metric.name == "seed_stability")
     assert len({metric_name(again, method) for method in choice.methods}) == len(choice.methods)
     keep(experiment.store, speeds_key(found[0].trial.config), speeds)
-    later = plan(experiment, calibrated=False, workers=2)
+    later = plan(experiment, calibrated=False, workers=2).text
     assert "from earlier timings" in later and "by 2 workers" in later and "want of timings" not in later
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".json"]
 
@@ -352,7 +352,7 @@ def test_a_model_that_is_not_trained_is_calibrated_without(tmp_path: Path) -> No
 def test_texts_that_cannot_be_read_are_told_and_leave_no_trace(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["plan", "task=local", "task.path=nowhere.csv", f"store={tmp_path}"]) == 0
+    assert main(["plan", "task=local", "task.path=nowhere.csv", f"store={tmp_path}"]) == 1
     out = capsys.readouterr().out
     assert "Cannot be read:" in out and "nowhere.csv does not exist" in out
     assert not list(tmp_path.glob("ledger/*"))

@@ -10,6 +10,7 @@ import pytest
 
 from assay.harness.reporting import score_files
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
+from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Damaged, write_table
 from assay.metrics.long_table import long
 from assay.results.parallel import process_pool, serial_map
@@ -44,11 +45,16 @@ def test_scores_are_the_same_over_processes_in_order(tmp_path: Path, monkeypatch
 
 def test_seconds_are_over_all_parts_of_a_cell(tmp_path: Path) -> None:
     for part, seconds in enumerate(([0.1, 0.4], [0.2, 0.3, 0.5])):
-        write_table(tmp_path / f"part-{part:05d}.parquet", pa.table({"seconds": seconds}))
-    folder = SecondsFolder(tmp_path, GROUP, Method("lime", "mask"), "1")
+        cell = StoredCell(tmp_path)
+        write_table(cell.part(part), pa.table({"scores": seconds}))
+        write_table(cell.seconds(part), pa.table({"seconds": seconds}))
+    folder = SecondsFolder(StoredCell(tmp_path).seconds_folder, GROUP, Method("lime", "mask"), "1")
     (timing,) = read_seconds([folder], serial_map)
     assert (timing.texts, timing.median, timing.low, timing.high) == (5, 0.3, 0.2, 0.4)
     assert (timing.group, timing.method, timing.seed) == (GROUP, Method("lime", "mask"), "1")
+    StoredCell(tmp_path).seconds(1).unlink()
+    with pytest.raises(Damaged, match="is missing"):
+        read_seconds([folder], serial_map)
 
 
 def test_a_damaged_file_is_set_aside_by_another_process_and_told_here(tmp_path: Path) -> None:

@@ -170,6 +170,27 @@ def test_exchanged_scores_are_computed_anew(store: Path, finished: Path, tiny: l
         assert path.read_bytes() == (finished / path.relative_to(store)).read_bytes()
 
 
+@pytest.mark.parametrize("lost", [["card.json"], []], ids=["without cards", "with cards"])
+def test_exchanged_models_are_found_and_trained_anew(
+    lost: list[str], store: Path, finished: Path, tiny: list[str]
+) -> None:
+    one, other = sorted(store.glob("models/*"))
+    for name in ("model.json", "vocabulary.json", "weights.safetensors"):
+        _exchange(one / name, other / name)
+    for folder in (one, other):
+        for name in lost:
+            (folder / name).unlink()
+    faults = {fault.path for fault in verify(Store(store)) if fault.aside}
+    assert faults == {one, other}
+    for record in store.glob("cells/*/cell.json"):
+        record.unlink()
+    assert main(["run", *tiny, f"store={store}"]) == 0
+    for folder in (one, other):
+        weights = folder / "weights.safetensors"
+        assert weights.read_bytes() == (finished / weights.relative_to(store)).read_bytes()
+    assert {path.name for path in store.glob("cells/*")} == {path.name for path in finished.glob("cells/*")}
+
+
 def _edit(path: Path, change: Callable[[dict[str, object]], object]) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
     change(record)
