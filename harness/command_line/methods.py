@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from assay.harness.command_line.command import Command, open_trials, overrides
+from assay.harness.command_line.command import Command, of_experiment, open_trials, overrides
 from assay.harness.command_line.terminal import print_error
 from assay.tasks.errors import InputError, did_you_mean
 

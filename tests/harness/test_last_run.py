@@ -100,7 +100,8 @@ def test_what_is_missing_says_why(
     command = ["export", "tiny", "--to", str(tmp_path / "a.csv"), f"store={store}"]
     with acquire(Store(store), f"{third.name}-00000", "at work"):
         assert main(command) == 1
-    lines = capsys.readouterr().err.splitlines()
+    # The models of these few texts may be no better than a constant.
+    lines = [line for line in capsys.readouterr().err.splitlines() if "warning: " not in line]
     assert all(title in line for line in lines) and len(lines) == 4
     for reason in (
         "1 cell is missing",

@@ -50,6 +50,11 @@ def _content(store: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
+def _without_warnings(said: str) -> list[str]:
+    """Lines that are no warning; the models of these few texts may be no better than a constant."""
+    return [line for line in said.splitlines() if "warning: " not in line]
+
+
 def test_it_can_be_asked(run: Run, store: Path, tmp_path: Path) -> None:
     before = _content(store)
     status = run("status", "tiny")
@@ -57,10 +62,14 @@ def test_it_can_be_asked(run: Run, store: Path, tmp_path: Path) -> None:
     assert run("verify").stdout == "No fault found\n"
     assert run("plan", "tiny").returncode == 0
     exported = run("export", "tiny", "--to", "scores.csv", "--explanations", "explained")
-    assert (exported.returncode, exported.stderr) == (0, "") and (tmp_path / "scores.csv").is_file()
+    assert (exported.returncode, _without_warnings(exported.stderr)) == (0, []) and (
+        tmp_path / "scores.csv"
+    ).is_file()
     for _ in range(2):
         report = run("report", "tiny", "--to", "page")
-        assert (report.returncode, report.stderr) == (0, "") and (tmp_path / "page/report.html").is_file()
+        assert (report.returncode, _without_warnings(report.stderr)) == (0, []) and (
+            tmp_path / "page/report.html"
+        ).is_file()
     tables = [folder / "comparison.csv" for folder in (tmp_path / "page", store / "experiments" / "tiny")]
     assert tables[0].read_bytes() == tables[1].read_bytes()
     assert _content(store) == before
