@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assay.explainers.peers.function import explainer
     from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
@@ -30,6 +31,7 @@ _HOMES = {
     "Classifier": "harness.interface.classifiers",
     "fit": "harness.interface.classifiers",
     "explain": "harness.interface.explaining",
+    "explainer": "explainers.peers.function",
     "Explanations": "harness.interface.explanations",
     "MethodExplanations": "harness.interface.explanations",
     "TextExplanation": "harness.interface.explanations",
@@ -52,6 +54,7 @@ __all__ = [
     "Scores",
     "TextExplanation",
     "explain",
+    "explainer",
     "fit",
     "load",
     "score",

@@ -32,7 +32,8 @@ class Traits:
     capabilities of the model ("gradients", "embeddings"), or "rationales" of the task. baseline: how it uses
     one. refuses: from capabilities to the reason, in one clause, why the method makes no sense for a model
     that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be
-    made once more for a changed text or model.
+    made once more for a changed text or model. cost_known: whether `model_rows` tells what it asks of a
+    model. strings: reads the text itself, so that one whose tokens alone were changed cannot be explained.
     """
 
     signed: bool
@@ -42,6 +43,8 @@ class Traits:
     baseline: BaselineUse = "none"
     refuses: Callable[[frozenset[str]], str | None] | None = None
     fixed: bool = False
+    cost_known: bool = True
+    strings: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,7 +34,7 @@ class MetricInfo:
         part: The part of the long table of which `summary` makes the value. Empty for a metric with a
             `summarise` of its own.
         needs: Capabilities of the model, "rationales", "grades", "labels", "ground_truth", "all_targets",
-            "removal" or "explaining".
+            "removal" or "explaining", "changed_tokens" where what is explained again differs in tokens only.
         version: Raised whenever the mathematics changes.
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
             nothing about its error.

@@ -53,7 +53,7 @@ class MaxSensitivity(MetricBase):
         "above 0.7, the more the shorter the texts; a constant explainer gets 0",
         property="robustness",
         part="sensitivity",
-        needs=frozenset({"explaining", "embeddings"}),
+        needs=frozenset({"explaining", "changed_tokens", "embeddings"}),
     )
 
     target: str = target_option("predicted")

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule
+from assay.models.budget import default_budget, out_of_memory
 from assay.models.counters import ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
@@ -34,16 +36,10 @@ from assay.models.paths import (
     lay_out,
 )
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
-from assay.models.protocol import ActivationModel, EmbeddingModel, Model, OpenModel, probabilities
+from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, Model, OpenModel, probabilities
 from assay.models.tensors import embed, to_batch
+from assay.models.variants import entry_of, logits_of_variants
 from assay.tasks.errors import InputError
-
-# Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
-# at once; what does not fit there is halved.
-SMALL_MODEL_PARAMETERS = 5_000_000
-SMALL_MODEL_BUDGET = 2_048
-LARGE_MODEL_BUDGET = 1_536
-ACCELERATOR_BUDGET = 16_384
 
 Result = TypeVar("Result")
 AnyPathBatch = TypeVar("AnyPathBatch", bound=PathBatch)
@@ -84,7 +80,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.budget is None:
-            self.budget = _default_budget(self.model, self.device)
+            self.budget = default_budget(self.model, self.device)
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
 
@@ -171,6 +167,22 @@ class Engine:
             ends=ends,
         )
 
+    def entry(self, rows: MaskedInputs) -> tuple[Batch, Tensor]:
+        """Rows as a batch, and (R, T, D) what the model's first layer reads of them."""
+        return entry_of(cast(EmbeddingModel, self.model), pack([rows], distinct=False), self.device)
+
+    def differentiable(self, entry: Tensor, text: Batch, *, modules: bool = False) -> Tensor:
+        """(B, K) logits of variants of one text (`assay.models.variants`), for code that differentiates them
+        itself; passes back are counted as they happen."""
+        model = cast(EmbeddingModel, self.model)
+        logits = logits_of_variants(model, entry, text, self._count, modules=modules)
+        _check_finite(logits.detach().cpu().numpy(), np.full(len(entry), entry.shape[1], dtype=np.int32))
+        return logits
+
+    def add(self, counters: Counters) -> None:
+        """Count what another engine ran for this one."""
+        self._count(**asdict(counters))
+
     def attention(self, paths: Sequence[Path], *, differentiate: bool) -> Iterator[AttentionBatch]:
         """Attention in the ends of all paths, with the gradients of the target logits if `differentiate`.
 
@@ -234,7 +246,7 @@ class Engine:
                 try:
                     result = call(span)
                 except (RuntimeError, MemoryError) as error:
-                    if not _out_of_memory(error):
+                    if not out_of_memory(error):
                         raise
                     self._halve(lengths[span])
                     break
@@ -295,26 +307,3 @@ def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> 
             f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
             f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
         )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
-
-
-def _default_budget(model: Model, device: str) -> int:
-    """Tokens per batch for a model of this size on this device."""
-    if torch.device(device).type != "cpu":
-        return ACCELERATOR_BUDGET
-    return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
-
-
-def _parameter_count(model: Model) -> int:
-    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
-    network = getattr(model, "network", None)
-    if not isinstance(network, torch.nn.Module):
-        return 0
-    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
-    return sum(p.numel() for p in network.parameters() if id(p) not in tables)

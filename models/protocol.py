@@ -79,6 +79,16 @@ class EntryModel(EmbeddingModel, Protocol):
 
 
 @runtime_checkable
+class ModuleModel(EmbeddingModel, Protocol):
+    """A model whose forward pass is written out beside its network, and which can also run the network."""
+
+    def module_logits(self, entry: Tensor, batch: Batch) -> Tensor:
+        """(B, K) logits from what the first layer reads, by calling the network, so that hooks on its modules
+        see the pass; `batch.ids` is not read."""
+        ...
+
+
+@runtime_checkable
 class OpenModel(EmbeddingModel, Protocol):
     """A model whose forward pass can be followed layer by layer and step by step.
 

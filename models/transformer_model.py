@@ -89,6 +89,7 @@ class TransformerModel:
             self._block = block
             self.enter = self._enter
             self.logits_from_entry = self._logits_from_entry
+            self.module_logits = self._module_logits
             encoder = read_encoder(network)
             if encoder is not None:
                 self._encoder = encoder
@@ -162,6 +163,10 @@ class TransformerModel:
         """(B, K) logits from the output of the embedding block."""
         if self._is_open():
             return self._open_logits(entry, batch, AUTOGRAD, no_hook)
+        return self._module_logits(entry, batch)
+
+    def _module_logits(self, entry: Tensor, batch: Batch) -> Tensor:
+        """(B, K) logits from the output of the embedding block, by the network's modules."""
         return self._by_length(entry, batch, self._exchanged)
 
     def _exchanged(self, entry: Tensor, batch: Batch) -> Tensor:

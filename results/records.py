@@ -208,7 +208,8 @@ class Results:
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
     `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales.
     labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that metrics
-    take tokens away with, unless they say otherwise. notes: sentences on the explained texts.
+    take tokens away with, unless they say otherwise. notes: sentences on the explained texts. remarks: what
+    to know below every table.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Results:
     gold: str = "gold"
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
     tasks: Sequence[TaskSize] = ()
     absences: Sequence[Missing] = ()
     timings: Sequence[Timing] = ()

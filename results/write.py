@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.results.checks import packaged_checks
@@ -42,7 +42,10 @@ def write_results(
     checks = packaged_checks()
     of_groups = by_group(results, bootstrap, parallel_map)
     comparison = of_groups.comparison
-    tables = split_grids(comparison, results.metrics, results.removal, checks)
+    tables = [
+        replace(grid, remarks=(*grid.remarks, *results.remarks))
+        for grid in split_grids(comparison, results.metrics, results.removal, checks)
+    ]
     # Begun here, and waited for at last.
     drawing = drawings(results, grids(comparison, results.metrics), parallel_map)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)

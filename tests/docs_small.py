@@ -75,6 +75,10 @@ SMALL = {
     "docs/explainers.md: assay run": Small(
         PLANTED.replace(FEW, "metric=[self_agreement] report.bootstrap=20")
     ),
+    "docs/peers.md: assay run task=reviews": Small(
+        PLANTED.replace(FEW, "metric=[faithfulness] report.bootstrap=20 task.test=4")
+        + " 'explainer.lime_text.arguments={num_samples: 50}'"
+    ),
     "docs/metric_checks.md: assay check-metrics --csv": Small("--quick", slow=True),
     "docs/metric_checks.md: assay check-metrics rationale_consistency": Small("--quick", slow=True),
     "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos": Small(added=TERMS),

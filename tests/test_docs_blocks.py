@@ -25,6 +25,7 @@ NOT_RUN = {
     "docs/quickstart.md: planted_counting": "what make demo prints",
     "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
+    "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/tests.md: make test": "is this test suite",
     "docs/tests.md: .venv/bin/python scripts/": "minutes each; tests/test_scripts.py runs their --help",
     "CONTRIBUTING.md: make test": "is this test suite",

@@ -81,10 +81,21 @@ def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice
             group: {name: Built(entry, build(entry)) for name, entry in entries.items()}
             for group, entries in chosen.items()
         }
+        for name, entry in parts["explainer"].items():
+            check_storable(name, entry.built)
         methods = cross(parts["explainer"], parts["baseline"])
         _check_baselines(list(chosen["baseline"]), methods)
         known[name] = Choice(methods, with_removals(parts["metric"], parts["removal"]))
     return known[name]
+
+
+def check_storable(name: str, explainer: Explainer) -> None:
+    """Raise InputError on an explainer whose content nothing names, so that its results have no key."""
+    if getattr(explainer, "fingerprint", None) == "":
+        raise InputError(
+            f"results of the explainer {name!r}, a function, can only be stored under a name of its content; "
+            "give assay.explainer(..., fingerprint=...), any text that changes when the function does"
+        )
 
 
 def _check_removals(removals: Iterable[Baseline]) -> None:

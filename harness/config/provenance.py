@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 
@@ -27,6 +28,11 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[name] = "not installed"
     return versions | {"environment": environment_digest()}
+
+
+def explainer_libraries(explainers: Iterable[object]) -> dict[str, str]:
+    """Versions of the libraries whose code explains, by name."""
+    return {name: version(name) for one in explainers if (name := getattr(one, "library", None)) is not None}
 
 
 @cache

@@ -140,7 +140,8 @@ def _work(loaded: Loaded, store: Store, model_rate: Rate, seconds: float) -> dic
     texts = len(loaded.trial.task.test)
     for cell, units in _units(loaded):
         name = speeds.method_name(cell.method)
-        rates[name] = model_rate
+        if not speeds.has_own_pace(cell.method.explainer):
+            rates[name] = model_rate
         # What fails on few texts, or with a model that is not trained, may not fail in the run.
         with suppress(InputError):
             if units * model_rate.seconds <= seconds:

@@ -53,6 +53,7 @@ class CellWork:
         explaining: the shards that are left.
         scoring: the metrics that are left.
         whole: seconds of its longest metric; no two jobs can share one.
+        counted: whether `rows` and `tokens` are known.
     """
 
     title: str
@@ -62,6 +63,7 @@ class CellWork:
     explaining: Amount
     scoring: Amount
     whole: float
+    counted: bool = True
 
     @property
     def amount(self) -> Amount:
@@ -216,6 +218,7 @@ def _cell(
         explaining,
         sum(scoring, Amount()),
         max((amount.seconds for amount in scoring), default=0.0),
+        method.explainer.traits.cost_known,
     )
 
 

@@ -83,6 +83,7 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         explainers.append((title, of_title, sum((cell.amount for cell in of_title), Amount())))
     rows, tokens = sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells)
     unseen = any(cell.stored is None for cell in cells)
+    uncounted = list(dict.fromkeys(cell.title for cell in cells if not cell.counted and not cell.stored))
     refused = dict.fromkeys(reason for trial in work.trials for reason in trial.refused)
     return [
         f"Experiment {name}: {counted(len(work.trials), 'trial')}, {counted(len(cells), 'cell')}",
@@ -93,6 +94,7 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         "",
         f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training "
         "and metrics.",
+        *([f"What {', '.join(uncounted)} asks of a model is not known and not in it."] if uncounted else []),
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
         *_section("Left out:", refused),
@@ -143,8 +145,13 @@ def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]],
         stored = "?" if unseen else f"{sum(bool(cell.stored) for cell in cells):,}"
         counts = (sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells))
         costs = [duration(amount.seconds), size(amount.bytes)] if timed else []
-        rows.append([title, f"{len(cells):,}", stored, *(f"{count:,}" for count in counts), *costs])
+        rows.append([title, f"{len(cells):,}", stored, *(_count(count, cells) for count in counts), *costs])
     return aligned(heading, rows)
+
+
+def _count(count: int, cells: Sequence[CellWork]) -> str:
+    """Rows or tokens of cells, "?" where nothing is known of any."""
+    return f"{count:,}" if not cells or any(cell.counted for cell in cells) else "?"
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
 from assay.explainers import averaging
+from assay.explainers.peers.peer import Peer
+from assay.explainers.protocol import Explainer
 from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric, Method
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import CELLS, StoredCell
@@ -59,7 +61,15 @@ class Speeds:
 
     def method(self, method: Method) -> Rate | None:
         """Per unit of work; None if unknown."""
+        if has_own_pace(method.explainer):
+            return self.rates.get(method_name(method))
         return self.rates.get(method_name(method), self.rates.get(MODEL))
+
+
+def has_own_pace(explainer: Explainer) -> bool:
+    """Whether the model's speed does not tell an explainer's: its rows are not known, or another library asks
+    for them one by one."""
+    return not explainer.traits.cost_known or isinstance(explainer, Peer)
 
 
 class Workload(NamedTuple):
@@ -178,7 +188,7 @@ def _of_cell(cell: StoredCell, preview: TrialPreview, method: Method) -> Iterato
     units = workload(method, preview).units / float(preview.count.sum())
     rate = Rate(float(seconds.mean()) / units, explanation_bytes(cell) / len(seconds))
     yield method_name(method), rate
-    if method.explainer.model_rows(1, 1) != (0, 0):
+    if method.explainer.model_rows(1, 1) != (0, 0) and not has_own_pace(method.explainer):
         yield MODEL, rate
     # Metrics are scored one after another, so each took as long as from the file before its own.
     files = sorted([cell.record, *cell.score_files()], key=lambda file: file.stat().st_mtime)

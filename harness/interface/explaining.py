@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from assay.explainers.explanation import Explanation
-from assay.harness.config.choice import Choice, cross
+from assay.harness.config.choice import Built, Choice, check_storable, cross
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import Classifier, check_classifier, default_baseline
 from assay.harness.interface.explanations import Explanations, MethodExplanations
@@ -98,7 +98,7 @@ def explain(
     )
     choice = Choice(cross(methods, baselines), ())
     trial = trial_of(config, to_explain, choice, trained_on, classifier.data)
-    kept = None if store is None else _store(store, classifier)
+    kept = None if store is None else _store(store, classifier, methods)
     loaded = _loaded(classifier, trial, kept)
     planned = {
         # With its baseline where several are crossed.
@@ -157,7 +157,9 @@ def _check_labelled(classifier: Classifier, items: Sequence[object], targets: st
         )
 
 
-def _store(folder: str | Path, classifier: Classifier) -> Store:
+def _store(folder: str | Path, classifier: Classifier, methods: Mapping[str, Built]) -> Store:
+    for name, method in methods.items():
+        check_storable(name, method.built)
     if not classifier.weights:
         raise InputError(
             "results of a function can only be stored under its name; give wrap(..., fingerprint=...), any "

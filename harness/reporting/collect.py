@@ -6,9 +6,9 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from assay.harness.config.choice import choose
+from assay.harness.config.choice import Method, choose
 from assay.harness.config.keys import key, plain
-from assay.harness.config.provenance import library_versions
+from assay.harness.config.provenance import explainer_libraries, library_versions
 from assay.harness.reporting.missing import (
     cells_of_trial,
     failures,
@@ -68,7 +68,8 @@ def collect(
         controls=frozenset(config.controls),
         random=RANDOM,
         command=shlex.join(["assay", "run", *experiment.command]),
-        versions=library_versions(),
+        versions=library_versions() | explainer_libraries(m.explainer for m in choose(config).methods),
+        remarks=_run_by_others(choose(config).methods),
         # Looked at once: trials share the texts of a task.
         tasks=list(dict.fromkeys(map(_size, {id(trial.task): trial for trial in trials}.values()))),
         absences=[*failures(experiment, trials), *refusals(planned, store)],
@@ -119,6 +120,15 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
             names = pair_group(pair), method_of(cell), metric.name, pair.seeds, cell.explainer_seed
             files.append(ScoreFile(both.path, *names))
     return [file for file in files if file.path.exists()]
+
+
+def _run_by_others(methods: Sequence[Method]) -> list[str]:
+    """Which explainers are other libraries' code, one sentence per library."""
+    found: dict[str, list[str]] = {}
+    for method in methods:
+        for library, version in explainer_libraries([method.explainer]).items():
+            found.setdefault(f"{library} {version}", []).append(method.explainer_name)
+    return [f"run by {library}: {', '.join(dict.fromkeys(names))}" for library, names in found.items()]
 
 
 def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:

@@ -13,6 +13,8 @@ def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
     """Why a metric that makes sense in the trial does not for this cell, in one clause; None if it does."""
     if cell.method.explainer.traits.fixed and "explaining" in chosen.metric.needs:
         return "it explains changed texts or models, but these scores were computed elsewhere"
+    if cell.method.explainer.traits.strings and "changed_tokens" in chosen.metric.needs:
+        return "it changes tokens, but this explainer reads the text they were made from"
     return None
 
 
@@ -28,6 +30,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
         "all_targets": trial.config.targets is Targets.all,
         "removal": operator.needs <= capabilities and not untaught,
         "explaining": True,
+        "changed_tokens": True,
     }
     reasons = {
         "rationales": "the task has no rationales",

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from assay.explainers.reliability import unreliable
 from assay.harness.config.keys import plain
-from assay.harness.config.provenance import library_versions
+from assay.harness.config.provenance import explainer_libraries, library_versions
 from assay.harness.storage.entries import ledger_of, owner
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.ledger import clear_failure, log, record_failure
@@ -200,6 +200,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     config, settings = loaded.trial.config, plain(loaded.trial.config)
     # Sweeps share cells, so what a cell is called in one of them is no part of its record.
     del settings["axes"]
+    run_by = getattr(cell.method.explainer, "run_by", None)
     return {
         "task": loaded.trial.task.name,
         "model": str(config.model.name),
@@ -209,10 +210,12 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "baseline": cell.method.baseline_name,
         "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         "explainer_seed": cell.explainer_seed,
+        # Only of code that is not Assay's.
+        **({} if run_by is None else {"run_by": run_by}),
         "weights": loaded.weights,
         "explained": loaded.trial.explained,
         "device": config.engine.device,
         "budget": loaded.engine.budget,
-        "versions": library_versions(),
+        "versions": library_versions() | explainer_libraries([cell.method.explainer]),
         "config": settings,
     }

@@ -46,7 +46,7 @@ def test_configuration_builds_the_metric_of_its_name_with_the_defaults(name: str
     assert metric.bounds[0] < metric.bounds[1]
     of_the_task = {"rationales", "grades", "ground_truth", "labels", "all_targets"}
     of_the_model = {"activations", "embeddings", "embedding_table", "mask_token"}
-    assert metric.needs <= of_the_task | of_the_model | {"removal", "explaining"}
+    assert metric.needs <= of_the_task | of_the_model | {"removal", "explaining", "changed_tokens"}
     assert metric.version >= 1 and metric.title and metric.property and metric.random_level
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from assay.models.budget import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET
 from assay.models.encoding import Encoding
-from assay.models.engine import LARGE_MODEL_BUDGET, SMALL_MODEL_BUDGET, Engine, Path
+from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.models.protocol import Batch
 from assay.tasks.errors import InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.harness.exchange.matching import locate
+from assay.models.matching import locate
 from assay.tasks.errors import InputError
 
 

@@ -1,0 +1,37 @@
+"""How many tokens an engine puts into a batch, and how it knows that they were too many."""
+
+from __future__ import annotations
+
+import torch
+
+from assay.models.protocol import Model
+
+# Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
+# at once; what does not fit there is halved.
+SMALL_MODEL_PARAMETERS = 5_000_000
+SMALL_MODEL_BUDGET = 2_048
+LARGE_MODEL_BUDGET = 1_536
+ACCELERATOR_BUDGET = 16_384
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def default_budget(model: Model, device: str) -> int:
+    """Tokens per batch for a model of this size on this device."""
+    if torch.device(device).type != "cpu":
+        return ACCELERATOR_BUDGET
+    return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
+
+
+def _parameter_count(model: Model) -> int:
+    """Parameters in matrices a token passes through; an embedding table costs nothing per token."""
+    network = getattr(model, "network", None)
+    if not isinstance(network, torch.nn.Module):
+        return 0
+    tables = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
+    return sum(p.numel() for p in network.parameters() if id(p) not in tables)
