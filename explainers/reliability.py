@@ -1,4 +1,4 @@
-"""How much of an explanation another seed would repeat."""
+"""How much of an explanation another seed, or a larger budget, would repeat."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def unreliable(reliabilities: ArrayLike, rows: ArrayLike) -> str | None:
         return None
     return (
         f"median reliability {np.median(drawn):.2f} over {len(drawn)} explanations at "
-        f"{np.mean(np.asarray(rows)):.0f} rows a text: another seed would order the tokens differently; "
-        "raise rows or permutations, or set until={reliability: 0.9}"
+        f"{np.mean(np.asarray(rows)):.0f} rows a text: another seed, or more rows, would order the tokens "
+        "differently; raise rows or permutations, or set until={reliability: 0.9} where the method has it"
     )

@@ -138,7 +138,8 @@ def cases(layer: str | None, *, draws: int) -> list[Case]:
         Case("KernelSHAP, all rows", all_rows, shap_kernel),
         Case("KernelSHAP, all rows", all_rows, exact),
         Case("Shapley GP, all rows", explainer("shapley_gp", rows=2**12), exact),
-        Case("Owen values, all rows", explainer("owen", rows=2**14), partition),
+        Case("Owen values, all rows", explainer("owen", rows=2**14), partition(2**14)),
+        Case("Owen values, 60 rows", explainer("owen", rows=60), partition(60)),
         Case("KernelSHAP, 200 rows", explainer("kernel_shap", rows=200), exact, "standard errors"),
         Case("Shapley sampling", sampling, exact, "standard errors"),
         Case("Shapley sampling", sampling, drawn_shapley, "Spearman", note="both draw"),
@@ -151,7 +152,7 @@ def layer_cases(layer: str) -> list[Case]:
     return [
         Case(
             "layer integrated gradients",
-            explainer("integrated_gradients", steps=50, layer=layer),
+            explainer("layer_integrated_gradients", steps=50, layer=layer),
             at_layer(captum.LayerIntegratedGradients, n_steps=50),
         ),
         Case(

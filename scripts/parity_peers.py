@@ -17,12 +17,11 @@ from lime.lime_text import LimeTextExplainer
 from numpy.typing import NDArray
 from parity_models import Text
 from peers import removing, summed_up
+from shap.maskers import Text as TextMasker
 from torch import nn
 
 from assay.explainers.gradient.smooth_grad import SmoothGrad
 from assay.explainers.paths.expected_gradients import ExpectedGradients, points
-from assay.explainers.perturbation.token_tree import token_tree
-from assay.explainers.perturbation.units import units_of
 from assay.tasks.randomness import generator
 
 
@@ -169,22 +168,28 @@ def gradient_shap(samples: int) -> Peer:
     return Peer("captum GradientShap", scores)
 
 
-@partial(Peer, "shap PartitionExplainer")
-def partition(text: Text, target: int) -> NDArray[np.floating]:
-    """On the tree that Assay builds from the tokens."""
-    tree = token_tree(units_of(text.request, "token"))
-    n = int(text.content.sum())
-    if n == 1:
-        return text.exact[:, target]
-    sizes = tree.members[n:].sum(axis=1)
+def partition(rows: int) -> Peer:
+    """With so many evaluations, on the tree that shap's text masker makes."""
 
-    class Masker:
-        shape = (1, n)
-        clustering = np.column_stack([tree.children, np.arange(1.0, n), sizes])
+    def scores(text: Text, target: int) -> NDArray[np.floating]:
+        (written,) = text.request.example.texts
+        if len(text.content) == 1:  # shap has no tree of one leaf
+            return text.exact[:, target]
 
-        def __call__(self, mask: NDArray[np.bool_], row: NDArray[np.floating]) -> Any:
-            return np.asarray(mask, dtype=float)[None]
+        def tokenizer(text_of: str, return_offsets_mapping: bool = False) -> dict[str, Any]:
+            # shap asks about the empty text how many special tokens there are.
+            shown = np.full(len(text.content), bool(text_of)) | ~text.content
+            ids, offsets = text.ids[0].numpy()[shown], text.request.encoding.offsets[shown]
+            return {"input_ids": ids.tolist(), "offset_mapping": offsets.tolist()}
 
-    explainer: Any = shap.PartitionExplainer(lambda rows: text.keep(rows > 0.5), Masker())
-    found = explainer(np.ones((1, n)), max_evals=2**14, silent=True)
-    return text.on_content(found.values[0][:, target])
+        def logits(ids: NDArray[np.integer]) -> NDArray[np.float64]:
+            with torch.no_grad():
+                return text.logits(torch.from_numpy(np.array(ids, dtype=np.int64))).double().numpy()
+
+        mask_id = int(text.masked[0, text.content.argmax()])
+        masker: Any = TextMasker(tokenizer, mask_token=mask_id, output_type="token_ids")
+        explainer: Any = shap.PartitionExplainer(logits, masker)
+        found = explainer([written], max_evals=rows, batch_size=5, silent=True)
+        return found.values[0][:, target]
+
+    return Peer("shap PartitionExplainer", scores)

@@ -44,10 +44,11 @@ class Answers:
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
-    nothing was drawn or nothing is known of it."""
+    nothing was drawn or nothing is known of it. special: (S, K) scores of special tokens, None for zeros."""
 
     scores: Floats
     standard_error: Floats | None = None
+    special: Floats | None = None
 
 
 # Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
@@ -270,6 +271,8 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
         ends = ends[[0, 0]]
     units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
+    if estimate.special is not None:
+        scores[units.of < 0] = estimate.special
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
     targets = session.request.targets
     return explanations(

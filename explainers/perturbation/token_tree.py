@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.perturbation.units import Units
+from assay.explainers.perturbation.units import Floats, Units
 
 CLOSER_OF = {"(": ")"}
 CONNECTORS = ("but", "and", "or")
@@ -40,10 +40,31 @@ class Tree:
             splits.append(1 + contexts * (splits[left] + splits[right]))
         return splits
 
+    def shared_out(self, credit: Floats) -> Floats:
+        """(n, K) what the nodes' credits (2n - 1, K) give each leaf, every group's shared out evenly."""
+        credit, leaves, sizes = credit.copy(), self.members.shape[1], self.members.sum(axis=1)
+        for group in range(len(credit) - 1, leaves - 1, -1):
+            for child in self.children[group - leaves]:
+                credit[child] += credit[group] * (sizes[child] / sizes[group])
+        return credit[:leaves]
 
-def token_tree(units: Units) -> Tree:
-    """The tree of a text's units; the two texts of a pair are joined last."""
-    return join_by_score(decoded(units.texts), units.segments)
+
+def leaves(units: Units) -> NDArray[np.intp]:
+    """(m,) the unit of every leaf, -1 for a special token, in the order of the text."""
+    _, first = np.unique(units.of, return_index=True)
+    special = units.of < 0
+    special[first] = True
+    return units.of[special]
+
+
+def token_tree(units: Units, places: NDArray[np.intp]) -> Tree:
+    """The tree whose leaves are the units at `places` (m,), or special tokens, without text, at -1.
+
+    The two texts of a pair are joined last; a special token belongs to the text before it.
+    """
+    texts = ["" if place < 0 else units.texts[place] for place in places.tolist()]
+    before = np.maximum.accumulate(np.maximum(places, 0))
+    return join_by_score(decoded(texts), units.segments[before])
 
 
 def decoded(texts: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ Coalitions = NDArray[np.bool_]
 # A word type is a word wherever it stands, lime's `bow=True`.
 Unit = Literal["token", "word", "word_type", "sentence"]
 
+WORD_MARKS = ("Ġ", "▁")
 # A sentence ends at a line break, or at a mark followed by white space.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|\n+")
 
@@ -121,7 +122,9 @@ def _pieces(request: Request) -> list[_Piece]:
         places = np.flatnonzero((encoding.segments == segment) & encoding.content)
         starts, ends = encoding.offsets[places].T.tolist()
         for at, start, end, following in zip(places.tolist(), starts, ends, [*starts[1:], 0], strict=False):
-            pieces[at] = _Piece(start, text[start : max(end, following)])
+            # A word mark that is a token has no text of its own; its offsets are those of the piece it opens.
+            mark = encoding.tokens[at] in WORD_MARKS and following == start
+            pieces[at] = _Piece(start, "" if mark else text[start : max(end, following)])
     return pieces
 
 

@@ -10,7 +10,9 @@ from explainer_models import explain, request, scores, smooth
 
 from assay.explainers.baselines import Pad
 from assay.explainers.perturbation.owen import Owen
-from assay.explainers.perturbation.token_tree import Tree, decoded, join_by_score, token_tree
+from assay.explainers.perturbation.token_tree import Tree, decoded, join_by_score, leaves, token_tree
+from assay.explainers.perturbation.units import Units
+from assay.explainers.reliability import ORDERED, reliability
 from assay.tasks.errors import InputError
 
 SENTENCES = [
@@ -19,6 +21,10 @@ SENTENCES = [
     "one",
     "un-believable , (nested (twice) here) and [MASK] there 'quoted' text...",
 ]
+
+
+def _tree(asked: Units) -> Tree:
+    return token_tree(asked, leaves(asked))
 
 
 def _brute_force(game: Game, tree: Tree) -> np.ndarray:
@@ -50,7 +56,7 @@ def test_with_every_row_it_is_the_mean_over_all_orders_that_keep_groups_together
         table_game(players, players),
     )
     found, _ = play(Owen(rows=500, batch=batch), game, asked)
-    np.testing.assert_allclose(found.scores, _brute_force(game, token_tree(asked)), atol=1e-12)
+    np.testing.assert_allclose(found.scores, _brute_force(game, _tree(asked)), atol=1e-12)
 
 
 def test_a_split_credits_each_half_alone_and_after_the_other():
@@ -100,10 +106,97 @@ def test_last_digits_do_not_decide_what_is_divided_first():
 
 
 def test_a_tree_joins_words_clauses_and_the_texts_of_a_pair_last():
-    tree = token_tree(units(["un", "like", "this ", "one"], [0, 0, 0, 1]))
+    tree = _tree(units(["un", "like", "this ", "one"], [0, 0, 0, 1]))
     np.testing.assert_array_equal(tree.children, [[0, 1], [4, 2], [5, 3]])
-    pair = token_tree(units(["good ", "food", "bad", "ly"], [0, 1, 1, 1]))
+    pair = _tree(units(["good ", "food", "bad", "ly"], [0, 1, 1, 1]))
     assert pair.members[-1].all() and pair.children[-1].tolist() == [0, 5]
+    special = Units(
+        np.array([-1, 0, 1, -1, 2, -1]), ("a",) * 3, ("a ", "b", "c"), np.array([0, 0, 1], np.int32)
+    )
+    halves = _tree(special).members[_tree(special).children[-1]]
+    np.testing.assert_array_equal(halves, [[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
+
+
+def _between_special_tokens(texts: list[str]) -> Units:
+    """Units of one token each between two special tokens."""
+    asked = units(texts)
+    return Units(np.array([-1, *asked.of, -1]), asked.names, asked.texts, asked.segments)
+
+
+def test_special_tokens_are_leaves_as_in_shap_unless_they_are_left_out():
+    asked, game = _between_special_tokens(["good ", "plot", "."]), table_game(3, 0)
+    # shap joins the last special token behind a full stop last of all.
+    np.testing.assert_array_equal(_tree(asked).children, [[0, 1], [5, 2], [6, 3], [7, 4]])
+    found, _ = play(Owen(), game, asked)
+    content, _ = play(Owen(tree="content"), game, asked)
+    np.testing.assert_allclose(
+        content.scores, _brute_force(game, token_tree(asked, np.arange(3))), atol=1e-12
+    )
+    first = join_by_score(["", "good", "plot", ".", ""], [0] * 5)
+    together = _brute_force(lambda c: game(c[:, 1:4]), first)
+    np.testing.assert_allclose(found.scores, together[1:4], atol=1e-12)
+    assert found.special is not None and np.abs(found.special).max() < 1e-12
+    # 6 coalitions are neither all nor nothing; those that differ in special tokens alone are one.
+    assert Owen().full_rows(asked) > 2 + 6
+
+
+TEXT = "the film is a good one , and I liked it very much . but its plot drags ( a bit ) ! it 's fine"
+
+
+def _additive(players: int, seed: int) -> tuple[Units, np.ndarray]:
+    rng = np.random.default_rng([players, seed])
+    return _between_special_tokens([f"{w} " for w in rng.choice(TEXT.split(), players)]), rng.normal(
+        size=(players, 2)
+    )
+
+
+def _sum_of(each: np.ndarray) -> Game:
+    return lambda coalitions: coalitions.astype(np.float64) @ each
+
+
+def test_scores_of_groups_that_were_not_divided_are_as_unsure_as_they_are_wrong():
+    inside, pairs = [], []
+    for players in (15, 23, 30, 40, 53):
+        for seed in range(3):
+            asked, truth = _additive(players, seed)
+            found, _ = play(Owen(rows=300), _sum_of(truth), asked)
+            assert found.standard_error is not None and found.special is not None
+            total = found.scores.sum(axis=0) + found.special.sum(axis=0)
+            np.testing.assert_allclose(total, truth.sum(axis=0), atol=1e-9)
+            inside.append(np.abs(found.scores - truth) <= 2 * found.standard_error + 1e-9)
+            claimed = reliability(found.scores.T, found.standard_error.T, np.ones(players, dtype=bool))
+            for target in range(2):
+                right = np.corrcoef(found.scores[:, target], truth[:, target])[0, 1] ** 2
+                pairs.append((players, claimed[target], right))
+    assert np.mean(np.concatenate(inside)) > 0.9
+    # What is claimed is no more than what is right, up to the luck of a few tokens.
+    of, claimed, right = np.array(pairs).T
+    assert (claimed < right + 0.2).all() and claimed.mean() < right.mean()
+    assert (claimed[of == 53] < ORDERED).all() and (right[of == 53] < ORDERED).all()
+    assert claimed[of == 15].mean() > 0.85
+
+
+def test_a_finished_tree_has_no_standard_error():
+    asked, _ = _additive(12, 0)
+    found, _ = play(Owen(rows=Owen().full_rows(asked)), smooth_game(12, 0), asked)
+    assert found.standard_error is not None and not found.standard_error.any()
+    unfinished, _ = play(Owen(rows=Owen().full_rows(asked) - 2), smooth_game(12, 0), asked)
+    assert unfinished.standard_error is not None and unfinished.standard_error.any()
+
+
+def test_trees_that_the_rows_do_not_divide_are_counted_with_a_number_of_rows_that_does(
+    caplog: pytest.LogCaptureFixture,
+):
+    texts = [_additive(players, 0)[0] for players in (5, 20, 40)]
+    enough = max(map(Owen().full_rows, texts))
+    warning = Owen(rows=60).unfinished(texts)
+    assert warning is not None
+    assert "the trees of 2 of 3 texts" in warning and f"explainer.owen.rows={enough} divides all" in warning
+    assert f"fixed_context=0 (one context only) needs {2 + 2 * 41} rows" in warning
+    assert Owen(rows=enough).unfinished(texts) is None
+    assert "fixed_context" not in (Owen(rows=60, fixed_context=1).unfinished(texts) or "fixed_context")
+    explain(Owen(rows=8), smooth(), [request((4, 9, 5, 12, 7))], Pad())
+    assert "the trees of 1 of 1 texts" in caplog.text
 
 
 def test_words_are_leaves_on_request():
@@ -120,6 +213,7 @@ def test_words_are_leaves_on_request():
         ({"fixed_context": 2}, r"owen\.fixed_context is 2; expected 0, 1 or null"),
         ({"batch": 0}, r"owen\.batch is 0"),
         ({"unit": "words"}, "did you mean 'word'"),
+        ({"tree": "Shap"}, r"owen\.tree is 'Shap'"),
     ],
 )
 def test_impossible_options_are_refused(options: dict, message: str):
@@ -142,7 +236,7 @@ def test_the_tree_is_that_of_shaps_text_masker(text: str):
     pieces, _ = masker.token_segments(text)
     if len(pieces) > 1:
         theirs = masker.clustering(text)
-        ours = _clustering(token_tree(units(pieces)))
+        ours = _clustering(_tree(units(pieces)))
         np.testing.assert_array_equal(ours[:, [0, 1, 3]], theirs[:, [0, 1, 3]])
 
 
@@ -170,20 +264,25 @@ def test_scores_are_those_of_shaps_partition_explainer(
 ):
     from shap import PartitionExplainer
     from shap.maskers import Masker
+    from shap.maskers._text import partition_tree
 
     words = np.random.default_rng(players).choice(["good ", "plot", ", ", "and ", "(so)", ". "], size=players)
     asked, game = units(words.tolist()), smooth_game(players, rows, classes=3)
 
+    theirs = partition_tree(decoded(asked.texts), [])
+    # As its text masker does; it would not split groups below 0.
+    theirs[:, 2] = theirs[:, 3]
+
     class Present(Masker):
         shape = (1, players)
-        clustering = _clustering(token_tree(asked))
+        clustering = theirs
 
         def __call__(self, mask: Any, *args: Any) -> Any:
             return (mask[None],)
 
     explainer: Any = PartitionExplainer(lambda rows: game(rows.astype(bool)), Present())
-    theirs = explainer(
+    found = explainer(
         np.ones((1, players)), max_evals=rows, fixed_context=context, batch_size=batch, silent=True
     )
     ours, _ = play(Owen(rows=rows, fixed_context=context, batch=batch), game, asked)
-    np.testing.assert_allclose(ours.scores, theirs.values[0], atol=1e-9)
+    np.testing.assert_allclose(ours.scores, found.values[0], atol=1e-9)

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import pytest
-from explainer_games import exact_shapley, play, smooth_game, table_game
+from explainer_games import Game, exact_shapley, play, smooth_game, table_game
 from explainer_models import explain, request, scores, shapley, smooth
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.perturbation import shapley_gp
+from assay.explainers.perturbation import gp_posterior
 from assay.explainers.perturbation.ask_tell import Estimate
 from assay.explainers.perturbation.coalitions import every_pair, pair_count
 from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
 from assay.explainers.perturbation.kernel_shap import KernelShap
+from assay.explainers.perturbation.order_prior import OrderPrior
 from assay.explainers.perturbation.shapley_gp import ShapleyGP
 from assay.explainers.perturbation.stopping_rule import StoppingRule
+from assay.explainers.perturbation.threshold_prior import ThresholdPrior
 from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
@@ -51,6 +54,43 @@ def test_the_prior_is_the_sum_over_odd_sets_of_players():
     np.testing.assert_allclose(prior.shapley_variance(), (share**2 @ variance / whole)[0], rtol=1e-12)
 
 
+def _shapley_operator(players: int) -> np.ndarray:
+    """(n, 2^n) what makes Shapley values of the worths of all coalitions, in the order of `_cube`."""
+    cube, each = _cube(players) > 0, np.eye(2**players)
+    number = 2 ** np.arange(players)[::-1]
+    return exact_shapley(lambda c: each[c @ number], players).reshape(players, len(cube))
+
+
+@pytest.mark.parametrize("players", [4, 5, 7])
+@pytest.mark.parametrize("common", [0.0, 3.0, 100.0])
+def test_the_threshold_prior_is_that_of_random_votes(players: int, common: float):
+    prior, cube = ThresholdPrior(players, common), _cube(players)
+    covariance, shapley = prior.covariance(cube, cube), _shapley_operator(players)
+    np.testing.assert_allclose(prior.shapley_covariance(cube), shapley @ covariance, atol=1e-12)
+    variance = np.diag(shapley @ covariance @ shapley.T)
+    np.testing.assert_allclose(prior.shapley_variance(), variance, rtol=1e-9)
+    rng = np.random.default_rng(players)
+    weights = rng.normal(size=(20000, players)) + common / np.sqrt(players) * rng.normal(size=(20000, 1))
+    votes = np.sign(weights @ cube.T)
+    np.testing.assert_allclose(covariance, votes.T @ votes / len(votes), atol=0.04)
+
+
+@pytest.mark.parametrize("players", [4, 5, 7])
+def test_the_order_prior_is_the_sum_over_ones_threes_and_sizes(players: int):
+    prior, cube = OrderPrior(players, 0.7, 0.3, 0.2), _cube(players)
+    sets, values = _products(players)
+    shares = {1: 0.7, 3: 0.3}
+    number = {size: sum(len(t) == size for t in sets) for size in shares}
+    variance = np.array([shares[len(t)] / number[len(t)] if len(t) in shares else 0 for t in sets])
+    total = cube.sum(axis=1)
+    of_size = np.array([np.sign(total) * (np.abs(total) == size) for size in range(1, players + 1)])
+    covariance = (values * variance) @ values.T + 0.2 * of_size.T @ of_size
+    shapley = _shapley_operator(players)
+    np.testing.assert_allclose(prior.covariance(cube, cube), covariance, atol=1e-12)
+    np.testing.assert_allclose(prior.shapley_covariance(cube), shapley @ covariance, atol=1e-12)
+    np.testing.assert_allclose(prior.shapley_variance(), np.diag(shapley @ covariance @ shapley.T))
+
+
 def test_the_even_part_of_a_game_has_no_shapley_values():
     game = table_game(6, seed=1)
     odd = exact_shapley(lambda c: (game(c) - game(~c)) / 2, 6)
@@ -82,19 +122,23 @@ def test_an_additive_game_needs_few_rows(players: int, rows: int):
 
 
 def test_the_posterior_is_that_of_the_weights_of_all_products(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shapley_gp, "RHOS", (0.2,))
+    linear = gp_posterior.LINEAR
+    monkeypatch.setattr(gp_posterior, "priors", lambda players: [GPPrior(players, 0.2, linear)])
     players, rng = 5, np.random.default_rng(3)
     sets, values = _products(players)
-    variance = np.array([0.2 ** len(t) * (shapley_gp.LINEAR if len(t) == 1 else 1) for t in sets])
+    variance = np.array([0.2 ** len(t) * (linear if len(t) == 1 else 1) for t in sets])
     share = np.array([[2 / len(t) * (i in t) for t in sets] for i in range(players)])
     known = rng.choice(16, size=9, replace=False)
     odd = rng.normal(size=(9, 2))
     gain = variance[:, None] * np.linalg.solve((values[known] * variance) @ values[known].T, values[known]).T
     left = np.diag(variance) - gain @ values[known] * variance
     scale = (odd * np.linalg.solve((values[known] * variance) @ values[known].T, odd)).mean(axis=0)
-    mean, spread = shapley_gp.posterior(_cube(players)[known], odd)
+    mean, spread = gp_posterior.posterior(_cube(players)[known], odd)
     np.testing.assert_allclose(mean, share @ gain @ odd, atol=1e-6)
-    np.testing.assert_allclose(spread, np.outer(np.diag(share @ left @ share.T), scale), rtol=1e-4)
+    # All of a class are as much larger as its answers fit the prior badly.
+    misfit = spread / np.outer(np.diag(share @ left @ share.T), scale)
+    np.testing.assert_allclose(misfit, np.tile(misfit[0], (players, 1)), rtol=1e-4)
+    assert (misfit > 1 - 1e-4).all()
 
 
 @pytest.mark.parametrize("players", [2, 5, 10, 40])
@@ -105,7 +149,8 @@ def test_scores_sum_to_the_total(players: int, rows: int):
     total = np.diff(game(np.array([[False], [True]]).repeat(players, axis=1)), axis=0)[0]
     np.testing.assert_allclose(found.scores.sum(axis=0), total, atol=1e-12)
     assert found.standard_error is not None
-    assert np.isfinite(found.standard_error).all()
+    # With the full text there are half as many odd parts as rows, and one.
+    assert np.isfinite(found.standard_error).all() == (rows // 2 + 1 >= players or 2**players - 2 <= rows)
 
 
 def test_a_constant_game_and_players_that_do_nothing_get_nothing():
@@ -128,6 +173,62 @@ def test_two_standard_errors_hold_the_exact_value():
         assert 0.8 <= np.mean(inside) <= 1.0
         # And they are not large for safety.
         assert np.median(size) < 0.3
+
+
+def _triples(players: int, seed: int) -> Game:
+    """A sum of products of three signs."""
+    rng = np.random.default_rng(seed)
+    members = [rng.choice(players, size=3, replace=False) for _ in range(players)]
+    weights = rng.normal(size=players)
+
+    def worth(coalitions: np.ndarray) -> np.ndarray:
+        signs = np.where(coalitions, 1.0, -1.0)
+        return np.stack([signs[:, each].prod(axis=1) for each in members], axis=1) @ weights[:, None]
+
+    return worth
+
+
+def _vote(players: int, seed: int) -> Game:
+    """1 for those who have half of all votes."""
+    votes = np.random.default_rng(seed).uniform(0.5, 1.5, size=(players, 1))
+    return lambda coalitions: (coalitions @ votes >= votes.sum() / 2).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "most"),
+    [(_triples, 50, 0.3), (_triples, 500, 1e-12), (_vote, 50, 2.0), (_vote, 500, 0.15)],
+)
+def test_the_answers_choose_the_order_of_interaction(
+    kind: Callable[[int, int], Game], rows: int, most: float
+):
+    errors, inside = [], []
+    for seed in range(4):
+        game = kind(10, seed)
+        found, exact = play(ShapleyGP(rows=rows), game, 10, seed)[0], exact_shapley(game, 10)
+        assert found.standard_error is not None
+        errors.append(np.mean((found.scores - exact) ** 2) / exact.var())
+        inside.append(np.abs(found.scores - exact) <= 2 * found.standard_error + 1e-6)
+    assert np.mean(errors) < most
+    assert np.mean(inside) > 0.8
+
+
+def test_standard_errors_hold_where_the_rows_barely_determine_single_units():
+    rng, inside = np.random.default_rng(0), []
+    for seed in range(6):
+        # A few of 53 units matter much more than the others.
+        alone = rng.standard_t(2, size=(53, 1))
+        pairs = [rng.choice(53, size=2, replace=False) for _ in range(40)]
+        truth = alone + sum(np.isin(np.arange(53), pair)[:, None] / 2 for pair in pairs)
+
+        def game(c: Any, alone: np.ndarray = alone, pairs: list[np.ndarray] = pairs) -> np.ndarray:
+            return c @ alone + sum(c[:, pair].all(axis=1)[:, None] for pair in pairs)
+
+        found, _ = play(ShapleyGP(rows=110), game, 53, seed)
+        assert found.standard_error is not None
+        inside.append(np.abs(found.scores - truth) <= 2 * found.standard_error)
+        too_few = play(ShapleyGP(rows=87), game, 53, seed)[0].standard_error
+        assert too_few is not None and np.isnan(too_few).all()
+    assert np.mean(inside) > 0.9
 
 
 def test_more_rows_are_nearer():
