@@ -13,6 +13,7 @@ from assay.metrics.info import SIGNED, MetricBase
 from assay.metrics.masked_queries import ScoredTargets, removal_info, score_targets
 from assay.metrics.options import choice, percentage, whole
 from assay.metrics.targets import target_option
+from assay.metrics.ties import tie_levels
 from assay.metrics.token_masks import random_subsets, top
 from assay.tasks.arrays import Bools, Floats
 
@@ -42,6 +43,7 @@ class LeaveOneOutCorrelation(MetricBase):
         SIGNED,
         "about 0",
         part="correlation",
+        version=2,
     )
 
     target: str = target_option("predicted")
@@ -85,6 +87,7 @@ class FaithfulnessCorrelation(MetricBase):
         SIGNED,
         "about 0",
         part="correlation",
+        version=2,
     )
 
     target: str = target_option("predicted")
@@ -105,10 +108,10 @@ class FaithfulnessCorrelation(MetricBase):
 
 
 def correlation(scores: Floats, losses: Floats, measure: Measure) -> float:
-    """Correlation of two (S,); NaN if losses are missing or all equal, 0 if all scores are equal."""
-    if len(losses) == 0 or not losses.min() < losses.max():
+    """Correlation of two (S,); NaN if losses are missing or all tie, 0 if all scores tie."""
+    if not tie_levels(losses).any():
         return np.nan
-    return 0.0 if scores.min() == scores.max() else measure(scores, losses)
+    return measure(scores, losses) if tie_levels(scores).any() else 0.0
 
 
 def pearson(x: Floats, y: Floats) -> float:
@@ -118,16 +121,16 @@ def pearson(x: Floats, y: Floats) -> float:
 
 
 def spearman(x: Floats, y: Floats) -> float:
-    """Spearman correlation of two (S,) that are not constant; ties share their mean rank."""
+    """Spearman correlation of two (S,) that are not one tie; ties share their mean rank."""
     # Imported on use: the import takes half a second, also in commands that compute no metric.
     from scipy.stats import rankdata
 
-    return pearson(rankdata(x), rankdata(y))
+    return pearson(rankdata(tie_levels(x)), rankdata(tie_levels(y)))
 
 
 def kendall(x: Floats, y: Floats) -> float:
-    """Tau-b of two (S,) that are not constant: pairs in order less pairs out of order, corrected for ties."""
-    a, b = (np.sign(values[:, None] - values) for values in (x, y))
+    """Tau-b of two (S,) that are not one tie: pairs in order less pairs out of order, corrected for ties."""
+    a, b = (np.sign(levels[:, None] - levels) for levels in (tie_levels(x), tie_levels(y)))
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
 

@@ -42,7 +42,7 @@ class Deletion(MetricBase):
     Source: Petsiuk et al., BMVC 2018 (RISE). Deviation: the removal operator in place of grey pixels.
     """
 
-    info = removal_info("deletion", "Deletion (area)", "lower", UNIT, RANDOM_AREA, part="area")
+    info = removal_info("deletion", "Deletion (area)", "lower", UNIT, RANDOM_AREA, part="area", version=2)
 
     target: str = target_option("predicted")
     steps: int = whole(10, least=0)
@@ -72,7 +72,7 @@ class Insertion(MetricBase):
     Source and deviation: as for `Deletion`.
     """
 
-    info = removal_info("insertion", "Insertion (area)", "higher", UNIT, RANDOM_AREA, part="area")
+    info = removal_info("insertion", "Insertion (area)", "higher", UNIT, RANDOM_AREA, part="area", version=2)
 
     target: str = target_option("predicted")
     steps: int = whole(10, least=0)
@@ -108,7 +108,9 @@ class AucRep(MetricBase):
     then also judges it, which favours that explainer (Pham et al., arXiv 2110.11929).
     """
 
-    info = removal_info("auc_rep", "AUC of replacement", "lower", UNIT, RANDOM_AREA, part="area", needs=NEEDS)
+    info = removal_info(
+        "auc_rep", "AUC of replacement", "lower", UNIT, RANDOM_AREA, part="area", needs=NEEDS, version=2
+    )
 
     percent: int = percentage(20)
 

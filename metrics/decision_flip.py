@@ -33,7 +33,13 @@ class DecisionFlip(MetricBase):
     """
 
     info = removal_info(
-        "decision_flip", "Decision flip (share of tokens)", "lower", UNIT, RANDOM_ORDER, part="share"
+        "decision_flip",
+        "Decision flip (share of tokens)",
+        "lower",
+        UNIT,
+        RANDOM_ORDER,
+        part="share",
+        version=2,
     )
 
     target: str = target_option("predicted")

@@ -51,6 +51,7 @@ class Comprehensiveness(MetricBase):
         RANDOM_ORDER,
         part="removed",
         summary=mean_drop,
+        version=2,
     )
 
     target: str = target_option("predicted")
@@ -79,7 +80,14 @@ class Sufficiency(MetricBase):
     """
 
     info = removal_info(
-        "sufficiency", "Sufficiency (AOPC)", "lower", SIGNED, RANDOM_ORDER, part="kept", summary=mean_drop
+        "sufficiency",
+        "Sufficiency (AOPC)",
+        "lower",
+        SIGNED,
+        RANDOM_ORDER,
+        part="kept",
+        summary=mean_drop,
+        version=2,
     )
 
     target: str = target_option("predicted")
@@ -117,7 +125,7 @@ class LogOdds(MetricBase):
     """
 
     info = removal_info(
-        "log_odds", "Log-odds", "lower", (float("-inf"), float("inf")), RANDOM_ORDER, part="change"
+        "log_odds", "Log-odds", "lower", (float("-inf"), float("inf")), RANDOM_ORDER, part="change", version=2
     )
 
     target: str = target_option("predicted")

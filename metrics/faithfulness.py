@@ -15,11 +15,11 @@ from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
 from assay.metrics.resampling import multiplicities, ratio
 from assay.metrics.targets import chosen, decided, require_explained, target_option
+from assay.metrics.ties import tie_generator
 from assay.metrics.token_masks import descending_order, without
 from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
-from assay.tasks.randomness import generator
 
 F1 = Callable[[Floats, Floats, Floats], Floats]
 
@@ -54,6 +54,7 @@ class Faithfulness(MetricBase):
     info = removal_info(
         *("faithfulness", "Faithfulness (AUC-TP)", "lower", (0.0, 100.0), RANDOM_AREA),
         needs=frozenset({"removal", "labels"}),
+        version=2,
     )
 
     target: str = target_option("predicted")
@@ -76,7 +77,7 @@ class Faithfulness(MetricBase):
         decisions = np.repeat(clean[:, :, None], len(self.thresholds), axis=2)
         judged, pool = [], []
         for row, labels, scores in self._orders(subject, shard):
-            encoding, rng = shard.encodings[row], generator(subject.seed, shard.examples[row].id)
+            encoding, rng = shard.encodings[row], tie_generator(shard.examples[row].id)
             order = descending_order(scores, shard.content[row], rng)
             # At threshold 0 the model's output is known.
             counts = np.array(self.thresholds[1:]) * len(order) // 100

@@ -19,6 +19,7 @@ from assay.metrics.human_agreement import average_precision
 from assay.metrics.info import SIGNED, MetricBase
 from assay.metrics.rationales import graded, rationale_info, table
 from assay.metrics.targets import target_option
+from assay.metrics.ties import tie_levels
 from assay.tasks.arrays import Floats
 
 # From scores and grades (n,) of the tokens of a text to the parts of a metric.
@@ -31,9 +32,9 @@ graded_info = partial(rationale_info, needs=frozenset({"grades"}))
 class GradedNdcg(MetricBase):
     """Normalised discounted cumulative gain of the scores against graded rationales.
 
-    The gain is the grade, the discount 1 / log2(1 + rank). Tokens of equal score share the mean of their
-    discounts, as in scikit-learn's ndcg_score. The value is the mean over texts, NaN if no example of a
-    resample has a rationale.
+    The gain is the grade, the discount 1 / log2(1 + rank). Ties share the mean of their discounts, as in
+    scikit-learn's ndcg_score. The value is the mean over texts, NaN if no example of a resample has a
+    rationale.
 
     Attributes:
         target: As in `HumanAgreement`.
@@ -145,7 +146,9 @@ def _ndcg_parts(scores: Floats, grades: Floats) -> dict[str, float]:
 
 def discounted_gain(scores: Floats, grades: Floats) -> float:
     """Discounted cumulative gain of ranking n tokens by score, (n,) each; ties share the mean discount."""
-    _, place, count = np.unique(-scores, return_inverse=True, return_counts=True)
+    levels = tie_levels(scores)
+    place = levels.max(initial=0) - levels
+    count = np.bincount(place)
     discounts = np.append(0.0, np.cumsum(1 / np.log2(np.arange(len(scores)) + 2)))
     ends = np.cumsum(count)
     shared = (discounts[ends] - discounts[ends - count]) / count
@@ -154,10 +157,8 @@ def discounted_gain(scores: Floats, grades: Floats) -> float:
 
 def _precision_parts(scores: Floats, grades: Floats) -> dict[str, float]:
     every = np.ones((1, len(grades)), dtype=bool)
-    # Without ties: equal grades at one threshold get less than one after the other.
-    best_order = -np.argsort(np.argsort(-grades)).astype(np.float64)
     found, best = (
-        float(average_precision(order[None], grades[None], every)[0]) for order in (scores, best_order)
+        float(average_precision(order[None], grades[None], every)[0]) for order in (scores, grades)
     )
     return {"ap": found, "ap_random": expected_graded_precision(grades), "ap_best": best}
 

@@ -14,6 +14,7 @@ from assay.metrics.options import choice
 from assay.metrics.rationales import ANNOTATORS, Marks, compared, rationale_info, table
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import target_option
+from assay.metrics.ties import tie_groups
 from assay.tasks.arrays import Bools, Floats, Reals
 
 
@@ -23,7 +24,8 @@ class HumanAgreement(MetricBase):
 
     Only tokens of the text are ranked, special tokens are not. An example without a rationale for any of the
     classes is left out and counted; one that is nothing but rationale stays in with a precision of 1, which
-    every explainer gets alike. An example with several such classes counts once, with the mean over them. The
+    every explainer gets alike. An example with several such classes counts once, with the mean over them. Of
+    ties the value is the expectation over their orders, so constant scores get what a random order gets. The
     value is NaN if no example of a resample has a rationale.
 
     Attributes:
@@ -44,6 +46,7 @@ class HumanAgreement(MetricBase):
         "Human agreement (MAP)",
         random_level="the mean of part `ap_random`, a little above the share of rationale tokens",
         part="ap",
+        version=2,
     )
 
     target: str = target_option("gold")
@@ -94,23 +97,28 @@ def ceiling(has: Marks, content: Bools) -> Floats:
 def average_precision(scores: Reals, relevant: Bools | Floats, content: Bools) -> Floats:
     """(N,) average precision of ranking the content tokens of each row by score; all arrays (N, T).
 
-    The sum over distinct scores of precision times the recall gained there, so tied tokens share one
-    threshold, as in scikit-learn's average_precision_score. 1 is best; NaN for a row without relevant tokens.
-    A grade from 0 to 1 in `relevant` counts as that share of a relevant token.
+    The mean, over the relevant tokens, of the precision at their rank, expected over all orders of ties
+    (`assay.metrics.ties`). Without ties that is scikit-learn's average_precision_score; ties share one
+    threshold there. 1 is best; NaN for a row without relevant tokens. A grade from 0 to 1 in `relevant`
+    counts as that share of a relevant token.
     """
-    key = np.where(content, scores.astype(np.float64), -np.inf)
-    order = np.argsort(-key, axis=1, kind="stable")
-    key = np.take_along_axis(key, order, axis=1)
-    hit = np.take_along_axis(relevant * content, order, axis=1)
-    rank = np.broadcast_to(np.arange(key.shape[1]), key.shape)
-    last_of_tie = np.ones(key.shape, dtype=bool)
-    last_of_tie[:, :-1] = key[:, :-1] != key[:, 1:]
-    threshold = np.where(last_of_tie, rank, key.shape[1])
-    threshold = np.minimum.accumulate(threshold[:, ::-1], axis=1)[:, ::-1]
-    hits = np.take_along_axis(np.cumsum(hit, axis=1), threshold, axis=1)
+    ties = tie_groups(scores, relevant, content)
+    width = content.shape[1]
+    place = np.sort(ties.place, axis=1)
+    group = np.minimum(place, width - 1)
+    size, hits, squares = (np.take_along_axis(values, group, axis=1) for values in ties[1:])
+    tokens_above, hits_above = (
+        np.take_along_axis(np.cumsum(values, axis=1) - values, group, axis=1)
+        for values in (ties.size, ties.hits)
+    )
+    ranks = np.arange(1, width + 1)
+    # The token at any rank of a group of n is each of them in 1 of n orders. One of grade g has above it all
+    # of the groups before, and as the j-th of its group, j from 0, j of the n - 1 others; itself it counts g.
+    others = (ranks - 1 - tokens_above) * (hits * hits - squares) / np.maximum(size - 1, 1)
+    expected = (hits * hits_above + squares + others) / np.maximum(size, 1) / ranks
     # One after the other: the last digits of a plain sum would depend on how far the row is padded.
-    gained = np.cumsum(hit * hits / (threshold + 1), axis=1)[:, -1]
-    return ratio(gained, hit.sum(axis=1))
+    gained = np.cumsum(np.where(place < width, expected, 0.0), axis=1)[:, -1]
+    return ratio(gained, ties.hits.sum(axis=1))
 
 
 def expected_average_precision(positives: NDArray[np.integer], tokens: NDArray[np.integer]) -> Floats:

@@ -15,6 +15,7 @@ from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
 from assay.metrics.long_table import Parts, long
 from assay.metrics.targets import chosen, require_explained
+from assay.metrics.ties import tie_generator
 from assay.metrics.token_masks import descending_order, scattered
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.randomness import generator
@@ -70,7 +71,7 @@ class ScoredTargets:
         return generator(self.subject.seed, *purpose, self.shard.examples[row].id)
 
     def ordered_masks(self, design: Design, counts: Callable[[int], Ints]) -> list[Bools]:
-        """Per target the token masks (R, T) of its order, in which ties are broken at random.
+        """Per target the token masks (R, T) of its order. Ties come in one random order per text.
 
         Args:
             design: From an order and counts of tokens to masks (`assay.metrics.token_masks`).
@@ -79,7 +80,7 @@ class ScoredTargets:
         masks = []
         for row, label in self.pairs():
             scores, content = self.shard.scores[row, label], self.shard.content[row]
-            order = descending_order(scores, content, self.generator(row))
+            order = descending_order(scores, content, tie_generator(self.shard.examples[row].id))
             masks.append(design(len(self.shard.encodings[row]), order, counts(len(order))))
         return masks
 

@@ -37,7 +37,7 @@ class PostHocAccuracy(MetricBase):
     """
 
     info = removal_info(
-        "post_hoc_accuracy", "Post-hoc accuracy", "higher", UNIT, RANDOM_TOKENS, part="agrees"
+        "post_hoc_accuracy", "Post-hoc accuracy", "higher", UNIT, RANDOM_TOKENS, part="agrees", version=2
     )
 
     target: str = target_option("predicted")
@@ -71,7 +71,7 @@ class Aopc(MetricBase):
     Source: Samek et al., TNNLS 2017; on texts, Chen & Ji, EMNLP 2020 (VMASK).
     """
 
-    info = removal_info("aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS)
+    info = removal_info("aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS, version=2)
 
     target: str = target_option("predicted")
     tokens: int = whole(10, least=1)

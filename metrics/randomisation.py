@@ -62,6 +62,7 @@ class Randomisation(MetricBase):
         property="sanity",
         needs=frozenset({"explaining", "embedding_table"}),
         part="similarity",
+        version=2,
     )
 
     target: str = target_option("predicted")

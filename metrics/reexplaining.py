@@ -12,6 +12,7 @@ import pandas as pd
 from assay.metrics.cell_data import CellData
 from assay.metrics.long_table import long
 from assay.metrics.targets import chosen, require_explained
+from assay.metrics.ties import tie_levels
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -20,9 +21,6 @@ from assay.tasks.sampling import rank
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
-
-# Scores that differ by a smaller share of the largest one are ties: another batch moves the last digits.
-RESOLUTION = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +89,7 @@ def agreements(texts: Sequence[Text], others: Sequence[Floats], *, absolute: boo
 def rank_agreement(a: Floats, b: Floats) -> float:
     """Spearman rank correlation of two explanations (n,) of the same tokens, -1 to 1.
 
-    Scores closer than RESOLUTION of the largest are ties and share their mean rank. Two constant
+    Ties (`assay.metrics.ties`) share their mean rank. Two constant
     explanations say the same, 1; a constant one says nothing of another's order, 0. NaN for fewer than two
     tokens.
     """
@@ -100,14 +98,9 @@ def rank_agreement(a: Floats, b: Floats) -> float:
     # Imported when needed: it takes half a second, also of commands that compute no metric.
     from scipy.stats import rankdata
 
-    x, y = (rankdata(_rounded(scores)) - (len(a) + 1) / 2 for scores in (a, b))
+    x, y = (rankdata(tie_levels(scores)) - (len(a) + 1) / 2 for scores in (a, b))
     scale = np.sqrt((x @ x) * (y @ y))
     return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0 else float(np.array_equal(x, y))
-
-
-def _rounded(scores: Floats) -> Floats:
-    step = np.abs(scores).max() * RESOLUTION
-    return np.round(scores / step) if step > 0 else np.zeros(len(scores))
 
 
 def table(texts: Sequence[Text], parts: dict[str, list[float]]) -> pd.DataFrame:

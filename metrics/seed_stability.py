@@ -37,6 +37,7 @@ class SeedStability(MetricBase):
         "robustness",
         "rho",
         frozenset({"explaining"}),
+        version=2,
     )
 
     target: str = target_option("predicted")

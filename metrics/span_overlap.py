@@ -31,7 +31,8 @@ class IouF1(MetricBase):
     """F1 of the chosen spans against the marked spans, matched by intersection over union.
 
     Spans are the longest runs of adjacent chosen, or marked, tokens in one text. A chosen span matches if its
-    intersection over union with some marked span is at least `threshold`. The value is F1 of the mean
+    intersection over union with some marked span is at least `threshold`. Ties come in one random order per
+    text, the same for all explainers. The value is F1 of the mean
     precision and the mean recall over texts (ERASER's macro average).
 
     Attributes:
@@ -47,6 +48,7 @@ class IouF1(MetricBase):
         "iou_f1",
         "IOU F1 (spans)",
         random_level="depends on how long the marked spans are: see the random row",
+        version=2,
     )
 
     target: str = target_option("gold")
@@ -60,7 +62,7 @@ class IouF1(MetricBase):
 
     def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
-        top = top_tokens(subject, shard, has, sizes(shard, has, self.share))
+        top = top_tokens(shard, has, sizes(shard, has, self.share))
         counts = np.zeros((len(has.rows), 3))
         for index, row in enumerate(has.rows):
             segments = shard.encodings[row].segments

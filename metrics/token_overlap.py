@@ -16,11 +16,12 @@ from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.options import option, whole
 from assay.metrics.rationales import Marks, compared, rationale_info, table
+from assay.metrics.resampling import ratio
 from assay.metrics.targets import target_option
+from assay.metrics.ties import expected_hits, tie_generator, tie_groups
 from assay.metrics.token_masks import descending_order
-from assay.tasks.arrays import Bools, Ints, Reals
+from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
-from assay.tasks.randomness import generator
 
 
 def check_share(share: float | None, path: str) -> float | None:
@@ -34,7 +35,7 @@ def check_share(share: float | None, path: str) -> float | None:
 class TokenF1(MetricBase):
     """Mean F1 of the chosen tokens against the marked ones, per text (ERASER's instance macro).
 
-    The tokens of the highest scores are chosen; ties are broken at random, identically for all explainers.
+    The tokens of the highest scores are chosen; of ties the value is the expectation over their orders.
     The value is NaN if no example of a resample has a rationale.
 
     Attributes:
@@ -48,6 +49,7 @@ class TokenF1(MetricBase):
         "Token F1",
         random_level="the mean of part `f1_random`; without a share that of rationale tokens",
         part="f1",
+        version=2,
     )
 
     target: str = target_option("gold")
@@ -61,7 +63,7 @@ class TokenF1(MetricBase):
     def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
         has = compared(subject, shard, self.target, self.name)
         counts = sizes(shard, has, self.share)
-        hits = (top_tokens(subject, shard, has, counts) & has.tokens).sum(axis=1)
+        hits = chosen_hits(shard, has, counts)
         marked, tokens = has.tokens.sum(axis=1), shard.content[has.rows].sum(axis=1)
         # Of k tokens drawn at random, k * marked / tokens are marked.
         expected = counts * marked / tokens
@@ -73,8 +75,8 @@ class TokenF1(MetricBase):
 class TopKAgreement(MetricBase):
     """Mean share of the k tokens of the highest scores that people marked; of all tokens in shorter texts.
 
-    A text with fewer than k marked tokens cannot reach 1. Ties are broken at random, identically for all
-    explainers. The value is NaN if no example of a resample has a rationale.
+    A text with fewer than k marked tokens cannot reach 1. Of ties the value is the expectation over their
+    orders. The value is NaN if no example of a resample has a rationale.
 
     Attributes:
         target: As in `HumanAgreement`.
@@ -86,6 +88,7 @@ class TopKAgreement(MetricBase):
         "Top-k agreement",
         random_level="the share of rationale tokens, the mean of part `prevalence`",
         part="agreement",
+        version=2,
     )
 
     target: str = target_option("gold")
@@ -100,27 +103,66 @@ class TopKAgreement(MetricBase):
         has = compared(subject, shard, self.target, self.name)
         tokens = shard.content[has.rows].sum(axis=1)
         counts = np.minimum(tokens, self.k)
-        hits = (top_tokens(subject, shard, has, counts) & has.tokens).sum(axis=1)
+        hits = chosen_hits(shard, has, counts)
         parts = {"agreement": hits / counts, "prevalence": has.tokens.sum(axis=1) / tokens}
         return table(shard, has, parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Auprc(MetricBase):
-    """Mean area under the precision-recall curve of the scores against the marked tokens, per text (ERASER).
+class AuprcSteps(MetricBase):
+    """Mean area under the precision-recall curve of the scores against the marked tokens, per text, by steps.
 
-    As scikit-learn's precision_recall_curve and auc: straight lines between the thresholds, from a precision
-    of 1 at no recall. That flatters ties: constant scores get (1 + share of rationale tokens) / 2. The
-    average precision of `HumanAgreement` has no such lines. The value is NaN if no example of a resample has
-    a rationale.
+    At each threshold the precision there times the recall gained there, as in scikit-learn's
+    average_precision_score. Ties share one threshold, so constant scores get the share of rationale tokens;
+    `HumanAgreement` takes the expectation over their orders and is the same where nothing ties. The value is
+    NaN if no example of a resample has a rationale.
 
     Attributes:
         target: As in `HumanAgreement`.
     """
 
     info = rationale_info(
-        "auprc",
+        "auprc_steps",
         "AUPRC",
+        random_level="a little above the share of rationale tokens: see the random row",
+        part="area",
+    )
+
+    target: str = target_option("gold")
+
+    def score(self, subject: CellData) -> pd.DataFrame:
+        """Per example and class: `area`; per example (target -1): `no_rationale`.
+
+        Raises InputError when a class that is asked for was not explained."""
+        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+
+    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
+        has = compared(subject, shard, self.target, self.name)
+        ties = tie_groups(shard.scores[has.rows, has.labels], has.tokens, shard.content[has.rows])
+        precision = ratio(np.cumsum(ties.hits, axis=1), np.cumsum(ties.size, axis=1))
+        # One after the other: the last digits of a plain sum would depend on how far the row is padded.
+        areas = np.cumsum(ties.hits * precision, axis=1)[:, -1]
+        return table(shard, has, {"area": ratio(areas, ties.hits.sum(axis=1))})
+
+
+@dataclass(frozen=True, slots=True)
+class AuprcAsCoded(MetricBase):
+    """Mean area under the precision-recall curve of the scores against the marked tokens, as ERASER codes it.
+
+    As scikit-learn's precision_recall_curve and auc: straight lines between the thresholds, from a precision
+    of 1 at no recall. That flatters ties: constant scores get (1 + share of rationale tokens) / 2, above most
+    explainers. Scores tie only if they are equal to the last digit. For comparison with ERASER's figures; the
+    value of `AuprcSteps` has no such lines. The value is NaN if no example of a resample has a rationale.
+
+    Attributes:
+        target: As in `HumanAgreement`.
+
+    Source: DeYoung et al., ACL 2020, rationale_benchmark/metrics.py.
+    """
+
+    info = rationale_info(
+        "auprc_as_coded",
+        "AUPRC, as coded",
         random_level="somewhat above the share of rationale tokens: see the random row",
         part="area",
     )
@@ -161,11 +203,17 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
     return np.maximum(np.floor(share * tokens + 0.5).astype(np.intp), 1)
 
 
-def top_tokens(subject: CellData, shard: Shard, has: Marks, counts: Ints) -> Bools:
-    """(M, T) bool: for each rationale the `counts` (M,) tokens of highest score in its text."""
+def chosen_hits(shard: Shard, has: Marks, counts: Ints) -> Floats:
+    """(M,) per rationale how many of its text's `counts` (M,) tokens of highest score are marked."""
+    ties = tie_groups(shard.scores[has.rows, has.labels], has.tokens, shard.content[has.rows])
+    return expected_hits(ties, counts)
+
+
+def top_tokens(shard: Shard, has: Marks, counts: Ints) -> Bools:
+    """(M, T) bool: per rationale its text's `counts` (M,) tokens of highest score, ties in random order."""
     top = np.zeros_like(has.tokens)
     for index, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
-        rng = generator(subject.seed, shard.examples[row].id)
+        rng = tie_generator(shard.examples[row].id)
         order = descending_order(shard.scores[row, label], shard.content[row], rng)
         top[index, order[: counts[index]]] = True
     return top

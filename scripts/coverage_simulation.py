@@ -1,6 +1,6 @@
 """Do intervals cover what they say, and do groups err as seldom as they say? Simulated, with known truths.
 
-    python scripts/coverage.py [--quick] [--sims N] [--seed S]
+    python scripts/coverage.py [--quick] [--sims N] [--seed S] [--only WORDS]
 
 First the coverage of nominal 95 % intervals of the real metrics on made-up texts whose true value is known:
 means of three shapes, the area under macro-F1, a rank correlation, one over pairs of texts that share texts;
@@ -9,11 +9,12 @@ comparison and outside the bar, the plain percentile interval over texts, and th
 then texts. Then the family-wise error: how often any of twelve explainers that do not differ is told apart
 from the best of them, and how often it would be if Holm counted only the eleven tests made. The bar: every
 coverage from 90 to 98 %, every family-wise error at most 6 %. --quick: fewer simulations and settings; the
-bar then allows three standard errors.
+bar then allows three standard errors. --only: settings whose title has these words.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,7 @@ from coverage_worlds import (
     families,
     over_models,
     over_pairs,
+    over_regressions,
     over_texts,
 )
 
@@ -116,6 +118,7 @@ def main() -> None:
         "fewer simulations and settings; under a minute",
         sims=(int, "simulations of a setting (default: 1000, quick: 100)"),
         seed=(0, "of all draws"),
+        only=("", "settings whose title has these words"),
     )
     sims = chosen.sims or (100 if chosen.quick else 1000)
     sizes, models, resamples = ((50, 200), (3,), 400) if chosen.quick else (SIZES, (3, 5), 1000)
@@ -129,16 +132,23 @@ def main() -> None:
         *over_texts(sizes, 200_000),
         *over_pairs((50,) if chosen.quick else (50, 100), 200_000),
         *over_models(sizes if not chosen.quick else (100,), models),
+        *over_regressions((200,) if chosen.quick else sizes, 300 if chosen.quick else 4000),
     ):
+        if chosen.only not in setting.title:
+            continue
         shares = coverage(setting, sims, resamples, chosen.seed)
         coverages.append(shares[0])
         table.row(setting.title, setting.n, *shares, *[None] * (3 - len(shares)))
     print(f"\nFamily-wise error at 5 % of the group of the best among {EXPLAINERS}.\n")
     table = Table("what", error=".1%", Holm_over_the_tests_made_alone=".1%")
     for family in families(chosen.quick):
+        if chosen.only not in family.title:
+            continue
         shares = family_errors(family, sims, chosen.seed)
         errors.append(shares[0])
         table.row(family.title, *shares)
+    if not (coverages and errors):
+        sys.exit(f"--only {chosen.only}: both tables need a setting whose title has these words")
     slack_of = sims if chosen.quick else None
     missed = outside(coverages, *COVERAGE, slack_of) + outside(errors, 0.0, FAMILY, slack_of)
     slack = "; give or take three standard errors" if chosen.quick else ""

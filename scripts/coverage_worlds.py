@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.confidence_indication import ConfidenceIndication
+from assay.metrics.confidence_regression import FEATURES
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
@@ -22,6 +24,7 @@ Parts = dict[str, Floats]
 Rng = np.random.Generator
 EXPLAINERS = 12
 MEAN, AREA, RHO, PAIRED = HumanAgreement(), Faithfulness(), RationaleConsistency(), DatasetConsistency()
+REGRESSION = ConfidenceIndication()
 # Each text of a setting with pairs is in so many of them on average.
 DEGREE = 16
 
@@ -79,6 +82,34 @@ def distances(x: Floats, y: Floats) -> Parts:
 def one_rho(rng: Rng, n: int) -> Parts:
     x, noise = rng.normal(size=(2, n))
     return distances(x, 0.6 * x + 0.8 * noise)
+
+
+def confidences(rng: Rng, n: int) -> Parts:
+    """Confidences near 1, as of a trained model, and folds of the texts."""
+    fold = rng.permutation(n) % REGRESSION.folds
+    return {
+        "confidence": (0.34 + 0.66 * rng.beta(5, 1, n))[:, None],
+        "fold": fold[:, None].astype(np.float64),
+    }
+
+
+def with_features(texts: Parts, rng: Rng, signal: float) -> Parts:
+    """The texts with features of an explanation, which tell the confidence up to noise of 0.1 / signal."""
+    told = signal * (texts["confidence"] - 0.9) / 0.1
+    return {**texts, **{name: told + rng.normal(size=told.shape) for name in FEATURES}}
+
+
+def over_regressions(sizes: tuple[int, ...], draws: int) -> Iterator[Covered]:
+    """One model and one explainer; the true value is the mean over `draws` other samples of that size."""
+
+    def parts(rng: Rng, n: int, signal: float) -> Parts:
+        return with_features(confidences(rng, n), rng, signal)
+
+    for n, (title, signal) in product(sizes, (("nothing", 0.0), ("the confidence", 1.0))):
+        everything, rng = np.arange(n, dtype=np.intp)[None], np.random.default_rng(n)
+        known = [REGRESSION.summarise(parts(rng, n, signal), everything) for _ in range(draws)]
+        draw = partial(one_model, partial(parts, n=n, signal=signal))
+        yield Covered(f"confidence, explanations tell {title}", REGRESSION, n, float(np.mean(known)), draw)
 
 
 def over_texts(sizes: tuple[int, ...], huge: int) -> Iterator[Covered]:
@@ -197,6 +228,10 @@ def families(quick: bool) -> list[Family]:
         # On scales of their own, which a rank correlation does not see.
         return [{"0": distances(x, 0.6 * x + 0.8 * own + k)} for k, own in enumerate(noise)]
 
+    def regressions(rng: Rng, n: int) -> list[dict[str, Parts]]:
+        texts = confidences(rng, n)
+        return [{"0": with_features(texts, rng, 0.0)} for _ in range(EXPLAINERS)]
+
     first, second, units = some_pairs(50)
 
     def over_pairs(rng: Rng) -> list[dict[str, Parts]]:
@@ -214,5 +249,7 @@ def families(quick: bool) -> list[Family]:
         Family("macro-F1 area, 100 texts", AREA, 12, areas),
         Family("Spearman, 100 texts", RHO, 12, rhos),
         Family(f"Spearman over {len(units)} pairs of 50 texts", PAIRED, 12, over_pairs, units),
+        Family("confidence, 50 texts", REGRESSION, 12, partial(regressions, n=50)),
+        Family("confidence, 200 texts", REGRESSION, 12, partial(regressions, n=200)),
     ]
     return found[:1] if quick else found

@@ -25,7 +25,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from assay.explainers.controls.as_coded import WithDropout
 from assay.explainers.protocol import Explainer
-from assay.metrics.confidence_indication import constant_predictor
+from assay.metrics.as_coded.confidence_indication import constant_predictor
 from assay.metrics.long_table import wide
 from assay.models.training import fit
 

@@ -40,7 +40,7 @@ from assay.models.protocol import Model
 from assay.models.training import fit
 from assay.tasks.errors import InputError
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

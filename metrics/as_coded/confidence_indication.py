@@ -12,16 +12,21 @@ from sklearn.preprocessing import MinMaxScaler
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.confidence_indication import (
-    FEATURES,
     ConfidenceIndication,
     ConfidenceIndicationMax,
     contrast_table,
     contrasts_long,
 )
+from assay.metrics.confidence_regression import FEATURES
 from assay.metrics.info import MetricBase, as_coded
+from assay.metrics.long_table import Parts
+from assay.metrics.resampling import largest_within_splits, mean_within_splits
 from assay.tasks.arrays import Floats, Ints
 
 SPLITS = 5
+RANDOM_LEVEL = (
+    "about the error of always predicting the mean of the up-sampled training part (parts `reference@s`)"
+)
 # The seeds of the script: of its splits, and of numpy's generator as it starts, from which it up-samples.
 SPLIT_SEED, DRAW_SEED = 2, 1
 
@@ -30,7 +35,9 @@ SPLIT_SEED, DRAW_SEED = 2, 1
 class ConfidenceIndicationAsCoded(MetricBase):
     """Mean absolute error of predicting the model's confidence from its explanation.
 
-    Other than `ConfidenceIndication`: the features sum over special tokens, too; they are scaled by their
+    Other than `ConfidenceIndication`: five random tenths of the texts are test parts, up-sampling draws, and
+    the regressions stay as they are when texts are resampled or swapped, so intervals and tests leave out the
+    luck of the fit and are too narrow; the features sum over special tokens, too; they are scaled by their
     range in all texts, the test part included; splits go by the texts' places in the data set, so the order
     of the examples matters; up-sampling counts a confidence of exactly 1 as a bucket of its own, and takes
     the largest bucket in random order. Each explainer draws what the first one of the script would.
@@ -39,7 +46,12 @@ class ConfidenceIndicationAsCoded(MetricBase):
     does not know, the most probable label is predicted. Source: confidence.py of Atanasova et al. 2020.
     """
 
-    info = as_coded(ConfidenceIndication.info)
+    info = as_coded(
+        ConfidenceIndication.info,
+        random_level=RANDOM_LEVEL,
+        part="error",
+        summary=mean_within_splits,
+    )
 
     def score(self: Indication, subject: CellData) -> pd.DataFrame:
         """As `ConfidenceIndication.score`, for the predicted class of every example.
@@ -55,7 +67,12 @@ class ConfidenceIndicationAsCoded(MetricBase):
 class ConfidenceIndicationMaxAsCoded(MetricBase):
     """Largest error of predicting the model's confidence from its explanation, averaged over splits."""
 
-    info = as_coded(ConfidenceIndicationMax.info)
+    info = as_coded(
+        ConfidenceIndicationMax.info,
+        random_level=RANDOM_LEVEL,
+        part="error",
+        summary=largest_within_splits,
+    )
 
     score = ConfidenceIndicationAsCoded.score
 
@@ -95,3 +112,14 @@ def upsample_as_coded(confidence: Floats, rng: np.random.RandomState) -> Ints:
     largest = max(map(len, buckets.values()))
     drawn = [rng.choice(bucket, largest, replace=largest > len(bucket)) for bucket in buckets.values()]
     return np.concatenate(drawn)
+
+
+def constant_predictor(parts: Parts) -> tuple[float, float]:
+    """Mean and largest error of predicting the mean of the up-sampled training part, averaged over splits.
+
+    An explainer that is no better than this says nothing of the confidence.
+    """
+    everything = np.arange(len(parts["confidence"]))[None]
+    summaries = mean_within_splits, largest_within_splits
+    mean, largest = (summary(parts, "reference", everything) for summary in summaries)
+    return float(mean[0]), float(largest[0])

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from assay.metrics.cell_data import Metric
+from assay.metrics.ties import RESOLUTION
 from assay.results.records import CellScores
 from assay.results.statistics.intervals import (
     ROUNDING,
@@ -136,6 +138,14 @@ class Estimate:
             return np.mean(each, axis=0)
         # Seeds with different texts: each moves the mean by itself.
         return np.concatenate([values - values.mean() for values in each if len(values)])
+
+
+def resolution(metric: Metric, one: Estimate, other: Estimate) -> float:
+    """The largest difference of two estimates that is rounding: RESOLUTION of the metric's range, or of the
+    larger value where the range is infinite. A smaller one tells no explainers apart."""
+    low, high = metric.bounds
+    size = high - low if np.isfinite(high - low) else max(abs(one.value), abs(other.value))
+    return RESOLUTION * size
 
 
 def p_of_difference(one: Estimate, other: Estimate) -> float:

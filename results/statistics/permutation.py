@@ -17,7 +17,13 @@ from scipy.stats import rankdata
 
 from assay.metrics.cell_data import Metric
 from assay.results.records import CellScores
-from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_of_difference
+from assay.results.statistics.estimates import (
+    Bootstrap,
+    Estimate,
+    bootstrap_index,
+    p_of_difference,
+    resolution,
+)
 from assay.results.statistics.intervals import ROUNDING, Floats
 from assay.tasks.randomness import generator
 
@@ -66,9 +72,12 @@ class PairedPermutationTest:
         drawn = blocks()
         unswapped = np.zeros((1, len(units)), dtype=np.bool_)
         observed = float(swapped_differences(self.metric, stacks, unswapped)[0])
-        rounding = ROUNDING * max(abs(one.value), abs(other.value))
         return sequential_p(
-            observed, lambda _: next(drawn), usual=self.permutations, finest=self.finest, rounding=rounding
+            observed,
+            lambda _: next(drawn),
+            usual=self.permutations,
+            finest=self.finest,
+            rounding=resolution(self.metric, one, other),
         )
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 from scipy.stats import kendalltau, rankdata
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.ties import tie_levels
 from assay.results.columns import ComparisonRow, from_table, method_of
 from assay.results.records import Group, Method
-from assay.results.statistics.estimates import ROUNDING, Floats
+from assay.results.statistics.intervals import Floats
 
 # A correlation of two rankings of fewer explainers is meaningless.
 FEWEST = 3
@@ -26,10 +27,17 @@ def sign(metric: Metric) -> float:
 
 
 def round_ties(values: Floats) -> Floats:
-    """The values (E, ...) without what is rounding beside the largest of the E, so that equal ones tie."""
-    size = np.nanmax(np.abs(values), axis=0, initial=0.0)
-    step = np.where(size > 0, size * ROUNDING, 1.0)
-    return np.where(size > 0, np.round(values / step) * step, values)
+    """The values (E, ...) with the smallest of its group of ties (`assay.metrics.ties`) in place of each."""
+    columns = np.moveaxis(values, 0, -1)
+    levels = tie_levels(columns, np.isfinite(columns))
+    order = np.argsort(columns, axis=-1, kind="stable")
+    by_size = np.take_along_axis(columns, order, axis=-1)
+    places = np.arange(columns.shape[-1])
+    first = np.diff(np.take_along_axis(levels, order, axis=-1), axis=-1, prepend=-1) > 0
+    smallest = np.maximum.accumulate(np.where(first, places, 0), axis=-1)
+    tied = np.empty_like(columns)
+    np.put_along_axis(tied, order, np.take_along_axis(by_size, smallest, axis=-1), axis=-1)
+    return np.moveaxis(np.where(np.isfinite(columns), tied, columns), -1, 0)
 
 
 def ranks(values: Floats) -> Floats:

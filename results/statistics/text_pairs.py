@@ -12,8 +12,14 @@ from scipy.special import stdtr
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import multiplicities
-from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_of_difference
-from assay.results.statistics.intervals import GROUPS, ROUNDING, Floats
+from assay.results.statistics.estimates import (
+    Bootstrap,
+    Estimate,
+    bootstrap_index,
+    p_of_difference,
+    resolution,
+)
+from assay.results.statistics.intervals import GROUPS, Floats
 from assay.results.statistics.permutation import Stack, stacked
 from assay.tasks.randomness import generator
 
@@ -150,7 +156,7 @@ class DyadicTest:
             sum((_differences(self.metric, stack, counts) for stack in stacks), np.zeros(len(counts)))
             for counts in (everything, pairs.without_texts(), without_pairs)
         )
-        if not abs(observed) > ROUNDING * max(abs(one.value), abs(other.value)):
+        if not abs(observed) > resolution(self.metric, one, other):
             return 1.0
         return two_sided(float(observed), dyadic_variance(without_texts, apart), len(without_texts) - 1)
 

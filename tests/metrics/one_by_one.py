@@ -93,7 +93,7 @@ def positions(shard: Shard, row: int) -> list[int]:
 def ranked(subject: CellData, shard: Shard, row: int, label: int) -> list[int]:
     """Positions of the content tokens, the highest score first, ties by a draw of the example's own."""
     places = positions(shard, row)
-    luck = generator(subject.seed, shard.examples[row].id).random(len(places))
+    luck = generator("ties", shard.examples[row].id).random(len(places))
     order = sorted(
         range(len(places)), key=lambda at: (-float(shard.scores[row, label, places[at]]), luck[at])
     )

@@ -1,24 +1,31 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from metrics_world import Noise, World, example, keyword_examples, keyword_model, oracle, same_table, scored
+from metrics_world import (
+    Noise,
+    World,
+    constant,
+    example,
+    keyword_examples,
+    keyword_model,
+    oracle,
+    same_table,
+    scored,
+)
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import MinMaxScaler
 
+from assay.metrics import confidence_regression
 from assay.metrics.confidence_indication import (
     ConfidenceIndication,
     ConfidenceIndicationMax,
     contrast_features,
-    regression_errors,
-    upsample,
 )
-from assay.metrics.long_table import wide
+from assay.metrics.confidence_regression import FEATURES
+from assay.metrics.long_table import Parts, wide
 from assay.tasks.errors import InputError
 
 
@@ -38,45 +45,86 @@ def test_features_of_one_class_and_of_no_token() -> None:
     assert contrast_features(np.empty((3, 0)), 1, pool_others=False) == (0.0, 0.0, 0.0)
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 9))
-def test_upsampling_evens_out_the_deciles(values: list[float], seed: int) -> None:
-    confidence = np.array(values)
-    taken = upsample(confidence, np.random.default_rng(seed))
-    before = np.bincount(np.minimum((confidence * 10).astype(int), 9), minlength=10)
-    after = np.bincount(np.minimum((confidence[taken] * 10).astype(int), 9), minlength=10)
-    assert after.tolist() == [before.max() if count else 0 for count in before]
-    largest = int(before.argmax())
-    whole = [at for at in taken if min(int(confidence[at] * 10), 9) == largest]
-    assert len(set(whole)) == before.max(), "the largest decile is taken as it is"
+def written_out(parts: Parts, sample: list[int], copies: float) -> tuple[float, float]:
+    """The mean and the largest error of a resample: a weighted regression of scikit-learn for each fold."""
+    rows = [(text, at) for text, at in zip(*np.nonzero(~np.isnan(parts["confidence"])), strict=True)]
+    rows = [row for text in sample for row in rows if row[0] == text]
+    confidence = np.array([parts["confidence"][row] for row in rows])
+    features = np.array([[parts[name][row] for name in FEATURES] for row in rows])
+    fold = np.array([parts["fold"][row] for row in rows])
+    errors = []
+    for test in np.unique(fold):
+        training = fold != test
+        decile = np.minimum((confidence * 10).astype(int), 9)
+        sizes = np.bincount(decile[training], minlength=10)
+        weights = np.minimum(sizes.max() / np.maximum(sizes, 1), copies)[decile]
+        scaler = MinMaxScaler().fit(features)
+        model = LinearRegression().fit(
+            scaler.transform(features[training]), confidence[training], sample_weight=weights[training]
+        )
+        predicted = model.predict(scaler.transform(features[~training]))
+        errors.append(np.abs(predicted - confidence[~training]))
+    return float(np.concatenate(errors).mean()), float(np.mean([each.max() for each in errors]))
+
+
+def random_parts(texts: int, classes: int, targets: int = 1, seed: int = 0) -> Parts:
+    """Texts of which some have no value for some targets, with confidences of all deciles."""
+    rng = np.random.default_rng((seed, classes))
+    shape = (texts, targets)
+    made = [
+        contrast_features(rng.normal(size=(classes, 9)), 0, pool_others=False) for _ in range(texts * targets)
+    ]
+    parts = dict(zip(FEATURES, np.array(made).T.reshape(3, *shape), strict=True))
+    confidence = np.clip(0.6 + 0.05 * parts["f_max"] + rng.normal(0, 0.2, shape), 0, 1)
+    if targets > 1:
+        confidence[rng.random(shape) < 0.3] = np.nan
+    fold = np.broadcast_to(rng.permutation(texts)[:, None] % 5, shape).astype(np.float64)
+    return {**parts, "confidence": confidence, "fold": fold}
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4])
-def test_errors_are_those_of_sklearn(classes: int) -> None:
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize("copies", [1, 3, 100])
+def test_errors_are_those_of_sklearn(classes: int, targets: int, copies: int) -> None:
     """Two classes make the three features equal, three make one the mean of the others."""
-    rng = np.random.default_rng(classes)
-    features = np.array(
-        [contrast_features(rng.normal(size=(classes, 9)), 0, pool_others=False) for _ in range(60)]
+    parts = random_parts(60, classes, targets)
+    rng = np.random.default_rng(1)
+    index = np.concatenate([np.arange(60)[None], rng.integers(0, 60, size=(3, 60))])
+    means, largest = (
+        metric.summarise(parts, index)
+        for metric in (ConfidenceIndication(copies=copies), ConfidenceIndicationMax(copies=copies))
     )
-    confidence = np.clip(0.6 + 0.05 * features[:, 0] + rng.normal(0, 0.1, 60), 0, 1)
-    in_test = np.arange(60) < 10
-    errors, references = regression_errors(features, confidence, in_test, np.random.default_rng(7))
-    training = np.flatnonzero(~in_test)
-    training = training[upsample(confidence[training], np.random.default_rng(7))]
-    scaler = MinMaxScaler().fit(features[training])
-    model = LinearRegression().fit(scaler.transform(features[training]), confidence[training])
-    expected = np.abs(model.predict(scaler.transform(features[:10])) - confidence[:10])
-    np.testing.assert_allclose(errors[:10], expected, atol=1e-10)
-    np.testing.assert_allclose(references[:10], np.abs(confidence[training].mean() - confidence[:10]))
-    assert np.isnan(errors[10:]).all() and np.isnan(references[10:]).all()
+    for at, sample in enumerate(index.tolist()):
+        assert (means[at], largest[at]) == pytest.approx(written_out(parts, sample, copies), rel=1e-9)
 
 
-def test_constant_features_predict_the_training_mean() -> None:
-    confidence = np.random.default_rng(0).random(40)
-    errors, references = regression_errors(
-        np.ones((40, 3)), confidence, np.arange(40) < 5, np.random.default_rng(0)
-    )
-    np.testing.assert_allclose(errors[:5], references[:5], atol=1e-12)
+def test_the_size_of_a_block_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, index = random_parts(40, 4), np.random.default_rng(0).integers(0, 40, size=(30, 40))
+    together = ConfidenceIndication().summarise(parts, index)
+    monkeypatch.setattr(confidence_regression, "AT_ONCE", 100)
+    assert ConfidenceIndication().summarise(parts, index).tobytes() == together.tobytes()
+
+
+def test_constant_features_predict_the_weighted_mean() -> None:
+    parts = random_parts(40, 4)
+    constant = {**parts, **{name: np.ones((40, 1)) for name in FEATURES}}
+    errors = []
+    for test in range(5):
+        in_test = parts["fold"][:, 0] == test
+        confidence = parts["confidence"][:, 0]
+        decile = np.minimum((confidence * 10).astype(int), 9)
+        sizes = np.bincount(decile[~in_test], minlength=10)
+        weights = np.minimum(sizes.max() / np.maximum(sizes, 1), 5)[decile]
+        mean = np.average(confidence[~in_test], weights=weights[~in_test])
+        errors += np.abs(confidence[in_test] - mean).tolist()
+    found = ConfidenceIndication().summarise(constant, np.arange(40)[None])
+    assert found == pytest.approx([np.mean(errors)], rel=1e-12)
+
+
+def test_a_resample_in_one_fold_alone_is_nan() -> None:
+    parts = random_parts(40, 4)
+    one_fold = np.flatnonzero(parts["fold"][:, 0] == 0)
+    assert np.isnan(ConfidenceIndication().summarise(parts, one_fold[None]))[0]
 
 
 def uneven_world(count: int = 200) -> World:
@@ -89,55 +137,33 @@ def uneven_world(count: int = 200) -> World:
     return World(examples, keyword_model(strength=1.0))
 
 
-@pytest.mark.parametrize("metric", [ConfidenceIndication(), ConfidenceIndicationMax()])
-def test_noise_is_no_better_than_the_training_mean(metric: Any) -> None:
-    units, _, parts = wide(metric.score(uneven_world().subject(Noise())))
-    index = np.arange(len(units))[None]
-    renamed = {part.replace("reference", "error"): v for part, v in parts.items() if "reference" in part}
-    reference = float(metric.summarise(renamed, index)[0])
-    assert float(metric.summarise(parts, index)[0]) == pytest.approx(reference, rel=0.25)
+def test_noise_is_no_better_than_constant_scores() -> None:
+    world, metric = uneven_world(), ConfidenceIndication()
+    nothing = scored(metric, world.subject(constant))
+    assert scored(metric, world.subject(Noise())) == pytest.approx(nothing, rel=0.25)
 
 
 def test_contributions_tell_the_confidence_better_than_noise() -> None:
     world, metric = uneven_world(), ConfidenceIndication()
-    assert scored(metric, world.subject(oracle)) < 0.7 * scored(metric, world.subject(Noise()))
+    assert scored(metric, world.subject(oracle)) < 0.75 * scored(metric, world.subject(Noise()))
 
 
-def test_each_split_tests_another_tenth_of_the_texts() -> None:
-    _, _, parts = wide(ConfidenceIndication().score(uneven_world().subject(oracle)))
-    tested = [frozenset(np.nonzero(~np.isnan(parts[f"error@{split}"]))[0].tolist()) for split in range(5)]
-    assert [len(texts) for texts in tested] == [20] * 5
-    assert len(set(tested)) == 5
+def test_folds_are_of_one_size_and_a_text_has_one() -> None:
+    _, _, parts = wide(ConfidenceIndication().score(uneven_world(93).subject(oracle)))
+    present = ~np.isnan(parts["confidence"])
+    np.testing.assert_array_equal(present, ~np.isnan(parts["fold"]))
+    assert sorted(np.unique(parts["fold"][present], return_counts=True)[1].tolist()) == [9] * 7 + [10] * 3
 
 
-def test_summaries_equal_a_loop_over_splits_and_resamples() -> None:
-    units, _, parts = wide(ConfidenceIndication().score(uneven_world(60).subject(oracle)))
-    index = np.random.default_rng(0).integers(len(units), size=(3, len(units)))
-    means, largest = (m.summarise(parts, index) for m in (ConfidenceIndication(), ConfidenceIndicationMax()))
-    for at, sample in enumerate(index):
-        errors = [parts[f"error@{split}"][sample] for split in range(5)]
-        errors = [split[~np.isnan(split)] for split in errors]
-        assert means[at] == pytest.approx(np.mean([e.mean() for e in errors if len(e)]))
-        assert largest[at] == pytest.approx(np.mean([e.max() for e in errors if len(e)]))
-
-
-def test_a_resample_without_test_texts_is_nan() -> None:
-    nan = np.nan
-    parts = {"error@0": np.array([[nan, 0.5], [nan, nan]]), "error@1": np.array([[nan, nan], [nan, nan]])}
-    for metric in (ConfidenceIndication(), ConfidenceIndicationMax()):
-        found = metric.summarise(parts, np.array([[0, 1], [1, 1]]))
-        np.testing.assert_array_equal(found, [0.5, nan])
-
-
-def test_all_explainers_share_the_splits_whatever_the_order() -> None:
+def test_all_explainers_share_the_folds_whatever_the_order_and_seed() -> None:
     world = uneven_world(40)
     whole = ConfidenceIndication().score(world.subject(oracle, size=40))
     turned = World(world.examples[::-1], world.model)
     same_table(whole, ConfidenceIndication().score(turned.subject(oracle, size=3)))
-    other = ConfidenceIndication().score(world.subject(Noise()))
-    assert whole["value"].isna().tolist() == other["value"].isna().tolist()
-    moved = ConfidenceIndication().score(world.subject(oracle, seed=1))
-    assert whole["value"].isna().tolist() != moved["value"].isna().tolist()
+    for other in (world.subject(Noise()), world.subject(oracle, seed=1)):
+        moved = ConfidenceIndication().score(other)
+        folds = (table[table["part"] == "fold"].sort_values("unit")["value"] for table in (whole, moved))
+        np.testing.assert_array_equal(*folds)
 
 
 def test_scale_of_the_scores_does_not_matter() -> None:
@@ -161,9 +187,7 @@ def test_multi_label_predicts_every_label_of_every_text() -> None:
     _, targets, parts = wide(ConfidenceIndication().score(world.subject(oracle)))
     assert targets == [0, 1, 2] and not np.isnan(parts["confidence"]).any()
     np.testing.assert_array_equal(parts["f_max"], parts["f_min"])
-    tested = ~np.isnan(parts["error@0"])
-    assert (tested.all(axis=1) | ~tested.any(axis=1)).all(), "a text is in one part with all its labels"
-    assert tested.sum() == 12
+    assert (np.ptp(parts["fold"], axis=1) == 0).all(), "a text is in one fold with all its labels"
     weights = np.concatenate([s.scores.sum(axis=2) for s in world.subject(oracle).shards])
     expected = weights[:, 0] - weights[:, 1:].mean(axis=1)
     by_id = np.argsort([item.id for item in world.examples])
@@ -182,5 +206,5 @@ def test_missing_explanations_and_bad_parameters_are_refused() -> None:
     subject = World(keyword_examples(20)).subject(oracle, only=lambda _: np.array([True, True, False]))
     with pytest.raises(InputError, match="class 'positive' for example 't0000'"):
         ConfidenceIndication().score(subject)
-    with pytest.raises(InputError, match="a share between 0 and 1"):
-        ConfidenceIndication(test_share=1.5)
+    with pytest.raises(InputError, match="folds is 1; expected a whole number of at least 2"):
+        ConfidenceIndication(folds=1)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from metrics_world import Noise, World, constant, inverted, keyword_examples, oracle, same_table, scored
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, ndcg_score
+from ties_written_out import mean_over_orders
 
 from assay.metrics.graded_agreement import (
     GradedNdcg,
@@ -29,7 +30,7 @@ from assay.tasks.example import Example, GradedSpan, Rationale, Span
 
 METRICS = (GradedNdcg(), GradedSpearman(), GradedPrecision())
 GRADES = st.sampled_from([0.0, 0.25, 0.5, 1.0])
-TOKENS = st.lists(st.tuples(st.sampled_from([-1.0, 0.0, 0.5, 1e-7]), GRADES), min_size=2, max_size=7)
+TOKENS = st.lists(st.tuples(st.sampled_from([-1.0, 0.0, 0.25, 0.5]), GRADES), min_size=2, max_size=7)
 
 
 def arrays(tokens: list[tuple[float, float]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -68,8 +69,25 @@ def soft_precision(scores: np.ndarray[Any, Any], grades: np.ndarray[Any, Any]) -
 
 @settings(deadline=None)
 @given(TOKENS)
-def test_graded_precision_is_that_of_sklearn_with_weights(tokens: list[tuple[float, float]]) -> None:
+def test_graded_precision_is_the_mean_over_orders_of_ties(tokens: list[tuple[float, float]]) -> None:
     scores, grades = arrays(tokens)
+    if not grades.any():
+        return
+    found = average_precision(scores[None], grades[None], np.ones((1, len(scores)), dtype=bool))[0]
+
+    def of_order(order: list[int]) -> float:
+        return soft_precision(-np.argsort(order).astype(float), grades)
+
+    assert found == pytest.approx(mean_over_orders(of_order, scores.tolist()), rel=1e-12)
+
+
+@settings(deadline=None)
+@given(TOKENS)
+def test_graded_precision_without_ties_is_that_of_sklearn_with_weights(
+    tokens: list[tuple[float, float]],
+) -> None:
+    _, grades = arrays(tokens)
+    scores = np.arange(len(grades))[::-1].astype(float)
     if not grades.any():
         return
     found = average_precision(scores[None], grades[None], np.ones((1, len(scores)), dtype=bool))[0]
@@ -185,7 +203,8 @@ def test_constant_scores_get_what_random_ones_get_and_no_correlation() -> None:
     parts = values(GradedNdcg(), examples, constant)
     np.testing.assert_allclose(parts["ndcg"], parts["ndcg_random"], rtol=1e-12)
     assert scored(GradedSpearman(), World(examples).subject(constant)) == 0
-    assert values(GradedPrecision(), examples, constant)["ap"].tolist() == pytest.approx([1.75 / 4, 0.5 / 3])
+    parts = values(GradedPrecision(), examples, constant)
+    np.testing.assert_allclose(parts["ap"], parts["ap_random"], rtol=1e-12)
 
 
 def test_texts_of_one_grade_have_no_order_to_recover() -> None:

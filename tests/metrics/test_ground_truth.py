@@ -63,7 +63,7 @@ def test_oracle_above_random_above_inverted() -> None:
     assert best == 1.0 and worst < middle < best
     _, _, parts = wide(METRIC.score(world.subject(Noise())))
     assert middle == pytest.approx(np.nanmean(parts["ap_random"]), abs=0.1)
-    assert scored(METRIC, world.subject(constant)) == pytest.approx(np.nanmean(parts["prevalence"]))
+    assert scored(METRIC, world.subject(constant)) == pytest.approx(np.nanmean(parts["ap_random"]))
 
 
 def test_evidence_against_the_label_ranks_last() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ties_written_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_world import (
@@ -18,11 +19,17 @@ from metrics_world import (
     same_table,
     scored,
 )
-from sklearn.metrics import auc, precision_recall_curve
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
 from assay.metrics.long_table import wide
 from assay.metrics.span_overlap import IouF1, found, runs
-from assay.metrics.token_overlap import Auprc, TokenF1, TopKAgreement, precision_recall_area
+from assay.metrics.token_overlap import (
+    AuprcAsCoded,
+    AuprcSteps,
+    TokenF1,
+    TopKAgreement,
+    precision_recall_area,
+)
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Rationale, Span
 from assay.tasks.randomness import generator
@@ -32,7 +39,8 @@ METRICS = [
     TokenF1(share=0.3),
     IouF1(),
     IouF1(share=0.3),
-    Auprc(),
+    AuprcAsCoded(),
+    AuprcSteps(),
     TopKAgreement(),
     TopKAgreement(k=1),
 ]
@@ -60,46 +68,78 @@ class Rounded(Noise):
         return np.round(super().__call__(example, encoding, model) * 3)
 
 
-def reference(seed: int, share: float | None, k: int | None) -> list[tuple[set[int], set[int], int]]:
-    """Per text with a rationale: the chosen and the marked words and how many words there are, by sorting
-    lists of words."""
-    examples = marked_at_random(seed)
+def scored_words(
+    seed: int, share: float | None, k: int | None
+) -> list[tuple[Example, list[float], set[int], int]]:
+    """Per text with a rationale: its words' scores, the marked words, and how many words are to be chosen."""
     cases = []
-    for item in examples:
+    for item in marked_at_random(seed):
         if not item.rationales:
             continue
         words = item.texts[0].split()
         starts = [sum(len(word) + 1 for word in words[:at]) for at in range(len(words))]
         marked = {starts.index(span.start) for span in item.rationales[0].spans}
         (shard,) = World([item]).subject(Rounded(seed)).shards
-        scores = shard.scores[0, 2, shard.content[0]].tolist()
-        noise = generator(7, item.id).random(len(words))
-        order = sorted(range(len(words)), key=lambda at: (-scores[at], noise[at]))
         if k is not None:
             size = min(k, len(words))
         else:
             size = len(marked) if share is None else max(1, int(share * len(words) + 0.5))
-        cases.append((set(order[:size]), marked, len(words)))
+        cases.append((item, shard.scores[0, 2, shard.content[0]].tolist(), marked, size))
+    return cases
+
+
+def expected_cases(seed: int, share: float | None, k: int | None) -> list[tuple[float, int, int]]:
+    """Per text with a rationale: how many marked words are expected among the chosen ones, over the orders of
+    ties; how many are chosen; how many are marked."""
+    cases = []
+    for _, scores, marked, size in scored_words(seed, share, k):
+        hits, left = 0.0, size
+        for group in ties_written_out.groups(scores):
+            taken = min(left, len(group))
+            hits += len(marked & {*group}) * taken / len(group)
+            left -= taken
+        cases.append((hits, size, len(marked)))
+    return cases
+
+
+def reference(seed: int, share: float | None) -> list[tuple[set[int], set[int]]]:
+    """Per text with a rationale: the chosen and the marked words, ties in the order of the text's draws."""
+    cases = []
+    for item, scores, marked, size in scored_words(seed, share, None):
+        noise = generator("ties", item.id).random(len(scores))
+        order = sorted(range(len(scores)), key=lambda at: (-scores[at], noise[at]))
+        cases.append((set(order[:size]), marked))
     return cases
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("share", [None, 0.2, 0.5, 1.0])
-def test_token_f1_is_that_of_sets(seed: int, share: float | None) -> None:
+def test_token_f1_is_expected_over_ties(seed: int, share: float | None) -> None:
     expected = []
-    for chosen, marked, _ in reference(seed, share, None):
-        precision, recall = len(chosen & marked) / len(chosen), len(chosen & marked) / len(marked)
-        expected.append(2 * precision * recall / (precision + recall) if chosen & marked else 0.0)
+    for hits, chosen, marked in expected_cases(seed, share, None):
+        precision, recall = hits / chosen, hits / marked
+        expected.append(2 * precision * recall / (precision + recall) if hits else 0.0)
     subject = World(marked_at_random(seed)).subject(Rounded(seed), seed=7, size=4)
     assert scored(TokenF1(share=share), subject) == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("k", [1, 3, 50])
-def test_top_k_agreement_is_that_of_sets(seed: int, k: int) -> None:
-    expected = [len(chosen & marked) / len(chosen) for chosen, marked, _ in reference(seed, None, k)]
+def test_top_k_agreement_is_expected_over_ties(seed: int, k: int) -> None:
+    expected = [hits / chosen for hits, chosen, _ in expected_cases(seed, None, k)]
     subject = World(marked_at_random(seed)).subject(Rounded(seed), seed=7, size=4)
     assert scored(TopKAgreement(k=k), subject) == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_area_by_steps_is_that_of_sklearn_and_constant_scores_get_the_prevalence(seed: int) -> None:
+    world, areas = World(marked_at_random(seed)), []
+    for _, scores, marked, _ in scored_words(seed, None, None):
+        areas.append(average_precision_score([at in marked for at in range(len(scores))], scores))
+    subject = world.subject(Rounded(seed), seed=7, size=4)
+    assert scored(AuprcSteps(), subject) == pytest.approx(np.mean(areas), rel=1e-12)
+    _, _, parts = wide(TopKAgreement().score(subject))
+    assert scored(AuprcSteps(), world.subject(constant)) == pytest.approx(np.nanmean(parts["prevalence"]))
 
 
 def spans_of(words: set[int]) -> list[range]:
@@ -117,7 +157,7 @@ def spans_of(words: set[int]) -> list[range]:
 @pytest.mark.parametrize("threshold", [0.5, 0.75, 1.0])
 def test_iou_f1_is_erasers_macro_average(seed: int, share: float | None, threshold: float) -> None:
     precisions, recalls = [], []
-    for chosen, marked, _ in reference(seed, share, None):
+    for chosen, marked in reference(seed, share):
         predicted, truth = spans_of(chosen), spans_of(marked)
         hits = 0
         for one in predicted:
@@ -143,7 +183,7 @@ def test_the_area_is_that_of_sklearn(tokens: list[tuple[float, bool]]) -> None:
 def test_constant_scores_are_flattered_as_the_page_says() -> None:
     subject = World(keyword_examples(20)).subject(constant)
     _, _, parts = wide(TopKAgreement().score(subject))
-    assert scored(Auprc(), subject) == pytest.approx((1 + np.nanmean(parts["prevalence"])) / 2)
+    assert scored(AuprcAsCoded(), subject) == pytest.approx((1 + np.nanmean(parts["prevalence"])) / 2)
 
 
 def test_runs_end_with_the_text_of_a_pair() -> None:
@@ -196,7 +236,7 @@ def test_oracle_above_random_above_inverted(metric: Any) -> None:
     world = World(keyword_examples(120))
     best, middle, worst = (scored(metric, world.subject(e)) for e in (oracle, Noise(), inverted))
     assert worst < middle < best
-    if metric in (TokenF1(), IouF1(), Auprc(), TopKAgreement(k=1)):
+    if metric in (TokenF1(), IouF1(), AuprcAsCoded(), AuprcSteps(), TopKAgreement(k=1)):
         assert best == 1.0
 
 
@@ -210,8 +250,8 @@ def test_random_gets_what_is_said(metric: Any) -> None:
         assert value == pytest.approx(np.nanmean(parts["f1_random"]), abs=0.04)
     elif isinstance(metric, TopKAgreement):
         assert value == pytest.approx(prevalence, abs=0.04)
-    elif isinstance(metric, Auprc):
-        assert prevalence < value < prevalence + 0.15
+    elif isinstance(metric, (AuprcAsCoded, AuprcSteps)):
+        assert prevalence < value < 0.45
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=NAMES)
@@ -265,12 +305,13 @@ def test_special_tokens_are_not_chosen(metric: Any) -> None:
 def test_ties_are_broken_alike_for_all_explainers_and_not_by_place() -> None:
     world = World([example(f"t{at}", "great film is a", [2], ["great"]) for at in range(300)])
     other = world.subject(lambda e, c, m: 5 * constant(e, c, m))
-    same_table(TokenF1().score(world.subject(constant)), TokenF1().score(other))
+    same_table(IouF1().score(world.subject(constant)), IouF1().score(other))
     # By place the first word, the marked one, would always be chosen.
-    assert scored(TokenF1(), world.subject(constant)) == pytest.approx(0.25, abs=0.08)
+    assert scored(IouF1(), world.subject(constant)) == pytest.approx(0.25, abs=0.08)
+    assert scored(TokenF1(), world.subject(constant)) == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("metric", [TokenF1, IouF1, Auprc, TopKAgreement])
+@pytest.mark.parametrize("metric", [TokenF1, IouF1, AuprcAsCoded, AuprcSteps, TopKAgreement])
 def test_predicted_looks_at_the_predicted_class(metric: Any) -> None:
     marks = (Rationale((Span(0, 5),), label=0), Rationale((Span(12, 17),), label=2))
     world = World([Example("two", ("awful story great people",), (2,), marks)])
@@ -292,6 +333,6 @@ def test_other_bad_options_are_refused() -> None:
         IouF1(threshold=0.4)
     with pytest.raises(InputError, match="k is 0; expected a whole number of at least 1"):
         TopKAgreement(k=0)
-    for metric in (TokenF1, IouF1, Auprc, TopKAgreement):
+    for metric in (TokenF1, IouF1, AuprcAsCoded, AuprcSteps, TopKAgreement):
         with pytest.raises(InputError, match="did you mean 'gold'"):
             metric(target="golden")

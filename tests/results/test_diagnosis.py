@@ -49,6 +49,7 @@ class Mean:
     name: str = "mean"
     direction: str = "higher"
     extreme: bool = False
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
 
     def summarise(self, parts: Any, index: NDArray[np.intp]) -> NDArray[np.float64]:
         return resampled_mean(parts["value"][:, 0], index)

@@ -152,6 +152,15 @@ def test_explainer_seeds_are_paired_and_one_that_draws_nothing_serves_them_all()
     np.testing.assert_allclose(swapped_differences(MEAN, stacks, swaps), expected)
 
 
+def test_a_difference_of_rounding_is_none() -> None:
+    """Always in the same direction, so that no swap of texts is as extreme."""
+    values = np.random.default_rng(2).random(40)
+    found = [of(MEAN, means(ONE, values)), of(MEAN, means(OTHER, values + 5e-7))]
+    assert PairedPermutationTest(MEAN)(*found) == 1.0
+    apart = [found[0], of(MEAN, means(OTHER, values + 1e-3))]
+    assert PairedPermutationTest(MEAN)(*apart) < 0.001
+
+
 def test_only_shared_texts_are_compared() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=9), rng.normal(size=9)
