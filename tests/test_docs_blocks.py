@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -62,13 +64,15 @@ RUN_ELSEWHERE = {
     "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mymodel": "a slow test below",
-    "docs/own_data_and_model.md: from assay.models.adapters import BlackBox": "a slow test below",
+    "docs/own_data_and_model.md: # myservice.py": "a test below",
+    "docs/own_data_and_model.md: # myconf/model/service.yaml": "a test below",
+    "docs/own_data_and_model.md: ASSAY_TRUST=myservice": "a test below",
     "docs/python.md: ": "a test below runs all of them in order",
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
 }
 
-# What the page leaves to the user: a network, its weights, a pipeline.
+# What the page leaves to the user: a network and its weights.
 NETWORK = """
 import torch
 from torch import nn
@@ -87,16 +91,6 @@ class MyNetwork(nn.Module):
     def forward(self, ids, attention):
         return self.head(self.embedding(ids), attention)
 
-
-class Pipeline:
-    def predict_proba(self, texts):
-        import numpy as np
-
-        good = np.array([0.9 if "good" in str(text) else 0.2 for text in texts])
-        return np.stack([1 - good, good], axis=1)
-
-
-my_pipeline = Pipeline()
 """
 
 
@@ -132,6 +126,8 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
     frame.to_csv(tmp_path / "reviews.csv", index=False)
     frame[["body", "verdict"]].to_csv(tmp_path / "noheader.csv", index=False, header=False)
     frame[["text"]].to_csv(tmp_path / "unlabelled.csv", index=False)
+    pairs = frame[["text", "label"]].assign(hypothesis="the film is good")
+    pairs.rename(columns={"text": "premise"}).to_csv(tmp_path / "pairs.csv", index=False)
     one_hot = {"billing": frame.index % 2, "refund": frame.index % 3 % 2, "other": 0}
     frame[["text"]].assign(**one_hot).to_csv(tmp_path / "tickets.csv", index=False)
     marked = frame[["text", "label"]].assign(why=[[0, 0, 0, 1, 0]] * len(frame))
@@ -214,6 +210,7 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
         "local task.path=noheader.csv",
         "local task.path=tickets.csv",
         "local task.path=unlabelled.csv",
+        "local task.path=pairs.csv",
         "local task.path=marked.jsonl",
         "local task.path=annotated.jsonl",
         "local task.path=sentences.csv",
@@ -271,21 +268,45 @@ def test_a_checkpoint_runs_as_typed(workplace: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_of_your_own_runs_as_typed(workplace: Path) -> None:
-    """The page's module, with its two free names (MyNetwork, my_pipeline) imported above."""
+    """The page's module, with its free name (MyNetwork) imported above."""
     page = "docs/own_data_and_model.md: "
-    module = block_at(page + "# mymodel.py")
-    black_box = block_at(page + "from assay.models.adapters import BlackBox")
-    source = "from mynetwork import MyNetwork, my_pipeline\n" + module.text + "\n\n" + black_box.text
+    source = "from mynetwork import MyNetwork\n" + block_at(page + "# mymodel.py").text
     (workplace / "mymodel.py").write_text(source, encoding="utf-8")
     _saved(block_at(page + "# myconf/model/mine.yaml"), workplace)
-    service = yaml.safe_dump({"_target_": "mymodel.service", "name": "service"})
-    (workplace / "myconf" / "model" / "service.yaml").write_text(service, encoding="utf-8")
-    own = [block for block in BLOCKS if block.name.startswith(page + "ASSAY_TRUST=mymodel")]
-    assert len(own) == 2
-    for block in own:
-        (command,) = block.commands
-        done = type_command(command, workplace)
-        assert done.returncode == 0, done.stdout + done.stderr
+    (command,) = block_at(page + "ASSAY_TRUST=mymodel").commands
+    done = type_command(command, workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class _Service(BaseHTTPRequestHandler):
+    """Answers a list of texts with a list of probabilities."""
+
+    def do_POST(self) -> None:
+        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answers = [[0.1, 0.9] if "good" in text else [0.8, 0.2] for text in texts]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answers).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_service_runs_as_typed(workplace: Path) -> None:
+    """The page's module and command, but for the port, the number of texts and that of rows."""
+    page = "docs/own_data_and_model.md: "
+    with ThreadingHTTPServer(("localhost", 0), _Service) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        source = block_at(page + "# myservice.py").text
+        assert "localhost:8080" in source
+        source = source.replace("localhost:8080", f"localhost:{server.server_port}")
+        (workplace / "myservice.py").write_text(source, encoding="utf-8")
+        _saved(block_at(page + "# myconf/model/service.yaml"), workplace)
+        (command,) = block_at(page + "ASSAY_TRUST=myservice").commands
+        few = "limits.default.test=8 explainer.lime.rows=20 explainer.kernel_shap.rows=20 report.bootstrap=20"
+        done = type_command(f"{command} {few}", workplace)
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
