@@ -49,7 +49,7 @@ def test_the_experiment_of_the_configuration_page_composes(tmp_path: Path) -> No
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_names_in_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    own = {"mine", "module", "service", "alone", "NAME", "KEY"}
+    own = {"mine", "module", "pipeline", "service", "alone", "NAME", "KEY"}
     for group in ("task", "model", "experiment"):
         for name in re.findall(rf"\b{group}=(\w+)", text):
             assert name in {*offered(group), *own}, f"{page.name}: {group}={name}"

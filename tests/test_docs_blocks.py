@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 sys.path.append(str(Path(__file__).parent))
 from docs_blocks import Block, block_at, blocks, type_command
@@ -54,12 +53,13 @@ RUN_ELSEWHERE = {
     "docs/ledger.md: ": "test_docs_commands.py",
     "docs/configuration.md: # @package _global_": "test_docs.py",
     "docs/configuration.md: assay run task=reviews": "a slow test below",
-    "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text": "a slow test below",
-    "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr": "a slow test below",
+    "docs/own_data_and_model.md: assay run name=reviews": "a slow test below",
+    "docs/own_data_and_model.md: assay run name=mine": "a slow test below",
     "docs/own_data_and_model.md: assay plan task=": "a test below",
     "docs/own_data_and_model.md: {": "is read by a test below",
     "docs/own_data_and_model.md: assay check-model": "a test below",
-    "docs/own_data_and_model.md: import pandas": "a test below",
+    "docs/own_data_and_model.md: # mypipeline.py": "a test below",
+    "docs/own_data_and_model.md: # myconf/model/pipeline.yaml": "a test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=mypipeline": "a test below",
     "docs/own_data_and_model.md: # mymodel.py": "a slow test below",
     "docs/own_data_and_model.md: # myconf/model/mine.yaml": "a slow test below",
@@ -148,18 +148,19 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
 _WORDS = (("good", "positive"), ("awful", "negative"))
 
 
-def _annotated(line: str) -> str:
-    """The page's line, which it breaks for readers, and others of its kind."""
-    record = json.loads(line)
+def _annotated(lines: str) -> str:
+    """The page's two lines, and others of their kind."""
+    records = [json.loads(line) for line in lines.splitlines()]
     rows = [
-        record | {"text": f"{record['text']} {n}", "label": ("positive", "negative")[n % 2]}
-        for n in range(40)
+        record | {"text": f"{record['text']} {n}", "label": record["label"], "why": _one_word_more(record)}
+        for n in range(20)
+        for record in records
     ]
-    for row in rows:
-        row["why"] = [
-            mark | ({"words": [*mark["words"], 0]} if "words" in mark else {}) for mark in row["why"]
-        ]
-    return "".join(json.dumps(row) + "\n" for row in [record | {"text": record["text"]}, *rows])
+    return "".join(json.dumps(row) + "\n" for row in [*records, *rows])
+
+
+def _one_word_more(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [mark | ({"words": [*mark["words"], 0]} if "words" in mark else {}) for mark in record["why"]]
 
 
 def _eraser_folder(folder: Path) -> None:
@@ -225,10 +226,8 @@ def test_other_shapes_of_files_are_planned(task: str, workplace: Path) -> None:
 
 def test_models_are_checked_as_typed(workplace: Path) -> None:
     page = "docs/own_data_and_model.md: "
-    (workplace / "mypipeline.py").write_text(block_at(page + "import pandas").text, encoding="utf-8")
-    (workplace / "myconf" / "model").mkdir(parents=True)
-    settings = yaml.safe_dump({"_target_": "mypipeline.pipeline", "name": "pipeline"})
-    (workplace / "myconf" / "model" / "pipeline.yaml").write_text(settings, encoding="utf-8")
+    _saved(block_at(page + "# mypipeline.py"), workplace)
+    _saved(block_at(page + "# myconf/model/pipeline.yaml"), workplace)
     for beginning in ("assay check-model", "ASSAY_TRUST=mypipeline"):
         (command,) = block_at(page + beginning).commands
         done = type_command(command, workplace)
@@ -248,7 +247,7 @@ def test_the_ten_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     "beginning",
     [
-        "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv task.text",
+        "docs/own_data_and_model.md: assay run name=reviews",
         "docs/quickstart.md: assay run task=local",
     ],
 )
@@ -260,7 +259,7 @@ def test_texts_of_your_own_run_as_typed(beginning: str, workplace: Path) -> None
 
 @pytest.mark.slow
 def test_a_checkpoint_runs_as_typed(workplace: Path) -> None:
-    name = "docs/own_data_and_model.md: assay run task=local task.path=reviews.csv model=tr"
+    name = "docs/own_data_and_model.md: assay run name=mine"
     (command,) = block_at(name).commands
     done = type_command(command, workplace)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -66,4 +66,4 @@ def open_trials(options: argparse.Namespace) -> tuple[Experiment, list[Trial]]:
     from assay.harness.trials.experiment import load_trials, open_experiment
 
     experiment = open_experiment(of_experiment(options))
-    return experiment, load_trials(experiment)
+    return experiment, load_trials(experiment, record=False)

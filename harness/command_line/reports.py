@@ -10,7 +10,7 @@ from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.missing import failures
 from assay.harness.reporting.score_files import ScoreFile
-from assay.harness.state.last_run import keep_command, other_run
+from assay.harness.state.last_run import keep_command, last_run, other_run
 from assay.harness.state.plan_snapshot import plan_work
 from assay.harness.state.status import State, survey
 from assay.harness.state.status_text import missing_text
@@ -38,10 +38,14 @@ def compute_and_report(experiment: Experiment, *, everything: bool = True) -> in
     everything: whether the jobs do all that is missing, and not only what failed.
     """
     experiment.store.require_writable()
+    before = last_run(experiment.store, experiment.name)
     keep_command(experiment.store, experiment.name, experiment.command)
     for _ in range(REPAIR_ATTEMPTS):
         try:
             trials = run(experiment)
+            if before is not None and not trials:
+                # Nothing could be read: the name stays that of the last run that did something.
+                keep_command(experiment.store, experiment.name, before)
             write_report(experiment, trials, anew=False)
         except Damaged:
             # Whatever else is damaged is found now, and computed anew together with it.

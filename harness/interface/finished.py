@@ -99,4 +99,4 @@ def load(store: str | Path, name: str) -> Runs:
         raise InputError(f"there is no finished experiment {name!r} in {str(store)!r}; {hint}")
     overrides = [text for text in command if not text.startswith("store=")]
     experiment = open_experiment([*overrides, f"store={store}"])
-    return Runs(experiment, load_trials(experiment))
+    return Runs(experiment, load_trials(experiment, record=False))

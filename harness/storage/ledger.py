@@ -35,17 +35,31 @@ def record_failure(store: Store, name: str, title: str, *, clear: bool = True) -
     except (StoreFull, Damaged, ReadOnly):
         raise
     except Exception as error:  # whatever went wrong with one cell, the others must still run
-        known = isinstance(error, InputError)
-        sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        sentence = _sentence(error)
         if not store.writable:  # then nobody reads it there
             log.warning("%s failed: %s", title, sentence)
             return
         log.info("%s failed: %s", title, sentence)
-        detail = "" if known else "".join(traceback.format_exception(error))
+        detail = "" if isinstance(error, InputError) else "".join(traceback.format_exception(error))
         write_json(store.failure(name), asdict(Failure(title, sentence, detail)))
     else:
         if clear:
             clear_failure(store, name)
+
+
+@contextmanager
+def warned(title: str) -> Iterator[None]:
+    """Run a block; if it fails, warn of it and go on behind the block. Raises StoreFull and Damaged."""
+    try:
+        yield
+    except (StoreFull, Damaged):
+        raise
+    except Exception as error:
+        log.warning("%s: %s", title, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
 def clear_failure(store: Store, name: str) -> None:

@@ -13,7 +13,7 @@ from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, group_choices, offered, sweep
 from assay.harness.config.ranges import check_chosen, check_ranges
 from assay.harness.config.variants import check_axes
-from assay.harness.storage.ledger import clear_failure, record_failure
+from assay.harness.storage.ledger import clear_failure, record_failure, warned
 from assay.harness.storage.locks import release_dead
 from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
@@ -83,11 +83,16 @@ def _check_titles(configs: Sequence[DictConfig]) -> None:
         )
 
 
-def load_trials(experiment: Experiment) -> list[Trial]:
-    """The trials whose texts can be read; the others are in the ledger."""
+def load_trials(experiment: Experiment, *, record: bool = True) -> list[Trial]:
+    """The trials whose texts can be read.
+
+    record: whether the others are written into the ledger. A command that only asks may lack what the run
+    had, such as trust in a package, and warns instead.
+    """
     trials, cache = [], TrialCache()
     for config in experiment.configs:
-        with record_failure(experiment.store, failure_key(config), title(config), clear=False):
+        name, key = title(config), failure_key(config)
+        with record_failure(experiment.store, key, name, clear=False) if record else warned(name):
             trials.append(load_trial(config, cache))
     return trials
 

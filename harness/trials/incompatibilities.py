@@ -11,9 +11,12 @@ from assay.tasks.example import Example
 
 def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
     """Why a metric that makes sense in the trial does not for this cell, in one clause; None if it does."""
-    if cell.method.explainer.traits.fixed and "explaining" in chosen.metric.needs:
+    traits = cell.method.explainer.traits
+    if traits.fixed and "explaining" in chosen.metric.needs:
         return "it explains changed texts or models, but these scores were computed elsewhere"
-    if cell.method.explainer.traits.strings and "changed_tokens" in chosen.metric.needs:
+    if traits.fixed and not traits.cost_known and chosen.metric.property == "compute time":
+        return "what a function asks of a model is not counted"
+    if traits.strings and "changed_tokens" in chosen.metric.needs:
         return "it changes tokens, but this explainer reads the text they were made from"
     return None
 

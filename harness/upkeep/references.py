@@ -70,7 +70,7 @@ def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
 def references_of_experiment(overrides: Sequence[str]) -> Used:
     """The same of an experiment given by its overrides. Raises InputError when its texts cannot be read."""
     experiment = open_experiment(overrides)
-    trials = load_trials(experiment)
+    trials = load_trials(experiment, record=False)
     if len(trials) < len(experiment.configs):
         unread = counted(len(experiment.configs) - len(trials), "trial")
         raise InputError(

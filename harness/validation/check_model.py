@@ -20,6 +20,7 @@ from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
 from assay.models.report import majority
 from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
 
 # Texts of the task that the model is asked about.
 TEXTS = 20
@@ -102,8 +103,9 @@ def _answers(trial: Trial, engine: Engine) -> Iterator[Finding]:
 def _quality(trial: Trial, engine: Engine) -> Iterator[Finding]:
     """How the model does on a few texts, beside a constant answer."""
     task = trial.task
-    step = max(1, len(task.test) // TEXTS)
-    few = task.test[::step][:TEXTS]
+    # At random: files have periods, such as alternating labels.
+    drawn = generator("check-model").permutation(len(task.test))[:TEXTS]
+    few = [task.test[place] for place in drawn.tolist()]
     answers = engine.probabilities(engine.model.encode([example.texts for example in few]))
     decided = predicted(answers, multi_label=task.multi_label)
     right = gold(few, len(task.labels))

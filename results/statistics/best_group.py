@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import LEFT_OUT
 from assay.results.records import CellScores
-from assay.results.statistics.estimates import Bootstrap, Estimate
+from assay.results.statistics.estimates import Bootstrap, Estimate, resolution
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import percentiles, sign
 from assay.results.statistics.text_pairs import is_pairwise
@@ -61,7 +61,7 @@ def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> b
     """Whether one is better than the other for certain: the interval of their difference is above 0."""
     gap = sign(metric) * (draws(one) - draws(other))
     low, _ = percentiles(gap[1:], level)
-    return bool(gap[0] > 0 and not low <= 0)
+    return bool(gap[0] > resolution(metric, one, other) and not low <= 0)
 
 
 def draws(estimate: Estimate) -> Floats:

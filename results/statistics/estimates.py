@@ -144,7 +144,8 @@ def resolution(metric: Metric, one: Estimate, other: Estimate) -> float:
     """The largest difference of two estimates that is rounding: RESOLUTION of the metric's range, or of the
     larger value where the range is infinite. A smaller one tells no explainers apart."""
     low, high = metric.bounds
-    size = high - low if np.isfinite(high - low) else max(abs(one.value), abs(other.value))
+    # Values that are 0 but for rounding are no scale.
+    size = high - low if np.isfinite(high - low) else max(abs(one.value), abs(other.value), RESOLUTION)
     return RESOLUTION * size
 
 

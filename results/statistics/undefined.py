@@ -30,6 +30,8 @@ def _reason(cell: CellScores, metric: Metric) -> str:
     parts = {name: values for name, values in cell.parts.items() if name not in LEFT_OUT}
     if not parts and "rationales" in metric.needs:
         return "none has a marked word among those that the model reads"
+    if "fold" in parts and np.isnan(parts["fold"]).all():
+        return "the texts are too few for a regression"
     several = "pairs" if is_pairwise(metric) else "texts"
     known = int(has_value(cell).sum())
     if known < 2:
