@@ -53,7 +53,10 @@ class Training:
     keep: str = "best"
 
     def __post_init__(self) -> None:
-        for name, smallest in (("epochs", 0), ("batch_size", 1), ("patience", 1)):
+        for name in ("learning_rate", "weight_decay", "clip"):
+            if not math.isfinite(getattr(self, name)):
+                raise InputError(f"training.{name} is {getattr(self, name)}; expected a finite number")
+        for name, smallest in (("weight_decay", 0), ("epochs", 0), ("batch_size", 1), ("patience", 1)):
             check_at_least(f"training.{name}", getattr(self, name), smallest)
         for name in ("warmup", "mask_rate"):
             if not 0 <= getattr(self, name) < 1:

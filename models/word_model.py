@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from assay.models.protocol import Batch
 from assay.models.seeding import seeded
 from assay.models.training import Training
 from assay.models.vocabulary import MASK, PAD, UNK, Vocabulary, build_vocabulary
+from assay.tasks.errors import InputError, check_at_least
 from assay.tasks.example import Task
 
 VOCABULARY_FILE = "vocabulary.json"
@@ -30,6 +31,7 @@ class WordSpec(ABC):
     [UNK], which with min_count=1 is never trained.
     max_tokens, over_limit, truncate, truncate_side: see assay.models.limit.Limit.
     init_only: leave the model untrained.
+    Raises InputError on a value out of range.
     """
 
     name: str = ""
@@ -41,6 +43,16 @@ class WordSpec(ABC):
     truncate_side: str = "right"
     training: Training = field(default_factory=lambda: Training(mask_rate=0.1))
     init_only: bool = False
+
+    def __post_init__(self) -> None:
+        Limit(self.max_tokens, self.over_limit, self.truncate, self.truncate_side)
+        # Every whole number of an architecture counts something.
+        for part in fields(self):
+            value = getattr(self, part.name)
+            for count in value if part.name == "widths" else [value] if part.type == "int" else []:
+                check_at_least(f"model.{part.name}", count, 1)
+            if part.name == "dropout" and not 0 <= value < 1:
+                raise InputError(f"model.dropout is {value}; expected 0 <= dropout < 1")
 
     @abstractmethod
     def network(self, words: int, classes: int) -> WordNetwork:

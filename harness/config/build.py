@@ -38,10 +38,7 @@ def build(config: Any, **arguments: Any) -> Any:
     Raises InputError otherwise, or when a target does not exist or does not take the given options.
     """
     plain = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-    for part in nested(plain):
-        if isinstance(part, dict) and "_target_" in part:
-            settings = {name: value for name, value in part.items() if name != "_target_"}
-            check_types(check_target(str(part["_target_"])), settings, str(part["_target_"]))
+    check_parts(plain)
     try:
         return instantiate(plain, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -52,6 +49,17 @@ def build(config: Any, **arguments: Any) -> Any:
         raise InputError(
             f"{where} could not be built: {cause or error}; {_advice(plain, str(cause))}"
         ) from error
+
+
+def check_parts(settings: Any) -> None:
+    """Check the types of plain settings and of all that is built inside them, without building anything.
+
+    Raises InputError on a value of another type, or a `_target_` that cannot be chosen.
+    """
+    for part in nested(settings):
+        if isinstance(part, dict) and "_target_" in part:
+            options = {name: value for name, value in part.items() if name != "_target_"}
+            check_types(check_target(str(part["_target_"])), options, str(part["_target_"]))
 
 
 def _advice(settings: Any, message: str) -> str:

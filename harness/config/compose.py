@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -24,7 +25,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from assay.harness.config.schema import Run, register
 from assay.harness.config.search_path import KEY, check_search_path, searched_folder
 from assay.harness.config.variants import varied
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import LONGEST_SHOWN, InputError, did_you_mean, shown
 
 CONFIG = "config"
 # Launchers that are plugins, and what to install for them.
@@ -36,6 +37,11 @@ LAUNCHERS = {
 SCHEMA = frozenset(field.name for field in fields(Run))
 # The names in the schema that are chosen as groups too.
 GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
+
+
+PLAIN_KEY = re.compile(r"\+{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
+# What stands for a sweep, a list, a mapping, a reference, a quoted text or a function in Hydra's grammar.
+GRAMMAR = re.compile(r"[,\[\]{}$'\"\\]|^\s*\w+\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
     fixed: list[str] = []
     axes: dict[str, tuple[str, ...]] = {}
     given: set[str] = set()
+    overrides = [readable(text) for text in overrides]
     for text, parsed in zip(overrides, _parse(overrides), strict=True):
         given.add(parsed.key_or_group)
         if parsed.is_sweep_override():
@@ -152,8 +159,37 @@ def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictC
             check_search_path(override.value())
     register()
     GlobalHydra.instance().clear()
+    overrides = [readable(text) for text in overrides]
     with initialize_config_module("assay.conf", version_base="1.3"):
-        return compose(CONFIG, overrides=list(overrides), return_hydra_config=hydra)
+        try:
+            return compose(CONFIG, overrides=overrides, return_hydra_config=hydra)
+        except (ValueError, TypeError, AttributeError) as error:
+            # Hydra's own failures at a choice that is neither a name nor a list of names.
+            for text, parsed in zip(overrides, _parse(overrides), strict=True):
+                if "." not in parsed.key_or_group and not _is_choice(parsed.value()):
+                    raise InputError(
+                        f"{text.strip()!r} chooses nothing; expected a name, or a list of names"
+                    ) from error
+            raise
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+
+
+def readable(override: str) -> str:
+    """An override that Hydra can read: a text that its grammar has no place for is put in quotes.
+
+    Such as a path with Cyrillic letters or with "=". What could mean a sweep, a list or a reference is left.
+    """
+    name, _, value = override.partition("=")
+    if not PLAIN_KEY.fullmatch(name) or not value.isprintable() or GRAMMAR.search(value):
+        return override
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return f"{name}='{value}'"
+    return override
 
 
 @contextmanager
@@ -202,12 +238,21 @@ def prune_unselected(config: DictConfig) -> DictConfig:
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise InputError(
-            f"an override could not be read: {_first_line(error)}; expected key=value"
-        ) from error
+    parser, found = OverridesParser.create(), []
+    for text in overrides:
+        try:
+            found.append(parser.parse_override(text))
+        except HydraException as error:
+            name, _, value = text.partition("=")
+            advice = f"; if the value is one text, write \"{name}='{value}'\"" if _quotable(value) else ""
+            raise InputError(
+                f"the override {shown(text)} could not be read; expected key=value{advice}"
+            ) from error
+    return found
+
+
+def _quotable(value: str) -> bool:
+    return 0 < len(value) <= LONGEST_SHOWN and value.isprintable() and not re.search(r"['\"\\$]", value)
 
 
 def _missing(error: MissingConfigException) -> str:

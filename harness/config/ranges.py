@@ -9,8 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
-from assay.tasks.errors import InputError, did_you_mean
+from assay.harness.config.keys import nested, plain
+from assay.tasks.errors import InputError, did_you_mean, shown
 
 # numpy's generators and scikit-learn take seeds of 32 bits.
 MAX_SEED = 2**32 - 1
@@ -82,6 +84,32 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
             raise InputError(
                 f"controls names the explainer {control!r}; {did_you_mean(control, sorted(known))}"
             )
+
+
+def check_task_and_model(config: DictConfig) -> None:
+    """Check the names of a trial's task and model, and their settings as far as Assay's own code takes them.
+
+    A model of Assay is built, since that only holds its settings; a task is not, since that reads its texts.
+
+    Raises:
+        InputError: a name that is no plain text, or settings of another type or out of range.
+    """
+    for group in ("task", "model"):
+        settings = plain(config[group])
+        if not isinstance(settings, dict) or "_target_" not in settings:
+            raise InputError(
+                f"{group} is {shown(settings)}; expected a choice, as in {group}={offered(group)[0]}"
+            )
+        name = settings.get("name")
+        if not isinstance(name, str):
+            raise InputError(f"{group}.name is {shown(name)}; expected a plain name")
+        _check_text(f"{group}.name", name)
+        for part in nested(settings):
+            own = isinstance(part, dict) and str(part.get("_target_", "")).startswith(f"assay.{group}s.")
+            if own and group == "model":
+                build(part)
+            elif own:
+                check_parts(part)
 
 
 def check_chosen(config: DictConfig) -> None:

@@ -9,7 +9,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, shown
 
 NAMES = {
     int: "a whole number",
@@ -39,7 +39,7 @@ def check_types(target: Callable[..., Any], settings: Mapping[str, Any], where: 
     for name, value in settings.items():
         built = isinstance(value, dict) and "_target_" in value
         if name in hints and not built and not fits(value, hints[name]):
-            raise InputError(f"{where}: {name} is {value!r}; expected {described(hints[name])}")
+            raise InputError(f"{where}: {name} is {shown(value)}; expected {described(hints[name])}")
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
@@ -67,6 +67,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if inspect.isclass(hint) and is_dataclass(hint):
+        return isinstance(value, hint)
     if hint is Path:
         return isinstance(value, (str, Path))
     if hint in NAMES:
@@ -98,4 +100,6 @@ def described(hint: Any) -> str:
     if inside and (origin in (tuple, list) or _is_collection(origin)):
         shown = [described(one) for one in inside if one is not ...]
         return f"a list of {', '.join(shown)}"
+    if inspect.isclass(hint) and is_dataclass(hint):
+        return f"settings of {hint.__name__}"
     return NAMES.get(hint, str(getattr(hint, "__name__", hint)))

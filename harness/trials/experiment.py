@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.choice import Choice, choose
 from assay.harness.config.compose import Sweep, configurations, group_choices, offered, sweep
-from assay.harness.config.ranges import check_chosen, check_ranges
+from assay.harness.config.ranges import check_chosen, check_ranges, check_task_and_model
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure, warned
 from assay.harness.storage.locks import release_dead
@@ -63,6 +63,8 @@ def checked_configurations(crossed: Sweep, overrides: Sequence[str]) -> list[Dic
     """
     check_axes(crossed.axes)
     configs = configurations(crossed)
+    for config in configs:
+        check_task_and_model(config)
     _check_titles(configs)
     choices: dict[str, Choice] = {}
     known = offered("explainer", overrides)
