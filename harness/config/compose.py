@@ -183,7 +183,7 @@ def readable(override: str) -> str:
     Such as a path with Cyrillic letters or with "=". What could mean a sweep, a list or a reference is left.
     """
     name, _, value = override.partition("=")
-    if not PLAIN_KEY.fullmatch(name) or not value.isprintable() or GRAMMAR.search(value):
+    if not value or not PLAIN_KEY.fullmatch(name) or not value.isprintable() or GRAMMAR.search(value):
         return override
     try:
         OverridesParser.create().parse_override(override)
@@ -224,8 +224,12 @@ def _nearest(error: BaseException) -> str:
 def prune_unselected(config: DictConfig) -> DictConfig:
     """Drop what an experiment says of an explainer, baseline or metric that was not chosen in the end.
 
-    Raises InputError when it speaks of one that does not exist.
+    Raises InputError when it speaks of one that does not exist, or gives one no settings.
     """
+    for group in ("explainer", "baseline", "removal", "metric"):
+        for name, entry in config[group].items():
+            if not isinstance(entry, DictConfig):
+                raise InputError(f"{group}.{name} is {shown(entry)}; expected its settings, as a mapping")
     with open_dict(config):
         for group in ("explainer", "baseline", "metric"):
             for name in [str(name) for name, entry in config[group].items() if "_target_" not in entry]:

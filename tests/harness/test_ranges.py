@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
 from assay.harness.cli import main
 from assay.harness.config.compose import configuration, readable, sweep
+from assay.harness.config.keys import plain
 
 SMALL = ("task=planted_presence", "explainer=[random]", "metric=[compute_time]", "limits.default.train=20")
 OUT_OF_RANGE = {
@@ -130,10 +130,11 @@ def leaves(node: Mapping[str, Any], where: str = "") -> list[str]:
     return keys
 
 
-# A finished list: values that are allowed may ask for a task of any size, and plan would make it.
+METHODS = ("metric=[aopc,faithfulness]", "model=linear", "explainer=[lime]")
+# Not the sizes of the task, which the test keeps small.
 SETTINGS = [
     key
-    for key in leaves(OmegaConf.to_container(configuration([*SMALL, "model=linear", "explainer=[lime]"])))
+    for key in leaves(cast(dict[str, Any], plain(configuration([*SMALL, *METHODS]))))
     if key not in {"task.train", "task.dev", "task.test"}
 ]
 
@@ -144,11 +145,19 @@ SETTINGS = [
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(chosen=[("explainer.lime", "null")])
 @given(chosen=st.lists(st.tuples(st.sampled_from(SETTINGS), ODD), min_size=1, max_size=3))
 def test_any_settings_are_planned_or_refused(
     chosen: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ("model=linear", "explainer=[lime]", "task.train=20", "task.dev=10", "task.test=10")
+    few = (
+        "metric=[aopc,faithfulness]",
+        "model=linear",
+        "explainer=[lime]",
+        "task.train=20",
+        "task.dev=10",
+        "task.test=10",
+    )
     written = [f"{key}={value}" for key, value in chosen]
     status = main(["plan", *SMALL, *few, f"store={tmp_path / 'store'}", *written])
     out = capsys.readouterr()
@@ -178,6 +187,8 @@ def test_any_settings_are_planned_or_refused(
         "model.name=5": "model.name is 5; expected a plain name",
         "model.name=[a,b]": "model.name is ['a', 'b']; expected a plain name",
         f"model.name={'x' * 5000}": "which is longer than 100 bytes",
+        "explainer.random=null": "explainer.random is None; expected its settings, as a mapping",
+        "removal.mask=5": "removal.mask is 5; expected its settings, as a mapping",
         "model.training=null": "training is None; expected settings of Training",
         "model.training.epochs=-1": "training.epochs is -1; expected at least 0",
         "model.training.epochs=1.5": "epochs is 1.5; expected a whole number",
