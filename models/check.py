@@ -129,10 +129,10 @@ class _Probe:
             together = self.values(self.padded(self.encodings))
             if wrong := self.shape_problems(together, len(self.encodings)):
                 return wrong
-            wider = self.values(self.padded(self.encodings, PADDING))
+            narrow, wider = self.padding_answers()
             turned = self.values(self.padded(self.encodings[::-1])).flip(0)
         comparisons = (
-            ("the length of the padding", together, wider),
+            ("the length of the padding", narrow, wider),
             ("the other texts of the batch", single, together),
             ("the order of the batch", together, turned),
         )
@@ -141,6 +141,19 @@ class _Probe:
             for what, answers, other in comparisons
             for problem in _difference(f"logits depend on {what} ({ONE_BY_ONE})", answers, other, bound)
         ]
+
+    def padding_answers(self) -> tuple[Tensor, Tensor]:
+        """Answers to the same texts with less and with more padding, never wider than the model reads."""
+        lengths = [len(encoding) for encoding in self.encodings]
+        most = getattr(getattr(self.model, "limit", None), "max_tokens", None)
+        if not isinstance(most, int):
+            # A model that tells no limit may end at its longest text.
+            most = max(lengths) if len(set(lengths)) > 1 else max(lengths) + PADDING
+        roomy = [encoding for encoding in self.encodings if len(encoding) < most]
+        if not roomy:
+            return torch.zeros(1), torch.zeros(1)
+        width = max(map(len, roomy))
+        return self.values(self.padded(roomy)), self.values(self.padded(roomy, min(PADDING, most - width)))
 
     def own_problems(self, single: Tensor, bound: float) -> list[str]:
         """How answers differ from the model's own call on each text as it is written."""

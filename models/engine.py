@@ -176,7 +176,9 @@ class Engine:
         itself; passes back are counted as they happen."""
         model = cast(EmbeddingModel, self.model)
         logits = logits_of_variants(model, entry, text, self._count, modules=modules)
-        _check_finite(logits.detach().cpu().numpy(), np.full(len(entry), entry.shape[1], dtype=np.int32))
+        _check_finite(
+            logits.detach().cpu().double().numpy(), np.full(len(entry), entry.shape[1], dtype=np.int32)
+        )
         return logits
 
     def add(self, counters: Counters) -> None:
@@ -226,7 +228,7 @@ class Engine:
                 points.lengths, lambda span, points=points: call(points.cut(span)), ends
             ):
                 # (B, K), or (ends, B, K).
-                _check_finite(batch.logits.movedim(-2, 0).cpu().numpy(), batch.lengths)
+                _check_finite(batch.logits.movedim(-2, 0).cpu().double().numpy(), batch.lengths)
                 targets = points.targets.shape[1] if backward else 0
                 self._count(backward_rows=ends * len(batch.path) * targets)
                 yield batch

@@ -1,4 +1,4 @@
-"""Which of a task's labels each output of a checkpoint's classification head stands for."""
+"""What the outputs of a checkpoint's head stand for: which of a task's labels, and what kind of task."""
 
 from __future__ import annotations
 
@@ -46,6 +46,31 @@ def output_labels(
         f"{', '.join(labels)}; set model.labels to a list with the task's label for each of these outputs, "
         "in their order"
     )
+
+
+def check_head(problem: object, outputs: int, *, multi_label: bool, model: str) -> None:
+    """Raise InputError on a head that answers something else than is read of it.
+
+    problem: its configuration's `problem_type`, None where that says nothing. outputs: how many it has.
+    multi_label: how it is read. model: names it in the message.
+    """
+    if problem == "regression":
+        raise InputError(
+            f"{model} is a regression by its configuration (problem_type), so its outputs are no classes; "
+            "expected a classifier"
+        )
+    if outputs == 1 and not multi_label:
+        raise InputError(
+            f"{model} has one output, which is a regression; expected a classifier with an output for each "
+            "of two classes or more"
+        )
+    other = {"multi_label_classification": True, "single_label_classification": False}.get(str(problem))
+    if other is not None and other != multi_label:
+        raise InputError(
+            f"{model} was trained as {problem} (problem_type in its config.json), but the task has "
+            f"multi_label={str(multi_label).lower()}; expected the same, set task.multi_label="
+            f"{str(other).lower()} or choose another checkpoint"
+        )
 
 
 def match_names(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...] | None:

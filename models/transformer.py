@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -17,12 +20,12 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import logging as library
 
 from assay.models.access import ODD_TEXTS, Access, access_texts, find_access, read_access
-from assay.models.checkpoint import has_trained_head, most_tokens
+from assay.models.checkpoint import has_trained_head, most_tokens, torn_file
 from assay.models.limit import Limit
-from assay.models.output_labels import output_labels
+from assay.models.output_labels import check_head, output_labels
 from assay.models.pickles import refuse_file
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
@@ -30,6 +33,8 @@ from assay.models.training import Training
 from assay.models.transformer_model import TransformerModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +74,21 @@ class Transformer:
                 tokenizer = AutoTokenizer.from_pretrained(
                     source, revision=self.revision, trust_remote_code=False
                 )
+                problem = config.problem_type
                 self._set_size(config, task.labels, multi_label=task.multi_label)
                 network, has_head = self._network(source, config)
+                if has_head and (self.init_only or self.training.epochs == 0):
+                    name, outputs = f"the checkpoint {self.path}", len(task.labels)
+                    check_head(problem, outputs, multi_label=task.multi_label, model=name)
                 names = self._output_labels(source, task.labels) if has_head else task.labels
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, InputError):
                 raise
+            if torn := torn_file(source):
+                raise InputError(
+                    f"{torn} cannot be read as safetensors, so it is not whole; download or save the "
+                    "checkpoint again"
+                ) from error
             reason = " ".join(str(error).split())
             raise InputError(
                 f"model.path={self.path} is not a checkpoint that can be loaded (a folder or hub name with "
@@ -111,6 +125,8 @@ class Transformer:
         return self.path
 
     def _set_size(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
+        if self.pretrained and _has_head(config) and config.num_labels == 1 < len(labels):
+            check_head(None, 1, multi_label=False, model=f"the checkpoint {self.path}")
         if self.pretrained and _has_head(config) and config.num_labels != len(labels):
             raise InputError(
                 f"the checkpoint {self.path} classifies into {config.num_labels} labels, the task has "
@@ -171,6 +187,12 @@ class Transformer:
         # A local path says nothing to another machine and is not needed to restore.
         spec = replace(self, path=None) if self.revision is None else self
         limit = Limit(max_tokens, self.over_limit, self.truncate, self.truncate_side)
+        own_side = tokenizer.truncation_side
+        if self.over_limit == "truncate" and own_side != self.truncate_side:
+            _warn_once(
+                f"the tokenizer of {name} cuts long texts on the {own_side}, but they are cut on the "
+                f"{self.truncate_side}; if that is wrong, set model.truncate_side={own_side}"
+            )
         network.config.return_dict = True
 
         def build(access: Access) -> TransformerModel:
@@ -215,12 +237,17 @@ def _has_head(config: PretrainedConfig) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the library from announcing the missing classification head, which is expected here."""
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity, bar = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        library.set_verbosity(verbosity)
         if bar:
-            logging.enable_progress_bar()
+            library.enable_progress_bar()
+
+
+@cache
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)

@@ -23,6 +23,7 @@ from assay.models.check import check_model
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.limit import Limit
+from assay.models.output_labels import check_head
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.transformer import Transformer
@@ -161,7 +162,15 @@ def _from_hugging_face(
     network, config = copy(network), deepcopy(network.config)
     network.config = config
     id2label: dict[Any, str] = config.id2label or {}
-    names = tuple(str(id2label[place]) for place in range(len(id2label))) if labels is None else labels
+    if labels is None:
+        if set(id2label) != set(range(len(id2label))):
+            raise InputError(
+                f"the model's id2label names the outputs {', '.join(map(str, id2label))}; expected numbers "
+                f"from 0 to {len(id2label) - 1}, give labels=[...]"
+            )
+        names = _class_names([str(id2label[at]) for at in sorted(id2label)], "the model's id2label")
+    else:
+        names = labels
     if len(names) != len(id2label):
         raise InputError(f"labels names {len(names)} classes, but the model has {len(id2label)} outputs")
     if labels is not None:
@@ -169,6 +178,8 @@ def _from_hugging_face(
         config.label2id = {label: place for place, label in enumerate(names)}
     if multi_label is None:
         multi_label = config.problem_type == "multi_label_classification"
+    problem = config.problem_type if config.problem_type == "regression" else None
+    check_head(problem, len(names), multi_label=multi_label, model="the model")
     spec = Transformer(
         path=None,
         max_tokens=max_tokens,
@@ -195,7 +206,7 @@ def _from_function(predict_proba: Callable[..., Any], *, labels: Any = None, **o
     return BlackBox(predict_proba, labels=labels, **options)
 
 
-def _class_names(labels: object) -> tuple[str, ...]:
+def _class_names(labels: object, source: str = "labels") -> tuple[str, ...]:
     """The names of the classes as texts; scikit-learn's `classes_` are numbers of numpy."""
     # Sets have no order, and mappings and tables would give their keys.
     unordered = isinstance(labels, (str, bytes, Mapping, Set)) or getattr(labels, "ndim", 1) != 1
@@ -204,9 +215,11 @@ def _class_names(labels: object) -> tuple[str, ...]:
         raise InputError(f"labels is {shown(labels)}; expected a list of names, in the order of the outputs")
     names = tuple(map(str, given))
     if not all(map(is_writable, names)):
-        raise InputError(f"labels is {shown(labels)}; a name holds half of a surrogate pair, write it whole")
+        raise InputError(
+            f"{source} is {shown(labels)}; a name holds half of a surrogate pair, write it whole"
+        )
     if len(set(names)) < len(names):
-        raise InputError(f"labels names a class twice ({', '.join(names)}); expected different names")
+        raise InputError(f"{source} names a class twice ({', '.join(names)}); expected different names")
     return names
 
 
