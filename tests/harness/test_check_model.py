@@ -376,6 +376,23 @@ def test_a_checkpoint_in_another_order_passes_and_nameless_outputs_are_said(
     assert "texts are cut at the model's limit of 6 tokens" in text
 
 
+def test_texts_that_are_cut_at_the_last_position_pass(
+    checked: Callable[..., tuple[int, str]], checkpoint: Callable[..., str], tmp_path: Path
+) -> None:
+    data = tmp_path / "texts.jsonl"
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    rows = [{**row, "text": f"{row['text']} {'film ' * (50 + at % 40)}"} for at, row in enumerate(rows)]
+    data.write_text("\n".join(map(json.dumps, rows)))
+    model = ["model=transformer", "model.training.epochs=0", checkpoint(), "model.over_limit=truncate"]
+    text = checked("sound", *model)[1]
+    assert "texts are cut at the model's limit of 64 tokens" in text
+    assert "ok: answers: the same in every call, alone and in batches, on 20 texts" in text
+    options = ["explainer=[random,occlusion]", "baseline=[delete]", "baseline@removal=[delete]"]
+    options += ["limits.default.test=6", "report.bootstrap=20"]
+    status, text = checked("sound", *model, *options, command="run")
+    assert status == 0, text
+
+
 def test_pickles_are_refused_by_name(checked: Callable[..., tuple[int, str]]) -> None:
     for file in ("pipeline.joblib", "model.PKL", "weights.pt", "pytorch_model.bin"):
         status, text = checked("sound", "model=transformer", f"model.path={file}")
