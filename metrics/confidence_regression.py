@@ -92,7 +92,8 @@ class CrossFitted:
         kept = spreads > SMALLEST_EIGENVALUE * spreads[:, -1:]
         along = (axes * moment[:, :, None]).sum(axis=1) / np.where(kept, spreads, np.inf)
         coefficients = (axes * along[:, None]).sum(axis=2)
-        return np.where(sizes.any(axis=1)[:, None], coefficients, np.nan)
+        empty = sizes.sum(axis=1) == 0
+        return np.where(empty[:, None], np.nan, coefficients)
 
 
 def _design(features: list[Floats], rows: int) -> Floats:

@@ -76,7 +76,7 @@ def tie_groups(scores: Reals, relevant: Bools | Floats, content: Bools) -> TieGr
     grades = relevant[content].astype(np.float64)
     size = np.bincount(groups, minlength=rows * width).reshape(rows, width)
     hits, squares = (
-        np.bincount(groups, weights, minlength=rows * width).reshape(rows, width)
+        np.bincount(groups, weights, minlength=rows * width).reshape(rows, width).astype(np.float64)
         for weights in (grades, grades * grades)
     )
     return TieGroups(place, size, hits, squares)

@@ -20,6 +20,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def load(model: str, store: str) -> tuple[assay.Classifier, list[str]]:
     """The classifier, trained at the first call and read from the store afterwards, and texts to explain."""
     name, sizes = TASKS[model]
     task = assay.task(name, **sizes)
-    settings = {"init_only": True} if model == "minilm" else {"training": {"epochs": 2}}
+    settings: dict[str, Any] = {"init_only": True} if model == "minilm" else {"training": {"epochs": 2}}
     classifier = assay.fit(model, task, store=store, **settings)
     return classifier, [example.texts[0] for example in task.test]
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assay.harness.reporting.missing import cells_of_trial
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
-from assay.harness.storage.store import Store, read_json, read_table, write_json, write_table
+from assay.harness.storage.store import Store, parse_json, read_table, write_json, write_table
 from assay.harness.trials.experiment import load_trials, open_experiment
 from assay.harness.trials.launch import launch
 from assay.harness.trials.plan import Trial
@@ -41,12 +41,12 @@ def fill(overrides: list[str]) -> None:
 def _copy(first: Trial, trial: Trial, store: Store) -> None:
     """Give a trial what the first one left, with scores of its own."""
     card = StoredModel(store.model(first.model_key)).card
-    weights = read_json(card)["weights"]
-    write_json(StoredModel(store.model(trial.model_key)).card, read_json(card))
+    weights = parse_json(card)["weights"]
+    write_json(StoredModel(store.model(trial.model_key)).card, parse_json(card))
     source, copy = (StoredTrial(store.trial(one.key(weights))) for one in (first, trial))
     about = {"task": trial.task.name, "model": trial.model_name, "seed": trial.seed}
     write_table(copy.predictions, read(source.predictions))
-    write_json(copy.record, {**read_json(source.record), **about})
+    write_json(copy.record, {**parse_json(source.record), **about})
     rng = np.random.default_rng(int(trial.model_key, 16))
     for pair in zip(cells_of_trial(first, store), cells_of_trial(trial, store), strict=True):
         source, copy = (StoredCell(store.cell(cell.key)) for cell in pair)
@@ -54,7 +54,7 @@ def _copy(first: Trial, trial: Trial, store: Store) -> None:
             write_table(copy.folder / file.relative_to(source.folder), read(file))
         for file in source.score_files():
             write_table(copy.score_file(file.name), redrawn(file, rng))
-        write_json(copy.record, {**read_json(source.record), **about})
+        write_json(copy.record, {**parse_json(source.record), **about})
 
 
 @cache

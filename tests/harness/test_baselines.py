@@ -17,7 +17,7 @@ from assay.harness.config.compose import configuration
 from assay.harness.config.keys import key
 from assay.harness.reporting.collect import collect
 from assay.harness.storage.layout import StoredCell
-from assay.harness.storage.store import Store, read_json
+from assay.harness.storage.store import Store, parse_json
 from assay.harness.trials.cells import Loaded, explain_part
 from assay.harness.trials.experiment import load_trials, open_experiment, run
 from assay.harness.trials.plan import cells
@@ -82,7 +82,7 @@ def test_a_finished_trial_fits_nothing(done: tuple[Path, list[str]], monkeypatch
 
 
 def test_cells_say_what_becomes_of_an_absent_token(done: tuple[Path, list[str]]) -> None:
-    records = [read_json(path) for path in done[0].glob("cells/*/cell.json")]
+    records = [parse_json(path) for path in done[0].glob("cells/*/cell.json")]
     policies = {record["baseline"]: record["baseline_policy"] for record in records}
     assert set(policies) == {"", "mask", "unk", "mean", "negatives", "random"}
     assert policies[""] is None
@@ -119,7 +119,7 @@ def test_what_a_cell_costs_is_within_what_was_planned(done: tuple[Path, list[str
     (trial,) = load_trials(open_experiment([*SETTINGS, f"store={done[0]}"]))
     labels = len(trial.task.labels)
     for path in done[0].glob("cells/*/cell.json"):
-        record = read_json(path)
+        record = parse_json(path)
         if record["explainer"] == "occlusion":
             table = pq.read_table(StoredCell(path.parent).part(0))
             times = {"negatives": labels, "random": 3}.get(record["baseline"], 1)
@@ -203,5 +203,5 @@ def test_a_failing_fit_is_in_the_ledger_and_the_other_cells_go_on(
     monkeypatch.setattr(Negatives, "fitted", fail)
     run(open_experiment([*SMALL, "explainer=[occlusion]", "baseline=[mask,negatives]", f"store={tmp_path}"]))
     (failed,) = tmp_path.glob("ledger/*")
-    assert read_json(failed)["sentence"] == "broken on purpose"
-    assert [read_json(path)["baseline"] for path in tmp_path.glob("cells/*/cell.json")] == ["mask"]
+    assert parse_json(failed)["sentence"] == "broken on purpose"
+    assert [parse_json(path)["baseline"] for path in tmp_path.glob("cells/*/cell.json")] == ["mask"]

@@ -52,6 +52,7 @@ def test_facts_are_those_of_the_texts(experiment: Experiment, results: Results) 
         assert facts.labels == tuple((trial.task.labels[example.labels[0]],) for example in texts)
         # A word model's tokens are the words.
         assert facts.tokens.tolist() == [len(find_words(example.texts[0])) for example in texts]
+        assert facts.right is not None
         assert facts.right.mean() == pytest.approx(_accuracy(experiment, trial.seed))
         assert ((facts.confidence > 0) & (facts.confidence <= 1)).all()
 

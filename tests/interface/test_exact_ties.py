@@ -50,8 +50,8 @@ def table() -> pd.DataFrame:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_exact_explainers_tie_in_every_metric(table: pd.DataFrame, metric: str) -> None:
-    rows = table[(table["metric"] == metric) & table["method"].isin(EXACT)]
+    rows = pd.DataFrame(table[(table["metric"] == metric) & table["method"].isin(EXACT)])
     assert len(rows) == len(EXACT)
-    assert (rows["p"] == 1).all() and rows["best"].all()
-    values = rows["value"].to_numpy(dtype=np.float64)
+    assert set(rows["p"]) == {1.0} and set(rows["best"]) == {True}
+    values = np.asarray(rows["value"], dtype=np.float64)
     assert np.ptp(values) <= 1e-5 * max(1.0, np.abs(values).max())

@@ -38,6 +38,7 @@ def test_a_slice_is_the_mean_of_its_texts() -> None:
         "made", METRICS[1:2], [cell(Method("lime"), "agreement", values)], facts=[facts(ONE[0], "0", 60)]
     )
     of = results.facts[0]
+    assert of.right is not None
     found = {(row["dimension"], row["slice"]): row for row in rows(results)}
     assert found["all", "all texts"]["value"] == pytest.approx(values.mean())
     assert found["label", "pos"]["value"] == pytest.approx(values[1::2].mean())
@@ -75,6 +76,7 @@ def test_a_curve_metric_is_summarised_anew_on_the_slice() -> None:
         one for one in results.cells if one.metric == "faithfulness" and one.method == Method("saliency")
     ]
     of = results.facts[0]
+    assert of.right is not None
     (row,) = rows(replace(results, cells=cells), slice="model wrong")
     places = np.flatnonzero(~of.right)
     alone = {name: values[places] for name, values in cells[0].parts.items()}
