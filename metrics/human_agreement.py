@@ -32,11 +32,11 @@ class HumanAgreement(MetricBase):
         target: The classes whose scores are compared with the rationale for the same class: "gold" (the
             study), "predicted", or "all" classes that have a rationale.
         annotators: The rationale of a class that several people marked: what any of them marked ("union"), or
-            what more than half of them did ("majority"; without such a token there is none). "each" takes the
-            mean of the average precisions against each of them. The part `ceiling` then measures how well
-            people agree: the average precision of one annotator's marks as scores, against each other
-            annotator's, averaged over all ordered pairs. Marks are binary, so they tie where scores rank, and
-            a good ranking can exceed it.
+            what more than half of them did ("majority"; without such a token there is none; who marked
+            nothing, or only what was cut off, has a vote). "each" takes the mean of the average precisions
+            against each of them. The part `ceiling` then measures how well people agree: the average
+            precision of one annotator's marks as scores, against each other annotator's, averaged over all
+            ordered pairs. Marks are binary, so they tie where scores rank, and a good ranking can exceed it.
 
     Source: Atanasova et al. 2020.
     """
@@ -46,7 +46,7 @@ class HumanAgreement(MetricBase):
         "Human agreement (MAP)",
         random_level="the mean of part `ap_random`, a little above the share of rationale tokens",
         part="ap",
-        version=2,
+        version=3,
     )
 
     target: str = target_option("gold")

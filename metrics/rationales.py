@@ -16,7 +16,7 @@ from assay.metrics.info import UNIT, MetricInfo
 from assay.metrics.long_table import NO_RATIONALE, with_left_out
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
-from assay.models.alignment import gold_grades, gold_mask
+from assay.models.alignment import gold_grades, gold_mask, rationales_for
 from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
@@ -37,8 +37,8 @@ ANNOTATORS = ("union", "majority", "each")
 class Marks:
     """M rationales in a shard, ordered by example and class; several of one pair are several annotators'.
 
-    rows, labels: (M,) the example and the class. tokens: (M, T) bool, at least one true in each row, false on
-    special tokens and padding.
+    rows, labels: (M,) the example and the class. tokens: (M, T) bool, false on special tokens and padding, at
+    least one true in each row, unless annotators who marked nothing were asked for.
     """
 
     rows: Ints
@@ -64,8 +64,8 @@ class Marks:
         return pairs
 
     def agreed(self, annotators: str) -> Marks:
-        """One rationale per pair: what any ("union") or more than half ("majority") of those marked who
-        marked something; pairs without a majority for any token are gone."""
+        """One rationale per pair: what any ("union") or more than half ("majority") of the annotators marked;
+        pairs without such a token are gone."""
         pair = self.pair
         voters = np.bincount(pair)
         votes = np.zeros((len(voters), self.tokens.shape[1]))
@@ -90,14 +90,16 @@ class Marks:
         return one, other
 
 
-def marks(shard: Shard, targets: Bools) -> Marks:
+def marks(shard: Shard, targets: Bools, *, silent: bool = False) -> Marks:
     """The rationale of each annotator for each of the targets (N, K).
+
+    silent: also those without a marked token: of an annotator who marked nothing, or only what was cut off.
 
     Raises InputError on a rationale that no token overlaps.
     """
     rows, labels, tokens = [], [], []
     for row, label in np.argwhere(targets):
-        for mask in _by_annotator(shard.encodings[row], shard.examples[row], int(label)):
+        for mask in _by_annotator(shard.encodings[row], shard.examples[row], int(label), silent):
             rows.append(row)
             labels.append(label)
             tokens.append(np.pad(mask, (0, shard.content.shape[1] - len(mask))))
@@ -105,10 +107,12 @@ def marks(shard: Shard, targets: Bools) -> Marks:
     return Marks(np.array(rows, dtype=np.intp), np.array(labels, dtype=np.intp), table)
 
 
-def _by_annotator(encoding: Encoding, example: Example, label: int) -> Iterator[Bools]:
-    """(T,) bool masks of the annotators who marked a token for `label`, by name."""
-    masks = (gold_mask(encoding, own, label) for own in _of_each_annotator(example))
-    return (mask for mask in masks if mask.any())
+def _by_annotator(encoding: Encoding, example: Example, label: int, silent: bool) -> Iterator[Bools]:
+    """(T,) bool masks of the annotators who marked a token for `label`, or silent ones, too, by name."""
+    for own in _of_each_annotator(example):
+        mask = gold_mask(encoding, own, label)
+        if mask.any() or (silent and any(rationales_for(own, label))):
+            yield mask
 
 
 def _of_each_annotator(example: Example) -> Iterator[Example]:
@@ -147,7 +151,8 @@ def graded(subject: CellData, shard: Shard, target: str, metric: str) -> tuple[M
 def compared(subject: CellData, shard: Shard, target: str, metric: str, annotators: str = "union") -> Marks:
     """The rationales for the classes that `target` means: one for all annotators of a class, or with "each"
     one for each. Raises InputError when a class that has one was not explained."""
-    has = marks(shard, chosen(shard, target, multi_label=subject.multi_label))
+    targets = chosen(shard, target, multi_label=subject.multi_label)
+    has = marks(shard, targets, silent=annotators == "majority")
     if annotators != "each":
         has = has.agreed(annotators)
     require_explained(shard, has.wanted(shard.scores.shape[:2]), subject.labels, metric)

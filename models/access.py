@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from assay.models.batching import pad
-from assay.models.check import probe_texts
 from assay.models.checkpoint import UNLIMITED
 from assay.models.limit import Limit
+from assay.models.probe_texts import probe_texts
 from assay.models.protocol import Batch
 from assay.models.seeding import seeded
 from assay.models.tokenizing import encode_texts

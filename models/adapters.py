@@ -18,6 +18,7 @@ from assay.models.protocol import Batch
 from assay.models.saving import check_finite
 from assay.models.vocabulary import WORD, encode_words, find_words
 from assay.tasks.errors import InputError, shown
+from assay.tasks.labels import plain_text
 
 SMALLEST_PROBABILITY = 1e-12
 # How a user wraps what is no model yet.
@@ -116,12 +117,18 @@ class BlackBox:
         self.labels = tuple(labels)
         self.multi_label = multi_label
         try:
-            re.compile(pattern).fullmatch("")
+            # A word without letters may be found in a text where it is not in an empty one, as by \b.
+            empty = not all(word.text for word in (*find_words("", pattern), *find_words("a b, c.", pattern)))
         except (re.error, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"pattern is {shown(pattern)}; expected a regular expression ({reason})"
             ) from error
+        if empty:
+            raise InputError(
+                f"pattern is {shown(pattern)}, which finds words of no letters; expected a pattern of one "
+                r"character or more, such as \w+"
+            )
         self.pattern = pattern
         self._words = ["", ""]
         self._ids: dict[str, int] = {}
@@ -250,7 +257,7 @@ def from_estimator(
     kind = type(estimator).__name__
     if labels is None:
         try:
-            labels = tuple(str(name) for name in np.asarray(estimator.classes_).tolist())
+            labels = tuple(plain_text(name) for name in np.asarray(estimator.classes_).tolist())
         except (AttributeError, ValueError) as error:
             raise InputError(
                 f"the {kind} does not tell its classes (classes_), so it was not fitted or has several "

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from assay.models.adapters import BlackBox
 from assay.models.batching import pad
 from assay.models.encoding import Encoding
+from assay.models.probe_texts import variants
 from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model, probabilities
 from assay.tasks.errors import InputError
 
 PADDING = 5
-# Texts that are looked at to find the odd ones among them, and the tokens that they may have in one batch.
-LOOKED_AT = 5000
+# Tokens that the texts may have in one batch.
 MOST_TOKENS = 16_384
+# So many texts with words deleted are asked where all texts have one answer.
+VARIANTS = 12
 # Logits of 16-bit numbers have three digits.
 HALF_TOLERANCE = 0.05
 DRAWS = (
@@ -30,16 +32,13 @@ DRAWS = (
 ONE_BY_ONE = "set engine.budget=1, and it is asked one text at a time"
 
 
-def probe_texts(texts: Sequence[tuple[str, ...]], count: int) -> list[tuple[str, ...]]:
-    """A few of a task's texts on which a model is checked: the shortest, the longest, the oddest by their
-    characters, and others of lengths in between."""
-    distinct = list(dict.fromkeys(islice(texts, 0, None, max(1, len(texts) // LOOKED_AT))))
-    longest = max(texts, key=_length)
-    by_length = sorted(dict.fromkeys([*distinct, longest]), key=_length)
-    odd = sorted(by_length, key=_oddity, reverse=True)[: count // 3]
-    others = [text for text in by_length if text not in odd]
-    places = np.linspace(0, len(others) - 1, min(len(others), count - len(odd))).round().astype(int)
-    return [*(others[at] for at in places.tolist()), *odd]
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check found: problems, the most important first, and whether any two answers differed, without
+    which an answer in the place of another's cannot be seen."""
+
+    problems: list[str]
+    differ: bool
 
 
 def check_model(
@@ -50,7 +49,20 @@ def check_model(
     device: str = "cpu",
     singly: bool = False,
 ) -> list[str]:
-    """What is wrong with a model, judged on a few texts of different lengths; empty if nothing was found.
+    """What is wrong with a model, as `examine` finds it: sentences, empty if nothing was found."""
+    return examine(model, texts, tolerance=tolerance, device=device, singly=singly).problems
+
+
+def examine(
+    model: Model,
+    texts: Sequence[tuple[str, ...]],
+    *,
+    tolerance: float = 1e-5,
+    device: str = "cpu",
+    singly: bool = False,
+) -> Findings:
+    """What is wrong with a model, judged on a few texts of different lengths, and where all of them have one
+    answer, on what is left of them without some words.
 
     Args:
         model: of any kind.
@@ -61,7 +73,7 @@ def check_model(
         singly: the model is asked one text at a time, so batches are not tried.
 
     Returns:
-        Sentences, the most important first.
+        The problems, and whether answers differed.
 
     Raises:
         InputError: a text that the model does not read, or answers that are no logits or probabilities.
@@ -69,7 +81,7 @@ def check_model(
     members = ("labels", "multi_label", "pad_id", "mask_id", "encode", "logits")
     missing = [name for name in members if not hasattr(model, name)]
     if missing:
-        return [f"the model has no {', '.join(missing)}"]
+        return Findings([f"the model has no {', '.join(missing)}"], differ=False)
     with _named_errors("does not encode texts of the task"):
         encodings = model.encode(texts)
     if not singly:
@@ -78,7 +90,8 @@ def check_model(
         kept = sorted(range(len(texts)), key=lambda at: len(encodings[at]))
         kept = [*kept[: rows - 1], kept[-1]] if len(kept) > rows else kept
         texts, encodings = [texts[at] for at in kept], [encodings[at] for at in kept]
-    return _Probe(model, texts, encodings, tolerance, device).problems(singly=singly)
+    probe = _Probe(model, texts, encodings, tolerance, device)
+    return Findings(probe.problems(singly=singly), probe.differ)
 
 
 class _Probe:
@@ -95,6 +108,7 @@ class _Probe:
     ) -> None:
         self.model, self.texts, self.encodings = model, texts, encodings
         self.tolerance, self.device = tolerance, device
+        self.differ = False
 
     def problems(self, *, singly: bool) -> list[str]:
         """What is wrong, the most important first."""
@@ -109,6 +123,12 @@ class _Probe:
         bound = self.bound(single)
         if wrong := _difference(DRAWS, single[:2], torch.cat(again), bound):
             return wrong
+        self.differ = _spread(single) > bound
+        if not self.differ and not singly:
+            single = torch.cat([single, *self.variant_answers()])
+            if wrong := self.shape_problems(single, len(self.encodings)):
+                return wrong
+            self.differ = _spread(single) > bound
         if wrong := [] if singly else self.batch_problems(single, bound):
             return wrong
         if wrong := self.own_problems(single, bound):
@@ -123,14 +143,31 @@ class _Probe:
                 found += _check_activations(self.model, batch, logits, bound)
         return found
 
+    def variant_answers(self) -> list[Tensor]:
+        """Answers (1, K) to variants of the texts, which join the texts; unreadable ones are left out."""
+        found = []
+        room = MOST_TOKENS // max(map(len, self.encodings)) - len(self.encodings)
+        for text in islice(variants(self.texts), min(VARIANTS, max(2, room))):
+            with suppress(Exception):  # a user's own code may raise anything
+                (encoding,) = self.model.encode([text])
+                answers = self.values(self.padded([encoding]))
+                if torch.isfinite(answers).all():
+                    found.append((text, encoding, answers))
+        self.texts = [*self.texts, *(text for text, _, _ in found)]
+        self.encodings = [*self.encodings, *(encoding for _, encoding, _ in found)]
+        return [answers for _, _, answers in found]
+
     def batch_problems(self, single: Tensor, bound: float) -> list[str]:
         """How answers depend on what else is in a batch."""
+        # By answer: in that order a batch that comes back from behind, or moved by a place, is another one.
+        order = single[:, (single.amax(0) - single.amin(0)).argmax()].argsort()
+        single, encodings = single[order], [self.encodings[at] for at in order.tolist()]
         with _named_errors(f"fails on several texts in a batch; {ONE_BY_ONE}"):
-            together = self.values(self.padded(self.encodings))
-            if wrong := self.shape_problems(together, len(self.encodings)):
+            together = self.values(self.padded(encodings))
+            if wrong := self.shape_problems(together, len(encodings)):
                 return wrong
             narrow, wider = self.padding_answers()
-            turned = self.values(self.padded(self.encodings[::-1])).flip(0)
+            turned = self.values(self.padded(encodings[::-1])).flip(0)
         comparisons = (
             ("the length of the padding", narrow, wider),
             ("the other texts of the batch", single, together),
@@ -202,14 +239,9 @@ class _Probe:
         return tolerance * max(1.0, float(answers.abs().max()))
 
 
-def _oddity(text: tuple[str, ...]) -> tuple[int, int]:
-    """How far a text is from ASCII, and how many different characters it has."""
-    joined = "".join(text)
-    return len(joined.encode()) - len(joined), len(set(joined))
-
-
-def _length(text: tuple[str, ...]) -> int:
-    return sum(map(len, text))
+def _spread(answers: Tensor) -> float:
+    """Largest difference of two answers."""
+    return float((answers.amax(0) - answers.amin(0)).max())
 
 
 def _difference(what: str, answers: Tensor, other: Tensor, bound: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 from unicodedata import normalize
 
 from assay.tasks.errors import InputError, did_you_mean
+
+log = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _BOOLEANS = ("false", "true")
@@ -34,9 +37,10 @@ def is_integer(name: str) -> bool:
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
     """The names sorted, numbers by value: -1 before 1, 9.5 before 10.0, LABEL_2 before LABEL_10.
 
-    Raises InputError on two names that look the same, as one letter and as a letter with its accent.
+    Raises InputError on two names that look the same, as one letter and as a letter with its accent, or that
+    are one number. Warns of names that only differ in case.
     """
-    ordered = sorted(names)
+    ordered = sorted(set(names))
     looks: dict[str, str] = {}
     for name in ordered:
         other = looks.setdefault(normalize("NFC", name), name)
@@ -44,6 +48,21 @@ def natural_order(names: Iterable[str]) -> tuple[str, ...]:
             raise InputError(
                 f"the labels {other!a} and {name!a} look the same ({name}); write both alike, as "
                 "unicodedata.normalize('NFC', ...) does"
+            )
+    numbers: dict[Decimal, str] = {}
+    cases: dict[str, str] = {}
+    for name in ordered:
+        number = _number(name)
+        same = name if number is None else numbers.setdefault(number, name)
+        if same != name:
+            raise InputError(f"the labels {same!r} and {name!r} are one number; write both alike")
+        other = cases.setdefault(name.casefold(), name)
+        if other != name:
+            log.warning(
+                "the labels %r and %r only differ in case and are two classes; if they are one, write both "
+                "alike",
+                other,
+                name,
             )
     if all(map(_NUMBER.fullmatch, ordered)):
         return tuple(sorted(ordered, key=Decimal))

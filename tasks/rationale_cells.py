@@ -6,7 +6,7 @@ A mark may have a grade from 0 to 1: how much it is a reason, or the share of an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ from assay.tasks.example import GradedSpan, Rationale, Span
 from assay.tasks.files import json_value
 from assay.tasks.labels import plain_text
 
+ROUNDING = 1e-6
 EXPECTED = "expected [[start, end], ...], a mark from 0 to 1 for each word, or objects with spans or words"
 # What an object may hold: one of these, beside it what belongs to it, and what every object may hold.
 _GRADES = ("weight", "score")
@@ -81,6 +82,7 @@ class RationaleCell:
 
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
         marked: dict[tuple[str, int | None], list[_Marks]] = {}
+        named = set[str]()
         whole = set[tuple[str, int | None, Any]]()
         for part in objects:
             marks = self._of_object({name: value for name, value in part.items() if value is not None})
@@ -95,7 +97,9 @@ class RationaleCell:
                 if "words" in part:
                     whole.add(place)
                 marked.setdefault(owner, []).append(marks)
-        return _rationales(marked)
+            if plain_text(part.get("annotator")):
+                named.add(annotator)
+        return _rationales(marked, named)
 
     def _of_object(self, part: dict[str, Any]) -> _Marks:
         for form, more in _FORMS.items():
@@ -157,7 +161,8 @@ class RationaleCell:
         return _Marks(tuple(spans) if self._counts(grade) else (), graded)
 
     def _counts(self, grade: float) -> bool:
-        return grade > 0 if self.threshold is None else grade >= self.threshold
+        # A grade of 0.7 that was stored in 32 bits is a little less.
+        return grade > 0 and (self.threshold is None or grade >= self.threshold - ROUNDING)
 
     def _marked_words(self, marks: Sequence[Any], segment: int) -> _Marks:
         """A span for every run of marked words, and one of every run of one grade; words stand between
@@ -199,13 +204,18 @@ def _runs(
         yield value, Span(ends[0][0], ends[-1][1], segment)
 
 
-def _rationales(marked: dict[tuple[str, int | None], list[_Marks]]) -> tuple[Rationale, ...]:
-    """A rationale for each annotator and label who marked anything."""
+def _rationales(
+    marked: dict[tuple[str, int | None], list[_Marks]], named: Collection[str] = ()
+) -> tuple[Rationale, ...]:
+    """A rationale for each annotator and label; one without marks only of an annotator who is named beside
+    others who marked something, where it is a vote."""
+    if not any(part.graded for parts in marked.values() for part in parts):
+        return ()
     found = []
     for owner, parts in marked.items():
         spans = sorted((span for part in parts for span in part.spans), key=_place)
         graded = sorted((mark for part in parts for mark in part.graded), key=lambda mark: _place(mark.span))
-        if graded:
+        if graded or owner[0] in named:
             # Marks of 1 are marks without a grade.
             kept = tuple(graded) if any(mark.grade < 1 for mark in graded) else ()
             found.append(Rationale(tuple(spans), *owner, graded=kept))

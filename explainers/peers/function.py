@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -14,12 +15,14 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.peers.calls import Floats, ModelCalls
 from assay.explainers.peers.library import alone, seed_of, told
-from assay.explainers.peers.mapping import every_text, token_scores
+from assay.explainers.peers.mapping import every_text, token_scores, warn_of_empty
 from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.models.engine import Engine
 from assay.models.matching import locate
 from assay.tasks.errors import InputError
 from assay.tasks.example import Span
+
+log = logging.getLogger(__name__)
 
 # What a function gives of a text: tokens or offsets, and scores.
 Given = tuple[Any, Any]
@@ -57,21 +60,31 @@ class FunctionExplainer:
         Raises InputError with how many texts have no usable scores, and the first reason.
         """
         asked = [request for request in requests if len(request.targets)]
-        given = iter(every_text(self.name, asked, lambda request: self._explain(engine, request)))
+        found = every_text(self.name, asked, lambda request: self._explain(engine, request))
+        about = f"the function {self.name!r}"
+        warn_of_empty(about, sum(empty for _, empty, _ in found), len(found))
+        blank = sum(blank for _, _, blank in found)
+        if blank:
+            log.warning("%s scores white space in %d of %d texts; that is left out", about, blank, len(found))
+        given = (explanations for explanations, _, _ in found)
         return [next(given) if len(request.targets) else [] for request in requests]
 
-    def _explain(self, engine: Engine, request: Request) -> list[Explanation]:
+    def _explain(self, engine: Engine, request: Request) -> tuple[list[Explanation], bool, bool]:
+        """The explanations, whether nothing of the text is scored, and whether white space is."""
         calls = ModelCalls.begin(engine, request, "probability")
         with told(f"the function {self.name!r}", request):
             given = self._given(engine, request)
         where = f"example {request.example.id!r}: the function {self.name!r}"
         # One that takes targets was told which class its scores explain.
         ask = None if "targets" in inspect.signature(cast(Any, self.function)).parameters else calls
-        scores = np.concatenate([_of_tokens(ask, engine, of_one, result, where) for of_one, result in given])
+        read = [_of_tokens(ask, engine, of_one, result, where) for of_one, result in given]
+        scores = np.concatenate([scores for scores, _, _ in read])
+        empty, blank = any(empty for _, empty, _ in read), any(blank for _, _, blank in read)
         cost = calls.end(engine)
         cost = Cost(cost.forward_rows, 0, cost.tokens, cost.seconds)
         targets = request.targets.tolist()
-        return [explanation(request, one, row, cost=cost) for one, row in zip(targets, scores, strict=True)]
+        rows = zip(targets, scores, strict=True)
+        return [explanation(request, one, row, cost=cost) for one, row in rows], empty, blank
 
     def _given(self, engine: Engine, request: Request) -> list[tuple[Request, Any]]:
         """What the function gives: once for every target if it takes targets, else once for all."""
@@ -142,8 +155,11 @@ def _with_target(request: Request, target: int) -> Request:
     return Request(request.example, request.encoding, np.array([target], dtype=np.intp), request.seed)
 
 
-def _of_tokens(calls: ModelCalls | None, engine: Engine, request: Request, given: Any, where: str) -> Floats:
-    """(M, T) scores of the model's tokens of one text. Raises InputError on what cannot be read.
+def _of_tokens(
+    calls: ModelCalls | None, engine: Engine, request: Request, given: Any, where: str
+) -> tuple[Floats, bool, bool]:
+    """(M, T) scores of the model's tokens of one text, whether nothing of it is scored, and whether a score
+    other than 0 is of white space. Raises InputError on what cannot be read.
 
     calls: asked which class is predicted, where that is the one that a single row of scores explains.
     """
@@ -161,7 +177,10 @@ def _of_tokens(calls: ModelCalls | None, engine: Engine, request: Request, given
     if not np.isfinite(scores).all():
         raise InputError(f"{where} gave a score that is NaN or infinite")
     own = [at for at, span in enumerate(spans) if span is not None]
-    return token_scores(request, [span for span in spans if span is not None], scores[:, own])
+    kept, scores = [span for span in spans if span is not None], scores[:, own]
+    texts = request.example.texts
+    blank = np.array([not texts[span.segment][span.start : span.end].strip() for span in kept], dtype=bool)
+    return token_scores(request, kept, scores), bool(blank.all()), bool(scores[:, blank].any())
 
 
 def _per_target(request: Request, values: Floats, shape: tuple[int, int], where: str) -> Floats:

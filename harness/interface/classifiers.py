@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import numpy as np
@@ -18,13 +19,14 @@ from assay.harness.interface.settings import settings_of, with_options
 from assay.harness.interface.tasks import as_examples
 from assay.harness.interface.trials import run_config, training_data, trial_of
 from assay.harness.storage.store import Store
+from assay.harness.trials.checks import require_sound
 from assay.harness.trials.trial import trained_model
 from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.training import fit as fit_spec
 from assay.tasks.errors import InputError
-from assay.tasks.example import Task
+from assay.tasks.example import Example, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,7 @@ class Classifier:
         task: the texts it was trained on; None for a model brought by a user.
         data: what names these texts, from `training_data`; reading them anew takes long.
         pairs: whether it reads pairs of texts and no single ones; None if it may read both.
+        sound: set once a model brought by a user was checked on texts whose answers differ.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Classifier:
     task: Task | None = None
     data: tuple[Any, ...] = ()
     pairs: bool | None = None
+    sound: Event = field(default_factory=Event, repr=False)
 
     @property
     def model(self) -> Model:
@@ -129,6 +133,15 @@ def _settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
     if not hasattr(model, "untrained"):
         raise InputError(f"a {type(model).__name__} is no architecture; expected one such as Cnn(name='cnn')")
     return settings
+
+
+def check_answers(classifier: Classifier, examples: Sequence[Example]) -> None:
+    """Raise InputError on a user's model that mixes up its answers to these texts; asked until it was seen to
+    tell texts apart. The texts on which `wrap` checks it may all be the same to it."""
+    if classifier.task is None and not classifier.sound.is_set():
+        texts = [example.texts for example in examples]
+        if require_sound(classifier.name, classifier.engine, texts):
+            classifier.sound.set()
 
 
 def check_classifier(classifier: object) -> None:

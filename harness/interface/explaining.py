@@ -13,7 +13,12 @@ from tqdm import tqdm
 from assay.explainers.explanation import Explanation
 from assay.harness.config.choice import Built, Choice, check_storable, cross
 from assay.harness.interface.arguments import checked
-from assay.harness.interface.classifiers import Classifier, check_classifier, default_baseline
+from assay.harness.interface.classifiers import (
+    Classifier,
+    check_answers,
+    check_classifier,
+    default_baseline,
+)
 from assay.harness.interface.explanations import Explanations, MethodExplanations
 from assay.harness.interface.settings import chosen
 from assay.harness.interface.tasks import as_examples, is_one, items_of
@@ -69,7 +74,8 @@ def explain(
         `Explanations`, by method; of one text and one explainer its `TextExplanation`.
 
     Raises:
-        InputError: an unknown name, or a choice that makes no sense on this model.
+        InputError: an unknown name, a choice that makes no sense on this model, or a model brought by a user
+            whose answers to these texts depend on the other texts of a batch.
 
     Example:
         >>> explain(classifier, "a wonderful film", "occlusion")  # doctest: +SKIP
@@ -98,6 +104,7 @@ def explain(
     )
     choice = Choice(cross(methods, baselines), ())
     trial = trial_of(config, to_explain, choice, trained_on, classifier.data)
+    check_answers(classifier, examples)
     kept = None if store is None else _store(store, classifier, methods)
     loaded = _loaded(classifier, trial, kept)
     planned = {

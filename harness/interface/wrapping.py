@@ -28,6 +28,7 @@ from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.transformer import Transformer
 from assay.tasks.errors import InputError, is_writable, shown
+from assay.tasks.labels import plain_text
 
 # What a model is checked on beside short texts, if it reads texts so long.
 LONG = "Don't  stop: naïve 中文 🙂, 3.5 %! " + "and more of the words of a longer text " * 6
@@ -213,7 +214,7 @@ def _class_names(labels: object, source: str = "labels") -> tuple[str, ...]:
     given = list(labels) if isinstance(labels, Iterable) and not unordered else []
     if not given or not all(isinstance(name, (str, int, float, np.generic)) for name in given):
         raise InputError(f"labels is {shown(labels)}; expected a list of names, in the order of the outputs")
-    names = tuple(map(str, given))
+    names = tuple(plain_text(name.item() if isinstance(name, np.generic) else name) for name in given)
     if not all(map(is_writable, names)):
         raise InputError(
             f"{source} is {shown(labels)}; a name holds half of a surrogate pair, write it whole"

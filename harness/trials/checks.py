@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
+    from assay.models.check import Findings
     from assay.models.engine import Engine
 
 # Texts of the task that a model is checked on when its trial begins.
@@ -21,21 +22,30 @@ ALPHA = 0.01
 
 def model_problems(engine: Engine, texts: Sequence[tuple[str, ...]], count: int = PROBED) -> list[str]:
     """What is wrong with a model on some of these texts; empty if nothing was found."""
+    return _findings(engine, texts, count).problems
+
+
+def _findings(engine: Engine, texts: Sequence[tuple[str, ...]], count: int) -> Findings:
     # Heavy, and `assay status` only wants the remarks.
-    from assay.models.check import check_model, probe_texts
+    from assay.models.check import examine
+    from assay.models.probe_texts import probe_texts
 
     tolerance = TOLERANCE if engine.device.startswith("cpu") else ACCELERATOR_TOLERANCE
     probe = probe_texts(texts, count)
     # A batch of one token is a single row.
     singly = engine.budget == 1
-    return check_model(engine.model, probe, tolerance=tolerance, device=engine.device, singly=singly)
+    return examine(engine.model, probe, tolerance=tolerance, device=engine.device, singly=singly)
 
 
-def require_sound(name: str, engine: Engine, texts: Sequence[tuple[str, ...]]) -> None:
-    """Raise InputError on a model whose answers are not its own when Assay asks."""
-    problems = model_problems(engine, texts)
-    if problems:
-        raise InputError(f"model {name!r} cannot be explained: {problems[0]}")
+def require_sound(name: str, engine: Engine, texts: Sequence[tuple[str, ...]]) -> bool:
+    """Raise InputError on a model whose answers are not its own when Assay asks.
+
+    Returns whether any two answers differed; if not, mixed up answers could not be seen.
+    """
+    found = _findings(engine, texts, PROBED)
+    if found.problems:
+        raise InputError(f"model {name!r} cannot be explained: {found.problems[0]}")
+    return found.differ
 
 
 def model_remark(record: Mapping[str, Any]) -> str | None:

@@ -15,8 +15,8 @@ from assay.harness.trials.loading import TrialCache, load_trial
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.metrics.cell_data import gold, predicted
-from assay.models.check import probe_texts
 from assay.models.engine import Engine
+from assay.models.probe_texts import probe_texts
 from assay.models.protocol import Model, capabilities
 from assay.models.report import majority
 from assay.tasks.errors import InputError

@@ -219,3 +219,23 @@ def test_configuration_of_a_trusted_module_runs_it_and_the_plan_says_what_it_doe
     assert f"run by {named('captum')}: captum_ablation" in out
     assert main(["run", *options, "explainer=[unnamed]"]) != 0
     assert "can only be stored under a name of its content" in capsys.readouterr().err
+
+
+def test_texts_without_scores_and_scores_of_white_space_are_counted(
+    word_model: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cnn = word_model("cnn")
+
+    def nothing(texts: list[str]) -> list[Any]:
+        return [([], np.zeros((3, 0)))] if "plot" in texts[0] else _words(texts)
+
+    requests = [_request(cnn), _request(cnn, ("the plot",))]
+    explainer(nothing).explain(Engine(cnn), requests, None)
+    assert "finds nothing to score in 1 of 2 texts" in caplog.text and "white space" not in caplog.text
+
+    def space(texts: list[str]) -> list[Any]:
+        return [([(0, 3), (3, 4)], np.ones((3, 2)))]
+
+    caplog.clear()
+    explainer(space).explain(Engine(cnn), requests, None)
+    assert "scores white space in 2 of 2 texts" in caplog.text and "nothing to score" not in caplog.text

@@ -210,7 +210,7 @@ def test_several_annotators_are_those_of_a_direct_computation(annotators: str, s
         if annotators == "union":
             truths = [(votes > 0).astype(int).tolist()]
         elif annotators == "majority":
-            truths = [(votes > len(masks) / 2).astype(int).tolist()]
+            truths = [(votes > len(item.rationales) / 2).astype(int).tolist()]
         else:
             truths = masks
         truths = [truth for truth in truths if any(truth)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from metrics_world import World, example, oracle
@@ -55,6 +57,19 @@ def test_a_pair_without_a_majority_is_gone() -> None:
     assert has.agreed("union").rows.tolist() == [0, 1]
     left_out = table(shard, has.agreed("majority"), {"ap": np.ones(1)})
     assert left_out[left_out["part"] == "no_rationale"]["value"].tolist() == [1.0, 0.0]
+
+
+def test_who_marked_nothing_has_a_vote_of_a_majority() -> None:
+    marked, nothing = Rationale((Span(2, 6),), annotator="a"), Rationale((), annotator="b")
+    examples = [
+        Example("one of two", ("a film",), (1,), (marked, nothing)),
+        Example("two of three", ("a film",), (1,), (marked, nothing, replace(marked, annotator="c"))),
+        Example("of another class", ("a film",), (1,), (marked, replace(nothing, label=0))),
+    ]
+    subject, shard = shard_of(*examples)
+    assert compared(subject, shard, "gold", "m", "majority").rows.tolist() == [1, 2]
+    assert compared(subject, shard, "gold", "m", "each").rows.tolist() == [0, 1, 1, 2]
+    assert compared(subject, shard, "gold", "m").rows.tolist() == [0, 1, 2]
 
 
 def test_means_and_couples_are_within_pairs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from assay.explainers.sampled_baselines import RandomTokens
 from assay.harness.trials.checks import model_remark
 from assay.models.adapters import BlackBox, as_probabilities, from_estimator
 from assay.models.batching import pad
-from assay.models.check import check_model, probe_texts
+from assay.models.check import check_model
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
+from assay.models.probe_texts import probe_texts
 from assay.models.report import majority
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -206,6 +208,42 @@ def test_a_black_box_that_reads_the_ends_of_a_text_is_told() -> None:
     assert check_model(model, [("a b",), ("c",)]) == []
     (problem,) = check_model(model, [("a b",), ("c\n",)])
     assert problem.startswith("what Assay asks and the model's own call differ on 'c\\n': they differ by 0.6")
+
+
+def _good(texts: list[str]) -> np.ndarray:
+    p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    return np.stack([1 - p, p], axis=1)
+
+
+def _rolled(texts: list[str]) -> np.ndarray:
+    return np.roll(_good(texts), 1, axis=0)
+
+
+def _reversed(texts: list[str]) -> np.ndarray:
+    return _good(texts)[::-1]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [("a good film",)],
+        [("good",)],
+        [("a good film",), ("a good plot it is",)],
+        # Their answers are the same from behind.
+        [("a plot",), ("a good film",), ("a film that is long",)],
+        [("a good film", "the plot")],
+    ],
+)
+def test_answers_in_another_order_show_also_where_all_texts_have_one_answer(texts: list) -> None:
+    def both(predict: Callable[[list[str]], np.ndarray]) -> Callable[[list], np.ndarray]:
+        return lambda queries: predict([q if isinstance(q, str) else " ".join(q) for q in queries])
+
+    assert check_model(BlackBox(both(_good), labels=["n", "p"]), texts) == []
+    for wrong in (_rolled, _reversed):
+        (problem, *_) = check_model(BlackBox(both(wrong), labels=["n", "p"]), texts)
+        assert "of the batch" in problem
+        # Asked one text at a time it is right.
+        assert check_model(BlackBox(both(wrong), labels=["n", "p"]), texts, singly=True) == []
 
 
 def test_rounding_of_the_smallest_probabilities_is_no_fault() -> None:

@@ -316,6 +316,14 @@ def test_a_threshold_keeps_marks_of_0_and_1(tmp_path: Path) -> None:
     assert {row.rationales for row in rows} == {(Rationale((Span(0, 4), Span(17, 21))),)}
 
 
+def test_a_grade_of_32_bits_reaches_its_threshold(tmp_path: Path) -> None:
+    lines = _jsonl([{"text": MARKED, "label": label, "why": [0.69999999, 0, 0, 0, 0]} for _, label in PLAIN])
+    _, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=0.7)
+    assert {row.rationales[0].spans for row in rows} == {(Span(0, 4),)}
+    _, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=1e-7)
+    assert {row.rationales[0].spans for row in rows} == {(Span(0, 4),)}
+
+
 def test_marks_below_the_threshold_are_kept_as_grades(tmp_path: Path) -> None:
     lines = _jsonl([{"text": MARKED, "label": label, "why": [0.1, 0, 0, 0, 0]} for _, label in PLAIN])
     _, rows = _read(tmp_path, "a.jsonl", lines, rationale="why", rationale_threshold=0.7)

@@ -119,6 +119,17 @@ def test_labels_that_occur_are_in_natural_order(names: tuple[str, ...]) -> None:
     assert read_labels([_row(label=name) for name in sorted(names)], Columns()).names == names
 
 
+@pytest.mark.parametrize("names", [("1", "1.0"), ("0", "0.0", "x"), ("1", "01")])
+def test_labels_of_one_number_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="are one number; write both alike"):
+        read_labels([_row(label=name) for name in names], Columns())
+
+
+def test_labels_that_only_differ_in_case_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    read_labels([_row(label=name) for name in ("Pos", "neg", "pos")], Columns())
+    assert "'Pos' and 'pos' only differ in case" in caplog.text
+
+
 def test_labels_that_occur_leave_a_choice() -> None:
     rows = [_row(label="b,a"), _row(label="c")]
     assert read_labels(rows, Columns(multi_label=True)).names == ("a", "b", "c")
@@ -144,6 +155,13 @@ def test_pairs_and_ids() -> None:
         (float("nan"), ()),
         ([], ()),
         ([{"spans": []}], ()),
+        # Who looked and marked nothing has a vote where another one marked something.
+        ([{"spans": [], "annotator": "a"}], ()),
+        ([{"spans": [[0, 2]], "annotator": "a"}, {"spans": []}], (Rationale((Span(0, 2),), "a"),)),
+        (
+            [{"spans": [[0, 2]], "annotator": "a"}, {"words": [0, 0], "annotator": "b"}],
+            (Rationale((Span(0, 2),), "a"), Rationale((), "b")),
+        ),
         (
             [{"spans": [[0, 2]], "annotator": "ann", "label": "bad"}, {"spans": [[3, 7]]}],
             (Rationale((Span(0, 2),), "ann", 0), Rationale((Span(3, 7),))),
@@ -163,7 +181,7 @@ def test_rationales(cell: Any, expected: tuple[Rationale, ...]) -> None:
         ([[0, 1.5]], "whole numbers"),
         ([[True, 2]], "whole numbers"),
         ([[0, None]], "whole numbers"),
-        ([5], "has 1 marks, but its text has 2 words"),
+        ([5], "has 1 mark, but its text has 2 words"),
         ("not json", "not JSON"),
         ("7", r"expected \[\[start, end\]"),
         ([{"span": [[0, 1]]}], "expected a list in 'spans'"),
