@@ -110,3 +110,11 @@ def test_every_shipped_file_of_configuration_is_yaml_with_a_comment_of_what_it_i
         assert yaml.safe_load(text), path
         lines = [line for line in text.splitlines() if not line.startswith("# @package")]
         assert lines[0].startswith("# "), path
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_numbers_of_choices_are_those_of_conf(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for row, group in (("explainers", "explainer"), ("metrics", "metric")):
+        (count,) = re.findall(rf"^\| {row} \| \[?(\d+)", text, re.MULTILINE)
+        assert int(count) == len(list((ROOT / "conf" / group).glob("*.yaml"))), f"{page}: {row}"

@@ -140,10 +140,10 @@ KINDS = [
     next(foreign for foreign in FOREIGN if foreign.name == name and foreign.options.get("pad_token_id", 1))
     for name in ("bert", "distilbert", "llama", "big_bird", "longformer", "fnet", "bart", "t5")
 ] + [next(foreign for foreign in FOREIGN if "pad_token_id" in foreign.options)]
-kinds = pytest.mark.parametrize("foreign", KINDS, ids=str)
+EVERY_KIND = [*KINDS, *(pytest.param(it, marks=pytest.mark.slow) for it in FOREIGN if it not in KINDS)]
 
 
-@kinds
+@pytest.mark.parametrize("foreign", EVERY_KIND, ids=str)
 def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, opened: Any):
     model = opened(foreign)
     texts = [("the plot is 中 awful",), ("good music",)]
@@ -164,7 +164,7 @@ def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, o
             ran.add(name)
     assert {"occlusion", "lime", "kernel_shap", "shapley_sampling", "owen", "random"} <= ran
     assert ("integrated_gradients" in ran) == ("saliency_l2" in ran) == model.access.embeddings
-    assert ("lrp" in ran) == (foreign.name == "bert")
+    assert ("lrp" in ran) == hasattr(model, "open_logits")
     assert ran | set(left_out) == {name for name, _ in explainers()}
     assert all(reason and "\n" not in reason for reason in left_out.values())
 
@@ -196,7 +196,7 @@ def explainers() -> tuple[tuple[str, Explainer], ...]:
     return tuple(found)
 
 
-@kinds
+@pytest.mark.parametrize("foreign", KINDS, ids=str)
 def test_what_is_promised_holds_and_survives_saving(foreign: Foreign, opened: Any, tmp_path: Path):
     model = opened(foreign)
     assert check_model(model, [(text,) for text in TEXTS], tolerance=1e-5) == []
