@@ -16,6 +16,10 @@ from assay.tasks.errors import InputError, is_writable, shown
 SHOWN_LABELS = 6
 
 
+# Letters and symbols by their class that show nothing: Braille without dots, and fillers of Hangul.
+FILLERS = "\u2800\u3164\u115f\u1160\uffa0"
+
+
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing to a reader: it is empty, or only spaces and invisible characters.
 
@@ -23,7 +27,7 @@ def is_blank(text: str) -> bool:
         >>> is_blank(" \\u200b"), is_blank(".")
         (True, False)
     """
-    return all(char.isspace() or category(char) in ("Cf", "Cc") for char in text)
+    return all(char.isspace() or char in FILLERS or category(char) in ("Cf", "Cc") for char in text)
 
 
 class Span(NamedTuple):

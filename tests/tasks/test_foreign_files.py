@@ -358,6 +358,12 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
         {},
         "line 22: column 'text' holds no text",
     ),
+    "fillers that show nothing": (
+        "a.csv",
+        _csv([*PLAIN, ("\u2800\u3164", "pos")]),
+        {},
+        "line 22: column 'text' holds no text",
+    ),
     "control characters": (
         "a.csv",
         _csv([*PLAIN, ("\x01\x02", "pos")]),
