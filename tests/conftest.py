@@ -165,6 +165,21 @@ def tiny_bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_classifier_folder(tiny_bert_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny BERT as a finished classifier of two labels without names."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from assay.models.seeding import seeded
+
+    folder = tmp_path_factory.mktemp("tiny_classifier")
+    with seeded(0):
+        network = AutoModelForSequenceClassification.from_pretrained(tiny_bert_folder, num_labels=2)
+    network.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_bert_folder).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_bert(tiny_bert_folder: Path, toy_task: Task) -> TransformerModel:
     """The tiny BERT with a random classification head for the toy task."""
     from assay.models.training import fit

@@ -116,7 +116,7 @@ def _saved(block: Block, folder: Path) -> None:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
+def workplace(tmp_path: Path, tiny_classifier_folder: Path) -> Iterator[Path]:
     """A folder outside the checkout with what docs/own_data_and_model.md speaks of: texts, a checkpoint."""
     import torch
 
@@ -136,7 +136,7 @@ def workplace(tmp_path: Path, tiny_bert_folder: Path) -> Iterator[Path]:
     (tmp_path / "annotated.jsonl").write_text(_annotated(block_at(f"{OWN}{{").text), encoding="utf-8")
     _eraser_folder(tmp_path / "myeraser")
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "mine").symlink_to(tiny_bert_folder)
+    (tmp_path / "checkpoints" / "mine").symlink_to(tiny_classifier_folder)
     (tmp_path / "mynetwork.py").write_text(NETWORK, encoding="utf-8")
     namespace: dict[str, object] = {"__name__": "mynetwork"}
     exec(compile(NETWORK, "mynetwork.py", "exec"), namespace)

@@ -68,7 +68,8 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if inspect.isclass(hint) and is_dataclass(hint):
-        return isinstance(value, hint)
+        # A mapping is checked when it is built.
+        return isinstance(value, (hint, Mapping))
     if hint is Path:
         return isinstance(value, (str, Path))
     if hint in NAMES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import cache, wraps
 from types import SimpleNamespace
 from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
@@ -57,12 +58,17 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def _is_own(hint: Any) -> bool:
+    """Whether an argument is an object of Assay, of which the function itself says where to get it."""
+    return any(is_dataclass(kind) for kind in (hint, *get_args(hint)))
+
+
 def _plain(name: str, value: Any, hint: Any) -> Any:
     """An argument without numpy and pandas in it. Raises InputError if it does not fit its annotation."""
     plain = value.tolist() if hasattr(value, "tolist") else value
     if get_origin(hint) is Literal:
         check_choice(name, plain if isinstance(plain, str) else shown(plain), get_args(hint))
-    elif not fits(plain, hint):
+    elif not fits(plain, hint) and not _is_own(hint):
         raise InputError(f"{name} is {shown(value)}; expected {described(hint)}")
     if name == "seed" and plain not in SEEDS:
         raise InputError(f"seed is {plain}; expected {SEEDS}")

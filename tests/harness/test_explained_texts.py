@@ -44,9 +44,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def finished(tiny_bert_folder: Path) -> tuple[str, ...]:
+def finished(tiny_classifier_folder: Path) -> tuple[str, ...]:
     """A checkpoint that is explained as it is."""
-    return "model=transformer", f"model.path={tiny_bert_folder}", "model.training.epochs=0"
+    return "model=transformer", f"model.path={tiny_classifier_folder}", "model.training.epochs=0"
 
 
 def _trial(*overrides: str) -> Trial:
