@@ -146,6 +146,9 @@ def test_noise_is_no_better_than_constant_scores() -> None:
 def test_contributions_tell_the_confidence_better_than_noise() -> None:
     world, metric = uneven_world(), ConfidenceIndication()
     assert scored(metric, world.subject(oracle)) < 0.75 * scored(metric, world.subject(Noise()))
+    # With weights that nothing limits in effect, as before there was a limit.
+    metric = ConfidenceIndication(copies=100)
+    assert scored(metric, world.subject(oracle)) < 0.7 * scored(metric, world.subject(Noise()))
 
 
 def test_folds_are_of_one_size_and_a_text_has_one() -> None:
