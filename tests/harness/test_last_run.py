@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.harness.cli import main
-from assay.harness.state.last_run import expanded
+from assay.harness.state.last_run import expanded, last_run
 from assay.harness.storage.layout import Layout
 from assay.harness.storage.locks import acquire
 from assay.harness.storage.store import Store, write_json
@@ -112,3 +112,12 @@ def test_what_is_missing_says_why(
     ):
         assert any(reason in line for line in lines), reason
     assert Layout(store).claims() == []
+
+
+def test_what_reads_nothing_leaves_the_name_and_the_ledger_alone(store: Path, tiny: list[str]) -> None:
+    before, nothing = last_run(Layout(store), "tiny"), ["task=local", "task.path=nowhere.csv"]
+    ledger = set(store.glob("ledger/*"))
+    assert main(["status", "name=tiny", *nothing, f"store={store}"]) == 1
+    assert set(store.glob("ledger/*")) == ledger
+    assert main(["run", "name=tiny", *nothing, f"store={store}"]) == 1
+    assert last_run(Layout(store), "tiny") == before is not None
