@@ -239,3 +239,17 @@ def test_texts_without_scores_and_scores_of_white_space_are_counted(
     caplog.clear()
     explainer(space).explain(Engine(cnn), requests, None)
     assert "scores white space in 2 of 2 texts" in caplog.text and "nothing to score" not in caplog.text
+
+
+def test_what_a_function_costs_is_not_known_and_not_called_best():
+    task = assay.task("planted", train=60, dev=20, test=8)
+    model = assay.fit("linear", task, training={"epochs": 1})
+
+    def even(texts: list[str]) -> list[Any]:
+        return [(text.split(), [1.0] * len(text.split())) for text in texts]
+
+    methods = ["occlusion", assay.explainer(even, name="mine")]
+    explanations = assay.explain(model, task.test, methods, baseline="mask", targets="predicted")
+    table = assay.score(explanations, ["compute_time"]).compare(resamples=20)
+    (mine,) = table[table["method"].str.startswith("mine")].to_dict("records")
+    assert np.isnan(mine["value"]) and not mine["best"] and "not counted" in mine["reason"]
