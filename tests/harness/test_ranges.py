@@ -148,8 +148,13 @@ SETTINGS = [
 @example(chosen=[("explainer.lime", "null")])
 @given(chosen=st.lists(st.tuples(st.sampled_from(SETTINGS), ODD), min_size=1, max_size=3))
 def test_any_settings_are_planned_or_refused(
-    chosen: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    chosen: list[tuple[str, str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A drawn store may be a relative path.
+    monkeypatch.chdir(tmp_path)
     few = (
         "metric=[aopc,faithfulness]",
         "model=linear",
