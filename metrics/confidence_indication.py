@@ -58,6 +58,7 @@ class ConfidenceIndication(MetricBase):
         NONNEGATIVE,
         "about the error of always predicting the weighted mean of the other folds",
         property="confidence indication",
+        part="fold",
         needs=frozenset({"all_targets"}),
         version=2,
     )

@@ -53,6 +53,7 @@ class Faithfulness(MetricBase):
 
     info = removal_info(
         *("faithfulness", "Faithfulness (AUC-TP)", "lower", (0.0, 100.0), RANDOM_AREA),
+        part="predicted",
         needs=frozenset({"removal", "labels"}),
         version=2,
     )

@@ -14,7 +14,7 @@ from assay.metrics.long_table import Parts
 from assay.metrics.rationales import marks, table
 from assay.metrics.resampling import resampled_mean, unit_means
 from assay.metrics.targets import require_explained
-from assay.tasks.arrays import Floats, Ints
+from assay.tasks.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +60,15 @@ class GroundTruthAgreement(MetricBase):
         """(B,) mean average precision where the model is right; NaN if it never is in a resample."""
         if "ap" not in parts:
             return np.full(len(index), np.nan)
-        values = np.where(parts["right"] == 1, parts["ap"], np.nan)
-        return resampled_mean(unit_means(values), index)
+        return resampled_mean(unit_means(_where_right(parts)), index)
+
+    def measured(self, parts: Parts) -> Bools:
+        """(n,) the texts with a cause whose label the model predicts."""
+        if "ap" not in parts:
+            return np.zeros(len(next(iter(parts.values()), ())), dtype=bool)
+        return ~np.isnan(_where_right(parts)).all(axis=1)
+
+
+def _where_right(parts: Parts) -> Floats:
+    """(n, m) average precisions, NaN where the model is wrong."""
+    return np.where(parts["right"] == 1, parts["ap"], np.nan)

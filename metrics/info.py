@@ -31,8 +31,8 @@ class MetricInfo:
         bounds: Lowest and highest possible value of `summarise`.
         random_level: What a random explainer scores, in words.
         property: The diagnostic property that the metric measures.
-        part: The part of the long table of which `summary` makes the value. Empty for a metric with a
-            `summarise` of its own.
+        part: The part of the long table of which `summary` makes the value. A metric with a `summarise` of
+            its own names the part that a text with a value has (`assay.metrics.measured`).
         needs: Capabilities of the model, "rationales", "grades", "labels", "ground_truth", "all_targets",
             "removal" or "explaining", "changed_tokens" where what is explained again differs in tokens only.
         version: Raised whenever the mathematics changes.

@@ -32,7 +32,13 @@ class Completeness(MetricBase):
     """
 
     info = MetricInfo(
-        "completeness", "Completeness gap (share)", "lower", NONNEGATIVE, NO_BASELINE, "numerical quality"
+        "completeness",
+        "Completeness gap (share)",
+        "lower",
+        NONNEGATIVE,
+        NO_BASELINE,
+        "numerical quality",
+        "gap",
     )
 
     def score(self, subject: CellData) -> pd.DataFrame:

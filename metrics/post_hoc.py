@@ -71,7 +71,9 @@ class Aopc(MetricBase):
     Source: Samek et al., TNNLS 2017; on texts, Chen & Ji, EMNLP 2020 (VMASK).
     """
 
-    info = removal_info("aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS, version=2)
+    info = removal_info(
+        "aopc", "AOPC (top tokens)", "higher", SIGNED, RANDOM_TOKENS, part="removed", version=2
+    )
 
     target: str = target_option("predicted")
     tokens: int = whole(10, least=1)

@@ -48,6 +48,7 @@ class IouF1(MetricBase):
         "iou_f1",
         "IOU F1 (spans)",
         random_level="depends on how long the marked spans are: see the random row",
+        part="found",
         version=2,
     )
 

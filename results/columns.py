@@ -29,6 +29,10 @@ Low = Annotated[float, "lower end of the interval of `value`, cut to the range o
 High = Annotated[float, "upper end of the interval of `value`, cut to the range of the metric"]
 SeedDeviation = Annotated[float, "standard deviation of the values over model seeds (n - 1)"]
 Seeds = Annotated[int, "number of model seeds with a value; of pairs of models for a metric of two models"]
+Texts = Annotated[int, "number of distinct texts with a value of the metric, in the model seed with fewest"]
+Constant = Annotated[
+    str, "in how many texts the explainer's scores are the same for every token; empty up to 1 %"
+]
 Best = Annotated[bool, "not distinguishable from the best explainer (paired permutation test, Holm)"]
 Control = Annotated[bool, "a control (random, gold, ...): never tested, never best"]
 
@@ -72,13 +76,15 @@ class ComparisonRow(GroupRow):
     seed_deviation: SeedDeviation
     n_seeds: Seeds
     n_units: Annotated[int, "number of measured texts (or pairs of texts), summed over model seeds"]
+    n_texts: Texts
     best: Best
     control: Control
     reason: Annotated[str, "why there is no value"]
     interval: Annotated[str, "its method: `bca`, `percentile` or `hierarchical`; empty without one"]
-    interval_note: Annotated[str, "why it is not a BCa interval over texts, where that is so"]
+    interval_note: Annotated[str, "why there is none, or none by BCa over texts, where that is so"]
     p: Annotated[float, "adjusted p-value of the test against the best explainer; 1 for the best itself"]
     no_best: Annotated[str, "why no explainer is called best by this metric, where none is"] = ""
+    constant: Constant = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,9 @@ class OverallRow(GroupRow):
     n_metrics: Annotated[int, "number of metrics it is the mean of"]
     metrics: Annotated[str, "their names, separated by blanks"]
     missing: Annotated[str, "metrics that other explainers have and this one lacks"]
+    n_texts: Annotated[int, "number of texts that the metric with fewest rests on"] = 0
+    n_seeds: Annotated[int, "number of model seeds (or pairs) that the metric with fewest rests on"] = 0
+    interval_note: Annotated[str, "why there is no interval, where that is so"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ class SliceRow(GroupRow):
     value: Annotated[float, "the metric on these texts, averaged over model seeds"]
     n_seeds: Seeds
     n_units: Annotated[int, "number of texts of the slice, summed over model seeds"]
+    n_texts: Texts
     control: Control
 
 
@@ -179,8 +189,11 @@ class LabelRow(GroupRow):
     high: High
     seed_deviation: SeedDeviation
     n_seeds: Seeds
+    n_texts: Texts
     best: Best
     control: Control
+    interval_note: Annotated[str, "why there is no interval by BCa over texts, where that is so"]
+    no_best: Annotated[str, "why no explainer is called best on this label, where none is"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,8 @@ class Results:
     `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales.
     labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that metrics
     take tokens away with, unless they say otherwise. notes: sentences on the explained texts. remarks: what
-    to know below every table.
+    to know below every table. constant: of a method whose scores are the same for every token of some texts,
+    in how many.
     """
 
     name: str
@@ -231,6 +232,11 @@ class Results:
     facts: Sequence[TextFacts] = ()
     removal: str = ""
     notes: Sequence[str] = ()
+    constant: Mapping[tuple[Group, Method], str] = field(default_factory=dict)
+
+    def constant_in(self, group: Group) -> dict[Method, str]:
+        """The methods with constant explanations in a group, and in how many texts."""
+        return {method: texts for (of_group, method), texts in self.constant.items() if of_group == group}
 
     def rank(self, method: Method) -> tuple[bool, int]:
         """The place of a method in tables: as configured, controls last."""

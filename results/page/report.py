@@ -23,6 +23,7 @@ from assay.results.records import Method, Missing, Results, ShownText, Timing, g
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.breakdown import LabelGrid
+from assay.results.tables.counts import HEADING
 from assay.results.tables.layout import ARROWS, MISSING, Grid
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
 from assay.results.tables.text import how_to_read
@@ -61,6 +62,7 @@ def page(
         sheet=Markup(sheet),
         missing=MISSING,
         arrows=ARROWS,
+        counts_heading=HEADING,
         candidates=[title for name, title in explainers.items() if name not in results.controls],
         controls=[title for name, title in explainers.items() if name in results.controls],
         seeds=_seeds(results),

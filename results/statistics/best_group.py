@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
-from assay.metrics.long_table import LEFT_OUT
-from assay.results.records import CellScores
 from assay.results.statistics.estimates import Bootstrap, Estimate, resolution
+from assay.results.statistics.informed import informed_units
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import percentiles, sign
 from assay.results.statistics.text_pairs import is_pairwise
@@ -34,7 +33,7 @@ def why_none(
     pairs = len(present) * (len(present) - 1) // 2
     if not pairs:
         return ""
-    texts = max(len(_texts(estimate)) for estimate in present)
+    texts = max(len(_texts(estimate, metric)) for estimate in present)
     if not is_pairwise(metric) and smallest_p(texts, pairs) > bootstrap.alpha:
         numbers = f"{counted(texts, 'text')}, {counted(pairs, 'pair')} of explainers"
         return f"too few texts to tell explainers apart ({numbers})"
@@ -69,15 +68,6 @@ def draws(estimate: Estimate) -> Floats:
     return np.concatenate([[estimate.value], estimate.mean_replicates(list(estimate.values))])
 
 
-def has_value(cell: CellScores) -> NDArray[np.bool_]:
-    """(n,) which units of a cell have any value; that a text was left out is none."""
-    parts = [values for name, values in cell.parts.items() if name not in LEFT_OUT]
-    return np.any([~np.isnan(values).all(axis=1) for values in parts], axis=0) & np.ones(
-        len(cell.units), bool
-    )
-
-
-def _texts(estimate: Estimate) -> set[str]:
+def _texts(estimate: Estimate, metric: Metric) -> set[str]:
     """The units that have a value in some model seed; those of all seeds are swapped together."""
-    cells = [cell for of_seed in estimate.cells.values() for cell in of_seed]
-    return {unit for cell in cells for unit, has in zip(cell.units, has_value(cell), strict=True) if has}
+    return informed_units(chain.from_iterable(estimate.cells.values()), metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -14,9 +15,10 @@ from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
 from assay.results.statistics.best_group import why_none
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
-from assay.results.statistics.intervals import Floats, jackknife_index
+from assay.results.statistics.informed import few_texts, informed_units, text_count
+from assay.results.statistics.intervals import Floats, Interval, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
-from assay.results.statistics.text_pairs import Draws, DyadicTest, dyads, is_pairwise, pair_draws
+from assay.results.statistics.text_pairs import Draws, DyadicTest, is_pairwise, pair_draws
 from assay.results.statistics.undefined import why_undefined
 from assay.tasks.randomness import generator
 
@@ -31,7 +33,9 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
     undefined (assay.results.statistics.intervals). seed_deviation: over model seeds. p: of being as good as
     the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
-    distinguishable from it; where nobody is called best, no_best says why. Candidates come first, in the
+    distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
+    a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
+    nor test, and interval_note and no_best say so. Candidates come first, in the
     order of `results.explainers`, controls after them.
     """
     rows: list[ComparisonRow] = []
@@ -72,12 +76,17 @@ def estimate(
 def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
     """The estimate from the runs of one method by model seed, and the number of its units, over seeds."""
     defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
+    informed = [informed_units(run.cells, metric) for run in defined.values()]
     estimate = Estimate(
         values={seed: run.value for seed, run in defined.items()},
         replicates={seed: run.replicates for seed, run in defined.items()},
         left_out={seed: run.left_out for seed, run in defined.items()},
         cells={seed: run.cells for seed, run in defined.items()},
-        n=min((_informed(run.cells, metric) for run in defined.values()), default=0),
+        n=min(
+            (text_count(units, metric) if is_pairwise(metric) else len(units) for units in informed),
+            default=0,
+        ),
+        texts=min((text_count(units, metric) for units in informed), default=0),
     )
     return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
 
@@ -151,16 +160,6 @@ def is_extreme(metric: Metric) -> bool:
     return bool(getattr(metric, "extreme", False))
 
 
-def _informed(cells: Iterable[CellScores], metric: Metric) -> int:
-    """The number of texts with any value, in the cell that has most."""
-    counts = [0]
-    for cell in (cell for cell in cells if cell.parts):
-        present = np.any([~np.isnan(values).all(axis=1) for values in cell.parts.values()], axis=0)
-        units = [unit for unit, has in zip(cell.units, present, strict=True) if has]
-        counts.append(dyads(units).texts if is_pairwise(metric) else len(units))
-    return max(counts)
-
-
 def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
     """The cell's parts as rows of `units` (sorted, a superset of its own), NaN for units it lacks."""
     if list(cell.units) == list(units):
@@ -208,19 +207,26 @@ def method_rows(
     """
     nothing = Estimate({}, {})
     candidates = [method for method in methods if method.explainer not in results.controls]
-    estimates = [found.get(method, (nothing, 0))[0] for method in candidates]
+    few = {method: few_texts(of_method.texts) for method, (of_method, _) in found.items() if of_method.values}
+    # What rests on few texts takes part in no test.
+    estimates = [nothing if few.get(method) else found.get(method, (nothing, 0))[0] for method in candidates]
     p: dict[Method, float] = {}
     no_best = ""
     if not is_extreme(metric):
         random = next((found[method][0] for method in found if method.explainer == results.random), None)
         no_best = why_none(estimates, random, metric, bootstrap)
+        if any(few.get(one) for one in candidates) and not any(one.values for one in estimates):
+            no_best = next(few[one] for one in candidates if few.get(one))
         test = paired_test(estimates, metric, bootstrap)
         adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
         p = dict(zip(candidates, adjusted, strict=True))
     rows = []
     for method in methods:
         of_method, n_units = found.get(method, (nothing, 0))
-        interval = of_method.interval(bootstrap.level)
+        too_few = few.get(method, "")
+        interval = (
+            Interval(math.nan, math.nan, note=too_few) if too_few else of_method.interval(bootstrap.level)
+        )
         low, high = np.clip([interval.low, interval.high], *metric.bounds).tolist()
         reason = ""
         if not of_method.values:
@@ -238,6 +244,7 @@ def method_rows(
             seed_deviation=of_method.seed_deviation,
             n_seeds=len(of_method.values),
             n_units=n_units,
+            n_texts=of_method.texts,
             best=not no_best and p.get(method, float("nan")) > bootstrap.alpha,
             control=method.explainer in results.controls,
             reason=reason,
@@ -245,6 +252,7 @@ def method_rows(
             interval_note=interval.note,
             p=p.get(method, float("nan")),
             no_best=no_best if method in p else "",
+            constant=results.constant.get((group, method), ""),
         )
         rows.append(row)
     return rows

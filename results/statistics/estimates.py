@@ -94,7 +94,8 @@ class Estimate:
 
     Holds only seeds whose value is defined. Replicates of different explainers are paired within a seed.
     left_out: per seed the (g,) values of the jackknife. cells: per seed what it was made from, a cell for
-    each explainer seed. n: the fewest units behind a seed's value, 0 if unknown.
+    each explainer seed. n: the fewest units behind a seed's value, 0 if unknown. texts: the fewest distinct
+    texts that have a value in a seed.
     """
 
     values: Mapping[str, float]
@@ -102,6 +103,7 @@ class Estimate:
     left_out: Mapping[str, Floats] = field(default_factory=dict)
     cells: Mapping[str, Sequence[CellScores]] = field(default_factory=dict)
     n: int = 0
+    texts: int = 0
 
     @property
     def value(self) -> float:

@@ -16,9 +16,8 @@ from assay.results.columns import ComparisonRow, LabelRow, method_of, names, to_
 from assay.results.records import CellScores, Group, LabelTexts, Results
 from assay.results.statistics.comparison import estimate, method_rows, methods_of
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.informed import FEWEST
 
-# Fewer texts than this say too little about a label.
-FEWEST = 10
 OF_LABEL = "label"
 COLUMNS = names(LabelRow)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from assay.results.records import CellScores, Group, Method, Results, trained_gr
 from assay.results.statistics.best_group import draws, is_better
 from assay.results.statistics.comparison import by_group_and_metric, estimate, methods_of
 from assay.results.statistics.estimates import ROUNDING, Bootstrap, Estimate, Floats
+from assay.results.statistics.informed import few_texts
 from assay.results.statistics.ranking import percentiles, ranks, sign
 
 MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
@@ -35,7 +36,8 @@ class Overall:
     """The scores of one group's candidates.
 
     seeds: number of models behind them. anchors: metric name to the explainers that score 0 and 1, for those
-    that have anchors. rows: of `overall.csv`, a row per candidate and form.
+    that have anchors. rows: of `overall.csv`, a row per candidate and form. constant: of candidates with
+    constant explanations, in how many texts.
     """
 
     group: Group
@@ -43,6 +45,7 @@ class Overall:
     metrics: tuple[Metric, ...]
     anchors: Mapping[str, tuple[str, str]]
     rows: tuple[OverallRow, ...]
+    constant: Mapping[Method, str] = field(default_factory=dict)
 
 
 def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
@@ -96,13 +99,15 @@ def _overall(
     values = {MIN_MAX: min_max(signed), MEAN_RANK: ranks(signed), ANCHORED: anchored(signed, zero, one)}
     usable = {form: np.any(np.isfinite(of_form[:, :, 0]), axis=0) for form, of_form in values.items()}
     rows = tuple(
-        _row(group, method, form, of_form[place], usable[form], metrics, bootstrap.level)
+        _row(group, method, form, of_form[place], usable[form], compared, bootstrap.level)
         for place, method in enumerate(candidates)
         for form, of_form in values.items()
     )
     # Of single models: a metric of two models has as many as there are pairs.
     counts = Counter(len(known.values) for _, estimates in compared for known in estimates.values())
-    return Overall(group, counts.most_common(1)[0][0], metrics, anchors, rows)
+    seeds = counts.most_common(1)[0][0]
+    constant = {one: texts for one, texts in results.constant_in(group).items() if one in candidates}
+    return Overall(group, seeds, metrics, anchors, rows, constant)
 
 
 def _row(
@@ -111,25 +116,33 @@ def _row(
     form: str,
     values: Floats,
     usable: NDArray[np.bool_],
-    metrics: Sequence[Metric],
+    compared: Sequence[tuple[Metric, Estimates]],
     level: float,
 ) -> OverallRow:
     """Means over metrics of (M, 1 + B), with the interval of the replicates behind the first.
 
-    usable: (M,) the metrics of which any candidate has the form.
+    usable: (M,) the metrics of which any candidate has the form. No interval where one of the method's
+    metrics rests on few texts.
     """
     used = np.isfinite(values[:, 0])
     means = values[used].mean(axis=0) if used.any() else np.full(values.shape[1], np.nan)
-    names = np.array([metric.name for metric in metrics])
+    names = np.array([metric.name for metric, _ in compared])
+    behind = [of_metric[method] for (_, of_metric), has in zip(compared, used, strict=True) if has]
+    texts = min((one.texts for one in behind), default=0)
+    note = few_texts(texts) if behind else ""
+    low, high = percentiles(means[1:], level)
     return OverallRow(
         *group,
         *method,
         form,
         float(means[0]),
-        *percentiles(means[1:], level),
+        *((float("nan"), float("nan")) if note else (low, high)),
         n_metrics=int(used.sum()),
         metrics=" ".join(names[used]),
         missing=" ".join(names[usable & ~used]),
+        n_texts=texts,
+        n_seeds=min((len(one.values) for one in behind), default=0),
+        interval_note=note,
     )
 
 

@@ -15,6 +15,7 @@ from assay.results.columns import SliceRow, to_table
 from assay.results.records import CellScores, Group, Method, Results, TextFacts, grouped, trained_groups
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, methods_of, units_of
 from assay.results.statistics.estimates import Floats
+from assay.results.statistics.informed import informed_units, text_count
 from assay.results.statistics.subset_values import subset_values
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
@@ -92,9 +93,9 @@ def slices(results: Results) -> pd.DataFrame:
     """The table of SliceRow: per group of trained models, metric, slice and method the metric on the slice.
 
     value: mean over seeds of `summarise` on the slice's units, for those seeds in which it is defined.
-    n_units: units of the slice, over seeds. dimension: "all", "label", "length", "right", "confidence". A
-    metric of two models has the first three only; one that counts pairs of texts has none, as they belong to
-    two slices.
+    n_units: units of the slice, over seeds. n_texts: its texts with a value, in the seed that has fewest.
+    dimension: "all", "label", "length", "right", "confidence". A metric of two models has the first three
+    only; one that counts pairs of texts has none, as they belong to two slices.
     """
     parts = {(facts.group, facts.seed): slices_of(facts) for facts in results.facts}
     methods, cells = methods_of(results), by_group_and_metric(results.cells)
@@ -115,6 +116,7 @@ def slices(results: Results) -> pd.DataFrame:
                     value=float(np.mean([each.value for each in seeds])),
                     n_seeds=len(seeds),
                     n_units=sum(each.units for each in seeds),
+                    n_texts=min(each.texts for each in seeds),
                     control=method.explainer in results.controls,
                 )
                 rows.append(row)
@@ -124,13 +126,15 @@ def slices(results: Results) -> pd.DataFrame:
 class _Measured(NamedTuple):
     """A defined value of one method on one slice in one model seed, and the number of units behind it.
 
-    place: of the slice, which sorts slices: index of its dimension, order in it, and its name.
+    place: of the slice, which sorts slices: index of its dimension, order in it, and its name. texts: those
+    of the units that have a value.
     """
 
     place: tuple[int, int, str]
     method: Method
     value: float
     units: int
+    texts: int
 
 
 def _measured(
@@ -144,11 +148,16 @@ def _measured(
         units = units_of(of_seed)
         positions = list(_positions(_applicable(group, seed, parts), units))
         values = subset_values(of_seed, metric, units, [index[None] for _, index in positions])
+        informed = {
+            method: informed_units(runs, metric)
+            for method, runs in grouped(of_seed, lambda cell: cell.method).items()
+        }
         for method, of_slices in values.items():
             for (part, index), value in zip(positions, of_slices, strict=True):
                 if np.isfinite(value[0]):
                     place = DIMENSIONS.index(part.dimension), part.place, part.name
-                    yield _Measured(place, method, float(value[0]), len(index))
+                    texts = text_count({units[row] for row in index} & informed[method], metric)
+                    yield _Measured(place, method, float(value[0]), len(index), texts)
 
 
 def _applicable(group: Group, seed: str, parts: Mapping[tuple[Group, str], Sequence[Slice]]) -> list[Slice]:

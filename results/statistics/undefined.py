@@ -9,7 +9,7 @@ import numpy as np
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import LEFT_OUT
 from assay.results.records import CellScores
-from assay.results.statistics.best_group import has_value
+from assay.results.statistics.informed import has_value
 from assay.results.statistics.text_pairs import is_pairwise
 
 UNDEFINED = "undefined on these texts"
@@ -33,7 +33,7 @@ def _reason(cell: CellScores, metric: Metric) -> str:
     if "fold" in parts and np.isnan(parts["fold"]).all():
         return "the texts are too few for a regression"
     several = "pairs" if is_pairwise(metric) else "texts"
-    known = int(has_value(cell).sum())
+    known = int(has_value(cell, metric).sum())
     if known < 2:
         return f"only one of the {several} has a value" if known else f"none of the {several} has a value"
     for name, values in parts.items():

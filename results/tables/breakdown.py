@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,8 +15,10 @@ from assay.results.columns import LabelRow, SliceRow, from_table, method_of
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.statistics.labels import FEWEST, OF_LABEL
+from assay.results.statistics.informed import FEWEST
+from assay.results.statistics.labels import OF_LABEL
 from assay.results.statistics.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
+from assay.results.tables.counts import CONSTANT, HEADING, count_words, most_common, sign, sign_remarks
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, column_of
 from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
 from assay.tasks.counted import counted
@@ -48,7 +51,7 @@ class LabelLine:
     """One label, or the average `name` over all of them (`scope` other than "label").
 
     texts: how many explained texts have the label; of an average, how many were explained. f1: the model's,
-    NaN where unknown. entries: one per method.
+    NaN where unknown. entries: one per method. count: the texts and models that most of them rest on.
     """
 
     scope: str
@@ -56,6 +59,7 @@ class LabelLine:
     texts: int
     f1: float
     entries: tuple[Entry, ...]
+    count: str
 
     @property
     def quality(self) -> str:
@@ -65,26 +69,33 @@ class LabelLine:
 
 @dataclass(frozen=True, slots=True)
 class LabelGrid(Breakdown):
-    """By label. left_out: the labels without a row, and why."""
+    """By label. left_out: the labels without a row, and why. remarks: what the marks mean."""
 
     rows: tuple[LabelLine, ...]
     left_out: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SliceLine:
-    """One slice: its texts per model seed, and a value per method, NaN where missing."""
+    """One slice, and a value per method, NaN where missing.
+
+    texts: those with a value, of most methods. counts: those of a method, where they are others, else empty.
+    """
 
     name: str
     texts: int
     values: tuple[float, ...]
+    counts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SliceGrid(Breakdown):
-    """By slice. parts: the title of a dimension and its slices."""
+    """By slice. parts: the title of a dimension and its slices. marks: one per method, of constant ones."""
 
     parts: tuple[tuple[str, tuple[SliceLine, ...]], ...]
+    marks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def label_grids(table: pd.DataFrame, results: Results) -> list[LabelGrid]:
@@ -92,22 +103,30 @@ def label_grids(table: pd.DataFrame, results: Results) -> list[LabelGrid]:
     labels = {of_group.group: of_group for of_group in results.labels}
     metrics = {metric.name: metric for metric in results.metrics}
     rows = grouped(from_table(LabelRow, table), lambda row: (row.group, row.metric))
-    return [_label_grid(labels[group], metrics[name], of_both) for (group, name), of_both in rows.items()]
+    return [
+        _label_grid(labels[group], metrics[name], of_both, results.constant_in(group))
+        for (group, name), of_both in rows.items()
+    ]
 
 
-def _label_grid(labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow]) -> LabelGrid:
+def _label_grid(
+    labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], constant: Mapping[Method, str]
+) -> LabelGrid:
     methods = tuple(dict.fromkeys(map(method_of, rows)))
     by_label = grouped(rows, lambda row: (row.scope, row.label))
+    lines = tuple(_label_line(of_label, methods, constant) for of_label in by_label.values())
+    marks = (entry.mark for line in lines for entry in line.entries)
     return LabelGrid(
         group=labels.group,
         column=column_of(metric, rows),
         methods=methods,
-        rows=tuple(_label_line(of_label, methods) for of_label in by_label.values()),
+        rows=lines,
         left_out=tuple(
             f"{name} ({_reason(metric, texts)})"
             for name, texts in zip(labels.labels, labels.texts, strict=True)
             if (OF_LABEL, name) not in by_label
         ),
+        remarks=tuple(sign_remarks(marks, constant)),
     )
 
 
@@ -117,13 +136,27 @@ def _reason(metric: Metric, texts: int) -> str:
     return "the model never finds it" if isinstance(metric, Faithfulness) else "no value"
 
 
-def _label_line(rows: Sequence[LabelRow], methods: Sequence[Method]) -> LabelLine:
-    entries = {method_of(row): Entry(row.value, row.low, row.high, row.best) for row in rows}
+def _label_line(
+    rows: Sequence[LabelRow], methods: Sequence[Method], constant: Mapping[Method, str]
+) -> LabelLine:
+    usual = most_common(count_words(row) for row in rows if math.isfinite(row.value))
+    entries = {method_of(row): _entry(row, usual, method_of(row) in constant) for row in rows}
     nothing = Entry(math.nan, math.nan, math.nan)
     first = rows[0]
     name = {OF_LABEL: first.label, "all": "all labels"}.get(first.scope, f"{first.scope} average")
     in_order = tuple(entries.get(method, nothing) for method in methods)
-    return LabelLine(first.scope, name, first.texts, first.f1, in_order)
+    return LabelLine(first.scope, name, first.texts, first.f1, in_order, usual)
+
+
+def _entry(row: LabelRow, usual: str, constant: bool) -> Entry:
+    if not math.isfinite(row.value):
+        return Entry(row.value, row.low, row.high)
+    count = count_words(row)
+    return Entry(
+        *(row.value, row.low, row.high, row.best),
+        mark=sign(row.n_texts, constant),
+        count="" if count == usual else count,
+    )
 
 
 def labels_markdown(grids: Sequence[LabelGrid], bootstrap: Bootstrap) -> str:
@@ -133,15 +166,17 @@ def labels_markdown(grids: Sequence[LabelGrid], bootstrap: Bootstrap) -> str:
 
 
 def _label_markdown(grid: LabelGrid) -> str:
-    headings = ["label", "texts", "F1", *(method.title for method in grid.methods)]
+    headings = ["label", "texts", "F1", HEADING, *(method.title for method in grid.methods)]
     rows = []
     for line in grid.rows:
         name = escape_markdown(line.name) if line.scope == OF_LABEL else f"*{line.name}*"
         cells = (markdown_cell(grid.column, entry) for entry in line.entries)
-        rows.append([name, f"{line.texts:,}", line.quality, *cells])
+        rows.append([name, f"{line.texts:,}", line.quality, line.count, *cells])
     lines = markdown_table(grid.caption, headings, "l" + "r" * (len(headings) - 1), rows)
     if grid.left_out:
         lines += ["", f"Left out: {escape_markdown(', '.join(grid.left_out))}."]
+    for words in grid.remarks:
+        lines += ["", f"{escape_markdown(words)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -151,7 +186,7 @@ def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
     shown = list(dict.fromkeys(grid.group for grid in grids))[:PANEL_LIMIT]
     rows = grouped(from_table(SliceRow, table), lambda row: (row.group, row.metric))
     every = [
-        _slice_grid(grid.group, column, rows.get((grid.group, column.name), ()))
+        _slice_grid(grid, column, rows.get((grid.group, column.name), ()))
         for grid in grids
         if grid.group in shown
         for column in grid.columns
@@ -159,17 +194,27 @@ def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
     return [grid for grid in every if len(grid.parts) > 1]
 
 
-def _slice_grid(group: Group, column: Column, rows: Sequence[SliceRow]) -> SliceGrid:
+def _slice_grid(grid: Grid, column: Column, rows: Sequence[SliceRow]) -> SliceGrid:
     methods = tuple(dict.fromkeys(map(method_of, rows)))
+    constant = {row.method for row in grid.rows if any(CONSTANT in entry.mark for entry in row.entries)}
     parts = tuple(
         (DIMENSION_TITLES[dimension], tuple(_slice_lines(of_dimension, methods)))
         for dimension, of_dimension in grouped(rows, lambda row: row.dimension).items()
     )
-    return SliceGrid(group, column, methods, parts)
+    marks = tuple(CONSTANT if method in constant else "" for method in methods)
+    remarks = (remark for remark in grid.remarks if remark.startswith(CONSTANT) and any(marks))
+    return SliceGrid(grid.group, column, methods, parts, marks, tuple(remarks))
 
 
 def _slice_lines(rows: Sequence[SliceRow], methods: Sequence[Method]) -> Iterator[SliceLine]:
     for name, of_slice in grouped(rows, lambda row: row.slice).items():
         values = {method_of(row): row.value for row in of_slice}
-        texts = max(round(row.n_units / row.n_seeds) for row in of_slice)
-        yield SliceLine(name, texts, tuple(values.get(method, math.nan) for method in methods))
+        counts = {method_of(row): row.n_texts for row in of_slice}
+        usual = Counter(counts.values()).most_common(1)[0][0]
+        others = (counts.get(method, usual) for method in methods)
+        yield SliceLine(
+            name,
+            usual,
+            tuple(values.get(method, math.nan) for method in methods),
+            tuple("" if count == usual else f"{count:,}" for count in others),
+        )

@@ -15,6 +15,7 @@ from assay.results.checks import Checks, warning
 from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.property_metrics import removal_operator, six_properties
 from assay.results.records import Group, Method, grouped
+from assay.results.tables.counts import count_words, most_common, sign, sign_remarks
 from assay.tasks.counted import counted
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -31,7 +32,9 @@ BESIDE = "beside the six properties"
 class Entry:
     """One number with its interval.
 
-    note: the number of the note that says why it is missing, or 0. mark: a sign that a remark explains.
+    note: the number of the note that says why it is missing, or 0. mark: signs that remarks explain. count:
+    the texts and models that it rests on, where they are not those of its column. p: of being as good as the
+    best, 1 where it was not tested.
     """
 
     value: float
@@ -40,6 +43,15 @@ class Entry:
     best: bool = False
     note: int = 0
     mark: str = ""
+    count: str = ""
+    p: float = 1.0
+
+    @property
+    def p_value(self) -> str:
+        """The p in three decimals; empty for the best itself and where nothing was tested."""
+        if self.p >= 1:
+            return ""
+        return f"p = {self.p:.3f}" if self.p >= 0.0005 else "p < 0.001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +65,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric; decimals of its values, None for three significant digits."""
+    """One metric; decimals of its values, None for three significant digits.
+
+    count: the texts and models that most of its values rest on.
+    """
 
     name: str
     title: str
     direction: str
     decimals: int | None
+    count: str = ""
 
     @property
     def heading(self) -> str:
@@ -156,6 +172,7 @@ def _grid(
     for row in filter(_has_value, rows):
         seeds[row.metric] = max(row.n_seeds, seeds.get(row.metric, 0))
     columns = tuple(column_of(metric, rows) for metric in metrics if metric.name in seeds)
+    by_name = {metric.name: metric for metric in metrics}
     operators = {metric.name: removal_operator(metric, removal) for metric in metrics}
     by_method: dict[Method, dict[str, ComparisonRow]] = {}
     for row in rows:
@@ -164,9 +181,11 @@ def _grid(
     lines = []
     for method, by_metric in by_method.items():
         if any(map(_has_value, by_metric.values())):
-            entries = tuple(_entry(by_metric[column.name], operators, notes) for column in columns)
+            entries = tuple(_entry(by_metric[c.name], c, by_name[c.name], operators, notes) for c in columns)
             lines.append(Row(method, by_metric[columns[0].name].control, entries))
-    shared = any(entry.mark for line in lines for entry in line.entries)
+    marks = [entry.mark for line in lines for entry in line.entries]
+    shared = any(SHARED in mark for mark in marks)
+    constant = {method_of(row): row.constant for row in rows}
     leading = {row.metric for row in rows if row.best}
     warnings = [warning(checks, column.name, column.title) for column in columns if column.name in leading]
     return Grid(
@@ -176,7 +195,11 @@ def _grid(
         rows=tuple(lines),
         notes=tuple(notes),
         left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
-        remarks=(*_undecided(columns, rows), *([SHARING] if shared else [])),
+        remarks=(
+            *_undecided(columns, rows),
+            *([SHARING] if shared else []),
+            *sign_remarks(marks, constant),
+        ),
         warnings=tuple(filter(None, warnings)),
     )
 
@@ -191,10 +214,19 @@ def _undecided(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list
     ]
 
 
-def _entry(row: ComparisonRow, operators: Mapping[str, str], notes: dict[str, int]) -> Entry:
-    note = 0 if _has_value(row) else notes.setdefault(row.reason, len(notes) + 1)
-    shared = not note and row.baseline and row.baseline == operators[row.metric]
-    return Entry(row.value, row.low, row.high, row.best, note, SHARED if shared else "")
+def _entry(
+    row: ComparisonRow, column: Column, metric: Metric, operators: Mapping[str, str], notes: dict[str, int]
+) -> Entry:
+    if not _has_value(row):
+        return Entry(row.value, row.low, row.high, note=notes.setdefault(row.reason, len(notes) + 1))
+    shared = SHARED if row.baseline and row.baseline == operators[row.metric] else ""
+    count = count_words(row, metric)
+    return Entry(
+        *(row.value, row.low, row.high, row.best),
+        mark=shared + sign(row.n_texts, bool(row.constant)),
+        count="" if count == column.count else count,
+        p=row.p if math.isfinite(row.p) else 1.0,
+    )
 
 
 def _left_out(
@@ -223,14 +255,17 @@ def _left_out(
 
 
 def column_of(metric: Metric, rows: Sequence[ComparisonRow] | Sequence[LabelRow]) -> Column:
-    """The metric with the decimals that its intervals in the rows are worth."""
+    """The metric with the decimals that its intervals in the rows are worth, and their number of texts."""
     decimals = None
     if all(math.isfinite(bound) for bound in metric.bounds):
         widths = [row.high - row.low for row in rows if row.metric == metric.name]
         widths = [width for width in widths if math.isfinite(width) and width > 0]
         typical = float(np.median(widths)) if widths else (metric.bounds[1] - metric.bounds[0]) / 50
         decimals = min(4, max(1, math.ceil(-math.log10(typical)) + 1))
-    return Column(metric.name, metric.title, metric.direction, decimals)
+    counts = (
+        count_words(row, metric) for row in rows if row.metric == metric.name and row.value == row.value
+    )
+    return Column(metric.name, metric.title, metric.direction, decimals, most_common(counts))
 
 
 def _number(value: float, decimals: int | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from assay.results.columns import OverallRow, method_of
 from assay.results.records import grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import ANCHORED, MEAN_RANK, MIN_MAX, Overall
+from assay.results.tables.counts import count_words, most_common, sign, sign_remarks
 from assay.results.tables.layout import Column, Entry, Grid, Row
 from assay.results.tables.text import grid_markdown, how_to_read
 
@@ -34,7 +37,19 @@ def overall_grids(scored: Sequence[Overall], checks: Checks) -> list[Grid]:
 def _grid(scored: Overall, checks: Checks) -> Grid:
     titles = {metric.name: metric.title for metric in scored.metrics}
     by_method = grouped(scored.rows, method_of)
-    rows = tuple(Row(method, False, tuple(map(_entry, of_method))) for method, of_method in by_method.items())
+    columns = [
+        replace(column, count=most_common(count_words(row) for row in scored.rows if row.form == form))
+        for form, column in FORM_COLUMNS.items()
+    ]
+    rows = tuple(
+        Row(
+            method,
+            False,
+            tuple(_entry(*pair, method in scored.constant) for pair in zip(of_method, columns, strict=True)),
+        )
+        for method, of_method in by_method.items()
+    )
+    marks = [entry.mark for row in rows for entry in row.entries]
     ends = [f"{titles[name]} from {zero} to {one}" for name, (zero, one) in scored.anchors.items()]
     lacking = {
         method.title: [title for name, title in titles.items() if f" {name} " in f" {of_method[0].missing} "]
@@ -45,7 +60,7 @@ def _grid(scored: Overall, checks: Checks) -> Grid:
     return Grid(
         group=scored.group,
         seeds=scored.seeds,
-        columns=tuple(FORM_COLUMNS.values()),
+        columns=tuple(columns),
         rows=rows,
         notes=("no metric of it has anchors",) if any(row.entries[-1].note for row in rows) else (),
         left_out=(),
@@ -57,19 +72,23 @@ def _grid(scored: Overall, checks: Checks) -> Grid:
                 f"{FEWER} {method} has no value of {', '.join(names)}; its mean is over the others"
                 for method, names in lacking.items()
             ),
+            *sign_remarks(marks, scored.constant),
         ),
         warnings=tuple(filter(None, warnings)),
     )
 
 
-def _entry(row: OverallRow) -> Entry:
-    mark = FEWER if row.missing else ""
+def _entry(row: OverallRow, column: Column, constant: bool) -> Entry:
     if not row.n_metrics:
         return Entry(row.value, row.low, row.high, note=1)
-    if row.form != ANCHORED:
-        return Entry(row.value, row.low, row.high, mark=mark)
-    value, low, high = np.clip([row.value, row.low, row.high], 0.0, 1.0).tolist()
-    return Entry(value, low, high, mark=mark)
+    ends = (0.0, 1.0) if row.form == ANCHORED else (-math.inf, math.inf)
+    value, low, high = np.clip([row.value, row.low, row.high], *ends).tolist()
+    count = count_words(row)
+    return Entry(
+        *(value, low, high),
+        mark=(FEWER if row.missing else "") + sign(row.n_texts, constant),
+        count="" if count == column.count else count,
+    )
 
 
 def overall_markdown(found: Sequence[Grid], bootstrap: Bootstrap) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.stability import ENOUGH, SUBSAMPLES
+from assay.results.tables.counts import HEADING as COUNTS
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, Row
 
 LATEX_ESCAPES = {
@@ -33,6 +34,8 @@ LATEX_ESCAPES = {
     "×": r"$\times$",
     "†": r"\dag{}",
     "‡": r"\ddag{}",
+    "§": r"\S{}",
+    "≡": r"$\equiv$",
 }
 
 
@@ -66,7 +69,7 @@ def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
 def grid_markdown(grid: Grid) -> str:
     """One table with its heading and what stands below it."""
     headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
-    rows = []
+    rows = [[f"*{COUNTS}*", "", *(column.count for column in grid.columns)]]
     for index, row in enumerate(grid.rows):
         if row.control and (index == 0 or not grid.rows[index - 1].control):
             rows.append(["*controls*", *("" for _ in headings[1:])])
@@ -99,12 +102,18 @@ def markdown_table(
 
 
 def markdown_cell(column: Column, entry: Entry) -> str:
-    """The entry with its interval; best ones in bold, the number of a note where it is missing."""
+    """The entry with its interval, and with the texts and models behind it where they are not its column's;
+    best ones in bold, the number of a note where it is missing."""
     if entry.note:
         return f"{MISSING}<sup>{entry.note}</sup>"
     number = f"**{column.number(entry.value)}**" if entry.best else column.number(entry.value)
     # Brackets that Markdown cannot take for a link.
-    return f"{number}{entry.mark} {column.interval(entry)}".rstrip().replace("[", r"\[").replace("]", r"\]")
+    interval = column.interval(entry).replace("[", r"\[").replace("]", r"\]")
+    return " ".join(filter(None, (f"{number}{entry.mark}", interval, _in_brackets(entry.count))))
+
+
+def _in_brackets(count: str) -> str:
+    return f"({count})" if count else ""
 
 
 def _pipes(cells: Sequence[str]) -> str:
@@ -131,6 +140,7 @@ def _latex(grid: Grid, words: str) -> str:
         rf"\begin{{tabular}}{{ll{'r' * len(grid.columns)}}}",
         r"\toprule",
         " & ".join(["explainer", "baseline", *(_latex_heading(column) for column in grid.columns)]) + r" \\",
+        " & ".join([rf"\scriptsize {escape_latex(COUNTS)}", "", *map(_latex_count, grid.columns)]) + r" \\",
         r"\midrule",
     ]
     for place, row in enumerate(grid.rows):
@@ -153,6 +163,10 @@ def _latex_heading(column: Column) -> str:
     return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
 
 
+def _latex_count(column: Column) -> str:
+    return rf"\scriptsize {escape_latex(column.count)}"
+
+
 def _latex_row(grid: Grid, row: Row) -> list[str]:
     values = [escape_latex(row.method.explainer), escape_latex(row.method.baseline)]
     intervals = ["", ""]
@@ -161,7 +175,8 @@ def _latex_row(grid: Grid, row: Row) -> list[str]:
         number = rf"\textbf{{{number}}}" if entry.best else number
         number += escape_latex(entry.mark)
         values.append(rf"--$^{{{entry.note}}}$" if entry.note else number)
-        below = _latex_number(column.interval(entry))
+        below = " ".join(filter(None, (_latex_number(column.interval(entry)), _in_brackets(entry.count))))
+        below = below.replace("×", r"$\times$")
         intervals.append(rf"\scriptsize {below}" if below else "")
     # A row that begins with "[" would be read as the optional argument of \\.
     lines = [" & ".join(values) + r" \\"]
@@ -183,20 +198,22 @@ def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
 
 
 def _plain(grid: Grid) -> str:
-    names = ["", *(row.method.title for row in grid.rows)]
+    names = [COUNTS, *(row.method.title for row in grid.rows)]
     first = max(len(name) for name in names)
     headings = [textwrap.wrap(column.heading, 13, break_long_words=False) for column in grid.columns]
     height = max((len(lines) for lines in headings), default=0)
     padded = [[""] * (height - len(lines)) + lines for lines in headings]
     body = [[_plain_cell(*pair) for pair in zip(grid.columns, row.entries, strict=True)] for row in grid.rows]
-    table = [[lines[level] for lines in padded] for level in range(height)] + body
+    above = [[lines[level] for lines in padded] for level in range(height)]
+    counts = [f"{column.count} " for column in grid.columns]
+    table = [*above, counts, *body]
     widths = [max(len(line[place]) for line in table) for place in range(len(grid.columns))]
 
     def line(name: str, cells: Sequence[str]) -> str:
         fields = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
         return "  ".join([name.ljust(first), *fields]).rstrip()
 
-    lines = [grid.caption, *(line("", cells) for cells in table[:height])]
+    lines = [grid.caption, *(line("", cells) for cells in above), line(COUNTS, counts)]
     rule = "-" * (first + sum(widths) + 2 * len(widths))
     for place, (row, cells) in enumerate(zip(grid.rows, body, strict=True)):
         if place == 0 or row.control != grid.rows[place - 1].control:
@@ -216,4 +233,5 @@ def _plain_cell(column: Column, entry: Entry) -> str:
     half = (entry.high - entry.low) / 2
     digits = f"{half:,.{len(number.partition('.')[2])}f}"
     spread = f" ±{digits}" if half > 0 and digits.strip("0.") else ""
-    return f"{number}{entry.mark}{spread}{star}"
+    count = f" {_in_brackets(entry.count)}" if entry.count else ""
+    return f"{number}{entry.mark}{spread}{count}{star}"

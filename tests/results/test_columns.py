@@ -56,7 +56,7 @@ def test_columns_say_what_they_mean() -> None:
 
 
 def test_rows_come_back_from_their_table() -> None:
-    numbers = (0.5, 0.25, 0.75, 0.1, 2, 80, True, False)
+    numbers = (0.5, 0.25, 0.75, 0.1, 2, 80, 40, True, False)
     row = ComparisonRow(
         "reviews", "cnn", "trained", "lime", "mask", "agreement", *numbers, "", "bca", "", 1.0
     )

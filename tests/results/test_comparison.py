@@ -222,32 +222,51 @@ def test_one_explainer_one_seed_one_unit() -> None:
 def test_on_one_text_nobody_is_worse_than_the_best() -> None:
     two = [cell(Method(name), "agreement", np.array([v])) for name, v in (("lime", 0.3), ("saliency", 0.9))]
     found = rows(compare(results(*two), FEW))
-    assert [(each["p"], each["best"]) for each in found] == [(1.0, False), (1.0, False)]
-    words = "too few texts to tell explainers apart (1 text, 1 pair of explainers)"
-    assert [each["no_best"] for each in found] == [words, words]
+    # Nothing is tested on one text.
+    assert all(np.isnan(each["p"]) and not each["best"] for each in found)
+    assert [each["no_best"] for each in found] == ["1 text with a value, fewer than 10"] * 2
 
 
-@pytest.mark.parametrize(("texts", "told"), [(5, False), (6, True)])
+@pytest.mark.parametrize(("texts", "told"), [(10, False), (14, True)])
 def test_who_is_best_is_said_from_the_number_of_texts_on_that_can_tell(texts: int, told: bool) -> None:
-    # Of two explainers one is better on every text: with five, 2 of 32 swaps are as extreme.
+    # Of eight explainers, 28 pairs, one is better on every text: with ten, 2 of 1,024 swaps are as extreme.
     ahead = np.linspace(0.5, 0.6, texts)
-    two = [cell(Method("lime"), "agreement", ahead), cell(Method("saliency"), "agreement", ahead - 0.3)]
-    table = compare(results(*two), FEW)
-    assert [each["best"] for each in rows(table)] == [told, False]
-    assert (row(table, "saliency")["p"] <= 0.05) == told
+    eight = [cell(Method(f"e{k}"), "agreement", ahead - 0.3 * (k > 0)) for k in range(8)]
+    table = compare(results(*eight), FEW)
+    assert [each["best"] for each in rows(table)] == [told, *[False] * 7]
     assert all((each["no_best"] == "") == told for each in rows(table))
 
 
-def test_texts_without_a_value_do_not_count_and_those_of_all_seeds_do() -> None:
-    gaps = np.where(np.arange(40) < 5, values(0), np.nan)
-    two = [cell(Method(name), "agreement", gaps - at) for name, at in (("lime", 0.0), ("saliency", 0.1))]
-    assert "(5 texts, 1 pair" in row(compare(results(*two), FEW), "lime")["no_best"]
-    other = np.where(np.arange(40) >= 35, values(0), np.nan)
-    more = [
-        cell(Method(name), "agreement", other - at, seed="1")
-        for name, at in (("lime", 0.0), ("saliency", 0.1))
+def test_texts_without_a_value_do_not_count() -> None:
+    first = np.where(np.arange(40) < 12, values(0), np.nan)
+    many = [cell(Method(f"e{k}"), "agreement", first - 0.001 * k) for k in range(25)]
+    assert "(12 texts, 300 pairs" in row(compare(results(*many), FEW), "e0")["no_best"]
+
+
+@pytest.mark.parametrize(("texts", "enough"), [(9, False), (10, True)])
+def test_fewer_than_ten_texts_have_no_interval_and_no_star(texts: int, enough: bool) -> None:
+    some = np.where(np.arange(40) < texts, values(0), np.nan)
+    methods = [
+        cell(Method("lime"), "agreement", values(0)),
+        cell(Method("saliency"), "agreement", values(0) - 0.3),
+        cell(Method("occlusion"), "agreement", some + 0.3),
     ]
-    assert row(compare(results(*two, *more), FEW), "lime")["no_best"] == ""
+    table = compare(results(*methods), FEW)
+    found = row(table, "occlusion")
+    assert found["value"] == pytest.approx(np.nanmean(some) + 0.3) and found["n_texts"] == texts
+    assert np.isfinite([found["low"], found["high"], found["p"]]).all() == enough
+    assert (found["interval"] != "") == enough == bool(found["best"])
+    assert ("9 texts with a value, fewer than 10" in found["interval_note"]) != enough
+    # The others are compared with each other.
+    assert row(table, "lime")["best"] != enough and row(table, "lime")["n_texts"] == 40
+    assert row(table, "lime")["no_best"] == "" and np.isfinite(row(table, "saliency")["p"])
+
+
+def test_the_seed_with_fewest_texts_counts() -> None:
+    half = np.where(np.arange(40) < 20, values(1), np.nan)
+    two = [cell(Method("lime"), "agreement", values(0)), cell(Method("lime"), "agreement", half, seed="1")]
+    found = row(compare(results(*two), FEW), "lime")
+    assert (found["n_texts"], found["n_units"], found["n_seeds"]) == (20, 80, 2)
 
 
 def test_many_explainers_need_more_texts() -> None:
@@ -383,7 +402,7 @@ def test_where_there_is_no_bca_interval_the_table_says_why() -> None:
     assert (same["low"], same["high"]) == (0.5, 0.5)
     assert (same["interval"], same["interval_note"]) == ("percentile", "no unit changes the value")
     lonely = row(compare(results(cell(Method("lime"), "agreement", np.array([0.3]))), FEW), "lime")
-    assert (lonely["interval"], lonely["interval_note"]) == ("", "")
+    assert (lonely["interval"], lonely["interval_note"]) == ("", "1 text with a value, fewer than 10")
 
 
 def test_p_is_of_the_difference_from_the_best() -> None:

@@ -167,7 +167,7 @@ def test_an_unknown_quality_and_a_missing_cell_are_dashes() -> None:
     known = results(cells, models=())
     text = labels_markdown(label_grids(by_label(known, FEW), known), FEW)
     assert "| price | 40 | – |" in text
-    assert "| food | 20 | – | **0.81" in text
+    assert "| food | 20 | – | 20 × 1 | **0.81" in text
     assert r"Left out: grief (4 texts), \<b\>unseen\</b\> (the model never finds it)." in text
 
 

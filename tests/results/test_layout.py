@@ -96,7 +96,7 @@ def test_why_nobody_is_best_is_said_below_every_table() -> None:
     (grid,) = grids(compare(experiment(ONE, n=4), FEW), METRICS)
     assert not any(entry.best for row in grid.rows for entry in row.entries)
     (words,) = [remark for remark in grid.remarks if "none is called best" in remark]
-    assert "too few texts to tell explainers apart (4 texts, " in words
+    assert "4 texts with a value, fewer than 10; none is called best" in words
     assert all(column.title in words for column in grid.columns)
     for table in (markdown([grid], FEW), latex([grid], FEW), plain([grid], FEW)):
         assert " ".join(table.split()).count("none is called best") == 1

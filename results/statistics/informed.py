@@ -1,0 +1,45 @@
+"""How many texts a number rests on, and when they are too few to say how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.metrics.cell_data import Metric
+from assay.metrics.measured import measured
+from assay.results.records import CellScores
+from assay.results.statistics.text_pairs import dyads, is_pairwise
+from assay.tasks.counted import counted
+
+# With fewer texts there is no interval, and nothing is called best: resamples of so few say too little.
+FEWEST = 10
+
+
+def has_value(cell: CellScores, metric: Metric) -> NDArray[np.bool_]:
+    """(n,) which units of a cell have a value of the metric; that a text was left out is none."""
+    return measured(metric, dict(cell.parts)) if cell.parts else np.zeros(len(cell.units), dtype=bool)
+
+
+def informed_units(cells: Iterable[CellScores], metric: Metric) -> set[str]:
+    """The units that have a value in any of the cells."""
+    return {
+        unit for cell in cells for unit, has in zip(cell.units, has_value(cell, metric), strict=True) if has
+    }
+
+
+def text_count(units: set[str], metric: Metric) -> int:
+    """The number of distinct texts behind units: of pairs of texts the texts, of pools of models' texts each
+    text once."""
+    if is_pairwise(metric):
+        return dyads(sorted(units)).texts
+    if getattr(metric, "pooled", "no") != "no":
+        # A pair of models stands before the text.
+        return len({unit.partition("|")[2] for unit in units})
+    return len(units)
+
+
+def few_texts(texts: int) -> str:
+    """Why a value that rests on so few texts has no interval; "" where they are enough."""
+    return f"{counted(texts, 'text')} with a value, fewer than {FEWEST}" if texts < FEWEST else ""
