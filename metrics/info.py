@@ -42,6 +42,8 @@ class MetricInfo:
             share a text are not independent.
         pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
             over all pairs of all kinds ("all").
+        undefined: Why an explainer may have no value on any text, as a clause; empty for what is said of all
+            metrics.
         summary: From the parts, the name of `part` and resamples of the units to the values of the
             resamples (`assay.metrics.resampling`): the mean over texts, unless the metric declares another.
     """
@@ -58,6 +60,7 @@ class MetricInfo:
     extreme: bool = False
     of_pairs: bool = False
     pooled: Pooling = "no"
+    undefined: str = ""
     summary: Summary = mean_of
 
 

@@ -17,6 +17,10 @@ from assay.tasks.arrays import Floats, Ints
 # Smaller shares are below the resolution of float32 scores.
 RESOLUTION = 1e-6
 NO_BASELINE = "none, because random scores have no baseline to add up to"
+NO_EFFECT = "the explainer names no baseline output, so its scores have nothing to add up to"
+NO_DRAWS = (
+    "the explainer gives no standard errors: it draws nothing, or does not say how much its draws matter"
+)
 NO_ERROR = "none, because random scores carry no standard error; it would be 0"
 
 
@@ -39,6 +43,7 @@ class Completeness(MetricBase):
         NO_BASELINE,
         "numerical quality",
         "gap",
+        undefined=NO_EFFECT,
     )
 
     def score(self, subject: CellData) -> pd.DataFrame:
@@ -68,6 +73,7 @@ class SelfAgreement(MetricBase):
         NO_ERROR,
         "numerical quality",
         "reliability",
+        undefined=NO_DRAWS,
     )
 
     def score(self, subject: CellData) -> pd.DataFrame:

@@ -101,7 +101,9 @@ class OverallRow(GroupRow):
     metrics: Annotated[str, "their names, separated by blanks"]
     missing: Annotated[str, "metrics that other explainers have and this one lacks"]
     n_texts: Annotated[int, "number of texts that the metric with fewest rests on"] = 0
-    n_seeds: Annotated[int, "number of model seeds (or pairs) that the metric with fewest rests on"] = 0
+    n_seeds: Annotated[
+        int, "number of model seeds that the metric with fewest rests on, metrics of two models apart"
+    ] = 0
     interval_note: Annotated[str, "why there is no interval, where that is so"] = ""
 
 

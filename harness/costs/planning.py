@@ -53,6 +53,11 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
             for name, measured in calibrate(previews).items():
                 keep(experiment.store, name, measured)
         source = f"a calibration of {time.perf_counter() - began:.0f} s on this machine"
+    if not previews:
+        nothing = (
+            f"Experiment {experiment.name}: there is nothing to plan, as the texts of no trial can be read."
+        )
+        return Plan("\n".join([nothing, *_section("Cannot be read:", unread)]), 0)
     speeds = recall(previews, experiment.store)
     work = estimate(previews, speeds, experiment.store)
     timed = any(of_trial.rates for of_trial in speeds.values())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from assay.harness.config.choice import Method, choose
 from assay.harness.config.keys import key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
+from assay.harness.reporting.constant import ExplainedFolder, constant_methods
 from assay.harness.reporting.missing import (
     cells_of_trial,
     failures,
@@ -31,15 +32,17 @@ from assay.harness.trials.trial import read_trial
 from assay.metrics.cell_data import gold
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import (
+    Group,
     LabelTexts,
     ModelQuality,
     Results,
     TaskSize,
     Timing,
 )
+from assay.results.records import Method as ResultMethod
 from assay.tasks.grouping import remarks
 
-RANDOM = "random"
+RANDOM, MIXED = "random", "mixed"
 
 
 def collect(
@@ -80,6 +83,7 @@ def collect(
         facts=[of_trial for of_trial in facts if of_trial is not None],
         removal=str(next(iter(config.removal), "")),
         notes=notes(trials, store),
+        constant=_constant(done, store, parallel_map),
     )
 
 
@@ -146,6 +150,17 @@ def _timings(
             folder = StoredCell(store.cell(cell.key)).seconds_folder
             folders.append(SecondsFolder(folder, group, method_of(cell), seed))
     return read_seconds(folders, parallel_map)
+
+
+def _constant(
+    done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, parallel_map: ParallelMap
+) -> dict[tuple[Group, ResultMethod], str]:
+    folders = []
+    for trial, cells in done:
+        # Where models are compared, of one kind or of both, their explanations stand as well.
+        groups = group_of(trial), group_of(trial)._replace(kind=MIXED)
+        folders += [ExplainedFolder(store.cell(cell.key), groups, method_of(cell)) for cell in cells]
+    return constant_methods(folders, parallel_map)
 
 
 def _size(trial: Trial) -> TaskSize:

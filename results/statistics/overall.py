@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.model_pairs import ModelPairMetric
 from assay.results.columns import OverallRow, to_table
 from assay.results.property_metrics import six_properties
 from assay.results.records import CellScores, Group, Method, Results, trained_groups
@@ -129,6 +130,15 @@ def _row(
     names = np.array([metric.name for metric, _ in compared])
     behind = [of_metric[method] for (_, of_metric), has in zip(compared, used, strict=True) if has]
     texts = min((one.texts for one in behind), default=0)
+    # Of single models, where there are such metrics: a pair of models is one value of two.
+    of_models = [
+        not isinstance(metric, ModelPairMetric)
+        for (metric, _), has in zip(compared, used, strict=True)
+        if has
+    ]
+    seeds = [
+        len(one.values) for one, alone in zip(behind, of_models, strict=True) if alone or not any(of_models)
+    ]
     note = few_texts(texts) if behind else ""
     low, high = percentiles(means[1:], level)
     return OverallRow(
@@ -141,7 +151,7 @@ def _row(
         metrics=" ".join(names[used]),
         missing=" ".join(names[usable & ~used]),
         n_texts=texts,
-        n_seeds=min((len(one.values) for one in behind), default=0),
+        n_seeds=min(seeds, default=0),
         interval_note=note,
     )
 

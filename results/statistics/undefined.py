@@ -34,6 +34,8 @@ def _reason(cell: CellScores, metric: Metric) -> str:
         return "the texts are too few for a regression"
     several = "pairs" if is_pairwise(metric) else "texts"
     known = int(has_value(cell, metric).sum())
+    if not known and getattr(metric, "undefined", ""):
+        return str(getattr(metric, "undefined", ""))
     if known < 2:
         return f"only one of the {several} has a value" if known else f"none of the {several} has a value"
     for name, values in parts.items():

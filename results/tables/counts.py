@@ -15,10 +15,7 @@ HEADING = "texts × models"
 FEW = "§"
 FEWNESS = f"{FEW} fewer than {FEWEST} texts have a value: no interval, and never called best"
 CONSTANT = "≡"
-CONSTANCY = (
-    f"{CONSTANT} the same score for every token of a text, which says nothing of the tokens; ties are ranked "
-    "in random order"
-)
+CONSTANCY = f"{CONSTANT} constant explanations, the same score for every token of a text"
 
 
 def count_words(row: ComparisonRow | LabelRow | OverallRow, metric: Metric | None = None) -> str:

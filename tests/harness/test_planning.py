@@ -355,6 +355,8 @@ def test_texts_that_cannot_be_read_are_told_and_leave_no_trace(
     assert main(["plan", "task=local", "task.path=nowhere.csv", f"store={tmp_path}"]) == 1
     out = capsys.readouterr().out
     assert "Cannot be read:" in out and "nowhere.csv does not exist" in out
+    # No table without rows, no sum of nothing.
+    assert "nothing to plan" in out and "model rows to do" not in out and "To do" not in out
     assert not list(tmp_path.glob("ledger/*"))
 
 
