@@ -128,7 +128,7 @@ class StabilityRow(GroupRow):
     kendall_w: Annotated[float, "Kendall's W of the rankings of the model seeds"]
     mean_tau: Annotated[float, "mean Kendall's tau-b between two of them"]
     winner: Annotated[str, "the best explainer on all texts; several if they tie"]
-    n_texts: Annotated[int, "number of measured texts; 0 for a metric of pairs of texts"]
+    n_texts: Annotated[int, "number of texts with a value; 0 for a metric of pairs of texts"]
     largest_subsample: Annotated[int, "size of the largest subsample of texts; 0 without subsamples"]
     texts_same: Annotated[float, "number of texts that suffice for the same winner; empty if more are needed"]
     texts_in_group: Annotated[float, "the same for a winner in the best group"]

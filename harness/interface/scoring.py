@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -15,12 +16,14 @@ from assay.harness.interface.classifiers import default_baseline
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations, stacked
 from assay.harness.interface.settings import chosen
+from assay.harness.reporting.constant import count_constant
 from assay.harness.reporting.score_files import cell_scores
 from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.cells import Loaded, score_shards, scores_path, to_shard
 from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.job import run_cells
 from assay.harness.trials.plan import Cell
+from assay.harness.trials.records import to_table
 from assay.metrics.cell_data import CellMetric, Metric, Shard
 from assay.results.records import Group, Method, Missing, Results
 from assay.results.statistics.comparison import compare
@@ -36,7 +39,7 @@ Pairs = dict[tuple[str, str], tuple[Cell, ChosenMetric]]
 # Bounds and not competitors, whatever they are called here.
 CONTROLS = (Gold, Random, Inverted)
 # What most readers want of a comparison; `full=True` gives all columns.
-SHOWN = ["method", "metric", "value", "low", "high", "p", "best", "reason"]
+SHOWN = ["method", "metric", "value", "low", "high", "n_texts", "p", "best", "constant", "reason"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +72,10 @@ class Scores:
             full: all columns, as in the files of a report (docs/statistics.md).
 
         Returns:
-            value: the metric. low, high: its 95 % interval over texts. p: of being as good as the best
-            method, adjusted for all of them. best: whether it cannot be told from the best one at 5 %.
-            reason: why there is no value, or why no method is called best.
+            value: the metric. low, high: its 95 % interval over texts. n_texts: how many have a value. p: of
+            being as good as the best method, adjusted for all of them. best: whether it cannot be told from
+            the best one at 5 %. constant: in how many texts the scores are the same for every token. reason:
+            why there is no value, why no method is called best, or why there is no interval.
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
@@ -81,7 +85,9 @@ class Scores:
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
         if full:
             return table
-        table["reason"] = table["reason"].where(table["reason"] != "", table["no_best"])
+        without = table["interval_note"].where(table["low"].isna(), "")
+        for other in (table["no_best"], without):
+            table["reason"] = table["reason"].where(table["reason"] != "", other)
         return table.loc[:, SHOWN]
 
     def _methods(self) -> dict[str, Method]:
@@ -106,7 +112,14 @@ class Scores:
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
             ],
+            constant={(group, method): words for method, words in self._constant(methods) if words},
         )
+
+    def _constant(self, methods: Mapping[str, Method]) -> Iterator[tuple[Method, str]]:
+        """The methods, and in how many texts the explanations of each are constant."""
+        for name, method in methods.items():
+            records = chain.from_iterable(self.explanations[name].records)
+            yield method, count_constant(to_table(records)).words
 
     def __repr__(self) -> str:
         methods = counted(len({method for method, _ in self.tables}), "method")

@@ -90,12 +90,17 @@ def constant_methods(
 
 
 def _count_cells(paths: Sequence[Path]) -> list[ConstantTexts]:
-    return [sum(map(count_constant, StoredCell(path).parts()), ConstantTexts()) for path in paths]
+    columns = ["example_id", "word_ids", "scores"]
+    cells = ((read_table(part, columns) for part in StoredCell(path).parts()) for path in paths)
+    return [sum(map(count_constant, parts), ConstantTexts()) for parts in cells]
 
 
-def count_constant(part: Path) -> ConstantTexts:
-    """The constant explanations of one shard."""
-    table = read_table(part, columns=["example_id", "word_ids", "scores"])
+def count_constant(table: pa.Table) -> ConstantTexts:
+    """The texts with constant explanations among stored ones.
+
+    table: with the columns `example_id`, `word_ids` and `scores` of `assay.harness.trials.records`; all
+    classes of a text are in it.
+    """
     _, text = np.unique(table["example_id"].to_numpy(), return_inverse=True)
     blocks = [_constant(table.slice(start, ROWS)) for start in range(0, len(table), ROWS)]
     # (3, rows): whether there are several tokens, whether their scores are constant, and whether all zero.

@@ -128,17 +128,10 @@ def _row(
     used = np.isfinite(values[:, 0])
     means = values[used].mean(axis=0) if used.any() else np.full(values.shape[1], np.nan)
     names = np.array([metric.name for metric, _ in compared])
-    behind = [of_metric[method] for (_, of_metric), has in zip(compared, used, strict=True) if has]
-    texts = min((one.texts for one in behind), default=0)
-    # Of single models, where there are such metrics: a pair of models is one value of two.
-    of_models = [
-        not isinstance(metric, ModelPairMetric)
-        for (metric, _), has in zip(compared, used, strict=True)
-        if has
-    ]
-    seeds = [
-        len(one.values) for one, alone in zip(behind, of_models, strict=True) if alone or not any(of_models)
-    ]
+    behind = [(metric, known[method]) for (metric, known), has in zip(compared, used, strict=True) if has]
+    texts = min((one.texts for _, one in behind), default=0)
+    # Of single models, where there are any: a metric of two models has a value for each pair.
+    single = [len(one.values) for metric, one in behind if not isinstance(metric, ModelPairMetric)]
     note = few_texts(texts) if behind else ""
     low, high = percentiles(means[1:], level)
     return OverallRow(
@@ -151,7 +144,7 @@ def _row(
         metrics=" ".join(names[used]),
         missing=" ".join(names[usable & ~used]),
         n_texts=texts,
-        n_seeds=min(seeds, default=0),
+        n_seeds=min(single or [len(one.values) for _, one in behind], default=0),
         interval_note=note,
     )
 

@@ -14,6 +14,7 @@ from assay.results.columns import StabilityRow, SubsampleRow, to_table
 from assay.results.records import CellScores, Group, Method, Results, trained_groups
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, units_of
 from assay.results.statistics.estimates import Bootstrap, Floats
+from assay.results.statistics.informed import informed_units
 from assay.results.statistics.ranking import (
     best_methods,
     concordance,
@@ -83,13 +84,15 @@ def _stability(
     known: set[str],
     seed: int,
 ) -> Stability | None:
-    texts = units_of(cells)
-    if not texts:
+    texts, informed = units_of(cells), informed_units(cells, metric)
+    if not informed:
         return None
     pairs = of_pairs(texts, known)
-    sizes = [] if pairs else [size for size in GRID if size <= len(texts) // 2]
-    everything = np.arange(len(texts), dtype=np.intp)[None]
-    indices = [everything, *(subsamples(texts, size, seed) for size in sizes)]
+    # Texts without a value would make a subsample smaller than it says.
+    everything = np.flatnonzero([text in informed for text in texts])
+    having = [texts[place] for place in everything]
+    sizes = [] if pairs else [size for size in GRID if size <= len(having) // 2]
+    indices = [everything[None], *(everything[subsamples(having, size, seed)] for size in sizes)]
     methods, by_size = _by_size(cells, metric, texts, indices)
     whole = by_size[0][:, :, 0]
     means = round_ties(defined_mean(whole))
@@ -110,7 +113,7 @@ def _stability(
         kendall_w=concordance(ranked),
         mean_tau=mean_tau(ranked),
         winner=" = ".join(method.title for method in winners),
-        n_texts=0 if pairs else len(texts),
+        n_texts=0 if pairs else len(having),
         largest_subsample=max(sizes, default=0),
         texts_same=enough_texts(sizes, same),
         texts_in_group=enough_texts(sizes, in_group),

@@ -36,10 +36,9 @@ def explanation(name: str, scores: list[float], target: int = 0) -> Explanation:
     )
 
 
-def count(folder: Path, explanations: list[Explanation]) -> ConstantTexts:
+def count(explanations: list[Explanation]) -> ConstantTexts:
     """Of one part with these explanations."""
-    write_table(folder / "part-00000.parquet", to_table(explanations))
-    return count_constant(folder / "part-00000.parquet")
+    return count_constant(to_table(explanations))
 
 
 @pytest.mark.parametrize(
@@ -56,11 +55,11 @@ def count(folder: Path, explanations: list[Explanation]) -> ConstantTexts:
         ([], ConstantTexts(0, 0, 0)),
     ],
 )
-def test_constant_by_the_rule_of_ties(tmp_path: Path, scores: list[float], expected: ConstantTexts) -> None:
-    assert count(tmp_path, [explanation("a", scores)]) == expected
+def test_constant_by_the_rule_of_ties(scores: list[float], expected: ConstantTexts) -> None:
+    assert count([explanation("a", scores)]) == expected
 
 
-def test_a_text_is_constant_if_every_explained_class_is(tmp_path: Path) -> None:
+def test_a_text_is_constant_if_every_explained_class_is() -> None:
     flat, steep = [1.0, 1.0], [1.0, 2.0]
     every = [
         explanation("a", flat),
@@ -68,17 +67,17 @@ def test_a_text_is_constant_if_every_explained_class_is(tmp_path: Path) -> None:
         explanation("b", steep),
         explanation("b", flat, 1),
     ]
-    assert count(tmp_path, every) == ConstantTexts(2, 1, 0)
+    assert count(every) == ConstantTexts(2, 1, 0)
 
 
-def test_many_explanations_are_counted_in_blocks(tmp_path: Path) -> None:
+def test_many_explanations_are_counted_in_blocks() -> None:
     rng = np.random.default_rng(0)
     flat = rng.random(ROWS + 500) < 0.3
     every = [
         explanation(f"t{at}", ([0.25] * 3 if is_flat else [0.1, 0.2, 0.4])[: 2 + at % 2])
         for at, is_flat in enumerate(flat)
     ]
-    assert count(tmp_path, every) == ConstantTexts(len(flat), int(flat.sum()), 0)
+    assert count(every) == ConstantTexts(len(flat), int(flat.sum()), 0)
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
