@@ -194,7 +194,8 @@ def escape_latex(text: str) -> str:
 
 def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
     """Aligned columns for a terminal: value ± half the interval, a star on those like the best."""
-    return "\n".join([*map(_plain, grids), how_to_read("plain", bootstrap), ""])
+    words = how_to_read("plain_counts", bootstrap), how_to_read("plain", bootstrap)
+    return "\n".join([*map(_plain, grids), *words, ""])
 
 
 def _plain(grid: Grid) -> str:
