@@ -66,7 +66,7 @@ class GroundTruthAgreement(MetricBase):
         """(n,) the texts with a cause whose label the model predicts."""
         if "ap" not in parts:
             return np.zeros(len(next(iter(parts.values()), ())), dtype=bool)
-        return ~np.isnan(_where_right(parts)).all(axis=1)
+        return ~np.isnan(unit_means(_where_right(parts)))
 
 
 def _where_right(parts: Parts) -> Floats:

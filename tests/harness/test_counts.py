@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from annotated_task import LIMIT, RARE, RARE_CUT, RARE_TESTS, Annotated, annotated_task
+from annotated_task import LABELS, LIMIT, RARE, RARE_CUT, RARE_TESTS, Annotated, annotated_task
 
 from assay.harness.cli import main
 from assay.metrics.long_table import pair_texts
@@ -25,14 +26,20 @@ METRICS = [
 ]
 
 
+Rows = list[dict[str, Any]]
+
+
 class Finished(NamedTuple):
     """The task, and the folder of its report."""
 
     task: Annotated
     folder: Path
 
-    def table(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / name, keep_default_na=False, na_values={"value": [""], "low": [""]})
+    def rows(self, name: str, **wanted: object) -> Rows:
+        """The rows of a CSV file with these values; an empty field is the empty text, or NaN of a number."""
+        empty = {column: [""] for column in ("value", "low")}
+        table = pd.read_csv(self.folder / name, keep_default_na=False, na_values=empty)
+        return [row for row in table.to_dict("records") if all(row[key] == wanted[key] for key in wanted)]
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -65,56 +72,62 @@ def _read(row: dict[str, Any], labels: Iterable[str]) -> bool:
     return any(any(one["words"][:LIMIT]) for one in row["why"] if one["label"] in set(labels))
 
 
+def _column(rows: Rows, name: str) -> set[Any]:
+    return {row[name] for row in rows}
+
+
 def test_the_comparison_counts_the_texts_that_have_a_value(finished: Finished) -> None:
-    rows = finished.task.rows()
-    marked = sum(_read(row, row["label"]) for row in rows)
-    assert 10 < marked < len(rows) - 10
-    table = finished.table("comparison.csv")
-    expected = {name: len(rows) for name in METRICS} | {"human_agreement": marked}
-    having = table[table["value"].notna()]
+    texts = finished.task.rows()
+    marked = sum(_read(row, row["label"]) for row in texts)
+    assert 10 < marked < len(texts) - 10
+    expected = {name: len(texts) for name in METRICS} | {"human_agreement": marked}
+    seeds = {}
     for name in set(METRICS) - {"dataset_consistency", "self_agreement"}:
-        of_metric = having[having["metric"] == name]
-        assert len(of_metric) and set(of_metric["n_texts"]) == {expected[name]}, name
-    assert set(table[table["value"].isna()]["n_texts"]) == {0}
+        having = [row for row in finished.rows("comparison.csv", metric=name) if not isnan(row["value"])]
+        assert _column(having, "n_texts") == {expected[name]}, name
+        seeds[name] = _column(having, "n_seeds")
+    without = [row for row in finished.rows("comparison.csv") if isnan(row["value"])]
+    assert _column(without, "n_texts") == {0}
     # Two models are two units, and one pair.
-    seeds = having.groupby("metric")["n_seeds"].max()
-    assert seeds["rationale_consistency"] == 1 and seeds["human_agreement"] == 2
+    assert seeds["rationale_consistency"] == {1} and seeds["human_agreement"] == {2}
 
 
 def test_texts_in_pairs_count_once(finished: Finished) -> None:
     files = [pd.read_parquet(path) for path in finished.folder.parents[1].glob("cells/*/scores/*.parquet")]
-    pairs = next(one for one in files if "|" in str(one["unit"].iloc[0]))
-    texts = {name for unit in set(pairs["unit"]) for name in pair_texts(unit)}
-    table = finished.table("comparison.csv")
-    found = table[(table["metric"] == "dataset_consistency") & table["value"].notna()]
-    assert set(found["n_texts"]) == {len(texts)} and len(texts) < len(set(pairs["unit"]))
+    units = next(names for names in (set(map(str, one["unit"])) for one in files) if "|" in min(names))
+    texts = {name for unit in units for name in pair_texts(unit)}
+    having = [row for row in finished.rows("comparison.csv", metric="dataset_consistency") if row["n_seeds"]]
+    assert _column(having, "n_texts") == {len(texts)} and len(texts) < len(units)
 
 
 def test_each_label_has_its_own_number_and_a_rare_one_no_interval(finished: Finished) -> None:
-    rows, table = finished.task.rows(), finished.table("labels.csv")
-    table = table[(table["metric"] == "human_agreement") & (table["scope"] == "label")]
-    for label in set(table["label"]):
-        of_label = table[table["label"] == label]
-        assert set(of_label["texts"]) == {sum(label in row["label"] for row in rows)}
-        texts = sum(label in row["label"] and _read(row, [label]) for row in rows)
-        assert set(of_label["n_texts"]) == {texts}
-        if texts < 10:
-            assert of_label["low"].isna().all() and (of_label["best"] == False).all()  # noqa: E712
-            assert set(of_label["interval_note"]) == {f"{texts} texts with a value, fewer than 10"}
-    rare = table[table["label"] == RARE]
-    assert set(rare["texts"]) == {RARE_TESTS} and set(rare["n_texts"]) == {RARE_TESTS - RARE_CUT}
+    texts = finished.task.rows()
+    labels = _column(finished.rows("labels.csv", metric="human_agreement", scope="label"), "label")
+    assert RARE in labels and len(labels) > 2
+    for label in labels:
+        of_label = finished.rows("labels.csv", metric="human_agreement", label=label)
+        read = sum(label in row["label"] and _read(row, [label]) for row in texts)
+        assert _column(of_label, "texts") == {sum(label in row["label"] for row in texts)}
+        assert _column(of_label, "n_texts") == {read}
+        if read < 10:
+            assert all(isnan(row["low"]) and not row["best"] for row in of_label)
+            assert _column(of_label, "interval_note") == {f"{read} texts with a value, fewer than 10"}
+    rare = finished.rows("labels.csv", metric="human_agreement", label=RARE)
+    assert _column(rare, "texts") == {RARE_TESTS} and _column(rare, "n_texts") == {RARE_TESTS - RARE_CUT}
 
 
-def test_slices_and_overall_scores_count_alike(finished: Finished) -> None:
-    rows, table = finished.task.rows(), finished.table("slices.csv")
-    table = table[(table["metric"] == "human_agreement") & (table["dimension"] == "label")]
-    for label in set(table["slice"]):
-        of_label = [row for row in rows if label in row["label"]]
-        texts = sum(_read(row, row["label"]) for row in of_label)
-        assert set(table[table["slice"] == label]["n_texts"]) == {texts} != {len(of_label)}
-    overall = finished.table("overall.csv")
-    marked = sum(_read(row, row["label"]) for row in rows)
-    assert set(overall["n_texts"]) == {marked} and set(overall["n_seeds"]) == {2}
+def test_slices_overall_scores_and_stability_count_alike(finished: Finished) -> None:
+    texts = finished.task.rows()
+    for label in LABELS:
+        of_label = [row for row in texts if label in row["label"]]
+        found = finished.rows("slices.csv", metric="human_agreement", dimension="label", slice=label)
+        read = sum(_read(row, row["label"]) for row in of_label)
+        assert _column(found, "n_texts") == {read} != {len(of_label)}
+    marked = sum(_read(row, row["label"]) for row in texts)
+    overall = finished.rows("overall.csv")
+    assert _column(overall, "n_texts") == {marked} and _column(overall, "n_seeds") == {2}
+    (stable,) = finished.rows("stability.csv", metric="human_agreement")
+    assert (stable["n_texts"], stable["largest_subsample"]) == (marked, 20)
 
 
 def test_the_numbers_stand_in_every_table_that_people_read(finished: Finished) -> None:
@@ -138,9 +151,8 @@ def test_constant_explanations_are_flagged(finished: Finished) -> None:
     rows = finished.task.rows()
     nothing = sum(not _read(row, row["label"]) for row in rows)
     words = f"in {nothing} of {len(rows)} texts, all of them 0"
-    table = finished.table("comparison.csv")
-    assert set(table[table["explainer"] == "gold"]["constant"]) == {words}
-    assert set(table[table["explainer"] != "gold"]["constant"]) == {""}
+    for row in finished.rows("comparison.csv"):
+        assert row["constant"] == (words if row["explainer"] == "gold" else "")
     for name in ("comparison.txt", "comparison.md", "report.html", "labels.md"):
         text = " ".join(finished.text(name).split())
         assert f"≡ constant explanations, the same score for every token of a text: gold {words}" in text, (
@@ -151,6 +163,6 @@ def test_constant_explanations_are_flagged(finished: Finished) -> None:
 
 
 def test_why_completeness_and_self_agreement_are_empty(finished: Finished) -> None:
-    table = finished.table("comparison.csv").set_index(["explainer", "metric"])["reason"]
-    assert "names no baseline output" in table["saliency_l2", "completeness"]
-    assert "draws nothing" in table["occlusion", "self_agreement"]
+    reasons = {(row["explainer"], row["metric"]): row["reason"] for row in finished.rows("comparison.csv")}
+    assert "names no baseline output" in reasons["saliency_l2", "completeness"]
+    assert "draws nothing" in reasons["occlusion", "self_agreement"]
