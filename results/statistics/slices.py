@@ -15,7 +15,7 @@ from assay.results.columns import SliceRow, to_table
 from assay.results.records import CellScores, Group, Method, Results, TextFacts, grouped, trained_groups
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, methods_of, units_of
 from assay.results.statistics.estimates import Floats
-from assay.results.statistics.informed import informed_units, text_count
+from assay.results.statistics.informed import informed_units
 from assay.results.statistics.subset_values import subset_values
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
@@ -148,15 +148,15 @@ def _measured(
         units = units_of(of_seed)
         positions = list(_positions(_applicable(group, seed, parts), units))
         values = subset_values(of_seed, metric, units, [index[None] for _, index in positions])
-        informed = {
-            method: informed_units(runs, metric)
-            for method, runs in grouped(of_seed, lambda cell: cell.method).items()
-        }
+        informed: dict[Method, NDArray[np.bool_]] = {}
+        for method, runs in grouped(of_seed, lambda cell: cell.method).items():
+            known = informed_units(runs, metric)
+            informed[method] = np.array([unit in known for unit in units], dtype=bool)
         for method, of_slices in values.items():
             for (part, index), value in zip(positions, of_slices, strict=True):
                 if np.isfinite(value[0]):
                     place = DIMENSIONS.index(part.dimension), part.place, part.name
-                    texts = text_count({units[row] for row in index} & informed[method], metric)
+                    texts = int(informed[method][index].sum())
                     yield _Measured(place, method, float(value[0]), len(index), texts)
 
 

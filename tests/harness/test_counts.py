@@ -166,3 +166,10 @@ def test_why_completeness_and_self_agreement_are_empty(finished: Finished) -> No
     reasons = {(row["explainer"], row["metric"]): row["reason"] for row in finished.rows("comparison.csv")}
     assert "names no baseline output" in reasons["saliency_l2", "completeness"]
     assert "draws nothing" in reasons["occlusion", "self_agreement"]
+
+
+def test_legends_say_how_to_read_p_and_which_overall_form_to_use(finished: Finished) -> None:
+    assert re.search(r"<small>p (= 0\.\d{3}|&lt; 0\.001)</small>", finished.text("report.html"))
+    assert "Not bold: p below 5% (comparison.csv has every p" in finished.text("comparison.md")
+    for name in ("overall.md", "report.html"):
+        assert "Which to use: anchored, because its ends" in finished.text(name)

@@ -93,6 +93,25 @@ def test_intervals() -> None:
     assert column.heading == "M ↑"
 
 
+def test_a_p_is_said_of_what_was_tested_and_is_not_the_best() -> None:
+    numbers = 0.5, 0.4, 0.6
+    assert Entry(*numbers, p=0.0312).p_value == "p = 0.031"
+    assert Entry(*numbers, p=0.0002).p_value == "p < 0.001"
+    assert Entry(*numbers, p=1.0).p_value == Entry(*numbers).p_value == ""
+
+
+def test_a_cell_that_rests_on_other_texts_says_so() -> None:
+    column = Column("m", "M", "higher", 2, "51 × 2")
+    rows = (
+        Row(Method("a"), False, (Entry(0.5, 0.4, 0.6, best=True),)),
+        Row(Method("b"), False, (Entry(0.25, 0.2, 0.3, mark="§", count="7 × 2"),)),
+    )
+    grid = Grid(Group("t", "m"), 2, (column,), rows, (), ())
+    assert r"| b |  | 0.25§ \[0.2, 0.3\] (7 × 2) |" in markdown([grid], FEW)
+    assert "0.25§ ±0.05 (7 × 2)\n" in plain([grid], FEW) and plain([grid], FEW).count("51 × 2") == 1
+    assert r"0.25\S{}" in latex([grid], FEW) and r"(7 $\times$ 2)" in latex([grid], FEW)
+
+
 def test_markdown_tables_are_rectangular(both: list[Grid]) -> None:
     text = markdown(both, FEW)
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
