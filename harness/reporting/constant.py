@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
-from assay.metrics.ties import tie_levels
+from assay.metrics.ties import RESOLUTION, tie_levels
 from assay.results.parallel import ParallelMap
 from assay.results.records import Group, Method, grouped
 
@@ -122,7 +122,12 @@ def _constant(table: pa.Table) -> NDArray[np.bool_]:
     content, values = np.zeros(inside.shape, dtype=bool), np.zeros(inside.shape)
     content[inside] = words.flatten().to_numpy() >= 0
     values[inside] = scores.flatten().to_numpy()
-    several = content.sum(axis=1) > 1
-    levels = np.where(content, tie_levels(values, content), 0)
-    constant = several & (levels.max(axis=1, initial=0) == 0)
-    return np.stack([several, constant, constant & ~np.where(content, values, 0.0).any(axis=1)])
+    tokens = content.sum(axis=1)
+    # What spans more than all its gaps may is not constant; few are left to be sorted.
+    low, high = (np.where(content, values, end).T for end in (np.inf, -np.inf))
+    low, high = low.min(axis=0, initial=np.inf), high.max(axis=0, initial=-np.inf)
+    near = (tokens > 1) & (high - low <= (tokens + 1) * RESOLUTION * np.maximum(np.abs(low), np.abs(high)))
+    constant = near.copy()
+    levels = tie_levels(values[near], content[near])
+    constant[near] = np.where(content[near], levels, 0).max(axis=1, initial=0) == 0
+    return np.stack([tokens > 1, constant, constant & (low == 0) & (high == 0)])
