@@ -136,7 +136,7 @@ class Metric(Protocol):
     """A measured property of an explainer. Implementations are frozen dataclasses of parameters.
 
     The attributes are fields of `assay.metrics.info.MetricInfo` and described there; `MetricBase` derives
-    them from an `info`. A metric may also declare `part`, `extreme`, `of_pairs` and `pooled`.
+    them from an `info`. A metric may also declare `part`, `extreme`, `of_pairs`, `pooled` and `of_groups`.
     """
 
     name: ClassVar[str]

@@ -15,11 +15,12 @@ from assay.metrics.long_table import Parts, long
 from assay.metrics.options import whole
 from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Floats, Ints
+from assay.tasks.grouping import cluster_numbers
 from assay.tasks.randomness import generator
 
 logger = logging.getLogger(__name__)
 
-CONTRASTS = ("unit", "target", "confidence", *FEATURES)
+CONTRASTS = ("unit", "group", "target", "confidence", *FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class ConfidenceIndication(MetricBase):
     Per token, the score for the predicted class minus the score for every other class; `f_max`, `f_mean`
     and `f_min` are the sums over content tokens of the largest, the mean and the smallest difference. A
     linear regression maps them to the probability of the predicted class. The texts are cut into `folds` at
-    random, the same for all explainers. Each fold's confidences are predicted by a regression on the other
-    folds, in which every decile of confidence is up-sampled to the size of the largest; predictions are not
-    clipped.
+    random, those of a group into one, the same for all explainers. Each fold's confidences are predicted by a
+    regression on the other folds, in which every decile of confidence is up-sampled to the size of the
+    largest; predictions are not clipped.
 
     Regressions are fitted anew on every resample and after every swap of texts between explainers, so
     intervals and tests cover the luck of the fit.
@@ -61,6 +62,7 @@ class ConfidenceIndication(MetricBase):
         part="fold",
         needs=frozenset({"all_targets"}),
         version=2,
+        of_groups=True,
     )
 
     folds: int = whole(10, least=2)
@@ -76,7 +78,11 @@ class ConfidenceIndication(MetricBase):
         units, text = np.unique(contrasts["unit"].to_numpy(dtype=str), return_inverse=True)
         fold = np.full(len(units), np.nan)
         if len(units) >= self.minimum:
-            fold = generator("confidence_indication").permutation(len(units)) % self.folds
+            grouped = contrasts.dropna(subset="group")
+            groups = dict(zip(grouped["unit"], grouped["group"], strict=True))
+            group = cluster_numbers(units.tolist(), groups)
+            drawn = generator("confidence_indication").permutation(int(group.max()) + 1)
+            fold = drawn[group] % self.folds
         else:
             logger.warning(
                 "%s: %d texts are too few to fit a regression, at least %d are needed; the result is NaN",
@@ -139,7 +145,8 @@ def contrast_table(
             targets = range(len(scores)) if multi_label else [int(text.probabilities.argmax())]
             for target in targets:
                 features = contrast_features(scores, target, pool_others=multi_label)
-                rows.append((text.example.id, target, text.probabilities[target], *features))
+                about = text.example.id, text.example.group
+                rows.append((*about, target, text.probabilities[target], *features))
     return pd.DataFrame(rows, columns=list(CONTRASTS))
 
 

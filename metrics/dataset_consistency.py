@@ -52,6 +52,7 @@ class DatasetConsistency(MetricBase):
         part="explanation_distance",
         needs=frozenset({"activations", "all_targets", "labels"}),
         of_pairs=True,
+        of_groups=True,
         summary=distance_correlation,
     )
 

@@ -44,6 +44,8 @@ class MetricInfo:
             over all pairs of all kinds ("all").
         undefined: Why an explainer may have no value on any text, as a clause; empty for what is said of all
             metrics.
+        of_groups: What is scored of a text also depends on which of the explained texts are of one group
+            (`assay.tasks.example.Example.group`), so that stored scores are named by it.
         summary: From the parts, the name of `part` and resamples of the units to the values of the
             resamples (`assay.metrics.resampling`): the mean over texts, unless the metric declares another.
     """
@@ -61,13 +63,14 @@ class MetricInfo:
     of_pairs: bool = False
     pooled: Pooling = "no"
     undefined: str = ""
+    of_groups: bool = False
     summary: Summary = mean_of
 
 
 def as_coded(info: MetricInfo, **changes: Any) -> MetricInfo:
     """What the variant declares that reproduces the study's script, other than `changes`: as `info`."""
-    changes = {"name": f"{info.name}_as_coded", "title": f"{info.title}, as coded", "version": 1, **changes}
-    return replace(info, **changes)
+    names = {"name": f"{info.name}_as_coded", "title": f"{info.title}, as coded"}
+    return replace(info, **{**names, "version": 1, "of_groups": False, **changes})
 
 
 class MetricBase:
@@ -97,6 +100,7 @@ class MetricBase:
     extreme: ClassVar[bool]
     of_pairs: ClassVar[bool]
     pooled: ClassVar[Pooling]
+    of_groups: ClassVar[bool]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -15,6 +15,7 @@ from assay.metrics.cell_data import CellData, ExplainedText, explained_texts
 from assay.metrics.long_table import long, pair_name
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.example import Example
+from assay.tasks.grouping import cluster_numbers, clusters
 
 # Words are dropped as too common after so many pairs of texts that share a word: bounds time and memory.
 CANDIDATES = 2_000_000
@@ -90,6 +91,7 @@ def choose_pairs(
     them (Jaccard); the bare number of shared words would pair long texts with long ones and so let length
     stand in for likeness. Words are lower-cased, English stop words are dropped, and so are, for similar
     pairs, the commonest words once the rarer ones give enough candidates. Ties are broken at random.
+    Texts of one group are no pair: they are alike, and so are their explanations, for that reason alone.
     The choice does not depend on the order of the examples beyond that of their ids.
     """
     by_id = np.array(sorted(range(len(examples)), key=lambda text: examples[text].id), dtype=np.intp)
@@ -97,7 +99,8 @@ def choose_pairs(
         by_id = by_id[np.sort(rng.choice(len(by_id), texts, replace=False))]
     words = [content_words(examples[text]) for text in by_id]
     labels = [frozenset(examples[text].labels) for text in by_id]
-    chosen = [_similar(words, labels, pairs, rng), _different(words, labels, pairs, rng)]
+    group = cluster_numbers([examples[text].id for text in by_id], clusters(examples)).tolist()
+    chosen = [_similar(words, labels, group, pairs, rng), _different(words, labels, group, pairs, rng)]
     first, second, overlap = (np.concatenate(columns) for columns in zip(*chosen, strict=True))
     similar = np.arange(len(first)) < len(chosen[0][0])
     return Pairs(by_id[first], by_id[second], overlap, similar)
@@ -116,7 +119,11 @@ _Columns = tuple[Ints, Ints, Floats]
 
 
 def _similar(
-    words: Sequence[frozenset[str]], labels: Sequence[frozenset[int]], pairs: int, rng: np.random.Generator
+    words: Sequence[frozenset[str]],
+    labels: Sequence[frozenset[int]],
+    group: Sequence[int],
+    pairs: int,
+    rng: np.random.Generator,
 ) -> _Columns:
     """First, second and overlap of the most overlapping pairs of equal labels, by an inverted index."""
     postings: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
@@ -134,6 +141,9 @@ def _similar(
         members = np.array(texts, dtype=np.int64)
         shared.append(members[i] * len(words) + members[j])
     keys, count = np.unique(np.concatenate(shared), return_counts=True)
+    groups = np.array(group, dtype=np.intp)
+    apart = groups[keys // len(words)] != groups[keys % len(words)]
+    keys, count = keys[apart], count[apart]
     first, second = keys // len(words), keys % len(words)
     overlap = count / (sizes[first] + sizes[second] - count)
     best = np.lexsort((rng.random(len(keys)), -overlap))[:pairs]
@@ -141,18 +151,26 @@ def _similar(
 
 
 def _different(
-    words: Sequence[frozenset[str]], labels: Sequence[frozenset[int]], pairs: int, rng: np.random.Generator
+    words: Sequence[frozenset[str]],
+    labels: Sequence[frozenset[int]],
+    group: Sequence[int],
+    pairs: int,
+    rng: np.random.Generator,
 ) -> _Columns:
     """First, second and overlap of the least overlapping among random pairs without a common label."""
     texts, pool = len(words), POOL * pairs
+
+    def fits(i: int, j: int) -> bool:
+        return _disjoint(labels[i], labels[j]) and group[i] != group[j]
+
     if texts * (texts - 1) // 2 <= pool:
         drawn = np.stack(np.triu_indices(texts, 1), axis=1)
-        different = [(i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j])]
+        different = [(i, j) for i, j in drawn.tolist() if fits(i, j)]
     else:
         seen: dict[tuple[int, int], None] = {}
         for _ in range(ROUNDS):
             drawn = np.sort(rng.integers(texts, size=(pool, 2)), axis=1)
-            seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if _disjoint(labels[i], labels[j]))
+            seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if fits(i, j))
             if len(seen) >= pool:
                 break
         different = list(seen)[:pool]

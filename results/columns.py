@@ -30,6 +30,9 @@ High = Annotated[float, "upper end of the interval of `value`, cut to the range 
 SeedDeviation = Annotated[float, "standard deviation of the values over model seeds (n - 1)"]
 Seeds = Annotated[int, "number of model seeds with a value; of pairs of models for a metric of two models"]
 Texts = Annotated[int, "number of distinct texts with a value of the metric, in the model seed with fewest"]
+TextGroups = Annotated[
+    int, "number of groups of texts that hang together, a text alone being one; fewest of any model seed"
+]
 Constant = Annotated[
     str, "in how many texts the explainer's scores are the same for every token; empty up to 1 %"
 ]
@@ -85,6 +88,7 @@ class ComparisonRow(GroupRow):
     p: Annotated[float, "adjusted p-value of the test against the best explainer; 1 for the best itself"]
     no_best: Annotated[str, "why no explainer is called best by this metric, where none is"] = ""
     constant: Constant = ""
+    n_groups: TextGroups = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class OverallRow(GroupRow):
         int, "number of model seeds that the metric with fewest rests on, metrics of two models apart"
     ] = 0
     interval_note: Annotated[str, "why there is no interval, where that is so"] = ""
+    n_groups: TextGroups = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ class LabelRow(GroupRow):
     control: Control
     interval_note: Annotated[str, "why there is no interval by BCa over texts, where that is so"]
     no_best: Annotated[str, "why no explainer is called best on this label, where none is"]
+    n_groups: TextGroups = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,8 @@ class Results:
     labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that metrics
     take tokens away with, unless they say otherwise. notes: sentences on the explained texts. remarks: what
     to know below every table. constant: of a method whose scores are the same for every token of some texts,
-    in how many.
+    in how many. clusters: by task, and by the id of a text that hangs together with others, the name of what
+    they are, such as a document.
     """
 
     name: str
@@ -233,10 +234,15 @@ class Results:
     removal: str = ""
     notes: Sequence[str] = ()
     constant: Mapping[tuple[Group, Method], str] = field(default_factory=dict)
+    clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def constant_in(self, group: Group) -> dict[Method, str]:
         """The methods with constant explanations in a group, and in how many texts."""
         return {method: texts for (of_group, method), texts in self.constant.items() if of_group == group}
+
+    def clusters_of(self, group: Group) -> Mapping[str, str]:
+        """The clusters of the texts of a group's task; empty where none hang together."""
+        return self.clusters.get(group.task, {})
 
     def rank(self, method: Method) -> tuple[bool, int]:
         """The place of a method in tables: as configured, controls last."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from assay.tasks.arrays import Ints
+from assay.tasks.counted import counted
 from assay.tasks.example import Example, Task
 
 
@@ -41,6 +46,38 @@ def together(examples: Sequence[Example]) -> list[list[int]]:
     for place in range(len(examples)):
         units.setdefault(root(place), []).append(place)
     return list(units.values())
+
+
+def clusters(examples: Sequence[Example]) -> dict[str, str]:
+    """The group of each example that is in one with another, by id; empty where none hang together.
+
+    Example:
+        >>> one, two, three = (Example(name, (name,), (0,), group=name[0]) for name in ("a1", "a2", "b1"))
+        >>> clusters([one, two, three])
+        {'a1': 'a', 'a2': 'a'}
+    """
+    sizes = Counter(example.group for example in examples)
+    return {
+        example.id: example.group
+        for example in examples
+        if example.group is not None and sizes[example.group] > 1
+    }
+
+
+def cluster_numbers(ids: Sequence[str], clusters: Mapping[str, str]) -> Ints:
+    """(n,) the number of each text's cluster, from 0 in order of appearance.
+
+    Args:
+        ids: of the texts.
+        clusters: the name of a text's cluster by its id; a text that is not in it is one by itself.
+
+    Example:
+        >>> cluster_numbers(["a", "b", "c", "d"], {"a": "x", "c": "x"}).tolist()
+        [0, 1, 0, 2]
+    """
+    numbers: dict[tuple[bool, str], int] = {}
+    names = ((name in clusters, clusters.get(name, name)) for name in ids)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +158,30 @@ def overlap(task: Task) -> Overlap:
 
 def remarks(task: Task) -> tuple[str, ...]:
     """What a reader of results on these texts should know of them, a sentence each."""
-    found = list(overlap(task).sentences())
+    found = [*overlap(task).sentences(), *_hanging_together(task)]
     if any(rationale.graded for example in task.test for rationale in example.rationales):
         least = "above 0" if task.rationale_threshold is None else f"of at least {task.rationale_threshold:g}"
         found.append(f"marks are graded; metrics of marks as yes or no take those with a grade {least}")
     return tuple(found)
+
+
+def _hanging_together(task: Task) -> Iterator[str]:
+    """How many test texts are in groups; of pairs that are in none, how many share a text with others."""
+    several = clusters(task.test)
+    if several:
+        groups = counted(len(set(several.values())), "group")
+        yield (
+            f"{len(several)} of {len(task.test)} test texts hang together, in {groups}; intervals and tests "
+            "count a group as one text"
+        )
+    elif task.pairs and all(example.group is None for example in task.test):
+        pairs = {text_key(example.texts): example.texts for example in task.test}.values()
+        sides = [Counter(text_key([pair[side]]) for pair in pairs) for side in (0, 1)]
+        sharing = sum(
+            any(side[text_key([text])] > 1 for side, text in zip(sides, pair, strict=True)) for pair in pairs
+        )
+        if sharing:
+            yield (
+                f"{sharing} test pairs share one of their two texts with another pair; if such pairs hang "
+                "together, give the column of that text as group, or intervals are too narrow"
+            )

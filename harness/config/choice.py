@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from omegaconf import DictConfig
@@ -44,11 +44,21 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChosenMetric:
-    """A metric with the name its scores are stored under, and what "absent" means to it (not fitted)."""
+    """A metric with what "absent" means to it (not fitted).
+
+    settings: names the metric and everything about it that can change a number. groups: names which of the
+    explained texts hang together, where its scores depend on that; empty otherwise.
+    """
 
     metric: Metric
-    key: str
+    settings: str
     removal: Baseline
+    groups: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name that its scores are stored under."""
+        return f"{self.settings}-{self.groups}" if self.groups else self.settings
 
 
 class Built(NamedTuple):
@@ -137,6 +147,17 @@ def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -
             shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
             found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
     return tuple(found)
+
+
+def on_groups(metrics: Iterable[ChosenMetric], groups: str) -> tuple[ChosenMetric, ...]:
+    """The metrics on texts that hang together.
+
+    groups: by `assay.harness.config.keys.groups_key`; empty where no texts do, which changes no metric.
+    """
+    return tuple(
+        replace(chosen, groups=groups) if getattr(chosen.metric, "of_groups", False) else chosen
+        for chosen in metrics
+    )
 
 
 def cross(explainers: Mapping[str, Built], baselines: Mapping[str, Built]) -> tuple[Method, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -59,6 +59,14 @@ def model_key(
     cut = [["Limit", Limit.version]] if pairs and settings.get("over_limit") == "truncate" else []
     contents = content(model) if contents is None else contents
     return key("model", settings, seed, list(data), *cut, *contents)
+
+
+def groups_key(clusters: Mapping[str, str]) -> str:
+    """The name of which texts hang together, by `assay.tasks.grouping.clusters`; empty where none do."""
+    members: dict[str, list[str]] = {}
+    for name, cluster in sorted(clusters.items()):
+        members.setdefault(cluster, []).append(name)
+    return key("groups", sorted(members.values())) if members else ""
 
 
 def versions(built: Any) -> list[tuple[str, int | str]]:

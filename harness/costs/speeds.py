@@ -106,7 +106,7 @@ def method_name(method: Method) -> str:
 def metric_name(chosen: ChosenMetric, method: Method) -> str:
     """The name of a metric's rate; that of one that explains again differs by the method of the cell."""
     again = "explaining" in chosen.metric.needs
-    return f"metric {chosen.key}" + (f" of {method_name(method)}" if again else "")
+    return f"metric {chosen.settings}" + (f" of {method_name(method)}" if again else "")
 
 
 def texts_scored(chosen: ChosenMetric, texts: int) -> int:
@@ -194,7 +194,7 @@ def _of_cell(cell: StoredCell, preview: TrialPreview, method: Method) -> Iterato
     files = sorted([cell.record, *cell.score_files()], key=lambda file: file.stat().st_mtime)
     for before, file in pairwise(files):
         for chosen in preview.trial.choice.metrics:
-            if chosen.key == file.stem:
+            if file.stem == chosen.settings or file.stem.startswith(f"{chosen.settings}-"):
                 texts = texts_scored(chosen, len(seconds))
                 spent = file.stat().st_mtime - before.stat().st_mtime
                 yield metric_name(chosen, method), Rate(spent / texts, file.stat().st_size / texts)

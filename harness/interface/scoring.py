@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
-from assay.harness.config.choice import Choice, ChosenMetric, with_removals
+from assay.harness.config.choice import Choice, ChosenMetric, on_groups, with_removals
+from assay.harness.config.keys import groups_key
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import default_baseline
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
@@ -30,6 +31,7 @@ from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
+from assay.tasks.grouping import clusters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +115,7 @@ class Scores:
                 for (name, metric), reason in self.left_out.items()
             ],
             constant={(group, method): words for method, words in self._constant(methods) if words},
+            clusters={group.task: clusters(trial.task.test)},
         )
 
     def _constant(self, methods: Mapping[str, Method]) -> Iterator[tuple[Method, str]]:
@@ -152,7 +155,8 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
         )
     loaded = explanations.loaded
     removals = chosen("baseline", default_baseline(loaded.model) if removal is None else removal)
-    metrics_by_removal = with_removals(chosen("metric", metrics), removals)
+    groups = groups_key(clusters(loaded.trial.task.test))
+    metrics_by_removal = on_groups(with_removals(chosen("metric", metrics), removals), groups)
     _check_names(metrics_by_removal)
     pairs: Pairs = {
         (name, metric.metric.name): (cell, metric)

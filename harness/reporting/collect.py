@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from assay.harness.config.choice import Method, choose
-from assay.harness.config.keys import key, plain
+from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
 from assay.harness.reporting.constant import ExplainedFolder, constant_methods
 from assay.harness.reporting.missing import (
@@ -40,7 +40,7 @@ from assay.results.records import (
     Timing,
 )
 from assay.results.records import Method as ResultMethod
-from assay.tasks.grouping import remarks
+from assay.tasks.grouping import clusters, remarks
 
 RANDOM, MIXED = "random", "mixed"
 
@@ -84,7 +84,17 @@ def collect(
         removal=str(next(iter(config.removal), "")),
         notes=notes(trials, store),
         constant=_constant(done, store, parallel_map),
+        clusters=_clusters(trials),
     )
+
+
+def _clusters(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """By task the groups of the explained texts that hang together; models may explain more or fewer."""
+    found: dict[str, dict[str, str]] = {}
+    # Looked at once: trials share the texts of a task.
+    for trial in {(trial.task_name, id(trial.task)): trial for trial in trials}.values():
+        found.setdefault(trial.task_name, {}).update(clusters(trial.task.test))
+    return found
 
 
 def notes(trials: Sequence[Trial], store: Store) -> list[str]:
@@ -105,7 +115,9 @@ def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     chosen = [config.report, config.controls, list(config.explainer), config.metric]
     # Only if there are any, so that reports of other experiments keep their name.
     swept = [plain(config.axes)] if config.axes else []
-    return key(library_versions(), experiment.command, chosen, paths, failed, *swept)
+    grouped = {task: groups_key(of_task) for task, of_task in _clusters(trials).items() if of_task}
+    also = [*swept, *([grouped] if grouped else [])]
+    return key(library_versions(), experiment.command, chosen, paths, failed, *also)
 
 
 def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from assay.harness.config.build import check_target
-from assay.harness.config.choice import choose
-from assay.harness.config.keys import canonical, content, key
+from assay.harness.config.choice import choose, on_groups
+from assay.harness.config.keys import canonical, content, groups_key, key
 from assay.harness.config.schema import Targets
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.loading import (
@@ -32,6 +32,7 @@ from assay.harness.trials.titles import title
 from assay.models.vocabulary import find_words
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+from assay.tasks.grouping import clusters
 from assay.tasks.preview import Preview, Sizes, preview
 
 # Trials of more texts than this keep their names in the store, for plans that do not load the texts.
@@ -103,10 +104,12 @@ def _preview_trial(config: DictConfig, task: Preview | Task, seconds: float, sto
     sizes |= {split: min(sizes[split], most) for split, most in limits.items() if most is not None}
     sample = replace(task.sample, **{split: getattr(task.sample, split)[:n] for split, n in sizes.items()})
     names = read_json(_names_path(config, store)) or {"model_key": UNSEEN, "explained": UNSEEN}
+    choice = choose(config)
     trial = Trial(
         config,
         sample,
-        choose(config),
+        # Records of tasks without groups, and of earlier versions, do not tell.
+        replace(choice, metrics=on_groups(choice.metrics, names.get("groups", ""))),
         names["model_key"],
         names["explained"],
         available=task.sizes.test,
@@ -133,10 +136,9 @@ def words(example: Example) -> int:
 def remember(trial: Trial, store: Store) -> None:
     """Keep the names of a large trial in the store, so that a plan finds its cells without its texts."""
     if sum(_sizes(trial.task)) > LARGE:
-        path, names = (
-            _names_path(trial.config, store),
-            {"model_key": trial.model_key, "explained": trial.explained},
-        )
+        path, groups = _names_path(trial.config, store), groups_key(clusters(trial.task.test))
+        names = {"model_key": trial.model_key, "explained": trial.explained}
+        names |= {"groups": groups} if groups else {}
         if read_json(path) != names:
             write_json(path, names)
 

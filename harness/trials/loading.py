@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omegaconf import DictConfig
 
 from assay.harness.config.build import build
-from assay.harness.config.choice import Choice, choose
+from assay.harness.config.choice import Choice, choose, on_groups
 from assay.harness.config.finished import is_finished, reads_training_texts
-from assay.harness.config.keys import canonical, model_key, plain
+from assay.harness.config.keys import canonical, groups_key, model_key, plain
 from assay.harness.config.schema import Targets
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import model_content
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
+from assay.tasks.grouping import clusters
 from assay.tasks.sampling import ALL_EXPLAINED, limit
 
 # Explained texts of a model that is trained, where `limits` says "auto".
@@ -45,7 +46,7 @@ def limits_of(config: DictConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LimitedTask:
-    """A task as limited, with what names its training texts, its labels and its explained texts.
+    """A task as limited, with what names its training texts, labels, explained texts, and their groups.
 
     available: how many texts could be explained without the limit.
     """
@@ -53,6 +54,7 @@ class LimitedTask:
     task: Task
     data: tuple[Any, ...]
     explained: str
+    groups: str
     available: int
 
 
@@ -80,6 +82,7 @@ def load_trial(config: DictConfig, cache: TrialCache | None = None) -> Trial:
     contents, pairs = cache.models[about], texts.task.pairs
     name = model_key(config.model, int(config.seed), texts.data, pairs=pairs, contents=contents)
     choice = choose(config, cache.choices)
+    choice = replace(choice, metrics=on_groups(choice.metrics, texts.groups))
     return Trial(config, texts.task, choice, name, texts.explained, texts.data, texts.available)
 
 
@@ -89,7 +92,8 @@ def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
         tasks[source] = load_task(config)
     task = limit(tasks[source], **limits_of(config))
     data = fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
-    return LimitedTask(task, data, fingerprint(task.test), len(tasks[source].test))
+    groups = groups_key(clusters(task.test))
+    return LimitedTask(task, data, fingerprint(task.test), groups, len(tasks[source].test))
 
 
 def check_texts(config: DictConfig, task: Task) -> None:

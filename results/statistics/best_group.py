@@ -12,7 +12,7 @@ from assay.results.statistics.estimates import Bootstrap, Estimate, resolution
 from assay.results.statistics.informed import informed_units
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import percentiles, sign
-from assay.results.statistics.text_pairs import is_pairwise
+from assay.results.statistics.text_pairs import count_clusters, is_pairwise
 from assay.tasks.counted import counted
 
 NOT_BETTER = "no explainer is better than the random control"
@@ -33,9 +33,15 @@ def why_none(
     pairs = len(present) * (len(present) - 1) // 2
     if not pairs:
         return ""
-    texts = max(len(_texts(estimate, metric)) for estimate in present)
-    if not is_pairwise(metric) and smallest_p(texts, pairs) > bootstrap.alpha:
-        numbers = f"{counted(texts, 'text')}, {counted(pairs, 'pair')} of explainers"
+    with_value = [_texts(estimate, metric) for estimate in present]
+    swapped = max(
+        count_clusters(sorted(texts), metric, estimate.clusters)
+        for texts, estimate in zip(with_value, present, strict=True)
+    )
+    if not is_pairwise(metric) and smallest_p(swapped, pairs) > bootstrap.alpha:
+        alone = swapped == max(map(len, with_value))
+        texts = counted(swapped, "text") if alone else f"{counted(swapped, 'group')} of texts"
+        numbers = f"{texts}, {counted(pairs, 'pair')} of explainers"
         return f"too few texts to tell explainers apart ({numbers})"
     best = max(present, key=lambda estimate: sign(metric) * estimate.value)
     if random is None or not random.values or metric.property == "compute time":
@@ -45,6 +51,8 @@ def why_none(
 
 def smallest_p(texts: int, pairs: int) -> float:
     """The smallest adjusted p that swapping texts can give, when one explainer is ahead on every text.
+
+    texts: how many are swapped independently; those that hang together are one.
 
     Of the 2^n ways to swap n texts, two give a difference as large as the observed one: none, and all. Holm's
     first factor is the number of pairs of explainers.

@@ -49,7 +49,8 @@ def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
     for group, cells in grouped(results.cells, lambda cell: cell.group).items():
         # A group of pairs of models takes the facts of its single models.
         facts = [each for each in results.facts if each.group[:2] == group[:2]]
-        yield group, replace(results, cells=cells, facts=facts, texts=(), timings=(), models=(), labels=())
+        alone = replace(results, cells=cells, facts=facts, texts=(), timings=(), models=(), labels=())
+        yield group, replace(alone, clusters={group.task: results.clusters_of(group)})
 
 
 def _of_group(alone: Results, bootstrap: Bootstrap, trained: bool) -> GroupResults:

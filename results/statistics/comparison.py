@@ -14,11 +14,12 @@ from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
 from assay.results.statistics.best_group import why_none
+from assay.results.statistics.clusters import Index, members, padded, unit_clusters
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.informed import few_texts, informed_units, text_count
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
-from assay.results.statistics.text_pairs import Draws, DyadicTest, is_pairwise, pair_draws
+from assay.results.statistics.text_pairs import Draws, DyadicTest, count_clusters, is_pairwise, pair_draws
 from assay.results.statistics.undefined import why_undefined
 from assay.tasks.randomness import generator
 
@@ -44,7 +45,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
         for metric in results.metrics:
             scored = cells.get((group, metric.name), [])
             if scored or group.kind != "mixed":
-                estimates = estimate(scored, metric, bootstrap)
+                estimates = estimate(scored, metric, bootstrap, results.clusters_of(group))
                 rows += method_rows(group, methods, metric, estimates, results, bootstrap)
     return to_table(ComparisonRow, rows)
 
@@ -63,17 +64,21 @@ def methods_of(results: Results) -> dict[Group, list[Method]]:
 
 
 def estimate(
-    cells: Iterable[CellScores], metric: Metric, bootstrap: Bootstrap
+    cells: Iterable[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str] = {}
 ) -> dict[Method, tuple[Estimate, int]]:
-    """Per method of one group the estimate of the metric, and the number of units behind it, over seeds."""
+    """Per method of one group the estimate of the metric, and the number of units behind it, over seeds.
+
+    clusters: by the id of a text the name of what it hangs together with; a text that is not in it hangs
+    together with no other.
+    """
     runs: dict[Method, dict[str, _Run]] = {}
     for seed, of_seed in by_seed(cells).items():
-        for method, run in _one_seed(of_seed, metric, bootstrap).items():
+        for method, run in _one_seed(of_seed, metric, bootstrap, clusters).items():
             runs.setdefault(method, {})[seed] = run
-    return {method: _combined(by_model, metric) for method, by_model in runs.items()}
+    return {method: _combined(by_model, metric, clusters) for method, by_model in runs.items()}
 
 
-def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
+def _combined(runs: Mapping[str, _Run], metric: Metric, clusters: Mapping[str, str]) -> tuple[Estimate, int]:
     """The estimate from the runs of one method by model seed, and the number of its units, over seeds."""
     defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
     informed = [informed_units(run.cells, metric) for run in defined.values()]
@@ -82,11 +87,9 @@ def _combined(runs: Mapping[str, _Run], metric: Metric) -> tuple[Estimate, int]:
         replicates={seed: run.replicates for seed, run in defined.items()},
         left_out={seed: run.left_out for seed, run in defined.items()},
         cells={seed: run.cells for seed, run in defined.items()},
-        n=min(
-            (text_count(units, metric) if is_pairwise(metric) else len(units) for units in informed),
-            default=0,
-        ),
+        n=min((count_clusters(sorted(units), metric, clusters) for units in informed), default=0),
         texts=min((text_count(units, metric) for units in informed), default=0),
+        clusters=clusters,
     )
     return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())
 
@@ -104,7 +107,9 @@ class _Run(NamedTuple):
     cells: Sequence[CellScores]
 
 
-def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> dict[Method, _Run]:
+def _one_seed(
+    cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+) -> dict[Method, _Run]:
     units = units_of(cells)
     ordered = sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed))
     by_method = grouped(ordered, lambda cell: cell.method)
@@ -112,11 +117,9 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     if not units:
         return {method: _Run(np.nan, unknown, unknown[:0], runs) for method, runs in by_method.items()}
     everything = np.arange(len(units), dtype=np.intp)[None]
-    # One text cannot be resampled, and the bootstrap is invalid for extremes.
-    resampled = len(units) > 1 and not is_extreme(metric)
     # Cells of the same units draw the same resamples: this pairs explainers within a model seed, and
     # resamples together the texts that model seeds share, which would count as independent otherwise.
-    draws = (pair_draws if is_pairwise(metric) else _text_draws)(units, bootstrap) if resampled else None
+    draws = _draws(units, metric, bootstrap, clusters)
     by_run: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]
@@ -126,15 +129,31 @@ def _one_seed(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap)
     return by_run
 
 
-def _text_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
-    """Resamples of units that are independent texts, and the jackknife over them."""
-    resamples = bootstrap_index(len(units), bootstrap.n, generator(bootstrap.seed, *units))
-    without = jackknife_index(len(units))
+def _draws(
+    units: Sequence[str], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+) -> Draws | None:
+    """How to resample the units; None where that says nothing."""
+    # One text, or cluster, cannot be resampled, and the bootstrap is invalid for extremes.
+    if len(units) < 2 or is_extreme(metric) or count_clusters(units, metric, clusters) < 2:
+        return None
+    if is_pairwise(metric):
+        return pair_draws(units, bootstrap, clusters)
+    return _text_draws(units, bootstrap, unit_clusters(units, metric, clusters))
+
+
+def _text_draws(units: Sequence[str], bootstrap: Bootstrap, cluster: Index) -> Draws:
+    """Resamples of units that are texts, and the jackknife over them; cluster: (n,) what each belongs to."""
+    count = int(cluster.max()) + 1
+    resamples = bootstrap_index(count, bootstrap.n, generator(bootstrap.seed, *units))
+    without = jackknife_index(count)
+    alone = count == len(units)
+    if not alone:
+        resamples, without = members(resamples, cluster), members(without, cluster)
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
+        each = [dict(parts) if alone else padded(parts) for parts in runs]
         replicates, left_out = (
-            averaged([metric.summarise(dict(parts), index) for parts in runs])
-            for index in (resamples, without)
+            averaged([metric.summarise(parts, index) for parts in each]) for index in (resamples, without)
         )
         return replicates, left_out
 
@@ -207,7 +226,11 @@ def method_rows(
     """
     nothing = Estimate({}, {})
     candidates = [method for method in methods if method.explainer not in results.controls]
-    few = {method: few_texts(of_method.texts) for method, (of_method, _) in found.items() if of_method.values}
+    few = {
+        method: few_texts(of_method.texts, of_method.n)
+        for method, (of_method, _) in found.items()
+        if of_method.values
+    }
     # What rests on few texts takes part in no test.
     estimates = [nothing if few.get(method) else found.get(method, (nothing, 0))[0] for method in candidates]
     p: dict[Method, float] = {}
@@ -253,6 +276,7 @@ def method_rows(
             p=p.get(method, float("nan")),
             no_best=no_best if method in p else "",
             constant=results.constant.get((group, method), ""),
+            n_groups=of_method.n,
         )
         rows.append(row)
     return rows

@@ -13,6 +13,7 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import resampled_spearman
 from assay.results.records import CellScores
+from assay.results.statistics.clusters import text_of
 from assay.results.statistics.comparison import aligned, estimate, is_extreme, paired_test
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.intervals import ROUNDING, Floats
@@ -169,10 +170,7 @@ def subsets(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
 
 def _texts(unit: str, metric: Metric) -> tuple[str, ...]:
     """The ids of the texts of a unit."""
-    if is_pairwise(metric):
-        return pair_texts(unit)
-    # The units of a pool of pairs of models begin with the pair.
-    return (unit.partition("|")[2],) if getattr(metric, "pooled", "no") != "no" else (unit,)
+    return pair_texts(unit) if is_pairwise(metric) else (text_of(unit, metric),)
 
 
 def _halves(units: Sequence[Sequence[str]], lengths: Mapping[str, int]) -> list[Rows]:

@@ -94,8 +94,9 @@ class Estimate:
 
     Holds only seeds whose value is defined. Replicates of different explainers are paired within a seed.
     left_out: per seed the (g,) values of the jackknife. cells: per seed what it was made from, a cell for
-    each explainer seed. n: the fewest units behind a seed's value, 0 if unknown. texts: the fewest distinct
-    texts that have a value in a seed.
+    each explainer seed. n: the fewest clusters of texts behind a seed's value, 0 if unknown. texts: the
+    fewest distinct texts that have a value in a seed. clusters: the cluster of each text that hangs together
+    with others, by its id; any other text is one by itself.
     """
 
     values: Mapping[str, float]
@@ -104,6 +105,7 @@ class Estimate:
     cells: Mapping[str, Sequence[CellScores]] = field(default_factory=dict)
     n: int = 0
     texts: int = 0
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def value(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import Metric
 from assay.metrics.measured import measured
 from assay.results.records import CellScores
+from assay.results.statistics.clusters import text_of
 from assay.results.statistics.text_pairs import dyads, is_pairwise
 from assay.tasks.counted import counted
 
@@ -35,11 +36,15 @@ def text_count(units: set[str], metric: Metric) -> int:
     if is_pairwise(metric):
         return dyads(sorted(units)).texts
     if getattr(metric, "pooled", "no") != "no":
-        # A pair of models stands before the text.
-        return len({unit.partition("|")[2] for unit in units})
+        return len({text_of(unit, metric) for unit in units})
     return len(units)
 
 
-def few_texts(texts: int) -> str:
-    """Why a value that rests on so few texts has no interval; "" where they are enough."""
-    return f"{counted(texts, 'text')} with a value, fewer than {FEWEST}" if texts < FEWEST else ""
+def few_texts(texts: int, groups: int) -> str:
+    """Why a value that rests on so few texts, or groups of texts, has no interval; "" where they are enough.
+
+    groups: of texts that hang together; a text that hangs together with none is one.
+    """
+    if texts < FEWEST:
+        return f"{counted(texts, 'text')} with a value, fewer than {FEWEST}"
+    return f"{counted(groups, 'group')} of texts with a value, fewer than {FEWEST}" if groups < FEWEST else ""

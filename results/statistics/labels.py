@@ -39,7 +39,7 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
         group = of_group.group
         for metric in results.metrics:
             for about, averaged, cells in _views(of_group, metric, results, fewest):
-                estimates = estimate(cells, averaged, bootstrap)
+                estimates = estimate(cells, averaged, bootstrap, results.clusters_of(group))
                 every = method_rows(group, methods[group], averaged, estimates, results, bootstrap)
                 about["metric"] = metric.name
                 rows += [_row(row, about) for row in every if method_of(row) in estimates]

@@ -60,9 +60,10 @@ def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
     bootstrap = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
     scored = []
     for group in trained_groups(methods):
+        clusters = results.clusters_of(group)
         candidates = [method for method in methods[group] if method.explainer not in results.controls]
         estimated = [
-            (metric, _estimates(cells.get((group, metric.name), []), metric, bootstrap))
+            (metric, _estimates(cells.get((group, metric.name), []), metric, bootstrap, clusters))
             for metric in six_properties(results.metrics)
         ]
         compared = [pair for pair in estimated if sum(method in pair[1] for method in candidates) > 1]
@@ -72,9 +73,11 @@ def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
     return scored
 
 
-def _estimates(cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap) -> Estimates:
+def _estimates(
+    cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+) -> Estimates:
     """The estimates that have a value, by method."""
-    estimated = estimate(cells, metric, bootstrap)
+    estimated = estimate(cells, metric, bootstrap, clusters)
     return {method: of_method for method, (of_method, _) in estimated.items() if of_method.values}
 
 
@@ -132,7 +135,8 @@ def _row(
     texts = min((one.texts for _, one in behind), default=0)
     # Of single models, where there are any: a metric of two models has a value for each pair.
     single = [len(one.values) for metric, one in behind if not isinstance(metric, ModelPairMetric)]
-    note = few_texts(texts) if behind else ""
+    groups = min((one.n for _, one in behind), default=0)
+    note = few_texts(texts, groups) if behind else ""
     low, high = percentiles(means[1:], level)
     return OverallRow(
         *group,
@@ -146,6 +150,7 @@ def _row(
         n_texts=texts,
         n_seeds=min(single or [len(one.values) for _, one in behind], default=0),
         interval_note=note,
+        n_groups=groups,
     )
 
 

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from assay.metrics.cell_data import Metric
 from assay.results.records import CellScores
+from assay.results.statistics.clusters import unit_clusters
 from assay.results.statistics.estimates import (
     Bootstrap,
     Estimate,
@@ -39,13 +40,13 @@ ENOUGH = 10
 class PairedPermutationTest:
     """Two-sided p of "the explainers are interchangeable on every text", for two estimates of a metric.
 
-    Each permutation swaps all that was measured of a text, in all model seeds at once, with probability one
-    half, and computes the metric anew on both sides; exact for any metric (Fisher's randomisation test).
-    permutations: as many, fewer where it is clear before, more where p may be as small as `finest`, the
-    smallest that a family of tests asks for (see `sequential_p`). ranks: swap ranks among an
-    explainer's texts rather than values, for metrics that see nothing else: explainers of different scale
-    are not interchangeable otherwise. Explainers that share no text, or whose ingredients differ in form, are
-    compared by the bootstrap.
+    Each permutation swaps all that was measured of a text, or of a cluster of texts that hang together, in
+    all model seeds at once, with probability one half, and computes the metric anew on both sides; exact for
+    any metric (Fisher's randomisation test). permutations: as many, fewer where it is clear before, more
+    where p may be as small as `finest`, the smallest that a family of tests asks for (see `sequential_p`).
+    ranks: swap ranks among an explainer's texts rather than values, for metrics that see nothing else:
+    explainers of different scale are not interchangeable otherwise. Explainers that share no text, or whose
+    ingredients differ in form, are compared by the bootstrap.
     """
 
     metric: Metric
@@ -59,14 +60,15 @@ class PairedPermutationTest:
         if not stacks:
             return p_of_difference(one, other)
         rng = generator(self.seed, "swaps", *units)
+        cluster = unit_clusters(units, self.metric, one.clusters)
 
         def blocks() -> Iterator[Floats]:
             """The longer it takes, the more blocks are computed at once; those not asked for are in vain."""
             for round in count():
                 # Drawn one by one: a call of the generator throws away what it leaves of its last number.
-                size = BLOCK, len(units)
+                size = BLOCK, int(cluster.max()) + 1
                 each = [rng.integers(0, 2, size, np.int8) for _ in range(min(AT_ONCE, 2**round))]
-                swaps = np.concatenate(each).astype(np.bool_)
+                swaps = np.concatenate(each).astype(np.bool_)[:, cluster]
                 yield from swapped_differences(self.metric, stacks, swaps).reshape(len(each), BLOCK)
 
         drawn = blocks()

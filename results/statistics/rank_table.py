@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.stats import chi2, friedmanchisquare, studentized_range
 from assay.metrics.cell_data import Metric
 from assay.results.columns import RankRow, names, to_table
 from assay.results.records import CellScores, Method, Results, grouped
+from assay.results.statistics.clusters import Index, members, padded, text_of, unit_clusters
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import ranks as ranks_within
 from assay.results.statistics.ranking import round_ties
@@ -24,10 +25,11 @@ def rank_table(results: Results, by: Literal["seed", "unit"] = "seed", alpha: fl
     """The table of COLUMNS: per kind of models and metric, the candidates' average ranks; 1 is best.
 
     by: a block, within which explainers are ranked, is a task, model and model seed, or a task, model and
-    unit; what else varies is averaged first. Blocks of one task share its texts, so they are less independent
-    than the test takes them to be. Only explainers with a value in every block are ranked; for others, and
-    where fewer than two explainers or blocks are left, there is NaN. best: less than the critical difference
-    behind the first, or all if the Friedman test finds no difference.
+    unit, texts that hang together being one unit; what else varies is averaged first. Blocks of one task
+    share its texts, so they are less independent than the test takes them to be. Only explainers with a value
+    in every block are ranked; for others, and where fewer than two explainers or blocks are left, there is
+    NaN. best: less than the critical difference behind the first, or all if the Friedman test finds no
+    difference.
     """
     rows: list[RankRow] = []
     candidates = [cell for cell in results.cells if cell.method.explainer not in results.controls]
@@ -35,14 +37,19 @@ def rank_table(results: Results, by: Literal["seed", "unit"] = "seed", alpha: fl
     for kind in dict.fromkeys(cell.group.kind for cell in results.cells):
         for metric in results.metrics:
             if (kind, metric.name) in cells:
-                rows += _rank_rows(kind, metric, cells[kind, metric.name], by, alpha)
+                rows += _rank_rows(kind, metric, cells[kind, metric.name], by, alpha, results)
     return to_table(RankRow, rows)
 
 
 def _rank_rows(
-    kind: str, metric: Metric, cells: Sequence[CellScores], by: Literal["seed", "unit"], alpha: float
+    kind: str,
+    metric: Metric,
+    cells: Sequence[CellScores],
+    by: Literal["seed", "unit"],
+    alpha: float,
+    results: Results,
 ) -> list[RankRow]:
-    methods, values = block_values(metric, cells, by)
+    methods, values = block_values(metric, cells, by, results)
     ranks = average_ranks(values, higher=metric.direction == "higher")
     complete = np.isfinite(ranks)
     n, k = len(values), int(complete.sum())
@@ -58,7 +65,7 @@ def _rank_rows(
 
 
 def block_values(
-    metric: Metric, cells: Sequence[CellScores], by: Literal["seed", "unit"]
+    metric: Metric, cells: Sequence[CellScores], by: Literal["seed", "unit"], results: Results
 ) -> tuple[list[Method], Floats]:
     """Methods in order of appearance, and their values (blocks, methods); NaN where a method has none.
 
@@ -69,16 +76,26 @@ def block_values(
     for cell in cells:
         n = len(cell.units)
         if by == "seed":
-            index, names = np.arange(n, dtype=np.intp)[None], [cell.seed]
+            index, names = np.arange(n, dtype=np.intp)[None], [(cell.seed,)]
         else:
-            index, names = np.arange(n, dtype=np.intp)[:, None], list(cell.units)
+            index, names = _unit_blocks(cell, metric, results.clusters_of(cell.group))
         if n:
-            for name, value in zip(names, metric.summarise(dict(cell.parts), index).tolist(), strict=True):
-                block = found.setdefault((cell.group.task, cell.group.model, name), {})
+            parts = padded(cell.parts) if (index == n).any() else dict(cell.parts)
+            for name, value in zip(names, metric.summarise(parts, index).tolist(), strict=True):
+                block = found.setdefault((cell.group.task, cell.group.model, *name), {})
                 block.setdefault(cell.method, []).append(value)
     rows = [[np.mean(block.get(method, [np.nan])) for method in methods] for block in found.values()]
     table = np.array(rows, dtype=np.float64).reshape(len(found), len(methods))
     return methods, table[np.isfinite(table).any(axis=1)]
+
+
+def _unit_blocks(cell: CellScores, metric: Metric, clusters: Mapping[str, str]) -> tuple[Index, list[Block]]:
+    """Positions of the units of each block, for parts that are `padded`, and what names it."""
+    cluster = unit_clusters(cell.units, metric, clusters)
+    first = np.unique(cluster, return_index=True)[1]
+    texts = [(unit, text_of(unit, metric)) for unit in (cell.units[place] for place in first)]
+    names = [(clusters[text], "cluster") if text in clusters else (unit,) for unit, text in texts]
+    return members(np.arange(len(first), dtype=np.intp)[:, None], cluster), names
 
 
 def average_ranks(values: Floats, *, higher: bool) -> Floats:

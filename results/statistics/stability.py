@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import Metric
 from assay.results.columns import StabilityRow, SubsampleRow, to_table
 from assay.results.records import CellScores, Group, Method, Results, trained_groups
+from assay.results.statistics.clusters import Index, unit_clusters
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, units_of
 from assay.results.statistics.estimates import Bootstrap, Floats
 from assay.results.statistics.informed import informed_units
@@ -23,7 +24,7 @@ from assay.results.statistics.ranking import (
     round_ties,
     sign,
 )
-from assay.results.statistics.subset_values import Index, of_pairs, subset_values
+from assay.results.statistics.subset_values import of_pairs, subset_values
 from assay.tasks.randomness import generator
 
 # The sizes of subsamples; no more than half of the texts, because larger ones agree by having them in common.
@@ -59,8 +60,9 @@ def enough_texts(sizes: Sequence[int], shares: Sequence[float]) -> float:
 def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) -> list[Stability]:
     """One per group of trained models and metric in which two candidates have values.
 
-    comparison: for today's best groups. Subsamples are drawn without replacement, the same for all explainers
-    and model seeds, by the bootstrap's seed. Metrics that count pairs of texts are not subsampled.
+    comparison: for today's best groups. Subsamples are drawn without replacement, texts that hang together
+    one after the other, the same for all explainers and model seeds, by the bootstrap's seed. Metrics that
+    count pairs of texts are not subsampled.
     """
     best, seed = best_methods(comparison), bootstrap.seed
     texts = {name for facts in results.facts for name in facts.ids}
@@ -68,7 +70,15 @@ def stability(results: Results, comparison: pd.DataFrame, bootstrap: Bootstrap) 
         cell for cell in results.cells if cell.method.explainer not in results.controls
     )
     rankings = [
-        _stability(group, metric, cells[group, metric.name], best[group, metric.name], texts, seed)
+        _stability(
+            group,
+            metric,
+            cells[group, metric.name],
+            best[group, metric.name],
+            texts,
+            seed,
+            results.clusters_of(group),
+        )
         for group in trained_groups(cell.group for cell in results.cells)
         for metric in results.metrics
         if (group, metric.name) in cells
@@ -83,6 +93,7 @@ def _stability(
     best: set[Method],
     known: set[str],
     seed: int,
+    clusters: Mapping[str, str],
 ) -> Stability | None:
     texts, informed = units_of(cells), informed_units(cells, metric)
     if not informed:
@@ -91,8 +102,10 @@ def _stability(
     # Texts without a value would make a subsample smaller than it says.
     everything = np.flatnonzero([text in informed for text in texts])
     having = [texts[place] for place in everything]
+    cluster = unit_clusters(having, metric, clusters)
     sizes = [] if pairs else [size for size in GRID if size <= len(having) // 2]
-    indices = [everything[None], *(everything[subsamples(having, size, seed)] for size in sizes)]
+    drawn = (everything[subsamples(having, size, seed, cluster)] for size in sizes)
+    indices = [everything[None], *drawn]
     methods, by_size = _by_size(cells, metric, texts, indices)
     whole = by_size[0][:, :, 0]
     means = round_ties(defined_mean(whole))
@@ -139,10 +152,19 @@ def _by_size(
     ]
 
 
-def subsamples(texts: Sequence[str], size: int, seed: int) -> Index:
-    """(SUBSAMPLES, size) positions of distinct texts; equal texts, equal draws."""
+def subsamples(texts: Sequence[str], size: int, seed: int, cluster: Index) -> Index:
+    """(SUBSAMPLES, size) positions of distinct texts; equal texts, equal draws.
+
+    cluster: (n,) the cluster of each text. They are drawn one after the other, each with all its texts, and
+    the last is cut at `size`.
+    """
     rng = generator(seed, "subsamples", size, *texts)
-    return np.stack([rng.choice(len(texts), size, replace=False) for _ in range(SUBSAMPLES)])
+    count = int(cluster.max()) + 1
+    drawn = [rng.choice(count, min(size, count), replace=False) for _ in range(SUBSAMPLES)]
+    if count == len(texts):
+        return np.stack(drawn)
+    of_cluster = np.split(np.argsort(cluster, kind="stable"), np.cumsum(np.bincount(cluster))[:-1])
+    return np.stack([np.concatenate([of_cluster[number] for number in row])[:size] for row in drawn])
 
 
 def _share(values: Floats, wanted: NDArray[np.bool_]) -> float:

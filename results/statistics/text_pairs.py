@@ -12,6 +12,7 @@ from scipy.special import stdtr
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import multiplicities
+from assay.results.statistics.clusters import Index, as_index, padded, unit_clusters
 from assay.results.statistics.estimates import (
     Bootstrap,
     Estimate,
@@ -21,9 +22,9 @@ from assay.results.statistics.estimates import (
 )
 from assay.results.statistics.intervals import GROUPS, Floats
 from assay.results.statistics.permutation import Stack, stacked
+from assay.tasks.grouping import cluster_numbers
 from assay.tasks.randomness import generator
 
-Index = NDArray[np.intp]
 # Replicates (B,) and jackknife values (g,) of a metric's mean over runs, from their parts and its value.
 Draws = Callable[[Metric, Sequence[Mapping[str, Floats]], float], tuple[Floats, Floats]]
 
@@ -35,11 +36,16 @@ def is_pairwise(metric: Metric) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dyads:
-    """n pairs of texts. first, second: (n,) the text at either place. texts: number of texts."""
+    """n pairs of texts. Texts of one cluster count as one text.
+
+    first, second: (n,) the text at either place. texts: number of texts. between: (n,) numbers the pairs of
+    texts, from 0; -1 for a pair within a cluster.
+    """
 
     first: Index
     second: Index
     texts: int
+    between: Index
 
     def counts(self, of_texts: NDArray[np.integer]) -> NDArray[np.integer]:
         """(B, n) multiplicities of the pairs from those of the texts (B, texts): the product of both."""
@@ -51,38 +57,38 @@ class Dyads:
         return self.counts((np.arange(self.texts) % groups != np.arange(groups)[:, None]).astype(np.intp))
 
     def without_pairs(self, rng: np.random.Generator) -> NDArray[np.integer]:
-        """(g, n) 0 for the pairs of a left-out random group of pairs, whatever texts they share."""
-        pairs = len(self.first)
-        groups = min(pairs, GROUPS)
-        group = rng.permutation(np.arange(pairs) % groups)
+        """(g, n) 0 for the pairs of a left-out random group of pairs, whatever texts they share.
+
+        Pairs within a cluster are not left out: `without_texts` leaves them out once, not twice.
+        """
+        pairs = int(self.between.max(initial=-1)) + 1
+        groups = max(1, min(pairs, GROUPS))
+        group = np.append(rng.permutation(np.arange(pairs) % groups), -1)[self.between]
         return (group != np.arange(groups)[:, None]).astype(np.intp)
 
 
-def dyads(units: Sequence[str]) -> Dyads:
-    """The units as pairs of texts. Raises InputError on a name of anything else."""
-    texts, places = np.unique([name for unit in units for name in pair_texts(unit)], return_inverse=True)
-    first, second = places.reshape(-1, 2).T
-    return Dyads(first, second, len(texts))
+def dyads(units: Sequence[str], clusters: Mapping[str, str] = {}) -> Dyads:
+    """The units as pairs of texts. Raises InputError on a name of anything else.
 
-
-def as_index(counts: NDArray[np.integer]) -> Index:
-    """(B, w) positions of n units, each repeated `counts` (B, n) times.
-
-    Rows shorter than w are filled with n, the position of the NaN unit that `padded` appends.
+    clusters: the cluster of each text that hangs together with others, by its id.
     """
-    size = counts.sum(axis=1)
-    index = np.full((len(counts), int(size.max(initial=0))), counts.shape[1], dtype=np.intp)
-    units = np.tile(np.arange(counts.shape[1], dtype=np.intp), len(counts))
-    index[np.arange(index.shape[1]) < size[:, None]] = np.repeat(units, counts.ravel())
-    return index
+    texts, places = np.unique([name for unit in units for name in pair_texts(unit)], return_inverse=True)
+    cluster = cluster_numbers(texts.tolist(), clusters)
+    first, second = cluster[places].reshape(-1, 2).T
+    between = np.arange(len(units), dtype=np.intp)
+    if (count := int(cluster.max(initial=-1)) + 1) < len(texts):
+        apart = first != second
+        ends = np.minimum(first, second) * count + np.maximum(first, second)
+        between = np.full(len(units), -1, dtype=np.intp)
+        between[apart] = np.unique(ends[apart], return_inverse=True)[1]
+    return Dyads(first, second, count, between)
 
 
-def padded(parts: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The parts with a unit appended that is NaN."""
-    return {
-        name: np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)])
-        for name, values in parts.items()
-    }
+def count_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, str]) -> int:
+    """How many clusters the texts of the units are; a text that hangs together with none is one."""
+    if is_pairwise(metric):
+        return dyads(units, clusters).texts
+    return int(unit_clusters(units, metric, clusters).max(initial=-1)) + 1
 
 
 def dyadic_variance(without_texts: Floats, without_pairs: Floats) -> float:
@@ -100,22 +106,22 @@ def dyadic_variance(without_texts: Floats, without_pairs: Floats) -> float:
     return float(np.maximum(over_texts - over_pairs, over_pairs))
 
 
-def pair_indices(units: Sequence[str], bootstrap: Bootstrap) -> list[Index]:
+def pair_indices(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str, str] = {}) -> list[Index]:
     """Positions for `padded` parts: of resamples, without groups of texts, and without groups of pairs."""
-    pairs = dyads(units)
+    pairs = dyads(units, clusters)
     rng = generator(bootstrap.seed, *units)
     texts = multiplicities(bootstrap_index(pairs.texts, bootstrap.n, rng), pairs.texts).astype(np.intp)
     return list(map(as_index, (pairs.counts(texts), pairs.without_texts(), pairs.without_pairs(rng))))
 
 
-def pair_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
+def pair_draws(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str, str] = {}) -> Draws:
     """Resamples of the texts behind pairs, and the jackknife over texts. Equal units, equal draws.
 
-    A resample draws texts, and has a pair as often as the product of its texts' numbers (node bootstrap).
-    What is a pair's own varies three times as much in these products as it does, so the replicates are
-    drawn together about the value until their variance is `dyadic_variance`.
+    A resample draws texts, those of a cluster together, and has a pair as often as the product of its texts'
+    numbers (node bootstrap). What is a pair's own varies three times as much in these products as it does, so
+    the replicates are drawn together about the value until their variance is `dyadic_variance`.
     """
-    indices = pair_indices(units, bootstrap)
+    indices = pair_indices(units, bootstrap, clusters)
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], value: float) -> tuple[Floats, Floats]:
         parts_of_runs = [padded(parts) for parts in runs]
@@ -136,10 +142,11 @@ def pair_draws(units: Sequence[str], bootstrap: Bootstrap) -> Draws:
 class DyadicTest:
     """Two-sided p of "no difference" between two estimates of a metric of pairs, by Student's t.
 
-    The standard error of the difference is from `dyadic_variance`: every text is left out with all its pairs,
-    in both explainers and all model seeds at once. Swapping a text's explanations, as the permutation test
-    does, is not possible, because a distance needs both texts explained by one explainer. Explainers that
-    share no pair, or whose ingredients differ in form, are compared by the bootstrap.
+    The standard error of the difference is from `dyadic_variance`: every text, or cluster of them, is left
+    out with all its pairs, in both explainers and all model seeds at once. Swapping a text's explanations, as
+    the permutation test does, is not possible, because a distance needs both texts explained by one
+    explainer. Explainers that share no pair, or whose ingredients differ in form, are compared by the
+    bootstrap.
     """
 
     metric: Metric
@@ -149,7 +156,7 @@ class DyadicTest:
         units, stacks = stacked(one, other)
         if not stacks:
             return p_of_difference(one, other)
-        pairs = dyads(units)
+        pairs = dyads(units, one.clusters)
         everything = np.ones((1, len(units)), dtype=np.intp)
         without_pairs = pairs.without_pairs(generator(self.seed, "pairs", *units))
         (observed,), without_texts, apart = (

@@ -154,7 +154,7 @@ def _entry(row: LabelRow, usual: str, constant: bool) -> Entry:
     count = count_words(row)
     return Entry(
         *(row.value, row.low, row.high, row.best),
-        mark=sign(row.n_texts, constant),
+        mark=sign(row, constant),
         count="" if count == usual else count,
     )
 

@@ -13,7 +13,7 @@ from assay.results.statistics.informed import FEWEST, few_texts
 
 HEADING = "texts × models"
 FEW = "§"
-FEWNESS = f"{FEW} fewer than {FEWEST} texts have a value: no interval, and never called best"
+FEWNESS = f"{FEW} fewer than {FEWEST} texts, or groups of texts, have a value: no interval, never called best"
 CONSTANT = "≡"
 CONSTANCY = f"{CONSTANT} constant explanations, the same score for every token of a text"
 
@@ -37,9 +37,9 @@ def most_common(counts: Iterable[str]) -> str:
     return found[0][0] if found else ""
 
 
-def sign(texts: int, constant: bool) -> str:
-    """The signs beside a value that rests on so many texts; constant: whether of constant explanations."""
-    return (FEW if few_texts(texts) else "") + (CONSTANT if constant else "")
+def sign(row: ComparisonRow | LabelRow | OverallRow, constant: bool) -> str:
+    """The signs beside a value; constant: whether it is of constant explanations."""
+    return (FEW if few_texts(row.n_texts, row.n_groups) else "") + (CONSTANT if constant else "")
 
 
 def sign_remarks(marks: Iterable[str], constant: Mapping[Method, str]) -> list[str]:

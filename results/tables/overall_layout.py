@@ -86,7 +86,7 @@ def _entry(row: OverallRow, column: Column, constant: bool) -> Entry:
     count = count_words(row)
     return Entry(
         *(value, low, high),
-        mark=(FEWER if row.missing else "") + sign(row.n_texts, constant),
+        mark=(FEWER if row.missing else "") + sign(row, constant),
         count="" if count == column.count else count,
     )
 

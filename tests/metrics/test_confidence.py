@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import MinMaxScaler
 
 from assay.metrics import confidence_regression
+from assay.metrics.as_coded.confidence_indication import ConfidenceIndicationAsCoded
 from assay.metrics.confidence_indication import (
     ConfidenceIndication,
     ConfidenceIndicationMax,
@@ -156,6 +158,28 @@ def test_folds_are_of_one_size_and_a_text_has_one() -> None:
     present = ~np.isnan(parts["confidence"])
     np.testing.assert_array_equal(present, ~np.isnan(parts["fold"]))
     assert sorted(np.unique(parts["fold"][present], return_counts=True)[1].tolist()) == [9] * 7 + [10] * 3
+
+
+def test_a_group_lies_in_one_fold() -> None:
+    plain = uneven_world(90)
+    world = World(
+        [replace(item, group=f"doc {n // 4}" if n < 60 else None) for n, item in enumerate(plain.examples)],
+        plain.model,
+    )
+    for metric in (ConfidenceIndication(), ConfidenceIndicationMax()):
+        units, _, parts = wide(metric.score(world.subject(oracle)))
+        fold = dict(zip(units, np.nanmax(parts["fold"], axis=1).tolist(), strict=True))
+        groups = [[fold[item.id] for item in world.examples[start : start + 4]] for start in range(0, 60, 4)]
+        assert all(len(set(of_group)) == 1 for of_group in groups)
+        assert len({of_group[0] for of_group in groups}) > 3 and set(fold.values()) == set(range(10))
+    # As coded, the study's splits stay.
+    same_table(*(ConfidenceIndicationAsCoded().score(one.subject(oracle)) for one in (plain, world)))
+
+
+def test_a_group_of_one_text_changes_no_fold() -> None:
+    plain = uneven_world(60)
+    alone = World([replace(item, group=f"doc {item.id}") for item in plain.examples], plain.model)
+    same_table(*(ConfidenceIndication().score(one.subject(oracle)) for one in (plain, alone)))
 
 
 def test_all_explainers_share_the_folds_whatever_the_order_and_seed() -> None:

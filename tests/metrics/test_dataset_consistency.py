@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import replace
 from itertools import combinations
@@ -24,7 +25,7 @@ from metrics_world import (
 )
 
 from assay.metrics import text_pairs
-from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded
+from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded, draw_pairs
 from assay.metrics.dataset_consistency import DatasetConsistency, pooled_activations, type_scores
 from assay.metrics.long_table import pair_name, pair_texts, wide
 from assay.metrics.text_pairs import choose_pairs, content_words
@@ -82,6 +83,41 @@ def test_pairs_do_not_depend_on_the_order_of_the_examples() -> None:
         pairs = choose_pairs(order, 30, np.random.default_rng(4))
         names.append([(order[i].id, order[j].id) for i, j in zip(pairs.first, pairs.second, strict=True)])
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize(("texts", "pairs"), [(60, 400), (300, 20)])
+def test_no_pair_lies_within_a_group(texts: int, pairs: int) -> None:
+    """Of few texts all pairs are looked at, of many some are drawn."""
+    plain = random_texts(texts)
+    grouped = [replace(item, group=f"doc {n % 12}" if n % 5 else None) for n, item in enumerate(plain)]
+    found = {}
+    for examples in (plain, grouped):
+        chosen = choose_pairs(examples, pairs, np.random.default_rng(0))
+        assert chosen.similar.any() and not chosen.similar.all()
+        groups = [
+            (grouped[i].group, grouped[j].group) for i, j in zip(chosen.first, chosen.second, strict=True)
+        ]
+        found[len(found)] = [one is not None and one == other for one, other in groups]
+    assert any(found[0]) and not any(found[1])
+    # The most similar are still the most overlapping of all that may be a pair.
+    every = [
+        jaccard(a, b)
+        for a, b in combinations(grouped, 2)
+        if a.labels == b.labels and jaccard(a, b) > 0 and (a.group is None or a.group != b.group)
+    ]
+    chosen = choose_pairs(grouped, 50, np.random.default_rng(0))
+    np.testing.assert_allclose(np.sort(chosen.overlap[chosen.similar]), sorted(every)[-50:])
+
+
+def test_groups_of_one_text_change_no_pair_and_as_coded_nothing_does() -> None:
+    plain = random_texts(60)
+    alone = [replace(item, group=f"doc {item.id}") for item in plain]
+    together = [replace(item, group="doc") for item in plain]
+    one, other = (choose_pairs(examples, 50, np.random.default_rng(0)) for examples in (plain, alone))
+    assert (one.first.tolist(), one.second.tolist()) == (other.first.tolist(), other.second.tolist())
+    assert len(choose_pairs(together, 50, np.random.default_rng(0))) == 0
+    coded = [draw_pairs(examples, 50, 100, random.Random(0)) for examples in (plain, together)]
+    assert len(coded[1]) == 100 and coded[0].first.tolist() == coded[1].first.tolist()
 
 
 def test_stop_words_do_not_make_texts_similar() -> None:

@@ -30,6 +30,8 @@ from assay.results.tables.stability_layout import stability_lines, stability_mar
 FEW = Bootstrap(n=40)
 ONE = [Group("planted", "cnn")]
 AGREES = cast(Metric, AGREEMENT)
+# The cluster of each text where none hang together.
+ALONE = np.arange(1000, dtype=np.intp)
 
 
 def made(*cells: CellScores) -> Results:
@@ -106,18 +108,18 @@ def test_the_share_is_what_counting_gives() -> None:
     (one,) = found(results)
     wins = first.mean() > second.mean()
     for step in one.subsamples:
-        drawn = subsamples([f"text-{place:04d}" for place in range(60)], step.texts, FEW.seed)
+        drawn = subsamples([f"text-{place:04d}" for place in range(60)], step.texts, FEW.seed, ALONE[:60])
         same = (first[drawn].mean(axis=1) > second[drawn].mean(axis=1)) == wins
         assert step.same == pytest.approx(same.mean())
 
 
 def test_subsamples_are_distinct_texts_and_the_same_again() -> None:
     texts = [f"t{place}" for place in range(40)]
-    drawn = subsamples(texts, 20, 0)
+    drawn = subsamples(texts, 20, 0, ALONE[: len(texts)])
     assert drawn.shape == (SUBSAMPLES, 20)
     assert all(len(set(row)) == 20 for row in drawn.tolist())
-    assert drawn.tobytes() == subsamples(texts, 20, 0).tobytes()
-    assert drawn.tobytes() != subsamples(texts, 20, 1).tobytes()
+    assert drawn.tobytes() == subsamples(texts, 20, 0, ALONE[: len(texts)]).tobytes()
+    assert drawn.tobytes() != subsamples(texts, 20, 1, ALONE[: len(texts)]).tobytes()
 
 
 def test_pairs_of_texts_are_not_subsampled() -> None:

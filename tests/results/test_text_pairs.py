@@ -20,16 +20,15 @@ from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.long_table import pair_name
 from assay.metrics.resampling import resampled_mean
 from assay.results.records import CellScores, Method
+from assay.results.statistics.clusters import as_index, padded
 from assay.results.statistics.comparison import estimate, paired_test
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_of_difference
 from assay.results.statistics.permutation import PairedPermutationTest, paired_permutation_test
 from assay.results.statistics.text_pairs import (
     DyadicTest,
-    as_index,
     dyadic_variance,
     dyads,
     is_pairwise,
-    padded,
     pair_draws,
     pair_indices,
 )

@@ -14,7 +14,7 @@ import pytest
 from assay.tasks.archive import reader
 from assay.tasks.eraser import eraser
 from assay.tasks.errors import InputError
-from assay.tasks.grouping import remarks
+from assay.tasks.grouping import clusters, remarks
 
 DOCUMENT = "the plot is thin\nbut  the end , oh , was\tgrand ."
 
@@ -268,6 +268,7 @@ def test_a_document_is_the_group_of_its_examples(tmp_path: Path) -> None:
     rows = [_annotation("x0", doc="a.txt"), _annotation("x1", doc="b.txt"), _annotation("y1", doc="a.txt")]
     task = eraser(path=str(_folder(tmp_path / "movies", train=rows)))
     assert [example.group for example in task.train] == ["a.txt", "b.txt", "a.txt"]
+    assert clusters(task.train) == {"x0": "a.txt", "y1": "a.txt"}
     assert "2 of 2 test texts are also in train or dev" in remarks(task)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from assay.tasks.errors import InputError
 from assay.tasks.esnli import _marked_words, esnli
 from assay.tasks.example import Example
+from assay.tasks.grouping import clusters, remarks
 
 ROW = {
     "pairID": "1.jpg#0e",
@@ -125,6 +126,19 @@ def test_a_row_that_does_not_fit_is_named_or_left_out(
     with caplog.at_level(logging.WARNING):
         assert len(esnli(path=str(folder), bad_rows="skip").test) == 1
     assert "1 row(s) left out" in caplog.text
+
+
+def test_pairs_of_one_premise_hang_together(folder: Path) -> None:
+    others = [{**ROW, "pairID": "1.jpg#0n"}, {**ROW, "pairID": "2.jpg#1e", "Sentence1": " "}]
+    others[1] |= {name: "A cat." for name in ROW if name.startswith("Sentence1")}
+    _write(folder / "esnli_test.csv", ROW, *others)
+    task = esnli(path=str(folder))
+    premise = ROW["Sentence1"]
+    assert clusters(task.test) == {"1.jpg#0e": premise, "1.jpg#0n": premise}
+    assert (
+        "2 of 3 test texts hang together, in 1 group; intervals and tests count a group as one text"
+        in remarks(task)
+    )
 
 
 def test_a_pair_id_may_occur_once_in_both_train_files(folder: Path) -> None:

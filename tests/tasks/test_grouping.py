@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, GradedSpan, Rationale, Span, Task, fingerprint
-from assay.tasks.grouping import overlap, remarks, text_key, together
+from assay.tasks.grouping import clusters, overlap, remarks, text_key, together
 from assay.tasks.local import local
 from assay.tasks.sampling import hold_out
 
@@ -141,7 +141,9 @@ def test_sentences_of_a_document_are_in_one_split(tmp_path: Path) -> None:
     groups = [{example.group for example in split} for split in splits]
     assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
     assert sum(map(len, groups)) == 50 and [len(split) for split in splits] == [280, 35, 35]
-    assert remarks(task) == ()
+    assert remarks(task) == (
+        "35 of 35 test texts hang together, in 5 groups; intervals and tests count a group as one text",
+    )
     apart = local(path=path)
     assert {e.group for split in (apart.train, apart.dev, apart.test) for e in split} == {None}
     assert fingerprint(apart.test) != fingerprint(task.test)
@@ -196,6 +198,32 @@ def test_texts_to_explain_need_no_label_to_agree() -> None:
     labelled, bare = Example("a", ("one",), (0,)), Example("b", ("one",), ())
     task = Task("t", ("a", "b"), (labelled,), (), (bare,), partial=True)
     assert overlap(task).contradictory == 0 and overlap(task).test_seen == 1
+
+
+def test_clusters_are_groups_of_several_texts() -> None:
+    found = examples([(0, "x", 0), (1, None, 0), (2, "y", 0), (3, "x", 0), (0, None, 1)])
+    assert clusters(found) == {"r0": "x", "r3": "x"}
+
+
+def test_questions_on_one_text_hang_together_by_its_column(tmp_path: Path) -> None:
+    """The column of the text may be that of the group, whichever side of the pair it is."""
+    rows = [(f"passage {n // 3}", f"question {n}?", n % 2) for n in range(60)]
+    path = _csv(tmp_path / "a.csv", ("passage", "question", "label"), rows)
+    for first, second in (("passage", "question"), ("question", "passage")):
+        sides: dict[str, Any] = {"text": first, "text_pair": second}
+        task = local(path=path, group="passage", **sides)
+        splits = [{example.group for example in split} for split in (task.train, task.dev, task.test)]
+        assert sum(map(len, splits)) == 20 == len(set.union(*splits))
+        assert set(clusters(task.test)) == {example.id for example in task.test}
+        assert [remark.partition(";")[0] for remark in remarks(task)] == [
+            f"{len(task.test)} of {len(task.test)} test texts hang together, in {len(splits[2])} groups"
+        ]
+        # Without the column it is said.
+        task = local(path=path, fractions=(0, 0, 1), **sides)
+        assert (
+            "60 test pairs share one of their two texts with another pair; if such pairs hang together, "
+            "give the column of that text as group, or intervals are too narrow" in remarks(task)
+        )
 
 
 def test_the_threshold_of_graded_marks_is_said() -> None:

@@ -10,6 +10,7 @@ from datasets.exceptions import DatasetNotFoundError
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Rationale, Span
+from assay.tasks.grouping import clusters
 from assay.tasks.hub import hub
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -52,6 +53,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     return made
+
+
+def test_a_column_says_what_hangs_together(calls: list[tuple[Any, ...]]) -> None:
+    task = hub(path="owner/set", revision=REVISION, group="unused")
+    assert {example.group for example in task.test} == {"0"} and len(clusters(task.test)) == 6
+    assert calls
 
 
 def test_splits_labels_and_rationales(calls: list[tuple[Any, ...]]) -> None:

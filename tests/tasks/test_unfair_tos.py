@@ -10,6 +10,7 @@ import pytest
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+from assay.tasks.grouping import clusters
 from assay.tasks.unfair_tos import unfair_tos
 
 SENTENCES = ["Welcome.", "  We may end this at any time.", "The laws of Malta apply.", "Visit us.", "Bye."]
@@ -41,6 +42,8 @@ def _splits(task: Task) -> list[tuple[Example, ...]]:
 def test_sentences_become_examples_with_or_without_labels(tmp_path: Path) -> None:
     task = unfair_tos(path=str(_corpus(tmp_path / "c")), **FEW)
     assert task.multi_label and len(task.labels) == 9
+    assert all(example.group == example.id.rpartition("-")[0] for example in task.test)
+    assert clusters(task.test).keys() == {example.id for example in task.test}
     first = [example for example in task.train if example.id.startswith(task.train[0].id[:5])]
     assert [example.texts[0] for example in first] == [sentence.strip() for sentence in SENTENCES]
     names = [{task.labels[label] for label in example.labels} for example in first]

@@ -1,0 +1,62 @@
+"""Clusters of texts that hang together, as sentences of a document do: drawn, left out and swapped as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.metrics.cell_data import Metric
+from assay.metrics.resampling import multiplicities
+from assay.results.statistics.intervals import Floats
+from assay.tasks.grouping import cluster_numbers
+
+Index = NDArray[np.intp]
+
+
+def text_of(unit: str, metric: Metric) -> str:
+    """The id of the text of a unit that is no pair of texts."""
+    # The units of a pool of pairs of models begin with the pair.
+    return unit.partition("|")[2] if getattr(metric, "pooled", "no") != "no" else unit
+
+
+def unit_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, str]) -> Index:
+    """(n,) the number of each unit's cluster, of units that are no pairs of texts.
+
+    Without clusters every unit is one by itself, also where several units are of one text.
+    """
+    if not clusters:
+        return np.arange(len(units), dtype=np.intp)
+    return cluster_numbers([text_of(unit, metric) for unit in units], clusters)
+
+
+def as_index(counts: NDArray[np.integer]) -> Index:
+    """(B, w) positions of n units, each repeated `counts` (B, n) times.
+
+    Rows shorter than w are filled with n, the position of the NaN unit that `padded` appends.
+    """
+    size = counts.sum(axis=1)
+    index = np.full((len(counts), int(size.max(initial=0))), counts.shape[1], dtype=np.intp)
+    units = np.tile(np.arange(counts.shape[1], dtype=np.intp), len(counts))
+    index[np.arange(index.shape[1]) < size[:, None]] = np.repeat(units, counts.ravel())
+    return index
+
+
+def padded(parts: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The parts with a unit appended that is NaN."""
+    return {
+        name: np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)])
+        for name, values in parts.items()
+    }
+
+
+def members(index: Index, cluster: Index) -> Index:
+    """(B, w) positions of the units of the clusters at `index` (B, k), for parts that are `padded`.
+
+    Args:
+        index: numbers of clusters; one that occurs twice has its units twice.
+        cluster: (n,) the number of each unit's cluster.
+    """
+    counts = multiplicities(index, int(cluster.max(initial=-1)) + 1)[:, cluster]
+    return as_index(counts.astype(np.intp))
