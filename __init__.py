@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
     from assay.harness.interface.scoring import Scores, score
-    from assay.harness.interface.tasks import task, texts
+    from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.wrapping import wrap
     from assay.tasks.errors import InputError
 
@@ -39,6 +39,7 @@ _HOMES = {
     "load": "harness.interface.finished",
     "Scores": "harness.interface.scoring",
     "score": "harness.interface.scoring",
+    "data_sheet": "harness.interface.tasks",
     "task": "harness.interface.tasks",
     "texts": "harness.interface.tasks",
     "wrap": "harness.interface.wrapping",
@@ -53,6 +54,7 @@ __all__ = [
     "Runs",
     "Scores",
     "TextExplanation",
+    "data_sheet",
     "explain",
     "explainer",
     "fit",

@@ -16,10 +16,10 @@ from assay.metrics.info import UNIT, MetricInfo
 from assay.metrics.long_table import NO_RATIONALE, with_left_out
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
-from assay.models.alignment import gold_grades, gold_mask, rationales_for
+from assay.models.alignment import gold_grades, gold_mask
 from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
-from assay.tasks.example import Example
+from assay.tasks.example import Example, rationales_for
 
 # A metric that compares scores with human rationales.
 rationale_info = partial(

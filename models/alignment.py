@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from assay.models.encoding import Encoding
 from assay.models.limit import visible
 from assay.tasks.errors import InputError, located
-from assay.tasks.example import Example, Rationale, Span
-
-
-def rationales_for(example: Example, label: int) -> Iterator[Rationale]:
-    """The rationales for `label`: those that name it and, where it is a gold label, those that name none."""
-    for rationale in example.rationales:
-        if rationale.label == label or (rationale.label is None and label in example.labels):
-            yield rationale
+from assay.tasks.example import Example, Span, rationales_for
 
 
 def gold_spans(example: Example, label: int) -> tuple[Span, ...]:

@@ -217,6 +217,21 @@ class TimingRow(GroupRow):
     quartile_3: Annotated[float, "upper quartile of the same"]
 
 
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One fact of the texts of a task: a row of `data_sheet.csv`."""
+
+    task: Annotated[str, "the task"]
+    models: Annotated[str, "the models that these texts are explained with, separated by commas"]
+    section: Annotated[str, "what it is about, as a heading of the data sheet"]
+    split: Annotated[str, "`train`, `dev` or `test`, of which the explained texts count; empty for all"]
+    item: Annotated[str, "the label, annotator or model; empty for the texts as a whole"]
+    measure: Annotated[str, "what is counted"]
+    value: Annotated[float, "its number; empty if unknown"]
+    unit: Annotated[str, "what `value` counts; `share` from 0 to 1"]
+    reason: Annotated[str, "why the value is unknown"] = ""
+
+
 TABLES: dict[str, type] = {
     "comparison.csv": ComparisonRow,
     "overall.csv": OverallRow,
@@ -227,6 +242,7 @@ TABLES: dict[str, type] = {
     "slices.csv": SliceRow,
     "labels.csv": LabelRow,
     "timing.csv": TimingRow,
+    "data_sheet.csv": SheetRow,
 }
 
 

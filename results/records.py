@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.models.alignment import Cut
+from assay.tasks.data_sheet import DataSheet, Lengths
 
 TRAINED = "trained"
 Item = TypeVar("Item")
@@ -130,7 +132,11 @@ class ModelQuality:
 
 @dataclass(frozen=True, slots=True)
 class TaskSize:
-    """How many texts a task has, how many of the test texts were explained, and what to know of the texts."""
+    """How many texts a task has, how many of the test texts were explained, and what to know of the texts.
+
+    models: those that these texts are explained with; limits may differ by model. sheet: of the texts in use;
+    its test split are the explained texts. None if nothing is known of them.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -139,6 +145,22 @@ class TaskSize:
     test: int
     explained: int
     remarks: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    sheet: DataSheet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextsRead:
+    """What the models of a group read of the explained texts, by the first seed of which it is known.
+
+    tokens: the numbers of tokens that are read, special ones left out; None before anything is explained.
+    cut: what is not read; None if no record tells.
+    """
+
+    group: Group
+    explained: int
+    tokens: Lengths | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +229,11 @@ class Results:
 
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
     `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales.
-    labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that metrics
-    take tokens away with, unless they say otherwise. notes: sentences on the explained texts. remarks: what
-    to know below every table. constant: of a method whose scores are the same for every token of some texts,
-    in how many. clusters: by task, and by the id of a text that hangs together with others, the name of what
-    they are, such as a document.
+    read: of every group of single models. labels: the groups of multi-label tasks. facts: of every single
+    model. removal: the operator that metrics take tokens away with, unless they say otherwise. notes:
+    sentences on the explained texts. remarks: what to know below every table. constant: of a method whose
+    scores are the same for every token of some texts, in how many. clusters: by task, and by the id of a text
+    that hangs together with others, the name of what they are, such as a document.
     """
 
     name: str
@@ -225,6 +247,7 @@ class Results:
     versions: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     tasks: Sequence[TaskSize] = ()
+    read: Sequence[TextsRead] = ()
     absences: Sequence[Missing] = ()
     timings: Sequence[Timing] = ()
     models: Sequence[ModelQuality] = ()

@@ -17,6 +17,8 @@ from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.results.tables.breakdown import label_grids, labels_markdown
+from assay.results.tables.data_sheet import sheet_table
+from assay.results.tables.data_sheet_layout import sheets, sheets_markdown
 from assay.results.tables.layout import grids, split_grids
 from assay.results.tables.text import latex, markdown, plain
 from assay.results.tables.timing import timing_markdown, timing_table
@@ -33,8 +35,8 @@ class Written:
 def write_results(
     results: Results, folder: Path, bootstrap: Bootstrap, parallel_map: ParallelMap = serial_map
 ) -> Written:
-    """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, figures/*.{svg,png} and report.html, and what
-    `summary_files` names: overall scores, agreement, stability and slices.
+    """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, data_sheet.{csv,md}, figures/*.{svg,png} and
+    report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label. All but the timing files and
     the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
@@ -53,6 +55,7 @@ def write_results(
     text = plain(tables, bootstrap)
     labels = by_label(results, bootstrap)
     of_labels = label_grids(labels, results)
+    sheet = sheet_table(results.tasks, results.read)
     files = {
         "comparison.csv": to_csv(comparison),
         "comparison.md": markdown(tables, bootstrap).encode(),
@@ -60,6 +63,8 @@ def write_results(
         "comparison.txt": text.encode(),
         "timing.csv": to_csv(timing_table(results.timings)),
         "timing.md": timing_markdown(results.timings).encode(),
+        "data_sheet.csv": to_csv(sheet, "%.10g"),
+        "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
         "report.html": page(results, tables, figures, bootstrap, of_labels, found).encode(),
         **summary_files(found, bootstrap),
     }

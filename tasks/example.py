@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from unicodedata import category
@@ -121,6 +121,13 @@ class Example:
                 f"{where} has a rationale at characters {span.start} to {span.end}, outside its text of "
                 f"{length} characters; expected 0 <= start < end <= {length}"
             )
+
+
+def rationales_for(example: Example, label: int) -> Iterator[Rationale]:
+    """The rationales for `label`: those that name it and, where it is a gold label, those that name none."""
+    for rationale in example.rationales:
+        if rationale.label == label or (rationale.label is None and label in example.labels):
+            yield rationale
 
 
 @dataclass(frozen=True, slots=True)

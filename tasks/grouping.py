@@ -86,6 +86,7 @@ class Overlap:
 
     Attributes:
         repeated: examples whose text stands before them.
+        repeated_within: of train, dev and test, examples whose text stands before them in the same split.
         contradictory: texts that occur with different labels.
         test, dev: the numbers of these examples.
         test_seen: test examples whose text is also in train or dev.
@@ -95,6 +96,7 @@ class Overlap:
     """
 
     repeated: int
+    repeated_within: tuple[int, int, int]
     contradictory: int
     test: int
     dev: int
@@ -130,10 +132,11 @@ def overlap(task: Task) -> Overlap:
     labels: dict[bytes, tuple[int, ...]] = {}
     contradictory: set[bytes] = set()
     groups: set[str] = set()
-    repeated, seen, group_seen = 0, {}, {}
+    repeated, within, seen, group_seen = 0, list[int](), {}, {}
     for split in ("train", "dev", "test"):
         examples: tuple[Example, ...] = getattr(task, split)
         keys = [text_key(example.texts) for example in examples]
+        within.append(len(keys) - len(set(keys)))
         seen[split] = sum(key in labels for key in keys)
         group_seen[split] = sum(
             example.group in groups and key not in labels for key, example in zip(keys, examples, strict=True)
@@ -146,6 +149,7 @@ def overlap(task: Task) -> Overlap:
         groups.update(example.group for example in examples if example.group is not None)
     return Overlap(
         repeated,
+        (within[0], within[1], within[2]),
         len(contradictory),
         len(task.test),
         len(task.dev),
@@ -156,9 +160,10 @@ def overlap(task: Task) -> Overlap:
     )
 
 
-def remarks(task: Task) -> tuple[str, ...]:
-    """What a reader of results on these texts should know of them, a sentence each."""
-    found = [*overlap(task).sentences(), *_hanging_together(task)]
+def remarks(task: Task, known: Overlap | None = None) -> tuple[str, ...]:
+    """What a reader of results on these texts should know of them, a sentence each; known: their overlap, if
+    it is counted already."""
+    found = [*(known or overlap(task)).sentences(), *_hanging_together(task)]
     if any(rationale.graded for example in task.test for rationale in example.rationales):
         least = "above 0" if task.rationale_threshold is None else f"of at least {task.rationale_threshold:g}"
         found.append(f"marks are graded; metrics of marks as yes or no take those with a grade {least}")

@@ -34,13 +34,17 @@ def plan(options: argparse.Namespace) -> int:
     runs or a calibration tell. Exit status: 0, or 1 if the texts of no trial can be read.
     """
     from assay.harness.costs import planning
-    from assay.harness.trials.experiment import open_experiment
+    from assay.harness.reporting.data_sheets import task_sizes
+    from assay.harness.trials.experiment import load_trials, open_experiment
+    from assay.results.tables.data_sheet_layout import sheets, sheets_markdown
 
     experiment = open_experiment(of_experiment(options, asks=False))
     if options.calibrate:
         experiment.store.require_writable()
     planned = planning.plan(experiment, calibrated=options.calibrate, workers=options.workers)
     print(planned.text)
+    if options.data_sheet:
+        print(sheets_markdown(sheets(task_sizes(load_trials(experiment, record=False)))))
     return 0 if planned.trials else 1
 
 
@@ -120,6 +124,11 @@ def _plan_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--workers", metavar="N", type=_workers, default=1, help="also the time of N workers (1)"
+    )
+    command.add_argument(
+        "--data-sheet",
+        action="store_true",
+        help="also read all texts and show their lengths, labels, duplicates, rationales and annotators",
     )
 
 

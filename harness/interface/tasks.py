@@ -132,6 +132,35 @@ def texts(
     return _told(as_task(name, columns, names, splits))
 
 
+@checked
+def data_sheet(task: Task) -> pd.DataFrame:
+    """What is known of a task's texts, split by split: lengths, duplicates, groups, labels, rationales,
+    annotators.
+
+    Args:
+        task: by `task` or `texts`.
+
+    Returns:
+        A row per fact, with the columns of data_sheet.csv in a report.
+
+    Raises:
+        InputError: anything but a task.
+
+    Example:
+        >>> sheet = data_sheet(task("planted", train=20, dev=10, test=4))
+        >>> sheet[sheet["measure"] == "texts with a rationale"].head(1)["value"].tolist()
+        [20.0]
+    """
+    from assay.results.records import TaskSize
+    from assay.results.tables.data_sheet import sheet_table
+    from assay.tasks.data_sheet import data_sheet as sheet_of
+
+    if not isinstance(task, Task):
+        raise InputError(f"the data sheet is asked of {shown(task)}; expected a task, of task() or texts()")
+    sizes = (len(task.train), len(task.dev), len(task.test), len(task.test))
+    return sheet_table([TaskSize(task.name, task.labels, *sizes, sheet=sheet_of(task))])
+
+
 def _told(task: Task) -> Task:
     """The task; what is to be known of its texts is logged."""
     for remark in remarks(task):

@@ -10,6 +10,7 @@ from assay.harness.config.choice import Method, choose
 from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
 from assay.harness.reporting.constant import ExplainedFolder, constant_methods
+from assay.harness.reporting.data_sheets import task_sizes, texts_read
 from assay.harness.reporting.missing import (
     cells_of_trial,
     failures,
@@ -36,11 +37,10 @@ from assay.results.records import (
     LabelTexts,
     ModelQuality,
     Results,
-    TaskSize,
     Timing,
 )
 from assay.results.records import Method as ResultMethod
-from assay.tasks.grouping import clusters, remarks
+from assay.tasks.grouping import clusters
 
 RANDOM, MIXED = "random", "mixed"
 
@@ -73,8 +73,8 @@ def collect(
         command=shlex.join(["assay", "run", *experiment.command]),
         versions=library_versions() | explainer_libraries(m.explainer for m in choose(config).methods),
         remarks=_run_by_others(choose(config).methods),
-        # Looked at once: trials share the texts of a task.
-        tasks=list(dict.fromkeys(map(_size, {id(trial.task): trial for trial in trials}.values()))),
+        tasks=task_sizes(trials),
+        read=list(texts_read(trials, facts, store)),
         absences=[*failures(experiment, trials), *refusals(planned, store)],
         timings=_timings(done, store, parallel_map),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
@@ -173,12 +173,6 @@ def _constant(
         groups = group_of(trial), group_of(trial)._replace(kind=MIXED)
         folders += [ExplainedFolder(store.cell(cell.key), groups, method_of(cell)) for cell in cells]
     return constant_methods(folders, parallel_map)
-
-
-def _size(trial: Trial) -> TaskSize:
-    task = trial.task
-    sizes = len(task.train), len(task.dev), trial.available or len(task.test)
-    return TaskSize(trial.task_name, task.labels, *sizes, explained=len(task.test), remarks=remarks(task))
 
 
 def _by_label(trial: Trial) -> bool:

@@ -24,6 +24,7 @@ from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.breakdown import LabelGrid
 from assay.results.tables.counts import HEADING
+from assay.results.tables.data_sheet_layout import sheets
 from assay.results.tables.layout import ARROWS, MISSING, Grid
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
 from assay.results.tables.text import how_to_read
@@ -66,6 +67,7 @@ def page(
         candidates=[title for name, title in explainers.items() if name not in results.controls],
         controls=[title for name, title in explainers.items() if name in results.controls],
         seeds=_seeds(results),
+        sheets=sheets(results.tasks, results.read),
         grids=grids,
         label_grids=labels,
         how_to_read=partial(how_to_read, bootstrap=bootstrap),

@@ -20,8 +20,8 @@ from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.long_table import pair_name
 from assay.metrics.rationale_consistency import RationaleConsistencyPooled
 from assay.results.records import CellScores, LabelTexts, Results
-from assay.results.statistics.by_group import by_group
 from assay.results.statistics.best_group import why_none
+from assay.results.statistics.by_group import by_group
 from assay.results.statistics.clusters import as_index, padded, unit_clusters
 from assay.results.statistics.comparison import compare, estimate, paired_test
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index

@@ -81,17 +81,17 @@ def html() -> str:
     return page(results, tables, figures, bootstrap, found=found)
 
 
-def probed(folder: Path, html: str, width: int) -> dict[str, Any]:
-    """What PROBE saw in a frame of that width; browsers do not make a window as narrow as a phone."""
+def probed(folder: Path, html: str, width: int, probe: str = PROBE, *options: str) -> dict[str, Any]:
+    """What a probe saw in a frame of that width; browsers do not make a window as narrow as a phone."""
     open_policy = re.sub(r"script-src 'sha256-[^']*'", "script-src 'unsafe-inline'", html)
-    inner = open_policy.replace("</body>", f"<script>{PROBE}</script></body>")
+    inner = open_policy.replace("</body>", f"<script>{probe}</script></body>")
     literal = json.dumps(inner).replace("</", "<\\/")
     outer = (
         f'<iframe style="width:{width}px;height:800px;border:0" '
         f'onload="document.title = this.contentDocument.title"></iframe><script>'
         f"document.querySelector('iframe').srcdoc = {literal}</script>"
     )
-    dumped = browse(folder, f"<!DOCTYPE html><title></title>{outer}", "--dump-dom").stdout
+    dumped = browse(folder, f"<!DOCTYPE html><title></title>{outer}", "--dump-dom", *options).stdout
     title = re.search(r"<title>(\{.*?\})</title>", dumped)
     assert title, "the probe did not run"
     return json.loads(unescape(title[1]))
