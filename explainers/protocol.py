@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class Traits:
     that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be
     made once more for a changed text or model. cost_known: whether `model_rows` tells what it asks of a
     model. strings: reads the text itself, so that one whose tokens alone were changed cannot be explained.
+    from_texts: is made from training texts (`fitted`).
     """
 
     signed: bool
@@ -45,6 +46,7 @@ class Traits:
     fixed: bool = False
     cost_known: bool = True
     strings: bool = False
+    from_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,8 @@ def incompatibility(
 ) -> str | None:
     """Why this combination makes no sense on this model and task, in one clause; None if it does."""
     traits = explainer.traits
+    if traits.from_texts and not training_texts:
+        return "it counts the words of training texts, and the task has none"
     has = capabilities | ({"rationales"} if rationales else set())
     lacking = sorted(traits.needs - has)
     if lacking:
@@ -109,6 +113,26 @@ def incompatibility(
             f"baseline {baseline.name!r} needs {lacking[0].replace('_', ' ')}, which the model does not give"
         )
     return None
+
+
+@runtime_checkable
+class FromTexts(Protocol):
+    """An explainer that is made from training texts; until then it is a setting."""
+
+    def fitted(self, sample: Sequence[Example]) -> Explainer:
+        """The explainer once it has seen training texts. Raises InputError where they do not do."""
+        ...
+
+
+def fitted(explainer: Explainer, sample: Sequence[Example]) -> Explainer:
+    """The explainer once it has seen training texts; itself if it needs none."""
+    if not explainer.traits.from_texts:
+        return explainer
+    if isinstance(explainer, FromTexts):
+        return explainer.fitted(sample)
+    # One that passes on the scores of another, such as `Inverted`.
+    passing_on: Any = explainer
+    return replace(passing_on, of=fitted(passing_on.of, sample))
 
 
 def require_compatible(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:

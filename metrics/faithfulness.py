@@ -66,42 +66,7 @@ class Faithfulness(MetricBase):
 
         Raises InputError when a class that orders tokens was not explained.
         """
-        tables = [
-            decisions_table(shard.examples, self.thresholds, self._decisions(subject, shard))
-            for shard in subject.shards
-        ]
-        return pd.concat(tables, ignore_index=True)
-
-    def _decisions(self, subject: CellData, shard: Shard) -> Bools:
-        """(N, K, steps) the classes that the model predicts at each threshold."""
-        clean = predicted(shard.probabilities, multi_label=subject.multi_label)
-        decisions = np.repeat(clean[:, :, None], len(self.thresholds), axis=2)
-        judged, pool = [], []
-        for row, labels, scores in self._orders(subject, shard):
-            encoding, rng = shard.encodings[row], tie_generator(shard.examples[row].id)
-            order = descending_order(scores, shard.content[row], rng)
-            # At threshold 0 the model's output is known.
-            counts = np.array(self.thresholds[1:]) * len(order) // 100
-            keep = without(len(encoding), order, counts)
-            judged.append((row, labels))
-            pool.append(subject.removal.rows(subject.engine.model, encoding, keep))
-        for (row, labels), logits in zip(judged, subject.engine.logits(pool), strict=True):
-            after = decided(logits, multi_label=subject.multi_label)
-            decisions[row, labels, 1:] = after[:, labels].T
-        return decisions
-
-    def _orders(self, subject: CellData, shard: Shard) -> Iterator[tuple[int, Ints, Reals]]:
-        """Per order of tokens: the example's row, the labels judged by it, its scores (T,)."""
-        targets = chosen(shard, self.target, multi_label=subject.multi_label)
-        require_explained(shard, targets, subject.labels, self.name)
-        every_label = np.arange(targets.shape[1])
-        for row in range(len(shard)):
-            if self.target == "all":
-                yield row, every_label, shard.scores[row].sum(axis=0, dtype=np.float64)
-            else:
-                for label in np.flatnonzero(targets[row]):
-                    judged = np.array([label]) if subject.multi_label else every_label
-                    yield row, judged, shard.scores[row, label]
+        return removal_decisions(subject, self.target, self.thresholds, self.name)
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""
@@ -131,7 +96,61 @@ class FaithfulnessMicro(MetricBase):
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and micro-F1 in 0..1, so 0..100 in all."""
-        return area(*_f1_curve(parts, index, micro_f1))
+        return area(*micro_f1_curve(parts, index))
+
+
+def removal_decisions(subject: CellData, target: str, thresholds: Sequence[int], metric: str) -> pd.DataFrame:
+    """The long table of a cell's decisions (`decisions_table`), without the tokens that scores put first.
+
+    Args:
+        subject: The cell.
+        target: The classes whose scores order the tokens, as in `Faithfulness`.
+        thresholds: Percent of the content tokens, rising from 0.
+        metric: The metric's name, for error messages.
+
+    Raises:
+        InputError: A class that orders tokens was not explained.
+    """
+    tables = []
+    for shard in subject.shards:
+        decisions = _decisions(subject, shard, _orders(subject, shard, target, metric), thresholds)
+        tables.append(decisions_table(shard.examples, thresholds, decisions))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _decisions(
+    subject: CellData, shard: Shard, orders: Iterator[tuple[int, Ints, Reals]], thresholds: Sequence[int]
+) -> Bools:
+    """(N, K, steps) the classes that the model predicts at each threshold."""
+    clean = predicted(shard.probabilities, multi_label=subject.multi_label)
+    decisions = np.repeat(clean[:, :, None], len(thresholds), axis=2)
+    judged, pool = [], []
+    for row, labels, scores in orders:
+        encoding, rng = shard.encodings[row], tie_generator(shard.examples[row].id)
+        order = descending_order(scores, shard.content[row], rng)
+        # At threshold 0 the model's output is known.
+        counts = np.array(thresholds[1:]) * len(order) // 100
+        keep = without(len(encoding), order, counts)
+        judged.append((row, labels))
+        pool.append(subject.removal.rows(subject.engine.model, encoding, keep))
+    for (row, labels), logits in zip(judged, subject.engine.logits(pool), strict=True):
+        after = decided(logits, multi_label=subject.multi_label)
+        decisions[row, labels, 1:] = after[:, labels].T
+    return decisions
+
+
+def _orders(subject: CellData, shard: Shard, target: str, metric: str) -> Iterator[tuple[int, Ints, Reals]]:
+    """Per order of tokens: the example's row, the labels judged by it, its scores (T,)."""
+    targets = chosen(shard, target, multi_label=subject.multi_label)
+    require_explained(shard, targets, subject.labels, metric)
+    every_label = np.arange(targets.shape[1])
+    for row in range(len(shard)):
+        if target == "all":
+            yield row, every_label, shard.scores[row].sum(axis=0, dtype=np.float64)
+        else:
+            for label in np.flatnonzero(targets[row]):
+                judged = np.array([label]) if subject.multi_label else every_label
+                yield row, judged, shard.scores[row, label]
 
 
 def decisions_table(examples: Sequence[Example], thresholds: Sequence[int], decisions: Bools) -> pd.DataFrame:
@@ -152,6 +171,11 @@ def area(thresholds: Floats, curve: Floats) -> Floats:
 def macro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
     """Thresholds in percent (steps,), rising, and the macro-F1 there for every resample (B, steps)."""
     return _f1_curve(parts, index, macro_f1)
+
+
+def micro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
+    """As `macro_f1_curve`, with the micro-F1: the accuracy in a single-label task."""
+    return _f1_curve(parts, index, micro_f1)
 
 
 def _f1_curve(parts: Parts, index: Ints, f1: F1) -> tuple[Floats, Floats]:

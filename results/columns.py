@@ -89,6 +89,7 @@ class ComparisonRow(GroupRow):
     no_best: Annotated[str, "why no explainer is called best by this metric, where none is"] = ""
     constant: Constant = ""
     n_groups: TextGroups = 0
+    not_better: Annotated[str, "heuristic controls that it is not shown to beat on human agreement"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,12 +228,13 @@ class Results:
     """Everything known about an experiment; whatever is not known is empty.
 
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
-    `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales.
-    read: of every group of single models. labels: the groups of multi-label tasks. facts: of every single
-    model. removal: the operator that metrics take tokens away with, unless they say otherwise. notes:
-    sentences on the explained texts. remarks: what to know below every table. constant: of a method whose
-    scores are the same for every token of some texts, in how many. clusters: by task, and by the id of a text
-    that hangs together with others, the name of what they are, such as a document.
+    `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales,
+    `heuristics` those that an explainer should beat on human agreement. read: of every group of single
+    models. labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that
+    metrics take tokens away with, unless they say otherwise. notes: sentences on the explained texts.
+    remarks: what to know below every table. constant: of a method whose scores are the same for every token
+    of some texts, in how many. clusters: by task, and by the id of a text that hangs together with others,
+    the name of what they are, such as a document.
     """
 
     name: str
@@ -243,6 +244,7 @@ class Results:
     controls: frozenset[str] = frozenset()
     random: str = "random"
     gold: str = "gold"
+    heuristics: Sequence[str] = ()
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()

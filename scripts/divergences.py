@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from bar import Table, finish, options
 from divergences_lab import Lab, mean, pair_tables, pooled, prepared, study_world, summary, transcription
+from divergences_remaining import dropout, one_stream, print_effects
 from inputs import explainer, metric
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from assay.explainers.controls.as_coded import WithDropout
 from assay.explainers.protocol import Explainer
-from assay.metrics.as_coded.confidence_indication import constant_predictor
 from assay.metrics.long_table import wide
 from assay.models.training import fit
 
@@ -141,10 +141,14 @@ def kept(lab: Lab) -> Iterator[Line]:
 
 def remarks(lab: Lab) -> Iterator[str]:
     """Counts behind the numbers, on the first network."""
-    subject = lab.cells(EXPLAINERS["occlusion"], lab.trained)[0].subject()
-    for name in ("confidence_indication", "confidence_indication_as_coded"):
-        mae, largest = constant_predictor(wide(metric(name).score(subject))[2])
-        yield f"{name}: the constant predictor's MAE is {mae:.3f}, its MAX {largest:.3f}"
+    cell = lab.cells(EXPLAINERS["occlusion"], lab.trained)[0]
+    subject = cell.subject()
+    # Scores that say nothing leave the regression its constant.
+    nothing = replace(cell, scores=[np.zeros_like(scores) for scores in cell.scores]).subject()
+    for coded in ("", "_as_coded"):
+        names = f"confidence_indication{coded}", f"confidence_indication_max{coded}"
+        mae, largest = (summary(metric(name), metric(name).score(nothing)) for name in names)
+        yield f"{names[0]}: the constant predictor's MAE is {mae:.3f}, its MAX {largest:.3f}"
     for name in ("human_agreement", "human_agreement_as_coded"):
         left_out = np.nansum(wide(metric(name).score(subject))[2]["no_rationale"])
         yield f"{name}: {left_out:.0f} of {len(lab.task.test)} texts left out"
@@ -180,6 +184,8 @@ def main() -> None:
         table.row(*line)
     for remark in remarks(lab):
         print(f"- {remark}")
+    print()
+    print_effects([*one_stream(lab, EXPLAINERS), *dropout(lab, EXPLAINERS, CONSISTENCY)])
     gaps = [line.gap for line in lines if line.transcribed is not None]
     finish(
         max(gaps) <= BAR,

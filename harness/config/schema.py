@@ -8,6 +8,9 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+# The explainers of conf/ that are no candidates.
+CONTROLS = ("gold", "random", "inverted", "first_words", "rare_words", "lexicon")
+
 
 class Targets(Enum):
     """Which classes are explained: the model's choice, the labels, or every class (as in the study)."""
@@ -66,7 +69,7 @@ class Run:
     targets: Targets = Targets.all
     limits: dict[str, Limits] = field(default_factory=dict)
     sweep: dict[str, list[Any]] = field(default_factory=dict)
-    controls: list[str] = field(default_factory=lambda: ["gold", "random", "inverted"])
+    controls: list[str] = field(default_factory=lambda: list(CONTROLS))
     store: str = "assay-store"
     shard: int = 256
     shards_per_job: int | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
+from assay.explainers.controls.heuristics import Heuristic
 from assay.harness.config.choice import Choice, ChosenMetric, on_groups, with_removals
 from assay.harness.config.keys import groups_key
 from assay.harness.interface.arguments import checked
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 # Cells and metrics by the names of both.
 Pairs = dict[tuple[str, str], tuple[Cell, ChosenMetric]]
 # Bounds and not competitors, whatever they are called here.
-CONTROLS = (Gold, Random, Inverted)
+CONTROLS = (Gold, Random, Inverted, Heuristic)
 # What most readers want of a comparison; `full=True` gives all columns.
 SHOWN = ["method", "metric", "value", "low", "high", "n_texts", "p", "best", "constant", "reason"]
 
@@ -77,7 +78,8 @@ class Scores:
             value: the metric. low, high: its 95 % interval over texts. n_texts: how many have a value. p: of
             being as good as the best method, adjusted for all of them. best: whether it cannot be told from
             the best one at 5 %. constant: in how many texts the scores are the same for every token. reason:
-            why there is no value, why no method is called best, or why there is no interval.
+            why there is no value, why no method is called best, why there is no interval, or which heuristic
+            control (first words, rare words, a lexicon) it is not shown to beat.
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
@@ -88,7 +90,8 @@ class Scores:
         if full:
             return table
         without = table["interval_note"].where(table["low"].isna(), "")
-        for other in (table["no_best"], without):
+        worse = table["not_better"].map(lambda names: f"not shown to be better than {names}" if names else "")
+        for other in (table["no_best"], without, worse):
             table["reason"] = table["reason"].where(table["reason"] != "", other)
         return table.loc[:, SHOWN]
 
@@ -109,6 +112,7 @@ class Scores:
             ],
             explainers=list(dict.fromkeys(method.explainer for method in methods.values())),
             controls=frozenset(methods[name].explainer for name in controls),
+            heuristics=[methods[name].explainer for name in controls if _is_heuristic(cells[name])],
             random=next((methods[name].explainer for name in controls if _is_random(cells[name])), ""),
             absences=[
                 Missing(reason, *group, "", *methods[name], metric)
@@ -188,6 +192,10 @@ def _check_names(metrics: Sequence[ChosenMetric]) -> None:
 
 def _is_random(cell: Cell) -> bool:
     return isinstance(cell.method.explainer, Random)
+
+
+def _is_heuristic(cell: Cell) -> bool:
+    return isinstance(cell.method.explainer, Heuristic)
 
 
 def _refusal(metric: ChosenMetric, loaded: Loaded, cell: Cell) -> str | None:

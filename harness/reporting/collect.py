@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Sequence
 
+from assay.explainers.controls.heuristics import Heuristic
 from assay.harness.config.choice import Method, choose
 from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
@@ -70,6 +71,7 @@ def collect(
         explainers=[str(name) for name in config.explainer],
         controls=frozenset(config.controls),
         random=RANDOM,
+        heuristics=_heuristics(choose(config).methods, frozenset(config.controls)),
         command=shlex.join(["assay", "run", *experiment.command]),
         versions=library_versions() | explainer_libraries(m.explainer for m in choose(config).methods),
         remarks=_run_by_others(choose(config).methods),
@@ -145,6 +147,12 @@ def _run_by_others(methods: Sequence[Method]) -> list[str]:
         for library, version in explainer_libraries([method.explainer]).items():
             found.setdefault(f"{library} {version}", []).append(method.explainer_name)
     return [f"run by {library}: {', '.join(dict.fromkeys(names))}" for library, names in found.items()]
+
+
+def _heuristics(methods: Sequence[Method], controls: frozenset[str]) -> list[str]:
+    """The explainers that are heuristic controls."""
+    names = [method.explainer_name for method in methods if isinstance(method.explainer, Heuristic)]
+    return [name for name in names if name in controls]
 
 
 def _done(cells: Sequence[Cell], store: Store) -> list[Cell]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
-from assay.explainers.protocol import Request
+from assay.explainers.protocol import Explainer, Request, fitted
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import StoredCell
@@ -41,6 +41,7 @@ class Loaded:
     probabilities: NDArray[np.float64]
     _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
+    _explainers: dict[Explainer, Explainer] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -63,6 +64,14 @@ class Loaded:
         if baseline not in self._fitted:
             self._fitted[baseline] = baseline.fitted(self.engine, self.trial.task.train)
         return self._fitted[baseline]
+
+    def fitted_explainer(self, explainer: Explainer) -> Explainer:
+        """An explainer of the trial, made from its training texts once if it is made from some."""
+        if not explainer.traits.from_texts:
+            return explainer
+        if explainer not in self._explainers:
+            self._explainers[explainer] = fitted(explainer, self.trial.task.train)
+        return self._explainers[explainer]
 
     def targets(self) -> NDArray[np.bool_]:
         """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
@@ -135,7 +144,7 @@ def explain_shard(
         Request(example, encoding, np.flatnonzero(row), seed)
         for example, encoding, row in zip(examples, encodings, targets, strict=True)
     ]
-    return averaging.explain(method.explainer, loaded.engine, requests, baseline)
+    return averaging.explain(loaded.fitted_explainer(method.explainer), loaded.engine, requests, baseline)
 
 
 def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
@@ -204,7 +213,7 @@ def _explain_again(
         baseline = loaded.fitted(baseline)
     elif baseline is not None:
         baseline = baseline.fitted(engine, loaded.trial.task.train)
-    return averaging.explain(method.explainer, engine, requests, baseline)
+    return averaging.explain(loaded.fitted_explainer(method.explainer), engine, requests, baseline)
 
 
 def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:

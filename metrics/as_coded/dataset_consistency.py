@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from assay.metrics.as_coded.layers import counted_layers
 from assay.metrics.cell_data import CellData
 from assay.metrics.dataset_consistency import DatasetConsistency
 from assay.metrics.info import MetricBase, as_coded
@@ -41,9 +42,10 @@ class DatasetConsistencyAsCoded(MetricBase):
     last occurrence counts; an id that a text does not hold has 1e-7.
 
     pairs: at most so many similar and so many different ones. pool: the different ones are drawn from so
-    many. padded: to how many tokens. seed: of the draw. Padding counts as 0, which is what it is where the
-    padding token's embedding is 0, as in the word models; in a transformer the script's padding has
-    activations of its own. Source: consist_data.py of Atanasova et al. 2020.
+    many. padded: to how many tokens. seed: of the draw. embedding: whether its output counts as a layer; the
+    scripts leave it out for BERT. Padding counts as 0, which is what it is where the padding token's
+    embedding is 0, as in the word models; in a transformer the script's padding has activations of its own.
+    Source: consist_data.py of Atanasova et al. 2020.
     """
 
     info = as_coded(DatasetConsistency.info, random_level="near 0: see the random row")
@@ -52,6 +54,7 @@ class DatasetConsistencyAsCoded(MetricBase):
     pool: int = 5000
     padded: int = 512
     seed: int = 73
+    embedding: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.pairs <= self.pool or self.padded < 1:
@@ -74,22 +77,27 @@ class DatasetConsistencyAsCoded(MetricBase):
         for text in texts_at(subject, pairs.texts):
             encodings.append(text.encoding)
             scores.append(dict(zip(text.encoding.ids.tolist(), text.scores[0].tolist(), strict=True)))
-        means = padded_means(subject.engine, encodings, self.padded)
+        names, means = padded_means(subject.engine, encodings, self.padded)
+        if len(pairs):
+            counted = counted_layers(names, self.name, embedding=self.embedding)
+            means = means[:, [names.index(name) for name in counted]]
         first, second = pairs.places()
         distances = np.abs(means[first] - means[second]).mean(axis=1)
         return pairs.table(examples, distances, scores, _distance)
 
 
-def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> Floats:
-    """(N, L) mean activation per layer over units and `width` tokens, those beyond the text's being 0.
+def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> tuple[tuple[str, ...], Floats]:
+    """The names of L layers, and their mean activations (N, L) over units and `width` tokens.
 
-    A text of more tokens is not padded; layers with one vector per text are not, either.
+    Tokens beyond the text's are 0. A text of more tokens is not padded; layers with one vector per text are
+    not, either.
     """
-    means = {
-        text: [_mean(layer, width) for layer in layers.values()]
-        for text, layers in text_layers(engine, encodings)
-    }
-    return np.array([means[text] for text in sorted(means)]) if means else np.empty((0, 1))
+    means: dict[int, list[float]] = {}
+    names: tuple[str, ...] = ()
+    for text, layers in text_layers(engine, encodings):
+        names = tuple(layers)
+        means[text] = [_mean(layer, width) for layer in layers.values()]
+    return names, np.array([means[text] for text in sorted(means)]) if means else np.empty((0, 1))
 
 
 def _mean(layer: Floats32, width: int) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assay.metrics.as_coded.layers import counted_layers
 from assay.metrics.cell_data import Shard
 from assay.metrics.info import MetricBase, as_coded
 from assay.metrics.model_pairs import LayerDistances, TextPairExplained, aligned_pairs
@@ -30,7 +31,8 @@ class RationaleConsistencyAsCoded(MetricBase):
     trained models where there are trained ones.
 
     runs: how many pairs are drawn of each kind, by seeds 1, 2, ...; one drawn twice counts once, as it is one
-    file of the scripts, which leave the number of runs to the user.
+    file of the scripts, which leave the number of runs to the user. embedding: whether its output counts as a
+    layer; the scripts leave it out for BERT.
     Source: consistency_precompute.py and consistency_rats.py of Atanasova et al. 2020.
     """
 
@@ -41,6 +43,7 @@ class RationaleConsistencyAsCoded(MetricBase):
     )
 
     runs: int = whole(10, least=1)
+    embedding: bool = True
 
     def pairs(self, firsts: int, seconds: int | None) -> list[tuple[int, int]]:
         """What each run draws, in the order of the runs, repetitions left out."""
@@ -55,7 +58,9 @@ class RationaleConsistencyAsCoded(MetricBase):
 
     def activation_distance(self, layers: LayerDistances) -> Floats:
         """(N,) absolute value of the mean over layers of the signed mean difference."""
-        return np.abs(layers.signed.mean(axis=1))
+        counted = counted_layers(layers.names, self.name, embedding=self.embedding)
+        places = [layers.names.index(name) for name in counted]
+        return np.abs(layers.signed[:, places].mean(axis=1))
 
     def score_pair(
         self, shards_a: Iterable[Shard], shards_b: Iterable[Shard], distances: Mapping[str, float]

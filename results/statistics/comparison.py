@@ -16,6 +16,7 @@ from assay.results.records import CellScores, Group, Method, Missing, Results, g
 from assay.results.statistics.best_group import why_none
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
+from assay.results.statistics.heuristics import not_better
 from assay.results.statistics.informed import few_texts, informed_units, text_count
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
 from assay.results.statistics.permutation import paired_permutation_test
@@ -36,8 +37,9 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
     distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
-    nor test, and interval_note and no_best say so. Candidates come first, in the
-    order of `results.explainers`, controls after them.
+    nor test, and interval_note and no_best say so. not_better: the heuristic
+    controls that it does not beat. Candidates come first, in the order of `results.explainers`, controls
+    after them.
     """
     rows: list[ComparisonRow] = []
     cells = by_group_and_metric(results.cells)
@@ -234,6 +236,7 @@ def method_rows(
     # What rests on few texts takes part in no test.
     estimates = [nothing if few.get(method) else found.get(method, (nothing, 0))[0] for method in candidates]
     p: dict[Method, float] = {}
+    unbeaten: dict[Method, str] = {}
     no_best = ""
     if not is_extreme(metric):
         random = next((found[method][0] for method in found if method.explainer == results.random), None)
@@ -243,6 +246,18 @@ def method_rows(
         test = paired_test(estimates, metric, bootstrap)
         adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
         p = dict(zip(candidates, adjusted, strict=True))
+        compared = {
+            method: estimate
+            for method, (estimate, _) in found.items()
+            if not few.get(method) and (method in candidates or method.explainer in results.heuristics)
+        }
+        unbeaten = not_better(
+            compared,
+            results.heuristics,
+            metric,
+            lambda estimates: paired_test(estimates, metric, bootstrap),
+            bootstrap.alpha,
+        )
     rows = []
     for method in methods:
         of_method, n_units = found.get(method, (nothing, 0))
@@ -277,6 +292,7 @@ def method_rows(
             no_best=no_best if method in p else "",
             constant=results.constant.get((group, method), ""),
             n_groups=of_method.n,
+            not_better=unbeaten.get(method, ""),
         )
         rows.append(row)
     return rows

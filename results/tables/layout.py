@@ -197,6 +197,7 @@ def _grid(
         left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
         remarks=(
             *_undecided(columns, rows),
+            *_not_better(columns, rows),
             *([SHARING] if shared else []),
             *sign_remarks(marks, constant),
         ),
@@ -211,6 +212,22 @@ def _undecided(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list
     return [
         f"{', '.join(column.title for column in of_reason)}: {reason}; none is called best"
         for reason, of_reason in by_reason.items()
+    ]
+
+
+def _not_better(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list[str]:
+    """A line per heuristic control and the explainers that do not beat it, with the columns concerned."""
+    of_column: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for control in filter(None, row.not_better.split(", ")):
+            of_column.setdefault((control, row.metric), []).append(method_of(row).title)
+    titles = {column.name: column.title for column in columns}
+    known = [(control, metric) for control, metric in of_column if metric in titles]
+    together = grouped(known, lambda place: (place[0], ", ".join(of_column[place])))
+    return [
+        f"{', '.join(titles[metric] for _, metric in places)}: not shown to be better than the control "
+        f"{control}: {explainers}"
+        for (control, explainers), places in together.items()
     ]
 
 

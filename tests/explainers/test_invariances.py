@@ -67,12 +67,12 @@ def _chosen(group: str) -> dict[str, Any]:
     return found
 
 
-# Scores that were computed elsewhere are of texts and a model of their own (test_imported.py); libraries that
-# change strings need a model that reads them (test_peers.py).
+# Scores that were computed elsewhere are of texts and a model of their own (test_imported.py); explainers
+# that read strings need texts of words (test_peers.py, test_heuristics.py).
 EXPLAINERS: dict[str, Explainer] = {
     name: explainer
     for name, explainer in _chosen("explainer").items()
-    if not explainer.traits.fixed and name not in ("lime_text", "shap_text")
+    if not explainer.traits.fixed and not explainer.traits.strings
 }
 BASELINES: dict[str, Baseline] = _chosen("baseline")
 ABILITIES = capabilities(smooth())

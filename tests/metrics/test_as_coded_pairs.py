@@ -83,7 +83,8 @@ def test_activations_are_averaged_over_the_padded_text() -> None:
     of_one = World(keyword_examples(9), keyword_model())
     subject = of_one.subject(oracle)
     encodings = [encode(item.texts[0]) for item in of_one.examples]
-    layers = padded_means(subject.engine, encodings, 8)
+    names, layers = padded_means(subject.engine, encodings, 8)
+    assert names == ("tokens", "logits")
     for at, encoding in enumerate(encodings):
         weights = of_one.model.weights[encoding.ids]
         logits = weights.sum(axis=0) + of_one.model.bias

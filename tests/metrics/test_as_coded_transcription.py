@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import transcription
-from metrics_world import scored, value
+from metrics_world import World, keyword_examples, keyword_model, oracle, scored, value
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from study_world import Explained, explained
+from transcription import Reader
 
 from assay.explainers.controls.controls import Random
 from assay.explainers.gradient.saliency import InputXGradient, Saliency
@@ -28,10 +29,12 @@ from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded
 from assay.metrics.as_coded.faithfulness import FaithfulnessAsCoded
 from assay.metrics.as_coded.human_agreement import HumanAgreementAsCoded
 from assay.metrics.as_coded.rationale_consistency import RationaleConsistencyAsCoded
-from assay.metrics.model_pairs import layer_distances
+from assay.metrics.model_pairs import LayerDistances, layer_distances
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine
+from assay.models.randomisation import depth, randomised
 from assay.models.training import Training, fit
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 from assay.tasks.planted import planted
 from assay.tasks.sampling import limit
@@ -105,6 +108,57 @@ def test_special_tokens_and_word_pieces(tiny_bert: Any, toy_task: Task) -> None:
 
 def _renamed(examples: tuple[Example, ...]) -> list[Example]:
     return [replace(example, id=f"more-{example.id}") for example in examples]
+
+
+def without_embedding(cell: Explained) -> Reader:
+    """As the scripts read a BERT: its encoder's layers and the classifier, not the embeddings below."""
+    return Reader(cell.reader().instances, lambda ids, width: cell.layers(ids, width)[1:])
+
+
+@pytest.mark.parametrize("name", ["saliency_l1", "occlusion"])
+def test_pairs_of_models_without_the_embedding_as_of_bert(name: str, tiny_bert: Any, toy_task: Task) -> None:
+    other = randomised(tiny_bert, depth(tiny_bert), seed=3)
+    examples = [*toy_task.test, *_renamed(toy_task.dev)]
+    cells = [explained(model, examples, EXPLAINERS[name]) for model in (tiny_bert, other)]
+    found = {}
+    for embedding in (True, False):
+        metric, tables = RationaleConsistencyAsCoded(runs=6, embedding=embedding), []
+        for i, j in metric.pairs(2, None):
+            layers = layer_distances(Engine(cells[i].model), Engine(cells[j].model), cells[i].encodings)
+            assert layers.names[0] == "embedding" and layers.names[-1] == "logits"
+            near = dict(zip([e.id for e in examples], metric.activation_distance(layers), strict=True))
+            table = metric.score_pair(cells[i].shards(), cells[j].shards(), near)
+            tables.append(table.assign(unit=f"{i}-{j}|" + table["unit"]))
+        found[embedding] = value(metric, pd.concat(tables))
+    for embedding, read in ((True, Explained.reader), (False, without_embedding)):
+        expected = transcription.rationale_consistency([read(cell) for cell in cells], [], range(1, 7))
+        assert found[embedding] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_mean_over_layers_leaves_the_embedding_out() -> None:
+    names = ("embedding", "layer_1", "logits")
+    layers = LayerDistances(names, np.zeros((1, 3)), np.array([[-2.0, 1.0, 4.0]]))
+    assert RationaleConsistencyAsCoded().activation_distance(layers) == pytest.approx([1.0])
+    assert RationaleConsistencyAsCoded(embedding=False).activation_distance(layers) == pytest.approx([2.5])
+
+
+def test_pairs_of_texts_without_the_embedding(task: Task, cell: Explained) -> None:
+    reader = without_embedding(cell)
+    pairs = transcription.pairs_of_texts(reader.instances, ENGLISH_STOP_WORDS)
+    metric = DatasetConsistencyAsCoded(embedding=False)
+    found = scored(metric, cell.subject())
+    expected = transcription.dataset_consistency(reader, pairs, cell.model.embedding_rows)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert abs(found - scored(DatasetConsistencyAsCoded(), cell.subject())) > 1e-4
+
+
+def test_an_embedding_that_is_not_there_cannot_be_left_out() -> None:
+    layers = LayerDistances(("tokens", "logits"), np.zeros((3, 2)), np.zeros((3, 2)))
+    with pytest.raises(InputError, match=r"embedding=false leaves out .*available: tokens, logits"):
+        RationaleConsistencyAsCoded(embedding=False).activation_distance(layers)
+    subject = World(keyword_examples(9), keyword_model()).subject(oracle)
+    with pytest.raises(InputError, match=r"dataset_consistency_as_coded\.embedding=false leaves out"):
+        DatasetConsistencyAsCoded(embedding=False).score(subject)
 
 
 def test_pairs_of_texts(task: Task, cell: Explained) -> None:

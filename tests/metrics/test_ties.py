@@ -12,6 +12,7 @@ from assay.metrics.curves import AucRep, Deletion, Insertion
 from assay.metrics.decision_flip import DecisionFlip
 from assay.metrics.erasure import Comprehensiveness, LogOdds, Sufficiency
 from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
+from assay.metrics.feature_dropping import FeatureAttributionDropping
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.post_hoc import Aopc, PostHocAccuracy
 from assay.metrics.span_overlap import IouF1
@@ -23,6 +24,7 @@ TOKEN = st.tuples(SCORE, st.booleans(), st.booleans())
 ORDERED = [
     Faithfulness(),
     FaithfulnessMicro(),
+    FeatureAttributionDropping(),
     Comprehensiveness(),
     Sufficiency(),
     LogOdds(),

@@ -59,9 +59,11 @@ def human_agreement(instances: Sequence[Instance]) -> float:
     return float(np.mean(avgp))
 
 
-def confidence(instances: Sequence[Instance]) -> tuple[float, float]:
-    """MAE and MAX."""
-    np_random = np.random.RandomState(1)
+def confidence(
+    instances: Sequence[Instance], np_random: np.random.RandomState | None = None
+) -> tuple[float, float]:
+    """MAE and MAX. np_random: the script's stream; without it, as it stands at the first model."""
+    np_random = np_random or np.random.RandomState(1)
     features, y = [], []
     for instance in instances:
         probabilities = softmax(instance.logits)

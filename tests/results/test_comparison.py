@@ -293,6 +293,91 @@ def test_where_nothing_is_better_than_random_nobody_is_best() -> None:
     assert row(table, "lime")["no_best"] == ""
 
 
+def heuristic(name: str = "rare_words", value: np.ndarray | None = None) -> CellScores:
+    """The cell of a heuristic control."""
+    return cell(Method(name), "agreement", values(9) / 2 if value is None else value)
+
+
+def against(*cells: CellScores, heuristics: tuple[str, ...] = ("rare_words",), **about: Any) -> pd.DataFrame:
+    """The comparison with heuristic controls, which are controls."""
+    controls = frozenset({*CONTROLS, *heuristics})
+    return compare(results(*cells, heuristics=heuristics, controls=controls, **about), FEW)
+
+
+def test_an_explainer_that_does_not_beat_a_heuristic_on_human_agreement_is_named() -> None:
+    level = values(9) / 2
+    noise = np.random.default_rng(1).normal(0, 0.05, 40)
+    gaps = {"better": 0.2 + noise, "equal": 0 * noise, "alike": noise, "worse": noise - 0.2}
+    cells = [cell(Method(name, "mask"), "agreement", level + gap) for name, gap in gaps.items()]
+    table = against(*cells, heuristic())
+    found = {name: row(table, name, "mask")["not_better"] for name in gaps}
+    assert found == {"better": "", "equal": "rare_words", "alike": "rare_words", "worse": "rare_words"}
+    control = row(table, "rare_words")
+    assert control["control"] and not control["best"] and control["not_better"] == ""
+    assert np.isnan(control["p"])
+    # The control changes nothing else.
+    alone = compare(results(*cells), FEW)
+    assert [row(alone, name, "mask")["p"] for name in gaps] == [
+        row(table, name, "mask")["p"] for name in gaps
+    ]
+    assert [each["not_better"] for each in rows(alone)] == [""] * 4
+
+
+def test_every_heuristic_is_compared_and_other_controls_are_not() -> None:
+    level = values(9) / 2
+    low = cell(Method("first_words"), "agreement", level - 0.4)
+    random = cell(Method("random"), "agreement", level + 0.4)
+    cells = [cell(Method("lime"), "agreement", level), heuristic(), low, random]
+    table = against(*cells, heuristics=("rare_words", "first_words"))
+    assert row(table, "lime")["not_better"] == "rare_words"
+    both = [cell(Method("lime"), "agreement", level - 0.4), heuristic(), low]
+    table = against(*both, heuristics=("rare_words", "first_words"))
+    assert sorted(row(table, "lime")["not_better"].split(", ")) == ["first_words", "rare_words"]
+    assert row(table, "rare_words")["not_better"] == ""
+
+
+def test_other_properties_name_nobody_and_less_is_better_where_it_is() -> None:
+    level = values(9) / 2
+    lower = cast(Metric, MeanOf("agreement", "Distance", "human agreement", "lower"))
+    cells = [cell(Method("lime"), "agreement", level - 0.2), heuristic()]
+    assert row(against(*cells), "lime")["not_better"] == "rare_words"
+    assert row(against(*cells, metrics=(lower,)), "lime")["not_better"] == ""
+    other = cast(Metric, MeanOf("agreement", "Faithfulness", "faithfulness"))
+    assert row(against(*cells, metrics=(other,)), "lime")["not_better"] == ""
+
+
+def test_too_few_texts_show_nobody_to_be_better() -> None:
+    def found(texts: int, explainers: int) -> set[str]:
+        level = np.linspace(0.4, 0.5, texts)
+        cells = [cell(Method(f"e{k}"), "agreement", level + 0.1 + k / 100) for k in range(explainers)]
+        table = against(*cells, cell(Method("rare_words"), "agreement", level))
+        return {row(table, f"e{k}")["not_better"] for k in range(explainers)}
+
+    # Ahead on every text: two of 2^n swaps are as extreme, and Holm goes over all explainers.
+    assert found(10, 80) == {"rare_words"} and found(16, 30) == {""}
+    # On fewer than ten texts nobody is compared.
+    assert found(9, 30) == {""}
+
+
+def test_an_explainer_without_a_value_is_not_named() -> None:
+    cells = [cell(Method("lime"), "agreement", np.full(40, np.nan)), heuristic()]
+    assert row(against(*cells), "lime")["not_better"] == ""
+    alone = [cell(Method("lime"), "agreement", values(9)), heuristic(value=np.full(40, np.nan))]
+    assert row(against(*alone), "lime")["not_better"] == ""
+
+
+def test_as_good_as_a_heuristic_is_named_nearly_always_and_clearly_better_never() -> None:
+    """60 explainers equal to the control but for luck: at most 5 % may pass for better, by chance."""
+    rng = np.random.default_rng(3)
+    missed = 0
+    for _ in range(30):
+        level = rng.uniform(0, 1, 50)
+        luck = [cell(Method(f"e{k}"), "agreement", level + rng.normal(0, 0.2, 50)) for k in range(2)]
+        table = against(*luck, cell(Method("rare_words"), "agreement", level + rng.normal(0, 0.2, 50)))
+        missed += sum(row(table, f"e{k}")["not_better"] == "" for k in range(2))
+    assert missed <= 6
+
+
 def test_nothing_is_cheaper_than_random_but_something_is_cheapest() -> None:
     cost = cast(Metric, MeanOf("cost", "Cost", "compute time", "lower", (0.0, float("inf"))))
     passes = {"lime": 100.0, "saliency": 3.0, "random": 0.0}
