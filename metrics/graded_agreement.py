@@ -1,7 +1,8 @@
 """Agreement with graded rationales: do the scores rank tokens as people graded them?
 
 A token's grade is its mean over the annotators who marked something, 1 for a mark without a grade. Grades are
-compared with scores as they are; `task.rationale_threshold` has no part in it.
+compared with scores as they are; `task.rationale_threshold` has no part in it. Parts `group NAME:...` are the
+same against the marks of one group of annotators.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.correlation import correlation, spearman
 from assay.metrics.human_agreement import average_precision
 from assay.metrics.info import SIGNED, MetricBase
-from assay.metrics.rationales import graded, rationale_info, table
+from assay.metrics.long_table import long, of_group
+from assay.metrics.rationales import Marks, graded, of_groups, rationale_info, table
 from assay.metrics.targets import target_option
 from assay.metrics.ties import tie_levels
 from assay.tasks.arrays import Floats
@@ -123,18 +125,29 @@ class GradedPrecision(MetricBase):
 
 
 def _scored(subject: CellData, target: str, metric: str, measure: Measure) -> pd.DataFrame:
-    tables = [_score_shard(subject, shard, target, metric, measure) for shard in subject.shards]
+    tables = []
+    for shard in subject.shards:
+        has, parts = _parts(subject, shard, target, metric, measure)
+        tables.append(table(shard, has, parts))
+        for group, own in of_groups(shard):
+            has, parts = _parts(subject, own, target, metric, measure)
+            if len(has.rows):
+                named = {f"{of_group(group)}:{part}": values for part, values in parts.items()}
+                tables.append(long([shard.ids[row] for row in has.rows], named, has.labels))
     return pd.concat(tables, ignore_index=True)
 
 
-def _score_shard(subject: CellData, shard: Shard, target: str, metric: str, measure: Measure) -> pd.DataFrame:
+def _parts(
+    subject: CellData, shard: Shard, target: str, metric: str, measure: Measure
+) -> tuple[Marks, dict[str, list[float]]]:
+    """One rationale per example and class, with grades, and the parts of each."""
     has, grades = graded(subject, shard, target, metric)
     found: list[dict[str, float]] = []
     for row, label, of_text in zip(has.rows, has.labels, grades, strict=True):
         content = shard.content[row]
         found.append(measure(shard.scores[row, label, content].astype(np.float64), of_text[content]))
     names = found[0] if found else ()
-    return table(shard, has, {name: [parts[name] for parts in found] for name in names})
+    return has, {name: [parts[name] for parts in found] for name in names}
 
 
 def _ndcg_parts(scores: Floats, grades: Floats) -> dict[str, float]:

@@ -35,6 +35,7 @@ class GroundTruthAgreement(MetricBase):
         random_level="the mean of part `ap_random`, a little above the share of causing tokens",
         property="ground truth",
         needs=frozenset({"ground_truth"}),
+        version=3,
     )
 
     def score(self, subject: CellData) -> pd.DataFrame:
@@ -50,7 +51,7 @@ class GroundTruthAgreement(MetricBase):
         has = marks(shard, gold(shard.examples, shard.probabilities.shape[1])).agreed("union")
         right = predicted(shard.probabilities, multi_label=subject.multi_label)
         require_explained(shard, has.wanted(right.shape) & right, subject.labels, self.name)
-        parts = precisions(shard, has)
+        parts = precisions(shard.scores[has.rows, has.labels], has, shard)
         explained = ~np.isnan(shard.scores[has.rows, has.labels]).any(axis=1)
         parts["ap"] = np.where(explained, parts["ap"], np.nan)
         parts["right"] = right[has.rows, has.labels].astype(np.float64)

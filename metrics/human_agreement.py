@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
-from assay.metrics.options import choice
-from assay.metrics.rationales import ANNOTATORS, Marks, compared, rationale_info, table
+from assay.metrics.rationale_scores import Rule, scored
+from assay.metrics.rationales import Marks, annotators_option, evidence_option, rationale_info
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import target_option
 from assay.metrics.ties import tie_groups
@@ -33,10 +33,13 @@ class HumanAgreement(MetricBase):
             study), "predicted", or "all" classes that have a rationale.
         annotators: The rationale of a class that several people marked: what any of them marked ("union"), or
             what more than half of them did ("majority"; without such a token there is none; who marked
-            nothing, or only what was cut off, has a vote). "each" takes the mean of the average precisions
-            against each of them. The part `ceiling` then measures how well people agree: the average
-            precision of one annotator's marks as scores, against each other annotator's, averaged over all
-            ordered pairs. Marks are binary, so they tie where scores rank, and a good ranking can exceed it.
+            nothing, or only what was cut off, has a vote). "each" takes the mean over annotators of the
+            values against each of them. The parts `ceiling:...` then measure how well people agree: the value
+            of one annotator's marks as scores against each other annotator's, averaged over all ordered
+            pairs. Marks are binary, so they tie where scores rank, and a good ranking can exceed it.
+        evidence: The rationale of an annotator that is several groups of evidence, each enough: all of them
+            ("union"), or the group that the scores match best ("best"). Part `ap_random` is then that of the
+            best group, too.
 
     Source: Atanasova et al. 2020.
     """
@@ -46,52 +49,31 @@ class HumanAgreement(MetricBase):
         "Human agreement (MAP)",
         random_level="the mean of part `ap_random`, a little above the share of rationale tokens",
         part="ap",
-        version=3,
+        version=4,
     )
 
     target: str = target_option("gold")
-    annotators: str = choice("union", ANNOTATORS)
+    annotators: str = annotators_option()
+    evidence: str = evidence_option()
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `ap`, its expectation under a random order `ap_random`, and the share of
-        rationale tokens `prevalence`, with "each" as means over annotators, and beside them `ceiling`, NaN
-        for a single annotator; per example (target -1): `no_rationale`, 1 if it was left out.
+        rationale tokens `prevalence`; the rest as `assay.metrics.rationale_scores.scored` says.
 
         Raises InputError when a class that is asked for was not explained.
         """
-        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
-
-    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
-        has = compared(subject, shard, self.target, self.name, self.annotators)
-        parts = precisions(shard, has)
-        if self.annotators == "each":
-            parts["ceiling"] = ceiling(has, shard.content)
-        return table(shard, has, parts)
+        return scored(subject, self, Rule(precisions, ("ap",), "ap_random"))
 
 
-def precisions(shard: Shard, has: Marks) -> dict[str, Floats]:
-    """(P,) `ap`, `ap_random` and `prevalence` of every (example, class) pair that has a rationale, as means
-    over its annotators."""
+def precisions(scores: Reals, has: Marks, shard: Shard) -> dict[str, Floats]:
+    """(M,) `ap` of the scores (M, T), `ap_random` and `prevalence` of every rationale."""
     content = shard.content[has.rows]
     positives, tokens = has.tokens.sum(axis=1), content.sum(axis=1)
     return {
-        "ap": has.mean(average_precision(shard.scores[has.rows, has.labels], has.tokens, content)),
-        "ap_random": has.mean(expected_average_precision(positives, tokens)),
-        "prevalence": has.mean(positives / tokens),
+        "ap": average_precision(scores, has.tokens, content),
+        "ap_random": expected_average_precision(positives, tokens),
+        "prevalence": positives / tokens,
     }
-
-
-def ceiling(has: Marks, content: Bools) -> Floats:
-    """(P,) mean average precision of one annotator's marks against another's, over all ordered couples of a
-    pair's annotators; NaN for a single annotator. content: (N, T)."""
-    one, other = has.others()
-    precisions = average_precision(
-        has.tokens[one].astype(np.float64), has.tokens[other], content[has.rows[one]]
-    )
-    pairs = int(has.pair.max(initial=-1)) + 1
-    couples = has.pair[one]
-    sums = np.bincount(couples, weights=precisions, minlength=pairs).astype(np.float64)
-    return ratio(sums, np.bincount(couples, minlength=pairs))
 
 
 def average_precision(scores: Reals, relevant: Bools | Floats, content: Bools) -> Floats:

@@ -65,6 +65,11 @@ def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike
     return pd.concat(frames, ignore_index=True)
 
 
+# Parts of a metric compared with other marks than its own, `ceiling:part` and `group NAME:part`: the marks of
+# one annotator as scores for another's, and the scores for the marks of one group of annotators.
+CEILING = "ceiling"
+_BESIDE = re.compile(r"(ceiling|group .*):([^:]*)", re.DOTALL)
+
 # Parts that say of a text that it has no value: it has no rationale, or only one token.
 NO_RATIONALE, ONE_TOKEN = "no_rationale", "one_token"
 LEFT_OUT = frozenset({NO_RATIONALE, ONE_TOKEN})
@@ -86,6 +91,25 @@ def with_left_out(
     counted = long(ids, dict([left_out]))
     # A table without rows would change the type of the column it is joined with.
     return pd.concat([long([ids[row] for row in rows], parts, labels), counted]) if len(rows) else counted
+
+
+def of_group(group: str) -> str:
+    """What parts begin with that are compared with the marks of a group of annotators."""
+    return f"group {group}"
+
+
+def without_beside(parts: Mapping[str, Floats]) -> tuple[Parts, dict[str, Parts]]:
+    """A metric's own parts, and by what they begin with those compared with other marks, as its own are
+    called."""
+    own: Parts = {}
+    beside: dict[str, Parts] = {}
+    for name, values in parts.items():
+        found = _BESIDE.fullmatch(name)
+        if found is None:
+            own[name] = values
+        else:
+            beside.setdefault(found[1], {})[found[2]] = values
+    return own, beside
 
 
 def wide(table: pd.DataFrame) -> tuple[list[str], list[int], dict[str, Floats]]:

@@ -15,15 +15,16 @@ from assay.tasks.errors import InputError
 T = TypeVar("T")
 
 
-def option(default: T, read: Callable[[Any, str], T]) -> T:
+def option(default: T, read: Callable[[Any, str], T], *, later: bool = False) -> T:
     """A field of a metric whose value `check_options` passes through `read`.
 
     Args:
         default: The default.
         read: From a value and the option's path in the configuration, such as "metric.aopc.tokens", to the
             value that the metric keeps. Raises InputError on a value that the option does not take.
+        later: The metric was there before the option, so names of results leave the default out.
     """
-    return field(default=default, metadata={"read": read})
+    return field(default=default, metadata={"read": read, "later": later})
 
 
 def check_options(metric: Any) -> None:
@@ -34,9 +35,14 @@ def check_options(metric: Any) -> None:
             object.__setattr__(metric, each.name, each.metadata["read"](getattr(metric, each.name), path))
 
 
-def choice(default: str, choices: Sequence[str]) -> str:
-    """One of `choices`."""
-    return option(default, lambda value, path: check_choice(value, choices, path))
+def choice(default: str, choices: Sequence[str], *, later: bool = False) -> str:
+    """One of `choices`; later: as in `option`."""
+    return option(default, lambda value, path: check_choice(value, choices, path), later=later)
+
+
+def later_defaults(metric: Any) -> dict[str, Any]:
+    """The options that came after the metric itself, with their defaults."""
+    return {each.name: each.default for each in fields(metric) if each.metadata.get("later")}
 
 
 def whole(default: int, *, least: int) -> int:

@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import UNIT, MetricInfo
 from assay.metrics.long_table import NO_RATIONALE, with_left_out
+from assay.metrics.options import choice
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import chosen, require_explained
-from assay.models.alignment import gold_grades, gold_mask
+from assay.models.alignment import gold_alternatives, gold_grades, gold_mask
 from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example, rationales_for
 
 # A metric that compares scores with human rationales.
@@ -31,6 +33,17 @@ rationale_info = partial(
 )
 
 ANNOTATORS = ("union", "majority", "each")
+EVIDENCE = ("union", "best")
+
+
+def annotators_option() -> str:
+    """The option `annotators` of a metric: what of several annotators counts, one of ANNOTATORS."""
+    return choice("union", ANNOTATORS, later=True)
+
+
+def evidence_option() -> str:
+    """The option `evidence` of a metric: what of several groups of evidence counts, one of EVIDENCE."""
+    return choice("union", EVIDENCE, later=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +51,32 @@ class Marks:
     """M rationales in a shard, ordered by example and class; several of one pair are several annotators'.
 
     rows, labels: (M,) the example and the class. tokens: (M, T) bool, false on special tokens and padding, at
-    least one true in each row, unless annotators who marked nothing were asked for.
+    least one true in each row, unless annotators who marked nothing were asked for. alternative_of: (M,)
+    where some are alternatives, any of which is enough: the rationale that each belongs to, counted in order.
     """
 
     rows: Ints
     labels: Ints
     tokens: Bools
+    alternative_of: Ints | None = None
+
+    @property
+    def rationale(self) -> Ints:
+        """(M,) the rationale that each belongs to, counted in order: its own, without alternatives."""
+        return np.arange(len(self.rows)) if self.alternative_of is None else self.alternative_of
+
+    def at(self, index: Ints | Bools) -> Marks:
+        """Those at the positions, each a rationale of its own."""
+        return Marks(self.rows[index], self.labels[index], self.tokens[index])
+
+    def first(self) -> Ints:
+        """(R,) the position of the first alternative of each rationale."""
+        return np.flatnonzero(np.diff(self.rationale, prepend=-1))
+
+    def best(self, values: Floats) -> Ints:
+        """(R,) the position of the alternative of each rationale that has the largest value, from (M,)."""
+        order = np.lexsort((-values, self.rationale))
+        return order[np.flatnonzero(np.diff(self.rationale[order], prepend=-1))]
 
     @property
     def pair(self) -> Ints:
@@ -90,29 +123,50 @@ class Marks:
         return one, other
 
 
-def marks(shard: Shard, targets: Bools, *, silent: bool = False) -> Marks:
+def marks(shard: Shard, targets: Bools, *, silent: bool = False, evidence: str = "union") -> Marks:
     """The rationale of each annotator for each of the targets (N, K).
 
     silent: also those without a marked token: of an annotator who marked nothing, or only what was cut off.
+    evidence: "best" keeps groups of evidence apart, as alternatives.
 
     Raises InputError on a rationale that no token overlaps.
     """
-    rows, labels, tokens = [], [], []
+    rows, labels, tokens, owners = [], [], [], []
+    owner = 0
     for row, label in np.argwhere(targets):
-        for mask in _by_annotator(shard.encodings[row], shard.examples[row], int(label), silent):
-            rows.append(row)
-            labels.append(label)
-            tokens.append(np.pad(mask, (0, shard.content.shape[1] - len(mask))))
+        encoding, example = shard.encodings[row], shard.examples[row]
+        for masks in _by_annotator(encoding, example, int(label), silent, evidence):
+            for mask in masks:
+                rows.append(row)
+                labels.append(label)
+                tokens.append(np.pad(mask, (0, shard.content.shape[1] - len(mask))))
+                owners.append(owner)
+            owner += 1
     table = np.array(tokens, dtype=bool).reshape(len(tokens), shard.content.shape[1])
-    return Marks(np.array(rows, dtype=np.intp), np.array(labels, dtype=np.intp), table)
+    alternative_of = np.array(owners, dtype=np.intp) if evidence == "best" else None
+    return Marks(np.array(rows, dtype=np.intp), np.array(labels, dtype=np.intp), table, alternative_of)
 
 
-def _by_annotator(encoding: Encoding, example: Example, label: int, silent: bool) -> Iterator[Bools]:
+def _by_annotator(
+    encoding: Encoding, example: Example, label: int, silent: bool, evidence: str
+) -> Iterator[list[Bools]]:
     """(T,) bool masks of the annotators who marked a token for `label`, or silent ones, too, by name."""
     for own in _of_each_annotator(example):
         mask = gold_mask(encoding, own, label)
         if mask.any() or (silent and any(rationales_for(own, label))):
-            yield mask
+            several = gold_alternatives(encoding, own, label) if evidence == "best" else []
+            yield several or [mask]
+
+
+def of_groups(shard: Shard) -> Iterator[tuple[str, Shard]]:
+    """Each group of annotators, by name, and the shard with no rationales but theirs."""
+    rationales = chain.from_iterable(example.rationales for example in shard.examples)
+    for group in sorted({rationale.group for rationale in rationales} - {""}):
+        examples = [
+            replace(example, rationales=tuple(one for one in example.rationales if one.group == group))
+            for example in shard.examples
+        ]
+        yield group, replace(shard, examples=examples)
 
 
 def _of_each_annotator(example: Example) -> Iterator[Example]:
@@ -148,15 +202,48 @@ def graded(subject: CellData, shard: Shard, target: str, metric: str) -> tuple[M
     return has, table
 
 
-def compared(subject: CellData, shard: Shard, target: str, metric: str, annotators: str = "union") -> Marks:
+def compared(
+    subject: CellData,
+    shard: Shard,
+    target: str,
+    metric: str,
+    annotators: str = "union",
+    evidence: str = "union",
+) -> Marks:
     """The rationales for the classes that `target` means: one for all annotators of a class, or with "each"
-    one for each. Raises InputError when a class that has one was not explained."""
+    one for each. With the evidence "best" each may have alternatives.
+
+    Raises InputError when a class that has a rationale was not explained, and on alternatives of an annotator
+    that would have to be joined with another's.
+    """
     targets = chosen(shard, target, multi_label=subject.multi_label)
-    has = marks(shard, targets, silent=annotators == "majority")
+    has = marks(shard, targets, silent=annotators == "majority", evidence=evidence)
     if annotators != "each":
-        has = has.agreed(annotators)
+        has = has.agreed(annotators) if evidence == "union" else _agreed_alternatives(shard, has, annotators)
     require_explained(shard, has.wanted(shard.scores.shape[:2]), subject.labels, metric)
     return has
+
+
+def _agreed_alternatives(shard: Shard, has: Marks, annotators: str) -> Marks:
+    """As `Marks.agreed`, where a pair of one annotator keeps the alternatives."""
+    alone = np.bincount(has.at(has.first()).pair)[has.pair] == 1
+    several = np.bincount(has.rationale)[has.rationale] > 1
+    if (several & ~alone).any():
+        row = int(has.rows[several & ~alone][0])
+        raise InputError(
+            f"example {shard.examples[row].id!r} has groups of evidence of more than one annotator, which "
+            "cannot be joined where one group is enough (evidence=best); set annotators=each"
+        )
+    joined = has.at(~alone).agreed(annotators)
+    rows = np.concatenate([has.rows[alone], joined.rows])
+    labels = np.concatenate([has.labels[alone], joined.labels])
+    tokens = np.concatenate([has.tokens[alone], joined.tokens])
+    owners = np.concatenate([has.rationale[alone], len(has.rows) + np.arange(len(joined.rows))])
+    # A silent annotator alone has marked nothing to agree with.
+    order = np.lexsort((owners, labels, rows))
+    order = order[tokens[order].any(axis=1)]
+    counted = np.cumsum(np.diff(owners[order], prepend=-1) != 0) - 1
+    return Marks(rows[order], labels[order], tokens[order], counted)
 
 
 def table(shard: Shard, has: Marks, parts: Mapping[str, ArrayLike]) -> pd.DataFrame:

@@ -12,11 +12,12 @@ from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts
 from assay.metrics.options import option
-from assay.metrics.rationales import compared, rationale_info, table
+from assay.metrics.rationale_scores import Rule, scored
+from assay.metrics.rationales import Marks, annotators_option, evidence_option, rationale_info
 from assay.metrics.resampling import mean_of, ratio
 from assay.metrics.targets import target_option
 from assay.metrics.token_overlap import check_share, sizes, top_tokens
-from assay.tasks.arrays import Bools, Floats, Ints
+from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 
 
@@ -39,6 +40,8 @@ class IouF1(MetricBase):
         target: As in `TokenF1`.
         share: As in `TokenF1`.
         threshold: From 0.5 to 1; below 0.5 several spans could match the same one.
+        annotators, evidence: As in `HumanAgreement`; of groups of evidence the best is that of the highest F1
+            of the text.
 
     Source: DeYoung et al., ACL 2020, and rationale_benchmark/metrics.py. Deviation: ERASER takes marked spans
     as annotators drew them, which may touch.
@@ -48,35 +51,35 @@ class IouF1(MetricBase):
         "iou_f1",
         "IOU F1 (spans)",
         random_level="depends on how long the marked spans are: see the random row",
-        part="found",
-        version=2,
+        part="precision",
+        version=3,
     )
 
     target: str = target_option("gold")
     share: float | None = option(None, check_share)
     threshold: float = option(0.5, _check_threshold)
+    annotators: str = annotators_option()
+    evidence: str = evidence_option()
 
     def score(self, subject: CellData) -> pd.DataFrame:
-        """Per example and class: the numbers of spans `found`, `chosen` and `marked`; per example (target
-        -1): `no_rationale`. Raises InputError when a class that is asked for was not explained."""
-        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+        """Per example and class: `precision`, the share of the chosen spans that match, and `recall`, as many
+        as a share of the marked spans; per example (target -1): `no_rationale`. Raises InputError when a
+        class that is asked for was not explained."""
+        return scored(subject, self, Rule(self._measure, ("precision", "recall")))
 
-    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
-        has = compared(subject, shard, self.target, self.name)
-        top = top_tokens(shard, has, sizes(shard, has, self.share))
-        counts = np.zeros((len(has.rows), 3))
+    def _measure(self, scores: Reals, has: Marks, shard: Shard) -> dict[str, Floats]:
+        top = top_tokens(scores, has, shard, sizes(shard, has, self.share))
+        shares = np.zeros((2, len(has.rows)))
         for index, row in enumerate(has.rows):
             segments = shard.encodings[row].segments
             chosen, marked = (runs(mask[index, : len(segments)], segments) for mask in (top, has.tokens))
-            counts[index] = found(chosen, marked, self.threshold), len(chosen), len(marked)
-        return table(shard, has, dict(zip(("found", "chosen", "marked"), counts.T, strict=True)))
+            matches = found(chosen, marked, self.threshold)
+            shares[:, index] = matches / len(chosen), matches / len(marked)
+        return {"precision": shares[0], "recall": shares[1]}
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) F1 of mean precision and mean recall; NaN if no example of a resample has a rationale."""
-        if "found" not in parts:
-            return np.full(len(index), np.nan)
-        shares = {whole: ratio(parts["found"], parts[whole]) for whole in ("chosen", "marked")}
-        precision, recall = (mean_of(shares, whole, index) for whole in ("chosen", "marked"))
+        precision, recall = (mean_of(parts, part, index) for part in ("precision", "recall"))
         both = precision + recall
         return np.where(both == 0, 0.0, ratio(2 * precision * recall, both))
 

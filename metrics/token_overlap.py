@@ -1,8 +1,8 @@
 """Overlap with human rationales: are the tokens of the highest scores those that people marked?
 
 The measures of ERASER (DeYoung et al., ACL 2020) as rationale_benchmark/metrics.py of its scripts has them,
-on tokens of the text; special tokens are never ranked. Where several annotators marked something, their union
-counts. Examples without a rationale are left out and counted, as in `assay.metrics.human_agreement`.
+on tokens of the text; special tokens are never ranked. The options `target`, `annotators` and `evidence` are
+those of `HumanAgreement`. Examples without a rationale are left out and counted, as there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import pandas as pd
 from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.info import MetricBase
 from assay.metrics.options import option, whole
-from assay.metrics.rationales import Marks, compared, rationale_info, table
+from assay.metrics.rationale_scores import Rule, scored
+from assay.metrics.rationales import (
+    Marks,
+    annotators_option,
+    compared,
+    evidence_option,
+    rationale_info,
+    table,
+)
 from assay.metrics.resampling import ratio
 from assay.metrics.targets import target_option
 from assay.metrics.ties import expected_hits, tie_generator, tie_groups
@@ -54,21 +62,21 @@ class TokenF1(MetricBase):
 
     target: str = target_option("gold")
     share: float | None = option(None, check_share)
+    annotators: str = annotators_option()
+    evidence: str = evidence_option()
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `f1`, and its expectation under a random order `f1_random`; per example
         (target -1): `no_rationale`. Raises InputError when a class that is asked for was not explained."""
-        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+        return scored(subject, self, Rule(self._measure, ("f1",), "f1_random"))
 
-    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
-        has = compared(subject, shard, self.target, self.name)
+    def _measure(self, scores: Reals, has: Marks, shard: Shard) -> dict[str, Floats]:
         counts = sizes(shard, has, self.share)
-        hits = chosen_hits(shard, has, counts)
+        hits = chosen_hits(scores, has, shard, counts)
         marked, tokens = has.tokens.sum(axis=1), shard.content[has.rows].sum(axis=1)
         # Of k tokens drawn at random, k * marked / tokens are marked.
         expected = counts * marked / tokens
-        parts = {"f1": 2 * hits / (counts + marked), "f1_random": 2 * expected / (counts + marked)}
-        return table(shard, has, parts)
+        return {"f1": 2 * hits / (counts + marked), "f1_random": 2 * expected / (counts + marked)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class TopKAgreement(MetricBase):
     Attributes:
         target: As in `HumanAgreement`.
         k: Number of tokens.
+        annotators, evidence: As in `HumanAgreement`. With the best evidence a random order gets the mean of
+            part `agreement_random`.
     """
 
     info = rationale_info(
@@ -93,19 +103,19 @@ class TopKAgreement(MetricBase):
 
     target: str = target_option("gold")
     k: int = whole(5, least=1)
+    annotators: str = annotators_option()
+    evidence: str = evidence_option()
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `agreement` and `prevalence`, the share of all tokens that are marked; per
         example (target -1): `no_rationale`. Raises InputError when a class asked for was not explained."""
-        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+        return scored(subject, self, Rule(self._measure, ("agreement",), "prevalence"))
 
-    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
-        has = compared(subject, shard, self.target, self.name)
+    def _measure(self, scores: Reals, has: Marks, shard: Shard) -> dict[str, Floats]:
         tokens = shard.content[has.rows].sum(axis=1)
         counts = np.minimum(tokens, self.k)
-        hits = chosen_hits(shard, has, counts)
-        parts = {"agreement": hits / counts, "prevalence": has.tokens.sum(axis=1) / tokens}
-        return table(shard, has, parts)
+        hits = chosen_hits(scores, has, shard, counts)
+        return {"agreement": hits / counts, "prevalence": has.tokens.sum(axis=1) / tokens}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ class AuprcSteps(MetricBase):
     NaN if no example of a resample has a rationale.
 
     Attributes:
-        target: As in `HumanAgreement`.
+        target, annotators, evidence: As in `HumanAgreement`.
     """
 
     info = rationale_info(
@@ -129,20 +139,22 @@ class AuprcSteps(MetricBase):
     )
 
     target: str = target_option("gold")
+    annotators: str = annotators_option()
+    evidence: str = evidence_option()
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`; per example (target -1): `no_rationale`.
 
         Raises InputError when a class that is asked for was not explained."""
-        return pd.concat([self._score_shard(subject, shard) for shard in subject.shards], ignore_index=True)
+        return scored(subject, self, Rule(_step_areas, ("area",)))
 
-    def _score_shard(self, subject: CellData, shard: Shard) -> pd.DataFrame:
-        has = compared(subject, shard, self.target, self.name)
-        ties = tie_groups(shard.scores[has.rows, has.labels], has.tokens, shard.content[has.rows])
-        precision = ratio(np.cumsum(ties.hits, axis=1), np.cumsum(ties.size, axis=1))
-        # One after the other: the last digits of a plain sum would depend on how far the row is padded.
-        areas = np.cumsum(ties.hits * precision, axis=1)[:, -1]
-        return table(shard, has, {"area": ratio(areas, ties.hits.sum(axis=1))})
+
+def _step_areas(scores: Reals, has: Marks, shard: Shard) -> dict[str, Floats]:
+    ties = tie_groups(scores, has.tokens, shard.content[has.rows])
+    precision = ratio(np.cumsum(ties.hits, axis=1), np.cumsum(ties.size, axis=1))
+    # One after the other: the last digits of a plain sum would depend on how far the row is padded.
+    areas = np.cumsum(ties.hits * precision, axis=1)[:, -1]
+    return {"area": ratio(areas, ties.hits.sum(axis=1))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +163,9 @@ class AuprcAsCoded(MetricBase):
 
     As scikit-learn's precision_recall_curve and auc: straight lines between the thresholds, from a precision
     of 1 at no recall. That flatters ties: constant scores get (1 + share of rationale tokens) / 2, above most
-    explainers. Scores tie only if they are equal to the last digit. For comparison with ERASER's figures; the
-    value of `AuprcSteps` has no such lines. The value is NaN if no example of a resample has a rationale.
+    explainers. Scores tie only if they are equal to the last digit, and what any annotator marked counts. For
+    comparison with ERASER's figures; the value of `AuprcSteps` has no such lines. The value is NaN if no
+    example of a resample has a rationale.
 
     Attributes:
         target: As in `HumanAgreement`.
@@ -203,17 +216,18 @@ def sizes(shard: Shard, has: Marks, share: float | None) -> Ints:
     return np.maximum(np.floor(share * tokens + 0.5).astype(np.intp), 1)
 
 
-def chosen_hits(shard: Shard, has: Marks, counts: Ints) -> Floats:
-    """(M,) per rationale how many of its text's `counts` (M,) tokens of highest score are marked."""
-    ties = tie_groups(shard.scores[has.rows, has.labels], has.tokens, shard.content[has.rows])
+def chosen_hits(scores: Reals, has: Marks, shard: Shard, counts: Ints) -> Floats:
+    """(M,) per rationale how many of its text's `counts` (M,) tokens of highest score (M, T) are marked."""
+    ties = tie_groups(scores, has.tokens, shard.content[has.rows])
     return expected_hits(ties, counts)
 
 
-def top_tokens(shard: Shard, has: Marks, counts: Ints) -> Bools:
-    """(M, T) bool: per rationale its text's `counts` (M,) tokens of highest score, ties in random order."""
+def top_tokens(scores: Reals, has: Marks, shard: Shard, counts: Ints) -> Bools:
+    """(M, T) bool: per rationale its text's `counts` (M,) tokens of highest score (M, T), ties in random
+    order."""
     top = np.zeros_like(has.tokens)
-    for index, (row, label) in enumerate(zip(has.rows, has.labels, strict=True)):
+    for index, (row, of_text) in enumerate(zip(has.rows, scores, strict=True)):
         rng = tie_generator(shard.examples[row].id)
-        order = descending_order(shard.scores[row, label], shard.content[row], rng)
+        order = descending_order(of_text, shard.content[row], rng)
         top[index, order[: counts[index]]] = True
     return top

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,18 @@ def gold_mask(encoding: Encoding, example: Example, label: int) -> NDArray[np.bo
     """(T,) bool: the tokens of the example's rationale for `label`, all false where there is none."""
     with located(f"example {example.id!r}"):
         return rationale_mask(encoding, gold_spans(example, label), example.texts)
+
+
+def gold_alternatives(encoding: Encoding, example: Example, label: int) -> list[NDArray[np.bool_]]:
+    """(T,) bool masks, each a complete reason for `label`: one for each choice of alternatives, all different
+    and in order, without those that the model reads no token of. One mask where there is no choice."""
+    found = list(rationales_for(example, label))
+    masks: dict[bytes, NDArray[np.bool_]] = {}
+    for choice in product(*(rationale.alternatives or (rationale.spans,) for rationale in found)):
+        with located(f"example {example.id!r}"):
+            mask = rationale_mask(encoding, sorted(chain.from_iterable(choice)), example.texts)
+        masks[mask.tobytes()] = mask
+    return [mask for mask in masks.values() if mask.any()]
 
 
 def gold_grades(encoding: Encoding, example: Example, label: int) -> NDArray[np.float64]:

@@ -47,6 +47,18 @@ def unknown_quality() -> Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteDistance:
+    """How far probabilities are from the shares of votes: total variation, 0 to 1, mean over texts.
+
+    texts: with votes. model: the model's. constant: of the mean share over these texts, given for each.
+    """
+
+    texts: int
+    model: float
+    constant: float
+
+
+@dataclass(frozen=True, slots=True)
 class Majority:
     """A model beside a constant answer, on the texts whose labels are known.
 
@@ -121,6 +133,24 @@ def quality(gold: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Seque
         label_accuracy={label: float(value) for label, value in zip(labels, right, strict=True)},
         f1={label: float(value) for label, value in zip(labels, f1, strict=True)},
     )
+
+
+def vote_distance(
+    probabilities: NDArray[np.float64], shares: Sequence[Sequence[float]]
+) -> VoteDistance | None:
+    """How far probabilities (N, K) are from the shares of votes; None where no text has votes.
+
+    shares: of each text K, or none.
+    """
+    voted = [place for place, of_text in enumerate(shares) if of_text]
+    if not voted:
+        return None
+    given = np.array([shares[place] for place in voted])
+    model, constant = (
+        float(np.abs(answer - given).sum(axis=1).mean() / 2)
+        for answer in (probabilities[voted], given.mean(axis=0))
+    )
+    return VoteDistance(len(voted), model, constant)
 
 
 def majority(

@@ -170,8 +170,11 @@ class SliceRow(GroupRow):
     """One explainer by one metric on a part of the texts: a row of `slices.csv`."""
 
     metric: MetricName
-    dimension: Annotated[str, "what splits the texts: `all`, `label`, `length`, `right` or `confidence`"]
-    slice: Annotated[str, "the part of the texts"]
+    dimension: Annotated[
+        str,
+        "what splits the texts: `all`, `label`, `length`, `right` or `confidence`; `annotators`: no split",
+    ]
+    slice: Annotated[str, "the part of the texts; of `annotators` the group whose marks are compared"]
     explainer: Explainer
     baseline: Baseline
     value: Annotated[float, "the metric on these texts, averaged over model seeds"]
@@ -203,6 +206,20 @@ class LabelRow(GroupRow):
     interval_note: Annotated[str, "why there is no interval by BCa over texts, where that is so"]
     no_best: Annotated[str, "why no explainer is called best on this label, where none is"]
     n_groups: TextGroups = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorRow:
+    """The agreement of a task's annotators on the explained texts: a row of `annotators.csv`."""
+
+    task: Annotated[str, "the task"]
+    group: Annotated[str, "the group of annotators; empty for all"]
+    label: Annotated[str, "the label for which they marked; empty for all labels"]
+    annotators: Annotated[int, "number of annotators"]
+    texts: Annotated[int, "number of texts that two or more of them saw and any of them marked"]
+    pairs: Annotated[int, "how often two of them are compared, over texts and labels"]
+    alpha: Annotated[float, "Krippendorff's alpha (nominal) over words: 1 perfect, 0 chance"]
+    f1: Annotated[float, "F1 of the words of two annotators, mean over pairs, then over texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +259,7 @@ TABLES: dict[str, type] = {
     "ranks.csv": RankRow,
     "slices.csv": SliceRow,
     "labels.csv": LabelRow,
+    "annotators.csv": AnnotatorRow,
     "timing.csv": TimingRow,
     "data_sheet.csv": SheetRow,
 }

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metrics.annotators import AnnotatorAgreement
 from assay.metrics.cell_data import Metric
 from assay.models.alignment import Cut
 from assay.tasks.data_sheet import DataSheet, Lengths
@@ -50,7 +51,7 @@ class CellScores:
 
     seed: of the trained model, or both of a pair of models ("0-1"). parts: name to (n units, m targets), as
     from assay.metrics.long_table.wide, NaN where absent. targets: the m label indices, -1 for what is about
-    no one label.
+    no one label. beside: the same parts compared with other marks (assay.metrics.long_table.without_beside).
     """
 
     group: Group
@@ -61,6 +62,7 @@ class CellScores:
     parts: Mapping[str, NDArray[np.float64]]
     explainer_seed: int = 0
     targets: tuple[int, ...] = ()
+    beside: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class ModelQuality:
     """How good one classifier is on the test texts; all values in 0..1, NaN where unknown.
 
     accuracy, f1: by label. remark: what is to be said of it, where it is no better than a constant answer.
+    vote_distance: of its probabilities from the shares of votes, where labels were voted for;
+    constant_distance: of the mean of these shares.
     """
 
     group: Group
@@ -128,6 +132,13 @@ class ModelQuality:
     f1: Mapping[str, float] = field(default_factory=dict)
     micro_f1: float = float("nan")
     remark: str = ""
+    vote_distance: float = float("nan")
+    constant_distance: float = float("nan")
+
+    @property
+    def has_votes(self) -> bool:
+        """Whether the labels were voted for."""
+        return bool(np.isfinite(self.vote_distance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +241,12 @@ class Results:
     explainers: in the order of the configuration. controls: those that are no candidates (random, gold, ...);
     `random` names the one whose level is drawn as a reference, `gold` the one that knows the rationales,
     `heuristics` those that an explainer should beat on human agreement. read: of every group of single
-    models. labels: the groups of multi-label tasks. facts: of every single model. removal: the operator that
-    metrics take tokens away with, unless they say otherwise. notes: sentences on the explained texts.
-    remarks: what to know below every table. constant: of a method whose scores are the same for every token
-    of some texts, in how many. clusters: by task, and by the id of a text that hangs together with others,
-    the name of what they are, such as a document.
+    models. labels: the groups of multi-label tasks. annotators: by task how well those agree whose rationales
+    it has. facts: of every single model. removal: the operator that metrics take tokens away with, unless
+    they say otherwise. notes: sentences on the explained texts. remarks: what to know below every table.
+    constant: of a method whose scores are the same for every token of some texts, in how many. clusters: by
+    task, and by the id of a text that hangs together with others, the name of what they are, such as a
+    document.
     """
 
     name: str
@@ -255,6 +267,7 @@ class Results:
     models: Sequence[ModelQuality] = ()
     texts: Sequence[ShownText] = ()
     labels: Sequence[LabelTexts] = ()
+    annotators: Mapping[str, Sequence[AnnotatorAgreement]] = field(default_factory=dict)
     facts: Sequence[TextFacts] = ()
     removal: str = ""
     notes: Sequence[str] = ()

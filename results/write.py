@@ -16,6 +16,7 @@ from assay.results.records import Results
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
+from assay.results.tables.annotators import annotator_table
 from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.tables.data_sheet import sheet_table
 from assay.results.tables.data_sheet_layout import sheets, sheets_markdown
@@ -38,7 +39,8 @@ def write_results(
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, data_sheet.{csv,md}, figures/*.{svg,png} and
     report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
-    With a multi-label task also labels.{csv,md}, the comparison label by label. All but the timing files and
+    With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
+    annotators.csv. All but the timing files and
     the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
     """
     checks = packaged_checks()
@@ -71,6 +73,8 @@ def write_results(
     if results.labels:
         files["labels.csv"] = to_csv(labels)
         files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
+    if results.annotators:
+        files["annotators.csv"] = to_csv(annotator_table(results))
     for drawn in (*figures, *found.figures):
         files[f"figures/{drawn.name}.svg"] = drawn.svg
         files[f"figures/{drawn.name}.png"] = drawn.png

@@ -54,6 +54,7 @@ class Rationale:
         graded: where marks are graded, all of them, also those that `spans` leaves out; otherwise nothing.
         alternatives: where several sets of spans are each enough of a reason (ERASER's groups of evidence),
             these sets, whose union is `spans`; otherwise nothing.
+        group: the kind of annotator, such as "expert" or "crowd"; "" if nobody said.
     """
 
     spans: tuple[Span, ...]
@@ -61,6 +62,7 @@ class Rationale:
     label: int | None = None
     graded: tuple[GradedSpan, ...] = ()
     alternatives: tuple[tuple[Span, ...], ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ class Example:
 
     texts: one text, or (text, text pair). labels: class indices; exactly one in a single-label task, any
     number in a multi-label task. group: what it hangs together with, such as the sentences of one document;
-    a split does not part a group. Raises InputError on an empty text, a negative label, a span that lies
-    outside its text, or a grade that is no share.
+    a split does not part a group. shares: of each class among the votes for the one label, where it was voted
+    for, otherwise nothing. Raises InputError on an empty text, a negative label, a span that lies
+    outside its text, a grade that is no share, or shares that do not sum to 1.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Example:
     labels: tuple[int, ...]
     rationales: tuple[Rationale, ...] = ()
     group: str | None = None
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"example {self.id!r}"
@@ -101,6 +105,10 @@ class Example:
             )
         if any(label < 0 for label in self.labels):
             raise InputError(f"{where} has the negative label {min(self.labels)}; labels count from 0")
+        if self.shares and not (min(self.shares) >= 0 and abs(sum(self.shares) - 1) <= 1e-6):
+            raise InputError(
+                f"{where} has the shares {shown(self.shares)} of labels; expected numbers from 0 of sum 1"
+            )
         for rationale in self.rationales:
             for span in (*rationale.spans, *(mark.span for mark in rationale.graded)):
                 self._check_span(span, where)
@@ -212,6 +220,11 @@ def check_labels(
                 f"{where}: example {example.id!r} has {counted(len(example.labels), 'label')}, but the task "
                 "is single-label; set multi_label=true if several are meant"
             )
+        if example.shares and (multi_label or len(example.shares) != len(labels)):
+            raise InputError(
+                f"{where}: example {example.id!r} has shares of {counted(len(example.shares), 'label')}; "
+                f"expected one label for each text, and shares of all {len(labels)}"
+            )
         for label in example.labels:
             if label >= len(labels):
                 raise InputError(
@@ -220,10 +233,11 @@ def check_labels(
                 )
 
 
-def fingerprint(examples: Iterable[Example]) -> str:
+def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
     """Hex sha256 over what results depend on in the examples, in order: equal prints mean equal data.
 
-    Groups and alternatives are not in it: no model, explanation or score that is stored depends on them.
+    Groups of examples are not in it: no model, explanation or score that is stored depends on them.
+    explained: also what only scores of these very texts depend on: alternatives, groups of annotators, votes.
     """
     digest = hashlib.sha256()
     for example in examples:
@@ -233,11 +247,15 @@ def fingerprint(examples: Iterable[Example]) -> str:
             "labels": example.labels,
             "rationales": [
                 {"spans": rationale.spans, "annotator": rationale.annotator, "label": rationale.label}
-                # Only where marks are graded, so that other prints stay what they were.
-                | ({"graded": rationale.graded} if rationale.graded else {})
+                | _present(rationale, ("graded", *(("alternatives", "group") if explained else ())))
                 for rationale in example.rationales
             ],
-        }
+        } | _present(example, ("shares",) if explained else ())
         digest.update(json.dumps(record, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def _present(record: Example | Rationale, names: Sequence[str]) -> dict[str, object]:
+    """What few records have, only where there is any, so that other prints stay what they were."""
+    return {name: value for name in names if (value := getattr(record, name))}

@@ -6,14 +6,14 @@ A mark may have a grade from 0 to 1: how much it is a reason, or the share of an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
-from assay.tasks.example import GradedSpan, Rationale, Span
+from assay.tasks.example import Example, GradedSpan, Rationale, Span
 from assay.tasks.files import json_value
 from assay.tasks.labels import plain_text
 
@@ -22,7 +22,7 @@ EXPECTED = "expected [[start, end], ...], a mark from 0 to 1 for each word, or o
 # What an object may hold: one of these, beside it what belongs to it, and what every object may hold.
 _GRADES = ("weight", "score")
 _FORMS = {"spans": _GRADES, "words": (), "start": ("end", "text", *_GRADES)}
-_OF_ALL = ("segment", "annotator", "label", "labels")
+_OF_ALL = ("segment", "annotator", "group", "label", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,19 @@ def check_threshold(threshold: float | None) -> None:
         raise InputError(
             f"task.rationale_threshold is {threshold!r}; expected above 0 and at most 1, or null for above 0"
         )
+
+
+def check_groups(examples: Iterable[Example]) -> None:
+    """Raise InputError on an annotator who is in one group in one text and in another in another."""
+    groups: dict[str, tuple[str, str]] = {}
+    for example in examples:
+        for rationale in example.rationales:
+            group, first = groups.setdefault(rationale.annotator, (rationale.group, example.id))
+            if group != rationale.group:
+                raise InputError(
+                    f"annotator {rationale.annotator!r} is in the group {group!r} in {first!r}, but in "
+                    f"{rationale.group!r} in {example.id!r}; expected the same 'group' everywhere"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +96,17 @@ class RationaleCell:
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
         marked: dict[tuple[str, int | None], list[_Marks]] = {}
         named = set[str]()
+        groups: dict[str, str] = {}
         whole = set[tuple[str, int | None, Any]]()
         for part in objects:
             marks = self._of_object({name: value for name, value in part.items() if value is not None})
             annotator = plain_text(part.get("annotator")) or "0"
+            group = plain_text(part.get("group"))
+            if groups.setdefault(annotator, group) != group:
+                raise InputError(
+                    f"{self.where} has annotator {annotator!r} in the groups {groups[annotator]!r} and "
+                    f"{group!r}; expected the same 'group' in all objects of an annotator"
+                )
             for label in self._classes(part):
                 owner, place = (annotator, label), (annotator, label, part.get("segment", 0))
                 if "words" in part and place in whole:
@@ -99,7 +119,7 @@ class RationaleCell:
                 marked.setdefault(owner, []).append(marks)
             if plain_text(part.get("annotator")):
                 named.add(annotator)
-        return _rationales(marked, named)
+        return _rationales(marked, named, groups)
 
     def _of_object(self, part: dict[str, Any]) -> _Marks:
         for form, more in _FORMS.items():
@@ -113,8 +133,8 @@ class RationaleCell:
         else:
             raise InputError(
                 f"{self.where} holds an object with {sorted(part)}; expected a list in 'spans' or in "
-                "'words', or 'start' and 'end', and perhaps 'annotator', 'segment', 'label' and, of spans, "
-                "'weight'"
+                "'words', or 'start' and 'end', and perhaps 'annotator', 'group', 'segment', 'label' and, of "
+                "spans, 'weight'"
             )
         segment = part.get("segment", 0)
         if type(segment) is not int or not 0 <= segment < len(self.texts):
@@ -205,10 +225,12 @@ def _runs(
 
 
 def _rationales(
-    marked: dict[tuple[str, int | None], list[_Marks]], named: Collection[str] = ()
+    marked: dict[tuple[str, int | None], list[_Marks]],
+    named: Collection[str] = (),
+    groups: Mapping[str, str] | None = None,
 ) -> tuple[Rationale, ...]:
     """A rationale for each annotator and label; one without marks only of an annotator who is named beside
-    others who marked something, where it is a vote."""
+    others who marked something, where it is a vote. groups: of the annotators."""
     if not any(part.graded for parts in marked.values() for part in parts):
         return ()
     found = []
@@ -218,7 +240,8 @@ def _rationales(
         if graded or owner[0] in named:
             # Marks of 1 are marks without a grade.
             kept = tuple(graded) if any(mark.grade < 1 for mark in graded) else ()
-            found.append(Rationale(tuple(spans), *owner, graded=kept))
+            group = (groups or {}).get(owner[0], "")
+            found.append(Rationale(tuple(spans), *owner, graded=kept, group=group))
     return tuple(found)
 
 

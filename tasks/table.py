@@ -6,17 +6,15 @@ import re
 from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, Task, is_blank
 from assay.tasks.files import Row
+from assay.tasks.label_votes import one_hot, shares_of, votes_of, winner
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
-from assay.tasks.rationale_cells import RationaleCell, check_threshold
-
-# How files write the cells of one-hot columns.
-ONE, ZERO = ("1", "1.0", "true"), ("0", "0.0", "false")
+from assay.tasks.rationale_cells import RationaleCell, check_groups, check_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +25,13 @@ class Columns:
         text: the text.
         pair: the second text of pairs.
         label: one column, or several that are named like the labels and hold 0 or 1; None if texts have no
-            labels.
+            labels. Of one label per text it may also hold votes: an object such as {"pos": 3, "neg": 2}, or
+            in several columns shares of sum 1; the label with most votes is the gold label.
         id: a name for each row; None numbers them.
         rationale: a list (or its JSON) of character spans [start, end] or [start, end, segment]; of a mark
             from 0 to 1 for each word between spaces; or of objects with "spans" or "words" of the same kind,
-            or "start" and "end", and perhaps "annotator", "label" (or "labels") and, of spans, "weight" (or
-            "score") from 0 to 1.
+            or "start" and "end", and perhaps "annotator" and "group" (the kind of annotator), "label" (or
+            "labels") and, of spans, "weight" (or "score") from 0 to 1.
         rationale_threshold: the grade from which on a graded mark counts where marks are yes or no; None:
             above 0, so that an average of annotators is what any of them marked.
         group: what the row hangs together with, such as its document; rows of a group, and equal texts, are
@@ -67,10 +66,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """names: in class order. by_index: whether the label column holds their indices in place of names."""
+    """names: in class order. by_index: whether the label column holds their indices in place of names. voted:
+    whether some rows hold votes; those that name one label are unanimous then."""
 
     names: tuple[str, ...]
     by_index: bool = False
+    voted: bool = False
 
 
 def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Labels:
@@ -80,11 +81,12 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
     are whole numbers: with the labels [1, 0] the cell 1 is the first of them, not the second. Raises
     InputError if `given` is no list of names, if there is no choice, or if only some rows have a label.
     """
-    cells, vectors, count, empty = set[str](), _Vectors(), 0, list[str]()
+    cells, vectors, count, empty, voted = set[str](), _Vectors(), 0, list[str](), False
     for row in rows:
-        names = _label_cell(row, columns)
+        names, votes = _labels_of(row, columns)
+        voted |= bool(votes)
         vectors.look_at(names)
-        cells.update(names)
+        cells.update(votes or names)
         count += 1
         if not names:
             empty.append(row.where)
@@ -105,16 +107,17 @@ def read_labels(rows: Iterable[Row], columns: Columns, given: Any = None) -> Lab
         names = columns.label if given is None else given_labels(given, columns.label)
         for name in cells.difference(names):
             raise InputError(f"task.labels lacks the label {name!r} of a column; {did_you_mean(name, names)}")
-        return Labels(tuple(names))
+        return Labels(tuple(names), voted=voted)
     if given is not None:
         names = given_labels(given, cells)
-        return Labels(names, by_index=cells.isdisjoint(names) and all(map(is_integer, cells)))
+        by_index = cells.isdisjoint(names) and all(map(is_integer, cells))
+        return Labels(names, by_index, voted)
     names = natural_order(cells)
     if len(names) < (1 if columns.multi_label else 2):
         raise InputError(
             f"column {columns.label!r} holds the labels {list(names)}; expected at least two to choose from"
         )
-    return Labels(names)
+    return Labels(names, voted=voted)
 
 
 def _unlabelled(given: Any, fewest: int) -> Labels:
@@ -164,8 +167,11 @@ def examples(rows: Iterable[Row], columns: Columns, labels: Labels, prefix: str)
 
 def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example:
     texts = [_text(row, column) for column in (columns.text, columns.pair) if column is not None]
-    cells = _label_cell(row, columns)
-    classes = sorted({_class(row, name, labels.names, by_index=labels.by_index) for name in cells})
+    names, votes = _labels_of(row, columns)
+    class_of = partial(_class, row, labels=labels.names, by_index=labels.by_index)
+    classes = sorted(set(map(class_of, names)))
+    votes = votes or dict.fromkeys(names, 1.0)
+    shares = shares_of(votes, class_of, len(labels.names)) if labels.voted else ()
     example_id = own_id if columns.id is None else _name(row, columns.id, "an id")
     group = None if columns.group is None else _name(row, columns.group, "a group")
     rationales = () if columns.rationale is None else _rationales(row, columns, texts, labels)
@@ -175,7 +181,21 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
             'expected objects with a "label", or a column of labels'
         )
     with located(row.where):
-        return Example(example_id, tuple(texts), tuple(classes), rationales, group)
+        return Example(example_id, tuple(texts), tuple(classes), rationales, group, shares)
+
+
+def _labels_of(row: Row, columns: Columns) -> tuple[list[str], dict[str, float]]:
+    """The names of a row's labels, none of an empty cell; and the votes that decided, if it holds any."""
+    # Several columns of several labels hold 0 or 1 only.
+    if columns.label is None or (columns.multi_label and not isinstance(columns.label, str)):
+        return _label_cell(row, columns), {}
+    votes = votes_of(row, columns.label)
+    if votes and columns.multi_label:
+        raise InputError(
+            f"{row.where}: column {columns.label!r} holds votes, which are read where a text has one label; "
+            "expected a list of labels, or multi_label=false"
+        )
+    return ([winner(row, votes)] if votes else _label_cell(row, columns)), votes
 
 
 def _name(row: Row, column: str, what: str) -> str:
@@ -201,7 +221,7 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
     if columns.label is None:
         return []
     if not isinstance(columns.label, str):
-        return _one_hot(row, columns.label, multi_label=columns.multi_label)
+        return one_hot(row, columns.label, multi_label=columns.multi_label)
     value = row.values[columns.label]
     if not columns.multi_label:
         if isinstance(value, (list, tuple)):
@@ -246,21 +266,6 @@ def _cell_list(row: Row, column: str, cell: str, separator: str) -> list[Any]:
     return list(labels)
 
 
-def _one_hot(row: Row, columns: Sequence[str], *, multi_label: bool) -> list[str]:
-    """The names of the columns that hold 1."""
-    cells = {column: plain_text(row.values[column]).lower() for column in columns}
-    for column, cell in cells.items():
-        if cell not in (*ONE, *ZERO):
-            raise InputError(f"{row.where}: column {column!r} holds {cell!r}; expected 0 or 1")
-    names = [column for column, cell in cells.items() if cell in ONE]
-    if not multi_label and len(names) != 1:
-        raise InputError(
-            f"{row.where} has {counted(len(names), 'label')} in {', '.join(columns)}; expected one, or set "
-            "multi_label=true if several are meant"
-        )
-    return names
-
-
 def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int:
     """The class of a name, or of a whole number as its index if `by_index`."""
     if by_index and is_integer(name):
@@ -277,13 +282,17 @@ def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int
 
 
 def as_task(name: str, columns: Columns, labels: Labels, splits: Sequence[Sequence[Example]]) -> Task:
-    """The task of the examples of train, dev and test. Raises InputError on training texts without labels."""
+    """The task of the examples of train, dev and test.
+
+    Raises InputError on training texts without labels, and on an annotator of two groups.
+    """
     train, dev, test = map(tuple, splits)
     if columns.label is None and train:
         raise InputError(
             "texts without labels (label=null) cannot train a model; name the column of their labels, or "
             "let a finished model explain all of them (training.epochs=0 for a checkpoint, fractions=[0,0,1])"
         )
+    check_groups((*train, *dev, *test))
     return Task(
         name,
         labels.names,

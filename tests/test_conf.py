@@ -13,6 +13,7 @@ import yaml
 from hydra.utils import get_object, instantiate
 
 from assay.harness.config.compose import configuration
+from assay.harness.config.schema import Run
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))
@@ -22,7 +23,8 @@ NAMES = [str(path.relative_to(CONF)) for path in FILES]
 
 
 def _settings(name: str) -> Any:
-    return yaml.safe_load((CONF / name).read_text(encoding="utf-8"))
+    text = (CONF / name).read_text(encoding="utf-8")
+    return yaml.safe_load(text.replace("${annotators}", Run.annotators))
 
 
 def _targets(settings: Any) -> Iterator[dict[str, Any]]:

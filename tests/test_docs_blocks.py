@@ -133,7 +133,12 @@ def workplace(tmp_path: Path, tiny_classifier_folder: Path) -> Iterator[Path]:
     marked = frame[["text", "label"]].assign(why=[[0, 0, 0, 1, 0]] * len(frame))
     marked.to_json(tmp_path / "marked.jsonl", orient="records", lines=True)
     frame[["text", "label"]].assign(doc_id=frame.index // 4).to_csv(tmp_path / "sentences.csv", index=False)
-    (tmp_path / "annotated.jsonl").write_text(_annotated(block_at(f"{OWN}{{").text), encoding="utf-8")
+    annotated, voted = (
+        block_at(f'{OWN}{{"text": "the film is good", "label": {label}').text for label in ('"', "{")
+    )
+    (tmp_path / "annotated.jsonl").write_text(_annotated(annotated), encoding="utf-8")
+    more = (voted.replace('good"', f'good {n}"').replace('awful"', f'awful {n}"') for n in range(20))
+    (tmp_path / "voted.jsonl").write_text("".join([voted, *more]), encoding="utf-8")
     _eraser_folder(tmp_path / "myeraser")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mine").symlink_to(tiny_classifier_folder)
@@ -214,6 +219,7 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
         "local task.path=pairs.csv",
         "local task.path=marked.jsonl",
         "local task.path=annotated.jsonl",
+        "local task.path=voted.jsonl",
         "local task.path=sentences.csv",
         "eraser",
     ],

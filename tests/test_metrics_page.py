@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
+from assay.harness.config.build import build
+from assay.harness.interface.settings import shipped
 from assay.metrics.cell_data import Metric
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +18,7 @@ CONF = sorted((ROOT / "conf" / "metric").glob("*.yaml"))
 def row(path: Path) -> str:
     """The line of the table that a YAML file and its class ask for."""
     what = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ").rstrip(".")
-    ((name, settings),) = OmegaConf.load(path).items()
-    metric: Metric = instantiate(settings)
+    name, metric = path.stem, cast(Metric, build(shipped("metric", path.stem)))
     better = {"higher": "↑", "lower": "↓"}[metric.direction]
     low, high = (f"{bound:g}".replace("-inf", "").replace("inf", "") for bound in metric.bounds)
     bounds = f"{low}..{high}" if low or high else "any"

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from assay.explainers.baselines import Baseline
 from assay.explainers.protocol import Explainer, incompatibility
 from assay.harness.config.build import build
-from assay.harness.config.keys import key, named, plain
+from assay.harness.config.keys import key, metric_settings, named, plain
 from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.metrics.with_removal import WithRemoval
@@ -143,7 +143,7 @@ def with_removals(metrics: Mapping[str, Built], removals: Mapping[str, Built]) -
             if place and not takes_away:
                 break
             by = [{operator: settings}, named(removal, settings)] if takes_away else []
-            about = key("metric", entry, named(metric, entry), *by)
+            about = key("metric", metric_settings(metric, entry), named(metric, entry), *by)
             shown = cast(Metric, WithRemoval(cast(CellMetric, metric), operator)) if place else metric
             found.append(ChosenMetric(shown, f"{metric.name}-{about}", removal))
     return tuple(found)

@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from assay.harness.config.store_version import STORE_VERSION
+from assay.metrics.options import later_defaults
 from assay.models.limit import Limit
 from assay.tasks.content import file_digest, folder_digest
 
@@ -41,6 +42,14 @@ def model_settings(model: Any) -> dict[str, Any]:
         for name, value in settings.items()
         if name not in CUTTING or (cuts and value != CUTTING[name])
     }
+
+
+def metric_settings(metric: Any, settings: Any) -> Any:
+    """The settings of a metric by which its results are named: without the default of an option that the
+    metric had not at first, so that results from before stay what they are."""
+    later = later_defaults(metric) if is_dataclass(metric) else {}
+    left_out = {name for name, value in later.items() if name in settings and settings[name] == value}
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def model_key(

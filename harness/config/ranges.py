@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
 from assay.harness.config.keys import nested, plain
-from assay.tasks.errors import InputError, did_you_mean, shown
+from assay.metrics.rationales import ANNOTATORS
+from assay.tasks.errors import InputError, check_choice, did_you_mean, shown
 
 # numpy's generators and scikit-learn take seeds of 32 bits.
 MAX_SEED = 2**32 - 1
@@ -69,6 +70,7 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
         raise InputError(f"there is no setting {unknown!r}; {did_you_mean(unknown, sorted(SCHEMA))}")
     for setting, allowed in RANGES.items():
         _check_number(setting, OmegaConf.select(config, setting), allowed)
+    check_choice("annotators", str(config.annotators), ANNOTATORS)
     for model, limits in config.limits.items():
         for split, limit in limits.items():
             if (split, limit) != ("test", "auto"):

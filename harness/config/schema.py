@@ -57,6 +57,7 @@ class Run:
 
     limits: by model name, `default` for the others. sweep: override key to list of values, for example
     {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
+    annotators: what metrics take of several annotators' rationales, unless they say otherwise.
     shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
     portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set
     by `assay retry` to the ledger's names of the trials that failed as a whole. axes: the swept settings that
@@ -69,6 +70,7 @@ class Run:
     targets: Targets = Targets.all
     limits: dict[str, Limits] = field(default_factory=dict)
     sweep: dict[str, list[Any]] = field(default_factory=dict)
+    annotators: str = "union"
     controls: list[str] = field(default_factory=lambda: list(CONTROLS))
     store: str = "assay-store"
     shard: int = 256

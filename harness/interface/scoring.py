@@ -28,6 +28,7 @@ from assay.harness.trials.plan import Cell
 from assay.harness.trials.records import to_table
 from assay.metrics.cell_data import CellMetric, Metric, Shard
 from assay.results.records import Group, Method, Missing, Results
+from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.counted import counted
@@ -79,12 +80,13 @@ class Scores:
             being as good as the best method, adjusted for all of them. best: whether it cannot be told from
             the best one at 5 %. constant: in how many texts the scores are the same for every token. reason:
             why there is no value, why no method is called best, why there is no interval, or which heuristic
-            control (first words, rare words, a lexicon) it is not shown to beat.
+            control (first words, rare words, a lexicon) it is not shown to beat. Metrics that take each
+            annotator have a row that says how well these agree, "annotators (ceiling)".
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
         table = compare(self._results(), Bootstrap(n=resamples, seed=seed))
-        names = {method: name for name, method in self._methods().items()}
+        names = {PEOPLE: PEOPLE.title} | {method: name for name, method in self._methods().items()}
         pairs = zip(table["explainer"], table["baseline"], strict=True)
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
         if full:

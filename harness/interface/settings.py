@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from assay.harness.config.build import build
 from assay.harness.config.choice import Built
 from assay.harness.config.compose import offered
+from assay.harness.config.schema import Run
 from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError, did_you_mean, shown
 
@@ -46,7 +47,10 @@ def shipped(group: str, name: str) -> dict[str, Any]:
 @cache
 def _read(group: str, name: str) -> dict[str, Any]:
     text = files("assay.conf").joinpath(group, f"{name}.yaml").read_text(encoding="utf-8")
-    settings: Any = OmegaConf.to_container(OmegaConf.create(text))
+    # What metrics share is a setting of the whole experiment, to which their files refer.
+    shared = OmegaConf.merge({"annotators": Run.annotators}, OmegaConf.create(text))
+    settings: Any = OmegaConf.to_container(shared, resolve=True)
+    del settings["annotators"]
     return settings if TARGET in settings else settings[name]
 
 

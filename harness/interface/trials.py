@@ -72,4 +72,4 @@ def trial_of(
         # Baselines are made from other texts than the model was, so the results are others, too.
         data = (*data, fingerprint(task.train))
     name = model_key(config.model, int(config.seed), list(data), pairs=task.pairs)
-    return Trial(config, task, choice, name, fingerprint(task.test), data)
+    return Trial(config, task, choice, name, fingerprint(task.test, explained=True), data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from assay.explainers.controls.heuristics import Heuristic
 from assay.harness.config.choice import Method, choose
@@ -31,6 +31,7 @@ from assay.harness.trials.notes import text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import read_trial
+from assay.metrics.annotators import AnnotatorAgreement, annotator_agreement
 from assay.metrics.cell_data import gold
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import (
@@ -82,6 +83,7 @@ def collect(
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
         texts=list(shown_texts(done, store, int(config.report.texts))),
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if _by_label(trial))),
+        annotators={name: agreed for name, agreed in _annotators(trials) if agreed},
         facts=[of_trial for of_trial in facts if of_trial is not None],
         removal=str(next(iter(config.removal), "")),
         notes=notes(trials, store),
@@ -183,6 +185,12 @@ def _constant(
     return constant_methods(folders, parallel_map)
 
 
+def _annotators(trials: Sequence[Trial]) -> Iterator[tuple[str, list[AnnotatorAgreement]]]:
+    """How well annotators agree on the explained texts of each task; trials share them."""
+    for trial in {id(trial.task): trial for trial in trials}.values():
+        yield trial.task_name, annotator_agreement(trial.task.test, trial.task.labels)
+
+
 def _by_label(trial: Trial) -> bool:
     return trial.task.multi_label and trial.task.labelled
 
@@ -203,4 +211,6 @@ def _quality(trial: Trial, store: Store) -> ModelQuality | None:
     )
     accuracy, f1 = record["label_accuracy"], record.get("f1", {})
     remark = model_remark(record) or ""
-    return ModelQuality(group_of(trial), str(trial.seed), macro, accuracy, f1, micro, remark)
+    votes = record.get("votes") or {}
+    distances = (votes.get(name, math.nan) for name in ("model", "constant"))
+    return ModelQuality(group_of(trial), str(trial.seed), macro, accuracy, f1, micro, remark, *distances)

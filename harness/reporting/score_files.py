@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from assay.harness.reporting.layouts import Layout, layout_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
-from assay.metrics.long_table import wide
+from assay.metrics.long_table import wide, without_beside
 from assay.results.parallel import ParallelMap
 from assay.results.records import CellScores, Group, Method, Timing
 
@@ -54,24 +54,19 @@ def cell_scores(
 ) -> CellScores:
     """The scores of a long table."""
     units, targets, parts = wide(table)
-    return CellScores(group, method, metric, seed, tuple(units), parts, explainer_seed, tuple(targets))
+    own, beside = without_beside(parts)
+    names = group, method, metric, seed
+    return CellScores(*names, tuple(units), own, explainer_seed, tuple(targets), beside)
 
 
 def read_scores(files: Sequence[ScoreFile], parallel_map: ParallelMap) -> list[CellScores]:
     """The scores of all files, in their order."""
-    return [
-        CellScores(
-            file.group,
-            file.method,
-            file.metric,
-            file.seed,
-            layout.units,
-            layout.wide(values),
-            file.explainer_seed,
-            layout.targets,
-        )
-        for file, (layout, values) in zip(files, _read(_scores, files, parallel_map), strict=True)
-    ]
+    found = []
+    for file, (layout, values) in zip(files, _read(_scores, files, parallel_map), strict=True):
+        own, beside = without_beside(layout.wide(values))
+        names = file.group, file.method, file.metric, file.seed
+        found.append(CellScores(*names, layout.units, own, file.explainer_seed, layout.targets, beside))
+    return found
 
 
 def read_seconds(folders: Sequence[SecondsFolder], parallel_map: ParallelMap) -> list[Timing]:

@@ -93,7 +93,7 @@ def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
     task = limit(tasks[source], **limits_of(config))
     data = fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
     groups = groups_key(clusters(task.test))
-    return LimitedTask(task, data, fingerprint(task.test), groups, len(tasks[source].test))
+    return LimitedTask(task, data, fingerprint(task.test, explained=True), groups, len(tasks[source].test))
 
 
 def check_texts(config: DictConfig, task: Task) -> None:

@@ -36,6 +36,12 @@ def text_notes(trial: Trial, record: Mapping[str, Any]) -> Iterator[str]:
         yield limit
     if not trial.task.labelled:
         yield f"{_name(trial)}: the texts have no labels, so nothing is said of how good the model is"
+    if votes := record.get("votes"):
+        yield (
+            f"{_name(trial)}: labels were voted for, and that with most votes is the gold label; seed "
+            f"{trial.seed}: the model's probabilities are {votes['model']:.3f} from the shares of votes, "
+            f"their mean is {votes['constant']:.3f} (total variation, {votes['texts']:,} texts)"
+        )
     # Records of earlier versions have counted nothing.
     cut = record.get("cut")
     if cut and cut["texts"]:

@@ -34,7 +34,7 @@ from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.alignment import Cut, count_cut
 from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
-from assay.models.report import Majority, Quality, majority, quality, unknown_quality
+from assay.models.report import Majority, Quality, majority, quality, unknown_quality, vote_distance
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import encode_split, fit
 from assay.tasks.errors import InputError
@@ -199,7 +199,9 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
             measured = quality(right, decided, task.labels)
             beside = majority(right, decided, task.labels, multi_label=task.multi_label)
         cut = count_cut(task.test, split.encodings)
-        write_json(stored.record, _record(trial, weights, measured, beside, cut))
+        record = _record(trial, weights, measured, beside, cut)
+        votes = vote_distance(probabilities, [example.shares for example in task.test])
+        write_json(stored.record, record if votes is None else {**record, "votes": asdict(votes)})
 
     def predicted_already() -> bool:
         return present(path) and read_json(stored.record) is not None

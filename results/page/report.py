@@ -22,6 +22,7 @@ from assay.results.panel_limit import limit_sentence
 from assay.results.records import Method, Missing, Results, ShownText, Timing, grouped
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.annotators import annotator_rows
 from assay.results.tables.breakdown import LabelGrid
 from assay.results.tables.counts import HEADING
 from assay.results.tables.data_sheet_layout import sheets
@@ -71,6 +72,7 @@ def page(
         grids=grids,
         label_grids=labels,
         how_to_read=partial(how_to_read, bootstrap=bootstrap),
+        annotators=annotator_rows(results),
         figures=figures,
         found=found,
         agreement_figures=agreement_figures,

@@ -14,6 +14,7 @@ from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
 from assay.results.statistics.best_group import why_none
+from assay.results.statistics.ceiling import with_ceilings
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
 from assay.results.statistics.heuristics import not_better
@@ -37,10 +38,11 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
     distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
-    nor test, and interval_note and no_best say so. not_better: the heuristic
-    controls that it does not beat. Candidates come first, in the order of `results.explainers`, controls
-    after them.
+    nor test, and interval_note and no_best say so. not_better: the heuristic controls that it does not beat.
+    Candidates come first, in the order of `results.explainers`, controls after them, and at last how well
+    annotators agree, where metrics take each of them (assay.results.statistics.ceiling).
     """
+    results = with_ceilings(results)
     rows: list[ComparisonRow] = []
     cells = by_group_and_metric(results.cells)
     for group, methods in methods_of(results).items():

@@ -1,4 +1,5 @@
-"""Every metric on parts of the texts: by label, length, whether the model is right, and how sure it is."""
+"""Every metric on parts of the texts: by label, length, whether the model is right, and how sure it is; and
+against the marks of each group of annotators."""
 
 from __future__ import annotations
 
@@ -11,15 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.long_table import of_group
 from assay.results.columns import SliceRow, to_table
 from assay.results.records import CellScores, Group, Method, Results, TextFacts, grouped, trained_groups
+from assay.results.statistics.ceiling import against
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, methods_of, units_of
 from assay.results.statistics.estimates import Floats
 from assay.results.statistics.informed import informed_units
 from assay.results.statistics.subset_values import subset_values
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
-DIMENSIONS = (ALL, LABEL, LENGTH, RIGHT, CONFIDENCE)
+ANNOTATORS = "annotators"
+DIMENSIONS = (ALL, LABEL, LENGTH, RIGHT, CONFIDENCE, ANNOTATORS)
 # What depends on the texts alone, and so can be said of a pair of models too.
 OF_TEXTS = frozenset({ALL, LABEL, LENGTH})
 NO_LABEL = "no label"
@@ -94,8 +98,9 @@ def slices(results: Results) -> pd.DataFrame:
 
     value: mean over seeds of `summarise` on the slice's units, for those seeds in which it is defined.
     n_units: units of the slice, over seeds. n_texts: its texts with a value, in the seed that has fewest.
-    dimension: "all", "label", "length", "right", "confidence". A metric of two models has the first three
-    only; one that counts pairs of texts has none, as they belong to two slices.
+    dimension: "all", "label", "length", "right", "confidence"; "annotators" for all texts that a group of
+    annotators marked, against the marks of that group alone. A metric of two models has the first three only;
+    one that counts pairs of texts has none, as they belong to two slices.
     """
     parts = {(facts.group, facts.seed): slices_of(facts) for facts in results.facts}
     methods, cells = methods_of(results), by_group_and_metric(results.cells)
@@ -103,7 +108,8 @@ def slices(results: Results) -> pd.DataFrame:
     for group in trained_groups(cell.group for cell in results.cells):
         order = {method: index for index, method in enumerate(methods[group])}
         for metric in results.metrics:
-            measured = _measured(cells.get((group, metric.name), []), group, metric, parts)
+            scored = cells.get((group, metric.name), [])
+            measured = *_measured(scored, group, metric, parts), *_by_annotators(scored, metric)
             by_slice = grouped(measured, lambda each: (each.place, each.method))
             for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
                 seeds = by_slice[place, method]
@@ -158,6 +164,20 @@ def _measured(
                     place = DIMENSIONS.index(part.dimension), part.place, part.name
                     texts = int(informed[method][index].sum())
                     yield _Measured(place, method, float(value[0]), len(index), texts)
+
+
+def _by_annotators(cells: Sequence[CellScores], metric: Metric) -> Iterator[_Measured]:
+    """The values of the cells of one group and metric against the marks of each group of annotators."""
+    names = sorted({name for cell in cells for name in cell.beside if name.startswith(of_group(""))})
+    for place, name in enumerate(names):
+        shown = DIMENSIONS.index(ANNOTATORS), place, name.removeprefix(of_group(""))
+        for of_seed in by_seed(cells).values():
+            marked = [against(cell, name) for cell in of_seed if name in cell.beside]
+            units = units_of(marked)
+            everything = np.arange(len(units), dtype=np.intp)[None]
+            for method, (value,) in subset_values(marked, metric, units, [everything]).items():
+                if np.isfinite(value[0]):
+                    yield _Measured(shown, method, float(value[0]), len(units), len(units))
 
 
 def _applicable(group: Group, seed: str, parts: Mapping[tuple[Group, str], Sequence[Slice]]) -> list[Slice]:

@@ -17,7 +17,7 @@ from assay.results.records import Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 from assay.results.statistics.labels import OF_LABEL
-from assay.results.statistics.slices import ALL, CONFIDENCE, LABEL, LENGTH, RIGHT
+from assay.results.statistics.slices import ALL, ANNOTATORS, CONFIDENCE, LABEL, LENGTH, RIGHT
 from assay.results.tables.counts import CONSTANT, HEADING, count_words, most_common, sign, sign_remarks
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, column_of
 from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
@@ -29,6 +29,7 @@ DIMENSION_TITLES = {
     LENGTH: "By length of the text, a third of the texts each",
     RIGHT: "By whether the model is right",
     CONFIDENCE: "By the model's confidence",
+    ANNOTATORS: "Against the marks of one group of annotators",
 }
 
 

@@ -15,6 +15,7 @@ from assay.results.checks import Checks, warning
 from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.property_metrics import removal_operator, six_properties
 from assay.results.records import Group, Method, grouped
+from assay.results.statistics.ceiling import PEOPLE, REMARK
 from assay.results.tables.counts import count_words, most_common, sign, sign_remarks
 from assay.tasks.counted import counted
 
@@ -200,6 +201,7 @@ def _grid(
             *_not_better(columns, rows),
             *([SHARING] if shared else []),
             *sign_remarks(marks, constant),
+            *([REMARK] if any(line.method == PEOPLE for line in lines) else []),
         ),
         warnings=tuple(filter(None, warnings)),
     )

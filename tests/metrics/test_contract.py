@@ -16,6 +16,7 @@ import yaml
 from metrics_world import World, keyword_examples, oracle
 from reexplained_world import reexplained
 
+from assay.harness.config.schema import Run
 from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.info import UNIT, MetricBase, MetricInfo, as_coded
 from assay.metrics.long_table import COLUMNS, wide
@@ -26,7 +27,8 @@ NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
 def build(name: str) -> Any:
-    config = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    text = (CONF / f"{name}.yaml").read_text()
+    config = yaml.safe_load(text.replace("${annotators}", Run.annotators))
     assert list(config) == [name], "the file nests under its own name"
     arguments = dict(config[name])
     module, _, kind = arguments.pop("_target_").rpartition(".")

@@ -223,7 +223,7 @@ def test_several_annotators_are_those_of_a_direct_computation(annotators: str, s
         if annotators == "each":
             peers = [expected_precision(other, one) for one, other in permutations(map(tuple, masks), 2)]
             expected = np.mean(peers) if peers else np.nan
-            np.testing.assert_allclose(parts["ceiling"][row, 1], expected, rtol=1e-12)
+            np.testing.assert_allclose(parts["ceiling:ap"][row, 1], expected, rtol=1e-12)
 
 
 class Rounded(Noise):
@@ -240,7 +240,7 @@ def test_the_ceiling_is_1_where_people_agree_and_lower_where_they_do_not() -> No
     alone = annotated("alone", words, {"a": [1]})
     subject = World([agreed, apart, alone]).subject(oracle)
     units, _, parts = wide(HumanAgreement(annotators="each").score(subject))
-    found = dict(zip(units, parts["ceiling"][:, 1], strict=True))
+    found = dict(zip(units, parts["ceiling:ap"][:, 1], strict=True))
     # Apart: the only mark of one is where the other has none, so a mark is found second or third.
     assert found["agreed"] == 1 and found["apart"] == pytest.approx(5 / 12) and np.isnan(found["alone"])
 

@@ -423,9 +423,9 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     ),
     "an object as label": (
         "a.jsonl",
-        _jsonl([{**OBJECT, "label": {"x": 1}}]),
+        _jsonl([{**OBJECT, "label": {"x": "y"}}]),
         {},
-        "line 1: column 'label' holds {'x': 1}; expected the name",
+        "line 1: column 'label' holds 'y' for the label 'x'; expected the name of one label, or ",
     ),
     "a list in a list of labels": (
         "a.jsonl",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,17 @@ def test_groups_do_not_change_prints_and_grades_do() -> None:
         "a", ("one two",), (0,), (Rationale((Span(0, 3),), graded=(GradedSpan(Span(0, 3), 0.5),)),)
     )
     assert fingerprint([plain]) == fingerprint([grouped]) != fingerprint([graded])
+    assert (
+        fingerprint([plain], explained=True) == fingerprint([grouped], explained=True) == fingerprint([plain])
+    )
+
+
+def test_what_only_scores_depend_on_changes_prints_of_explained_texts() -> None:
+    marked = Rationale((Span(0, 3), Span(4, 7)))
+    apart = replace(marked, alternatives=((Span(0, 3),), (Span(4, 7),)))
+    examples = [
+        Example("a", ("one two",), (0,), (rationale,))
+        for rationale in (marked, apart, replace(marked, group="expert"))
+    ]
+    assert len({fingerprint([example]) for example in examples}) == 1
+    assert len({fingerprint([example], explained=True) for example in examples}) == 3
