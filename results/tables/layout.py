@@ -87,10 +87,15 @@ class Column:
         return _number(value, self.decimals)
 
     def interval(self, entry: Entry) -> str:
-        """Both ends in brackets, with a digit less than the value; empty if unknown or without width."""
+        """Both ends in brackets, with a digit less than the value, or as many where it would stand outside;
+        empty if unknown or without width."""
         if not (math.isfinite(entry.low) and math.isfinite(entry.high)) or entry.low == entry.high:
             return ""
         decimals = None if self.decimals is None else max(0, self.decimals - 1)
+        if decimals is not None and not (
+            round(entry.low, decimals) <= round(entry.value, decimals + 1) <= round(entry.high, decimals)
+        ):
+            decimals = self.decimals
         return f"[{_number(entry.low, decimals)}, {_number(entry.high, decimals)}]"
 
 

@@ -229,7 +229,8 @@ def test_a_model_without_a_mask_token_is_refused() -> None:
 
 
 def test_bad_options_are_refused() -> None:
-    for options in ({"pairs": 0}, {"pairs": 10, "pool": 5}, {"padded": 0}):
+    refused: tuple[dict[str, Any], ...] = ({"pairs": 0}, {"pairs": 10, "pool": 5}, {"padded": 0})
+    for options in refused:
         with pytest.raises(InputError, match="a pool no smaller"):
             DatasetConsistencyAsCoded(**options)
 

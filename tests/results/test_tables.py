@@ -88,6 +88,9 @@ def test_numbers(value: float, decimals: int | None, text: str) -> None:
 def test_intervals() -> None:
     column = Column("m", "M", "higher", 3)
     assert column.interval(Entry(0.5, 0.412, 0.588)) == "[0.41, 0.59]"
+    # With a digit less, a value could stand outside its own interval.
+    assert column.interval(Entry(0.694, 0.6951, 0.7049)) == "[0.695, 0.705]"
+    assert column.interval(Entry(0.387, 0.3861, 0.52)) == "[0.386, 0.520]"
     assert column.interval(Entry(0.5, 0.5, 0.5)) == ""
     assert column.interval(Entry(0.5, float("nan"), float("nan"))) == ""
     assert column.heading == "M ↑"

@@ -102,6 +102,7 @@ def test_texts_are_known_by_their_ids_whatever_is_in_them() -> None:
         dyads(["a|b", "a|b|c"])
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(0, 1000))
 def test_a_pair_is_there_as_often_as_the_product_of_its_texts(texts: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
