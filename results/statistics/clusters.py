@@ -18,15 +18,20 @@ Index = NDArray[np.intp]
 def text_of(unit: str, metric: Metric) -> str:
     """The id of the text of a unit that is no pair of texts."""
     # The units of a pool of pairs of models begin with the pair.
-    return unit.partition("|")[2] if getattr(metric, "pooled", "no") != "no" else unit
+    return unit.partition("|")[2] if _is_pool(metric) else unit
+
+
+def _is_pool(metric: Metric) -> bool:
+    """Whether the units are the texts of several pairs of models."""
+    return getattr(metric, "pooled", "no") != "no"
 
 
 def unit_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, str]) -> Index:
     """(n,) the number of each unit's cluster, of units that are no pairs of texts.
 
-    Without clusters every unit is one by itself, also where several units are of one text.
+    The units of one text, which a pool of pairs of models has, are of one cluster.
     """
-    if not clusters:
+    if not clusters and not _is_pool(metric):
         return np.arange(len(units), dtype=np.intp)
     return cluster_numbers([text_of(unit, metric) for unit in units], clusters)
 

@@ -35,9 +35,7 @@ def text_count(units: set[str], metric: Metric) -> int:
     text once."""
     if is_pairwise(metric):
         return dyads(sorted(units)).texts
-    if getattr(metric, "pooled", "no") != "no":
-        return len({text_of(unit, metric) for unit in units})
-    return len(units)
+    return len({text_of(unit, metric) for unit in units})
 
 
 def few_texts(texts: int, groups: int) -> str:

@@ -99,6 +99,9 @@ def _overall(
         if ends is not None:
             anchors[metric.name] = (ends[0].title, ends[1].title)
             zero[place], one[place] = (sign(metric) * draws(estimates[end]) for end in ends)
+            if ends[1] in candidates:
+                # The best of this sample need not be the best of others; a resample has a best of its own.
+                one[place] = np.fmax.reduce(signed[:, place])
     metrics = tuple(metric for metric, _ in compared)
     values = {MIN_MAX: min_max(signed), MEAN_RANK: ranks(signed), ANCHORED: anchored(signed, zero, one)}
     usable = {form: np.any(np.isfinite(of_form[:, :, 0]), axis=0) for form, of_form in values.items()}

@@ -84,7 +84,7 @@ def test_the_points_of_a_pool_are_of_their_texts_clusters() -> None:
     units = [f"trained 0-{seed}|{text}" for seed in (1, 2) for text in ("a", "b|1", "c")]
     metric = RationaleConsistencyPooled()
     assert unit_clusters(units, metric, {"a": "x", "b|1": "x"}).tolist() == [0, 0, 1, 0, 0, 1]
-    assert unit_clusters(units, metric, {}).tolist() == [0, 1, 2, 3, 4, 5]
+    assert unit_clusters(units, metric, {}).tolist() == [0, 1, 2, 0, 1, 2]
 
 
 @settings(deadline=None, max_examples=30)
@@ -288,6 +288,31 @@ def test_copies_of_texts_add_nothing_to_the_comparison() -> None:
     np.testing.assert_allclose(many["p"], once["p"], rtol=0.4)
     assert set(many["n_groups"]) == {60} and set(many["n_units"]) == {540}
     assert set(as_if_alone["n_groups"]) == {540}
+
+
+def test_copies_of_pairs_of_models_add_nothing_to_a_pool() -> None:
+    rng, metric = np.random.default_rng(0), RationaleConsistencyPooled()
+    read = rng.normal(size=60)
+    explained = {name: read + noise * rng.normal(size=60) for name, noise in (("one", 0.5), ("other", 0.8))}
+
+    def pooled(pairs: int) -> pd.DataFrame:
+        units = tuple(f"trained 0-{pair}|{text:02d}" for pair in range(pairs) for text in range(60))
+        cells = [
+            CellScores(Group("made", "cnn"), Method(name), metric.name, "pooled", units, parts)
+            for name, values in explained.items()
+            for parts in [distances(np.tile(read, pairs), np.tile(values, pairs))]
+        ]
+        return compare(Results("made", [metric], cells), Bootstrap(n=600))
+
+    once, many = pooled(1), pooled(9)
+    np.testing.assert_allclose(many["high"] - many["low"], once["high"] - once["low"], rtol=0.12)
+    np.testing.assert_allclose(many["value"], once["value"])
+    np.testing.assert_allclose(many["p"], once["p"], rtol=0.4)
+    assert set(many["n_groups"]) == {60} and set(many["n_units"]) == {540}
+
+
+def distances(read: Floats, explained: Floats) -> dict[str, Floats]:
+    return {"activation_distance": read[:, None], "explanation_distance": explained[:, None]}
 
 
 def test_groups_and_not_texts_are_too_few() -> None:
