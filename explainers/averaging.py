@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,17 @@ from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.protocol import Explainer, Request
 from assay.models.engine import Engine
 from assay.tasks.randomness import generator
+
+# More than any vocabulary has.
+MANY_WORDS = 10**6
+
+
+class Rows(NamedTuple):
+    """Rows of the model, forward and backward, and of a masked language model."""
+
+    forward: int
+    backward: int
+    mlm: int = 0
 
 
 def explain(
@@ -44,16 +56,22 @@ def explain(
     ]
 
 
-def model_rows(explainer: Explainer, baseline: Baseline | None, tokens: int, targets: int) -> tuple[int, int]:
-    """Forward and backward rows for a text of so many content tokens, duplicates not yet dropped.
+def model_rows(
+    explainer: Explainer, baseline: Baseline | None, tokens: int, targets: int, words: int = MANY_WORDS
+) -> Rows:
+    """The rows for a text of so many content tokens, duplicates not yet dropped.
 
-    `baseline` need not be fitted.
+    `baseline` need not be fitted. words: how many different tokens there are, of which a baseline that is a
+    mixture puts in those that are probable; its rows are at most so many.
     """
     if baseline is None:
-        return explainer.model_rows(tokens, targets)
+        return Rows(*explainer.model_rows(tokens, targets))
     calls = baseline.repeats * (targets if baseline.per_target else 1)
     forward, backward = explainer.model_rows(tokens, 1 if baseline.per_target else targets)
-    return calls * forward, calls * backward
+    # Whoever takes single tokens away takes each once.
+    alone = min(forward, tokens)
+    forward, mlm = baseline.most_rows(alone, forward - alone, words)
+    return Rows(calls * forward, calls * backward, calls * mlm)
 
 
 def _groups(

@@ -18,6 +18,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.explainers.explanation import Cost
+from assay.explainers.perturbation.output_spaces import Space, output_space
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
@@ -30,13 +32,26 @@ EMBEDDINGS = frozenset({"embeddings"})
 STAY = "special tokens, positions and segments stay; it is attended to"
 
 
+# R variants of an encoding of T tokens, and (R, T) bool, false where a token is absent.
+Variants = tuple[Encoding, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoalitionValues:
+    """values: (R, K) outputs of R variants of a text. cost: of the text if it were alone, without seconds."""
+
+    values: NDArray[np.float64]
+    cost: Cost
+
+
 class Baseline(Protocol):
     """How tokens are made absent; inherit what a plain one needs no more words for.
 
     needs: capabilities the model must have. removes: whether it can remove single tokens. references: whether
     it keeps every token's place, so that a straight line to it exists. per_target: whether every target has
-    parts of its own. from_texts: whether it is made from training texts. policy: what happens to an absent
-    token, the special ones, positions and attention.
+    parts of its own. from_texts: whether it is made from training texts. mixture: whether a text with absent
+    tokens stands for many texts, over which `answers` averages; it has no `rows`. policy: what happens to an
+    absent token, the special ones, positions and attention.
     """
 
     __slots__ = ()
@@ -47,12 +62,23 @@ class Baseline(Protocol):
     references: ClassVar[bool] = True
     per_target: ClassVar[bool] = False
     from_texts: ClassVar[bool] = False
+    mixture: ClassVar[bool] = False
     policy: ClassVar[str]
 
     @property
     def repeats(self) -> int:
         """How many parts a target has."""
         return 1
+
+    def most_rows(self, alone: int, others: int, words: int) -> tuple[int, int]:
+        """At most so many rows of the model, and of a masked language model.
+
+        Args:
+            alone: texts from which one token is absent.
+            others: texts from which none or several are.
+            words: how many different tokens there are to put in.
+        """
+        return alone + others, 0
 
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """The baseline once it has seen training texts; itself if it needs none."""
@@ -65,6 +91,21 @@ class Baseline(Protocol):
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         """R variants of an encoding; keep: (R, T) bool, false where a token is absent."""
         ...
+
+    def answers(self, engine: Engine, pool: Sequence[Variants], space: Space) -> list[CoalitionValues]:
+        """The model's outputs on variants of many texts, in the order asked.
+
+        All values of texts with absent tokens come from here, for explainers and metrics alike.
+        """
+        rows = [self.rows(engine.model, *variants) for variants in pool]
+        multi_label = engine.model.multi_label
+        return [
+            CoalitionValues(
+                output_space(answer.logits, space, multi_label=multi_label),
+                Cost(answer.rows, 0, answer.tokens),
+            )
+            for answer in engine.answers(rows)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

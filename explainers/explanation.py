@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,20 @@ class Cost:
     """What the explanations of one example, all its targets together, asked of the model.
 
     forward_rows, backward_rows: rows after dropping duplicates within the example. tokens: forward tokens.
-    seconds: wall time, shared out over the examples of a pool by their tokens.
+    seconds: wall time, shared out over the examples of a pool by their tokens. mlm_rows, mlm_tokens: of a
+    masked language model, which are in none of the others but the seconds.
     """
 
     forward_rows: int = 0
     backward_rows: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    mlm_rows: int = 0
+    mlm_tokens: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         """Both together."""
-        return Cost(
-            self.forward_rows + other.forward_rows,
-            self.backward_rows + other.backward_rows,
-            self.tokens + other.tokens,
-            self.seconds + other.seconds,
-        )
+        return Cost(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +41,8 @@ class Explanation:
     value_input, value_baseline: the model's output for the target at the input and at the baseline, NaN where
     the method has none.
     standard_error: (T,) how far a score would move under another draw, in its own units, NaN where the budget
-    was too small to tell; None where nothing was drawn or nothing is known.
+    was too small to tell; None where nothing was drawn or nothing is known. saturated: how many of the
+    outputs behind the scores round to probability 0 or 1, where a method of log-odds counts them.
     Raises ValueError, naming the example, on a score that is not finite or an array of the wrong length.
     """
 
@@ -59,6 +58,7 @@ class Explanation:
     value_baseline: float = float("nan")
     standard_error: NDArray[np.float32] | None = None
     cost: Cost = field(default_factory=Cost)
+    saturated: int = 0
 
     def __post_init__(self) -> None:
         where = f"explanation of example {self.example_id!r}, target {self.target}"

@@ -22,11 +22,13 @@ _TYPES = {
     "NDArray[np.float32]": pa.list_(pa.float32()),
     "NDArray[np.float32] | None": pa.list_(pa.float32()),
 }
+# Stored tables have these only where one is not 0: tables of other methods stay as they were without them.
+OPTIONAL = {"mlm_rows": pa.int64(), "mlm_tokens": pa.int64(), "saturated": pa.int32()}
 # Seconds differ from run to run and have files of their own.
 COSTS = {
     {"tokens": "tokens_read"}.get(one.name, one.name): one.name
     for one in fields(Cost)
-    if one.name != "seconds"
+    if one.name != "seconds" and one.name not in OPTIONAL
 }
 _OFFSETS = ("starts", "ends")
 ABOUT = {
@@ -55,7 +57,7 @@ def _explanation_types() -> dict[str, pa.DataType]:
             types |= dict.fromkeys(COSTS, pa.int64())
         elif one.name == "offsets":
             types |= dict.fromkeys(_OFFSETS, _TYPES[str(one.type)])
-        else:
+        elif one.name not in OPTIONAL:
             types[one.name] = _TYPES[str(one.type)]
     return types
 
@@ -81,7 +83,17 @@ def to_arrow(records: Iterable[Any], of: pa.Schema) -> pa.Table:
 
 def read_cost(row: dict[str, Any]) -> Cost:
     """The cost that the columns of a row record."""
-    return Cost(**{field: row[name] for name, field in COSTS.items()})
+    found = {field: row[name] for name, field in COSTS.items()}
+    return Cost(**found, mlm_rows=row.get("mlm_rows", 0), mlm_tokens=row.get("mlm_tokens", 0))
+
+
+def optional_columns(records: Iterable[Explanation]) -> pa.Table:
+    """Those of OPTIONAL that any record needs."""
+    found = [(one.cost.mlm_rows, one.cost.mlm_tokens, one.saturated) for one in records]
+    columns = dict(zip(OPTIONAL, zip(*found, strict=True), strict=True)) if found else {}
+    return pa.table(
+        {name: pa.array(values, OPTIONAL[name]) for name, values in columns.items() if any(values)}
+    )
 
 
 def _value(record: Any, name: str) -> Any:

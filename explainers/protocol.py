@@ -17,7 +17,8 @@ from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
-BaselineUse = Literal["removal", "reference", "none"]
+# mixture: removal by a baseline that stands for many texts.
+BaselineUse = Literal["removal", "reference", "mixture", "none"]
 
 # For every request one explanation per target, in order.
 Explanations = list[list[Explanation]]
@@ -101,6 +102,10 @@ def incompatibility(
         return None
     if baseline is None:
         return "the explainer needs a baseline and none was chosen"
+    if traits.baseline == "mixture" and not baseline.mixture:
+        return f"baseline {baseline.name!r} is no masked language model; choose baseline=[mlm]"
+    if traits.baseline == "reference" and baseline.mixture:
+        return f"baseline {baseline.name!r} stands for many texts, so no straight path leads to it"
     if traits.baseline == "reference" and not baseline.references:
         return f"baseline {baseline.name!r} changes the text's length, so no straight path leads to it"
     if traits.baseline == "removal" and not baseline.removes:
@@ -151,6 +156,7 @@ def explanation(
     value_input: float = float("nan"),
     value_baseline: float = float("nan"),
     standard_error: NDArray[np.floating] | None = None,
+    saturated: int = 0,
     cost: Cost | None = None,
 ) -> Explanation:
     """The record of one request's target; scores, standard_error: (T,)."""
@@ -167,6 +173,7 @@ def explanation(
         value_input=value_input,
         value_baseline=value_baseline,
         standard_error=None if standard_error is None else standard_error.astype(np.float32),
+        saturated=saturated,
         cost=cost or Cost(),
     )
 
@@ -178,12 +185,14 @@ def explanations(
     value_baseline: NDArray[np.floating] | None = None,
     *,
     standard_error: NDArray[np.floating] | None = None,
+    saturated: NDArray[np.intp] | None = None,
     output_space: str = "logit",
     cost: Cost,
 ) -> list[Explanation]:
     """One record per target of a request.
 
     scores, standard_error: (M, T), in the order of the targets. values: (K,), None without a baseline.
+    saturated: (K,), None where nobody counted.
     """
     return [
         explanation(
@@ -194,6 +203,7 @@ def explanations(
             value_input=float(value_input[target]),
             value_baseline=float("nan") if value_baseline is None else float(value_baseline[target]),
             standard_error=None if standard_error is None else standard_error[nth],
+            saturated=0 if saturated is None else int(saturated[target]),
             cost=cost,
         )
         for nth, target in enumerate(request.targets.tolist())

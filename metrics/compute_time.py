@@ -28,7 +28,8 @@ class ComputeTime(MetricBase):
     do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and are kept
     apart. The study counted the processor's floating-point operations; the part
     `flops` has those of the model, each row at the price of one of its length (`assay.models.flops`).
-    What a method computes beside the model is in neither.
+    What a method computes beside the model is in neither. Passes of a masked language model are parts of
+    their own and in none of the others.
     """
 
     info = MetricInfo(
@@ -43,8 +44,9 @@ class ComputeTime(MetricBase):
     )
 
     def score(self, subject: CellData) -> pd.DataFrame:
-        """Per example: `forward_rows`, `backward_rows`, their sum `passes`, forward `tokens`, and
-        `flops`, which is absent where the model does not compute with torch."""
+        """Per example: `forward_rows`, `backward_rows`, their sum `passes`, forward `tokens`, and `flops`,
+        which is absent where the model does not compute with torch; `mlm_rows` and `mlm_tokens` where a
+        masked language model was asked."""
         tables, meter = [], _meter(subject.engine)
         for shard in subject.shards:
             costs = [(cost.forward_rows, cost.backward_rows, cost.tokens) for cost in shard.costs]
@@ -55,6 +57,9 @@ class ComputeTime(MetricBase):
                 "passes": forward + backward,
                 "tokens": tokens,
             }
+            mlm = np.array([(cost.mlm_rows, cost.mlm_tokens) for cost in shard.costs], dtype=np.float64)
+            if mlm.any():
+                parts["mlm_rows"], parts["mlm_tokens"] = mlm.T
             if meter is not None:
                 parts["flops"] = meter.flops(forward, backward, tokens)
             tables.append(long(shard.ids, parts))

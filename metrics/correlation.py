@@ -55,7 +55,7 @@ class LeaveOneOutCorrelation(MetricBase):
 
     def _correlations(self, cases: ScoredTargets) -> pd.DataFrame:
         alone = {row: np.eye(len(scores), dtype=bool) for row, _, scores in cases.scored()}
-        logits = cases.logits_without(alone)
+        logits = cases.outputs_without(alone, "logit")
         values = [
             # Subtracting from the full text's logit shifts all losses alike and leaves their order.
             correlation(scores, -logits[row][:, label], MEASURES[self.measure])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_expit, log_softmax
 
 from assay.metrics.cell_data import CellData
 from assay.metrics.info import SIGNED, MetricBase
@@ -139,12 +138,8 @@ class LogOdds(MetricBase):
         return score_targets(subject, self.target, self.name, self._changes)
 
     def _changes(self, cases: ScoredTargets) -> pd.DataFrame:
-        # From logits: the log of a probability that underflows to 0 is not finite.
-        all_logits = cases.logits(cases.ordered_masks(without, lambda tokens: top((self.percent,), tokens)))
-        multi_label = cases.subject.multi_label
-        after = [
-            (log_expit(logits) if multi_label else log_softmax(logits, axis=1))[0, label]
-            for logits, label in zip(all_logits, cases.labels.tolist(), strict=True)
-        ]
+        # The log of a probability that underflows to 0 is not finite.
+        masks = cases.ordered_masks(without, lambda tokens: top((self.percent,), tokens))
+        after = [values[0] for values in cases.outputs(masks, "log_probability")]
         before = np.log(np.maximum(cases.full, np.finfo(np.float64).tiny))
         return cases.table({"change": np.array(after, dtype=np.float64) - before})

@@ -14,7 +14,7 @@ from assay.metrics.long_table import Parts, long
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
 from assay.metrics.resampling import multiplicities, ratio
-from assay.metrics.targets import chosen, decided, require_explained, target_option
+from assay.metrics.targets import chosen, require_explained, target_option
 from assay.metrics.ties import tie_generator
 from assay.metrics.token_masks import descending_order, without
 from assay.tasks.arrays import Bools, Floats, Ints, Reals
@@ -132,9 +132,10 @@ def _decisions(
         counts = np.array(thresholds[1:]) * len(order) // 100
         keep = without(len(encoding), order, counts)
         judged.append((row, labels))
-        pool.append(subject.removal.rows(subject.engine.model, encoding, keep))
-    for (row, labels), logits in zip(judged, subject.engine.logits(pool), strict=True):
-        after = decided(logits, multi_label=subject.multi_label)
+        pool.append((encoding, keep))
+    answers = subject.removal.answers(subject.engine, pool, "probability")
+    for (row, labels), answer in zip(judged, answers, strict=True):
+        after = predicted(answer.values, multi_label=subject.multi_label)
         decisions[row, labels, 1:] = after[:, labels].T
     return decisions
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from assay.explainers.perturbation.output_spaces import output_space
+from assay.explainers.perturbation.output_spaces import Space
 from assay.metrics.cell_data import CellData, Shard, predicted
 from assay.metrics.info import MetricInfo
 from assay.metrics.long_table import Parts, long
@@ -88,14 +88,14 @@ class ScoredTargets:
         """The token masks (R, T) of a text without its content tokens marked in `absent` (R, n)."""
         return scattered(len(self.shard.encodings[row]), np.flatnonzero(self.shard.content[row]), absent)
 
-    def logits(self, masks: Sequence[Bools]) -> list[Floats]:
-        """Per target the (R, K) logits under its token masks (R, T)."""
-        return self._query(self.rows.tolist(), masks)
+    def outputs(self, masks: Sequence[Bools], space: Space) -> list[Floats]:
+        """Per target the (R,) outputs of its class under its token masks (R, T)."""
+        pairs = zip(self.labels.tolist(), self._query(self.rows.tolist(), masks, space), strict=True)
+        return [values[:, label] for label, values in pairs]
 
     def probabilities(self, masks: Sequence[Bools]) -> list[Floats]:
         """Per target the (R,) probabilities of its class under its token masks (R, T)."""
-        pairs = zip(self.labels.tolist(), self.logits(masks), strict=True)
-        return [self._probabilities(logits)[:, label] for label, logits in pairs]
+        return self.outputs(masks, "probability")
 
     def agreements(self, masks: Sequence[Bools]) -> list[Floats]:
         """Per target (R,) 1 where the model decides under the mask as on the full text, else 0.
@@ -105,16 +105,17 @@ class ScoredTargets:
         multi_label = self.subject.multi_label
         clean = predicted(self.shard.probabilities, multi_label=multi_label)
         agreements = []
-        for (row, label), logits in zip(self.pairs(), self.logits(masks), strict=True):
-            same = predicted(self._probabilities(logits), multi_label=multi_label) == clean[row]
+        found = self._query(self.rows.tolist(), masks, "probability")
+        for (row, label), values in zip(self.pairs(), found, strict=True):
+            same = predicted(values, multi_label=multi_label) == clean[row]
             agrees = same[:, label] if multi_label else same.all(axis=1)
-            agreements.append(np.where(np.isnan(logits).any(axis=1), np.nan, agrees))
+            agreements.append(np.where(np.isnan(values).any(axis=1), np.nan, agrees))
         return agreements
 
-    def logits_without(self, absent: Mapping[int, Bools]) -> dict[int, Floats]:
+    def outputs_without(self, absent: Mapping[int, Bools], space: Space) -> dict[int, Floats]:
         """Per text (R, K), for all its classes, without the content tokens marked in absent[row] (R, n)."""
         masks = [self.mask(row, marks) for row, marks in absent.items()]
-        return dict(zip(absent, self._query(list(absent), masks), strict=True))
+        return dict(zip(absent, self._query(list(absent), masks, space), strict=True))
 
     def sums_and_losses(
         self, subsets: Callable[[int, np.random.Generator], Bools], metric: str
@@ -127,7 +128,7 @@ class ScoredTargets:
             metric: The metric's name, which the draws depend on.
         """
         absent = {row: subsets(len(scores), self.generator(row, metric)) for row, _, scores in self.scored()}
-        after = {row: self._probabilities(logits) for row, logits in self.logits_without(absent).items()}
+        after = self.outputs_without(absent, "probability")
         for (row, label, scores), full in zip(self.scored(), self.full.tolist(), strict=True):
             yield np.where(absent[row], scores, 0.0).sum(axis=1), full - after[row][:, label]
 
@@ -135,22 +136,17 @@ class ScoredTargets:
         """The long table of arrays (M,), one per part."""
         return long([self.shard.examples[row].id for row in self.rows.tolist()], parts, self.labels)
 
-    def _probabilities(self, logits: Floats) -> Floats:
-        return output_space(logits, "probability", multi_label=self.subject.multi_label)
-
-    def _query(self, rows: Sequence[int], masks: Sequence[Bools]) -> list[Floats]:
-        """Per entry of `rows` the (R, K) logits of that text under its token masks (R, T), in one query.
+    def _query(self, rows: Sequence[int], masks: Sequence[Bools], space: Space) -> list[Floats]:
+        """Per entry of `rows` the (R, K) outputs of that text under its token masks (R, T), in one query.
 
         NaN for texts without content tokens, which are not queried.
         """
         answers = [np.full((len(mask), self.shard.probabilities.shape[1]), np.nan) for mask in masks]
         queried = [index for index, row in enumerate(rows) if self.shard.content[row].any()]
-        engine, removal = self.subject.engine, self.subject.removal
-        pool = [
-            removal.rows(engine.model, self.shard.encodings[rows[index]], masks[index]) for index in queried
-        ]
-        for index, logits in zip(queried, engine.logits(pool), strict=True):
-            answers[index] = logits.astype(np.float64)
+        pool = [(self.shard.encodings[rows[index]], masks[index]) for index in queried]
+        found = self.subject.removal.answers(self.subject.engine, pool, space)
+        for index, answer in zip(queried, found, strict=True):
+            answers[index] = answer.values
         return answers
 
 

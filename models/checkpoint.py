@@ -1,14 +1,18 @@
-"""What a checkpoint's files hold: all of its network's weights or not, and how many tokens it can read."""
+"""Checkpoints: where they are, whether they hold all of their weights, and how many tokens they read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as library
 
+from assay.models.pickles import refuse_file
 from assay.tasks.errors import InputError
 
 NAMED = 3  # How many tensors a message names.
@@ -24,6 +28,45 @@ PRETRAINING_HEADS = frozenset(
 )
 # Their last layer has the name of a classifier's, and answers something else.
 OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice")
+
+
+def checkpoint_source(path: str, revision: str | None, option: str = "model") -> str:
+    """The folder, or the hub name that has a fixed version.
+
+    option: the group of settings that `path` and `revision` are of. Raises InputError on a file, or a name
+    whose version may move.
+    """
+    if Path(path).is_dir():
+        return path
+    refuse_file(path, option)
+    if revision is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise InputError(
+            f"{option}.path={path} is not a folder, so it is read as a hub name, which needs a fixed "
+            f"version, but {option}.revision is {revision!r}; correct the path, or set "
+            f"{option}.revision=<commit>, all 40 digits of it, because a branch or tag may move"
+        )
+    return path
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the library from announcing what is expected here, such as a missing classification head."""
+    verbosity, bar = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bar:
+            library.enable_progress_bar()
+
+
+def own_memory(network: PreTrainedModel) -> None:
+    """Copy the weights out of the mapped file, whose odd alignment changes the last bits of some products:
+    a model must answer alike before it is saved and after it is loaded."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.clone()
 
 
 def has_trained_head(

@@ -7,16 +7,24 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# The names of rows, tokens and seconds.
+MODEL_COUNTERS = ("forward_rows", "forward_tokens", "seconds")
+MLM_COUNTERS = ("mlm_rows", "mlm_tokens", "mlm_seconds")
+
 
 @dataclass(slots=True)
 class Counters:
-    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model."""
+    """What the engine has run: rows and real (unpadded) tokens, and seconds inside the model; those of masked
+    language models apart."""
 
     forward_rows: int = 0
     forward_tokens: int = 0
     backward_rows: int = 0
     seconds: float = 0.0
     halvings: int = 0
+    mlm_rows: int = 0
+    mlm_tokens: int = 0
+    mlm_seconds: float = 0.0
 
     def since(self, earlier: Counters) -> Counters:
         """The difference to an earlier copy."""

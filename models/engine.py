@@ -7,9 +7,11 @@ and goes on.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TypeVar, cast
 
@@ -20,9 +22,10 @@ from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule
 from assay.models.budget import default_budget, out_of_memory
-from assay.models.counters import ActivationBatch, Answer, Counters
+from assay.models.counters import MLM_COUNTERS, MODEL_COUNTERS, ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
+from assay.models.masked_lm import Filling, MaskedLM, fill, most_tokens
 from assay.models.paths import (
     ENTRY,
     GradientBatch,
@@ -37,7 +40,7 @@ from assay.models.paths import (
 )
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.tensors import embed, to_batch
+from assay.models.tensors import check_finite, embed, to_batch
 from assay.models.variants import entry_of, logits_of_variants
 from assay.tasks.errors import InputError
 
@@ -108,6 +111,17 @@ class Engine:
             asked = torch.from_numpy(ids.astype(np.int64))[:, None].to(self.device)
             return cast(EmbeddingModel, self.model).embed(asked)[:, 0].float().cpu().numpy()
 
+    def fill(self, mlm: MaskedLM, pool: Sequence[MaskedInputs]) -> Filling:
+        """What a masked language model expects at every place of the pool's rows that holds its mask token.
+
+        Its rows are counted apart from those of the engine's own model. Batches are large: reduce each before
+        the next. Raises InputError, as they are read, on probabilities that are none.
+        """
+        packed = pack(pool)
+        filled = partial(fill, mlm, packed, self.device)
+        done = self._run(packed.lengths, filled, budget=most_tokens(mlm), counters=MLM_COUNTERS)
+        return Filling(packed.source, packed.lengths, (batch for _, batch in done))
+
     def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
         """(N, K) probabilities of the examples as they are."""
         rows = self.logits([full_rows(encoding) for encoding in encodings])
@@ -176,7 +190,7 @@ class Engine:
         itself; passes back are counted as they happen."""
         model = cast(EmbeddingModel, self.model)
         logits = logits_of_variants(model, entry, text, self._count, modules=modules)
-        _check_finite(
+        check_finite(
             logits.detach().cpu().double().numpy(), np.full(len(entry), entry.shape[1], dtype=np.int32)
         )
         return logits
@@ -206,7 +220,7 @@ class Engine:
         order = np.argsort(packed.source, kind="stable")
         for span, layers in self._run(packed.lengths, lambda span: self._layers(packed, span)):
             lengths = packed.lengths[span]
-            _check_finite(layers[list(layers)[-1]], lengths)
+            check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
 
     def _along(
@@ -228,22 +242,28 @@ class Engine:
                 points.lengths, lambda span, points=points: call(points.cut(span)), ends
             ):
                 # (B, K), or (ends, B, K).
-                _check_finite(batch.logits.movedim(-2, 0).cpu().double().numpy(), batch.lengths)
+                check_finite(batch.logits.movedim(-2, 0).cpu().double().numpy(), batch.lengths)
                 targets = points.targets.shape[1] if backward else 0
                 self._count(backward_rows=ends * len(batch.path) * targets)
                 yield batch
                 del batch
 
     def _run(
-        self, lengths: NDArray[np.int32], call: Callable[[slice], Result], ends: int = 1
+        self,
+        lengths: NDArray[np.int32],
+        call: Callable[[slice], Result],
+        ends: int = 1,
+        *,
+        budget: int = sys.maxsize,
+        counters: Sequence[str] = MODEL_COUNTERS,
     ) -> Iterator[tuple[slice, Result]]:
         """Call on batch after batch of rows of ascending length; halve the budget when memory runs out.
 
-        ends: how many rows of the model a row stands for.
+        ends: how many rows of the model a row stands for. budget: tokens per batch, if below the engine's.
         """
         start = 0
         while start < len(lengths):
-            for span in batches(lengths, max(1, (self.budget or 1) // ends), start):
+            for span in batches(lengths, max(1, min(self.budget or 1, budget) // ends), start):
                 began = time.perf_counter()
                 try:
                     result = call(span)
@@ -252,11 +272,9 @@ class Engine:
                         raise
                     self._halve(lengths[span])
                     break
-                self._count(
-                    seconds=time.perf_counter() - began,
-                    forward_rows=ends * (span.stop - span.start),
-                    forward_tokens=ends * int(lengths[span].sum()),
-                )
+                rows, tokens = ends * (span.stop - span.start), ends * int(lengths[span].sum())
+                spent = rows, tokens, time.perf_counter() - began
+                self._count(**dict(zip(counters, spent, strict=True)))
                 start = span.stop
                 yield span, result
                 # Or it would be in memory while the next one is made.
@@ -291,7 +309,7 @@ class Engine:
             else:
                 logits = self.model.logits(batch)
             answers = logits.cpu().double().numpy()
-        _check_finite(answers, packed.lengths[span])
+        check_finite(answers, packed.lengths[span])
         return answers
 
     def _layers(self, packed: PackedInputs, span: slice) -> dict[str, NDArray[np.float32]]:
@@ -300,12 +318,3 @@ class Engine:
             model = cast(ActivationModel, self.model)
             layers = model.activations(to_batch(packed, at, self.model.pad_id, self.device))
             return {name: layer.float().cpu().numpy() for name, layer in layers.items()}
-
-
-def _check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> None:
-    bad = np.flatnonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
-            f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
-        )

@@ -10,7 +10,7 @@ ESTIMATORS = frozenset({".cloudpickle", ".dill", ".joblib", ".pickle", ".pk", ".
 NETWORKS = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 
 
-def refuse_file(path: str) -> None:
+def refuse_file(path: str, option: str = "model") -> None:
     """Raise InputError on a file where the folder of a checkpoint belongs, saying what to do instead."""
     suffix = Path(path).suffix.lower()
     if suffix in ESTIMATORS:
@@ -22,8 +22,8 @@ def refuse_file(path: str) -> None:
         )
     if suffix in ESTIMATORS | NETWORKS:
         raise InputError(
-            f"model.path={path} is a pickle, which may run any code when it is loaded, so Assay loads none; "
-            f"{advice} (docs/own_data_and_model.md)"
+            f"{option}.path={path} is a pickle, which may run any code when it is loaded, so Assay loads "
+            f"none; {advice} (docs/own_data_and_model.md)"
         )
     if Path(path).is_file():
-        raise InputError(f"model.path={path} is a file; expected the folder of a checkpoint")
+        raise InputError(f"{option}.path={path} is a file; expected the folder of a checkpoint")

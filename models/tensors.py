@@ -13,6 +13,7 @@ from torch import Tensor
 from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
 from assay.models.protocol import Batch, EmbeddingModel, EntryModel, OpenModel
+from assay.tasks.errors import InputError
 
 
 def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: str) -> Batch:
@@ -119,3 +120,13 @@ def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> T
     with torch.no_grad(), suppress(_Reached):
         model.open_logits(entry, batch, AUTOGRAD, hook)
     return values[0]
+
+
+def check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> None:
+    """Raise InputError on a model's answers (B, ...) to rows of these lengths that are not finite."""
+    bad = np.flatnonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"the model answered {len(bad)} of the {len(answers)} rows of a batch with NaN or infinity, the "
+            f"first of {lengths[bad[0]]} tokens; its weights or its input are broken, check the model"
+        )

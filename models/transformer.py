@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,13 +18,18 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as library
 
 from assay.models.access import ODD_TEXTS, Access, access_texts, find_access, read_access
-from assay.models.checkpoint import has_trained_head, most_tokens, torn_file
+from assay.models.checkpoint import (
+    checkpoint_source,
+    has_trained_head,
+    most_tokens,
+    own_memory,
+    quiet,
+    torn_file,
+)
 from assay.models.limit import Limit
 from assay.models.output_labels import check_head, output_labels
-from assay.models.pickles import refuse_file
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
 from assay.models.training import Training
@@ -67,9 +70,11 @@ class Transformer:
 
     def untrained(self, task: Task, seed: int) -> TransformerModel:
         """The model before fine-tuning."""
-        source = self._source()
+        if self.path is None:
+            raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
+        source = checkpoint_source(self.path, self.revision)
         try:
-            with _quiet(), seeded(seed):
+            with quiet(), seeded(seed):
                 config = AutoConfig.from_pretrained(source, revision=self.revision, trust_remote_code=False)
                 tokenizer = AutoTokenizer.from_pretrained(
                     source, revision=self.revision, trust_remote_code=False
@@ -96,7 +101,7 @@ class Transformer:
             ) from error
         network.config.id2label = dict(enumerate(names))
         network.config.label2id = {label: at for at, label in enumerate(names)}
-        _own_memory(network)
+        own_memory(network)
         check_finite(network.state_dict(), f"the weights of {self.path}")
         return self.assemble(
             network, tokenizer, task.labels, multi_label=task.multi_label, probe=access_texts(task)
@@ -104,25 +109,11 @@ class Transformer:
 
     def restore(self, folder: Path, labels: tuple[str, ...], *, multi_label: bool) -> TransformerModel:
         """The model of a saved folder, its weights still to be filled in."""
-        with _quiet(), seeded(0):
+        with quiet(), seeded(0):
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             network = _from_config(config)
         return self.assemble(network, tokenizer, labels, multi_label=multi_label, access=read_access(folder))
-
-    def _source(self) -> str:
-        if self.path is None:
-            raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
-        if Path(self.path).is_dir():
-            return self.path
-        refuse_file(self.path)
-        if self.revision is None or not re.fullmatch(r"[0-9a-f]{40}", self.revision):
-            raise InputError(
-                f"model.path={self.path} is not a folder, so it is read as a hub name, which needs a fixed "
-                f"version, but model.revision is {self.revision!r}; correct the path, or set "
-                "model.revision=<commit>, all 40 digits of it, because a branch or tag may move"
-            )
-        return self.path
 
     def _set_size(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
         if self.pretrained and _has_head(config) and config.num_labels == 1 < len(labels):
@@ -201,7 +192,7 @@ class Transformer:
             )
 
         if access is None:
-            with _quiet():
+            with quiet():
                 access = find_access(build, probe, name)
         return build(access)
 
@@ -223,29 +214,8 @@ def _from_config(config: PretrainedConfig) -> PreTrainedModel:
     )
 
 
-def _own_memory(network: PreTrainedModel) -> None:
-    """Copy the weights out of the mapped file, whose odd alignment changes the last bits of some products:
-    a model must answer alike before it is saved and after it is loaded."""
-    for parameter in network.parameters():
-        parameter.data = parameter.data.clone()
-
-
 def _has_head(config: PretrainedConfig) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library from announcing the missing classification head, which is expected here."""
-    verbosity, bar = library.get_verbosity(), library.is_progress_bar_enabled()
-    library.set_verbosity_error()
-    library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library.set_verbosity(verbosity)
-        if bar:
-            library.enable_progress_bar()
 
 
 @cache

@@ -47,7 +47,10 @@ class ModelCalls:
         spent = self.engine.counters
         engine.add(spent)
         seconds = time.perf_counter() - self.began
-        return Cost(spent.forward_rows, spent.backward_rows, spent.forward_tokens, seconds)
+        return Cost(
+            *(spent.forward_rows, spent.backward_rows, spent.forward_tokens, seconds),
+            *(spent.mlm_rows, spent.mlm_tokens),
+        )
 
     def of_rows(self, rows: MaskedInputs) -> Floats:
         """(R, K) outputs of rows."""
@@ -65,7 +68,8 @@ class ModelCalls:
 
     def of_tokens(self, baseline: Baseline, keep: NDArray[np.bool_]) -> Floats:
         """(R, K) outputs with the tokens `keep` (R, T)."""
-        return self.of_rows(baseline.rows(self.engine.model, self.request.encoding, keep))
+        (answer,) = baseline.answers(self.engine, [(self.request.encoding, keep)], self.output)
+        return answer.values
 
 
 def encoded(model: Model, texts: Sequence[str]) -> list[Encoding]:

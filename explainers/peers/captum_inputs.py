@@ -109,7 +109,7 @@ def by_ids(calls: ModelCalls, baseline: Baseline | None, unit: Unit, *, modules:
     assert baseline is not None
     encoding = calls.request.encoding
     content = encoding.content
-    ends = calls.of_rows(_ends(calls, baseline))
+    ends = calls.of_tokens(baseline, np.stack([np.ones_like(content), ~content]))
     ids, units = encoding.ids[content].astype(np.int64), units_of(calls.request, unit)
     of = units.of[content]
     first = np.unique(of, return_index=True)[1]
@@ -142,7 +142,8 @@ def _ends(calls: ModelCalls, baseline: Baseline | None) -> MaskedInputs:
 def _absent_ids(calls: ModelCalls, baseline: Baseline) -> NDArray[np.int64]:
     """(T,) the ids that stand for absent tokens."""
     encoding = calls.request.encoding
+    nothing = np.full(len(encoding), NO_TOKEN, dtype=np.int64)
+    if not baseline.references:
+        return nothing
     rows = baseline.rows(calls.engine.model, encoding, ~encoding.content[None])
-    if rows.absent is not None or rows.lengths[0] != len(encoding) or not baseline.references:
-        return np.full(len(encoding), NO_TOKEN, dtype=np.int64)
-    return rows.ids[0].astype(np.int64)
+    return nothing if rows.absent is not None else rows.ids[0].astype(np.int64)

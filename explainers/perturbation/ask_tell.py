@@ -12,19 +12,19 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assay.explainers.baselines import Baseline
+from assay.explainers.baselines import Baseline, CoalitionValues
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.perturbation.output_spaces import Output, output_space
+from assay.explainers.perturbation.output_spaces import Output
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
 from assay.explainers.protocol import Explanations, Request, explanations
-from assay.models.engine import Answer, Engine
-from assay.models.masked_inputs import MaskedInputs
+from assay.models.engine import Engine
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
 
@@ -34,7 +34,8 @@ POOL_TOKENS = 2**17
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing."""
+    """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing, NaN where
+    that is not asked."""
 
     values: Floats
     full: Floats
@@ -44,11 +45,13 @@ class Answers:
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
-    nothing was drawn or nothing is known of it. special: (S, K) scores of special tokens, None for zeros."""
+    nothing was drawn or nothing is known of it. special: (S, K) scores of special tokens, None for zeros.
+    saturated: (K,) as in `Explanation`, None where nobody counted."""
 
     scores: Floats
     standard_error: Floats | None = None
     special: Floats | None = None
+    saturated: NDArray[np.intp] | None = None
 
 
 # Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
@@ -56,9 +59,11 @@ AskTell = Generator[Coalitions, Answers, Estimate]
 
 
 class Asking(ABC):
-    """A method that asks about coalitions. name: seeds its draws. output: the space of the answers."""
+    """A method that asks about coalitions. name: seeds its draws. output: the space of the answers.
+    asks_empty: whether it asks for the text without any token."""
 
     name: ClassVar[str]
+    asks_empty: ClassVar[bool] = True
     output: Output
     unit: Unit = "token"
 
@@ -146,29 +151,30 @@ class Perturbation(Asking):
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """The design, the full and the empty text; with a goal, at most. Nothing is differentiated."""
+        ends = 1 + self.asks_empty
         if not tokens:
-            return 2, 0
+            return ends, 0
         rows = self.design_rows(tokens)
         if self.until is not None and not self.exact(tokens):
             further = len(self.more(tokens, np.random.default_rng(0)))
             rows += max(0, self.until.max_rows - rows) // max(further, 1) * further
-        return 2 + rows, 0
+        return ends + rows, 0
 
 
 @dataclass(slots=True, eq=False)
 class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
 
-    known: the row of `logits` (U, K) that answers a coalition, by its packed bits.
+    known: the row of `values` (U, K), in the method's output space, that answers a coalition, by its packed
+    bits. ends: how many of the first rows are the full text and, where it is asked, the empty one.
     """
 
     request: Request
     units: Units
-    multi_label: bool
-    output: Output
     conversation: AskTell
     waiting: Coalitions | None
-    logits: Floats
+    values: Floats
+    ends: int
     estimate: Estimate
     known: dict[bytes, int] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
@@ -178,7 +184,7 @@ class _Session:
         assert self.waiting is not None
         coalitions = self.waiting
         if not self.known:
-            ends = np.array([[True], [False]]).repeat(len(self.units), axis=1)
+            ends = np.array([[True], [False]])[: self.ends].repeat(len(self.units), axis=1)
             coalitions = np.concatenate([ends, coalitions])
         new = []
         for at, bits in enumerate(_bits(coalitions)):
@@ -187,21 +193,28 @@ class _Session:
                 new.append(at)
         return coalitions[new]
 
-    def tell(self, answer: Answer) -> None:
+    @property
+    def full_and_empty(self) -> tuple[Floats, Floats]:
+        """(K,) each; the same for a text without units."""
+        full = self.values[0]
+        if self.ends == 1:
+            return full, np.full_like(full, np.nan)
+        return full, self.values[1 if len(self.units) else 0]
+
+    def tell(self, answer: CoalitionValues) -> None:
         """Take the answers to `pending`, and let the method go on."""
         assert self.waiting is not None
-        self.logits = np.concatenate([self.logits, answer.logits])
+        self.values = np.concatenate([self.values, answer.values])
         if len(self.units) == 0:
             self.waiting = None
             return
         rows = [self.known[bits] for bits in _bits(self.waiting)]
-        values = output_space(self.logits[[0, 1, *rows]], self.output, multi_label=self.multi_label)
         try:
-            self.waiting = self.conversation.send(Answers(values[2:], values[0], values[1]))
+            self.waiting = self.conversation.send(Answers(self.values[rows], *self.full_and_empty))
         except StopIteration as end:
             self.estimate, self.waiting = end.value, None
             # A pool waits for its longest conversation.
-            self.logits, self.known = self.logits[:2], {}
+            self.values, self.known = self.values[: self.ends], {}
 
 
 def _bits(coalitions: Coalitions) -> list[bytes]:
@@ -232,11 +245,10 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
     return _Session(
         request=request,
         units=units,
-        multi_label=engine.model.multi_label,
-        output=method.output,
         conversation=conversation,
         waiting=first,
-        logits=np.zeros((0, classes)),
+        values=np.zeros((0, classes)),
+        ends=1 + method.asks_empty,
         estimate=Estimate(np.zeros((0, classes))),
         cost=Cost(seconds=time.perf_counter() - began),
     )
@@ -248,27 +260,20 @@ def _explain(
     active = pool
     while active:
         began = time.perf_counter()
-        answers = engine.answers([_rows(baseline, engine, session) for session in active])
+        pool_of = [(one.request.encoding, one.units.keep(one.pending())) for one in active]
+        answers = baseline.answers(engine, pool_of, method.output)
         for session, answer in zip(active, answers, strict=True):
             session.tell(answer)
-        tokens = sum(answer.tokens for answer in answers)
-        seconds_per_token = (time.perf_counter() - began) / max(tokens, 1)
-        for session, answer in zip(active, answers, strict=True):
-            session.cost += Cost(answer.rows, 0, answer.tokens, seconds_per_token * answer.tokens)
+        tokens = [answer.cost.tokens + answer.cost.mlm_tokens for answer in answers]
+        seconds_per_token = (time.perf_counter() - began) / max(sum(tokens), 1)
+        for session, answer, of_one in zip(active, answers, tokens, strict=True):
+            session.cost += replace(answer.cost, seconds=seconds_per_token * of_one)
         active = [session for session in active if session.waiting is not None]
     for session in pool:
         yield _records(method, session)
 
 
-def _rows(baseline: Baseline, engine: Engine, session: _Session) -> MaskedInputs:
-    keep = session.units.keep(session.pending())
-    return baseline.rows(engine.model, session.request.encoding, keep)
-
-
 def _records(method: Asking, session: _Session) -> list[Explanation]:
-    ends = output_space(session.logits[:2], method.output, multi_label=session.multi_label)
-    if len(session.units) == 0:
-        ends = ends[[0, 0]]
     units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
     if estimate.special is not None:
@@ -278,8 +283,9 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
     return explanations(
         session.request,
         scores[:, targets].T,
-        *ends,
+        *session.full_and_empty,
         standard_error=None if error is None else error[:, targets].T,
         output_space=method.output,
+        saturated=estimate.saturated,
         cost=session.cost,
     )

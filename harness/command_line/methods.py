@@ -87,6 +87,24 @@ def check_model(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def train_mlm(options: argparse.Namespace) -> int:
+    """Train the masked language models of an experiment, and say how good they are.
+
+    One for each vocabulary of the experiment's classifiers, on the training texts of its tasks, as
+    `assay run` does where the baseline `mlm` is chosen; what is in the store already is only reported.
+    Settings are those of the baseline: baseline.mlm.trained.KEY=VALUE. Exit status: 0.
+    """
+    from assay.harness.trials.experiment import load_trials, open_experiment
+    from assay.harness.trials.train_mlm import train_all
+
+    chosen = ["baseline=[mlm]", "explainer=[input_marginalization]"]
+    experiment = open_experiment([*chosen, *of_experiment(options)])
+    experiment.store.require_writable()
+    for line in train_all(load_trials(experiment, record=False), experiment.store):
+        print(line)
+    return 0
+
+
 def choices(options: argparse.Namespace) -> int:
     """List every name that a group offers, or the options of some.
 
@@ -156,5 +174,6 @@ COMMANDS = (
         "names of metrics (all that are shipped), and settings of theirs: metric.NAME.KEY=VALUE",
     ),
     Command("check-model", check_model),
+    Command("train-mlm", train_mlm),
     Command("choices", choices, _choices_options, overrides=""),
 )

@@ -54,6 +54,8 @@ class CellWork:
         scoring: the metrics that are left.
         whole: seconds of its longest metric; no two jobs can share one.
         counted: whether `rows` and `tokens` are known.
+        mlm_rows: of a masked language model; `rows` are then at most so many.
+        plain_rows: what `rows` would be with a baseline that puts in one token.
     """
 
     title: str
@@ -64,6 +66,8 @@ class CellWork:
     scoring: Amount
     whole: float
     counted: bool = True
+    mlm_rows: int = 0
+    plain_rows: int = 0
 
     @property
     def amount(self) -> Amount:
@@ -219,6 +223,8 @@ def _cell(
         sum(scoring, Amount()),
         max((amount.seconds for amount in scoring), default=0.0),
         method.explainer.traits.cost_known,
+        round(left * work.mlm_rows),
+        round(left * work.plain_rows),
     )
 
 

@@ -24,6 +24,8 @@ NOT_LOOKED_UP = (
     "Stored cells were not looked up where a ? stands: these texts are many and no run has read them yet; "
     "everything is counted as to be done."
 )
+# Above so many times the rows of the baseline `mask`, fewer replacements are advised.
+MANY = 10
 # Seconds of a unit of time, its name, and the same of the smaller unit that is said with it.
 TIMES = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
@@ -99,11 +101,29 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         "",
         f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training "
         "and metrics.",
+        *_masked_lms(cells),
         *([f"What {', '.join(uncounted)} asks of a model is not known and not in it."] if uncounted else []),
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
         *_section("Left out:", refused),
     ]
+
+
+def _masked_lms(cells: Sequence[CellWork]) -> list[str]:
+    """What is asked of masked language models, and for whom it is much."""
+    lines = []
+    for title in dict.fromkeys(cell.title for cell in cells if cell.mlm_rows):
+        of_title = [cell for cell in cells if cell.title == title]
+        rows, plain, mlm = (
+            sum(getattr(cell, name) for cell in of_title) for name in ("rows", "plain_rows", "mlm_rows")
+        )
+        line = f"{title}: {counted(mlm, 'row')} of the masked language model, and at most "
+        line += f"{counted(rows, 'model row')}, with mask {plain:,}."
+        if rows > MANY * plain:
+            line += f" That is more than {MANY} times as many; set baseline.mlm.sigma=null and "
+            line += "baseline.mlm.top_k=10, or mc_samples."
+        lines.append(line)
+    return lines
 
 
 def _section(heading: str, sentences: Collection[str]) -> list[str]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
 from assay.explainers import averaging
+from assay.explainers.averaging import MANY_WORDS
 from assay.explainers.peers.peer import Peer
 from assay.explainers.protocol import Explainer
 from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric, Method
@@ -76,26 +77,38 @@ class Workload(NamedTuple):
     """The work of explaining all texts of a trial by one method, duplicate rows not yet dropped.
 
     Attributes:
-        rows: forward and backward rows of the model.
+        rows: forward and backward rows of the model; at most so many where the baseline is a mixture.
         tokens: that the model reads in these rows.
         units: tokens, where a backward row counts like two forward rows, and every word of a text is one
             more, because methods that ask no model take time, too.
+        mlm_rows: of a masked language model.
+        plain_rows: as `rows`, with a baseline that puts in one token.
     """
 
     rows: float
     tokens: float
     units: float
+    mlm_rows: float = 0.0
+    plain_rows: float = 0.0
 
 
 def workload(method: Method, preview: TrialPreview) -> Workload:
     """What a method, an explainer with its baseline, has to do in a trial."""
     lengths, count = preview.lengths, preview.count
     explainer, baseline, targets = method.explainer, method.baseline, preview.targets
-    rows = [averaging.model_rows(explainer, baseline, int(length), targets) for length in lengths]
-    forward, backward = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    units = (forward + 2 * backward + 1) * np.maximum(lengths, 1)
+    words = preview.words if baseline is not None and baseline.mixture and baseline.from_texts else MANY_WORDS
+    rows = [averaging.model_rows(explainer, baseline, int(length), targets, words) for length in lengths]
+    forward, backward, mlm = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    units = (forward + mlm + 2 * backward + 1) * np.maximum(lengths, 1)
     both = forward + backward
-    return Workload(float(both @ count), float(both * lengths @ count), float(units @ count))
+    plain = np.array([sum(explainer.model_rows(int(length), targets)) for length in lengths])
+    return Workload(
+        float(both @ count),
+        float(both * lengths @ count),
+        float(units @ count),
+        float(mlm @ count),
+        float(plain @ count),
+    )
 
 
 def method_name(method: Method) -> str:

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from assay.harness.config.build import build
 from assay.harness.config.choice import Built
 from assay.harness.config.compose import offered
+from assay.harness.config.keys import nested
 from assay.harness.config.schema import Run
 from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError, did_you_mean, shown
@@ -110,9 +111,12 @@ def settings_of(group: str, chosen: object) -> dict[str, Any]:
 
 @cache
 def _shipped_options(group: str, target: str) -> frozenset[str]:
-    """The options that the shipped choices of a class name."""
+    """The options that the shipped choices name of a class, also inside the settings of another."""
     entries = [_read(group, name) for name in offered(group)]
-    return frozenset(option for entry in entries if entry[TARGET] == target for option in entry)
+    # Models keep the names that their training gave them before there were other parts.
+    parts = entries if group == "model" else [part for entry in entries for part in nested(entry)]
+    of_class = [part for part in parts if isinstance(part, dict) and part.get(TARGET) == target]
+    return frozenset(option for part in of_class for option in part)
 
 
 def _default(field: Field[Any], where: str) -> Any:

@@ -297,6 +297,11 @@ def scratch(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex}.part")
 
 
+def unfinished_training(folder: Path) -> Path:
+    """Where the training of a model goes on if it is stopped; it is under construction, as its folder is."""
+    return folder.with_name(f".{folder.name}.training")
+
+
 def is_under_construction(path: Path) -> bool:
     """Whether this is a file or folder that a job is writing, or was writing when it was killed."""
     return _UNDER_CONSTRUCTION.fullmatch(path.name) is not None

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
+from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.explainers.protocol import Explainer, Request, fitted
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
+from assay.harness.trials.masked_lms import with_masked_lm
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
 from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
@@ -42,6 +44,7 @@ class Loaded:
     _activations: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
     _explainers: dict[Explainer, Explainer] = field(default_factory=dict)
+    store: Store | None = None
 
     @property
     def model(self) -> Model:
@@ -62,7 +65,12 @@ class Loaded:
     def fitted(self, baseline: Baseline) -> Baseline:
         """A baseline of the trial, fitted to its training texts and the model; once for all that use it."""
         if baseline not in self._fitted:
-            self._fitted[baseline] = baseline.fitted(self.engine, self.trial.task.train)
+            train, dev = self.trial.task.train, self.trial.task.dev
+            self._fitted[baseline] = (
+                with_masked_lm(baseline, self.engine, train, dev, self.store)
+                if isinstance(baseline, MaskedLanguageModel)
+                else baseline.fitted(self.engine, train)
+            )
         return self._fitted[baseline]
 
     def fitted_explainer(self, explainer: Explainer) -> Explainer:
@@ -207,9 +215,12 @@ def _checks(explanations: Sequence[Sequence[Explanation]], shape: tuple[int, int
 def _explain_again(
     method: Method, loaded: Loaded, engine: Engine, requests: Sequence[Request]
 ) -> list[list[Explanation]]:
-    """By the trial's model or, behind another engine, a changed one, to which the baseline is then fitted."""
+    """By the trial's model or, behind another engine, a changed one, to which the baseline is then fitted.
+
+    A masked language model depends on no weights of the classifier.
+    """
     baseline = method.baseline
-    if baseline is not None and engine is loaded.engine:
+    if baseline is not None and (engine is loaded.engine or baseline.mixture):
         baseline = loaded.fitted(baseline)
     elif baseline is not None:
         baseline = baseline.fitted(engine, loaded.trial.task.train)

@@ -65,6 +65,12 @@ class TrialPreview:
         return self.trial.explained != UNSEEN
 
     @property
+    def words(self) -> int:
+        """How many different words the training texts have, of a large task those of the sample."""
+        texts = (text for example in self.trial.task.train for text in example.texts)
+        return len({word.text.lower() for text in texts for word in find_words(text)})
+
+    @property
     def targets(self) -> int:
         """How many classes of a text are explained."""
         return len(self.trial.task.labels) if self.trial.config.targets is Targets.all else 1

@@ -209,6 +209,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "explainer": cell.method.explainer_name,
         "baseline": cell.method.baseline_name,
         "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
+        **_of_masked_lm(cell, loaded),
         "explainer_seed": cell.explainer_seed,
         # Only of code that is not Assay's.
         **({} if run_by is None else {"run_by": run_by}),
@@ -219,3 +220,12 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "versions": library_versions() | explainer_libraries([cell.method.explainer]),
         "config": settings,
     }
+
+
+def _of_masked_lm(cell: Cell, loaded: Loaded) -> dict[str, Any]:
+    """How good the masked language model of the cell's baseline is, if it has one that was trained."""
+    baseline = cell.method.baseline
+    if baseline is None or not baseline.mixture:
+        return {}
+    about = getattr(loaded.fitted(baseline), "about", None)
+    return {} if about is None else {"masked_language_model": about}

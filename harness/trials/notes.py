@@ -56,6 +56,21 @@ def text_notes(trial: Trial, record: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def mlm_note(trial: Trial, about: Mapping[str, Any]) -> str:
+    """How good a masked language model is, in one sentence, and what that means for results with it.
+
+    Args:
+        trial: the trial.
+        about: what the record of a cell says of it.
+    """
+    model, trigram = about["model"], about["trigram"]
+    sentence = (
+        f"{_name(trial)}: the masked language model has perplexity {model['perplexity']:.0f} and names "
+        f"{model['top_1']:.1%} of masked words of development texts, a trigram {trigram['top_1']:.1%}"
+    )
+    return sentence if about["beats_trigram"] else f"{sentence}; this is not a test of the paper's claim"
+
+
 def _name(trial: Trial) -> str:
     """Its task and model; seeds explain the same texts."""
     return f"{trial.task_name} / {trial.model_name}"

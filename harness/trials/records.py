@@ -11,7 +11,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.explanation_columns import COSTS, read_cost, schema, to_arrow
+from assay.explainers.explanation_columns import (
+    COSTS,
+    OPTIONAL,
+    optional_columns,
+    read_cost,
+    schema,
+    to_arrow,
+)
 from assay.explainers.reliability import reliability
 from assay.harness.storage.store import read_table
 from assay.metrics.cell_data import Checks
@@ -21,7 +28,11 @@ SCHEMA = schema().with_metadata({"schema_version": "2"})
 
 def to_table(explanations: Iterable[Explanation]) -> pa.Table:
     """One row per explanation, without its seconds: they differ from run to run and have their own file."""
-    return to_arrow(explanations, SCHEMA)
+    records = list(explanations)
+    table, more = to_arrow(records, SCHEMA), optional_columns(records)
+    for name in more.column_names:
+        table = table.append_column(name, more[name])
+    return table
 
 
 def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[np.float32], list[Cost]]:
@@ -36,8 +47,8 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
         float32 scores (N, K, T), NaN for classes that are not explained, 0 behind the end of a text; and the
         cost of each example, all its targets together.
     """
-    names = ["example_id", "target", "scores", *COSTS]
-    table = read_table(path, columns=names)
+    # What the file does not have is not read.
+    table = read_table(path, columns=["example_id", "target", "scores", *COSTS, *OPTIONAL])
     row_of = {name: row for row, name in enumerate(ids)}
     rows = np.array([row_of[name] for name in table["example_id"].to_pylist()], dtype=np.intp)
     targets = table["target"].to_numpy()
@@ -50,7 +61,7 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
         scores[row, target, :length] = values[start : start + length]
         scores[row, target, length:] = 0.0
     costs = [Cost() for _ in ids]
-    for row, spent in zip(rows, table.select(list(COSTS)).to_pylist(), strict=True):
+    for row, spent in zip(rows, table.drop_columns(["scores"]).to_pylist(), strict=True):
         costs[row] = read_cost(spent)
     return scores, costs
 
@@ -74,6 +85,7 @@ def _explanation(row: dict[str, Any]) -> Explanation:
         value_input=row["value_input"],
         value_baseline=row["value_baseline"],
         standard_error=None if error is None else np.array(error, dtype=np.float32),
+        saturated=row.get("saturated", 0),
         cost=read_cost(row),
     )
 

@@ -135,7 +135,7 @@ def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded
     card = {"weights": weights, "abilities": sorted(has)}
     if read_card(trial, store) != card:
         write_json(StoredModel(store.model(trial.model_key)).card, card)
-    return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store))
+    return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store), store=store)
 
 
 def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from assay.explainers.explanation_columns import OPTIONAL
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredPair, StoredScores, StoredTrial
 from assay.harness.storage.store import intact
 from assay.harness.trials.records import SCHEMA
@@ -152,7 +153,8 @@ def _explanations(table: pa.Table, ids: Sequence[str] | None, classes: int | Non
     """ids: the texts expected, None if unknown. classes: how many of each are, None if it varies."""
     version = b"schema_version"
     same_version = (table.schema.metadata or {}).get(version) == SCHEMA.metadata[version]
-    if not table.schema.equals(SCHEMA) or not same_version:
+    needed = table.drop_columns([name for name in OPTIONAL if name in table.column_names])
+    if not needed.schema.equals(SCHEMA) or not same_version:
         yield "does not have the columns of explanations of this version"
         return
     if not _unique(table, ["example_id", "target"]):

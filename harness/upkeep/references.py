@@ -9,9 +9,10 @@ from pathlib import Path
 from assay.harness.config.compose import configuration, sweep
 from assay.harness.config.keys import canonical
 from assay.harness.state.last_run import PLACES
-from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, StoredCell
+from assay.harness.storage.layout import CELLS, MODELS, PAIRS, TRIALS, Layout, StoredCell, StoredModel
 from assay.harness.storage.store import Store, check_mark
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.harness.trials.masked_lms import is_masked_lm
 from assay.harness.trials.pairs import pairs
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
@@ -38,7 +39,9 @@ class Used:
 
     def may_use(self, kind: str, folder: Path) -> bool:
         """Whether this may belong to a trial whose weights are not known yet."""
-        if not self.unseen or kind == MODELS:
+        if kind == MODELS:
+            return is_masked_lm(parsed(StoredModel(folder).training))
+        if not self.unseen:
             return False
         record = parsed(StoredCell(folder).record) if kind == CELLS else None
         if record is None or "config" not in record:

@@ -166,12 +166,12 @@ def test_nothing_to_explain_asks_nothing():
 def test_rows_are_planned_per_label_and_per_draw_before_anything_is_fitted():
     explainer = Recording()
     for baseline in (None, Mask(), Mean()):
-        assert averaging.model_rows(explainer, baseline, 6, 3) == (60, 3)
-    assert averaging.model_rows(explainer, Negatives(), 6, 3) == (180, 3)
-    assert averaging.model_rows(explainer, RandomTokens(draws=5), 6, 3) == (300, 15)
+        assert averaging.model_rows(explainer, baseline, 6, 3) == (60, 3, 0)
+    assert averaging.model_rows(explainer, Negatives(), 6, 3) == (180, 3, 0)
+    assert averaging.model_rows(explainer, RandomTokens(draws=5), 6, 3) == (300, 15, 0)
     fitted = _fitted(RandomTokens(draws=5))
-    assert averaging.model_rows(explainer, fitted, 6, 3) == (300, 15)
-    assert averaging.model_rows(explainer, _fitted(Negatives()), 6, 3) == (180, 3)
+    assert averaging.model_rows(explainer, fitted, 6, 3) == (300, 15, 0)
+    assert averaging.model_rows(explainer, _fitted(Negatives()), 6, 3) == (180, 3, 0)
 
 
 def test_the_order_of_targets_is_that_of_the_request():

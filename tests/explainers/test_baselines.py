@@ -12,6 +12,7 @@ from explainer_samples import UNK, reading, training_texts
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad, Unknown, Zero
+from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.perturbation.kernel_shap import KernelShap
 from assay.explainers.perturbation.occlusion import Occlusion
@@ -337,5 +338,5 @@ def test_plain_baselines_are_themselves():
 
 def test_what_a_baseline_does_is_in_its_documentation():
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    for baseline in ALL:
+    for baseline in [*ALL, MaskedLanguageModel()]:
         assert f"| `{baseline.name}` | {baseline.policy} |" in page

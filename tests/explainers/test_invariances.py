@@ -38,6 +38,7 @@ FEW: dict[tuple[str, str], dict[str, Any]] = {
     ("explainer", "lime"): {"rows": 100},
     ("explainer", "shap_kernel"): {"arguments": {"nsamples": 60}},
     ("baseline", "random"): {"draws": 2},
+    ("baseline", "mlm"): {"sigma": None, "top_k": 2},
 }
 
 
@@ -270,19 +271,27 @@ def test_every_combination_works_or_is_refused_with_a_reason(name: str, baseline
         assert explain(explainer, smooth(), _requests(), baseline)
     else:
         able = explainer.traits.needs <= ABILITIES
-        assert not able or (explainer.traits.baseline, baseline_name) == ("reference", "delete")
-        assert reason.startswith("baseline 'delete' changes" if able else "the model gives no")
+        expected = {
+            ("reference", "delete"): "baseline 'delete' changes",
+            ("reference", "mlm"): "baseline 'mlm' stands for many texts",
+            ("mixture", baseline_name): f"baseline {baseline_name!r} is no masked language model",
+        }
+        use = explainer.traits.baseline, baseline_name
+        assert reason.startswith(expected[use] if able else "the model gives no")
 
 
 @pairs
 def test_model_rows_bound_the_cost_and_meet_it_where_nothing_repeats(explainer, baseline):
     asked = request((4, 9, 5, 12, 7, 20), [2, 0])
     (found,) = explain(explainer, smooth(), [asked], baseline)
-    forward, backward = averaging.model_rows(explainer, baseline, 6, 2)
+    forward, backward, mlm = averaging.model_rows(explainer, baseline, 6, 2)
     cost = found[0].cost
     assert cost.forward_rows <= forward
     assert cost.backward_rows <= backward
+    assert cost.mlm_rows <= mlm
     # These stop when they know enough.
     stops = isinstance(explainer, Owen) or getattr(explainer, "until", None) is not None
     assert cost.backward_rows == backward or stops
-    assert cost.forward_rows == forward or stops or explainer.traits.stochastic
+    # The text itself is among the likely ones.
+    repeats = baseline is not None and baseline.mixture
+    assert cost.forward_rows == forward or stops or explainer.traits.stochastic or repeats

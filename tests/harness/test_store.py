@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from assay.explainers.explanation import Cost, Explanation
 from assay.harness.storage.ledger import failure, record_failure
-from assay.harness.storage.store import Store, read_json, write_json, write_table
-from assay.harness.trials.records import read_scores, to_table
+from assay.harness.storage.store import Store, read_json, read_table, write_json, write_table
+from assay.harness.trials.records import SCHEMA, read_explanations, read_scores, to_table
+from assay.harness.upkeep.faults import _explanations
 from assay.tasks.errors import InputError
 
 
@@ -84,3 +86,24 @@ def test_explanations_come_back_as_they_went(tmp_path: Path) -> None:
     assert np.isnan(scores[0, [0, 2]]).all()
     assert costs[0] == Cost(3, 2, 9, 0.0)
     assert "seconds" not in to_table(records).column_names
+
+
+def test_what_a_masked_language_model_was_asked_is_stored_where_it_was_asked(tmp_path: Path) -> None:
+    plain = _explanation("a", 1, [0.5])
+    spent = replace(plain, cost=replace(plain.cost, mlm_rows=4, mlm_tokens=20), saturated=2)
+    assert set(to_table([plain, spent]).column_names) == {
+        *SCHEMA.names,
+        "mlm_rows",
+        "mlm_tokens",
+        "saturated",
+    }
+    # Without, the table is what it was before there were such models, and such tables can be read.
+    assert to_table([plain]).schema.equals(SCHEMA)
+    for name, record in {"plain": plain, "spent": spent}.items():
+        path = tmp_path / f"{name}.parquet"
+        write_table(path, to_table([record]))
+        (found,) = read_explanations(path)
+        (_, (cost,)) = read_scores(path, ["a"], classes=2)
+        assert found.cost == cost == replace(record.cost, seconds=0.0)
+        assert found.saturated == record.saturated
+        assert list(_explanations(read_table(path), ["a"], None)) == []

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost
 from assay.metrics.cell_data import CellData, Checks, Shard
 from assay.metrics.long_table import wide
+from assay.models.counters import Answer
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import MaskedInputs
 from assay.tasks.example import Example, Rationale, Span
@@ -64,6 +66,9 @@ class BagEngine:
             answers.append((self.model.bias + summed).astype(np.float32))
         return answers
 
+    def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
+        return [Answer(logits.astype(np.float64), len(logits), 0) for logits in self.logits(pool)]
+
     def activations(self, encodings: Sequence[Encoding]) -> Iterator[Activations]:
         order = np.argsort([len(encoding) for encoding in encodings], kind="stable")
         for start in range(0, len(order), self.batch):
@@ -79,8 +84,11 @@ class BagEngine:
             yield Activations(index, {"tokens": tokens, "logits": logits.astype(np.float32)}, attention)
 
 
-class Substitute:
+class Substitute(Baseline):
     """The removal operator: an absent token becomes the token that weighs nothing."""
+
+    name: ClassVar[str] = "substitute"
+    policy: ClassVar[str] = "becomes the token that weighs nothing"
 
     def rows(self, model: Any, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         assert keep[:, ~encoding.content].all(), "special tokens must stay"

@@ -35,3 +35,15 @@ def test_flops_are_rows_at_the_price_of_their_mean_length(word_model: Callable[.
     assert parts["flops"].tolist() == [[forward + backward]] * 5
     assert scored(ComputeTime(), subject) == 3.0
     assert engine.counters.forward_rows == 0
+
+
+def test_rows_of_a_masked_language_model_are_apart() -> None:
+    subject = World(keyword_examples(5)).subject(oracle)
+    shards = [
+        replace(shard, costs=[replace(cost, mlm_rows=4, mlm_tokens=20) for cost in shard.costs])
+        for shard in subject.shards
+    ]
+    subject = replace(subject, shards=shards)
+    _, _, parts = wide(ComputeTime().score(subject))
+    assert (set(parts["mlm_rows"][:, 0]), set(parts["mlm_tokens"][:, 0])) == ({4.0}, {20.0})
+    assert scored(ComputeTime(), subject) == 3.0

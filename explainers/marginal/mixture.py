@@ -1,0 +1,246 @@
+"""A text with absent tokens as the mixture of its likely replacements, fitted to a masked language model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.explainers.baselines import Baseline, CoalitionValues, Variants
+from assay.explainers.explanation import Cost
+from assay.explainers.marginal.candidates import Candidates, Replacements, Selection, candidates, replacements
+from assay.explainers.perturbation.output_spaces import Space, expected_output
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.masked_inputs import MaskedInputs
+from assay.models.masked_lm import Filling, MaskedLM
+from assay.models.protocol import Model
+from assay.tasks.errors import InputError
+from assay.tasks.randomness import generator
+
+# joint: all absent tokens are masked at once. independent: each is predicted with it alone masked.
+Mode = Literal["joint", "independent"]
+
+# In memory at once: tokens of replaced texts, and candidates for absent tokens of many texts.
+PORTION_TOKENS = 2**18
+KEPT_CANDIDATES = 2**22
+
+
+def policy(mode: Mode) -> str:
+    """What becomes of an absent token."""
+    return (
+        f"becomes what a masked language model expects there ({mode} mode), outputs averaged by its "
+        "probabilities; special tokens, positions and segments stay"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture(Baseline):
+    """The baseline `mlm`, fitted (`assay.explainers.marginal.mlm`).
+
+    A coalition's output is the mean over its replacements (`expected_output`). The masked language model is
+    asked one row per coalition (joint), or one per absent token of the text (independent). about: what is on
+    record of it, None if nothing is.
+    """
+
+    mlm: MaskedLM
+    mode: Mode
+    selection: Selection
+    seed: int
+    about: Mapping[str, Any] | None = None
+    name: ClassVar[str] = "mlm"
+    needs: ClassVar[frozenset[str]] = frozenset({"mask_token"})
+    references: ClassVar[bool] = False
+    mixture: ClassVar[bool] = True
+
+    @property
+    def policy(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """With the mode."""
+        return policy(self.mode)
+
+    def most_rows(self, alone: int, others: int, words: int) -> tuple[int, int]:
+        """By the selection."""
+        return self.selection.most_rows(alone, others, words)
+
+    def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
+        raise InputError(
+            "baseline 'mlm' stands for many texts and so has no rows; ask for its answers, or choose another"
+        )
+
+    def answers(self, engine: Engine, pool: Sequence[Variants], space: Space) -> list[CoalitionValues]:
+        """The outputs of the mixtures, in the order asked.
+
+        The rows of a text are cut into portions in a way that does not depend on the other texts, so neither
+        does its cost; portions of many texts go to the engine together. Raises InputError where a token has
+        no candidate, and on logits of weights that do not sum to 1.
+        """
+        if space == "logit" and not self.selection.renormalise:
+            raise InputError(
+                "baseline.mlm.renormalise=false leaves out replacements, for which a mean of logits has no "
+                "value; explain probabilities or log-odds (explainer.NAME.output), or set it to true"
+            )
+        masks = [self._masks(encoding, keep) for encoding, keep in pool]
+        found: list[CoalitionValues] = []
+        start, kept = 0, 0
+        for stop, mask in enumerate(masks, start=1):
+            kept += self._kept(mask)
+            if kept >= KEPT_CANDIDATES or stop == len(pool):
+                found += self._answers(engine, pool[start:stop], masks[start:stop], space)
+                start, kept = stop, 0
+        return found
+
+    def _kept(self, masks: NDArray[np.bool_]) -> int:
+        """How many candidates of masked rows are in memory, at most."""
+        absent = masks.sum(axis=1)
+        chosen = min(len(self.mlm.ids), self.selection.top_k or len(self.mlm.ids))
+        drawn = np.array([self.selection.draws_for(int(count)) for count in absent])
+        return int((absent * np.where(drawn, drawn, chosen)).sum())
+
+    def _answers(
+        self, engine: Engine, pool: Sequence[Variants], masks: Sequence[NDArray[np.bool_]], space: Space
+    ) -> list[CoalitionValues]:
+        found, costs = self._fill(engine, [encoding for encoding, _ in pool], masks)
+        values: list[list[NDArray[np.float64]]] = [[] for _ in pool]
+        waiting, size = [], 0
+        for portion in self._portions(pool, masks, found):
+            waiting.append(portion)
+            size += portion.rows.ids.size
+            if size >= PORTION_TOKENS:
+                _answer(engine, waiting, space, values, costs)
+                waiting, size = [], 0
+        _answer(engine, waiting, space, values, costs)
+        shape = -1, len(engine.model.labels)
+        return [
+            CoalitionValues(np.array(of_text).reshape(shape), cost)
+            for of_text, cost in zip(values, costs, strict=True)
+        ]
+
+    def _masks(self, encoding: Encoding, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(M, T) bool: the places that each row of the masked language model masks."""
+        if self.mode == "joint":
+            return ~keep[~keep.all(axis=1)]
+        return np.eye(len(encoding), dtype=bool)[~keep.all(axis=0)]
+
+    def _fill(
+        self, engine: Engine, encodings: Sequence[Encoding], masks: Sequence[NDArray[np.bool_]]
+    ) -> tuple[list[list[dict[int, Candidates]]], list[Cost]]:
+        """For every text and masked row the candidates by place, and each text's cost so far."""
+        mask_id = np.int32(self.mlm.mask_id)
+        filling = engine.fill(
+            self.mlm,
+            [
+                _rows(encoding, np.where(mask, mask_id, encoding.ids).astype(np.int32))
+                for encoding, mask in zip(encodings, masks, strict=True)
+            ],
+        )
+        found: list[list[dict[int, Candidates]]] = [[{} for _ in mask] for mask in masks]
+        places = [(text, row) for text, mask in enumerate(masks) for row in range(len(mask))]
+        asked_by: list[list[tuple[int, int]]] = [[] for _ in filling.lengths]
+        for place, distinct in zip(places, filling.source.tolist(), strict=True):
+            asked_by[distinct].append(place)
+        for batch in filling.batches:
+            rows, starts = np.unique(batch.rows, return_index=True)
+            for row, start, stop in zip(rows, starts, [*starts[1:], len(batch.rows)], strict=True):
+                at, log_p = batch.places[start:stop], batch.log_probabilities[start:stop]
+                for text, nth in asked_by[row]:
+                    # A text may hold mask tokens of its own.
+                    own = masks[text][nth][at]
+                    found[text][nth] = self._candidates(encodings[text], at[own], log_p[own])
+        return found, _costs(filling, [len(mask) for mask in masks])
+
+    def _candidates(
+        self, encoding: Encoding, places: NDArray[np.intp], log_p: NDArray[np.float64]
+    ) -> dict[int, Candidates]:
+        """By place, those of one masked row; they depend on nothing but the text and the places."""
+        # What is drawn for one place alone may be put beside what is drawn for others.
+        draws = self.selection.draws_for(2 if self.mode == "independent" else len(places))
+        uniform = generator(self.seed, self.name, encoding.ids.tolist(), places.tolist()).random(
+            (len(places), draws)
+        )
+        chosen = candidates(self.mlm.ids, log_p, encoding.ids[places], self.selection, uniform)
+        return dict(zip(places.tolist(), chosen, strict=True))
+
+    def _portions(
+        self,
+        pool: Sequence[Variants],
+        masks: Sequence[NDArray[np.bool_]],
+        found: Sequence[Sequence[dict[int, Candidates]]],
+    ) -> Iterator[_Portion]:
+        for text, (encoding, keep) in enumerate(pool):
+            alone = {place: one for of_row in found[text] for place, one in of_row.items()}
+            together = iter(found[text])
+            rows: list[NDArray[np.int32]] = []
+            weights: list[NDArray[np.float64]] = []
+            size = 0
+            for absent in ~keep:
+                ids = encoding.ids[None]
+                of_one = np.ones(1)
+                if absent.any():
+                    chosen = next(together) if self.mode == "joint" else alone
+                    replaced = self._replacements(encoding, np.flatnonzero(absent), chosen)
+                    ids, of_one = np.repeat(ids, len(replaced.weights), axis=0), replaced.weights
+                    ids[:, absent] = replaced.ids
+                rows.append(ids)
+                weights.append(of_one)
+                size += ids.size
+                if size >= PORTION_TOKENS:
+                    yield _Portion(text, _rows(encoding, np.concatenate(rows)), weights)
+                    rows, weights, size = [], [], 0
+            if rows:
+                yield _Portion(text, _rows(encoding, np.concatenate(rows)), weights)
+
+    def _replacements(
+        self, encoding: Encoding, places: NDArray[np.intp], chosen: dict[int, Candidates]
+    ) -> Replacements:
+        """Raises InputError where a place has no candidate."""
+        for place in places.tolist():
+            if chosen[place].empty:
+                sigma = self.selection.sigma
+                raise InputError(
+                    f"baseline 'mlm' has no candidate for token {place}, {encoding.tokens[place]!r}, of the "
+                    f"text {' '.join(encoding.tokens)[:40]!r}: the masked language model gives no token "
+                    f"more than {sigma or 0:g} there; lower baseline.mlm.sigma, or set top_k in its place"
+                )
+        return replacements([chosen[place] for place in places.tolist()], self.selection)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Portion:
+    """Some coalitions of a text. rows: all their replacements. weights: (n,) those of each coalition."""
+
+    text: int
+    rows: MaskedInputs
+    weights: list[NDArray[np.float64]]
+
+
+def _rows(encoding: Encoding, ids: NDArray[np.int32]) -> MaskedInputs:
+    segments = np.broadcast_to(encoding.type_ids, ids.shape)
+    return MaskedInputs(ids, segments, np.full(len(ids), len(encoding), dtype=np.int32))
+
+
+def _costs(filling: Filling, counts: Sequence[int]) -> list[Cost]:
+    """What each text alone would have asked of the masked language model; counts: of its masked rows."""
+    costs = []
+    for of_text in np.split(filling.source, np.cumsum(counts)[:-1]) if counts else []:
+        lengths = filling.lengths[np.unique(of_text)]
+        costs.append(Cost(mlm_rows=len(lengths), mlm_tokens=int(lengths.sum())))
+    return costs
+
+
+def _answer(
+    engine: Engine,
+    portions: Sequence[_Portion],
+    space: Space,
+    values: list[list[NDArray[np.float64]]],
+    costs: list[Cost],
+) -> None:
+    """Ask for portions, and add the values and the cost of each to those of its text."""
+    multi_label = engine.model.multi_label
+    for portion, answer in zip(portions, engine.answers([one.rows for one in portions]), strict=True):
+        costs[portion.text] += Cost(answer.rows, 0, answer.tokens)
+        ends = np.cumsum([len(weights) for weights in portion.weights])[:-1]
+        for logits, weights in zip(np.split(answer.logits, ends), portion.weights, strict=True):
+            values[portion.text].append(expected_output(logits, weights, space, multi_label=multi_label))

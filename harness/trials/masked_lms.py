@@ -1,0 +1,133 @@
+"""The masked language models of a trial: trained once and kept in the store, as its model is."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, cast
+
+from assay.explainers.baselines import Baseline
+from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.harness.config.keys import key
+from assay.harness.storage.layout import StoredModel, unfinished_training
+from assay.harness.storage.locks import run_once
+from assay.harness.storage.store import Store, read_json, set_aside, whole_or_full, write_json
+from assay.models.encoding import Encoding
+from assay.models.engine import Engine
+from assay.models.saving import load, save, weights_hash
+from assay.models.trained_mlm import WordMLM
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example
+
+# What records of cells say of a masked language model.
+ABOUT = ("weights", "model", "unigram", "trigram", "beats_trigram", "stopped")
+
+log = logging.getLogger(__name__)
+
+
+def with_masked_lm(
+    baseline: MaskedLanguageModel,
+    engine: Engine,
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    store: Store | None,
+) -> Baseline:
+    """The baseline with its masked language model: a checkpoint, or one trained on these texts.
+
+    Without a store it is trained in memory. Raises InputError without texts, or where a checkpoint does not
+    fit the engine's model.
+    """
+    if baseline.path is not None:
+        return baseline.fitted(engine, train)
+    mlm, record = trained_mlm(baseline, engine, train, dev, store)
+    about = {name: record[name] for name in ABOUT if name in record}
+    return replace(baseline.using(engine.model, mlm), about=about)
+
+
+def trained_mlm(
+    baseline: MaskedLanguageModel,
+    engine: Engine,
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    store: Store | None,
+) -> tuple[WordMLM, dict[str, Any]]:
+    """The masked language model of training texts, trained now or from the store, and its training report."""
+    texts, held_out = baseline.split(train, dev)
+    if store is None:
+        mlm, report = baseline.train(engine, texts, held_out)
+        return mlm, report.record()
+    encoded = [engine.model.encode([example.texts for example in part]) for part in (texts, held_out)]
+    name = _key(baseline, engine, encoded)
+    folder = store.model(name)
+    path = StoredModel(folder).training
+
+    def trained() -> bool:
+        return read_json(path) is not None
+
+    def train_now() -> None:
+        resume = unfinished_training(folder)
+        resume.parent.mkdir(parents=True, exist_ok=True)
+        mlm, report = baseline.train(engine, texts, held_out, resume)
+        if folder.is_file():
+            set_aside(folder)
+        with whole_or_full(folder):
+            save(cast(Any, mlm), folder)
+        about = {"masked_language_model": True, "weights": weights_hash(cast(Any, mlm))}
+        write_json(path, {**report.record(), **about})
+        resume.unlink(missing_ok=True)
+        for warning in warnings(report.record()):
+            log.warning("%s", warning)
+
+    def ready() -> tuple[WordMLM, dict[str, Any]]:
+        run_once(store, f"model-{name}", "training of a masked language model", trained, train_now)
+        mlm, record = load(folder, engine.device), read_json(path) or {}
+        if record.get("weights") != weights_hash(mlm):
+            raise InputError(f"{folder} has other weights than its records tell; train again")
+        return mlm, record
+
+    try:
+        return ready()
+    except InputError as error:
+        if not folder.exists():
+            raise
+        # It was whole when it was written, so its files were harmed since.
+        log.warning("%s", error)
+        set_aside(folder)
+        return ready()
+
+
+def is_masked_lm(record: dict[str, Any] | None) -> bool:
+    """Whether a training report is of a masked language model; it may serve any classifier of its texts."""
+    return bool(record and record.get("masked_language_model"))
+
+
+def warnings(record: dict[str, Any]) -> list[str]:
+    """What a training report says against the model."""
+    found = []
+    if record["stopped"] == "time":
+        found.append(
+            f"training of the masked language model ended after {record['cpu_seconds'] / 60:.0f} CPU minutes "
+            f"at perplexity {record['model']['perplexity']:.1f}, before that stalled; more of "
+            "baseline.mlm.trained.minutes may better it, and a faster machine gets further"
+        )
+    if not record["beats_trigram"]:
+        found.append(
+            f"the masked language model names {record['model']['top_1']:.1%} of masked words, counts of "
+            f"neighbours {record['trigram']['top_1']:.1%}; results with it are not a test of what Input "
+            "Marginalization claims"
+        )
+    return found
+
+
+def _key(baseline: MaskedLanguageModel, engine: Engine, encoded: Sequence[Sequence[Encoding]]) -> str:
+    """By everything that it is made from: classifiers that read texts alike share one."""
+    model, digest = engine.model, hashlib.sha256()
+    for part in encoded:
+        digest.update(b"part")
+        for text in part:
+            digest.update(text.ids.tobytes() + text.content.tobytes())
+    special = [model.pad_id, model.mask_id, getattr(model, "unk_id", None)]
+    spec = baseline.trained
+    return key("masked language model", asdict(spec), spec.version, special, digest.hexdigest())

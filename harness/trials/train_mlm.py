@@ -1,0 +1,52 @@
+"""The masked language models that an experiment needs, trained on their own, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.harness.config.build import build
+from assay.harness.storage.store import Store
+from assay.harness.trials.masked_lms import trained_mlm, warnings
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.ready_models import ready_model
+from assay.models.engine import Engine
+
+
+def train_all(trials: Sequence[Trial], store: Store) -> Iterator[str]:
+    """Train those of the chosen baselines and removal operators; lines that tell of each, once."""
+    told: set[str] = set()
+    for trial in trials:
+        chosen = {method.baseline for method in trial.choice.methods}
+        for baseline in chosen | {metric.removal for metric in trial.choice.metrics}:
+            if not isinstance(baseline, MaskedLanguageModel) or baseline.path is not None:
+                continue
+            config, task = trial.config, trial.task
+            ready = ready_model(config, task)
+            # How a classifier reads texts does not depend on its training.
+            model = ready[0] if ready else build(config.model).untrained(task, trial.seed)
+            _, record = trained_mlm(
+                baseline, Engine(model, config.engine.device), task.train, task.dev, store
+            )
+            if record["weights"] not in told:
+                told.add(record["weights"])
+                yield f"{trial.task_name} / {trial.model_name}"
+                yield from described(record)
+
+
+def described(record: dict[str, Any]) -> list[str]:
+    """How good a masked language model is, beside counts of words."""
+    lines = [
+        f"  {name}: perplexity {record[part]['perplexity']:.1f}, top-1 {record[part]['top_1']:.1%}"
+        for name, part in (("masked LM", "model"), ("trigram", "trigram"), ("unigram", "unigram"))
+    ]
+    lines.append(
+        f"  {record['tokens']:,} masked tokens of development texts; {record['words']:,} words to choose "
+        f"from, {record['candidates']:.0f} of them above 1e-5 on average"
+    )
+    lines.append(
+        f"  {len(record['epochs'])} epochs in {record['cpu_seconds']:.0f} CPU seconds, ended by "
+        f"{record['stopped']}"
+    )
+    return [*lines, *(f"  warning: {warning}" for warning in warnings(record))]

@@ -1,0 +1,227 @@
+"""The baseline `mlm` and Input Marginalization from configuration to store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import assay
+import assay.explainers.marginal.mlm
+from assay.explainers.marginal.mixture import Mixture
+from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.harness.cli import main
+from assay.harness.config.choice import choose
+from assay.harness.config.compose import configuration
+from assay.harness.config.keys import key
+from assay.harness.interface.settings import settings_of, shipped
+from assay.harness.reporting.collect import notes
+from assay.harness.storage.layout import StoredCell, StoredModel
+from assay.harness.storage.store import parse_json
+from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.harness.trials.masked_lms import is_masked_lm, trained_mlm, warnings
+from assay.harness.trials.notes import mlm_note
+from assay.harness.trials.trial import load_model
+from assay.harness.upkeep.references import references_of_experiment
+from assay.models.saving import weights_hash
+from assay.models.trained_mlm import TrainedMLM
+from assay.models.training import Training
+from assay.tasks.errors import InputError
+
+TINY = [
+    *("baseline.mlm.trained.dimensions=8", "baseline.mlm.trained.units=6", "baseline.mlm.trained.layers=1"),
+    *("baseline.mlm.trained.training.epochs=2", "baseline.mlm.trained.training.learning_rate=0.02"),
+]
+SMALL = [
+    *("name=marginal", "task=planted_counting", "task.train=200", "task.dev=40", "task.test=12"),
+    *("task.length=[6,6]", "model=linear", "model.training.epochs=2", "report.bootstrap=20", "shard=8"),
+    *("explainer=[random,input_marginalization,occlusion,kernel_shap]", "explainer.kernel_shap.rows=20"),
+    *("baseline=[mask,mlm]", "metric=[comprehensiveness,faithfulness,log_odds,leave_one_out_correlation]"),
+    *TINY,
+]
+FEW = ["baseline.mlm.sigma=null", "baseline.mlm.top_k=3"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A finished store, whose removal operators are `mask` and `mlm`, and how many models were trained."""
+    store, trainings = tmp_path_factory.mktemp("store"), []
+    train = assay.explainers.marginal.mlm.train_mlm
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            assay.explainers.marginal.mlm,
+            "train_mlm",
+            lambda *arguments: trainings.append(1) or train(*arguments),
+        )
+        removal = ["baseline@removal=[mask,mlm]", "removal.mlm.sigma=null", "removal.mlm.mc_samples=4"]
+        removal += [setting.replace("baseline.", "removal.") for setting in TINY]
+        run(open_experiment([*SMALL, *FEW, *removal, f"store={store}"]))
+    assert not list(store.glob("ledger/*"))
+    return store, len(trainings)
+
+
+def _cells(store: Path, explainer: str, baseline: str) -> list[StoredCell]:
+    found = [(StoredCell(path.parent), parse_json(path)) for path in store.glob("cells/*/cell.json")]
+    return [
+        cell for cell, record in found if (record["explainer"], record["baseline"]) == (explainer, baseline)
+    ]
+
+
+def test_one_model_is_trained_for_explainers_and_metrics_and_kept(done: tuple[Path, int]) -> None:
+    store, trainings = done
+    assert trainings == 1
+    assert not list((store / "models").glob(".*"))
+    reports = [parse_json(path) for path in store.glob("models/*/training.json")]
+    (report,) = [report for report in reports if is_masked_lm(report)]
+    assert report["tokens"] > 0 and len(report["epochs"]) == 2 and report["stopped"] == "epochs"
+    assert {"perplexity", "top_1"} == set(report["model"]) == set(report["trigram"]) == set(report["unigram"])
+
+
+def test_records_have_the_mode_the_bits_and_both_costs(done: tuple[Path, int]) -> None:
+    (cell,) = _cells(done[0], "input_marginalization", "mlm")
+    record = parse_json(cell.record)
+    assert "(joint mode)" in record["baseline_policy"]
+    about = record["masked_language_model"]
+    assert about["beats_trigram"] == (about["model"]["top_1"] > about["trigram"]["top_1"])
+    table = pq.read_table(cell.part(0))
+    assert set(table["output_space"].to_pylist()) == {"log2_odds"}
+    assert table["mlm_rows"].to_pylist() == [6] * len(table)
+    assert table["mlm_tokens"].to_pylist() == [36] * len(table)
+    # The text, and at most three replacements of each word, of which the word itself may be one.
+    assert 13 <= np.min(table["forward_rows"]) <= np.max(table["forward_rows"]) <= 19
+    assert np.isnan(table["value_baseline"]).all()
+    (plain,) = _cells(done[0], "occlusion", "mask")
+    assert "masked_language_model" not in parse_json(plain.record)
+    assert "mlm_rows" not in pq.read_table(plain.part(0)).column_names
+    assert not _cells(done[0], "input_marginalization", "mask")
+
+
+def test_page_and_run_say_how_good_the_masked_model_is(done: tuple[Path, int]) -> None:
+    experiment = open_experiment([*SMALL, *FEW, f"store={done[0]}"])
+    trials = load_trials(experiment)
+    (note,) = [note for note in notes(trials, experiment.store) if "masked language model" in note]
+    assert "names " in note and "a trigram " in note
+    about = {"model": {"perplexity": 9.0, "top_1": 0.3}, "trigram": {"top_1": 0.4}, "beats_trigram": False}
+    assert mlm_note(trials[0], about).endswith("this is not a test of the paper's claim")
+    assert "not a test" not in mlm_note(trials[0], {**about, "beats_trigram": True})
+
+
+def test_occlusion_and_shapley_values_take_the_same_texts(done: tuple[Path, int]) -> None:
+    (cell,) = _cells(done[0], "kernel_shap", "mlm")
+    for row in pq.read_table(cell.part(0)).to_pylist():
+        assert sum(row["scores"]) == pytest.approx(row["value_input"] - row["value_baseline"], abs=1e-4)
+
+
+def test_every_cell_is_scored_by_both_operators(done: tuple[Path, int]) -> None:
+    for baseline in ("mask", "mlm"):
+        (cell,) = _cells(done[0], "occlusion", baseline)
+        names = [path.name.rpartition("-")[0] for path in cell.score_files()]
+        for metric in ("comprehensiveness", "faithfulness", "log_odds", "leave_one_out_correlation"):
+            assert names.count(metric) == 2
+    (cell,) = _cells(done[0], "occlusion", "mlm")
+    found = [
+        pq.read_table(path).to_pandas() for path in cell.score_files() if path.stem.startswith("log_odds")
+    ]
+    assert not np.allclose(*(table["value"].dropna() for table in found))
+
+
+def test_verify_finds_nothing_and_clean_keeps_the_model(
+    done: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", f"store={done[0]}"]) == 0, capsys.readouterr().out
+    used = references_of_experiment([*SMALL, *FEW, f"store={done[0]}"])
+    for folder in done[0].glob("models/*"):
+        record = parse_json(StoredModel(folder).training)
+        assert is_masked_lm(record) == used.may_use("models", folder)
+
+
+def test_a_damaged_model_is_trained_anew(done: tuple[Path, int], caplog: pytest.LogCaptureFixture) -> None:
+    experiment = open_experiment([*SMALL, *FEW, f"store={done[0]}"])
+    (trial,) = load_trials(experiment)
+    loaded = load_model(trial, experiment.store)
+    (baseline,) = {m.baseline for m in trial.choice.methods if isinstance(m.baseline, MaskedLanguageModel)}
+    arguments = baseline, loaded.engine, trial.task.train, trial.task.dev, experiment.store
+    first, _ = trained_mlm(*arguments)
+    folder = next(
+        path.parent for path in done[0].glob("models/*/training.json") if is_masked_lm(parse_json(path))
+    )
+    (folder / "weights.safetensors").write_bytes(b"torn")
+    again, _ = trained_mlm(*arguments)
+    assert "train again" in caplog.text
+    assert weights_hash(again) == weights_hash(first)  # type: ignore[arg-type]
+    assert isinstance(loaded.fitted(baseline), Mixture)
+
+
+def test_the_command_trains_it_and_prints_how_good_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [
+        "train-mlm",
+        "task=planted_counting",
+        "task.train=200",
+        "task.dev=40",
+        "model=linear,cnn",
+        *TINY,
+    ]
+    for _ in range(2):
+        assert main([*settings, f"store={tmp_path}"]) == 0
+        told = capsys.readouterr().out
+        for reference in ("masked LM", "trigram", "unigram"):
+            # Both classifiers read texts alike, so they share one.
+            assert told.count(f"  {reference}: perplexity ") == 1
+        assert "2 epochs in" in told and "ended by epochs" in told
+    assert len(list(tmp_path.glob("models/*"))) == 1
+
+
+def test_what_a_report_says_against_its_model() -> None:
+    good = {"perplexity": 10.0, "top_1": 0.3}
+    record = {"model": good, "trigram": {"perplexity": 20.0, "top_1": 0.2}, "stopped": "perplexity"}
+    record |= {"beats_trigram": True, "cpu_seconds": 1200.0}
+    assert warnings(record) == []
+    (late,) = warnings({**record, "stopped": "time"})
+    assert "ended after 20 CPU minutes at perplexity 10.0" in late
+    (weak,) = warnings({**record, "beats_trigram": False})
+    assert "not a test of what Input Marginalization claims" in weak
+
+
+def test_the_plan_counts_both_models_and_advises_fewer_replacements(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", *SMALL, f"store={tmp_path}"]) == 0
+    many = capsys.readouterr().out
+    assert "input_marginalization (mlm): 84 rows of the masked language model, and at most" in many
+    assert "set baseline.mlm.sigma=null and baseline.mlm.top_k=10, or mc_samples" in many
+    assert main(["plan", *SMALL, *FEW, f"store={tmp_path}"]) == 0
+    few = capsys.readouterr().out
+    # Seven texts of which one is whole, three replacements each.
+    assert f"and at most {12 * 7 * 3} model rows, with mask {12 * 7}." in few
+    assert "set baseline.mlm.sigma=null" not in few
+    assert "baseline 'mask' is no masked language model; choose baseline=[mlm]" in few
+
+
+def test_settings_name_cells_and_texts_without_training_are_refused(tmp_path: Path) -> None:
+    def identity(*overrides: str) -> str:
+        chosen = ["explainer=[occlusion]", "baseline=[mlm]", *overrides]
+        return key(choose(configuration(chosen)).methods[0].identity)
+
+    changes = ["seed=1", "mode=independent", "sigma=0.001", "draws=3", "renormalise=false", "trained.units=9"]
+    assert len({identity(), *(identity(f"baseline.mlm.{change}") for change in changes)}) == 7
+    with pytest.raises(InputError, match="mode is 'both'; expected one of joint, independent"):
+        identity("baseline.mlm.mode=both")
+    with pytest.raises(InputError, match="sets sigma and top_k of sigma, top_k and mc_samples"):
+        identity("baseline.mlm.top_k=3")
+
+
+def test_the_python_interface_finds_the_same_and_needs_no_store(done: tuple[Path, int]) -> None:
+    assert settings_of("baseline", MaskedLanguageModel()) == shipped("baseline", "mlm")
+    task = assay.task("planted_counting", train=200, dev=40, test=12, length=[6, 6])
+    model = assay.fit("linear", task, training={"epochs": 2})
+    spec = TrainedMLM(dimensions=8, units=6, layers=1, training=Training(epochs=2, mask_rate=0.15))
+    baseline = MaskedLanguageModel(sigma=None, top_k=3, trained=spec)
+    found = assay.explain(model, task.test[:2], "input_marginalization", baseline=baseline)
+    explanation = found["input_marginalization"][0]
+    assert explanation.scores.any() and np.isfinite(explanation.scores).all()
+    with pytest.raises(InputError, match="baseline 'mask' is no masked language model"):
+        assay.explain(model, task.test[:2], "input_marginalization")
