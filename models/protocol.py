@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, Hook
@@ -118,9 +120,22 @@ class ActivationModel(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class MaskedModel(Model, Protocol):
+    """A model that multiplies every word's vector by a mask of the word (VMASK)."""
+
+    def word_masks(self) -> NDArray[np.float32]:
+        """(V,) the mask of every id, from 0 to 1."""
+        ...
+
+    def word_names(self) -> dict[int, str]:
+        """The words (or pieces) of the vocabulary by id, without special tokens."""
+        ...
+
+
 def capabilities(model: Model) -> frozenset[str]:
     """Which of "gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token",
-    "unk_token" the model has; the last shows in an optional `unk_id`.
+    "unk_token", "word_masks" the model has; the last two show in an optional `unk_id` and `word_masks`.
 
     An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
     """
@@ -138,6 +153,8 @@ def capabilities(model: Model) -> frozenset[str]:
         names.add("embedding_table")
     if getattr(model, "unk_id", None) is not None:
         names.add("unk_token")
+    if isinstance(model, MaskedModel):
+        names.add("word_masks")
     return frozenset(names)
 
 

@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training texts: mean losses, and the development macro-F1 after it."""
+    """One pass over the training texts: mean losses, and the development macro-F1 after it.
+
+    penalty_weight, penalty: of a model trained with a penalty; penalty_weight * penalty is in the training
+    loss and not in the development loss.
+    """
 
     epoch: int
     train_loss: float
     dev_loss: float
     dev_macro_f1: float
+    penalty_weight: float | None = None
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class TrainingReport:
     examples, truncated: per split, how many there are and how many were cut at the model's limit.
     dev, test: unknown where a split has no texts, or texts without labels.
     seconds: wall time of the whole, the only number here that a repetition does not reproduce.
+    base: the report of the model that this one started from, trained first on the same texts; None without.
     """
 
     epochs: tuple[Epoch, ...]
@@ -91,11 +98,16 @@ class TrainingReport:
     examples: dict[str, int]
     truncated: dict[str, int]
     seconds: float
+    base: TrainingReport | None = None
 
     def record(self) -> dict[str, Any]:
-        """Everything but the seconds, ready for JSON."""
-        kept = {name: value for name, value in asdict(self).items() if name != "seconds"}
-        return {**kept, "dev": self.dev.record(), "test": self.test.record()}
+        """Everything but the seconds, ready for JSON; what is None is left out."""
+        kept = {name: value for name, value in asdict(self).items() if name not in ("seconds", "base")}
+        epochs = [
+            {name: value for name, value in epoch.items() if value is not None} for epoch in kept["epochs"]
+        ]
+        base = {} if self.base is None else {"base": self.base.record()}
+        return {**kept, "epochs": epochs, "dev": self.dev.record(), "test": self.test.record(), **base}
 
 
 def predicted_labels(logits: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.bool_]:

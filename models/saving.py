@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from assay.models.training import Trainable, Training
+from assay.models.training import Trainable
 from assay.tasks.errors import InputError
 from assay.tasks.trust import is_inside
 
@@ -185,7 +185,11 @@ def _build_spec(description: dict[str, Any], folder: Path, trusted: Sequence[str
     if not (isinstance(kind, type) and is_dataclass(kind) and hasattr(kind, "restore")):
         raise InputError(f"the model in {folder} is of {description['spec']}, which is not an architecture")
     settings = dict(description["settings"])
-    settings["training"] = Training(**settings["training"])
+    for field in fields(kind):
+        # Settings of their own, such as those of training.
+        default = field.default_factory() if field.default_factory is not MISSING else None
+        if is_dataclass(default) and field.name in settings:
+            settings[field.name] = type(default)(**settings[field.name])
     unknown = set(settings) - {field.name for field in fields(kind)}
     if unknown:
         raise InputError(

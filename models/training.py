@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -89,8 +89,30 @@ class Spec(Protocol[M_co]):
     def untrained(self, task: Task, seed: int) -> M_co: ...
 
 
+class Penalty(Protocol):
+    """What training adds to the cross-entropy of a batch: weight(epoch) * penalty(network, batch).
+
+    The weight never rises from one epoch, counted from 1, to the next.
+    """
+
+    def weight(self, epoch: int) -> float: ...
+    def penalty(self, network: nn.Module, batch: Batch) -> Tensor: ...
+
+
+@runtime_checkable
+class StagedSpec(Protocol):
+    """Settings of a model that starts from another, `base`, trained first on the same texts and seed, and is
+    then trained with a penalty. start: takes over what the model needs of the trained base."""
+
+    @property
+    def bottleneck(self) -> Penalty: ...
+    def base(self) -> Spec[Any]: ...
+    def start(self, model: Any, base: Any) -> None: ...
+
+
 def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M_co, TrainingReport]:
-    """Build the model of a spec for a task and train it; with `init_only` only build and measure it.
+    """Build the model of a spec for a task and train it, after its base if it has one (`StagedSpec`); with
+    `init_only` only build and measure it.
 
     Raises InputError where training texts are missing.
     """
@@ -100,9 +122,16 @@ def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M
             "it some, or set training.epochs=0"
         )
     model = spec.untrained(task, seed)
+    base_report, penalty = None, None
+    if isinstance(spec, StagedSpec) and spec.training.epochs and not spec.init_only:
+        base, base_report = fit(spec.base(), task, seed, device)
+        spec.start(model, base)
+        penalty = spec.bottleneck
     model.network.to(device)
-    report = train(model, task, spec.training, seed, init_only=spec.init_only, name=spec.name)
-    return model, report
+    report = train(
+        model, task, spec.training, seed, init_only=spec.init_only, name=spec.name, penalty=penalty
+    )
+    return model, replace(report, base=base_report)
 
 
 def train(
@@ -113,11 +142,13 @@ def train(
     *,
     init_only: bool = False,
     name: str = "model",
+    penalty: Penalty | None = None,
 ) -> TrainingReport:
     """Train in place on task.train; leaves the weights of the epoch to keep, frozen and in eval mode.
 
-    Best: highest macro-F1 on task.dev, the lower development loss among equals. Equal seeds on equal
-    hardware give equal weights. Raises InputError when the loss is not finite.
+    Best: highest macro-F1 on task.dev, the lower development loss among equals; with a penalty, of the epochs
+    of its least weight, the earlier ones having had another aim. Equal seeds on equal hardware give equal
+    weights. Raises InputError when the loss is not finite.
     """
     began = time.perf_counter()
     parts = {"train": task.train, "dev": task.dev, "test": task.test}
@@ -126,7 +157,9 @@ def train(
     best_epoch = 0
     if training.epochs and not init_only:
         with seeded(seed):
-            epochs, best_epoch = _run_epochs(model, splits["train"], splits["dev"], training, seed, name)
+            epochs, best_epoch = _run_epochs(
+                model, splits["train"], splits["dev"], training, seed, name, penalty
+            )
     # Explaining differentiates with respect to inputs; gradients of parameters would be paid for in vain.
     model.network.eval().requires_grad_(False)
     device = _device(model)
@@ -138,7 +171,8 @@ def train(
         epochs=tuple(epochs),
         best_epoch=best_epoch,
         init_only=init_only,
-        **measured,
+        dev=measured["dev"],
+        test=measured["test"],
         examples={part: len(split) for part, split in splits.items()},
         truncated={part: sum(e.truncated > 0 for e in split.encodings) for part, split in splits.items()},
         seconds=time.perf_counter() - began,
@@ -146,7 +180,13 @@ def train(
 
 
 def _run_epochs(
-    model: Trainable, train_split: Split, dev_split: Split, training: Training, seed: int, name: str
+    model: Trainable,
+    train_split: Split,
+    dev_split: Split,
+    training: Training,
+    seed: int,
+    name: str,
+    penalty: Penalty | None,
 ) -> tuple[list[Epoch], int]:
     optimizer = torch.optim.AdamW(
         model.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -154,10 +194,13 @@ def _run_epochs(
     rng = np.random.default_rng(seed)
     dev_targets = torch.from_numpy(dev_split.targets)
     epochs: list[Epoch] = []
-    best = (-1.0, -math.inf)
+    best = (-math.inf, -1.0, -math.inf)
     best_epoch, best_weights = 0, deepcopy(model.network.state_dict())
     for number in tqdm(range(1, training.epochs + 1), desc=f"training {name}", unit="epoch", disable=None):
-        train_loss = _one_epoch(model, train_split, training, optimizer, rng, number)
+        weight = penalty.weight(number) if penalty else 0.0
+        train_loss, penalised = _one_epoch(
+            model, train_split, training, optimizer, rng, number, (weight, penalty)
+        )
         logits = predict_logits(model, dev_split, batch_size=training.batch_size, device=_device(model))
         dev_loss = float(_loss(torch.from_numpy(logits), dev_targets, model.multi_label))
         if not math.isfinite(train_loss + dev_loss):
@@ -167,11 +210,13 @@ def _run_epochs(
                 f"{training.learning_rate}"
             )
         macro_f1 = split_quality(model, dev_split, logits).macro_f1
-        epochs.append(Epoch(number, train_loss, dev_loss, macro_f1))
-        if (macro_f1, -dev_loss) > best:
-            best = (macro_f1, -dev_loss)
+        of_penalty = (weight, penalised) if penalty else (None, None)
+        epochs.append(Epoch(number, train_loss, dev_loss, macro_f1, *of_penalty))
+        if (-weight, macro_f1, -dev_loss) > best:
+            best = (-weight, macro_f1, -dev_loss)
             best_epoch, best_weights = number, deepcopy(model.network.state_dict())
-        if number - best_epoch >= training.patience:
+        falls = penalty is not None and weight > penalty.weight(training.epochs)
+        if not falls and number - best_epoch >= training.patience:
             break
     if training.keep == "last":
         return epochs, len(epochs)
@@ -186,11 +231,14 @@ def _one_epoch(
     optimizer: torch.optim.Optimizer,
     rng: np.random.Generator,
     number: int,
-) -> float:
-    """One pass over the split; the mean loss, not finite as soon as a step's loss is not."""
+    penalising: tuple[float, Penalty | None],
+) -> tuple[float, float]:
+    """One pass over the split; the mean loss, not finite as soon as a step's loss is not, and the mean
+    penalty in it, unweighted."""
     device = _device(model)
     order = list(shuffled_batches(split.encodings, training.batch_size, rng))
-    total = 0.0
+    total, total_penalty = 0.0, 0.0
+    weight, penalty = penalising
     model.network.train()
     try:
         for nth, rows in enumerate(order):
@@ -202,9 +250,13 @@ def _one_epoch(
             batch = _mask_some(batch, encodings, model.mask_id, training.mask_rate)
             targets = torch.from_numpy(split.targets[rows]).to(device)
             loss = _loss(model.logits(batch), targets, model.multi_label)
+            if penalty is not None:
+                penalised = penalty.penalty(model.network, batch)
+                loss = loss + weight * penalised
+                total_penalty += float(penalised.detach()) * len(rows)
             value = float(loss.detach())
             if not math.isfinite(value):
-                return value
+                return value, total_penalty
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.network.parameters(), training.clip)
@@ -212,7 +264,7 @@ def _one_epoch(
             total += value * len(rows)
     finally:
         model.network.eval()
-    return total / len(split)
+    return total / len(split), total_penalty / len(split)
 
 
 def rate_factor(share: float, training: Training) -> float:

@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -21,6 +23,7 @@ from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.protocol import Batch
 from assay.models.tokenizing import encode_texts, own_inputs
+from assay.models.word_mask import MaskedEmbedding, word_mask
 from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,6 +86,9 @@ class TransformerModel:
         if access.embeddings:
             self.embedding_rows = len(network.get_input_embeddings().get_parameter("weight"))
             self.embed = self._embed
+            if isinstance(network.get_input_embeddings(), MaskedEmbedding):
+                self.word_masks = self._word_masks
+                self.word_names = self._word_names
             self.logits_from_embeddings = self._logits_from_embeddings
         block = getattr(network.base_model, "embeddings", None)
         if access.entry and isinstance(block, nn.Module):
@@ -121,7 +127,7 @@ class TransformerModel:
         return self._network_logits(self._embed(batch.ids) if self.access.embeddings else batch.ids, batch)
 
     def _embed(self, ids: Tensor) -> Tensor:
-        """(B, T, D) token embeddings of ids (B, T)."""
+        """(B, T, D) token embeddings of ids (B, T), masked where the model has a word mask."""
         return self.network.get_input_embeddings()(ids)
 
     def _logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> Tensor:
@@ -234,6 +240,13 @@ class TransformerModel:
         first, *rest = (rejoin(parts, batch.ids.shape[1]) for parts in zip(*layers, strict=True))
         named = {"embedding": first, **{f"layer_{n}": layer for n, layer in enumerate(rest, start=1)}}
         return {**named, "logits": rejoin(logits)}
+
+    def _word_masks(self) -> NDArray[np.float32]:
+        return word_mask(self.network).masks()
+
+    def _word_names(self) -> dict[int, str]:
+        special = set(self.tokenizer.all_special_ids)
+        return {id: word for word, id in self.tokenizer.get_vocab().items() if id not in special}
 
     def write_files(self, folder: Path) -> None:
         """Write what `Transformer.restore` reads."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
@@ -16,7 +18,8 @@ from assay.models.limit import Limit
 from assay.models.protocol import Batch
 from assay.models.seeding import seeded
 from assay.models.training import Training
-from assay.models.vocabulary import MASK, PAD, UNK, Vocabulary, build_vocabulary
+from assay.models.vocabulary import MASK, PAD, SPECIALS, UNK, Vocabulary, build_vocabulary
+from assay.models.word_mask import MaskedEmbedding, word_mask
 from assay.tasks.errors import InputError, check_at_least
 from assay.tasks.example import Task
 
@@ -125,13 +128,17 @@ class WordModel:
         self.labels = labels
         self.multi_label = multi_label
         self._limit = Limit(spec.max_tokens, spec.over_limit, spec.truncate, spec.truncate_side)
+        # What a model has is what it can do.
+        if isinstance(network.embedding, MaskedEmbedding):
+            self.word_masks = self._word_masks
+            self.word_names = self._word_names
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs; ids of lower-cased words."""
         return self.vocabulary.encode(texts, self._limit)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """(B, T, D) embeddings of ids (B, T); that of [PAD] is 0."""
+        """(B, T, D) embeddings of ids (B, T), masked where the model has a word mask; that of [PAD] is 0."""
         return self.network.embedding(ids)
 
     def logits(self, batch: Batch) -> Tensor:
@@ -149,6 +156,12 @@ class WordModel:
     def activations(self, batch: Batch) -> dict[str, Tensor]:
         """The network's layers."""
         return self.network(self.embed(batch.ids), batch.attention)
+
+    def _word_masks(self) -> NDArray[np.float32]:
+        return word_mask(self.network).masks()
+
+    def _word_names(self) -> dict[int, str]:
+        return {id: word for id, word in enumerate(self.vocabulary.words) if id >= len(SPECIALS)}
 
     def write_files(self, folder: Path) -> None:
         """Write what `WordSpec.restore` reads."""

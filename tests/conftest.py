@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -102,7 +102,8 @@ def toy_pair_task() -> Task:
 
 @pytest.fixture(scope="session")
 def word_model(toy_task: Task) -> Callable[..., WordModel]:
-    """`word_model(name, trained=False, task=toy_task, seed=0)`: a small "linear", "maxpool", "cnn" or "lstm".
+    """`word_model(name, trained=False, task=toy_task, seed=0)`: a small "linear", "maxpool", "cnn", "lstm",
+    "vmask_cnn" or "vmask_lstm".
 
     Built once per distinct request. The untrained `linear` has weights of 0; ask for it trained.
     """
@@ -111,14 +112,20 @@ def word_model(toy_task: Task) -> Callable[..., WordModel]:
     from assay.models.lstm import Lstm
     from assay.models.maxpool import MaxPool
     from assay.models.training import Training, fit
+    from assay.models.vmask import VmaskCnn, VmaskLstm
+    from assay.models.word_mask import Bottleneck
+    from assay.models.word_model import WordSpec
 
     training = Training(epochs=15, batch_size=16, learning_rate=0.02, patience=15, mask_rate=0.1)
-    specs = {
+    specs: dict[str, WordSpec] = {
         "linear": Linear(training=replace(training, learning_rate=0.1)),
         "maxpool": MaxPool(dimensions=12, training=training),
         "cnn": Cnn(dimensions=12, channels=6, widths=(2, 3), training=training),
         "lstm": Lstm(dimensions=12, units=8, hidden=6, training=training),
     }
+    masked: dict[str, Any] = {"base_training": training, "bottleneck": Bottleneck(units=8, beta_step=0.2)}
+    specs["vmask_cnn"] = VmaskCnn(dimensions=12, channels=12, widths=(2, 3), training=training, **masked)
+    specs["vmask_lstm"] = VmaskLstm(dimensions=12, units=8, hidden=6, training=training, **masked)
     made: dict[tuple[str, bool, str, int], WordModel] = {}
 
     def factory(name: str, *, trained: bool = False, task: Task = toy_task, seed: int = 0) -> WordModel:
@@ -177,6 +184,26 @@ def tiny_classifier_folder(tiny_bert_folder: Path, tmp_path_factory: pytest.Temp
     network.save_pretrained(folder)
     AutoTokenizer.from_pretrained(tiny_bert_folder).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def vmask_bert(tiny_bert_folder: Path, toy_task: Task) -> TransformerModel:
+    """The tiny BERT with a word-mask layer, fine-tuned on the toy task in both stages."""
+    from assay.models.training import Training, fit
+    from assay.models.vmask_minilm import VmaskTransformer
+    from assay.models.word_mask import Bottleneck
+
+    training = Training(epochs=2, batch_size=16, learning_rate=0.002)
+    return fit(
+        VmaskTransformer(
+            path=str(tiny_bert_folder),
+            base_training=training,
+            training=training,
+            bottleneck=Bottleneck(units=8, beta_step=0.5),
+        ),
+        toy_task,
+        0,
+    )[0]
 
 
 @pytest.fixture(scope="session")

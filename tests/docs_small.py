@@ -92,6 +92,13 @@ SMALL = {
     "docs/tracking.md: pip install": Small(
         PLANTED, before=f"assay run experiment=quickstart {PLANTED}", needs="tensorboard"
     ),
+    "docs/vmask.md: assay run": Small(
+        PLANTED.replace(FEW, "task.test=6 metric=[post_hoc_accuracy] report.bootstrap=20").replace(
+            "model=linear", "model=vmask_cnn model.base_training.epochs=2 model.dimensions=16"
+        )
+        + " explainer.lime.rows=50"
+    ),
+    "docs/vmask.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/tweet_sentiment.md: assay run": Small(f"{TWEETS} seed=0,1"),
 }
 

@@ -71,6 +71,7 @@ RUN_ELSEWHERE = {
     "docs/python.md: ": "a test below runs all of them in order",
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
+    "docs/vmask.md: import assay": "a test below",
 }
 
 # What the page leaves to the user: a network and its weights.
@@ -209,6 +210,12 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     first, _ = _python_page("docs/serving.md", tmp_path)["results"]
     assert [word for word, _ in first] == ["one", "two", "three"]
+
+
+def test_the_lines_of_the_vmask_page_run() -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(block_at("docs/vmask.md: import assay").text, "docs/vmask.md", "exec"), namespace)
+    assert len(namespace["model"].word_masks()) > 100
 
 
 @pytest.mark.parametrize(

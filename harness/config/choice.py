@@ -24,7 +24,10 @@ GROUPS = ("explainer", "baseline", "removal", "metric")
 Chosen = dict[str, dict[str, Any]]
 # What a model that has not been seen yet is taken to be able to do.
 EVERY_CAPABILITY = frozenset(
-    ("gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token", "unk_token")
+    (
+        *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
+        *("mask_token", "unk_token", "word_masks"),
+    )
 )
 
 

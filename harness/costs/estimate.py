@@ -191,7 +191,9 @@ def _training(preview: TrialPreview, measured: Speeds) -> Amount:
     stored = Amount(bytes=weights.bytes)
     if preview.trial.kind != "trained" or "training" not in model or not preview.sizes.train:
         return stored
-    texts = preview.sizes.train * int(model.training.epochs)
+    stages = [int(model[name].epochs) for name in ("base_training", "training") if name in model]
+    # A model that is not trained needs no base.
+    texts = preview.sizes.train * (sum(stages) if stages[-1] else 0)
     return stored + _amount(measured.rates.get(speeds.TRAINING), texts, 0, "training")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -22,11 +22,14 @@ from assay.harness.storage.store import Store
 from assay.harness.trials.checks import require_sound
 from assay.harness.trials.trial import trained_model
 from assay.models.engine import Engine
-from assay.models.protocol import Model
+from assay.models.protocol import MaskedModel, Model
 from assay.models.saving import weights_hash
 from assay.models.training import fit as fit_spec
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +74,35 @@ class Classifier:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
         encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=self.pairs)])
         return self.engine.probabilities(encodings)
+
+    def word_masks(self) -> pd.DataFrame:
+        """The words of the vocabulary by their mask, of a model with a word-mask layer such as vmask_cnn.
+
+        Returns:
+            One row per word (of an encoder: piece), special tokens left out, the largest mask first: `word`,
+            `mask` (0 to 1) and `count`, how often it stands in the training texts.
+
+        Raises:
+            InputError: the model has no word masks.
+
+        Example:
+            >>> fit("vmask_cnn", task).word_masks().head(10)  # doctest: +SKIP
+        """
+        import pandas as pd
+
+        if not isinstance(self.model, MaskedModel):
+            raise InputError(
+                f"the model {self.name!r} has no word masks; train one that has, such as vmask_cnn"
+            )
+        masks, names = self.model.word_masks(), self.model.word_names()
+        texts = [example.texts for example in self.task.train] if self.task else []
+        read = [encoding.ids for encoding in self.model.encode(texts)]
+        counts = np.bincount(np.concatenate([np.empty(0, int), *read]), minlength=len(masks))
+        ids = np.array(sorted(names))
+        ids = ids[np.argsort(-masks[ids], kind="stable")]
+        return pd.DataFrame(
+            {"word": [names[id] for id in ids.tolist()], "mask": masks[ids], "count": counts[ids]}
+        )
 
     def __repr__(self) -> str:
         return f"Classifier({self.name!r}, labels={list(self.labels)}, seed={self.seed})"

@@ -36,12 +36,14 @@ class NeighbourMLM:
 
 
 def reading(model: HandModel) -> HandModel:
-    """The model, now with an unknown token and able to encode texts of numbers."""
+    """The model, now with an unknown token, a mask for every word, and able to encode texts of numbers."""
 
     def encode(texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         return [encoding((CLS, *map(int, text.split())), specials=(0,)) for (text,) in texts]
 
-    model.__dict__.update(encode=encode, unk_id=UNK)
+    masks = torch.sigmoid(model.table[:, 0]).numpy().astype(np.float32)
+    names = {id: str(id) for id in range(len(masks))}
+    model.__dict__.update(encode=encode, unk_id=UNK, word_masks=lambda: masks, word_names=lambda: names)
     return model
 
 

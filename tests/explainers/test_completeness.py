@@ -57,8 +57,8 @@ BASELINES = _chosen("baseline")
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
-    if request.param == "tiny_bert":
-        return request.getfixturevalue("tiny_bert")
+    if request.param in ("tiny_bert", "vmask_bert"):
+        return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 
 

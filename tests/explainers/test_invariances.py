@@ -77,8 +77,8 @@ EXPLAINERS: dict[str, Explainer] = {
 }
 BASELINES: dict[str, Baseline] = _chosen("baseline")
 ABILITIES = capabilities(smooth())
-# What the convolutional model has beyond that.
-OPEN = ABILITIES | {"open_layers", "layer:embedding"}
+# What the convolutional model has beyond that; it has no word masks.
+OPEN = (ABILITIES | {"open_layers", "layer:embedding"}) - {"word_masks"}
 
 
 def _refusal(explainer: Explainer, baseline: Baseline | None, has: frozenset[str] = ABILITIES) -> str | None:

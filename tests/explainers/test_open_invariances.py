@@ -47,6 +47,9 @@ REFUSED = {
     "lstm": {name for name in EXPLAINERS if name.startswith("attention")} | {"deep_lift"},
     "tiny_bert": {"deep_lift"},
 }
+REFUSED |= {
+    f"vmask_{name}": REFUSED[base] for name, base in [("cnn", "cnn"), ("lstm", "lstm"), ("bert", "tiny_bert")]
+}
 pairs = pytest.mark.parametrize(
     ("chosen", "model"),
     [
@@ -61,8 +64,8 @@ pairs = pytest.mark.parametrize(
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
-    if request.param == "tiny_bert":
-        return request.getfixturevalue("tiny_bert")
+    if request.param in ("tiny_bert", "vmask_bert"):
+        return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 
 

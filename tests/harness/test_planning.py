@@ -231,6 +231,15 @@ def test_training_counts_epochs_and_an_untrained_model_none(tmp_path: Path) -> N
     assert two.trials[0].training.seconds > 0 == untrained.trials[0].training.seconds
 
 
+def test_training_in_two_stages_counts_both(tmp_path: Path) -> None:
+    def seconds(base: int, masked: int) -> float:
+        epochs = [f"model.base_training.epochs={base}", f"model.training.epochs={masked}"]
+        return _estimate(_experiment(tmp_path, "model=vmask_cnn", *epochs)).trials[0].training.seconds
+
+    assert seconds(3, 2) == pytest.approx(5 * seconds(0, 1))
+    assert seconds(3, 0) == 0
+
+
 def test_work_whose_speed_is_unknown_is_named(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
     (outlook,), _ = census.outlooks(experiment.configs, experiment.store)

@@ -12,7 +12,8 @@ from assay.models.batching import pad
 from assay.models.check import check_model
 from assay.models.protocol import Batch, capabilities
 
-WORD_MODELS = ["linear", "maxpool", "cnn", "lstm"]
+WORD_MODELS = ["linear", "maxpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"]
+ENCODERS = ["tiny_bert", "vmask_bert"]
 TEXTS = [
     ("wonderful",),
     ("a boring plot with a brilliant scene",),
@@ -22,10 +23,10 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(params=[*WORD_MODELS, "bert"])
+@pytest.fixture(params=[*WORD_MODELS, *ENCODERS])
 def model(request: pytest.FixtureRequest):
-    if request.param == "bert":
-        return request.getfixturevalue("tiny_bert")
+    if request.param in ENCODERS:
+        return request.getfixturevalue(request.param)
     factory: Callable = request.getfixturevalue("word_model")
     return factory(request.param, trained=True)
 
@@ -131,6 +132,7 @@ def test_models_are_in_eval_mode_and_frozen(model):
 
 def test_abilities(model):
     assert capabilities(model) == {
+        *(["word_masks"] if model.spec.name.startswith("vmask") else []),
         *(
             "gradients",
             "embeddings",

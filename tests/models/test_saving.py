@@ -16,10 +16,12 @@ from assay.tasks.errors import InputError
 TEXTS = [("a boring plot with music",), ("Wonderful!",)]
 
 
-@pytest.fixture(params=["linear", "maxpool", "cnn", "lstm", "bert"])
+@pytest.fixture(
+    params=["linear", "maxpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "tiny_bert", "vmask_bert"]
+)
 def model(request: pytest.FixtureRequest):
-    if request.param == "bert":
-        return request.getfixturevalue("tiny_bert")
+    if "bert" in request.param:
+        return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 
 
