@@ -50,6 +50,7 @@ class FeatureAttributionDropping(MetricBase):
     info = removal_info(
         *("n_auc", "Feature attribution dropping (N-AUC)", "lower", UNIT, RANDOM_AREA),
         needs=frozenset({"removal", "labels"}),
+        part="predicted",
     )
 
     target: str = target_option("predicted")

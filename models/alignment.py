@@ -102,8 +102,9 @@ class Cut:
 
 
 def count_cut(examples: Sequence[Example], encodings: Sequence[Encoding]) -> Cut:
-    """Count what lies behind a model's limit; what is marked by anybody for any label counts as marked."""
-    marked = [example for example in examples if any(rationale.spans for rationale in example.rationales)]
+    """Count what lies behind a model's limit; what is marked by anybody for a label of the text, or for any
+    where texts have no labels, counts as marked."""
+    marked = [example for example in examples if _marked(example)]
     cut = [pair for pair in zip(examples, encodings, strict=True) if pair[1].truncated]
     left = [_marks(*pair) for pair in cut]
     return Cut(
@@ -115,10 +116,17 @@ def count_cut(examples: Sequence[Example], encodings: Sequence[Encoding]) -> Cut
     )
 
 
+def _marked(example: Example) -> set[Span]:
+    """What people marked for the labels of a text."""
+    for_labels = (rationales_for(example, label) for label in example.labels)
+    marking = chain.from_iterable(for_labels) if example.labels else example.rationales
+    return {span for rationale in marking for span in rationale.spans}
+
+
 def _marks(example: Example, encoding: Encoding) -> tuple[bool, bool]:
     """Whether some of the marked characters are in view, and whether some are not; spaces do not count."""
     seen = lost = False
-    for span in {span for rationale in example.rationales for span in rationale.spans}:
+    for span in _marked(example):
         text, (begin, end) = example.texts[span.segment], visible(encoding, span.segment)
         seen |= bool(text[max(span.start, begin) : min(span.end, end)].strip())
         lost |= bool(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.files import Row, csv_rows, given_path
 
 COLUMNS = ("word", "weight", "label")
+# Scores, and differences of weights, are in single precision.
+HEAVIEST = 1e30
 # From the words of an entry, a single one or a phrase, to its weight by label; "" is every label.
 Entries = Mapping[tuple[str, ...], Mapping[str, float]]
 
@@ -132,8 +133,11 @@ def _weight(row: Row) -> float:
     except ValueError:
         weight = float("nan")
     # Python reads 1_000 as a number, no other program does.
-    if not isfinite(weight) or "_" in cell:
-        raise InputError(f"{row.where}: column 'weight' holds {cell!r}; expected a number such as 1.5")
+    if not abs(weight) <= HEAVIEST or "_" in cell:
+        raise InputError(
+            f"{row.where}: column 'weight' holds {cell!r}; expected a number such as 1.5, at most "
+            f"{HEAVIEST:g} for or against"
+        )
     return weight
 
 

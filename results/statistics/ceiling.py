@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import CEILING
 from assay.results.records import CellScores, Method, Missing, Results, grouped
 
 PEOPLE = Method("annotators (ceiling)")
 NO_SCORES = "annotators mark words and explain no model, so only metrics against rationales have a ceiling"
+ONE_RATIONALE = "it takes one rationale of all annotators; annotators=each compares with each of them"
 REMARK = (
     f"{PEOPLE.title}: the marks of one annotator as scores for another's, over texts that several marked; "
     "marks are yes or no, so they tie where scores rank, and a good ranking can exceed it"
@@ -26,13 +28,26 @@ def with_ceilings(results: Results) -> Results:
     if not ceilings:
         return results
     groups = dict.fromkeys(cell.group for cell in ceilings)
-    unscored = [Missing(NO_SCORES, *group, explainer=PEOPLE.explainer) for group in groups]
+    having_ceiling = {(cell.group, cell.metric) for cell in ceilings}
+    unscored = [
+        Missing(_why_none(metric), *group, explainer=PEOPLE.explainer, metric=metric.name)
+        for group in groups
+        for metric in results.metrics
+        if (group, metric.name) not in having_ceiling
+    ]
     return replace(
         results,
         cells=[*results.cells, *ceilings],
         controls=results.controls | {PEOPLE.explainer},
         absences=[*results.absences, *unscored],
     )
+
+
+def _why_none(metric: Metric) -> str:
+    """Why a metric has no ceiling."""
+    if "rationales" not in metric.needs:
+        return NO_SCORES
+    return ONE_RATIONALE if hasattr(metric, "annotators") else "it has no comparison of annotators"
 
 
 def _ceiling(cell: CellScores) -> CellScores:

@@ -241,7 +241,8 @@ def method_rows(
     unbeaten: dict[Method, str] = {}
     no_best = ""
     if not is_extreme(metric):
-        random = next((found[method][0] for method in found if method.explainer == results.random), None)
+        levels = (found[one][0] for one in found if one.explainer == results.random and not few.get(one))
+        random = next(levels, None)
         no_best = why_none(estimates, random, metric, bootstrap)
         if any(few.get(one) for one in candidates) and not any(one.values for one in estimates):
             no_best = next(few[one] for one in candidates if few.get(one))

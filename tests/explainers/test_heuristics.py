@@ -196,6 +196,7 @@ REFUSED = {
     "another column": (("word,weight,Label", "a,1,b"), "has a column 'Label'.* did you mean 'label'"),
     "no number": (("word,weight", "a,high"), "line 2: column 'weight' holds 'high'; expected a number"),
     "no finite number": (("word,weight", "a,inf"), "line 2: column 'weight' holds 'inf'"),
+    "no number in single precision": (("word,weight", "a,1e308"), "line 2: column 'weight' holds '1e308'"),
     "no usual number": (("word,weight", "a,1_0"), "line 2: column 'weight' holds '1_0'"),
     "no word": (("word,weight", "a,1", " ,2"), "line 3: column 'word' is empty"),
     "two weights": (("word,weight", "a,1", "A,2"), "line 3: 'A' has two weights, 1 and 2"),

@@ -20,6 +20,7 @@ from metrics_world import (
 
 from assay.metrics.feature_dropping import FeatureAttributionDropping
 from assay.metrics.long_table import Parts, wide
+from assay.metrics.measured import measured
 from assay.tasks.errors import InputError
 
 NAUC = FeatureAttributionDropping()
@@ -140,3 +141,10 @@ def test_a_class_that_orders_tokens_must_be_explained() -> None:
     subject = World(keyword_examples(3)).subject(oracle, only=lambda _: np.array([True, False, True]))
     with pytest.raises(InputError, match=r"n_auc.*class 'neutral' for example 't0001'"):
         NAUC.score(subject)
+
+
+def test_every_text_counts_even_where_the_model_is_never_right() -> None:
+    gold = np.eye(2)[np.zeros(4, dtype=int)]
+    answers = np.eye(2)[[0, 0, 1, 1]]
+    parts = {"gold": gold} | {f"predicted@{t}": answers for t in FeatureAttributionDropping().thresholds}
+    assert measured(FeatureAttributionDropping(), parts).all()

@@ -293,6 +293,16 @@ def test_where_nothing_is_better_than_random_nobody_is_best() -> None:
     assert row(table, "lime")["no_best"] == ""
 
 
+def test_a_random_control_on_few_texts_is_no_level() -> None:
+    some = np.where(np.arange(40) < 9, values(2) + 3, np.nan)
+    cells = [
+        cell(Method("lime"), "agreement", values(0) + 0.3),
+        cell(Method("saliency"), "agreement", values(0)),
+        cell(Method("random"), "agreement", some),
+    ]
+    assert row(compare(results(*cells), FEW), "lime")["no_best"] == ""
+
+
 def heuristic(name: str = "rare_words", value: np.ndarray | None = None) -> CellScores:
     """The cell of a heuristic control."""
     return cell(Method(name), "agreement", values(9) / 2 if value is None else value)
