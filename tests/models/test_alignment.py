@@ -155,9 +155,8 @@ def test_what_a_limit_takes_is_counted() -> None:
     assert counted(1) == Cut(texts=3, tokens=6, marked=3, partly=1, wholly=0)
     assert counted(1, "left") == Cut(texts=3, tokens=6, marked=3, partly=1, wholly=1)
     # What was marked for another label than the text's is no rationale of it.
-    examples[2] = replace(
-        examples[2], rationales=(Rationale((Span(0, 3),), 1), Rationale((Span(14, 18),), 0))
-    )
+    other, own = Rationale((Span(0, 3),), label=1), Rationale((Span(14, 18),), label=0)
+    examples[2] = replace(examples[2], rationales=(other, own))
     assert counted(1) == Cut(texts=3, tokens=6, marked=3, partly=0, wholly=1)
     examples[2] = replace(examples[2], labels=())
     assert counted(1) == Cut(texts=3, tokens=6, marked=3, partly=1, wholly=0)
