@@ -42,6 +42,8 @@ class MetricInfo:
             share a text are not independent.
         pooled: For a metric of two models: one value per pair of models ("no"), per kind of pair ("kind"), or
             over all pairs of all kinds ("all").
+        scale: Of a metric without an upper bound, the size that differences of values are a share of; 0
+            where the values themselves tell it.
         undefined: Why an explainer may have no value on any text, as a clause; empty for what is said of all
             metrics.
         of_groups: What is scored of a text also depends on which of the explained texts are of one group
@@ -63,6 +65,7 @@ class MetricInfo:
     of_pairs: bool = False
     pooled: Pooling = "no"
     undefined: str = ""
+    scale: float = 0.0
     of_groups: bool = False
     summary: Summary = mean_of
 

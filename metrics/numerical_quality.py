@@ -12,10 +12,9 @@ from assay.metrics.cell_data import CellData, Checks
 from assay.metrics.info import NONNEGATIVE, UNIT, MetricBase, MetricInfo
 from assay.metrics.long_table import Parts, long
 from assay.metrics.resampling import ratio, resampled_mean, unit_means
+from assay.metrics.ties import RESOLUTION
 from assay.tasks.arrays import Floats, Ints
 
-# Smaller shares are below the resolution of float32 scores.
-RESOLUTION = 1e-6
 NO_BASELINE = "none, because random scores have no baseline to add up to"
 NO_EFFECT = "the explainer names no baseline output, so its scores have nothing to add up to"
 NO_DRAWS = (
@@ -28,8 +27,8 @@ NO_ERROR = "none, because random scores carry no standard error; it would be 0"
 class Completeness(MetricBase):
     """Mean |f(x) - f(baseline) - sum of scores| as a share of the mean |f(x) - f(baseline)|.
 
-    0 for an exact additive method; a share below 1e-6, the resolution of float32 scores, counts as 0. A ratio
-    of means, because single texts of no effect would dominate a mean of ratios. NaN for methods without a
+    0 for an exact additive method; a share below 1e-5, the resolution of scores, counts as 0. A ratio of
+    means, because single texts of no effect would dominate a mean of ratios. NaN for methods without a
     baseline.
 
     Source: Sundararajan et al., ICML 2017 (completeness).
@@ -43,6 +42,8 @@ class Completeness(MetricBase):
         NO_BASELINE,
         "numerical quality",
         "gap",
+        version=2,
+        scale=1.0,
         undefined=NO_EFFECT,
     )
 

@@ -146,7 +146,7 @@ def _figure(width: float, height: float, where: Plan) -> Figure:
     entries: list[Line2D | Patch] = [*where.legend()]
     if where.compared:
         entries.append(legend_dot("not distinguishable from the best", DARK, "o"))
-        entries.append(legend_dot("worse, or a control", DARK, "o", "white"))
+        entries.append(legend_dot("worse, not tested, or a control", DARK, "o", "white"))
     if where.random in where.explainers:
         entries.append(Patch(color=BAND, label="level of a random explainer"))
     columns = max(1, min(int(width / 2.8), len(entries)))

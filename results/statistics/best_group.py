@@ -15,6 +15,7 @@ from assay.results.statistics.ranking import percentiles, sign
 from assay.results.statistics.text_pairs import count_clusters, is_pairwise
 from assay.tasks.counted import counted
 
+ALONE = "only one explainer has a value, so there is nothing to compare it with"
 NOT_BETTER = "no explainer is better than the random control"
 
 
@@ -32,7 +33,7 @@ def why_none(
     present = [estimate for estimate in estimates if estimate.values]
     pairs = len(present) * (len(present) - 1) // 2
     if not pairs:
-        return ""
+        return ALONE if present else ""
     with_value = [_texts(estimate, metric) for estimate in present]
     swapped = max(
         count_clusters(sorted(texts), metric, estimate.clusters)
@@ -43,10 +44,9 @@ def why_none(
         texts = counted(swapped, "text") if alone else f"{counted(swapped, 'group')} of texts"
         numbers = f"{texts}, {counted(pairs, 'pair')} of explainers"
         return f"too few texts to tell explainers apart ({numbers})"
-    best = max(present, key=lambda estimate: sign(metric) * estimate.value)
     if random is None or not random.values or metric.property == "compute time":
         return ""
-    return "" if is_better(best, random, metric, bootstrap.level) else NOT_BETTER
+    return "" if any_better(present, random, metric, bootstrap.level) else NOT_BETTER
 
 
 def smallest_p(texts: int, pairs: int) -> float:
@@ -69,6 +69,27 @@ def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> b
     gap = sign(metric) * (draws(one) - draws(other))
     low, _ = percentiles(gap[1:], level)
     return bool(gap[0] > resolution(metric, one, other) and not low <= 0)
+
+
+def any_better(estimates: Sequence[Estimate], other: Estimate, metric: Metric, level: float) -> bool:
+    """Whether any estimate is better than another one for certain.
+
+    The data choose which of them is ahead, so the lower bounds of the differences hold for all at once: each
+    lies so many of its standard errors below the difference as the largest of all, of each resample, exceeds
+    with the error of one bound alone (max-T; Romano and Wolf 2005). Of a single estimate it is `is_better`.
+    """
+    gaps = sign(metric) * np.stack([draws(one) - draws(other) for one in estimates])
+    found, below = gaps[:, 0], gaps[:, :1] - gaps[:, 1:]
+    ahead = found > np.array([resolution(metric, one, other) for one in estimates])
+    # Of a value that is undefined on most resamples, or that no text changes, there is no error to count.
+    known = 2 * np.isfinite(below).sum(axis=1) > below.shape[1]
+    spread = np.array([np.nanstd(each) if has else 0.0 for each, has in zip(below, known, strict=True)])
+    varied = spread > 0
+    if not varied.any():
+        return bool(ahead.any())
+    scaled = below[varied] / spread[varied, None]
+    low, _ = percentiles(-np.where(np.isnan(scaled), -np.inf, scaled).max(axis=0), level)
+    return bool((ahead & (found + low * spread > 0)).any())
 
 
 def draws(estimate: Estimate) -> Floats:

@@ -27,6 +27,7 @@ from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
+EXTREME = "the value is an extreme, which has neither interval nor test"
 
 
 def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -261,6 +262,8 @@ def method_rows(
             lambda estimates: paired_test(estimates, metric, bootstrap),
             bootstrap.alpha,
         )
+    else:
+        no_best = EXTREME
     rows = []
     for method in methods:
         of_method, n_units = found.get(method, (nothing, 0))
@@ -290,9 +293,9 @@ def method_rows(
             control=method.explainer in results.controls,
             reason=reason,
             interval=interval.method,
-            interval_note=interval.note,
+            interval_note=interval.note or (EXTREME if is_extreme(metric) else ""),
             p=p.get(method, float("nan")),
-            no_best=no_best if method in p else "",
+            no_best=no_best if method in p or (is_extreme(metric) and method in candidates) else "",
             constant=results.constant.get((group, method), ""),
             n_groups=of_method.n,
             not_better=unbeaten.get(method, ""),

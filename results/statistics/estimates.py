@@ -146,11 +146,13 @@ class Estimate:
 
 def resolution(metric: Metric, one: Estimate, other: Estimate) -> float:
     """The largest difference of two estimates that is rounding: RESOLUTION of the metric's range, or of the
-    larger value where the range is infinite. A smaller one tells no explainers apart."""
+    larger value, or the metric's scale, where the range is infinite. A smaller one tells nobody apart."""
     low, high = metric.bounds
+    if np.isfinite(high - low):
+        return RESOLUTION * (high - low)
     # Values that are 0 but for rounding are no scale.
-    size = high - low if np.isfinite(high - low) else max(abs(one.value), abs(other.value), RESOLUTION)
-    return RESOLUTION * size
+    scale = float(getattr(metric, "scale", 0.0))
+    return RESOLUTION * max(abs(one.value), abs(other.value), RESOLUTION, scale)
 
 
 def p_of_difference(one: Estimate, other: Estimate) -> float:

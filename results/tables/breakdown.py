@@ -26,7 +26,7 @@ from assay.tasks.counted import counted
 DIMENSION_TITLES = {
     ALL: "",
     LABEL: "By gold label",
-    LENGTH: "By length of the text, a third of the texts each",
+    LENGTH: "By length of the text as the model reads it, in thirds as far as lengths differ",
     RIGHT: "By whether the model is right",
     CONFIDENCE: "By the model's confidence",
     ANNOTATORS: "Against the marks of one group of annotators",

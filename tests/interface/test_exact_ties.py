@@ -11,6 +11,7 @@ import assay
 EXACT = ["occlusion", "integrated_gradients", "deep_lift", "kernel_shap", "shapley_gp", "shapley_sampling"]
 METRICS = [
     "aopc",
+    "completeness",
     "auc_rep",
     "auprc_steps",
     "comprehensiveness",
