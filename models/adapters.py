@@ -252,7 +252,7 @@ def from_estimator(
     everything that the estimator holds. Raises InputError on one that is not fitted or cannot be hashed.
     """
     # Takes time to import, and only estimators need it.
-    import joblib
+    from assay.models.estimator_hash import estimator_hash
 
     kind = type(estimator).__name__
     if labels is None:
@@ -264,7 +264,7 @@ def from_estimator(
                 f"outputs; fit it, or give {TELL_BLACK_BOX}"
             ) from error
     try:
-        fingerprint = fingerprint or str(joblib.hash(estimator))
+        fingerprint = fingerprint or estimator_hash(estimator)
     except Exception as error:  # whatever its parts raise when they are written out
         raise InputError(
             f"the {kind} has no fingerprint, by which results are stored ({error}); give {TELL_BLACK_BOX}"
