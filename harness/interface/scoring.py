@@ -81,7 +81,7 @@ class Scores:
             the best one at 5 %. constant: in how many texts the scores are the same for every token. reason:
             why there is no value, why no method is called best, why there is no interval, or which heuristic
             control (first words, rare words, a lexicon) it is not shown to beat. Metrics that take each
-            annotator have a row that says how well these agree, "annotators (ceiling)".
+            annotator have a row that says how well these agree, "another annotator".
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")

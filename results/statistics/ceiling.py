@@ -10,12 +10,13 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import CEILING
 from assay.results.records import CellScores, Method, Missing, Results, grouped
 
-PEOPLE = Method("annotators (ceiling)")
+PEOPLE = Method("another annotator")
 NO_SCORES = "annotators mark words and explain no model, so only metrics against rationales have a ceiling"
 ONE_RATIONALE = "it takes one rationale of all annotators; annotators=each compares with each of them"
 REMARK = (
-    f"{PEOPLE.title}: the marks of one annotator as scores for another's, over texts that several marked; "
-    "marks are yes or no, so they tie where scores rank, and a good ranking can exceed it"
+    f"{PEOPLE.title}: the marks of one annotator as scores for another's, over texts that several marked: "
+    "what one person reaches. Marks are yes or no, so they tie where scores rank, and a ranking that "
+    "foresees how many people mark each word exceeds it; the control gold is what any of them marked"
 )
 
 

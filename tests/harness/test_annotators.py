@@ -18,7 +18,7 @@ from assay.harness.interface.settings import shipped
 from assay.tasks.errors import InputError
 
 METRICS = ["human_agreement", "token_f1", "iou_f1", "auprc_steps", "top_k_agreement"]
-PEOPLE = "annotators (ceiling)"
+PEOPLE = "another annotator"
 WHO = {"ann": "expert", "ben": "expert", "cem": "crowd"}
 
 

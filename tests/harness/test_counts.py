@@ -138,7 +138,7 @@ def test_the_numbers_stand_in_every_table_that_people_read(finished: Finished) -
     (rare,) = re.findall(rf"^\| {RARE} .*$", finished.text("labels.md").split("\n## ")[1], re.MULTILINE)
     assert f"| {RARE_TESTS} |" in rare and f"| {RARE_TESTS - RARE_CUT} × 2 |" in rare
     assert rare.count("§") == 4 and "**" not in rare and "[" not in rare
-    assert "§ fewer than 10 texts have a value" in finished.text("labels.md")
+    assert "§ fewer than 10 texts, or groups of texts, have a value" in finished.text("labels.md")
 
 
 def test_marks_behind_the_limit_are_counted_and_said(finished: Finished) -> None:
