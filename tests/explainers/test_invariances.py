@@ -31,6 +31,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 # What holds at any number of rows and draws is quicker to see with few.
 FEW: dict[tuple[str, str], dict[str, Any]] = {
+    ("explainer", "diffmask_per_example"): {"steps": 8, "samples": 2},
     ("explainer", "gradient_shap"): {"samples": 4},
     ("explainer", "integrated_gradients_until"): {"until": 1e-5},
     # Trapezoids need more points than other rules to be as exact.

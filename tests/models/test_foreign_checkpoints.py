@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
+from assay.explainers.controls.heuristics import Heuristic
 from assay.explainers.protocol import Explainer, Request, incompatibility
 from assay.models.check import check_model
 from assay.models.encoding import Encoding
@@ -176,6 +177,7 @@ FEW: dict[str, dict[str, Any]] = {
     "integrated_gradients_until": {"until": 0.5},
     "layer_integrated_gradients": {"steps": 4},
     "layer_conductance": {"steps": 4},
+    "diffmask_per_example": {"steps": 4, "samples": 2},
     "discretized_ig": {"steps": 4},
     "sequential_ig": {"steps": 2},
     "gradient_shap": {"samples": 2},
@@ -188,12 +190,14 @@ FEW: dict[str, dict[str, Any]] = {
 
 @cache
 def explainers() -> tuple[tuple[str, Explainer], ...]:
-    """Those that configuration offers, with few rows; scores that were computed elsewhere are left out."""
+    """Those that configuration offers, with few rows, that are of a model: neither scores that were computed
+    elsewhere nor heuristics of words."""
     found = []
     for path in sorted((Path(__file__).parents[2] / "conf" / "explainer").glob("*.yaml")):
         for name, settings in OmegaConf.load(path).items():
             explainer = instantiate(settings, **FEW.get(str(name), {}))
-            if not explainer.traits.fixed and explainer.traits.needs != {"rationales"}:
+            model_free = explainer.traits.fixed or isinstance(explainer, Heuristic)
+            if not model_free and explainer.traits.needs != {"rationales"}:
                 found.append((str(name), explainer))
     return tuple(found)
 

@@ -35,7 +35,7 @@ def test_configuration_fits_its_loader(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_configuration_loads_or_asks_for_its_path(file: Path) -> None:
     loader, settings = _loader(file)
-    if file.stem.startswith("planted"):
+    if file.stem.startswith(("planted", "digit")):
         task = loader(**settings)
         assert isinstance(task, Task) and task.name == file.stem
     elif file.stem != "reviews":
