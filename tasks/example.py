@@ -64,6 +64,11 @@ class Rationale:
     alternatives: tuple[tuple[Span, ...], ...] = ()
     group: str = ""
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether the annotator marked anything, with whatever grade; one who did not has judged the text."""
+        return bool(self.spans or self.graded)
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -117,6 +122,11 @@ class Example:
                     raise InputError(
                         f"{where} has a rationale of grade {mark.grade}; expected above 0, at most 1"
                     )
+
+    @property
+    def has_rationale(self) -> bool:
+        """Whether any annotator marked something."""
+        return any(rationale.has_marks for rationale in self.rationales)
 
     def _check_span(self, span: Span, where: str) -> None:
         if not 0 <= span.segment < len(self.texts):
@@ -236,7 +246,8 @@ def check_labels(
 def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
     """Hex sha256 over what results depend on in the examples, in order: equal prints mean equal data.
 
-    Groups of examples are not in it: no model, explanation or score that is stored depends on them.
+    Groups of examples, and annotators of a text in which none marked anything, are not in it: no model,
+    explanation or score that is stored depends on them.
     explained: also what only scores of these very texts depend on: alternatives, groups of annotators, votes.
     """
     digest = hashlib.sha256()
@@ -249,6 +260,7 @@ def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
                 {"spans": rationale.spans, "annotator": rationale.annotator, "label": rationale.label}
                 | _present(rationale, ("graded", *(("alternatives", "group") if explained else ())))
                 for rationale in example.rationales
+                if example.has_rationale
             ],
         } | _present(example, ("shares",) if explained else ())
         digest.update(json.dumps(record, ensure_ascii=False).encode())

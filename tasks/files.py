@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -14,6 +16,8 @@ from assay.tasks.errors import InputError, did_you_mean
 
 # So many rows tell what parts the fields of a CSV file.
 ROWS_LOOKED_AT = 50
+# Around lists that are written into a cell.
+BRACKETS = ("[]", "()", "{}")
 
 
 class Row(NamedTuple):
@@ -188,8 +192,36 @@ def json_value(text: str) -> Any:
     return value
 
 
+def python_value(text: str) -> Any:
+    """A list, set or object that Python, and so pandas, wrote into a cell. Raises ValueError, whose message
+    says why it cannot be read."""
+    try:
+        # Python joins texts without a comma between, as numpy writes an array of them, to one.
+        if re.search(r"""['"]\s+['"]""", text):
+            raise ValueError("a comma is missing")
+        tree = ast.parse(text.strip(), mode="eval")
+        value = ast.literal_eval(tree)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("neither JSON nor Python writes it so") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            _object([(ast.literal_eval(name), None) for name in node.keys if name is not None])
+    return value
+
+
+def written_list(cell: str) -> list[Any] | None:
+    """A cell that pandas or JSON wrote as a list; None for any other, such as the name (none)."""
+    if cell[:1] + cell[-1:] not in BRACKETS:
+        return None
+    try:
+        value = python_value(cell)
+    except ValueError:
+        return None
+    return list(value) if isinstance(value, (list, tuple, set)) else None
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises _Twice when a name stands in it twice: the last value would hide the first."""
+    """An object. Raises _Twice when a name stands in it twice: the last value would hide the first."""
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]

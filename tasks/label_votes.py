@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, shown
-from assay.tasks.files import Row
+from assay.tasks.files import Row, json_value, python_value
 from assay.tasks.labels import plain_text
 
 # How files write the cells of columns that name one label each.
@@ -29,25 +29,39 @@ def votes_of(row: Row, label: str | Sequence[str]) -> dict[str, float]:
         label: the column of objects, or the columns of shares.
 
     Raises:
-        InputError: on votes that are no numbers from 0, or of which none is above 0.
+        InputError: on votes that are no numbers from 0, of which none is above 0, or whose sum is no number;
+            on a label that is named twice, and on a cell that begins as an object and is none.
     """
     if not isinstance(label, str):
         return _shares(row, label)
-    where, found = f"{row.where}: column {label!r}", _object(row.values[label])
+    where = f"{row.where}: column {label!r}"
+    found = _object(row.values[label], where)
     if found is None:
         return {}
-    # Columnar files give every object the names of all.
-    given = {plain_text(name): vote for name, vote in found.items() if vote is not None}
-    for name, vote in given.items():
+    given: dict[str, float] = {}
+    for key, vote in found.items():
+        # Columnar files give every object the names of all.
+        if vote is None:
+            continue
+        name = plain_text(key)
+        if name in given:
+            raise InputError(f"{where} holds the label {name!r} twice; expected its votes once")
         number = isinstance(vote, (int, float)) and not isinstance(vote, bool)
         if not name or not number or not 0 <= vote < math.inf:
             raise InputError(
                 f"{where} holds {shown(vote)} for the label {name!r}; expected the name of one label, or for "
                 "each label its votes, or its share of them, from 0"
             )
+        # Whole numbers have no largest, and a longer one cannot even be shown.
+        given[name] = float(vote) if vote <= sys.float_info.max else math.inf
     if not any(given.values()):
         raise InputError(f"{where} holds no vote for any label; fill it in or remove the row")
-    return {name: float(vote) for name, vote in given.items()}
+    if not sum(given.values()) < math.inf:
+        raise InputError(
+            f"{where} holds votes of a sum above {sys.float_info.max:.2g}, the largest number; divide "
+            "all by the largest, or mend them"
+        )
+    return given
 
 
 def winner(row: Row, votes: Mapping[str, float]) -> str:
@@ -75,7 +89,9 @@ def one_hot(row: Row, columns: Sequence[str], *, multi_label: bool) -> list[str]
     cells = {column: plain_text(row.values[column]).lower() for column in columns}
     for column, cell in cells.items():
         if cell not in (*ONE, *ZERO):
-            shares = "" if multi_label else ", or in all columns shares of the votes, of sum 1"
+            shares = (
+                "" if multi_label else f", or in all columns shares of the votes, {_of_sum(cells.values())}"
+            )
             raise InputError(f"{row.where}: column {column!r} holds {cell!r}; expected 0 or 1{shares}")
     names = [column for column, cell in cells.items() if cell in ONE]
     if not multi_label and len(names) != 1:
@@ -86,14 +102,34 @@ def one_hot(row: Row, columns: Sequence[str], *, multi_label: bool) -> list[str]
     return names
 
 
-def _object(cell: Any) -> Mapping[Any, Any] | None:
-    """An object, or the JSON of one; None for any other cell."""
+def _object(cell: Any, where: str) -> Mapping[Any, Any] | None:
+    """An object, or one that JSON or Python wrote; None for any other cell. Raises InputError on a text that
+    begins as an object and is none: it would be a class."""
     if isinstance(cell, str) and cell.strip()[:1] == "{":
         try:
-            cell = json.loads(cell)
-        except (ValueError, RecursionError):
-            return None
+            cell = _written(cell)
+        except ValueError as error:
+            raise InputError(
+                f"{where} holds {shown(cell)}, which cannot be read ({error}); expected the name of a label, "
+                'or votes such as {"pos": 3, "neg": 2}'
+            ) from error
     return cell if isinstance(cell, Mapping) else None
+
+
+def _written(cell: str) -> Any:
+    try:
+        return json_value(cell)
+    except ValueError:
+        return python_value(cell)
+
+
+def _of_sum(cells: Iterable[str]) -> str:
+    """The sum that shares must have and, where all cells are numbers, the sum they have."""
+    try:
+        have = f"; these have {sum(map(float, cells)):.6g}"
+    except ValueError:
+        have = ""
+    return f"of sum 1, less than {SUM_ROUNDING} away from it{have}"
 
 
 def _shares(row: Row, columns: Sequence[str]) -> dict[str, float]:
@@ -108,4 +144,6 @@ def _shares(row: Row, columns: Sequence[str]) -> dict[str, float]:
         shares = {column: float(cell) for column, cell in cells.items()}
     except ValueError:
         return {}
-    return shares if min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= SUM_ROUNDING else {}
+    # The same for all sums of 0.98, however floats round them.
+    near = abs(sum(shares.values()) - 1) < SUM_ROUNDING - ROUNDING
+    return shares if min(shares.values()) >= 0 and near else {}

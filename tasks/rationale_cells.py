@@ -229,10 +229,8 @@ def _rationales(
     named: Collection[str] = (),
     groups: Mapping[str, str] | None = None,
 ) -> tuple[Rationale, ...]:
-    """A rationale for each annotator and label; one without marks only of an annotator who is named beside
-    others who marked something, where it is a vote. groups: of the annotators."""
-    if not any(part.graded for parts in marked.values() for part in parts):
-        return ()
+    """A rationale for each annotator and label; one without marks only of an annotator who is named, whose
+    judgement it is. groups: of the annotators."""
     found = []
     for owner, parts in marked.items():
         spans = sorted((span for part in parts for span in part.spans), key=_place)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +9,7 @@ from typing import Any
 
 from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, Task, is_blank
-from assay.tasks.files import Row
+from assay.tasks.files import BRACKETS, Row, written_list
 from assay.tasks.label_votes import one_hot, shares_of, votes_of, winner
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
 from assay.tasks.rationale_cells import RationaleCell, check_groups, check_threshold
@@ -175,7 +173,8 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
     example_id = own_id if columns.id is None else _name(row, columns.id, "an id")
     group = None if columns.group is None else _name(row, columns.group, "a group")
     rationales = () if columns.rationale is None else _rationales(row, columns, texts, labels)
-    if columns.label is None and any(rationale.label is None for rationale in rationales):
+    marked = any(rationale.has_marks for rationale in rationales)
+    if columns.label is None and marked and any(rationale.label is None for rationale in rationales):
         raise InputError(
             f"{row.where}: column {columns.rationale!r} does not say of which label, and the text has none; "
             'expected objects with a "label", or a column of labels'
@@ -224,7 +223,7 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
         return one_hot(row, columns.label, multi_label=columns.multi_label)
     value = row.values[columns.label]
     if not columns.multi_label:
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) or written_list(plain_text(value)) is not None:
             raise InputError(
                 f"{row.where}: column {columns.label!r} holds a list; expected one label, "
                 "or set multi_label=true if several are meant"
@@ -251,19 +250,15 @@ def _label_cell(row: Row, columns: Columns) -> list[str]:
 
 def _cell_list(row: Row, column: str, cell: str, separator: str) -> list[Any]:
     """The labels of a cell: with separators between, or written as a list, as pandas and JSON write it."""
-    if cell[:1] + cell[-1:] not in ("[]", "()", "{}"):
+    if cell[:1] + cell[-1:] not in BRACKETS:
         return [part for part in cell.split(separator) if part.strip()]
-    try:
-        # Python joins texts without a comma between, as numpy writes an array of them, to one.
-        labels = None if re.search(r"""['"]\s+['"]""", cell) else literal_eval(cell)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        labels = None
-    if not isinstance(labels, (list, tuple, set)):
+    labels = written_list(cell)
+    if labels is None:
         raise InputError(
             f"{row.where}: column {column!r} holds {cell!r}; expected a list such as ['a', 'b'], or labels "
             f"with {separator!r} between"
         )
-    return list(labels)
+    return labels
 
 
 def _class(row: Row, name: str, labels: Sequence[str], *, by_index: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
@@ -175,7 +176,7 @@ def _rows(frame: pd.DataFrame | Sequence[Mapping[str, Any]], wanted: Sequence[st
         check_columns(f"row {number}", list(map(str, record)), wanted)
         # Other columns may hold anything.
         values = {
-            str(column): _plain(value, f"row {number}: column {str(column)!r}")
+            str(column): _cell(value, f"row {number}: column {str(column)!r}")
             for column, value in record.items()
             if str(column) in wanted
         }
@@ -203,6 +204,14 @@ def _records(table: Any) -> list[Mapping[str, Any]]:
             "as {'text': ..., 'label': ...}; a file is read by task('local', path=...)"
         )
     return records
+
+
+def _cell(value: Any, where: str) -> Any:
+    """As `_plain`, but NaN for a label's votes stays: None means that the label has none."""
+    plain = _plain(value, where)
+    if isinstance(value, Mapping):
+        plain |= {name: part for name, part in value.items() if isinstance(part, Real) and part != part}
+    return plain
 
 
 def _plain(value: Any, where: str) -> Any:

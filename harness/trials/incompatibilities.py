@@ -26,7 +26,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
     metric, operator = chosen.metric, chosen.removal
     untaught = operator.from_texts and not trial.task.train
     has = {
-        "rationales": any(example.rationales for example in trial.task.test),
+        "rationales": any(example.has_rationale for example in trial.task.test),
         "grades": any(map(_graded, trial.task.test)),
         "labels": trial.task.labelled,
         "ground_truth": trial.task.ground_truth,
@@ -69,4 +69,5 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
 def _graded(example: Example) -> bool:
     """Whether some of the example's tokens may be more of a reason than others that are marked too."""
     annotators = {rationale.annotator for rationale in example.rationales}
-    return len(annotators) > 1 or any(rationale.graded for rationale in example.rationales)
+    several = len(annotators) > 1 and example.has_rationale
+    return several or any(rationale.graded for rationale in example.rationales)

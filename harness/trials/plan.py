@@ -87,7 +87,7 @@ def cells(trial: Trial, weights: str, capabilities: frozenset[str]) -> list[Cell
     """Every method and explainer seed, in the order of the configuration; deterministic methods once."""
     config = trial.config
     has = {
-        "rationales": any(example.rationales for example in trial.task.test),
+        "rationales": any(example.has_rationale for example in trial.task.test),
         "training_texts": bool(trial.task.train),
     }
     # Read once: an experiment has thousands of cells.

@@ -118,7 +118,7 @@ def _methods(loaded: Loaded, settings: Settings) -> Iterator[tuple[Method, str |
     if all(method.explainer_name != RANDOM for method in methods):
         methods.append(Method(RANDOM, "", Random(), None, (RANDOM, versions(Random()))))
     # Where words have gone, the characters of a rationale lie elsewhere.
-    rationales = not settings.recursive and any(e.rationales for e in loaded.trial.task.test)
+    rationales = not settings.recursive and any(e.has_rationale for e in loaded.trial.task.test)
     for method in methods:
         yield (
             method,

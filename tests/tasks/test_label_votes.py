@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -102,6 +103,96 @@ def test_what_is_no_vote_is_refused_with_its_line(cell: Any, said: str, tmp_path
     with pytest.raises(InputError, match=said) as error:
         _read(path)
     assert "line 3" in str(error.value)
+
+
+def _csv_of(path: Path, cells: list[str]) -> Path:
+    pd.DataFrame({"text": [f"text {at}" for at in range(len(cells))], "label": cells}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def test_objects_that_pandas_wrote_are_the_same_votes(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": [f"text {at}" for at in range(len(VOTES))], "label": VOTES})
+    frame.to_csv(tmp_path / "votes.csv", index=False)
+    assert "{'pos': 3, 'neg': 2}" in (tmp_path / "votes.csv").read_text(encoding="utf-8")
+    task = _read(tmp_path / "votes.csv")
+    assert task.labels == ("neg", "odd", "pos")
+    for name, shares in SHARES.items():
+        assert _by_id(task)[name].shares == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ('{"pos": 9, "neg": 3, "pos": 1}', "an object has the name 'pos' twice"),
+        ("{'pos': 9, 'neg': 3, 'pos': 1}", "an object has the name 'pos' twice"),
+        ('{"pos": 9, " pos ": 1}', "holds the label 'pos' twice"),
+        ('{"pos": 4, "neg": 1', "cannot be read"),
+        ('{"pos": 4 "neg": 1}', "cannot be read"),
+        ("{pos: 4}", "cannot be read"),
+        ("{'pos': nan, 'neg': 1}", "cannot be read"),
+        ("{'pos' 'neg': 1}", "cannot be read"),
+        ('{"pos": NaN, "neg": 1}', "holds nan for the label 'pos'"),
+        (f'{{"pos": {10**400}, "neg": 1}}', "votes of a sum above 1.8e"),
+        ('{"pos": 1e308, "neg": 1.5e308}', "votes of a sum above 1.8e"),
+        ('{"pos": ' + "9" * 5000 + "}", "cannot be read"),
+        ("[" * 9 + "]" * 9, "holds a list; expected one label"),
+        ("['pos', 'neg']", "holds a list; expected one label"),
+        ("{'pos', 'neg'}", "holds a list; expected one label"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_no_class(cell: str, said: str, tmp_path: Path) -> None:
+    path = _csv_of(tmp_path / "votes.csv", ['{"pos": 1}', '{"neg": 2}', cell])
+    with pytest.raises(InputError, match=said) as error:
+        _read(path)
+    assert f"{path}, line 4: column 'label'" in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+def test_names_in_brackets_and_sets_of_several_labels_stay_labels(tmp_path: Path) -> None:
+    assert _read(_csv_of(tmp_path / "a.csv", ["(none)", "[mask]", "(1)"])).labels == (
+        "(1)",
+        "(none)",
+        "[mask]",
+    )
+    several = _read(_csv_of(tmp_path / "b.csv", ["{'a', 'b'}", "['b']", "a"]), multi_label=True)
+    assert [one.labels for one in map(_by_id(several).get, ("b-0", "b-1", "b-2")) if one] == [
+        (0, 1),
+        (1,),
+        (0,),
+    ]
+
+
+@pytest.mark.parametrize("empty", [float("nan"), np.float32("nan"), np.float64("nan")])
+def test_a_vote_of_nan_is_refused_in_a_data_frame_and_one_of_none_is_no_vote(empty: float) -> None:
+    rows = [{"text": "a", "label": {"pos": 3, "neg": empty}}, {"text": "b", "label": {"neg": np.int64(2)}}]
+    with pytest.raises(InputError, match=r"row 0: column 'label' holds .*nan.* for the label 'neg'"):
+        assay.texts(pd.DataFrame(rows), fractions=(0, 0, 1))
+    rows[0]["label"] = {"pos": 3, "neg": None}
+    found = {one.id: one.shares for one in assay.texts(pd.DataFrame(rows), fractions=(0, 0, 1)).test}
+    assert found == {"texts-0": (0, 1), "texts-1": (1, 0)}
+
+
+def test_votes_that_no_file_could_hold_and_names_that_are_one_are_refused() -> None:
+    for votes, said in (({"pos": 10**5000}, "sum above"), ({1: 2, "1": 3}, "holds the label '1' twice")):
+        with pytest.raises(InputError, match=f"row 0: column 'label' .*{said}"):
+            assay.texts([{"text": "a", "label": votes}, {"text": "b", "label": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("neg", "pos", "have"), [(0.6, 0.38, "0.98"), (0.59, 0.39, "0.98"), (0.6, 0.42, "1.02")]
+)
+def test_shares_of_another_sum_are_refused_with_it(neg: float, pos: float, have: str, tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["a", "b"], "neg": [0.2, neg], "pos": [0.8, pos]}).to_csv(tmp_path / "s.csv")
+    with pytest.raises(InputError, match=f"of sum 1, less than 0.02 away from it; these have {have}$"):
+        _read(tmp_path / "s.csv", label=["neg", "pos"])
+
+
+def test_shares_that_were_rounded_are_read(tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["a", "b"], "neg": [0.6, 0.33], "pos": [0.39, 0.66]}).to_csv(tmp_path / "s.csv")
+    found = _by_id(_read(tmp_path / "s.csv", label=["neg", "pos"]))
+    assert found["s-0"].shares == pytest.approx((0.6 / 0.99, 0.39 / 0.99))
 
 
 def test_votes_for_a_label_that_is_not_given_and_for_several_labels_are_refused(tmp_path: Path) -> None:

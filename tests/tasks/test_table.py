@@ -155,8 +155,8 @@ def test_pairs_and_ids() -> None:
         (float("nan"), ()),
         ([], ()),
         ([{"spans": []}], ()),
-        # Who looked and marked nothing has a vote where another one marked something.
-        ([{"spans": [], "annotator": "a"}], ()),
+        # Who looked and marked nothing has judged the text, whether another one marked something or not.
+        ([{"spans": [], "annotator": "a"}], (Rationale((), "a"),)),
         ([{"spans": [[0, 2]], "annotator": "a"}, {"spans": []}], (Rationale((Span(0, 2),), "a"),)),
         (
             [{"spans": [[0, 2]], "annotator": "a"}, {"words": [0, 0], "annotator": "b"}],
