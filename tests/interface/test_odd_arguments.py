@@ -250,9 +250,9 @@ def test_what_one_call_composed_serves_the_next(monkeypatch: pytest.MonkeyPatch)
     first = assay.explain(model, "a good film", Lime(rows=20), seed=1)
     read: list[int] = []
 
-    def fingerprint(examples: Any) -> str:
+    def fingerprint(examples: Any, **options: Any) -> str:
         read.append(len(examples))
-        return original(examples)
+        return original(examples, **options)
 
     original = trials.fingerprint
     monkeypatch.setattr(trials, "fingerprint", fingerprint)
