@@ -38,8 +38,8 @@ class HumanAgreement(MetricBase):
             of one annotator's marks as scores against each other annotator's, averaged over all ordered
             pairs. Marks are binary, so they tie where scores rank, and a good ranking can exceed it.
         evidence: The rationale of an annotator that is several groups of evidence, each enough: all of them
-            ("union"), or the group that the scores match best ("best"). Part `ap_random` is then that of the
-            best group, too.
+            ("union"), or the group that the scores match best ("best"), within each order of ties. Part
+            `ap_random` is then that of the best group, too.
 
     Source: Atanasova et al. 2020.
     """

@@ -13,14 +13,15 @@ from assay.metrics.cell_data import CellData, Shard
 from assay.metrics.long_table import CEILING, long, of_group
 from assay.metrics.rationales import Marks, compared, of_groups, table
 from assay.metrics.resampling import ratio
-from assay.tasks.arrays import Floats, Reals
+from assay.metrics.ties import tie_levels
+from assay.tasks.arrays import Floats, Ints, Reals
 from assay.tasks.randomness import generator
 
 # From M rationales of a shard and the scores (M, T) that they are compared with to parts (M,).
 Measure = Callable[[Reals, Marks, Shard], dict[str, Floats]]
 
-# So many random orders of a text tell what random scores get where the best of several groups of evidence
-# counts: over 100 texts their mean is then known to a 70th of its deviation within a text.
+# So many random orders of a text's ties tell what the best of several groups of evidence gets: over 100 texts
+# their mean is then known to a 70th of its deviation within a text.
 ORDERS = 50
 
 
@@ -44,7 +45,8 @@ class Rule:
     Attributes:
         measure: Makes its parts.
         values: The parts of which its value is made: one, or precision and recall.
-        random: The part that is the expectation of `values` under a random order; "" if nothing is known.
+        random: The part that is the expectation of `values` under a random order, by a measure that takes the
+            expectation over orders of ties; "" for a measure that treats ties in another way.
     """
 
     measure: Measure
@@ -66,7 +68,7 @@ def scored(subject: CellData, metric: RationaleMetric, rule: Rule) -> pd.DataFra
     With "each" also the parts `ceiling:...`: of one annotator's marks as scores for another's, averaged over
     all ordered couples, NaN for a single annotator. Where annotators have groups also `group NAME:...`: the
     same scores against the marks of one group. With the evidence "best" also VALUE`_random`: the expectation
-    of the best of all groups of evidence under a random order, over ORDERS of them where there are several.
+    of the best of all groups of evidence under a random order, which is what constant scores get.
 
     Raises:
         InputError: when a class that has a rationale was not explained.
@@ -95,9 +97,45 @@ def _tables(subject: CellData, shard: Shard, metric: RationaleMetric, rule: Rule
 
 def _of_pairs(shard: Shard, has: Marks, rule: Rule) -> dict[str, Floats]:
     """(P,) the parts of every (example, class) pair: of the best alternatives, as means over annotators."""
-    parts = rule.measure(shard.scores[has.rows, has.labels], has, shard)
+    parts = _of_best(shard.scores[has.rows, has.labels], has, shard, rule)
+    each = has.at(has.first())
+    return {name: each.mean(values) for name, values in parts.items()}
+
+
+def _of_best(scores: Reals, has: Marks, shard: Shard, rule: Rule) -> dict[str, Floats]:
+    """(R,) the parts of the best alternative of every rationale, from scores (M, T).
+
+    Which one is best depends on the order of ties. The best of the expectations over orders would be below
+    the expectation of the best, and rounding that breaks the ties would raise it.
+    """
+    parts = rule.measure(scores, has, shard)
     best = has.best(rule.quality(parts))
-    return {name: has.at(best).mean(values[best]) for name, values in parts.items()}
+    found = {name: values[best] for name, values in parts.items()}
+    if rule.random:
+        for rationale in np.flatnonzero(np.bincount(has.rationale) > 1):
+            alternatives = np.flatnonzero(has.rationale == rationale)
+            content = shard.content[has.rows[alternatives[0]]]
+            levels = tie_levels(scores[alternatives[0], content])
+            if len(np.unique(levels)) < len(levels):
+                for name, value in _over_orders(levels, has.at(alternatives), shard, rule).items():
+                    found[name][rationale] = value
+    return found
+
+
+def _over_orders(levels: Ints, alternatives: Marks, shard: Shard, rule: Rule) -> dict[str, float]:
+    """The parts of the best of a text's alternatives within an order, as means over ORDERS random orders of
+    the ties of its n tokens, the same for all explainers; levels: (n,)."""
+    row, count = alternatives.rows[0], len(alternatives.rows)
+    content = shard.content[row]
+    places = np.tile(np.arange(len(levels)), (ORDERS, 1))
+    drawn = generator("evidence", shard.examples[row].id).permuted(places, axis=1)
+    scores = np.zeros((ORDERS, len(content)))
+    # Ranks, as larger numbers with gaps of 1 would tie in long texts.
+    scores[:, content] = (levels * len(levels) + drawn).argsort(axis=1).argsort(axis=1)
+    each = alternatives.at(np.repeat(np.arange(count), ORDERS))
+    parts = rule.measure(np.tile(scores, (count, 1)), each, shard)
+    best = rule.quality(parts).reshape(count, ORDERS).argmax(axis=0) * ORDERS + np.arange(ORDERS)
+    return {name: float(values[best].mean()) for name, values in parts.items()}
 
 
 def _ceiling(shard: Shard, has: Marks, rule: Rule) -> dict[str, Floats]:
@@ -110,30 +148,16 @@ def _ceiling(shard: Shard, has: Marks, rule: Rule) -> dict[str, Floats]:
     rows = np.concatenate([np.zeros(0, dtype=np.intp), *(alternatives[place] for place in other)])
     couple = np.repeat(np.arange(len(other)), [len(alternatives[place]) for place in other])
     peers = Marks(has.rows[rows], has.labels[rows], has.tokens[rows], couple)
-    parts = rule.measure(marked[one[couple]].astype(np.float64), peers, shard)
-    best = peers.best(rule.quality(parts))
+    parts = _of_best(marked[one[couple]].astype(np.float64), peers, shard, rule)
     pair, pairs = first.pair[other], len(first.one_each()[0])
     counts = np.bincount(pair, minlength=pairs)
-    sums = {name: np.bincount(pair, parts[name][best], pairs).astype(np.float64) for name in rule.values}
+    sums = {name: np.bincount(pair, parts[name], pairs).astype(np.float64) for name in rule.values}
     return {name: ratio(total, counts) for name, total in sums.items()}
 
 
 def _random_level(shard: Shard, has: Marks, rule: Rule) -> Floats:
-    """(P,) what random scores get, as means over annotators."""
-    first = has.first()
-    levels = rule.measure(shard.scores[has.rows, has.labels], has, shard)[rule.random][first]
-    for rationale in np.flatnonzero(np.bincount(has.rationale) > 1):
-        levels[rationale] = _drawn_level(shard, has.at(has.rationale == rationale), rule)
-    return has.at(first).mean(levels)
-
-
-def _drawn_level(shard: Shard, alternatives: Marks, rule: Rule) -> float:
-    """The mean over random orders of a text, the same for all explainers, of the best of its alternatives."""
-    row, count = alternatives.rows[0], len(alternatives.rows)
-    content = shard.content[row]
-    orders = np.tile(np.arange(1.0, content.sum() + 1), (ORDERS, 1))
-    scores = np.zeros((ORDERS, len(content)))
-    scores[:, content] = generator("evidence", shard.examples[row].id).permuted(orders, axis=1)
-    each = alternatives.at(np.repeat(np.arange(count), ORDERS))
-    found = rule.quality(rule.measure(np.tile(scores, (count, 1)), each, shard))
-    return float(found.reshape(count, ORDERS).max(axis=0).mean())
+    """(P,) what random scores get, as means over annotators: of several alternatives what constants get."""
+    constant, first = np.zeros(has.tokens.shape), has.first()
+    several = np.bincount(has.rationale) > 1
+    alone = rule.measure(constant, has, shard)[rule.random][first]
+    return has.at(first).mean(np.where(several, _of_best(constant, has, shard, rule)[rule.values[0]], alone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, permutations
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from metrics_world import Noise, World, scored, value
 from sklearn.metrics import average_precision_score
-from ties_written_out import expected_precision, mean_over_orders
+from ties_written_out import drawn_ranks, expected_precision, mean_over_orders
 
 from assay.metrics.graded_agreement import GradedNdcg
 from assay.metrics.human_agreement import HumanAgreement
@@ -23,7 +23,6 @@ from assay.tasks.example import Example, Rationale, Span
 from assay.tasks.randomness import generator
 
 METRICS: list[Any] = [HumanAgreement, TokenF1, IouF1, AuprcSteps, TopKAgreement]
-K = 5
 WORDS = ("great", "film", "story", "people")
 GROUPS = {"a": "expert", "b": "expert", "c": "crowd", "d": "crowd"}
 Truth = Sequence[bool]
@@ -82,7 +81,7 @@ def reference(metric: Any, item: Example, truth: Truth, scores: Sequence[float])
     if isinstance(metric, TokenF1):
         return (mean_over_orders(lambda order: sum(truth[at] for at in order[:marked]) / marked, scores),)
     if isinstance(metric, TopKAgreement):
-        size = min(K, len(truth))
+        size = min(metric.k, len(truth))
         return (mean_over_orders(lambda order: sum(truth[at] for at in order[:size]) / size, scores),)
     if isinstance(metric, AuprcSteps):
         return (float(average_precision_score(truth, scores)),)
@@ -207,19 +206,28 @@ def test_of_groups_of_evidence_the_one_counts_that_scores_match_best(kind: Any, 
     for row, item in enumerate(examples):
         scores = scores_of(item, seed)
         groups = [Rationale(spans) for spans in item.rationales[0].alternatives]
-        each = [reference(best, item, truth_of(item, group), scores) for group in groups]
         both = reference(union, item, truth_of(item, item.rationales[0]), scores)
-        expected = max(each, key=lambda found: found[0] if len(found) == 1 else f1(*found))
-        if len(expected) == 2:
-            found = f1(*(parts[name][row, 1] for name in values_of(best)))
-            assert found == pytest.approx(f1(*expected), rel=1e-12)
-        else:
-            assert parts[values_of(best)[0]][row, 1] == pytest.approx(expected[0], rel=1e-12)
+        # Ties of spans come in one order, those of areas share a threshold.
+        ranks = [scores] if kind in (IouF1, AuprcSteps) else drawn_ranks(item.id, scores)
+        truths = {truth_of(item, group) for group in groups}
+        expected = mean_of_best(best, item, truths, ranks if len(truths) > 1 else [scores])
+        found = f1(*(parts[name][row, 1] for name in values_of(best)))
+        assert found == pytest.approx(expected, rel=1e-12)
         for place, name in enumerate(values_of(union)):
             assert as_union[name][row, 1] == pytest.approx(both[place], rel=1e-12)
 
 
-def f1(precision: float, recall: float) -> float:
+def mean_of_best(
+    metric: Any, item: Example, truths: Iterable[Truth], ranks: Sequence[Sequence[float]]
+) -> float:
+    """The value of the best of several groups of evidence within each order, as a mean over the orders."""
+    return float(np.mean([max(f1(*reference(metric, item, truth, of)) for truth in truths) for of in ranks]))
+
+
+def f1(precision: float, recall: float | None = None) -> float:
+    """The F1 of precision and recall, or the value itself of a metric that has one part."""
+    if recall is None:
+        return precision
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -275,10 +283,12 @@ def test_alternatives_of_several_annotators_are_scored_one_by_one_or_refused() -
     _, _, parts = wide(metric.score(subject))
     scores = scores_of(text(WORDS, *two), 0)
     truths = [[at in places for at in range(4)] for places in ([0], [2, 3], [1])]
-    first, second, third = (expected_precision(truth, scores) for truth in truths)
-    assert parts["ap"][1, 1] == pytest.approx((max(first, second) + third) / 2, rel=1e-12)
+    item = text(WORDS, *two)
+    of_groups = mean_of_best(metric, item, truths[:2], drawn_ranks("text", scores))
+    of_mark = expected_precision(truths[2], scores)
+    assert parts["ap"][1, 1] == pytest.approx((of_groups + of_mark) / 2, rel=1e-12)
     # One annotator's marks as scores for the other's: the best group of "a", and all groups of "a" for "b".
-    of_b = max(expected_precision(truth, [0, 1, 0, 0]) for truth in truths[:2])
+    of_b = mean_of_best(metric, item, truths[:2], drawn_ranks("text", [0, 1, 0, 0]))
     of_a = expected_precision(truths[2], [1, 0, 1, 1])
     assert parts["ceiling:ap"][1, 1] == pytest.approx((of_a + of_b) / 2, rel=1e-12)
     assert np.isnan(parts["ceiling:ap"][0, 1])

@@ -7,6 +7,8 @@ from itertools import chain, permutations, product
 
 import numpy as np
 
+from assay.tasks.randomness import generator
+
 
 def groups(scores: Sequence[float]) -> list[list[int]]:
     """The places of the scores in groups of ties, the highest first: neighbours in order of size whose gap is
@@ -25,6 +27,20 @@ def orders(scores: Sequence[float]) -> Iterator[list[int]]:
     """Every order of the places, the highest scores first, with ties in every order."""
     for parts in product(*map(permutations, groups(scores))):
         yield list(chain.from_iterable(parts))
+
+
+def drawn_ranks(text: str, scores: Sequence[float]) -> list[list[float]]:
+    """The scores as ranks without ties, in each of the 50 random orders of a text's ties that all explainers
+    share where the best of several groups of evidence counts; the scores alone if nothing ties."""
+    level = {place: -at for at, places in enumerate(groups(scores)) for place in places}
+    if len(set(level.values())) == len(scores):
+        return [list(scores)]
+    places = np.tile(np.arange(1.0, len(scores) + 1), (50, 1))
+    found = []
+    for drawn in generator("evidence", text).permuted(places, axis=1).tolist():
+        order = sorted(range(len(scores)), key=lambda at: (level[at], drawn[at]))
+        found.append([float(order.index(place)) for place in range(len(scores))])
+    return found
 
 
 def mean_over_orders(value: Callable[[list[int]], float], scores: Sequence[float]) -> float:
