@@ -48,8 +48,8 @@ from assay.metrics.resampling import (
     mean_within_splits,
 )
 from assay.metrics.span_overlap import IouF1
-from assay.results.statistics.comparison import is_extreme
 from assay.results.statistics.text_pairs import is_pairwise
+from assay.results.statistics.verdicts import is_extreme
 
 Estimator = Callable[..., Any]
 

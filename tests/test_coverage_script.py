@@ -16,8 +16,9 @@ from assay.metrics.faithfulness import FaithfulnessMicro
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.long_table import Parts
 from assay.results.records import CellScores, Group, Method, Results
-from assay.results.statistics.comparison import estimate, is_extreme, method_rows
+from assay.results.statistics.comparison import estimate, method_rows
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.verdicts import is_extreme
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -13,21 +13,18 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
-from assay.results.statistics.best_group import why_none
 from assay.results.statistics.ceiling import with_ceilings
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
-from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_from_best
-from assay.results.statistics.heuristics import not_better
-from assay.results.statistics.informed import few_texts, informed_units, text_count
+from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
+from assay.results.statistics.informed import informed_units, text_count
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
-from assay.results.statistics.permutation import paired_permutation_test
-from assay.results.statistics.text_pairs import Draws, DyadicTest, count_clusters, is_pairwise, pair_draws
+from assay.results.statistics.text_pairs import Draws, count_clusters, is_pairwise, pair_draws
 from assay.results.statistics.undefined import why_undefined
+from assay.results.statistics.verdicts import EXTREME, NOTHING, conclude, is_extreme
 from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
-EXTREME = "the value is an extreme, which has neither interval nor test"
 
 
 def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -36,7 +33,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
     undefined (assay.results.statistics.intervals). seed_deviation: over model seeds. p: of being as good as
-    the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
+    the best explainer of its task, model and metric, adjusted for all of them (`verdicts.paired_test`). best: not
     distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
     nor test, and interval_note and no_best say so. not_better: the heuristic controls that it does not beat.
@@ -170,20 +167,6 @@ def averaged(runs: Sequence[Floats]) -> Floats:
     return runs[0] if len(runs) == 1 else np.mean(runs, axis=0)
 
 
-def paired_test(
-    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
-) -> Callable[[Estimate, Estimate], float]:
-    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out."""
-    if is_pairwise(metric):
-        return DyadicTest(metric, bootstrap.seed)
-    return paired_permutation_test(estimates, metric, bootstrap)
-
-
-def is_extreme(metric: Metric) -> bool:
-    """Whether the metric is an extreme over units, for which neither bootstrap nor permutation is valid."""
-    return bool(getattr(metric, "extreme", False))
-
-
 def aligned(cell: CellScores, units: Sequence[str]) -> dict[str, Floats]:
     """The cell's parts as rows of `units` (sorted, a superset of its own), NaN for units it lacks."""
     if list(cell.units) == list(units):
@@ -229,45 +212,12 @@ def method_rows(
         results: for the controls, and for the reasons.
         bootstrap: level of the intervals, and alpha of the tests.
     """
-    nothing = Estimate({}, {})
     candidates = [method for method in methods if method.explainer not in results.controls]
-    few = {
-        method: few_texts(of_method.texts, of_method.n)
-        for method, (of_method, _) in found.items()
-        if of_method.values
-    }
-    # What rests on few texts takes part in no test.
-    estimates = [nothing if few.get(method) else found.get(method, (nothing, 0))[0] for method in candidates]
-    p: dict[Method, float] = {}
-    unbeaten: dict[Method, str] = {}
-    no_best = ""
-    if not is_extreme(metric):
-        levels = (found[one][0] for one in found if one.explainer == results.random and not few.get(one))
-        random = next(levels, None)
-        no_best = why_none(estimates, random, metric, bootstrap)
-        if any(few.get(one) for one in candidates) and not any(one.values for one in estimates):
-            no_best = next(few[one] for one in candidates if few.get(one))
-        test = paired_test(estimates, metric, bootstrap)
-        adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
-        p = dict(zip(candidates, adjusted, strict=True))
-        compared = {
-            method: estimate
-            for method, (estimate, _) in found.items()
-            if not few.get(method) and (method in candidates or method.explainer in results.heuristics)
-        }
-        unbeaten = not_better(
-            compared,
-            results.heuristics,
-            metric,
-            lambda estimates: paired_test(estimates, metric, bootstrap),
-            bootstrap.alpha,
-        )
-    else:
-        no_best = EXTREME
+    verdicts = conclude(candidates, metric, found, results, bootstrap)
     rows = []
     for method in methods:
-        of_method, n_units = found.get(method, (nothing, 0))
-        too_few = few.get(method, "")
+        of_method, n_units = found.get(method, (NOTHING, 0))
+        too_few = verdicts.few.get(method, "")
         interval = (
             Interval(math.nan, math.nan, note=too_few) if too_few else of_method.interval(bootstrap.level)
         )
@@ -289,16 +239,16 @@ def method_rows(
             n_seeds=len(of_method.values),
             n_units=n_units,
             n_texts=of_method.texts,
-            best=not no_best and p.get(method, float("nan")) > bootstrap.alpha,
+            best=not verdicts.no_best and verdicts.p.get(method, math.nan) > bootstrap.alpha,
             control=method.explainer in results.controls,
             reason=reason,
             interval=interval.method,
             interval_note=interval.note or (EXTREME if is_extreme(metric) else ""),
-            p=p.get(method, float("nan")),
-            no_best=no_best if method in p or (is_extreme(metric) and method in candidates) else "",
+            p=verdicts.p.get(method, math.nan),
+            no_best=verdicts.no_best if method in candidates else "",
             constant=results.constant.get((group, method), ""),
             n_groups=of_method.n,
-            not_better=unbeaten.get(method, ""),
+            not_better=verdicts.not_better.get(method, ""),
         )
         rows.append(row)
     return rows

@@ -14,11 +14,12 @@ from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import resampled_spearman
 from assay.results.records import CellScores
 from assay.results.statistics.clusters import text_of
-from assay.results.statistics.comparison import aligned, estimate, is_extreme, paired_test
+from assay.results.statistics.comparison import aligned, estimate
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.intervals import ROUNDING, Floats
 from assay.results.statistics.ranking import defined_mean, sign
 from assay.results.statistics.text_pairs import is_pairwise
+from assay.results.statistics.verdicts import is_extreme, paired_test
 from assay.tasks.randomness import generator
 
 # The scores of one explainer, for one model, or for several models or pairs of models, which are averaged.

@@ -23,7 +23,7 @@ from assay.results.records import CellScores, LabelTexts, Results
 from assay.results.statistics.best_group import why_none
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.clusters import as_index, padded, unit_clusters
-from assay.results.statistics.comparison import compare, estimate, paired_test
+from assay.results.statistics.comparison import compare, estimate
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
 from assay.results.statistics.intervals import critical, jackknife_index
 from assay.results.statistics.labels import by_label
@@ -37,6 +37,7 @@ from assay.results.statistics.text_pairs import (
     pair_indices,
     two_sided,
 )
+from assay.results.statistics.verdicts import paired_test
 from assay.tasks.grouping import cluster_numbers
 from assay.tasks.randomness import generator
 

@@ -21,7 +21,7 @@ from assay.metrics.long_table import pair_name
 from assay.metrics.resampling import resampled_mean
 from assay.results.records import CellScores, Method
 from assay.results.statistics.clusters import as_index, padded
-from assay.results.statistics.comparison import estimate, paired_test
+from assay.results.statistics.comparison import estimate
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index, p_of_difference
 from assay.results.statistics.permutation import PairedPermutationTest, paired_permutation_test
 from assay.results.statistics.text_pairs import (
@@ -32,6 +32,7 @@ from assay.results.statistics.text_pairs import (
     pair_draws,
     pair_indices,
 )
+from assay.results.statistics.verdicts import paired_test
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 

@@ -1,0 +1,88 @@
+"""What is concluded from the estimates of one metric: who is best, who is no better than a simple control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from assay.metrics.cell_data import Metric
+from assay.results.records import Method, Results
+from assay.results.statistics.best_group import why_none
+from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best
+from assay.results.statistics.heuristics import not_better
+from assay.results.statistics.informed import few_texts
+from assay.results.statistics.permutation import paired_permutation_test
+from assay.results.statistics.text_pairs import DyadicTest, is_pairwise
+
+NOTHING = Estimate({}, {})
+EXTREME = "the value is an extreme, which has neither interval nor test"
+
+
+class Verdicts(NamedTuple):
+    """What is concluded of a metric in one group.
+
+    few: why a method rests on too few texts, "" where it does not. p: adjusted, of the candidates. no_best:
+    why none of them is called best. not_better: the heuristic controls that a method does not beat.
+    """
+
+    few: Mapping[Method, str]
+    p: Mapping[Method, float]
+    no_best: str
+    not_better: Mapping[Method, str]
+
+
+def conclude(
+    candidates: Sequence[Method],
+    metric: Metric,
+    found: Mapping[Method, tuple[Estimate, int]],
+    results: Results,
+    bootstrap: Bootstrap,
+) -> Verdicts:
+    """The verdicts on one metric in one group.
+
+    Args:
+        candidates: the methods that are no controls, in the order of the estimates' tests.
+        metric: what was measured.
+        found: by method the estimate, and the number of its units.
+        results: for the controls.
+        bootstrap: alpha of the tests.
+    """
+    few = {method: few_texts(one.texts, one.n) for method, (one, _) in found.items() if one.values}
+    if is_extreme(metric):
+        return Verdicts(few, {}, EXTREME, {})
+    # What rests on few texts takes part in no test.
+    usable = {method: one for method, (one, _) in found.items() if not few.get(method)}
+    estimates = [usable.get(method, NOTHING) for method in candidates]
+    random = next((one for method, one in usable.items() if method.explainer == results.random), None)
+    no_best = why_none(estimates, random, metric, bootstrap)
+    if not any(one.values for one in estimates):
+        no_best = next((few[one] for one in candidates if few.get(one)), no_best)
+    test = paired_test(estimates, metric, bootstrap)
+    adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
+    compared = {
+        method: one
+        for method, one in usable.items()
+        if method in candidates or method.explainer in results.heuristics
+    }
+    tested = not_better(
+        compared,
+        results.heuristics,
+        metric,
+        lambda estimates: paired_test(estimates, metric, bootstrap),
+        bootstrap.alpha,
+    )
+    return Verdicts(few, dict(zip(candidates, adjusted, strict=True)), no_best, tested)
+
+
+def paired_test(
+    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
+) -> Callable[[Estimate, Estimate], float]:
+    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out."""
+    if is_pairwise(metric):
+        return DyadicTest(metric, bootstrap.seed)
+    return paired_permutation_test(estimates, metric, bootstrap)
+
+
+def is_extreme(metric: Metric) -> bool:
+    """Whether the metric is an extreme over units, for which neither bootstrap nor permutation is valid."""
+    return bool(getattr(metric, "extreme", False))
