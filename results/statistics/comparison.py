@@ -33,7 +33,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
     "bca" or "percentile" over texts, "hierarchical" over texts and models, with interval_note where BCa is
     undefined (assay.results.statistics.intervals). seed_deviation: over model seeds. p: of being as good as
-    the best explainer of its task, model and metric, adjusted for all of them (`verdicts.paired_test`). best: not
+    the best explainer of its task, model and metric, adjusted for all of them (`paired_test`). best: not
     distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
     nor test, and interval_note and no_best say so. not_better: the heuristic controls that it does not beat.
