@@ -196,8 +196,8 @@ def explainers() -> tuple[tuple[str, Explainer], ...]:
     for path in sorted((Path(__file__).parents[2] / "conf" / "explainer").glob("*.yaml")):
         for name, settings in OmegaConf.load(path).items():
             explainer = instantiate(settings, **FEW.get(str(name), {}))
-            model_free = explainer.traits.fixed or isinstance(explainer, Heuristic)
-            if not model_free and explainer.traits.needs != {"rationales"}:
+            traits = explainer.traits
+            if not (traits.fixed or isinstance(explainer, Heuristic) or traits.needs == {"rationales"}):
                 found.append((str(name), explainer))
     return tuple(found)
 
