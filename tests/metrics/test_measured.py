@@ -41,7 +41,7 @@ def test_many_metrics_are_shipped() -> None:
 
 @pytest.mark.parametrize("mark", ["no_rationale", "one_token", "anything_else"])
 @pytest.mark.parametrize(
-    ("metric", "part"), [(HumanAgreement(), "ap"), (Sparsity(), "gini"), (IouF1(), "found")]
+    ("metric", "part"), [(HumanAgreement(), "ap"), (Sparsity(), "gini"), (IouF1(), "precision")]
 )
 def test_marks_and_what_stands_beside_are_no_value(metric: Metric, part: str, mark: str) -> None:
     assert measured(metric, {part: SOME, "prevalence": ALL, mark: ALL}).tolist() == [True, False, True, False]
