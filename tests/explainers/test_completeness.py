@@ -68,11 +68,7 @@ def test_every_additive_method_is_tried():
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
-@pytest.mark.parametrize(
-    "baseline_name",
-    # Each trains a masked language model.
-    [pytest.param(name, marks=pytest.mark.slow) if name == "mlm" else name for name in BASELINES],
-)
+@pytest.mark.parametrize("baseline_name", BASELINES)
 @pytest.mark.parametrize("model", OPEN, indirect=True)
 def test_scores_sum_to_the_change_of_the_output(model, baseline_name: str, name: str, toy_task: Task):
     explainer, baseline = ADDITIVE[name], BASELINES[baseline_name]

@@ -90,7 +90,6 @@ def twin_of(name: str) -> str:
     return "tiny_bert" if name == "vmask_bert" else name.removeprefix("vmask_")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("explainer", EXPLAINERS)
 def test_every_explainer_works_where_it_does_on_the_base(
