@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.tasks.arrays import Bools
-from assay.tasks.example import Example, Rationale, rationales_for
-
-# Words stand between spaces; of scripts that are written without (Thai to Khmer, Japanese, Chinese) every
-# character counts.
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]+")
+from assay.tasks.example import Example, rationales_for
+from assay.tasks.words import marked_words, word_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +78,10 @@ def _marked(example: Example, label: int) -> dict[str, Bools]:
     found = list(rationales_for(example, label))
     if not found:
         return {}
-    words = [
-        (match.start(), match.end(), segment)
-        for segment, text in enumerate(example.texts)
-        for match in _WORD.finditer(text)
-    ]
-    places = np.array(words, dtype=np.intp).reshape(-1, 3)
+    places = word_places(example)
     names = sorted({rationale.annotator for rationale in example.rationales})
-    return {who: _words_of([one for one in found if one.annotator == who], places) for who in names}
-
-
-def _words_of(rationales: Iterable[Rationale], places: NDArray[np.intp]) -> Bools:
-    starts, ends, segments = places.T
-    mask = np.zeros(len(places), dtype=bool)
-    for rationale in rationales:
-        for span in rationale.spans:
-            mask |= (segments == span.segment) & (starts < span.end) & (ends > span.start)
-    return mask
+    spans = {who: [span for one in found if one.annotator == who for span in one.spans] for who in names}
+    return {who: marked_words(places, of_one) for who, of_one in spans.items()}
 
 
 @dataclass(slots=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from assay.tasks.example import Example, Span, Task, rationales_for
+from assay.tasks.example import Example, Task, rationales_for
 from assay.tasks.grouping import Overlap, overlap
-
-# The annotator of rationales that name none.
-UNNAMED = "0"
+from assay.tasks.words import marked_words, word_places
 
 
 class Lengths(NamedTuple):
@@ -132,13 +129,13 @@ def split_sheet(examples: Iterable[Example], labels: int) -> SplitSheet:
     seen = [_LabelCount() for _ in range(labels)]
     unlabelled = most = marked = several = 0
     for example in examples:
-        places = _word_places(example)
-        words[sum(map(len, places))] += 1
+        places = word_places(example)
+        words[len(places)] += 1
         unlabelled += not example.labels
         most = max(most, len(example.labels))
         for label in example.labels:
             spans = [span for rationale in rationales_for(example, label) for span in rationale.spans]
-            seen[label].add(_marked_share(places, spans) if spans else None)
+            seen[label].add(float(marked_words(places, spans).mean()) if spans else None)
         marked += any(rationale.spans for rationale in example.rationales)
         judges = {rationale.annotator for rationale in example.rationales}
         annotators.update(judges)
@@ -177,21 +174,3 @@ class _LabelCount:
 
     def sheet(self) -> LabelSheet:
         return LabelSheet(self.texts, self.marked, self.shares / self.marked if self.marked else None)
-
-
-Places = list[tuple[int, int]]
-
-
-def _word_places(example: Example) -> list[Places]:
-    """Per text the character ranges of its words."""
-    return [[match.span() for match in re.finditer(r"\S+", text)] for text in example.texts]
-
-
-def _marked_share(places: Sequence[Places], spans: Iterable[Span]) -> float:
-    """The share of words that overlap a span."""
-    ranges = [np.array(of_text, dtype=np.intp).reshape(-1, 2) for of_text in places]
-    marked = [np.zeros(len(of_text), dtype=bool) for of_text in ranges]
-    for start, end, segment in spans:
-        starts, ends = ranges[segment].T
-        marked[segment] |= (starts < end) & (ends > start)
-    return float(np.concatenate(marked).mean())

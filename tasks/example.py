@@ -14,6 +14,8 @@ from assay.tasks.errors import InputError, is_writable, shown
 
 # So many labels stand in the line about a task.
 SHOWN_LABELS = 6
+# The annotator of a rationale that names none.
+UNNAMED = "0"
 
 
 # Letters and symbols by their class that show nothing: Braille without dots, and fillers of Hangul.
@@ -58,7 +60,7 @@ class Rationale:
     """
 
     spans: tuple[Span, ...]
-    annotator: str = "0"
+    annotator: str = UNNAMED
     label: int | None = None
     graded: tuple[GradedSpan, ...] = ()
     alternatives: tuple[tuple[Span, ...], ...] = ()

@@ -13,7 +13,7 @@ from typing import Any
 
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
-from assay.tasks.example import Example, GradedSpan, Rationale, Span
+from assay.tasks.example import UNNAMED, Example, GradedSpan, Rationale, Span
 from assay.tasks.files import json_value
 from assay.tasks.labels import plain_text
 
@@ -91,7 +91,7 @@ class RationaleCell:
             return ()
         if value and all(isinstance(part, dict) for part in value):
             return self._of_objects(value)
-        return _rationales({("0", None): [self._marks(value)]})
+        return _rationales({(UNNAMED, None): [self._marks(value)]})
 
     def _of_objects(self, objects: Sequence[dict[str, Any]]) -> tuple[Rationale, ...]:
         marked: dict[tuple[str, int | None], list[_Marks]] = {}
@@ -100,7 +100,7 @@ class RationaleCell:
         whole = set[tuple[str, int | None, Any]]()
         for part in objects:
             marks = self._of_object({name: value for name, value in part.items() if value is not None})
-            annotator = plain_text(part.get("annotator")) or "0"
+            annotator = plain_text(part.get("annotator")) or UNNAMED
             group = plain_text(part.get("group"))
             if groups.setdefault(annotator, group) != group:
                 raise InputError(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from assay.results.columns import SheetRow, to_table
 from assay.results.records import TRAINED, Group, TaskSize, TextsRead
-from assay.tasks.data_sheet import UNNAMED, DataSheet, SplitSheet
+from assay.tasks.data_sheet import DataSheet, SplitSheet
+from assay.tasks.example import UNNAMED
 
 TEXTS, WORDS, DUPLICATES, GROUPS = "texts", "words", "duplicates", "groups"
 LABELS, RATIONALES, ANNOTATORS, MODELS = "labels", "rationales", "annotators", "models"
