@@ -127,8 +127,19 @@ def _label_grid(
             for name, texts in zip(labels.labels, labels.texts, strict=True)
             if (OF_LABEL, name) not in by_label
         ),
-        remarks=tuple(sign_remarks(marks, constant)),
+        remarks=(*_without_best(rows, lines), *sign_remarks(marks, constant)),
     )
+
+
+def _without_best(rows: Sequence[LabelRow], lines: Sequence[LabelLine]) -> Iterator[str]:
+    """Why no explainer is called best, where none is, with the lines that each reason is about."""
+    reasons = {(row.scope, row.label): row.no_best for row in rows if row.no_best}
+    of_line = zip(dict.fromkeys((row.scope, row.label) for row in rows), lines, strict=True)
+    named = [(reasons.get(place, ""), line.name) for place, line in of_line]
+    for reason, about in grouped(named, lambda each: each[0]).items():
+        if reason:
+            names = "every row" if len(about) == len(lines) else ", ".join(name for _, name in about)
+            yield f"{names}: {reason}; none is called best"
 
 
 def _reason(metric: Metric, texts: int) -> str:

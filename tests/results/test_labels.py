@@ -171,6 +171,16 @@ def test_an_unknown_quality_and_a_missing_cell_are_dashes() -> None:
     assert r"Left out: grief (4 texts), \<b\>unseen\</b\> (the model never finds it)." in text
 
 
+def test_a_label_without_a_best_explainer_says_why() -> None:
+    cells = [faithfulness(method, 0.5) for method in (GOOD, BAD, RANDOM)]
+    [grid] = label_grids(by_label(results(cells), FEW), results(cells))
+    assert grid.remarks == ("every row: no explainer is better than the random control; none is called best",)
+    halves = {GROUP.task: {unit: str(int(unit[-1]) % 2) for unit in UNITS}}
+    few = results(three().cells, clusters=halves)
+    remarks = {remark for grid in label_grids(by_label(few, FEW), few) for remark in grid.remarks}
+    assert "every row: 2 groups of texts with a value, fewer than 10; none is called best" in remarks
+
+
 def test_files_and_section_are_written_for_multi_label_tasks_only(tmp_path: Path) -> None:
     written = write_results(three(), tmp_path / "several", FEW)
     html = written.page.read_text(encoding="utf-8")
