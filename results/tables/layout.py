@@ -27,6 +27,8 @@ SHARING = (
     "it over the others"
 )
 BESIDE = "beside the six properties"
+# Scores are resolved to 1e-5 of the largest (assay.metrics.ties), and so is what is made of them.
+MOST_DECIMALS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,5 +299,6 @@ def _number(value: float, decimals: int | None) -> str:
         return MISSING
     if decimals is None:
         decimals = 0 if value == int(value) else max(0, 2 - math.floor(math.log10(abs(value))))
+        decimals = min(decimals, MOST_DECIMALS)
     text = f"{value:,.{decimals}f}"
     return text.removeprefix("-") if not any(digit in text for digit in "123456789") else text

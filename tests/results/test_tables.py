@@ -71,6 +71,8 @@ def test_missing_entries_carry_the_number_of_their_reason() -> None:
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
     [
+        (5.31e-06, None, "0.00001"),
+        (4.2e-09, None, "0.00000"),
         (0.12345, 2, "0.12"),
         (-0.001, 2, "0.00"),
         (-0.5, 1, "-0.5"),
