@@ -32,6 +32,17 @@ from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 
 
+def _check_union(evidence: str, path: str) -> str:
+    """Raise InputError unless all groups of evidence count as one."""
+    if evidence != "union":
+        raise InputError(
+            f"{path} is {evidence}; expected union, because tied scores share one threshold here, so the best "
+            "of several groups would place an explanation with ties below a random order; take human_agreement, "
+            "which is the same where nothing ties and takes the best group within each order of ties"
+        )
+    return evidence
+
+
 def check_share(share: float | None, path: str) -> float | None:
     """Raise InputError unless `share` is None or a share above 0."""
     if share is not None and not 0 < share <= 1:
@@ -128,7 +139,8 @@ class AuprcSteps(MetricBase):
     NaN if no example of a resample has a rationale.
 
     Attributes:
-        target, annotators, evidence: As in `HumanAgreement`.
+        target, annotators: As in `HumanAgreement`.
+        evidence: "union" only, as ties share one threshold (`HumanAgreement` has "best").
     """
 
     info = rationale_info(
@@ -140,7 +152,7 @@ class AuprcSteps(MetricBase):
 
     target: str = target_option("gold")
     annotators: str = annotators_option()
-    evidence: str = evidence_option()
+    evidence: str = option("union", _check_union, later=True)
 
     def score(self, subject: CellData) -> pd.DataFrame:
         """Per example and class: `area`; per example (target -1): `no_rationale`.

@@ -26,6 +26,7 @@ from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.long_table import wide
 from assay.metrics.span_overlap import IouF1
 from assay.metrics.token_overlap import AuprcSteps, TokenF1, TopKAgreement
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
 FIVE = [*WORDS, "great"]
@@ -117,15 +118,25 @@ def test_a_constant_gets_the_random_level(metric: Any, annotators: str) -> None:
     assert (~np.isnan(parts[part])).any(axis=1).sum() > 4
 
 
-@pytest.mark.parametrize("kind", [AuprcSteps, IouF1])
-def test_metrics_whose_ties_are_no_mean_over_orders_take_the_best_of_their_values(kind: Any) -> None:
-    metric, (item,) = kind(evidence="best"), copies(GROUPS["pairs"], 1)
+def test_spans_take_the_best_group_of_their_one_order_of_ties() -> None:
+    metric, (item,) = IouF1(evidence="best"), copies(GROUPS["pairs"], 1)
     scores = SCORES["ties above"]
     truths = [[at in group for at in range(5)] for group in GROUPS["pairs"]]
     parts = measured(metric, [item], scores)
     best = max((reference(metric, item, truth, scores) for truth in truths), key=lambda found: f1(*found))
     assert [parts[name][0, 1] for name in values_of(metric)] == pytest.approx(best, rel=1e-12)
     assert not any(name.endswith("_random") for name in parts)
+
+
+def test_the_area_by_steps_refuses_the_best_group_which_would_rank_ties_below_random_orders() -> None:
+    (item,) = copies(GROUPS["single words"], 1)
+    truths = [[at in group for at in range(5)] for group in GROUPS["single words"]]
+    constant = max(reference(AuprcSteps(), item, truth, SCORES["constant"]) for truth in truths)
+    random = np.mean(every_order(AuprcSteps(), item, GROUPS["single words"], SCORES["constant"]))
+    assert constant == pytest.approx([0.2]) and random > 0.6
+    with pytest.raises(InputError, match=r"auprc_steps\.evidence is best; expected union.*human_agreement"):
+        AuprcSteps(evidence="best")
+    assert AuprcSteps(evidence="union") == AuprcSteps()
 
 
 @pytest.mark.parametrize("kind", [*OVER_ORDERS, IouF1])
