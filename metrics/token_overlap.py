@@ -36,9 +36,9 @@ def _check_union(evidence: str, path: str) -> str:
     """Raise InputError unless all groups of evidence count as one."""
     if evidence != "union":
         raise InputError(
-            f"{path} is {evidence}; expected union, because tied scores share one threshold here, so the best "
-            "of several groups would place an explanation with ties below a random order; take human_agreement, "
-            "which is the same where nothing ties and takes the best group within each order of ties"
+            f"{path} is {evidence}; expected union, because tied scores share one threshold here, so the "
+            "best of several groups would place an explanation with ties below a random order; take "
+            "human_agreement, which is the same without ties and takes the best group of each order of ties"
         )
     return evidence
 

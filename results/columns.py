@@ -163,6 +163,9 @@ class RankRow:
     friedman_p: Annotated[float, "p-value of Friedman's test that the explainers do not differ"]
     critical_difference: Annotated[float, "Nemenyi's: ranks closer than this are not distinguishable"]
     best: Annotated[bool, "closer than that to the first, or all if Friedman's test finds no difference"]
+    n_texts: Annotated[int, "number of distinct texts with a value, in the task, model and seed with fewest"]
+    n_groups: TextGroups
+    note: Annotated[str, "why it takes no part in the test and is never best, where that is so"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class SliceRow(GroupRow):
     n_units: Annotated[int, "number of texts of the slice, summed over model seeds"]
     n_texts: Texts
     control: Control
+    n_groups: TextGroups = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from assay.results.records import CellScores, Group, Method, Missing, Results, g
 from assay.results.statistics.ceiling import with_ceilings
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
-from assay.results.statistics.informed import informed_units, text_count
+from assay.results.statistics.informed import counts, informed_units
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
 from assay.results.statistics.text_pairs import Draws, count_clusters, is_pairwise, pair_draws
 from assay.results.statistics.undefined import why_undefined
@@ -83,14 +83,14 @@ def estimate(
 def _combined(runs: Mapping[str, _Run], metric: Metric, clusters: Mapping[str, str]) -> tuple[Estimate, int]:
     """The estimate from the runs of one method by model seed, and the number of its units, over seeds."""
     defined = {seed: run for seed, run in runs.items() if np.isfinite(run.value)}
-    informed = [informed_units(run.cells, metric) for run in defined.values()]
+    behind = [counts(informed_units(run.cells, metric), metric, clusters) for run in defined.values()]
     estimate = Estimate(
         values={seed: run.value for seed, run in defined.items()},
         replicates={seed: run.replicates for seed, run in defined.items()},
         left_out={seed: run.left_out for seed, run in defined.items()},
         cells={seed: run.cells for seed, run in defined.items()},
-        n=min((count_clusters(sorted(units), metric, clusters) for units in informed), default=0),
-        texts=min((text_count(units, metric) for units in informed), default=0),
+        n=min((groups for _, groups in behind), default=0),
+        texts=min((texts for texts, _ in behind), default=0),
         clusters=clusters,
     )
     return estimate, sum(max(len(cell.units) for cell in run.cells) for run in runs.values())

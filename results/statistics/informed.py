@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.measured import measured
 from assay.results.records import CellScores
 from assay.results.statistics.clusters import text_of
-from assay.results.statistics.text_pairs import dyads, is_pairwise
+from assay.results.statistics.text_pairs import count_clusters, dyads, is_pairwise
 from assay.tasks.counted import counted
 
 # With fewer texts there is no interval, and nothing is called best: resamples of so few say too little.
@@ -36,6 +36,14 @@ def text_count(units: set[str], metric: Metric) -> int:
     if is_pairwise(metric):
         return dyads(sorted(units)).texts
     return len({text_of(unit, metric) for unit in units})
+
+
+def counts(units: set[str], metric: Metric, clusters: Mapping[str, str]) -> tuple[int, int]:
+    """The numbers of distinct texts behind units, and of groups of texts that hang together.
+
+    clusters: by the id of a text the name of its group; any other text is one by itself.
+    """
+    return text_count(units, metric), count_clusters(sorted(units), metric, clusters)
 
 
 def few_texts(texts: int, groups: int) -> str:

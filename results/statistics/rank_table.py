@@ -13,6 +13,7 @@ from assay.metrics.cell_data import Metric
 from assay.results.columns import RankRow, names, to_table
 from assay.results.records import CellScores, Method, Results, grouped
 from assay.results.statistics.clusters import Index, members, padded, text_of, unit_clusters
+from assay.results.statistics.informed import counts, few_texts, informed_units
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import ranks as ranks_within
 from assay.results.statistics.ranking import round_ties
@@ -29,7 +30,8 @@ def rank_table(results: Results, by: Literal["seed", "unit"] = "seed", alpha: fl
     share its texts, so they are less independent than the test takes them to be. Only explainers with a value
     in every block are ranked; for others, and where fewer than two explainers or blocks are left, there is
     NaN. best: less than the critical difference behind the first, or all if the Friedman test finds no
-    difference.
+    difference. An explainer that rests on few texts (`assay.results.statistics.informed.few_texts`) has a
+    rank, but is neither tested nor best, as in the comparison; `note` says so.
     """
     rows: list[RankRow] = []
     candidates = [cell for cell in results.cells if cell.method.explainer not in results.controls]
@@ -50,18 +52,35 @@ def _rank_rows(
     results: Results,
 ) -> list[RankRow]:
     methods, values = block_values(metric, cells, by, results)
-    ranks = average_ranks(values, higher=metric.direction == "higher")
-    complete = np.isfinite(ranks)
-    n, k = len(values), int(complete.sum())
-    p = friedman(round_ties(values[:, complete].T).T)[1]
+    higher = metric.direction == "higher"
+    ranks = average_ranks(values, higher=higher)
+    behind = [_fewest([cell for cell in cells if cell.method == one], metric, results) for one in methods]
+    notes = [few_texts(*each) for each in behind]
+    tested = np.isfinite(ranks) & np.array([not note for note in notes], dtype=bool)
+    n, k = len(values), int(tested.sum())
+    p = friedman(round_ties(values[:, tested].T).T)[1]
     difference = critical_difference(k, n, alpha)
     # Where the difference is unknown or the ranks do not differ as a whole, nobody is told apart.
     reach = difference if p <= alpha else np.inf
-    first = ranks[complete].min(initial=np.inf)
+    among = np.full(len(methods), np.nan)
+    among[tested] = average_ranks(values[:, tested], higher=higher)
+    best = (among - among[tested].min(initial=np.inf) < reach) & (k > 1)
+    rows = zip(methods, ranks.tolist(), best.tolist(), behind, notes, strict=True)
     return [
-        RankRow(kind, metric.name, *method, rank, n, p, difference, bool(rank - first < reach) and k > 1)
-        for method, rank in zip(methods, ranks.tolist(), strict=True)
+        RankRow(kind, metric.name, *method, rank, n, p, difference, is_best, *each, note)
+        for method, rank, is_best, each, note in rows
     ]
+
+
+def _fewest(cells: Sequence[CellScores], metric: Metric, results: Results) -> tuple[int, int]:
+    """The numbers of texts with a value of one method, and of groups of them, where they are fewest."""
+    by_model = grouped(cells, lambda cell: (cell.group, cell.seed))
+    every = [
+        counts(informed_units(runs, metric), metric, results.clusters_of(group))
+        for (group, _), runs in by_model.items()
+    ]
+    texts, groups = zip(*every, strict=True)
+    return min(texts), min(groups)
 
 
 def block_values(

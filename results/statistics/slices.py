@@ -18,7 +18,7 @@ from assay.results.records import CellScores, Group, Method, Results, TextFacts,
 from assay.results.statistics.ceiling import against
 from assay.results.statistics.comparison import by_group_and_metric, by_seed, methods_of, units_of
 from assay.results.statistics.estimates import Floats
-from assay.results.statistics.informed import informed_units
+from assay.results.statistics.informed import counts, informed_units
 from assay.results.statistics.subset_values import subset_values
 
 ALL, LABEL, LENGTH, RIGHT, CONFIDENCE = "all", "label", "length", "right", "confidence"
@@ -97,7 +97,8 @@ def slices(results: Results) -> pd.DataFrame:
     """The table of SliceRow: per group of trained models, metric, slice and method the metric on the slice.
 
     value: mean over seeds of `summarise` on the slice's units, for those seeds in which it is defined.
-    n_units: units of the slice, over seeds. n_texts: its texts with a value, in the seed that has fewest.
+    n_units: units of the slice, over seeds. n_texts: its texts with a value, in the seed that has fewest;
+    n_groups: the groups of them that hang together, likewise.
     dimension: "all", "label", "length", "right", "confidence"; "annotators" for all texts that a group of
     annotators marked, against the marks of that group alone. A metric of two models has the first three only;
     one that counts pairs of texts has none, as they belong to two slices.
@@ -109,7 +110,11 @@ def slices(results: Results) -> pd.DataFrame:
         order = {method: index for index, method in enumerate(methods[group])}
         for metric in results.metrics:
             scored = cells.get((group, metric.name), [])
-            measured = *_measured(scored, group, metric, parts), *_by_annotators(scored, metric)
+            clusters = results.clusters_of(group)
+            measured = (
+                *_measured(scored, group, metric, parts, clusters),
+                *_by_annotators(scored, metric, clusters),
+            )
             by_slice = grouped(measured, lambda each: (each.place, each.method))
             for place, method in sorted(by_slice, key=lambda key: (key[0], order[key[1]])):
                 seeds = by_slice[place, method]
@@ -124,6 +129,7 @@ def slices(results: Results) -> pd.DataFrame:
                     n_units=sum(each.units for each in seeds),
                     n_texts=min(each.texts for each in seeds),
                     control=method.explainer in results.controls,
+                    n_groups=min(each.groups for each in seeds),
                 )
                 rows.append(row)
     return to_table(SliceRow, rows)
@@ -133,7 +139,7 @@ class _Measured(NamedTuple):
     """A defined value of one method on one slice in one model seed, and the number of units behind it.
 
     place: of the slice, which sorts slices: index of its dimension, order in it, and its name. texts: those
-    of the units that have a value.
+    of the units that have a value. groups: of these that hang together.
     """
 
     place: tuple[int, int, str]
@@ -141,6 +147,7 @@ class _Measured(NamedTuple):
     value: float
     units: int
     texts: int
+    groups: int
 
 
 def _measured(
@@ -148,25 +155,27 @@ def _measured(
     group: Group,
     metric: Metric,
     parts: Mapping[tuple[Group, str], Sequence[Slice]],
+    clusters: Mapping[str, str],
 ) -> Iterator[_Measured]:
     """The values of the cells of one group and metric, seed by seed."""
     for seed, of_seed in by_seed(cells).items():
         units = units_of(of_seed)
         positions = list(_positions(_applicable(group, seed, parts), units))
         values = subset_values(of_seed, metric, units, [index[None] for _, index in positions])
-        informed: dict[Method, NDArray[np.bool_]] = {}
-        for method, runs in grouped(of_seed, lambda cell: cell.method).items():
-            known = informed_units(runs, metric)
-            informed[method] = np.array([unit in known for unit in units], dtype=bool)
+        by_method = grouped(of_seed, lambda cell: cell.method).items()
+        informed = {method: informed_units(runs, metric) for method, runs in by_method}
         for method, of_slices in values.items():
             for (part, index), value in zip(positions, of_slices, strict=True):
                 if np.isfinite(value[0]):
                     place = DIMENSIONS.index(part.dimension), part.place, part.name
-                    texts = int(informed[method][index].sum())
-                    yield _Measured(place, method, float(value[0]), len(index), texts)
+                    known = informed[method] & part.ids
+                    behind = len(index), *counts(known, metric, clusters)
+                    yield _Measured(place, method, float(value[0]), *behind)
 
 
-def _by_annotators(cells: Sequence[CellScores], metric: Metric) -> Iterator[_Measured]:
+def _by_annotators(
+    cells: Sequence[CellScores], metric: Metric, clusters: Mapping[str, str]
+) -> Iterator[_Measured]:
     """The values of the cells of one group and metric against the marks of each group of annotators."""
     names = sorted({name for cell in cells for name in cell.beside if name.startswith(of_group(""))})
     for place, name in enumerate(names):
@@ -177,7 +186,8 @@ def _by_annotators(cells: Sequence[CellScores], metric: Metric) -> Iterator[_Mea
             everything = np.arange(len(units), dtype=np.intp)[None]
             for method, (value,) in subset_values(marked, metric, units, [everything]).items():
                 if np.isfinite(value[0]):
-                    yield _Measured(shown, method, float(value[0]), len(units), len(units))
+                    behind = len(units), *counts(set(units), metric, clusters)
+                    yield _Measured(shown, method, float(value[0]), *behind)
 
 
 def _applicable(group: Group, seed: str, parts: Mapping[tuple[Group, str], Sequence[Slice]]) -> list[Slice]:

@@ -18,7 +18,15 @@ from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 from assay.results.statistics.labels import OF_LABEL
 from assay.results.statistics.slices import ALL, ANNOTATORS, CONFIDENCE, LABEL, LENGTH, RIGHT
-from assay.results.tables.counts import CONSTANT, HEADING, count_words, most_common, sign, sign_remarks
+from assay.results.tables.counts import (
+    CONSTANT,
+    FEWNESS,
+    HEADING,
+    count_words,
+    most_common,
+    sign,
+    sign_remarks,
+)
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, column_of
 from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
 from assay.tasks.counted import counted
@@ -82,12 +90,14 @@ class SliceLine:
     """One slice, and a value per method, NaN where missing.
 
     texts: those with a value, of most methods. counts: those of a method, where they are others, else empty.
+    marks: one per method, of values that rest on few texts.
     """
 
     name: str
     texts: int
     values: tuple[float, ...]
     counts: tuple[str, ...]
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +224,9 @@ def _slice_grid(grid: Grid, column: Column, rows: Sequence[SliceRow]) -> SliceGr
         for dimension, of_dimension in grouped(rows, lambda row: row.dimension).items()
     )
     marks = tuple(CONSTANT if method in constant else "" for method in methods)
-    remarks = (remark for remark in grid.remarks if remark.startswith(CONSTANT) and any(marks))
-    return SliceGrid(grid.group, column, methods, parts, marks, tuple(remarks))
+    few = any(mark for _, lines in parts for line in lines for mark in line.marks)
+    remarks = [remark for remark in grid.remarks if remark.startswith(CONSTANT) and any(marks)]
+    return SliceGrid(grid.group, column, methods, parts, marks, (*([FEWNESS] if few else []), *remarks))
 
 
 def _slice_lines(rows: Sequence[SliceRow], methods: Sequence[Method]) -> Iterator[SliceLine]:
@@ -224,9 +235,11 @@ def _slice_lines(rows: Sequence[SliceRow], methods: Sequence[Method]) -> Iterato
         counts = {method_of(row): row.n_texts for row in of_slice}
         usual = Counter(counts.values()).most_common(1)[0][0]
         others = (counts.get(method, usual) for method in methods)
+        marks = {method_of(row): sign(row, constant=False) for row in of_slice}
         yield SliceLine(
             name,
             usual,
             tuple(values.get(method, math.nan) for method in methods),
             tuple("" if count == usual else f"{count:,}" for count in others),
+            tuple(marks.get(method, "") for method in methods),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from assay.metrics.cell_data import Metric
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.results.columns import ComparisonRow, LabelRow, OverallRow
+from assay.results.columns import ComparisonRow, LabelRow, OverallRow, SliceRow
 from assay.results.records import Method
 from assay.results.statistics.informed import FEWEST, few_texts
 
@@ -37,7 +37,7 @@ def most_common(counts: Iterable[str]) -> str:
     return found[0][0] if found else ""
 
 
-def sign(row: ComparisonRow | LabelRow | OverallRow, constant: bool) -> str:
+def sign(row: ComparisonRow | LabelRow | OverallRow | SliceRow, constant: bool) -> str:
     """The signs beside a value; constant: whether it is of constant explanations."""
     return (FEW if few_texts(row.n_texts, row.n_groups) else "") + (CONSTANT if constant else "")
 

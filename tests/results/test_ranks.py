@@ -30,8 +30,8 @@ def known(*cells: CellScores) -> Results:
     return Results("made up", (cast(Metric, AGREEMENT),), cells, controls=CONTROLS)
 
 
-def in_group(method: str, value: float, task: str, seed: str = "0") -> CellScores:
-    values = np.full(4, value)
+def in_group(method: str, value: float, task: str, seed: str = "0", n: int = 10) -> CellScores:
+    values = np.full(n, value)
     return cell(Method(method), "agreement", values, seed=seed, group=Group(task, "cnn"))
 
 
@@ -87,6 +87,45 @@ def test_blocks_are_tasks_models_and_seeds() -> None:
     assert table["friedman_p"].iloc[0] == pytest.approx(np.exp(-6))
     assert table["critical_difference"].iloc[0] == pytest.approx(2.3437 * np.sqrt(12 / 36), abs=2e-3)
     assert table["best"].tolist() == [True, False, True]
+
+
+def few(*, of_first: int, of_others: int = 10) -> Results:
+    """Three explainers in the same order on three tasks, with so many texts on the last of them."""
+    levels = {"lime": 0.9, "occlusion": 0.7, "saliency": 0.5}
+    sizes = {"lime": of_first, "occlusion": of_others, "saliency": of_others}
+    return known(
+        *(
+            in_group(name, level, task, n=sizes[name] if task == "c" else 40)
+            for name, level in levels.items()
+            for task in "abc"
+        )
+    )
+
+
+def test_who_rests_on_few_texts_in_a_block_is_neither_tested_nor_best() -> None:
+    table = rank_table(few(of_first=9))
+    assert table["rank"].tolist() == [1.0, 2.0, 3.0]
+    assert table["n_texts"].tolist() == table["n_groups"].tolist() == [9, 10, 10]
+    assert table["note"].tolist() == ["9 texts with a value, fewer than 10", "", ""]
+    assert table["critical_difference"].iloc[0] == pytest.approx(critical_difference(2, 3))
+    # Of two explainers three blocks tell nothing, of three they tell the first from the last.
+    assert table["best"].tolist() == [False, True, True]
+    assert rank_table(few(of_first=10))["best"].tolist() == [True, True, False]
+
+
+def test_where_all_rest_on_few_texts_nobody_is_best() -> None:
+    table = rank_table(few(of_first=9, of_others=9))
+    assert table["rank"].tolist() == [1.0, 2.0, 3.0] and not any(table["best"])
+    assert np.isnan(table[["friedman_p", "critical_difference"]].to_numpy()).all()
+
+
+def test_texts_that_hang_together_count_as_one_in_ranks() -> None:
+    results = few(of_first=10)
+    units = {f"text-{place:04d}": f"premise {place // 2}" for place in range(10)}
+    table = rank_table(replace(results, clusters={"c": units}))
+    assert table["n_texts"].tolist() == [10] * 3 and table["n_groups"].tolist() == [5] * 3
+    assert set(table["note"]) == {"5 groups of texts with a value, fewer than 10"}
+    assert not any(table["best"])
 
 
 def test_lower_is_better_where_it_is() -> None:

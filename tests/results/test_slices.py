@@ -164,5 +164,25 @@ def test_grids_have_a_column_per_method_and_a_part_per_dimension() -> None:
     assert first.column.number(float("nan")) == "–"
 
 
+def test_values_of_few_texts_are_marked_and_counted_by_group() -> None:
+    results = experiment(ONE, n=60)
+    pairs = {f"text-{place:04d}": f"premise {place // 6}" for place in range(60)}
+    tables = split_grids(compare(results, Bootstrap(n=20)), results.metrics)
+    for clusters, groups in (
+        ({}, 12),
+        ({"planted": pairs}, 2),
+    ):
+        world = replace(results, clusters=clusters)
+        found = {row["slice"]: row for row in rows(world, metric="agreement", explainer="saliency")}
+        assert found["quintile 1, least sure"]["n_groups"] == groups
+        grid = next(grid for grid in slice_grids(slices(world), tables) if grid.column.name == "agreement")
+        signs = {line.name: set(line.marks) for _, lines in grid.parts for line in lines}
+        few = {name for name, row in found.items() if min(row["n_texts"], row["n_groups"]) < 10}
+        assert {name for name, marks in signs.items() if marks == {"§"}} == few
+        assert all(marks in ({""}, {"§"}) for marks in signs.values())
+        assert any("fewer than 10 texts" in remark for remark in grid.remarks) == bool(few)
+        assert bool(few) == bool(clusters)
+
+
 def test_controls_are_marked() -> None:
     assert {row["explainer"] for row in rows(experiment(ONE, n=20)) if row["control"]} == set(CONTROLS)
