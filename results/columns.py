@@ -34,7 +34,7 @@ TextGroups = Annotated[
     int, "number of groups of texts that hang together, a text alone being one; fewest of any model seed"
 ]
 Constant = Annotated[
-    str, "in how many texts the explainer's scores are the same for every token; empty up to 1 %"
+    str, "in how many texts, of all classes or of some, all tokens have the same score; empty up to 1 %"
 ]
 Best = Annotated[bool, "not distinguishable from the best explainer (paired permutation test, Holm)"]
 Control = Annotated[bool, "a control (random, gold, ...): never tested, never best"]

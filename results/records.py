@@ -103,6 +103,17 @@ def _match(patterns: Iterable[str], names: Iterable[str]) -> bool:
     return all(pattern in ("", name) for pattern, name in zip(patterns, names, strict=True))
 
 
+class Flag(NamedTuple):
+    """Constant explanations of a method. words: in how many texts. labels: for which labels; None for all."""
+
+    words: str
+    labels: frozenset[str] | None = None
+
+    def concerns(self, label: str) -> bool:
+        """Whether scores for the label are meant; "" is all labels together."""
+        return not label or self.labels is None or label in self.labels
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Wall seconds per explained text in one cell: median and quartiles over `texts` texts."""
@@ -244,7 +255,7 @@ class Results:
     models. labels: the groups of multi-label tasks. annotators: by task how well those agree whose rationales
     it has. facts: of every single model. removal: the operator that metrics take tokens away with, unless
     they say otherwise. notes: sentences on the explained texts. remarks: what to know below every table.
-    constant: of a method whose scores are the same for every token of some texts, in how many. clusters: by
+    constant: the methods whose scores are the same for every token of some texts. clusters: by
     task, and by the id of a text that hangs together with others, the name of what they are, such as a
     document.
     """
@@ -271,12 +282,12 @@ class Results:
     facts: Sequence[TextFacts] = ()
     removal: str = ""
     notes: Sequence[str] = ()
-    constant: Mapping[tuple[Group, Method], str] = field(default_factory=dict)
+    constant: Mapping[tuple[Group, Method], Flag] = field(default_factory=dict)
     clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def constant_in(self, group: Group) -> dict[Method, str]:
-        """The methods with constant explanations in a group, and in how many texts."""
-        return {method: texts for (of_group, method), texts in self.constant.items() if of_group == group}
+    def constant_in(self, group: Group) -> dict[Method, Flag]:
+        """The methods with constant explanations in a group."""
+        return {method: flag for (of_group, method), flag in self.constant.items() if of_group == group}
 
     def clusters_of(self, group: Group) -> Mapping[str, str]:
         """The clusters of the texts of a group's task; empty where none hang together."""

@@ -27,7 +27,7 @@ from assay.harness.trials.job import run_cells
 from assay.harness.trials.plan import Cell
 from assay.harness.trials.records import to_table
 from assay.metrics.cell_data import CellMetric, Metric, Shard
-from assay.results.records import Group, Method, Missing, Results
+from assay.results.records import Flag, Group, Method, Missing, Results
 from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
@@ -120,15 +120,17 @@ class Scores:
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
             ],
-            constant={(group, method): words for method, words in self._constant(methods) if words},
+            constant={(group, method): flag for method, flag in self._constant(methods) if flag.words},
             clusters={group.task: clusters(trial.task.test)},
         )
 
-    def _constant(self, methods: Mapping[str, Method]) -> Iterator[tuple[Method, str]]:
+    def _constant(self, methods: Mapping[str, Method]) -> Iterator[tuple[Method, Flag]]:
         """The methods, and in how many texts the explanations of each are constant."""
+        cells, labels = self.explanations.cells, self.explanations.loaded.trial.task.labels
         for name, method in methods.items():
             records = chain.from_iterable(self.explanations[name].records)
-            yield method, count_constant(to_table(records)).words
+            is_control = isinstance(cells[name].method.explainer, CONTROLS)
+            yield method, count_constant(to_table(records)).flag(() if is_control else labels)
 
     def __repr__(self) -> str:
         methods = counted(len({method for method, _ in self.tables}), "method")

@@ -35,6 +35,7 @@ from assay.metrics.annotators import AnnotatorAgreement, annotator_agreement
 from assay.metrics.cell_data import gold
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import (
+    Flag,
     Group,
     LabelTexts,
     ModelQuality,
@@ -87,7 +88,7 @@ def collect(
         facts=[of_trial for of_trial in facts if of_trial is not None],
         removal=str(next(iter(config.removal), "")),
         notes=notes(trials, store),
-        constant=_constant(done, store, parallel_map),
+        constant=_constant(done, store, frozenset(config.controls), parallel_map),
         clusters=_clusters(trials),
     )
 
@@ -184,13 +185,18 @@ def _timings(
 
 
 def _constant(
-    done: Sequence[tuple[Trial, Sequence[Cell]]], store: Store, parallel_map: ParallelMap
-) -> dict[tuple[Group, ResultMethod], str]:
+    done: Sequence[tuple[Trial, Sequence[Cell]]],
+    store: Store,
+    controls: frozenset[str],
+    parallel_map: ParallelMap,
+) -> dict[tuple[Group, ResultMethod], Flag]:
     folders = []
     for trial, cells in done:
         # Where models are compared, of one kind or of both, their explanations stand as well.
         groups = group_of(trial), group_of(trial)._replace(kind=MIXED)
-        folders += [ExplainedFolder(store.cell(cell.key), groups, method_of(cell)) for cell in cells]
+        for cell in cells:
+            labels = () if cell.method.explainer_name in controls else trial.task.labels
+            folders.append(ExplainedFolder(store.cell(cell.key), groups, method_of(cell), labels))
     return constant_methods(folders, parallel_map)
 
 

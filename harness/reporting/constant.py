@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -16,27 +16,33 @@ from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.metrics.ties import RESOLUTION, tie_levels
 from assay.results.parallel import ParallelMap
-from assay.results.records import Group, Method, grouped
+from assay.results.records import Flag, Group, Method, grouped
+from assay.tasks.counted import counted
 
 # Up to this share of the texts is not worth a flag: texts of repeated words, or a network that saturates.
 NEGLIGIBLE = 0.01
+# More labels than these are counted and not named.
+SHOWN_LABELS = 3
 # Cells that a call reads, and explanations that are sorted at once.
 AT_ONCE, ROWS = 20, 2048
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedFolder:
-    """The explanations of one cell on disk."""
+    """The explanations of one cell on disk.
+
+    labels: of the task; empty for a control, which may know nothing of a label: gold marks are of one.
+    """
 
     path: Path
     groups: tuple[Group, ...]
     method: Method
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ConstantTexts:
-    """Of the texts of a cell that have more than one token, how many have constant scores for every class
-    that is explained. An explainer may know nothing of some class: gold marks speak of the gold class alone.
+    """Of the texts of a cell that have more than one token, how many have constant scores.
 
     texts: all of them. constant: those. zero: those of them whose scores are all 0.
     """
@@ -66,9 +72,39 @@ class ConstantTexts:
         return f"in {many} {self.texts:,} texts{zeros}"
 
 
+@dataclass(frozen=True, slots=True)
+class ConstantCounts:
+    """Texts whose scores are constant for every class that is explained, and those for each class."""
+
+    whole: ConstantTexts = field(default_factory=ConstantTexts)
+    classes: Mapping[int, ConstantTexts] = field(default_factory=dict)
+
+    def __add__(self, other: ConstantCounts) -> ConstantCounts:
+        """Both together."""
+        every = sorted({*self.classes, *other.classes})
+        classes = [(self.classes.get(one), other.classes.get(one)) for one in every]
+        added = {
+            one: sum(filter(None, both), ConstantTexts()) for one, both in zip(every, classes, strict=True)
+        }
+        return ConstantCounts(self.whole + other.whole, added)
+
+    def flag(self, labels: Sequence[str] = ()) -> Flag:
+        """What to say of them; labels: names of the classes, without which only whole texts are told of."""
+        of_labels = {labels[one]: count for one, count in self.classes.items() if labels and count.words}
+        more = [
+            f"for {label} {count.words}"
+            for label, count in of_labels.items()
+            if count.constant > self.whole.constant + NEGLIGIBLE * count.texts
+        ]
+        if len(more) > SHOWN_LABELS:
+            more[SHOWN_LABELS:] = [f"for {counted(len(more) - SHOWN_LABELS, 'more label')}"]
+        words = "; ".join(filter(None, [self.whole.words, *more]))
+        return Flag(words, frozenset(of_labels) if labels else None)
+
+
 def constant_methods(
     folders: Sequence[ExplainedFolder], parallel_map: ParallelMap
-) -> dict[tuple[Group, Method], str]:
+) -> dict[tuple[Group, Method], Flag]:
     """The methods with more than a few constant explanations, and in how many texts, of the model (or seed of
     the explainer) with most.
 
@@ -78,28 +114,41 @@ def constant_methods(
     blocks = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
     counts = chain.from_iterable(parallel_map([partial(_count_cells, block) for block in blocks]))
     found = [
-        (group, folder.method, count)
+        (group, folder, count)
         for folder, count in zip(folders, counts, strict=True)
         for group in folder.groups
     ]
-    worst: Mapping[tuple[Group, Method], ConstantTexts] = {
-        place: max((count for *_, count in of_place), key=lambda count: count.share)
-        for place, of_place in grouped(found, lambda each: each[:2]).items()
+    flags = {
+        place: _worst([count for *_, count in of_place]).flag(of_place[0][1].labels)
+        for place, of_place in grouped(found, lambda each: (each[0], each[1].method)).items()
     }
-    return {place: count.words for place, count in worst.items() if count.words}
+    return {place: flag for place, flag in flags.items() if flag.words}
 
 
-def _count_cells(paths: Sequence[Path]) -> list[ConstantTexts]:
-    columns = ["example_id", "word_ids", "scores"]
+def _worst(counts: Sequence[ConstantCounts]) -> ConstantCounts:
+    """The largest shares of all."""
+
+    def largest(of_each: Iterable[ConstantTexts]) -> ConstantTexts:
+        return max(of_each, key=lambda count: count.share)
+
+    classes = sorted({one for count in counts for one in count.classes})
+    return ConstantCounts(
+        largest(count.whole for count in counts),
+        {one: largest(count.classes[one] for count in counts if one in count.classes) for one in classes},
+    )
+
+
+def _count_cells(paths: Sequence[Path]) -> list[ConstantCounts]:
+    columns = ["example_id", "target", "word_ids", "scores"]
     cells = ((read_table(part, columns) for part in StoredCell(path).parts()) for path in paths)
-    return [sum(map(count_constant, parts), ConstantTexts()) for parts in cells]
+    return [sum(map(count_constant, parts), ConstantCounts()) for parts in cells]
 
 
-def count_constant(table: pa.Table) -> ConstantTexts:
+def count_constant(table: pa.Table) -> ConstantCounts:
     """The texts with constant explanations among stored ones.
 
-    table: with the columns `example_id`, `word_ids` and `scores` of `assay.harness.trials.records`; all
-    classes of a text are in it.
+    table: with the columns `example_id`, `target`, `word_ids` and `scores` of
+    `assay.harness.trials.records`; all classes of a text are in it.
     """
     _, text = np.unique(table["example_id"].to_numpy(), return_inverse=True)
     blocks = [_constant(table.slice(start, ROWS)) for start in range(0, len(table), ROWS)]
@@ -111,7 +160,12 @@ def count_constant(table: pa.Table) -> ConstantTexts:
         int((np.bincount(text[which], minlength=texts) == classes).sum())
         for which in (several, constant, zero)
     )
-    return ConstantTexts(*whole)
+    target = table["target"].to_numpy()
+    by_class = {
+        int(one): ConstantTexts(*(int(which[target == one].sum()) for which in (several, constant, zero)))
+        for one in np.unique(target)
+    }
+    return ConstantCounts(ConstantTexts(*whole), by_class)
 
 
 def _constant(table: pa.Table) -> NDArray[np.bool_]:

@@ -246,7 +246,7 @@ def method_rows(
             interval_note=interval.note or (EXTREME if is_extreme(metric) else ""),
             p=verdicts.p.get(method, math.nan),
             no_best=verdicts.no_best if method in candidates else "",
-            constant=results.constant.get((group, method), ""),
+            constant=flag.words if (flag := results.constant.get((group, method))) else "",
             n_groups=of_method.n,
             not_better=verdicts.not_better.get(method, ""),
         )

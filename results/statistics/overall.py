@@ -113,7 +113,8 @@ def _overall(
     # Of single models: a metric of two models has as many as there are pairs.
     counts = Counter(len(known.values) for _, estimates in compared for known in estimates.values())
     seeds = counts.most_common(1)[0][0]
-    constant = {one: texts for one, texts in results.constant_in(group).items() if one in candidates}
+    flags = results.constant_in(group).items()
+    constant = {one: flag.words for one, flag in flags if one in candidates}
     return Overall(group, seeds, metrics, anchors, rows, constant)
 
 

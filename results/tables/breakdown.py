@@ -13,7 +13,7 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.faithfulness import Faithfulness
 from assay.results.columns import LabelRow, SliceRow, from_table, method_of
 from assay.results.panel_limit import PANEL_LIMIT
-from assay.results.records import Group, LabelTexts, Method, Results, grouped
+from assay.results.records import Flag, Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 from assay.results.statistics.labels import OF_LABEL
@@ -121,7 +121,7 @@ def label_grids(table: pd.DataFrame, results: Results) -> list[LabelGrid]:
 
 
 def _label_grid(
-    labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], constant: Mapping[Method, str]
+    labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], constant: Mapping[Method, Flag]
 ) -> LabelGrid:
     methods = tuple(dict.fromkeys(map(method_of, rows)))
     by_label = grouped(rows, lambda row: (row.scope, row.label))
@@ -137,7 +137,10 @@ def _label_grid(
             for name, texts in zip(labels.labels, labels.texts, strict=True)
             if (OF_LABEL, name) not in by_label
         ),
-        remarks=(*_without_best(rows, lines), *sign_remarks(marks, constant)),
+        remarks=(
+            *_without_best(rows, lines),
+            *sign_remarks(marks, {method: flag.words for method, flag in constant.items()}),
+        ),
     )
 
 
@@ -159,10 +162,11 @@ def _reason(metric: Metric, texts: int) -> str:
 
 
 def _label_line(
-    rows: Sequence[LabelRow], methods: Sequence[Method], constant: Mapping[Method, str]
+    rows: Sequence[LabelRow], methods: Sequence[Method], constant: Mapping[Method, Flag]
 ) -> LabelLine:
     usual = most_common(count_words(row) for row in rows if math.isfinite(row.value))
-    entries = {method_of(row): _entry(row, usual, method_of(row) in constant) for row in rows}
+    flagged = {method for method, flag in constant.items() if flag.concerns(rows[0].label)}
+    entries = {method_of(row): _entry(row, usual, method_of(row) in flagged) for row in rows}
     nothing = Entry(math.nan, math.nan, math.nan)
     first = rows[0]
     name = {OF_LABEL: first.label, "all": "all labels"}.get(first.scope, f"{first.scope} average")

@@ -10,6 +10,7 @@ import pytest
 from assay.explainers.explanation import Explanation
 from assay.harness.reporting.constant import (
     ROWS,
+    ConstantCounts,
     ConstantTexts,
     ExplainedFolder,
     constant_methods,
@@ -18,7 +19,7 @@ from assay.harness.reporting.constant import (
 from assay.harness.storage.store import write_table
 from assay.harness.trials.records import to_table
 from assay.results.parallel import serial_map
-from assay.results.records import Group, Method
+from assay.results.records import Flag, Group, Method
 
 
 def explanation(name: str, scores: list[float], target: int = 0) -> Explanation:
@@ -37,8 +38,8 @@ def explanation(name: str, scores: list[float], target: int = 0) -> Explanation:
 
 
 def count(explanations: list[Explanation]) -> ConstantTexts:
-    """Of one part with these explanations."""
-    return count_constant(to_table(explanations))
+    """Of one part with these explanations, the texts that are constant for every class."""
+    return count_constant(to_table(explanations)).whole
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,53 @@ def test_a_text_is_constant_if_every_explained_class_is() -> None:
         explanation("b", flat, 1),
     ]
     assert count(every) == ConstantTexts(2, 1, 0)
+    assert count_constant(to_table(every)).classes == {0: ConstantTexts(2, 1, 0), 1: ConstantTexts(2, 2, 0)}
+
+
+def of_one_label(constant: int, of_all: int = 0) -> list[Explanation]:
+    """Of 100 texts and two labels: so many are constant for the second label, and so many for both."""
+    flat, steep = [0.0, 0.0], [1.0, 2.0]
+    return [
+        explanation(f"t{at}", flat if at < of_all or (target and at < constant) else steep, target)
+        for at in range(100)
+        for target in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("constant", "of_all", "labels", "flag"),
+    [
+        (100, 0, ("neg", "pos"), Flag("for pos in all 100 texts, all of them 0", frozenset({"pos"}))),
+        (40, 0, ("neg", "pos"), Flag("for pos in 40 of 100 texts, all of them 0", frozenset({"pos"}))),
+        (1, 0, ("neg", "pos"), Flag("", frozenset())),
+        (
+            30,
+            20,
+            ("neg", "pos"),
+            Flag(
+                "in 20 of 100 texts, all of them 0; for pos in 30 of 100 texts, all of them 0",
+                frozenset({"neg", "pos"}),
+            ),
+        ),
+        # A control may know nothing of a label.
+        (100, 0, (), Flag("", None)),
+        (100, 20, (), Flag("in 20 of 100 texts, all of them 0", None)),
+    ],
+)
+def test_a_label_alone_is_flagged(constant: int, of_all: int, labels: tuple[str, ...], flag: Flag) -> None:
+    every = to_table(of_one_label(constant, of_all))
+    assert count_constant(every).flag(labels) == flag
+    # The first 60 texts, then the others.
+    parts = count_constant(every.slice(0, 120)) + count_constant(every.slice(120))
+    assert parts.flag(labels) == flag
+
+
+def test_labels_are_named_up_to_three() -> None:
+    labels = ("a", "b", "c", "d", "e")
+    counts = ConstantCounts(ConstantTexts(10), {at: ConstantTexts(10, 10) for at in range(5)})
+    words, of_labels = counts.flag(labels)
+    assert words.count("for ") == 4 and words.endswith("for c in all 10 texts; for 2 more labels")
+    assert of_labels == set(labels)
 
 
 def test_many_explanations_are_counted_in_blocks() -> None:
@@ -92,13 +140,24 @@ def test_the_model_with_most_counts_and_few_are_not_said(tmp_path: Path) -> None
         texts = [explanation(f"t{at}", [1.0, 1.0 + (at >= constant)]) for at in range(100)]
         for part, some in enumerate((texts[:50], texts[50:])):
             write_table(tmp_path / name / "explanations" / f"part-{part:05d}.parquet", to_table(some))
-        folders.append(ExplainedFolder(tmp_path / name, (group, other), Method("lime")))
+        folders.append(ExplainedFolder(tmp_path / name, (group, other), Method("lime"), ("neg",)))
     assert constant_methods(folders[:1], serial_map) == {}
-    words = "in 3 of 100 texts"
+    flag = Flag("in 3 of 100 texts", frozenset({"neg"}))
     assert constant_methods(folders, serial_map) == {
-        (group, Method("lime")): words,
-        (other, Method("lime")): words,
+        (group, Method("lime")): flag,
+        (other, Method("lime")): flag,
     }
+
+
+def test_a_constant_label_of_a_stored_cell_is_found_in_all_parts(tmp_path: Path) -> None:
+    every, group = of_one_label(2), Group("t", "m")
+    for part in range(2):
+        some = to_table(every[100 * part : 100 * (part + 1)])
+        write_table(tmp_path / "explanations" / f"part-{part:05d}.parquet", some)
+    folder = ExplainedFolder(tmp_path, (group,), Method("lime"), ("neg", "pos"))
+    found = constant_methods([folder], serial_map)
+    words = "for pos in 2 of 100 texts, all of them 0"
+    assert found == {(group, Method("lime")): Flag(words, frozenset({"pos"}))}
 
 
 def test_what_is_said_of_all() -> None:

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from assay.metrics.cell_data import Metric
 from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
 from assay.metrics.human_agreement import HumanAgreement
-from assay.results.records import CellScores, LabelTexts, ModelQuality, Results
+from assay.results.records import CellScores, Flag, LabelTexts, ModelQuality, Results
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import COLUMNS, by_label
 from assay.results.tables.breakdown import label_grids, labels_markdown
@@ -160,6 +160,24 @@ def test_metrics_that_are_about_no_single_label_are_left_out() -> None:
     # Micro is a row of faithfulness already.
     micro = replace(faithfulness(GOOD, 0.1), metric="faithfulness_micro")
     assert by_label(results([micro], metrics=(FaithfulnessMicro(),)), FEW).empty
+
+
+def test_a_constant_label_is_flagged_in_its_own_row_and_in_the_averages() -> None:
+    words = "for food in all 80 texts"
+    flags = {(GROUP, BAD): Flag(words, frozenset({"food"})), (GROUP, GOOD): Flag("in 2 of 80 texts")}
+    known = replace(three(), constant=flags)
+    grid, _ = label_grids(by_label(known, FEW), known)
+    marks = {
+        row.name: dict(zip(grid.methods, [entry.mark for entry in row.entries], strict=True))
+        for row in grid.rows
+    }
+    assert [name for name, of_row in marks.items() if of_row[BAD]] == [
+        "macro average",
+        "micro average",
+        "food",
+    ]
+    assert all(of_row[GOOD] == "≡" and not of_row[RANDOM] for of_row in marks.values())
+    assert any(words in remark for remark in grid.remarks)
 
 
 def test_an_unknown_quality_and_a_missing_cell_are_dashes() -> None:
