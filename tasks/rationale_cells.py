@@ -5,6 +5,7 @@ A mark may have a grade from 0 to 1: how much it is a reason, or the share of an
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ class RationaleCell:
         groups: dict[str, str] = {}
         whole = set[tuple[str, int | None, Any]]()
         for part in objects:
+            self._refuse_nan(part)
             marks = self._of_object({name: value for name, value in part.items() if value is not None})
             annotator = plain_text(part.get("annotator")) or UNNAMED
             group = plain_text(part.get("group"))
@@ -120,6 +122,17 @@ class RationaleCell:
             if plain_text(part.get("annotator")):
                 named.add(annotator)
         return _rationales(marked, named, groups)
+
+    def _refuse_nan(self, part: dict[str, Any]) -> None:
+        """Raise InputError on NaN in place of a name: it may be the trace of a failed join, unlike null."""
+        for name in _OF_ALL:
+            value = part.get(name)
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(one, float) and math.isnan(one):
+                    raise InputError(
+                        f"{self.where} holds nan in {name!r} of an object; expected a value, or null (None) "
+                        f"or no {name!r} where there is none"
+                    )
 
     def _of_object(self, part: dict[str, Any]) -> _Marks:
         for form, more in _FORMS.items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
@@ -207,15 +207,15 @@ def _records(table: Any) -> list[Mapping[str, Any]]:
 
 
 def _cell(value: Any, where: str) -> Any:
-    """As `_plain`, but NaN for a label's votes stays: None means that the label has none."""
+    """A cell as a file would hold it; None for an empty one."""
     plain = _plain(value, where)
-    if isinstance(value, Mapping):
-        plain |= {name: part for name, part in value.items() if isinstance(part, Real) and part != part}
-    return plain
+    return None if plain != plain else plain
 
 
 def _plain(value: Any, where: str) -> Any:
-    """A cell without numpy and pandas in it: lists for arrays, None for an empty one.
+    """A cell, or a part of one, without numpy and pandas in it: lists for arrays, NaN for what is missing.
+
+    Inside a list or object NaN stays, as in a file: only None there says that something is absent.
 
     Raises InputError on an object of which no file could hold anything but the name of its class.
     """
@@ -227,13 +227,15 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(part, where) for part in value]
     if isinstance(value, Mapping):
         return {name: _plain(part, where) for name, part in value.items()}
-    if value is None or type(value).__name__ == "NAType":
+    if value is None:
         return None
+    if type(value).__name__ == "NAType":
+        return math.nan
     odd = isinstance(value, (bytes, Iterator)) or callable(value) or hasattr(value, "ndim")
     if odd or type(value).__repr__ is object.__repr__:
         raise InputError(f"{where} holds {shown(value)}; expected a text, a number, or a list of these")
     # Empty cells differ from themselves; pandas.NA cannot even say whether it does.
-    return None if value != value else value
+    return math.nan if value != value else value
 
 
 def _by_split(rows: Sequence[Row], column: str | None) -> dict[str, list[Row]]:

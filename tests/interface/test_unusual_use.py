@@ -119,6 +119,51 @@ def test_an_empty_cell_is_no_label(empty: Any) -> None:
             assay.texts(table)
 
 
+MARKED = {"spans": [[2, 5]]}
+
+
+@pytest.mark.parametrize("empty", [np.nan, np.float32("nan"), pd.NA, pd.NaT])
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (lambda empty: [[[2, 5], empty]], "the span"),
+        (lambda empty: [[2, empty]], "the span"),
+        (lambda empty: [1, empty, 0, 0], "the mark nan"),
+        (lambda empty: [{"words": [1, empty, 0, 0]}], "the mark nan"),
+        (lambda empty: [{"spans": empty}], "holds nan"),
+        (lambda empty: [{**MARKED, "weight": empty}], "a span of weight nan"),
+        (lambda empty: [{**MARKED, "annotator": empty}], "holds nan in 'annotator' of an object; expected"),
+        (lambda empty: [{**MARKED, "annotator": "a", "group": empty}], "holds nan in 'group'"),
+        (lambda empty: [{**MARKED, "label": empty}], "holds nan in 'label'"),
+        (lambda empty: [{**MARKED, "labels": ["bad", empty]}], "holds nan in 'labels'"),
+        (lambda empty: [{**MARKED, "segment": empty}], "holds nan in 'segment'"),
+        (lambda empty: [{"start": 2, "end": empty}], "the span"),
+        (lambda empty: [{"start": 2, "end": 5, "text": empty}], "marks nan"),
+    ],
+)
+def test_what_is_missing_inside_a_rationale_of_a_frame_is_refused(marks: Any, said: str, empty: Any) -> None:
+    rows: list[dict[str, Any]] = [{**row, "why": [MARKED]} for row in _rows()]
+    rows[3]["why"] = marks(empty)
+    for table in (rows, pd.DataFrame(rows)):
+        with pytest.raises(assay.InputError, match=rf"row 3: column 'why' .*{said}"):
+            assay.texts(table, rationale="why")
+
+
+@pytest.mark.parametrize("empty", [np.nan, pd.NA, pd.NaT, None, []])
+def test_an_empty_cell_is_no_rationale_and_none_inside_an_object_is_no_value(empty: Any) -> None:
+    rows: list[dict[str, Any]] = [{**row, "why": [{**MARKED, "label": None}]} for row in _rows()]
+    rows[3]["why"] = empty
+    task = assay.texts(pd.DataFrame(rows), rationale="why", fractions=(0, 0, 1))
+    assert [len(example.rationales) for example in task.test] == [0 if at == 3 else 1 for at in range(30)]
+
+
+def test_nan_inside_a_rationale_of_a_file_is_refused(tmp_path: Path) -> None:
+    rows = [{**row, "why": [{**MARKED, "annotator": math.nan}]} for row in _rows()]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(assay.InputError, match="line 1: column 'why' holds nan in 'annotator'"):
+        assay.task("local", path=str(tmp_path / "a.jsonl"), rationale="why")
+
+
 def test_two_columns_of_one_name_are_refused() -> None:
     frame = pd.DataFrame(_rows())
     with pytest.raises(assay.InputError, match="several columns named 'label'"):
