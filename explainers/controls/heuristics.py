@@ -10,7 +10,7 @@ import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
@@ -121,7 +121,7 @@ class CountedWords(OfWords):
 
     counts: Counter[str]
     total: int
-    traits = RareWords.traits
+    traits = replace(RareWords.traits, from_texts=False)
 
     def values(self, words: Sequence[str], target: int, model: Model) -> Floats:
         return np.array([log((self.total + 1) / (self.counts[word] + 1)) for word in words])

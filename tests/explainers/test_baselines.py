@@ -134,6 +134,7 @@ def test_the_mean_is_the_average_over_every_word_of_the_texts(word_model, toy_pa
     model = word_model("cnn", task=toy_pair_task)
     texts = list(toy_pair_task.train)
     found = Mean().fitted(Engine(model), texts)
+    assert Mean().from_texts and not found.from_texts
     np.testing.assert_allclose(_vector(found), _brute_force_mean(model, texts), atol=1e-6)
     rows = found.rows(model, TEXT, KEEP)
     assert rows.absent is not None and rows.replacement is not None
@@ -146,6 +147,7 @@ def test_negatives_average_the_texts_without_the_label(word_model, task_name: st
     task: Task = request.getfixturevalue(task_name)
     model = word_model("cnn", task=task)
     found = Negatives().fitted(Engine(model), task.train)
+    assert not found.from_texts
     for label in range(3):
         texts = [example for example in task.train if label not in example.labels]
         assert 0 < len(texts) < len(task.train)
@@ -181,6 +183,7 @@ def test_a_place_has_the_same_random_token_in_all_rows_of_a_text_and_another_in_
     keep = np.stack([~long.content, long.content, np.arange(21) % 2 == 0])
     keep[:, [0, 20]] = True
     found = RandomTokens(draws=3).fitted(Engine(model), training_texts())
+    assert not found.from_texts
     # Asked one by one, as in the rounds of a conversation.
     drawn = [[part.rows(model, long, row[None]).ids[0] for row in keep] for part in found.parts(0)]
     for replaced, kept, half in drawn:

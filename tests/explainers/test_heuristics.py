@@ -152,6 +152,16 @@ def test_an_explainer_that_passes_rare_words_on_is_fitted_inside() -> None:
     assert fitted(FirstWords(), TRAINING) == FirstWords()
 
 
+@pytest.mark.parametrize("explainer", [RareWords(), Inverted(of=RareWords()), WithDropout(of=RareWords())])
+def test_a_fitted_control_needs_no_training_texts_any_more(explainer: Explainer) -> None:
+    made = fitted(explainer, TRAINING)
+    assert explainer.traits.from_texts and not made.traits.from_texts
+    assert replace(made.traits, from_texts=True) == explainer.traits
+    assert fitted(made, []) is made
+    has = {"capabilities": frozenset[str](), "rationales": True}
+    assert incompatibility(made, None, **has, training_texts=False) is None
+
+
 def test_no_control_asks_the_model(tmp_path: Path) -> None:
     path = csv(tmp_path, "word,weight", "film,1")
     for explainer in (FirstWords(), fitted(RareWords(), TRAINING), Lexicon(path)):
