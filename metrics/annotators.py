@@ -26,8 +26,9 @@ class AnnotatorAgreement:
         texts: how many texts two or more of them saw and any of them marked.
         pairs: how often two of them are compared on a text and label.
         alpha: Krippendorff's alpha, nominal, over words: 1 for perfect agreement, 0 for what chance gives;
-            NaN where all marked everything.
-        f1: the mean over texts of the F1 of two annotators' words; 1 where both marked nothing.
+            NaN where all marked everything, and without pairs.
+        f1: the mean over texts of the F1 of two annotators' words; 1 where both marked nothing; NaN without
+            pairs.
     """
 
     group: str
@@ -51,13 +52,17 @@ def annotator_agreement(examples: Iterable[Example], labels: Sequence[str]) -> l
         labels: the names of their classes.
 
     Returns:
-        None where no text was seen by two annotators; all annotators and all labels first.
+        None where no text was seen by two annotators; all annotators and all labels first. A group of which
+        no text was seen by two, as a group of one, has the number of its annotators alone.
 
     Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
     """
     tallies: dict[tuple[str, int], _Tally] = {}
+    members: dict[str, set[str]] = {}
     for example in examples:
         groups = {rationale.annotator: rationale.group for rationale in example.rationales}
+        for who, group in groups.items() if example.has_rationale else ():
+            members.setdefault(group, set()).add(who)
         for label in range(len(labels)):
             marked = _marked(example, label) if len(groups) > 1 else {}
             for group in sorted({"", *groups.values()}) if marked else ():
@@ -66,11 +71,17 @@ def annotator_agreement(examples: Iterable[Example], labels: Sequence[str]) -> l
                     for place in (-1, label):
                         tallies.setdefault((group, place), _Tally()).add(example.id, of_group)
     by_label = len({label for _, label in tallies if label >= 0}) > 1
-    return [
+    found = [
         tallies[group, label].agreement(group, labels[label] if label >= 0 else "")
         for group, label in sorted(tallies)
         if label < 0 or by_label
     ]
+    alone = [
+        AnnotatorAgreement(group, "", len(who), 0, 0, np.nan, np.nan)
+        for group, who in members.items()
+        if found and group and (group, -1) not in tallies
+    ]
+    return sorted([*found, *alone], key=lambda one: one.group)
 
 
 def _marked(example: Example, label: int) -> dict[str, Bools]:

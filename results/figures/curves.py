@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import CellScores, Method, Results
 from assay.results.statistics.comparison import by_group_and_metric
 from assay.results.statistics.estimates import Floats
-from assay.results.tables.layout import Grid
+from assay.results.tables.layout import Grid, restricted
 
 PANELS_PER_ROW = 2
 CONTROL_LINES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 3)))
@@ -45,7 +46,8 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
     if not having:
         return None
     drawn = having[:PANEL_LIMIT]
-    name, where = f"curves-{metric}", plan([grid for grid, _ in drawn], results.random)
+    shown = [replace(grid, rows=tuple(row for row in grid.rows if row.method in of)) for grid, of in drawn]
+    name, where = f"curves-{metric}", plan([restricted(grid, [metric]) for grid in shown], results.random)
     rows = math.ceil(len(drawn) / PANELS_PER_ROW)
     wide = min(len(drawn), PANELS_PER_ROW)
     key = _legend(where)

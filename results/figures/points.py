@@ -23,7 +23,7 @@ from assay.results.figures.visual_encoding import (
     wide_range,
 )
 from assay.results.panel_limit import PANEL_LIMIT, limit_sentence, listed
-from assay.results.tables.layout import Column, Grid
+from assay.results.tables.layout import Column, Grid, restricted
 from assay.tasks.counted import counted
 
 PANELS_PER_ROW = 3
@@ -59,7 +59,8 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
 
 def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None:
     """One metric, a panel per group; None if no group has it."""
-    every = [(grid, column) for grid in grids for column in grid.columns if column.name == metric]
+    alone = [restricted(grid, [metric]) for grid in grids]
+    every = [(grid, column) for grid in alone for column in grid.columns]
     if not every:
         return None
     having = every[:PANEL_LIMIT]

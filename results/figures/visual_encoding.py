@@ -82,8 +82,9 @@ def legend_dot(label: str, colour: str, marker: str, face: str | None = None) ->
 
 
 def plan(grids: Sequence[Grid], random: str) -> Plan:
-    """One plan for all grids."""
-    rows = [row for grid in grids for row in grid.rows]
+    """One plan for all grids; who has no value in any of their columns has no line."""
+    every = (row for grid in grids for row in grid.rows)
+    rows = [row for row in every if any(math.isfinite(entry.value) for entry in row.entries)]
     candidates = dict.fromkeys(row.method.explainer for row in rows if not row.control)
     controls = dict.fromkeys(row.method.explainer for row in rows if row.control)
     # Candidates' baselines first: colours are theirs.

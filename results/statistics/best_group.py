@@ -46,7 +46,7 @@ def why_none(
         return f"too few texts to tell explainers apart ({numbers})"
     if random is None or not random.values or metric.property == "compute time":
         return ""
-    return "" if any_better(present, random, metric, bootstrap.level) else NOT_BETTER
+    return "" if any(better_than(random, present, metric, bootstrap.level)) else NOT_BETTER
 
 
 def smallest_p(texts: int, pairs: int) -> float:
@@ -71,8 +71,10 @@ def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> b
     return bool(gap[0] > resolution(metric, one, other) and not low <= 0)
 
 
-def any_better(estimates: Sequence[Estimate], other: Estimate, metric: Metric, level: float) -> bool:
-    """Whether any estimate is better than another one for certain.
+def better_than(
+    other: Estimate, estimates: Sequence[Estimate], metric: Metric, level: float
+) -> list[bool]:
+    """Which estimates are better than another one for certain, all at once.
 
     The data choose which of them is ahead, so the lower bounds of the differences hold for all at once: each
     lies so many of its standard errors below the difference as the largest of all, of each resample, exceeds
@@ -86,10 +88,10 @@ def any_better(estimates: Sequence[Estimate], other: Estimate, metric: Metric, l
     spread = np.array([np.nanstd(each) if has else 0.0 for each, has in zip(below, known, strict=True)])
     varied = spread > 0
     if not varied.any():
-        return bool(ahead.any())
+        return ahead.tolist()
     scaled = below[varied] / spread[varied, None]
     low, _ = percentiles(-np.where(np.isnan(scaled), -np.inf, scaled).max(axis=0), level)
-    return bool((ahead & (found + low * spread > 0)).any())
+    return (ahead & (found + low * spread > 0)).tolist()
 
 
 def draws(estimate: Estimate) -> Floats:

@@ -116,6 +116,26 @@ def test_groups_are_agreements_of_their_own() -> None:
     assert one_row(examples, "expert").alpha == 1
 
 
+def test_a_group_without_a_pair_has_a_row_that_says_how_many_it_is() -> None:
+    examples = [
+        item("x", by("a", 1, group="expert"), by("b", 1, group="crowd"), by("c", 0, group="crowd")),
+        # Two of one group that never saw the same text.
+        item("y", by("d", 3, group="author"), by("b", 3, group="crowd")),
+        item("z", by("e", 3, group="author")),
+        # Nobody marked anything: no judgement is compared.
+        item("silent", by("f", group="reader")),
+    ]
+    found = {row.group: row for row in annotator_agreement(examples, LABELS)}
+    assert list(found) == ["", "author", "crowd", "expert"]
+    for group, annotators in (("author", 2), ("expert", 1)):
+        row = found[group]
+        assert (row.label, row.annotators, row.texts, row.pairs) == ("", annotators, 0, 0)
+        assert np.isnan([row.alpha, row.f1]).all()
+    assert (found["crowd"].annotators, found["crowd"].pairs) == (2, 1)
+    alone = [item("z", by("e", 3, group="author"))]
+    assert annotator_agreement(alone, LABELS) == []
+
+
 def test_labels_have_rows_where_they_differ_and_are_together_in_the_first() -> None:
     examples = [
         # "b" saw the text and marked nothing for "neg".

@@ -133,6 +133,20 @@ def test_nan_is_left_out() -> None:
     assert "occlusion" in words(found["metric-agreement"])
 
 
+def test_who_has_no_value_in_a_figure_has_no_line_in_it() -> None:
+    known = experiment(ONE, n=30)
+    people = Method("another annotator")
+    cells = [
+        replace(cell, beside={"ceiling": cell.parts}) if cell.metric == "agreement" else cell
+        for cell in known.cells
+    ]
+    found = draw(replace(known, cells=cells))
+    assert {name for name, drawing in found.items() if people.title in words(drawing)} == {
+        "overview",
+        "metric-agreement",
+    }
+
+
 def test_nothing_to_draw() -> None:
     assert list(drawings(Results("empty", (), ()), [])) == []
 
