@@ -90,6 +90,7 @@ class ComparisonRow(GroupRow):
     constant: Constant = ""
     n_groups: TextGroups = 0
     not_better: Annotated[str, "heuristic controls that it is not shown to beat on human agreement"] = ""
+    better_than_random: Annotated[bool, "shown to be better than the random control"] = False
 
 
 @dataclass(frozen=True, slots=True)

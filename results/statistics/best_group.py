@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import numpy as np
@@ -19,16 +19,22 @@ ALONE = "only one explainer has a value, so there is nothing to compare it with"
 NOT_BETTER = "no explainer is better than the random control"
 
 
+def is_level(random: Estimate | None, metric: Metric) -> bool:
+    """Whether the random control says what explainers must exceed: nothing is cheaper than random scores, so
+    of costs they are no measure."""
+    return random is not None and bool(random.values) and metric.property != "compute time"
+
+
 def why_none(
-    estimates: Sequence[Estimate], random: Estimate | None, metric: Metric, bootstrap: Bootstrap
+    estimates: Sequence[Estimate], better: Collection[object] | None, metric: Metric, bootstrap: Bootstrap
 ) -> str:
     """Why no explainer of a column can be called best; "" where some can.
 
     Args:
         estimates: of the candidates.
-        random: of the random control, if it was measured.
-        metric: what was measured. Nothing is cheaper than random scores, so of costs they are no measure.
-        bootstrap: alpha of the tests, level of the intervals.
+        better: those that are better than the random control; None where it is no level.
+        metric: what was measured.
+        bootstrap: alpha of the tests.
     """
     present = [estimate for estimate in estimates if estimate.values]
     pairs = len(present) * (len(present) - 1) // 2
@@ -44,9 +50,7 @@ def why_none(
         texts = counted(swapped, "text") if alone else f"{counted(swapped, 'group')} of texts"
         numbers = f"{texts}, {counted(pairs, 'pair')} of explainers"
         return f"too few texts to tell explainers apart ({numbers})"
-    if random is None or not random.values or metric.property == "compute time":
-        return ""
-    return "" if any(better_than(random, present, metric, bootstrap.level)) else NOT_BETTER
+    return "" if better is None or better else NOT_BETTER
 
 
 def smallest_p(texts: int, pairs: int) -> float:
@@ -71,9 +75,7 @@ def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> b
     return bool(gap[0] > resolution(metric, one, other) and not low <= 0)
 
 
-def better_than(
-    other: Estimate, estimates: Sequence[Estimate], metric: Metric, level: float
-) -> list[bool]:
+def better_than(other: Estimate, estimates: Sequence[Estimate], metric: Metric, level: float) -> list[bool]:
     """Which estimates are better than another one for certain, all at once.
 
     The data choose which of them is ahead, so the lower bounds of the differences hold for all at once: each

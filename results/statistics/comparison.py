@@ -37,6 +37,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     distinguishable from it; where nobody is called best, no_best says why. n_texts: distinct texts that have
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
     nor test, and interval_note and no_best say so. not_better: the heuristic controls that it does not beat.
+    better_than_random: for certain, by lower bounds of all differences at once (`better_than`).
     Candidates come first, in the order of `results.explainers`, controls after them, and at last how well
     annotators agree, where metrics take each of them (assay.results.statistics.ceiling).
     """
@@ -249,6 +250,7 @@ def method_rows(
             constant=flag.words if (flag := results.constant.get((group, method))) else "",
             n_groups=of_method.n,
             not_better=verdicts.not_better.get(method, ""),
+            better_than_random=method in verdicts.better,
         )
         rows.append(row)
     return rows

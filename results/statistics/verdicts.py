@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from assay.metrics.cell_data import Metric
 from assay.results.records import Method, Results
-from assay.results.statistics.best_group import why_none
+from assay.results.statistics.best_group import ALONE, better_than, is_level, why_none
 from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best
 from assay.results.statistics.heuristics import not_better
 from assay.results.statistics.informed import few_texts
@@ -22,13 +22,15 @@ class Verdicts(NamedTuple):
     """What is concluded of a metric in one group.
 
     few: why a method rests on too few texts, "" where it does not. p: adjusted, of the candidates. no_best:
-    why none of them is called best. not_better: the heuristic controls that a method does not beat.
+    why none of them is called best. not_better: the heuristic controls that a method does not beat. better:
+    those that are better than the random control, where it is a level and there are texts enough to tell.
     """
 
     few: Mapping[Method, str]
     p: Mapping[Method, float]
     no_best: str
     not_better: Mapping[Method, str]
+    better: Set[Method] = frozenset()
 
 
 def conclude(
@@ -54,7 +56,12 @@ def conclude(
     usable = {method: one for method, (one, _) in found.items() if not few.get(method)}
     estimates = [usable.get(method, NOTHING) for method in candidates]
     random = next((one for method, one in usable.items() if method.explainer == results.random), None)
-    no_best = why_none(estimates, random, metric, bootstrap)
+    better = None
+    if random is not None and is_level(random, metric):
+        present = [method for method in candidates if method in usable]
+        above = better_than(random, [usable[method] for method in present], metric, bootstrap.level)
+        better = {method for method, is_above in zip(present, above, strict=True) if is_above}
+    no_best = why_none(estimates, better, metric, bootstrap)
     if not any(one.values for one in estimates):
         no_best = next((few[one] for one in candidates if few.get(one)), no_best)
     test = paired_test(estimates, metric, bootstrap)
@@ -71,7 +78,8 @@ def conclude(
         lambda estimates: paired_test(estimates, metric, bootstrap),
         bootstrap.alpha,
     )
-    return Verdicts(few, dict(zip(candidates, adjusted, strict=True)), no_best, tested)
+    told = better if better and no_best in ("", ALONE) else frozenset[Method]()
+    return Verdicts(few, dict(zip(candidates, adjusted, strict=True)), no_best, tested, told)
 
 
 def paired_test(

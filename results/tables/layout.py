@@ -16,6 +16,7 @@ from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.property_metrics import removal_operator, six_properties
 from assay.results.records import Group, Method, grouped
 from assay.results.statistics.ceiling import PEOPLE, REMARK
+from assay.results.tables.conclusions import conclusions
 from assay.results.tables.counts import count_words, most_common, sign, sign_remarks
 from assay.tasks.counted import counted
 
@@ -204,40 +205,13 @@ def _grid(
         notes=tuple(notes),
         left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
         remarks=(
-            *_undecided(columns, rows),
-            *_not_better(columns, rows),
+            *conclusions({column.name: column.title for column in columns}, rows),
             *([SHARING] if shared else []),
             *sign_remarks(marks, constant),
             *([REMARK] if any(line.method == PEOPLE for line in lines) else []),
         ),
         warnings=tuple(filter(None, warnings)),
     )
-
-
-def _undecided(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list[str]:
-    """A line per reason for which nobody is called best, with the columns that have it."""
-    reasons = {row.metric: row.no_best for row in rows if row.no_best}
-    by_reason = grouped((column for column in columns if column.name in reasons), lambda c: reasons[c.name])
-    return [
-        f"{', '.join(column.title for column in of_reason)}: {reason}; none is called best"
-        for reason, of_reason in by_reason.items()
-    ]
-
-
-def _not_better(columns: Sequence[Column], rows: Sequence[ComparisonRow]) -> list[str]:
-    """A line per heuristic control and the explainers that do not beat it, with the columns concerned."""
-    of_column: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for control in filter(None, row.not_better.split(", ")):
-            of_column.setdefault((control, row.metric), []).append(method_of(row).title)
-    titles = {column.name: column.title for column in columns}
-    known = [(control, metric) for control, metric in of_column if metric in titles]
-    together = grouped(known, lambda place: (place[0], ", ".join(of_column[place])))
-    return [
-        f"{', '.join(titles[metric] for _, metric in places)}: not shown to be better than the control "
-        f"{control}: {explainers}"
-        for (control, explainers), places in together.items()
-    ]
 
 
 def _entry(
