@@ -71,7 +71,9 @@ def status(options: argparse.Namespace) -> int:
         print(f"\nwarning: {remark}")
     if not state.counts()[State.done] and (note := other_run(store, manifest.name, overrides)):
         print_error(note)
-    return 0 if state.done else 1
+    if state.nothing_fits:
+        print_error("error: no explainer fits, so there is nothing to compute; assay plan gives the reasons")
+    return 0 if state.done and not state.nothing_fits else 1
 
 
 def _new_manifest(options: argparse.Namespace) -> Manifest:

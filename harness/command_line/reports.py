@@ -8,11 +8,11 @@ from pathlib import Path
 from assay.harness.command_line.terminal import print_error
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
-from assay.harness.reporting.missing import failures
+from assay.harness.reporting.missing import cells_of_trial, failures, refusals
 from assay.harness.reporting.score_files import ScoreFile
 from assay.harness.state.last_run import keep_command, last_run, other_run
 from assay.harness.state.plan_snapshot import plan_work
-from assay.harness.state.status import State, survey
+from assay.harness.state.status import State, Survey, survey
 from assay.harness.state.status_text import missing_text
 from assay.harness.state.store_state import living_claims, model_remarks, read_store_state
 from assay.harness.storage.layout import StoredExperiment
@@ -117,8 +117,8 @@ def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
 
 
 def exit_status(experiment: Experiment, trials: Sequence[Trial], *, ran: bool = False) -> int:
-    """0 if everything is there, else 1; what failed, what is missing and why, and models that are no better
-    than a constant go to stderr.
+    """0 if everything is there, else 1, also if no score is, because nothing fits; what failed, what is
+    missing and why, and models that are no better than a constant go to stderr.
 
     ran: whether it was just run, so that what is missing was tried.
     """
@@ -134,4 +134,24 @@ def exit_status(experiment: Experiment, trials: Sequence[Trial], *, ran: bool = 
         print_error(line)
     if not state.counts()[State.done] and (note := other_run(store, experiment.name, experiment.command)):
         print_error(note)
-    return 0 if state.done and not failed else 1
+    whole = state.done and not failed
+    nothing = _why_nothing(experiment, trials, state) if whole else []
+    for line in nothing:
+        print_error(line)
+    return 0 if whole and not nothing else 1
+
+
+def _why_nothing(experiment: Experiment, trials: Sequence[Trial], state: Survey) -> list[str]:
+    """Why there is no score at all although everything is done; empty if there are scores."""
+    if not state.nothing_fits and score_files(trials, experiment.store):
+        return []
+    what = "explainer" if state.nothing_fits else "metric"
+    planned = [(trial, cells_of_trial(trial, experiment.store)) for trial in trials]
+    by_reason = grouped(refusals(planned, experiment.store), lambda refused: refused.reason)
+    return [
+        f"error: there is nothing to report, because no {what} fits:",
+        *(
+            f"  {', '.join(one.place for one in of_reason)}: {reason}"
+            for reason, of_reason in by_reason.items()
+        ),
+    ]

@@ -115,6 +115,12 @@ class Survey:
         """Whether nothing is left to do."""
         return all(state is State.done for state in self.states())
 
+    @property
+    def nothing_fits(self) -> bool:
+        """Whether every explainer is left out of every trial, so that there is nothing to do at all."""
+        idle = [trial for trial, state in self.unstarted if state is State.done]
+        return bool(self.trials) and len(idle) == len(self.trials)
+
     def counts(self) -> Counter[State]:
         """How many cells are in each state."""
         return Counter(cell.state for cell in self.cells)
