@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
 from assay.explainers.controls.heuristics import Heuristic
-from assay.harness.config.choice import Choice, ChosenMetric, on_groups, with_removals
+from assay.harness.config.choice import Built, Choice, ChosenMetric, on_groups, with_removals
 from assay.harness.config.keys import groups_key
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.classifiers import default_baseline
@@ -27,12 +27,13 @@ from assay.harness.trials.job import run_cells
 from assay.harness.trials.plan import Cell
 from assay.harness.trials.records import to_table
 from assay.metrics.cell_data import CellMetric, Metric, Shard
+from assay.metrics.rationales import ANNOTATORS
 from assay.results.records import Flag, Group, Method, Missing, Results
 from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.counted import counted
-from assay.tasks.errors import InputError
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.grouping import clusters
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ class Scores:
 
 
 @checked
-def score(explanations: Explanations, metrics: object, *, removal: object = None) -> Scores:
+def score(
+    explanations: Explanations, metrics: object, *, removal: object = None, annotators: str | None = None
+) -> Scores:
     """Measure explanations.
 
     Args:
@@ -147,12 +150,15 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
             are left to experiments.
         removal: what "absent" means to metrics that take tokens away, by name or as an object. By default
             "mask", or "delete" for a model without a mask token.
+        annotators: of several annotators, what metrics against rationales that are given by name take:
+            "union" (as without it), "majority" or "each". An object has its own.
 
     Returns:
         The scores; `.compare()` is the table, `.to_frame()` every single value.
 
     Raises:
-        InputError: an unknown name, or no metric that makes sense here, with the reason.
+        InputError: an unknown name, no metric that makes sense here, with the reason, or a metric as an
+            object with other annotators.
 
     Example:
         >>> score(explanations, ["faithfulness", "human_agreement"]).compare()  # doctest: +SKIP
@@ -164,7 +170,7 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     loaded = explanations.loaded
     removals = chosen("baseline", default_baseline(loaded.model) if removal is None else removal)
     groups = groups_key(clusters(loaded.trial.task.test))
-    metrics_by_removal = on_groups(with_removals(chosen("metric", metrics), removals), groups)
+    metrics_by_removal = on_groups(with_removals(_chosen_metrics(metrics, annotators), removals), groups)
     _check_names(metrics_by_removal)
     pairs: Pairs = {
         (name, metric.metric.name): (cell, metric)
@@ -182,6 +188,22 @@ def score(explanations: Explanations, metrics: object, *, removal: object = None
     else:
         tables = _stored(explanations, explanations.store, metrics_by_removal, possible)
     return Scores(tuple(metric.metric for metric in metrics_by_removal), tables, explanations, left_out)
+
+
+def _chosen_metrics(metrics: object, annotators: str | None) -> dict[str, Built]:
+    """The metrics by name. Raises InputError on an object whose annotators are not those that are asked."""
+    if annotators is None:
+        return chosen("metric", metrics)
+    check_choice("annotators", annotators, ANNOTATORS)
+    found = chosen("metric", metrics, {"annotators": annotators})
+    for name, built in found.items():
+        own = getattr(built.built, "annotators", annotators)
+        if own != annotators:
+            raise InputError(
+                f"annotators is {annotators!r}, but the object {name} was made with {own!r}; give its name, "
+                "or make it with the same"
+            )
+    return found
 
 
 def _check_names(metrics: Sequence[ChosenMetric]) -> None:

@@ -126,18 +126,19 @@ def _default(field: Field[Any], where: str) -> Any:
     return value if is_dataclass(value) else plain_setting(value, where)
 
 
-def chosen(group: str, choice: object) -> dict[str, Built]:
+def chosen(group: str, choice: object, shared: Mapping[str, Any] | None = None) -> dict[str, Built]:
     """The chosen members of a group, by name, in order.
 
     Args:
         group: "explainer", "baseline" or "metric".
         choice: a name, an object, a sequence of those, or a mapping from names of your own to those.
+        shared: values of options, for all that are chosen by name and have them.
 
     Raises:
         InputError: an unknown name, nothing chosen, or two choices of one name.
     """
     if isinstance(choice, Mapping) and choice:
-        named = {str(name): _built(group, item)[1] for name, item in choice.items()}
+        named = {str(name): _built(group, item, shared)[1] for name, item in choice.items()}
         if len(named) < len(choice):
             raise InputError(f"two of the names of {group}s are equal as texts; give different ones")
         return named
@@ -146,7 +147,7 @@ def chosen(group: str, choice: object) -> dict[str, Built]:
         raise InputError(f"no {group} is chosen; expected at least one, such as {offered(group)[0]!r}")
     built_by_name: dict[str, Built] = {}
     for item in items:
-        name, built = _built(group, item)
+        name, built = _built(group, item, shared)
         if name in built_by_name:
             raise InputError(
                 f"two of the chosen {group}s are called {name!r}; give them names of their own, as in "
@@ -174,15 +175,21 @@ def plain_setting(value: Any, where: str) -> Any:
     raise InputError(f"{where} is {shown(value)}; expected numbers, texts, or lists or mappings of them")
 
 
-def _built(group: str, item: object) -> tuple[str, Built]:
+def _built(group: str, item: object, shared: Mapping[str, Any] | None) -> tuple[str, Built]:
     if isinstance(item, str):
-        return item, _by_name(group, item)
+        return item, _by_name(group, item) if not shared else _changed_by_name(group, item, shared)
     settings, name = settings_of(group, item), getattr(item, "name", None)
     if not hasattr(item, MEMBERS[group]):
         raise InputError(
             f"a {type(item).__name__} is no {group}; {group}s have the member {MEMBERS[group]!r}"
         )
     return str(name or type(item).__name__.lower()), Built(settings, item)
+
+
+def _changed_by_name(group: str, name: str, shared: Mapping[str, Any]) -> Built:
+    known = shipped(group, name)
+    settings = {option: shared.get(option, value) for option, value in known.items()}
+    return Built(settings, build(settings))
 
 
 @cache

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import assay
+from assay.harness.config.choice import choose, with_removals
+from assay.harness.config.compose import configuration
+from assay.harness.interface.settings import chosen
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.token_overlap import TokenF1
 
@@ -38,6 +42,22 @@ def test_the_ceiling_is_a_row_beside_the_methods() -> None:
     assert set(table["method"]) == {"occlusion", "gold", "another annotator"}
     union = assay.score(found, ["human_agreement", "token_f1"]).compare(resamples=20)
     assert set(union["method"]) == {"occlusion", "gold"}
+    # One argument for all that are given by name, and for no other metric.
+    by_name = assay.score(found, ["human_agreement", "token_f1", "entropy"], annotators="each")
+    of_rationales = by_name.compare(resamples=20).query("metric != 'entropy'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_rationales, table)
+    with pytest.raises(assay.InputError, match=r"is 'union', but the object .* made with 'each'"):
+        assay.score(found, each, annotators="union")
+    with pytest.raises(assay.InputError, match=r"annotators is 'majorty'; .*majority"):
+        assay.score(found, "entropy", annotators="majorty")
+
+
+def test_scores_with_annotators_have_the_keys_of_the_command_line() -> None:
+    config = configuration(["metric=[token_f1,entropy]", "annotators=majority"])
+    of_command = {one.metric.name: one.key for one in choose(config).metrics}
+    built = chosen("metric", ["token_f1", "entropy"], {"annotators": "majority"})
+    removals = chosen("baseline", "mask")
+    assert {one.metric.name: one.key for one in with_removals(built, removals)} == of_command
 
 
 def test_of_an_eraser_folder_one_group_of_evidence_may_be_enough(tmp_path: Path) -> None:
