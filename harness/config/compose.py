@@ -40,6 +40,7 @@ GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric
 
 
 PLAIN_KEY = re.compile(r"\+{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
+OF_MODEL = re.compile(r"limits\.(?!default\b)")
 # What stands for a sweep, a list, a mapping, a reference, a quoted text or a function in Hydra's grammar.
 GRAMMAR = re.compile(r"[,\[\]{}$'\"\\]|^\s*\w+\(")
 
@@ -181,7 +182,10 @@ def readable(override: str) -> str:
     """An override that Hydra can read: a text that its grammar has no place for is put in quotes.
 
     Such as a path with Cyrillic letters or with "=". What could mean a sweep, a list or a reference is left.
+    A limit of a model, of which there may be none yet, is added.
     """
+    if OF_MODEL.match(override):
+        override = f"++{override}"
     name, _, value = override.partition("=")
     if not value or not PLAIN_KEY.fullmatch(name) or not value.isprintable() or GRAMMAR.search(value):
         return override

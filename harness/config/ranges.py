@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
 from assay.harness.config.keys import nested, plain
+from assay.harness.config.schema import SPLITS
 from assay.metrics.rationales import ANNOTATORS
 from assay.tasks.errors import InputError, check_choice, did_you_mean, shown
 
@@ -72,9 +73,7 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
         _check_number(setting, OmegaConf.select(config, setting), allowed)
     check_choice("annotators", str(config.annotators), ANNOTATORS)
     for model, limits in config.limits.items():
-        for split, limit in limits.items():
-            if (split, limit) != ("test", "auto"):
-                _check_number(f"limits.{model}.{split}", limit, Range(1))
+        _check_limits(f"limits.{model}", limits)
     _check_seeds(list(config.explainer_seeds))
     _check_text("name", str(config.name))
     _check_text("store", str(config.store), longest=None)
@@ -124,6 +123,16 @@ def check_chosen(config: DictConfig) -> None:
 def _check_number(setting: str, value: Any, allowed: Range) -> None:
     if value is not None and value not in allowed:
         raise InputError(f"{setting} is {value}; expected a whole number, {allowed}")
+
+
+def _check_limits(setting: str, limits: Any) -> None:
+    if not isinstance(limits, DictConfig):
+        raise InputError(f"{setting} is {shown(limits)}; expected numbers, as in {setting}.test=50")
+    for split, limit in limits.items():
+        if split not in SPLITS:
+            raise InputError(f"there is no setting '{setting}.{split}'; {did_you_mean(str(split), SPLITS)}")
+        if (split, limit) != ("test", "auto"):
+            _check_number(f"{setting}.{split}", limit, Range(1))
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:

@@ -20,16 +20,8 @@ class Targets(Enum):
     all = "all"
 
 
-@dataclass
-class Limits:
-    """How many examples of each split are used; null for all. A label-stratified, seeded sample is drawn.
-
-    test: "auto" for 200 with a model that is trained, all with a finished one (harness/config/finished.py).
-    """
-
-    train: int | None = None
-    dev: int | None = None
-    test: Any = None
+# The splits of which `limits` may say how many texts are used.
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass
@@ -55,8 +47,11 @@ class ReportOptions:
 class Run:
     """One trial's configuration, and the axes (`sweep`) that cross it into an experiment.
 
-    limits: by model name, `default` for the others. sweep: override key to list of values, for example
-    {task: [planted, reviews], seed: [0, 1]}; a key given on the command line replaces its axis.
+    limits: by model name, `default` for the others and for what a model's own do not say, how many texts of
+    each of SPLITS are used; null for all. A label-stratified, seeded sample is drawn. test may be "auto", 200
+    with a model that is trained, all with a finished one (harness/config/finished.py).
+    sweep: override key to list of values, for example {task: [planted, reviews], seed: [0, 1]}; a key given
+    on the command line replaces its axis.
     annotators: what metrics take of several annotators' rationales, unless they say otherwise.
     shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
     portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set
@@ -68,7 +63,7 @@ class Run:
     seed: int = 0
     explainer_seeds: list[int] = field(default_factory=lambda: [0])
     targets: Targets = Targets.all
-    limits: dict[str, Limits] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     sweep: dict[str, list[Any]] = field(default_factory=dict)
     annotators: str = "union"
     controls: list[str] = field(default_factory=lambda: list(CONTROLS))

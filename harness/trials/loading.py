@@ -11,7 +11,7 @@ from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, choose, on_groups
 from assay.harness.config.finished import is_finished, reads_training_texts
 from assay.harness.config.keys import canonical, groups_key, model_key, plain
-from assay.harness.config.schema import Targets
+from assay.harness.config.schema import SPLITS, Targets
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import model_content
 from assay.tasks.errors import InputError, did_you_mean
@@ -38,7 +38,8 @@ def load_task(config: DictConfig) -> Task:
 
 def limits_of(config: DictConfig) -> dict[str, Any]:
     """How many texts of each split the trial's model gets; None for all."""
-    limits = plain(config.limits.get(config.model.name) or config.limits.get("default") or {})
+    own, default = (plain(config.limits.get(name) or {}) for name in (config.model.name, "default"))
+    limits = dict.fromkeys(SPLITS) | default | own
     if limits.get("test") == "auto":
         limits["test"] = None if is_finished(config.model) else USUAL_TEST
     return limits

@@ -17,7 +17,8 @@ def limit_note(trial: Trial, explained: int) -> str | None:
     """
     if trial.available is None or trial.available <= explained:
         return None
-    entry = trial.config.model.name if trial.config.model.name in trial.config.limits else "default"
+    name = trial.config.model.name
+    entry = name if "test" in (trial.config.limits.get(name) or {}) else "default"
     return (
         f"{_name(trial)}: {explained:,} of {trial.available:,} texts are explained; "
         f"limits.{entry}.test=null explains all"
