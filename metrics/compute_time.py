@@ -22,14 +22,15 @@ NO_MODEL_QUERY = "0, because drawing random scores asks nothing of the model"
 
 @dataclass(frozen=True, slots=True)
 class ComputeTime(MetricBase):
-    """Mean passes through the model per explained text, all its classes together.
+    """Mean passes through the model per explained text, all its classes together; rows of a masked language
+    model are counted apart.
 
     Forward rows plus backward rows; a row's backward pass costs about as much as another forward pass. Passes
     do not depend on the machine or its load, so the number can be reproduced; seconds cannot, and are kept
     apart. The study counted the processor's floating-point operations; the part
     `flops` has those of the model, each row at the price of one of its length (`assay.models.flops`).
-    What a method computes beside the model is in neither. Passes of a masked language model are parts of
-    their own and in none of the others.
+    What a method computes beside the model is in neither. The parts of a masked language model, which another
+    network reads, are in none of the others.
     """
 
     info = MetricInfo(

@@ -91,6 +91,7 @@ class ComparisonRow(GroupRow):
     n_groups: TextGroups = 0
     not_better: Annotated[str, "heuristic controls that it is not shown to beat on human agreement"] = ""
     better_than_random: Annotated[bool, "shown to be better than the random control"] = False
+    mlm_rows: Annotated[float, "of compute time: rows of a masked language model, beside `value`"] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

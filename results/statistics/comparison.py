@@ -251,9 +251,20 @@ def method_rows(
             n_groups=of_method.n,
             not_better=verdicts.not_better.get(method, ""),
             better_than_random=method in verdicts.better,
+            mlm_rows=_mlm_rows([cell for of_seed in of_method.cells.values() for cell in of_seed]),
         )
         rows.append(row)
     return rows
+
+
+def _mlm_rows(cells: Sequence[CellScores]) -> float:
+    """The mean rows of a masked language model per text with a cost."""
+    found = [
+        float(np.nansum(cell.parts["mlm_rows"]) / np.isfinite(cell.parts["passes"]).sum())
+        for cell in cells
+        if "mlm_rows" in cell.parts
+    ]
+    return float(np.mean(found)) if found else 0.0
 
 
 def reason_for(

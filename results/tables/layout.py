@@ -27,6 +27,7 @@ SHARING = (
     f"{SHARED} shares its operator: its baseline is what the metric takes tokens away with, which favours "
     "it over the others"
 )
+MASKED = "¶"
 BESIDE = "beside the six properties"
 # Scores are resolved to 1e-5 of the largest (assay.metrics.ties), and so is what is made of them.
 MOST_DECIMALS = 5
@@ -207,6 +208,7 @@ def _grid(
         remarks=(
             *conclusions({column.name: column.title for column in columns}, rows),
             *([SHARING] if shared else []),
+            *_masked(rows),
             *sign_remarks(marks, constant),
             *([REMARK] if any(line.method == PEOPLE for line in lines) else []),
         ),
@@ -220,13 +222,23 @@ def _entry(
     if not _has_value(row):
         return Entry(row.value, row.low, row.high, note=notes.setdefault(row.reason, len(notes) + 1))
     shared = SHARED if row.baseline and row.baseline == operators[row.metric] else ""
+    masked = MASKED if row.mlm_rows else ""
     count = count_words(row, metric)
     return Entry(
         *(row.value, row.low, row.high, row.best),
-        mark=shared + sign(row, bool(row.constant) and metric.property != "compute time"),
+        mark=shared
+        + (MASKED if math.isfinite(row.mlm_rows) else "")
+        + sign(row, bool(row.constant) and metric.property != "compute time"),
         count="" if count == column.count else count,
         p=row.p if math.isfinite(row.p) else 1.0,
     )
+
+
+def _masked(rows: Sequence[ComparisonRow]) -> list[str]:
+    """A line on what a masked language model cost, if one was asked."""
+    asked = [row for row in rows if row.mlm_rows]
+    found = ", ".join(f"{method_of(row).title} {_number(row.mlm_rows, None)}" for row in asked)
+    return [f"{MASKED} and rows of a masked language model, per text: {found}"] if asked else []
 
 
 def _left_out(

@@ -35,6 +35,7 @@ LATEX_ESCAPES = {
     "†": r"\dag{}",
     "‡": r"\ddag{}",
     "§": r"\S{}",
+    "¶": r"\P{}",
     "≡": r"$\equiv$",
 }
 

@@ -322,6 +322,27 @@ def test_who_is_better_than_random_is_said_as_plainly() -> None:
     assert said(*level, n=9) == ([], "")
 
 
+def test_rows_of_a_masked_language_model_stand_apart() -> None:
+    def spent(name: str, seed: str, *mlm: float) -> CellScores:
+        parts = {"passes": np.array([[2.0], [3.0], [4.0], [np.nan]])}
+        parts["value"] = parts["passes"]
+        units = ("a", "b", "c", "left out")
+        if mlm:
+            parts["mlm_rows"] = np.array([[each] for each in (*mlm, np.nan)])
+        return CellScores(Group("planted", "cnn"), Method(name, "mlm"), "cost", seed, units, parts)
+
+    cost = cast(Metric, MeanOf("cost", "Model passes", "compute time", "lower", (0.0, float("inf"))))
+    # A shard of texts that need none stores none.
+    cells = [spent("lime", "0", 60, 30, np.nan), spent("lime", "1", 30, 30, 30), spent("saliency", "0")]
+    known = replace(results(*cells), metrics=(cost,))
+    table = compare(known, FEW)
+    assert row(table, "lime", "mlm")["mlm_rows"] == 30 and row(table, "lime", "mlm")["value"] == 3
+    assert row(table, "saliency", "mlm")["mlm_rows"] == 0
+    (grid,) = grids(table, known.metrics)
+    assert ["¶" in each.entries[0].mark for each in grid.rows] == [True, False]
+    assert "¶ and rows of a masked language model, per text: lime (mlm) 30" in grid.remarks
+
+
 def test_the_best_of_many_that_differ_by_luck_is_better_than_random_in_few_tables() -> None:
     names = [*(f"e{k}" for k in range(12)), "random"]
     stars = 0
