@@ -92,6 +92,7 @@ class Cut:
         marked: how many texts have a rationale of at least one span, cut or not.
         partly: how many of these lose some of what people marked.
         wholly: how many of these lose all of it.
+        of_tokens: how many tokens the texts have, cut ones included; 0 in records that did not count them.
     """
 
     texts: int
@@ -99,6 +100,7 @@ class Cut:
     marked: int
     partly: int
     wholly: int
+    of_tokens: int = 0
 
 
 def count_cut(examples: Sequence[Example], encodings: Sequence[Encoding]) -> Cut:
@@ -113,6 +115,7 @@ def count_cut(examples: Sequence[Example], encodings: Sequence[Encoding]) -> Cut
         marked=len(marked),
         partly=left.count((True, True)),
         wholly=left.count((False, True)),
+        of_tokens=sum(int(each.content.sum()) + each.truncated for each in encodings),
     )
 
 

@@ -216,11 +216,13 @@ class TextFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownScores:
-    """One method's (T,) scores of a shown text, for the class named `target`."""
+    """One method's (T,) scores of a shown text, for the class named `target`. signed: whether a negative
+    score would be evidence against it; if not, scores have a size only."""
 
     method: Method
     target: str
     scores: NDArray[np.float32]
+    signed: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

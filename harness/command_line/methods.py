@@ -108,7 +108,8 @@ def train_mlm(options: argparse.Namespace) -> int:
 def choices(options: argparse.Namespace) -> int:
     """List every name that a group offers, or the options of some.
 
-    With NAMES: the options of these choices, with their defaults and what they mean.
+    With NAMES: the options of these choices, with their defaults and what they mean; of a group, such as
+    baseline, what it offers.
     """
     from assay.harness.config.compose import offered
     from assay.harness.config.described import description, summary
@@ -118,16 +119,16 @@ def choices(options: argparse.Namespace) -> int:
     }
     every = sorted({name for names in groups.values() for name in names})
     for name in options.names:
-        if name not in every:
-            raise InputError(f"there is no choice named {name!r}; {did_you_mean(name, every)}")
-    if options.names:
-        found = [(group, name) for name in options.names for group in groups if name in groups[group]]
-        blocks = [description(*choice) for choice in found]
-    else:
-        blocks = [
-            "\n".join([group, *(f"  {name:28}{summary(group, name)}" for name in names)])
-            for group, names in groups.items()
-        ]
+        if name not in every and name not in groups:
+            raise InputError(f"there is no choice named {name!r}; {did_you_mean(name, [*groups, *every])}")
+
+    def offer(group: str) -> str:
+        return "\n".join([group, *(f"  {name:28}{summary(group, name)}" for name in groups[group])])
+
+    blocks = [
+        *(offer(name) for name in options.names or groups if name in groups),
+        *(description(group, name) for name in options.names for group in groups if name in groups[group]),
+    ]
     print("\n\n".join(blocks))
     return 0
 

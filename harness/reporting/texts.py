@@ -86,7 +86,7 @@ def _first_texts(trial: Trial, cells: Sequence[Cell], store: Store, count: int) 
     examples, labels = trial.task.test[:count], trial.task.labels
     ids = pc.field("example_id").isin([example.id for example in examples])
     records = [
-        (method_of(cell), record)
+        (cell, record)
         for cell in cells
         if cell.explainer_seed == trial.config.explainer_seeds[0]
         for record in read_table(StoredCell(store.cell(cell.key)).part(0)).filter(ids).to_pylist()
@@ -110,8 +110,13 @@ def _first_texts(trial: Trial, cells: Sequence[Cell], store: Store, count: int) 
             segments=np.asarray(record["segments"]),
             content=np.asarray(record["word_ids"]) >= 0,
             explanations=[
-                ShownScores(method, labels[record["target"]], np.asarray(record["scores"], np.float32))
-                for method, record in shown
+                ShownScores(
+                    method_of(cell),
+                    labels[record["target"]],
+                    np.asarray(record["scores"], np.float32),
+                    signed=cell.method.explainer.traits.signed,
+                )
+                for cell, record in shown
             ],
             rationales=[
                 span

@@ -46,9 +46,10 @@ def text_notes(trial: Trial, record: Mapping[str, Any]) -> Iterator[str]:
     # Records of earlier versions have counted nothing.
     cut = record.get("cut")
     if cut and cut["texts"]:
+        total = f" of {cut['of_tokens']:,}" if cut.get("of_tokens") else ""
         yield (
             f"{_name(trial)}: {cut['texts']:,} of {texts:,} texts are longer than the model reads and were "
-            f"cut, by {cut['tokens']:,} tokens"
+            f"cut, by {cut['tokens']:,}{total} tokens"
         )
         if cut["partly"] or cut["wholly"]:
             yield (

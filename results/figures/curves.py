@@ -32,7 +32,11 @@ from assay.results.statistics.estimates import Floats
 from assay.results.tables.layout import Grid, restricted
 
 PANELS_PER_ROW = 2
-CONTROL_LINES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 3)))
+# One for each control that is shipped, and one for *another annotator*.
+CONTROL_LINES = (
+    *((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 3))),
+    *((0, (6, 2, 1, 2, 1, 2)), (0, (2, 4)), (0, (12, 2, 4, 2))),
+)
 
 
 def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | None:
@@ -119,12 +123,19 @@ def _line(where: Plan, method: Method) -> Line2D:
     """Colour and marker by explainer, dashes by baseline; controls are grey and have no markers."""
     if method.explainer in where.controls:
         controls = [name for name in where.explainers if name in where.controls]
-        dashes = CONTROL_LINES[controls.index(method.explainer) % len(CONTROL_LINES)]
+        dashes = control_dashes(controls.index(method.explainer))
         return Line2D([], [], color=GREY, linestyle=dashes, linewidth=1.5)
     place = where.explainers.index(method.explainer)
     dashes = LINES[where.baselines.index(method.baseline) % len(LINES)] if method.baseline else "-"
     look = series_look(place, filled=place < len(COLOURS))
     return Line2D([], [], linestyle=dashes, markersize=4.5, linewidth=1.0, **look)
+
+
+def control_dashes(place: int) -> tuple[float, tuple[float, ...]]:
+    """The dashes of the control at a place; no two are alike."""
+    again, place = divmod(place, len(CONTROL_LINES))
+    # A control too many has the dashes of an earlier one, and three dots more for each time.
+    return 0, (*CONTROL_LINES[place][1], *(1.0, 2.0) * (3 * again))
 
 
 def _legend(where: Plan) -> list[Line2D]:

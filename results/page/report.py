@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from assay.results.figures.style import Drawing
 from assay.results.page.glossary import code_marked, definition, value_range
-from assay.results.page.heatmap import coloured, marked
+from assay.results.page.heatmap import coloured, marked, unread
 from assay.results.page.inline_svg import inline
 from assay.results.page.summary_tables import SummaryTables
 from assay.results.panel_limit import limit_sentence
@@ -84,6 +84,8 @@ def page(
         skipped=_skipped(results.absences),
         failures=[absence for absence in results.absences if absence.failed],
         shown=_shown(results),
+        unsigned=any(not shown.signed for text in results.texts for shown in text.explanations),
+        cut=any(unread(text, segment) for text in results.texts for segment in range(len(text.texts))),
     )
     # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
     return html.encode("utf-8", "replace").decode()

@@ -226,9 +226,7 @@ def _entry(
     count = count_words(row, metric)
     return Entry(
         *(row.value, row.low, row.high, row.best),
-        mark=shared
-        + (MASKED if math.isfinite(row.mlm_rows) else "")
-        + sign(row, bool(row.constant) and metric.property != "compute time"),
+        mark=shared + masked + sign(row, bool(row.constant) and metric.property != "compute time"),
         count="" if count == column.count else count,
         p=row.p if math.isfinite(row.p) else 1.0,
     )

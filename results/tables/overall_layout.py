@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from assay.results.checks import Checks, warning
 from assay.results.columns import OverallRow, method_of
@@ -21,15 +18,14 @@ FEWER = "‡"
 FORM_COLUMNS = {
     MIN_MAX: Column(MIN_MAX, "Min-max, 0 to 1", "higher", 3),
     MEAN_RANK: Column(MEAN_RANK, "Mean rank, from 1", "lower", 2),
-    ANCHORED: Column(ANCHORED, "Anchored, 0 to 1", "higher", 3),
+    ANCHORED: Column(ANCHORED, "Anchored, 0 is random", "higher", 3),
 }
 
 
 def overall_grids(scored: Sequence[Overall], checks: Checks) -> list[Grid]:
     """One grid per group: candidates in rows, the three forms in columns.
 
-    Anchored scores are shown clipped to 0..1; the table of `overall_table` has them as they are. A method
-    that lacks a metric is marked. The best of a column is not marked: no test stands behind it.
+    A method that lacks a metric is marked. The best of a column is not marked: no test stands behind it.
     """
     return [_grid(of_group, checks) for of_group in scored]
 
@@ -67,7 +63,7 @@ def _grid(scored: Overall, checks: Checks) -> Grid:
         part="overall",
         remarks=(
             f"Made of: {'; '.join(titles.values())}",
-            f"Anchored: {'; '.join(ends) or 'no metric has anchors'}; shown between 0 and 1",
+            f"Anchored: {'; '.join(ends) or 'no metric has anchors'}",
             *(
                 f"{FEWER} {method} has no value of {', '.join(names)}; its mean is over the others"
                 for method, names in lacking.items()
@@ -81,11 +77,9 @@ def _grid(scored: Overall, checks: Checks) -> Grid:
 def _entry(row: OverallRow, column: Column, constant: bool) -> Entry:
     if not row.n_metrics:
         return Entry(row.value, row.low, row.high, note=1)
-    ends = (0.0, 1.0) if row.form == ANCHORED else (-math.inf, math.inf)
-    value, low, high = np.clip([row.value, row.low, row.high], *ends).tolist()
     count = count_words(row)
     return Entry(
-        *(value, low, high),
+        *(row.value, row.low, row.high),
         mark=(FEWER if row.missing else "") + sign(row, constant),
         count="" if count == column.count else count,
     )

@@ -215,7 +215,8 @@ def test_what_is_cut_is_counted_and_said(
     cut = json.loads(record.read_text())["cut"]
     # [CLS] the film seems, two pieces, [SEP]: "wonderful" and "boring" are longer than the two pieces or not.
     assert cut["texts"] == cut["marked"] == 12 and cut["wholly"] == 0
-    assert f"12 of 12 texts are longer than the model reads and were cut, by {cut['tokens']} tokens" in out
+    assert f"12 of 12 texts are longer than the model reads and were cut, by {cut['tokens']} of " in out
+    assert f" of {cut['of_tokens']:,} tokens" in out and cut["of_tokens"] > cut["tokens"] > 0
     assert main(["run", *settings, "model.max_tokens=5"]) == 0
     out = capsys.readouterr().out
     assert "of 12 texts with rationales, 12 keep no marked word and 0 lose a part" in out

@@ -26,6 +26,17 @@ def test_the_options_of_a_choice_with_defaults_and_meaning(capsys: pytest.Captur
     assert second == "mask (baseline): Absent tokens become the mask token.\n  no options\n"
 
 
+def test_a_group_lists_what_it_offers_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["choices", "baseline", "mask"]) == 0
+    listed, options = capsys.readouterr().out.split("\n\n")
+    first, *lines = listed.splitlines()
+    assert first == "baseline" and [line.split()[0] for line in lines] == offered("baseline")
+    assert all(len(line.split()) > 3 for line in lines)
+    assert options.startswith("mask (baseline): ")
+    assert main(["choices", "basline"]) == 1
+    assert "did you mean 'baseline'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("group", ["task", "model", "explainer", "baseline", "metric", "experiment"])
 def test_every_option_of_every_choice_is_there(group: str) -> None:
     for name in offered(group):

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from results_synthetic import CONTROLS, METHODS, QUALITY, Group, Method, experiment
 
+from assay.harness.config.schema import CONTROLS as CONTROLS_SHIPPED
 from assay.metrics.faithfulness import macro_f1_curve
 from assay.results.figures.cost import Point, front, points_of
-from assay.results.figures.curves import lines_of
+from assay.results.figures.curves import CONTROL_LINES, control_dashes, lines_of
 from assay.results.figures.every_figure import drawings
 from assay.results.figures.label_placement import place_labels
 from assay.results.figures.style import Drawing
@@ -165,6 +166,14 @@ def test_curves_are_the_mean_over_seeds() -> None:
     assert thresholds.tolist() == list(range(0, 101, 10))
     np.testing.assert_allclose(values, np.mean(runs, axis=0))
     assert lines_of(results.cells, grid, "agreement") == {}
+
+
+def test_every_control_has_dashes_of_its_own() -> None:
+    # All that are shipped, and another annotator.
+    every = [control_dashes(place) for place in range(20)]
+    assert len(CONTROLS_SHIPPED) + 1 <= len(CONTROL_LINES) and len(set(every)) == 20
+    for place in range(20):
+        Figure().subplots().plot([0, 1], [0, 1], linestyle=every[place])
 
 
 def test_front_keeps_who_is_better_than_all_cheaper_ones() -> None:

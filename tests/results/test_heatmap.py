@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from markupsafe import escape
 
-from assay.results.page.heatmap import coloured, marked
+from assay.results.page.heatmap import coloured, marked, unread
 from assay.results.records import Group, Method, ShownScores, ShownText
 
 
@@ -139,6 +140,39 @@ def test_the_text_comes_out_as_it_went_in(text: ShownText):
         parsed = Spans(str(piece))
         assert parsed.words == original
         assert {tag for tag, _, _ in parsed.found} <= {"span"}
+
+
+def test_scores_without_a_sign_have_one_hue():
+    text = text_of(["aa bb cc"], [(0, 2), (3, 5), (6, 8)])
+    scores = replace(shown([4.0, 1.0, 0.0]), signed=False)
+    found = Spans(str(coloured(text, scores)[0])).found
+    assert [(of["class"], of["title"]) for _, of, _ in found] == [
+        ("size8", "4 for pos"),
+        ("size2", "1 for pos"),
+        ("zero", "0 for pos"),
+    ]
+
+
+def test_what_the_model_does_not_read_is_shown_as_such():
+    texts, offsets = ["one two three!", "four five"], [(4, 7), (0, 4), (5, 9)]
+    text = text_of(texts, offsets, segments=[0, 1, 1], rationales=[(4, 10, 0)])
+    assert (unread(text, 0), unread(text, 1)) == ([(0, 4), (7, 14)], [])
+    first, second = (Spans(str(piece)) for piece in coloured(text, shown([1.0, 1.0, 1.0])))
+    classes = [(of["class"], words) for _, of, words in first.found]
+    assert classes == [("unread", "one "), ("for8", "two"), ("unread", " three!")]
+    assert [of["class"] for _, of, _ in second.found] == ["for8", "for8"]
+    framed = Spans(str(marked(text)[0]))
+    assert framed.words == texts[0]
+    assert [(tag, words) for tag, _, words in framed.found] == [
+        ("span", "one "),
+        ("mark", "two"),
+        ("span", " th"),
+        ("span", "ree!"),
+    ]
+    # Special tokens count as read; what ends in a mark is no cut; a second text may be cut away.
+    special = text_of(["[x] y !?"], [(0, 3), (4, 5)], content=[False, True])
+    assert unread(special, 0) == [] and unread(text_of(["a b"], []), 0) == []
+    assert unread(text_of(["a", "b c"], [(0, 1)]), 1) == [(0, 3)]
 
 
 def test_rationales_are_framed_once_where_they_overlap():
