@@ -51,7 +51,7 @@ def write_results(
         for grid in split_grids(comparison, results.metrics, results.removal, checks)
     ]
     # Begun here, and waited for at last.
-    drawing = drawings(results, grids(comparison, results.metrics), parallel_map)
+    drawing = drawings(results, grids(comparison, results.metrics, results.removal), parallel_map)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
     figures = list(drawing)
     text = plain(tables, bootstrap)

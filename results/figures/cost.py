@@ -16,7 +16,7 @@ from matplotlib.textpath import TextPath
 
 from assay.results.figures.label_placement import place_labels
 from assay.results.figures.style import DARK, GREY, Drawing, grid_lines, render, style
-from assay.results.figures.visual_encoding import Plan, logarithmic, plan, shortened
+from assay.results.figures.visual_encoding import Plan, logarithmic, plan
 from assay.results.records import TRAINED, Method, grouped
 from assay.results.statistics.estimates import Floats
 from assay.results.tables.layout import Column, Grid
@@ -60,6 +60,7 @@ def cost_against(grids: Sequence[Grid], cost: str, random: str) -> Drawing | Non
     wide = min(len(panels), PANELS_PER_ROW)
     rows = math.ceil(len(panels) / wide)
     key = [*where.legend(), Line2D([], [], color=GREY, linewidth=2.5, alpha=0.4, label="best for the price")]
+    key += where.signs()
     with style(NAME):
         figure = Figure(figsize=(wide * ACROSS, rows * DOWN + FOOT))
         for place, (name, points) in enumerate(panels.items()):
@@ -124,7 +125,7 @@ def _panel(axes: Axes, points: Sequence[Point], column: Column, where: Plan) -> 
         across, up = [x[point.method]], [point.value]
         axes.plot(across, up, marker, color=colour, markerfacecolor=face, markersize=4.5, zorder=order)
     places = {name: [(x[p.method], p.value) for p in group] for name, group in by_explainer.items()}
-    _labels(axes, places, _along(edge), where.controls)
+    _labels(axes, places, _along(edge), where)
 
 
 def _limits(axes: Axes, values: Sequence[float]) -> None:
@@ -146,25 +147,25 @@ def _labels(
     axes: Axes,
     places: Mapping[str, Sequence[tuple[float, float]]],
     avoid: Sequence[tuple[float, float]],
-    controls: frozenset[str],
+    where: Plan,
 ) -> None:
     """One name per explainer, beside the first of its points, with a thin line to it if it stands apart."""
     frame = np.array([72 * WIDTH, 72 * HEIGHT])
     (left, right), (bottom, top) = np.log10(axes.get_xlim()), axes.get_ylim()
 
-    def in_points(where: Sequence[tuple[float, float]]) -> Floats:
-        x, y = np.array(where).reshape(-1, 2).T
+    def in_points(points: Sequence[tuple[float, float]]) -> Floats:
+        x, y = np.array(points).reshape(-1, 2).T
         return (
             np.stack([(np.log10(x) - left) / (right - left), (y - bottom) / (top - bottom)], axis=1) * frame
         )
 
     anchors = in_points([points[0] for points in places.values()])
     obstacles = in_points([point for points in places.values() for point in points] + list(avoid))
-    names = [shortened(name) for name in places]
+    names = [where.label(name) for name in places]
     sizes = np.array([(TextPath((0, 0), name, size=LETTERS).get_extents().width + 2, 9) for name in names])
     corners = place_labels(anchors, sizes, obstacles, (frame[0], frame[1]))
     for name, anchor, size, corner in zip(places, anchors, sizes, corners, strict=True):
         apart = float(np.hypot(*(np.clip(anchor, corner, corner + size) - anchor))) > 9
         ends = {"xy": tuple(anchor / frame), "xytext": tuple((corner + size / 2) / frame)}
-        look = {**LABEL, "color": GREY if name in controls else DARK}
-        axes.annotate(shortened(name), **ends, **look, arrowprops=LEADER if apart else None)
+        look = {**LABEL, "color": GREY if name in where.controls else DARK}
+        axes.annotate(where.label(name), **ends, **look, arrowprops=LEADER if apart else None)

@@ -143,11 +143,11 @@ def _legend(where: Plan) -> list[Line2D]:
     key = []
     for name in where.explainers:
         key.append(_line(where, Method(name)))
-        key[-1].set_label(shortened(name))
+        key[-1].set_label(where.label(name))
     if len(where.baselines) > 1:
         for place, baseline in enumerate(where.baselines):
             key.append(Line2D([], [], color=DARK, linewidth=1.0, linestyle=LINES[place % len(LINES)]))
             key[-1].set_label(f"baseline {shortened(baseline, 20)}")
     if where.compared:
         key.append(Line2D([], [], color=DARK, linewidth=2.2, label="not distinguishable\nfrom the best"))
-    return key
+    return [*key, *where.signs()]

@@ -19,7 +19,6 @@ from assay.results.figures.visual_encoding import (
     legend_dot,
     logarithmic,
     plan,
-    shortened,
     wide_range,
 )
 from assay.results.panel_limit import PANEL_LIMIT, limit_sentence, listed
@@ -123,7 +122,7 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequenc
 
 def _frame(axes: Axes, where: Plan) -> None:
     count = len(where.explainers)
-    axes.set_yticks(range(count), [shortened(name) for name in where.explainers])
+    axes.set_yticks(range(count), [where.label(name) for name in where.explainers])
     axes.set_ylim(count - 0.45, -0.55)
     grid_lines(axes, "x")
     axes.tick_params(axis="y", length=0)
@@ -150,6 +149,7 @@ def _figure(width: float, height: float, where: Plan) -> Figure:
         entries.append(legend_dot("worse, not tested, or a control", DARK, "o", "white"))
     if where.random in where.explainers:
         entries.append(Patch(color=BAND, label="level of a random explainer"))
+    entries += where.signs()
     columns = max(1, min(int(width / 2.8), len(entries)))
     rows = math.ceil(len(entries) / columns)
     figure = Figure(figsize=(width, height + 0.19 * rows + 0.15), layout="constrained")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from assay.results.figures.style import COLOURS, DARK, GREY, MARKERS
-from assay.results.records import Group, Method
-from assay.results.tables.layout import Grid, Row
+from assay.results.records import Group, Method, grouped
+from assay.results.tables.layout import SIGNS, Grid, Row
 
 DIRECTIONS = {"higher": "higher is better →", "lower": "← lower is better"}
 
@@ -22,7 +22,8 @@ DIRECTIONS = {"higher": "higher is better →", "lower": "← lower is better"}
 class Plan:
     """explainers: one line each, from the top, controls last. baselines: those with a name.
 
-    random: the explainer whose level is the reference. compared: whether anything is like the best.
+    random: the explainer whose level is the reference. compared: whether anything is like the best. marks:
+    the signs of each explainer's values, of all columns and baselines.
     """
 
     explainers: tuple[str, ...]
@@ -31,6 +32,17 @@ class Plan:
     without_baseline: bool
     random: str
     compared: bool
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, explainer: str, letters: int = 30) -> str:
+        """Its name with the signs of its values."""
+        return shortened(explainer, letters) + self.marks.get(explainer, "")
+
+    def signs(self) -> list[Line2D]:
+        """Entries of a legend that say what the signs mean, of those that stand in the figure."""
+        every = "".join(self.marks.values())
+        known = [f"{sign} {words}" for sign, words in SIGNS.items() if sign in every]
+        return [Line2D([], [], linestyle="none", label=label) for label in known]
 
     def colour(self, method: Method) -> str:
         """One colour per baseline, grey for controls."""
@@ -61,7 +73,7 @@ class Plan:
     @property
     def margin(self) -> float:
         """Room for the explainers' names, in inches."""
-        return 0.3 + 0.072 * max(len(shortened(name)) for name in self.explainers)
+        return 0.3 + 0.072 * max(len(self.label(name)) for name in self.explainers)
 
     def legend(self) -> list[Line2D]:
         """What colours and markers mean; nothing where there is only one kind."""
@@ -92,7 +104,15 @@ def plan(grids: Sequence[Grid], random: str) -> Plan:
     baselines = dict.fromkeys(row.method.baseline for row in ordered if row.method.baseline)
     without = any(not row.method.baseline for row in rows if not row.control)
     compared = any(entry.best for row in rows for entry in row.entries)
-    return Plan((*candidates, *controls), frozenset(controls), tuple(baselines), without, random, compared)
+    of_explainer = grouped(rows, lambda row: row.method.explainer)
+    signs = {
+        name: {sign for row in of_name for entry in row.entries for sign in entry.mark}
+        for name, of_name in of_explainer.items()
+    }
+    marks = {name: "".join(sign for sign in SIGNS if sign in found) for name, found in signs.items()}
+    return Plan(
+        (*candidates, *controls), frozenset(controls), tuple(baselines), without, random, compared, marks
+    )
 
 
 def wide_range(values: Iterable[float]) -> bool:

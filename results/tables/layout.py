@@ -16,8 +16,9 @@ from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
 from assay.results.property_metrics import removal_operator, six_properties
 from assay.results.records import Group, Method, grouped
 from assay.results.statistics.ceiling import PEOPLE, REMARK
+from assay.results.statistics.informed import FEWEST
 from assay.results.tables.conclusions import conclusions
-from assay.results.tables.counts import count_words, most_common, sign, sign_remarks
+from assay.results.tables.counts import CONSTANT, FEW, count_words, most_common, sign, sign_remarks
 from assay.tasks.counted import counted
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -28,6 +29,13 @@ SHARING = (
     "it over the others"
 )
 MASKED = "¶"
+# What the signs mean, in the few words of a figure.
+SIGNS = {
+    SHARED: "shares the metric's operator",
+    MASKED: "asks a masked language model, too",
+    FEW: f"fewer than {FEWEST} texts",
+    CONSTANT: "constant explanations",
+}
 BESIDE = "beside the six properties"
 # Scores are resolved to 1e-5 of the largest (assay.metrics.ties), and so is what is made of them.
 MOST_DECIMALS = 5

@@ -21,7 +21,7 @@ from assay.results.figures.every_figure import drawings
 from assay.results.figures.label_placement import place_labels
 from assay.results.figures.style import Drawing
 from assay.results.figures.visual_encoding import heading, logarithmic, plan, short, shortened, wide_range
-from assay.results.records import Results
+from assay.results.records import Flag, Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.layout import Column, Entry, Grid, Row, grids
@@ -146,6 +146,25 @@ def test_who_has_no_value_in_a_figure_has_no_line_in_it() -> None:
         "overview",
         "metric-agreement",
     }
+
+
+def test_signs_stand_beside_names_and_are_explained() -> None:
+    known = experiment(ONE, n=30)
+    flags = {(ONE[0], Method("saliency")): Flag("in all 30 texts")}
+    table = compare(replace(known, constant=flags), FEW)
+    drawn = drawings(known, grids(table, known.metrics, "pad"))
+    for drawing in drawn:
+        said = words(drawing)
+        # Constant explanations cost what they cost.
+        assert ("saliency≡" in said) == (drawing.name != "metric-compute_time")
+        assert ("≡ constant explanations" in said) == ("≡" in said)
+        # A baseline that is the metric's operator.
+        assert ("lime†" in said) == (
+            drawing.name in ("overview", "metric-faithfulness", "curves-faithfulness", "cost")
+        )
+        assert "§" not in said and "lime≡" not in said
+    few = draw(experiment(ONE, n=5))["metric-agreement"]
+    assert "lime§" in words(few) and "§ fewer than 10 texts" in words(few)
 
 
 def test_nothing_to_draw() -> None:
