@@ -58,8 +58,9 @@ def conclude(
     random = next((one for method, one in usable.items() if method.explainer == results.random), None)
     better = None
     if random is not None and is_level(random, metric):
-        present = [method for method in candidates if method in usable]
-        above = better_than(random, [usable[method] for method in present], metric, bootstrap.level)
+        present = [method for method in candidates if method in usable and usable[method].values]
+        estimated = [usable[method] for method in present]
+        above = better_than(random, estimated, metric, bootstrap.level) if estimated else []
         better = {method for method, is_above in zip(present, above, strict=True) if is_above}
     no_best = why_none(estimates, better, metric, bootstrap)
     if not any(one.values for one in estimates):

@@ -36,7 +36,7 @@ def _better_than_random(titles: Mapping[str, str], rows: Sequence[ComparisonRow]
         if better:
             who[name] = "all explainers" if len(better) == len(of_metric) else ", ".join(better)
     for explainers, names in grouped(who, who.__getitem__).items():
-        yield f"{', '.join(titles[name] for name in names)}: better than the random control: {explainers}"
+        yield f"{', '.join(titles[name] for name in names)}: better than random: {explainers}"
 
 
 def _not_better(titles: Mapping[str, str], rows: Sequence[ComparisonRow]) -> Iterator[str]:

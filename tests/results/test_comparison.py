@@ -308,7 +308,7 @@ def test_who_is_better_than_random_is_said_as_plainly() -> None:
         better = [str(each["explainer"]) for each in rows(table) if each["better_than_random"]]
         return better, " ".join(remark for remark in grid.remarks if "better than" in remark)
 
-    title = "Human agreement: better than the random control"
+    title = "Human agreement: better than random"
     assert said(*level) == (["lime", "occlusion"], f"{title}: lime, occlusion")
     assert said("lime", "occlusion", "random") == (["lime", "occlusion"], f"{title}: all explainers")
     assert said("lime", "random") == (["lime"], f"{title}: all explainers")
