@@ -294,7 +294,7 @@ def test_findings_have_their_sections_in_order(html: str):
     assert "depends on who is in the table" in words and words.count('<table class="sortable">') == 2
     assert "Do the metrics agree?" in section(html, "agreement")
     assert "drawing3-" in section(html, "agreement")
-    assert section(html, "stability").count('<table class="sortable">') == 2
+    assert section(html, "stability").count('<table class="sortable narrow">') == 2
     assert section(html, "slices").count("<details>") == 4 + 3
     assert "model wrong" in section(html, "slices") and "By gold label" in section(html, "slices")
 
