@@ -47,6 +47,9 @@ ABOUT = {
     "forward_rows": "passes through the model, for all targets of the text together",
     "backward_rows": "passes back through it, likewise",
     "tokens_read": "tokens of the forward passes, likewise",
+    "mlm_rows": "passes through a masked language model, likewise",
+    "mlm_tokens": "tokens of these",
+    "saturated": "log-odds behind its scores whose probability rounds to 0 or 1; 0 if not counted",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assay.metrics.cell_data import Metric
 
@@ -33,3 +33,16 @@ def six_properties(metrics: Sequence[Metric]) -> list[Metric]:
 def removal_operator(metric: Metric, removal: str) -> str:
     """The operator a metric takes tokens away with, "" if it takes none away; removal: the experiment's."""
     return str(getattr(metric, "operator", removal)) if "removal" in metric.needs else ""
+
+
+def shares_operator(baseline: str, metric: Metric, removal: str, alike: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a metric puts in for tokens what an explainer's baseline does.
+
+    Args:
+        baseline: the explainer's, by its name in the experiment; "" for none.
+        metric: the metric.
+        removal: the experiment's first operator.
+        alike: as in `assay.results.records.Results`.
+    """
+    operator = removal_operator(metric, removal)
+    return bool(baseline and operator) and operator in alike.get(baseline, {baseline})

@@ -256,8 +256,10 @@ class Results:
     `heuristics` those that an explainer should beat on human agreement. read: of every group of single
     models. labels: the groups of multi-label tasks. annotators: by task how well those agree whose rationales
     it has. facts: of every single model. removal: the operator that metrics take tokens away with, unless
-    they say otherwise. notes: sentences on the explained texts. remarks: what to know below every table.
-    constant: the methods whose scores are the same for every token of some texts. clusters: by
+    they say otherwise. alike: by baseline the operators that put in the same, such as words of a masked
+    language model, all by their names in the experiment; of a baseline that is not in it that of its name.
+    notes: sentences on the explained texts. remarks: what to know below every table. constant: the methods
+    whose scores are the same for every token of some texts. clusters: by
     task, and by the id of a text that hangs together with others, the name of what they are, such as a
     document.
     """
@@ -283,6 +285,7 @@ class Results:
     annotators: Mapping[str, Sequence[AnnotatorAgreement]] = field(default_factory=dict)
     facts: Sequence[TextFacts] = ()
     removal: str = ""
+    alike: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     constant: Mapping[tuple[Group, Method], Flag] = field(default_factory=dict)
     clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -48,10 +48,11 @@ def write_results(
     comparison = of_groups.comparison
     tables = [
         replace(grid, remarks=(*grid.remarks, *results.remarks))
-        for grid in split_grids(comparison, results.metrics, results.removal, checks)
+        for grid in split_grids(comparison, results.metrics, results.removal, checks, results.alike)
     ]
     # Begun here, and waited for at last.
-    drawing = drawings(results, grids(comparison, results.metrics, results.removal), parallel_map)
+    shown = grids(comparison, results.metrics, results.removal, alike=results.alike)
+    drawing = drawings(results, shown, parallel_map)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
     figures = list(drawing)
     text = plain(tables, bootstrap)

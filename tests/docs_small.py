@@ -79,6 +79,13 @@ SMALL = {
         PLANTED.replace(FEW, "metric=[faithfulness] report.bootstrap=20 task.test=4")
         + " 'explainer.lime_text.arguments={num_samples: 50}'"
     ),
+    "docs/input_marginalization.md: assay run": Small(
+        PLANTED.replace(FEW, "task.test=4 task.length=[5,5] report.bootstrap=20")
+        + " baseline.mlm.trained.training.epochs=1 removal.mlm.trained.training.epochs=1"
+    ),
+    "docs/input_marginalization.md: OMP_NUM_THREADS=1": Small(
+        "--quick", {**SCRIPTS, " --tweets tweet_sentiment_extraction": ""}, slow=True
+    ),
     "docs/metric_checks.md: assay check-metrics --csv": Small("--quick", slow=True),
     "docs/metric_checks.md: assay check-metrics rationale_consistency": Small("--quick", slow=True),
     "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos": Small(added=TERMS),

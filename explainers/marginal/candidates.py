@@ -100,14 +100,19 @@ def candidates(
     only_drawn = uniform.shape[1] > 0 and selection.draws_for(len(p)) > 0
     found = []
     for of_place, numbers in zip(p, uniform, strict=True):
-        share = np.cumsum(of_place)
-        at = np.searchsorted(share, numbers * share[-1], side="right")
-        # Rounding must not lead behind the last one that is possible.
-        last = int(np.searchsorted(share, share[-1]))
-        drawn = ids[np.minimum(at, last)] if share[-1] > 0 else ids[:0]
+        drawn = _drawn(ids, of_place, numbers) if len(numbers) else ids[:0]
         kept = NOWHERE if only_drawn else _best(of_place, selection.top_k)
         found.append(Candidates(ids[kept], of_place[kept], drawn))
     return found
+
+
+def _drawn(ids: Ids, p: Floats, numbers: Floats) -> Ids:
+    """(S,) ids drawn in proportion to p, one by each number (S,) from 0 to 1; none where no p is above 0."""
+    share = np.cumsum(p)
+    at = np.searchsorted(share, numbers * share[-1], side="right")
+    # Rounding must not lead behind the last one that is possible.
+    last = int(np.searchsorted(share, share[-1]))
+    return ids[np.minimum(at, last)] if share[-1] > 0 else ids[:0]
 
 
 def _best(p: Floats, most: int | None) -> NDArray[np.intp]:
@@ -133,6 +138,7 @@ def replacements(of: Sequence[Candidates], selection: Selection) -> Replacements
         both = np.outer(weights, one.p)
         best = np.argsort(-both, axis=None, kind="stable")[: selection.top_k]
         first, last = np.unravel_index(best, both.shape)
-        ids, weights = np.column_stack([ids[first], one.ids[last]]), both[first, last]
+        # Of many tokens no sequence has a probability above 0; only the ratios count.
+        ids, weights = np.column_stack([ids[first], one.ids[last]]), both[first, last] / both.max()
     whole = selection.renormalise or len(of) > 1
     return Replacements(ids, weights / weights.sum() if whole else weights)

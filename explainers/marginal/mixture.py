@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.explainers.baselines import Baseline, CoalitionValues, Variants
 from assay.explainers.explanation import Cost
 from assay.explainers.marginal.candidates import Candidates, Replacements, Selection, candidates, replacements
-from assay.explainers.perturbation.output_spaces import Space, expected_output
+from assay.explainers.perturbation.output_spaces import Space, expected_outputs
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
@@ -41,7 +41,7 @@ def policy(mode: Mode) -> str:
 class Mixture(Baseline):
     """The baseline `mlm`, fitted (`assay.explainers.marginal.mlm`).
 
-    A coalition's output is the mean over its replacements (`expected_output`). The masked language model is
+    A coalition's output is the mean over its replacements (`expected_outputs`). The masked language model is
     asked one row per coalition (joint), or one per absent token of the text (independent). about: what is on
     record of it, None if nothing is.
     """
@@ -112,9 +112,9 @@ class Mixture(Baseline):
                 _answer(engine, waiting, space, values, costs)
                 waiting, size = [], 0
         _answer(engine, waiting, space, values, costs)
-        shape = -1, len(engine.model.labels)
+        shape = 0, len(engine.model.labels)
         return [
-            CoalitionValues(np.array(of_text).reshape(shape), cost)
+            CoalitionValues(np.concatenate([np.empty(shape), *of_text]), cost)
             for of_text, cost in zip(values, costs, strict=True)
         ]
 
@@ -241,6 +241,9 @@ def _answer(
     multi_label = engine.model.multi_label
     for portion, answer in zip(portions, engine.answers([one.rows for one in portions]), strict=True):
         costs[portion.text] += Cost(answer.rows, 0, answer.tokens)
-        ends = np.cumsum([len(weights) for weights in portion.weights])[:-1]
-        for logits, weights in zip(np.split(answer.logits, ends), portion.weights, strict=True):
-            values[portion.text].append(expected_output(logits, weights, space, multi_label=multi_label))
+        counts = [len(weights) for weights in portion.weights]
+        starts = np.cumsum([0, *counts[:-1]])
+        weights = np.concatenate(portion.weights)
+        values[portion.text].append(
+            expected_outputs(answer.logits, weights, starts, space, multi_label=multi_label)
+        )

@@ -30,15 +30,12 @@ HELD_OUT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedLanguageModel(Baseline):
+class MaskedLanguageModel(Selection, Baseline):
     """Absent tokens become what a masked language model expects there; outputs are means over these texts.
 
+    sigma, top_k, mc_samples, draws, include_original, renormalise: as in `Selection`. seed: of draws.
     mode: joint, all absent tokens of a row are masked at once; independent, each is predicted from the text
     with it alone masked, so that its absent neighbours leak. Both agree where one token is absent.
-    sigma: of one absent token, all that are more probable; of several, `draws` drawn from those at each
-    place. top_k: only the most probable tokens, or sequences. mc_samples: only so many draws; exactly one of
-    the three is set. include_original: whether a token may stand for itself. renormalise: whether weights sum
-    to 1. seed: of draws.
     path: the folder of a masked language model with the classifier's tokenizer, or its hub name with
     `revision`; null for one that is trained on the task's training texts, as `trained` says.
     Source: Kim et al., EMNLP 2020 (Input Marginalization).
@@ -47,12 +44,6 @@ class MaskedLanguageModel(Baseline):
     path: str | None = None
     revision: str | None = None
     mode: Mode = "joint"
-    sigma: float | None = 1e-5
-    top_k: int | None = None
-    mc_samples: int | None = None
-    draws: int = 10
-    include_original: bool = True
-    renormalise: bool = True
     seed: int = 0
     trained: TrainedMLM = field(default_factory=TrainedMLM)
     name: ClassVar[str] = Mixture.name
@@ -61,8 +52,9 @@ class MaskedLanguageModel(Baseline):
     mixture: ClassVar[bool] = Mixture.mixture
 
     def __post_init__(self) -> None:
+        # Slots make a new class, which `super()` does not know.
+        Selection.__post_init__(self)
         check_choice("baseline.mlm.mode", self.mode, get_args(Mode))
-        _ = self.selection
 
     @property
     def policy(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -73,16 +65,6 @@ class MaskedLanguageModel(Baseline):
     def from_texts(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Where no checkpoint is given."""
         return self.path is None
-
-    @property
-    def selection(self) -> Selection:
-        """Which replacements stand for absent tokens. Raises InputError on settings that make no sense."""
-        bounds = self.sigma, self.top_k, self.mc_samples
-        return Selection(*bounds, self.draws, self.include_original, self.renormalise)
-
-    def most_rows(self, alone: int, others: int, words: int) -> tuple[int, int]:
-        """By the selection."""
-        return self.selection.most_rows(alone, others, words)
 
     def using(self, model: Model, mlm: MaskedLM) -> Mixture:
         """The baseline with a masked language model. Raises InputError where it is not the classifier's."""
@@ -97,7 +79,7 @@ class MaskedLanguageModel(Baseline):
                 "the masked language model has no token to put in: all of its vocabulary is special; choose "
                 "another one"
             )
-        return Mixture(mlm, self.mode, self.selection, self.seed)
+        return Mixture(mlm, self.mode, self, self.seed)
 
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts to train on, or on a folder that holds no model that fits."""

@@ -10,11 +10,13 @@ from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Amount, CellWork, Estimate, estimate
 from assay.harness.costs.speeds import keep, recall
-from assay.harness.trials.census import outlooks
+from assay.harness.trials.census import TrialPreview, outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
+from assay.harness.trials.masked_lms import to_train
 from assay.harness.trials.notes import limit_note
 from assay.harness.trials.plan import text_remarks
+from assay.models.trained_mlm import TrainedMLM
 from assay.tasks.counted import counted
 
 # Where rates come from without a calibration.
@@ -66,10 +68,11 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
     lines = _plan(experiment.name, work, workers, source if timed else None)
     # Of a large task the plan has a sample only, in which texts repeat less.
     whole = [each.trial for each in previews if each.sizes.test == len(each.trial.task.test)]
+    trainings = _trainings(previews)
     told = _section("Texts:", text_remarks(whole))
     limits = [limit_note(preview.trial, preview.sizes.test) for preview in previews]
     notes = _section("Limits:", dict.fromkeys(note for note in limits if note is not None))
-    text = "\n".join([*lines, *told, *notes, *_section("Cannot be read:", unread)])
+    text = "\n".join([*lines, *trainings, *told, *notes, *_section("Cannot be read:", unread)])
     return Plan(text, len(previews))
 
 
@@ -124,6 +127,22 @@ def _masked_lms(cells: Sequence[CellWork]) -> list[str]:
             line += "baseline.mlm.top_k=10, or mc_samples."
         lines.append(line)
     return lines
+
+
+def _trainings(previews: Sequence[TrialPreview]) -> list[str]:
+    """A line per kind of masked language model that is trained on texts: at most how long and on how much."""
+    # Classifiers that read texts alike share one, which shows only when they are there.
+    trained: dict[TrainedMLM, dict[tuple[str, str], int]] = {}
+    for preview in previews:
+        for baseline in to_train(preview.trial.choice):
+            of_task = trained.setdefault(baseline.trained, {})
+            of_task[preview.trial.task_name, preview.trial.model_name] = preview.sizes.train
+    return [
+        f"Training, what is in the store aside: at most {counted(len(sizes), 'masked language model')} of at "
+        f"most {spec.minutes:g} min of the processor and {spec.training.epochs * max(sizes.values()):,} rows "
+        "each, not in the time above; fewer where models read texts alike."
+        for spec, sizes in trained.items()
+    ]
 
 
 def _section(heading: str, sentences: Collection[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assay.explainers.explanation_columns import ABOUT, COSTS, TYPES
+from assay.explainers.explanation_columns import ABOUT, COSTS, OPTIONAL, TYPES
 from assay.harness.config.provenance import library_versions
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.missing import group_of
@@ -35,6 +35,7 @@ COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
     ("gold", pa.list_(pa.string()), "its labels"),
     ("group", pa.string(), "what the text hangs together with, such as its document, null if nothing"),
     *((name, TYPES[name], ABOUT[name]) for name in _SHARED),
+    *((name, type, ABOUT[name]) for name, type in OPTIONAL.items()),
     (
         "offsets",
         pa.list_(pa.list_(pa.int32())),
@@ -49,6 +50,7 @@ COLUMNS: Sequence[tuple[str, pa.DataType, str]] = (
     ("model_seed", pa.int64(), "the seed it was trained with"),
     ("explainer", pa.string(), "what explains it"),
     ("baseline", pa.string(), "what absent means to the explainer, null if nothing"),
+    ("baseline_policy", pa.string(), "what an absent token becomes, null if nothing"),
     ("explainer_seed", pa.int64(), "the seed of its draws"),
     ("seconds", pa.float64(), "wall time, for all targets of the text together"),
 )
@@ -87,6 +89,7 @@ def _constant(trial: Trial, cell: Cell) -> Constant:
         "model_seed": trial.seed,
         "explainer": cell.method.explainer_name,
         "baseline": cell.method.baseline_name or None,
+        "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         "explainer_seed": cell.explainer_seed,
     }
 
@@ -102,6 +105,8 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
             stored = read_table(part)
             ids = stored["example_id"].to_pylist()
             columns = {
+                # Stored tables lack them where all are 0.
+                **dict.fromkeys(OPTIONAL, [0] * len(ids)),
                 **{name: stored[name] for name in stored.column_names},
                 **{name: [value] * len(ids) for name, value in constant.items()},
                 "id": ids,

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from assay.explainers.controls.heuristics import Heuristic
-from assay.harness.config.choice import Method, choose
+from assay.harness.config.choice import Choice, Method, choose
 from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
 from assay.harness.reporting.constant import ExplainedFolder, constant_methods
@@ -34,6 +34,7 @@ from assay.harness.trials.trial import read_trial
 from assay.metrics.annotators import AnnotatorAgreement, annotator_agreement
 from assay.metrics.cell_data import gold
 from assay.results.parallel import ParallelMap, serial_map
+from assay.results.property_metrics import removal_operator
 from assay.results.records import (
     Flag,
     Group,
@@ -66,6 +67,7 @@ def collect(
     planned = [(trial, cells_of_trial(trial, store)) for trial in trials]
     done = [(trial, _done(cells, store)) for trial, cells in planned]
     facts = [text_facts(trial, store, cells) for trial, cells in done]
+    removal = str(next(iter(config.removal), ""))
     return Results(
         name=experiment.name,
         metrics=[chosen.metric for chosen in choose(config).metrics],
@@ -86,11 +88,31 @@ def collect(
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if _by_label(trial))),
         annotators={name: agreed for name, agreed in _annotators(trials) if agreed},
         facts=[of_trial for of_trial in facts if of_trial is not None],
-        removal=str(next(iter(config.removal), "")),
+        removal=removal,
+        alike=alike(choose(config), removal),
         notes=notes(trials, store),
         constant=_constant(done, store, frozenset(config.controls), parallel_map),
         clusters=_clusters(trials),
     )
+
+
+def alike(choice: Choice, first: str) -> dict[str, frozenset[str]]:
+    """By baseline the removal operators that put in the same, whatever they are called and set to.
+
+    first: the name of the first operator.
+    """
+    operators = {
+        removal_operator(chosen.metric, first): chosen.removal.name
+        for chosen in choice.metrics
+        if "removal" in chosen.metric.needs
+    }
+    return {
+        method.baseline_name: frozenset(
+            operator for operator, made_by in operators.items() if made_by == method.baseline.name
+        )
+        for method in choice.methods
+        if method.baseline is not None
+    }
 
 
 def _clusters(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

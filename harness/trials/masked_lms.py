@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.harness.config.choice import Choice
 from assay.harness.config.keys import key
 from assay.harness.storage.layout import StoredModel, unfinished_training
 from assay.harness.storage.locks import run_once
@@ -25,6 +26,14 @@ from assay.tasks.example import Example
 ABOUT = ("weights", "model", "unigram", "trigram", "beats_trigram", "stopped")
 
 log = logging.getLogger(__name__)
+
+
+def to_train(choice: Choice) -> list[MaskedLanguageModel]:
+    """The chosen baselines and removal operators whose masked language model is trained on a task's texts."""
+    chosen = [method.baseline for method in choice.methods]
+    chosen += [metric.removal for metric in choice.metrics if "removal" in metric.metric.needs]
+    found = [one for one in chosen if isinstance(one, MaskedLanguageModel) and one.path is None]
+    return list(dict.fromkeys(found))
 
 
 def with_masked_lm(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.harness.config.build import build
 from assay.harness.storage.store import Store
-from assay.harness.trials.masked_lms import trained_mlm, warnings
+from assay.harness.trials.masked_lms import to_train, trained_mlm, warnings
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.models.engine import Engine
@@ -18,10 +17,7 @@ def train_all(trials: Sequence[Trial], store: Store) -> Iterator[str]:
     """Train those of the chosen baselines and removal operators; lines that tell of each, once."""
     told: set[str] = set()
     for trial in trials:
-        chosen = {method.baseline for method in trial.choice.methods}
-        for baseline in chosen | {metric.removal for metric in trial.choice.metrics}:
-            if not isinstance(baseline, MaskedLanguageModel) or baseline.path is not None:
-                continue
+        for baseline in to_train(trial.choice):
             config, task = trial.config, trial.task
             ready = ready_model(config, task)
             # How a classifier reads texts does not depend on its training.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +13,7 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.faithfulness import Faithfulness
 from assay.results.columns import LabelRow, SliceRow, from_table, method_of
 from assay.results.panel_limit import PANEL_LIMIT
+from assay.results.property_metrics import shares_operator
 from assay.results.records import Flag, Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
@@ -28,6 +29,7 @@ from assay.results.tables.counts import (
     sign_remarks,
 )
 from assay.results.tables.layout import MISSING, Column, Entry, Grid, column_of
+from assay.results.tables.shared_operator import SHARED, sharing
 from assay.results.tables.text import escape_markdown, how_to_read, markdown_cell, markdown_table
 from assay.tasks.counted import counted
 
@@ -115,18 +117,20 @@ def label_grids(table: pd.DataFrame, results: Results) -> list[LabelGrid]:
     metrics = {metric.name: metric for metric in results.metrics}
     rows = grouped(from_table(LabelRow, table), lambda row: (row.group, row.metric))
     return [
-        _label_grid(labels[group], metrics[name], of_both, results.constant_in(group))
-        for (group, name), of_both in rows.items()
+        _label_grid(labels[group], metrics[name], of_both, results) for (group, name), of_both in rows.items()
     ]
 
 
-def _label_grid(
-    labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], constant: Mapping[Method, Flag]
-) -> LabelGrid:
-    methods = tuple(dict.fromkeys(map(method_of, rows)))
+def _label_grid(labels: LabelTexts, metric: Metric, rows: Sequence[LabelRow], results: Results) -> LabelGrid:
+    methods, constant = tuple(dict.fromkeys(map(method_of, rows))), results.constant_in(labels.group)
+    shared = {
+        method
+        for method in methods
+        if shares_operator(method.baseline, metric, results.removal, results.alike)
+    }
     by_label = grouped(rows, lambda row: (row.scope, row.label))
-    lines = tuple(_label_line(of_label, methods, constant) for of_label in by_label.values())
-    marks = (entry.mark for line in lines for entry in line.entries)
+    lines = tuple(_label_line(of_label, methods, constant, shared) for of_label in by_label.values())
+    marks = [entry.mark for line in lines for entry in line.entries]
     return LabelGrid(
         group=labels.group,
         column=column_of(metric, rows),
@@ -139,6 +143,7 @@ def _label_grid(
         ),
         remarks=(
             *_without_best(rows, lines),
+            *sharing(marks),
             *sign_remarks(marks, {method: flag.words for method, flag in constant.items()}),
         ),
     )
@@ -162,11 +167,15 @@ def _reason(metric: Metric, texts: int) -> str:
 
 
 def _label_line(
-    rows: Sequence[LabelRow], methods: Sequence[Method], constant: Mapping[Method, Flag]
+    rows: Sequence[LabelRow], methods: Sequence[Method], constant: Mapping[Method, Flag], shared: Set[Method]
 ) -> LabelLine:
     usual = most_common(count_words(row) for row in rows if math.isfinite(row.value))
     flagged = {method for method, flag in constant.items() if flag.concerns(rows[0].label)}
-    entries = {method_of(row): _entry(row, usual, method_of(row) in flagged) for row in rows}
+    entries = {
+        method: _entry(row, usual, SHARED if method in shared else "", method in flagged)
+        for row in rows
+        for method in [method_of(row)]
+    }
     nothing = Entry(math.nan, math.nan, math.nan)
     first = rows[0]
     name = {OF_LABEL: first.label, "all": "all labels"}.get(first.scope, f"{first.scope} average")
@@ -174,13 +183,13 @@ def _label_line(
     return LabelLine(first.scope, name, first.texts, first.f1, in_order, usual)
 
 
-def _entry(row: LabelRow, usual: str, constant: bool) -> Entry:
+def _entry(row: LabelRow, usual: str, shared: str, constant: bool) -> Entry:
     if not math.isfinite(row.value):
         return Entry(row.value, row.low, row.high)
     count = count_words(row)
     return Entry(
         *(row.value, row.low, row.high, row.best),
-        mark=sign(row, constant),
+        mark=shared + sign(row, constant),
         count="" if count == usual else count,
     )
 
@@ -222,14 +231,17 @@ def slice_grids(table: pd.DataFrame, grids: Sequence[Grid]) -> list[SliceGrid]:
 
 def _slice_grid(grid: Grid, column: Column, rows: Sequence[SliceRow]) -> SliceGrid:
     methods = tuple(dict.fromkeys(map(method_of, rows)))
+    entries = grid.entries(column.name)
     constant = {row.method for row in grid.rows if any(CONSTANT in entry.mark for entry in row.entries)}
+    shared = {method for method, entry in entries.items() if SHARED in entry.mark}
     parts = tuple(
         (DIMENSION_TITLES[dimension], tuple(_slice_lines(of_dimension, methods)))
         for dimension, of_dimension in grouped(rows, lambda row: row.dimension).items()
     )
-    marks = tuple(CONSTANT if method in constant else "" for method in methods)
+    marks = tuple(SHARED * (method in shared) + CONSTANT * (method in constant) for method in methods)
     few = any(mark for _, lines in parts for line in lines for mark in line.marks)
-    remarks = [remark for remark in grid.remarks if remark.startswith(CONSTANT) and any(marks)]
+    # A remark begins with the sign that it explains.
+    remarks = [remark for remark in grid.remarks if remark[0] in "".join(marks)]
     return SliceGrid(grid.group, column, methods, parts, marks, (*([FEWNESS] if few else []), *remarks))
 
 

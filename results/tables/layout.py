@@ -13,21 +13,25 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.results.checks import Checks, warning
 from assay.results.columns import ComparisonRow, LabelRow, from_table, method_of
-from assay.results.property_metrics import removal_operator, six_properties
+from assay.results.property_metrics import six_properties
 from assay.results.records import Group, Method, grouped
 from assay.results.statistics.ceiling import PEOPLE, REMARK
 from assay.results.statistics.informed import FEWEST
 from assay.results.tables.conclusions import conclusions
 from assay.results.tables.counts import CONSTANT, FEW, count_words, most_common, sign, sign_remarks
+from assay.results.tables.shared_operator import (
+    NONE_ALIKE,
+    SHARED,
+    SHARING,
+    Pairs,
+    alone,
+    shared_pairs,
+    sharing,
+)
 from assay.tasks.counted import counted
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 MISSING = "–"
-SHARED = "†"
-SHARING = (
-    f"{SHARED} shares its operator: its baseline is what the metric takes tokens away with, which favours "
-    "it over the others"
-)
 MASKED = "¶"
 # What the signs mean, in the few words of a figure.
 SIGNS = {
@@ -144,32 +148,46 @@ class Grid:
 
 
 def grids(
-    comparison: pd.DataFrame, metrics: Sequence[Metric], removal: str = "", checks: Checks | None = None
+    comparison: pd.DataFrame,
+    metrics: Sequence[Metric],
+    removal: str = "",
+    checks: Checks | None = None,
+    alike: Mapping[str, frozenset[str]] = NONE_ALIKE,
 ) -> list[Grid]:
     """One grid per group of the comparison that has any value of these metrics, in its order.
 
-    removal: the operator that metrics take tokens away with; a method with that baseline is marked. checks:
-    of the metrics; a column in which somebody is best by one that fails has a warning.
+    removal, alike: what metrics take tokens away with, as in `Results`; a method whose baseline does the same
+    is marked. checks: of the metrics; a column in which somebody is best by one that fails has a warning.
     """
     names = {metric.name for metric in metrics}
-    rows = (row for row in from_table(ComparisonRow, comparison) if row.metric in names)
+    rows = [row for row in from_table(ComparisonRow, comparison) if row.metric in names]
+    shared = shared_pairs(rows, metrics, removal, alike)
     return [
-        _grid(group, of_group, metrics, removal, checks or {})
+        _grid(group, of_group, metrics, shared, checks or {})
         for group, of_group in grouped(rows, lambda row: row.group).items()
         if any(map(_has_value, of_group))
     ]
 
 
 def split_grids(
-    comparison: pd.DataFrame, metrics: Sequence[Metric], removal: str = "", checks: Checks | None = None
+    comparison: pd.DataFrame,
+    metrics: Sequence[Metric],
+    removal: str = "",
+    checks: Checks | None = None,
+    alike: Mapping[str, frozenset[str]] = NONE_ALIKE,
 ) -> list[Grid]:
     """Two grids per group: the first metric of each of the six properties, then the others if any."""
     main = six_properties(metrics)
     others = [metric for metric in metrics if metric not in main]
-    found = {grid.group: [grid] for grid in grids(comparison, main, removal, checks)}
-    for grid in grids(comparison, others, removal, checks):
+    found = {grid.group: [grid] for grid in grids(comparison, main, removal, checks, alike)}
+    for grid in grids(comparison, others, removal, checks, alike):
         found.setdefault(grid.group, []).append(replace(grid, part=BESIDE))
-    return [grid for tables in found.values() for grid in tables]
+    advice = alone(metrics, removal)
+    return [
+        replace(grid, remarks=(*grid.remarks, *advice)) if SHARING in grid.remarks else grid
+        for tables in found.values()
+        for grid in tables
+    ]
 
 
 def restricted(grid: Grid, names: Iterable[str]) -> Grid:
@@ -184,14 +202,13 @@ def _has_value(row: ComparisonRow) -> bool:
 
 
 def _grid(
-    group: Group, rows: Sequence[ComparisonRow], metrics: Sequence[Metric], removal: str, checks: Checks
+    group: Group, rows: Sequence[ComparisonRow], metrics: Sequence[Metric], shared: Pairs, checks: Checks
 ) -> Grid:
     seeds: dict[str, int] = {}
     for row in filter(_has_value, rows):
         seeds[row.metric] = max(row.n_seeds, seeds.get(row.metric, 0))
     columns = tuple(column_of(metric, rows) for metric in metrics if metric.name in seeds)
     by_name = {metric.name: metric for metric in metrics}
-    operators = {metric.name: removal_operator(metric, removal) for metric in metrics}
     by_method: dict[Method, dict[str, ComparisonRow]] = {}
     for row in rows:
         by_method.setdefault(method_of(row), {})[row.metric] = row
@@ -199,10 +216,9 @@ def _grid(
     lines = []
     for method, by_metric in by_method.items():
         if any(map(_has_value, by_metric.values())):
-            entries = tuple(_entry(by_metric[c.name], c, by_name[c.name], operators, notes) for c in columns)
+            entries = tuple(_entry(by_metric[c.name], c, by_name[c.name], shared, notes) for c in columns)
             lines.append(Row(method, by_metric[columns[0].name].control, entries))
     marks = [entry.mark for line in lines for entry in line.entries]
-    shared = any(SHARED in mark for mark in marks)
     constant = {method_of(row): row.constant for row in rows}
     leading = {row.metric for row in rows if row.best}
     warnings = [warning(checks, column.name, column.title) for column in columns if column.name in leading]
@@ -215,7 +231,7 @@ def _grid(
         left_out=tuple(_left_out(rows, by_method, metrics, seeds)),
         remarks=(
             *conclusions({column.name: column.title for column in columns}, rows),
-            *([SHARING] if shared else []),
+            *sharing(marks),
             *_masked(rows),
             *sign_remarks(marks, constant),
             *([REMARK] if any(line.method == PEOPLE for line in lines) else []),
@@ -224,17 +240,15 @@ def _grid(
     )
 
 
-def _entry(
-    row: ComparisonRow, column: Column, metric: Metric, operators: Mapping[str, str], notes: dict[str, int]
-) -> Entry:
+def _entry(row: ComparisonRow, column: Column, metric: Metric, shared: Pairs, notes: dict[str, int]) -> Entry:
     if not _has_value(row):
         return Entry(row.value, row.low, row.high, note=notes.setdefault(row.reason, len(notes) + 1))
-    shared = SHARED if row.baseline and row.baseline == operators[row.metric] else ""
+    own = SHARED if (row.baseline, row.metric) in shared else ""
     masked = MASKED if row.mlm_rows else ""
     count = count_words(row, metric)
     return Entry(
         *(row.value, row.low, row.high, row.best),
-        mark=shared + masked + sign(row, bool(row.constant) and metric.property != "compute time"),
+        mark=own + masked + sign(row, bool(row.constant) and metric.property != "compute time"),
         count="" if count == column.count else count,
         p=row.p if math.isfinite(row.p) else 1.0,
     )

@@ -30,8 +30,9 @@ import assay.explainers.marginal.mixture
 import assay.models.masked_lm
 from assay.explainers.baselines import Mask
 from assay.explainers.explanation import Explanation
-from assay.explainers.marginal.candidates import Selection
+from assay.explainers.marginal.candidates import Candidates, Selection, replacements
 from assay.explainers.marginal.mixture import Mixture, Mode
+from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.explainers.perturbation.input_marginalization import InputMarginalization
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.perturbation.output_spaces import Space
@@ -149,6 +150,14 @@ def test_the_most_probable_sequences_are_those() -> None:
     expected = sum(p[words] * probabilities(model, texts[words]) for words in best) / total
     found = answer(model, baseline(mlm, Selection(sigma=None, top_k=7)), without(*places))
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-12)
+
+
+def test_sequences_of_many_tokens_keep_their_weights() -> None:
+    place = Candidates(np.arange(2, dtype=np.int32), np.array([0.04, 0.01]), np.zeros(0, dtype=np.int32))
+    found = replacements([place] * 400, Selection(sigma=None, top_k=3))
+    # The most probable sequence, and two of those that differ from it in one place.
+    np.testing.assert_allclose(found.weights, np.array([4, 1, 1]) / 6)
+    assert found.ids.sum(axis=1).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -393,6 +402,29 @@ def test_broken_probabilities_are_refused(wrong: float) -> None:
         InputError, match="answered 1 of 4 masked places with NaN or with probabilities that sum"
     ):
         explained(classifier(), baseline(TableMaskedLM(table)))
+
+
+def test_an_answer_of_another_shape_is_refused() -> None:
+    class Short(TableMaskedLM):
+        def log_probabilities(self, batch: Batch, masked: torch.Tensor) -> torch.Tensor:
+            return super().log_probabilities(batch, masked)[:, :-1]
+
+    short = Short(language_model().table.exp().numpy())
+    with pytest.raises(InputError, match=r"4 masked places of 8 tokens with an array of shape \(4, 7\)"):
+        explained(classifier(), baseline(short))
+
+
+def test_another_vocabulary_and_one_of_special_tokens_are_refused() -> None:
+    mlm, model = language_model(), classifier()
+    assert MaskedLanguageModel().using(model, mlm).mlm is mlm
+    other = language_model()
+    other.mask_id = MASK + 1
+    with pytest.raises(InputError, match=f"masks with token {MASK + 1}, the classifier with {MASK}, so"):
+        MaskedLanguageModel().using(model, other)
+    special = language_model()
+    special.ids = special.ids[:0]
+    with pytest.raises(InputError, match="has no token to put in: all of its vocabulary is special"):
+        MaskedLanguageModel().using(model, special)
 
 
 def test_an_empty_set_of_candidates_is_said() -> None:

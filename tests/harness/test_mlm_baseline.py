@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from omegaconf import OmegaConf
 
 import assay
 import assay.explainers.marginal.mlm
+import assay.models.mlm_training
 from assay.explainers.marginal.mixture import Mixture
 from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.harness.cli import main
@@ -17,17 +20,21 @@ from assay.harness.config.choice import choose
 from assay.harness.config.compose import configuration
 from assay.harness.config.keys import key
 from assay.harness.interface.settings import settings_of, shipped
-from assay.harness.reporting.collect import notes
+from assay.harness.reporting.collect import alike, collect, notes
 from assay.harness.storage.layout import StoredCell, StoredModel
-from assay.harness.storage.store import parse_json
+from assay.harness.storage.store import Store, parse_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
-from assay.harness.trials.masked_lms import is_masked_lm, trained_mlm, warnings
+from assay.harness.trials.masked_lms import is_masked_lm, to_train, trained_mlm, warnings
 from assay.harness.trials.notes import mlm_note
 from assay.harness.trials.trial import load_model
 from assay.harness.upkeep.references import references_of_experiment
 from assay.models.saving import weights_hash
 from assay.models.trained_mlm import TrainedMLM
 from assay.models.training import Training
+from assay.results.statistics.comparison import compare
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.layout import split_grids
+from assay.results.tables.shared_operator import SHARED
 from assay.tasks.errors import InputError
 
 TINY = [
@@ -108,6 +115,49 @@ def test_page_and_run_say_how_good_the_masked_model_is(done: tuple[Path, int]) -
     assert "not a test" not in mlm_note(trials[0], {**about, "beats_trigram": True})
 
 
+def test_exports_have_the_mode_and_both_costs(done: tuple[Path, int], tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    command = ["export", *SMALL, *FEW, f"store={done[0]}", "--to", str(tmp_path / "scores.csv")]
+    assert main([*command, "--explanations", str(folder)]) == 0
+    tables = [pq.read_table(path).to_pandas() for path in sorted(folder.glob("data/*.parquet"))]
+    for table in tables:
+        (baseline,) = set(table["baseline"])
+        mixed = baseline == "mlm"
+        assert mixed == table["mlm_rows"].gt(0).all() == table["mlm_tokens"].gt(0).any()
+        assert mixed == all("(joint mode)" in str(policy) for policy in table["baseline_policy"])
+        assert (table["saturated"] >= 0).all()
+    assert {table["explainer"][0] for table in tables if table["mlm_rows"].any()} > {"input_marginalization"}
+
+
+def test_tables_mark_what_shares_the_masked_model_beside_what_does_not(done: tuple[Path, int]) -> None:
+    # Another draw of the same model under another name.
+    removal = ["baseline@removal=[mask,mlm]", "removal.mlm.sigma=null", "removal.mlm.mc_samples=4"]
+    removal += [setting.replace("baseline.", "removal.") for setting in TINY]
+    experiment = open_experiment([*SMALL, *FEW, *removal, f"store={done[0]}"])
+    results = collect(experiment, load_trials(experiment))
+    assert results.alike == {"mask": frozenset({"mask"}), "mlm": frozenset({"mlm"})}
+    text = (done[0] / "experiments/marginal/comparison.md").read_text(encoding="utf-8")
+    assert "by mlm" in text and "shares its operator" in text
+    tables = split_grids(compare(results, Bootstrap(n=20)), results.metrics, "mask", {}, results.alike)
+    marked = {
+        (row.method.baseline, column.name.endswith("[mlm]"))
+        for grid in tables
+        for row in grid.rows
+        for column, entry in zip(grid.columns, row.entries, strict=True)
+        if SHARED in entry.mark
+    }
+    assert marked == {("mask", False), ("mlm", True)}
+
+
+def test_a_generator_is_known_under_any_name() -> None:
+    mlm = shipped("baseline", "mlm")
+    config = configuration(["explainer=[occlusion]", "baseline=[mask]", "metric=[faithfulness]"])
+    OmegaConf.set_struct(config, False)
+    config.baseline = {"few": mlm | {"sigma": None, "top_k": 3}, "mask": config.baseline["mask"]}
+    config.removal = {"drawn": mlm | {"sigma": None, "mc_samples": 4}, "mlm": config.baseline["mask"]}
+    assert alike(choose(config), "drawn") == {"few": frozenset({"drawn"}), "mask": frozenset({"mlm"})}
+
+
 def test_occlusion_and_shapley_values_take_the_same_texts(done: tuple[Path, int]) -> None:
     (cell,) = _cells(done[0], "kernel_shap", "mlm")
     for row in pq.read_table(cell.part(0)).to_pylist():
@@ -154,6 +204,36 @@ def test_a_damaged_model_is_trained_anew(done: tuple[Path, int], caplog: pytest.
     assert isinstance(loaded.fitted(baseline), Mixture)
 
 
+def test_training_stopped_half_way_leaves_nothing_half_written(
+    done: tuple[Path, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = open_experiment([*SMALL, *FEW, f"store={done[0]}"])
+    (trial,) = load_trials(experiment)
+    engine = load_model(trial, experiment.store).engine
+    (baseline,) = to_train(trial.choice)
+    epoch = assay.models.mlm_training._epoch
+
+    def stop(*arguments: Any) -> Any:
+        if arguments[4] == 2:
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    arguments = baseline, engine, trial.task.train, trial.task.dev
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(assay.models.mlm_training, "_epoch", stop)
+        trained_mlm(*arguments, Store(tmp_path))
+    # The state of the first epoch, and neither a model nor a claim.
+    (state,) = tmp_path.glob("models/.*")
+    assert state.stat().st_size and not list(tmp_path.glob("models/[!.]*"))
+    assert not list(tmp_path.glob("claims/*"))
+    numbers: list[int] = []
+    monkeypatch.setattr(assay.models.mlm_training, "_epoch", lambda *a: numbers.append(a[4]) or epoch(*a))
+    resumed, _ = trained_mlm(*arguments, Store(tmp_path))
+    assert numbers == [2] and not list(tmp_path.glob("models/.*"))
+    whole, _ = trained_mlm(*arguments, experiment.store)
+    assert weights_hash(resumed) == weights_hash(whole)  # type: ignore[arg-type]
+
+
 def test_the_command_trains_it_and_prints_how_good_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,8 +273,16 @@ def test_the_plan_counts_both_models_and_advises_fewer_replacements(
     many = capsys.readouterr().out
     assert "input_marginalization (mlm): 84 rows of the masked language model, and at most" in many
     assert "set baseline.mlm.sigma=null and baseline.mlm.top_k=10, or mc_samples" in many
+    # 200 texts, two epochs.
+    assert "at most 1 masked language model of at most 20 min of the processor and 400 rows each" in many
     assert main(["plan", *SMALL, *FEW, f"store={tmp_path}"]) == 0
     few = capsys.readouterr().out
+    removal = ["baseline=[mask]", "explainer=[occlusion]", "baseline@removal=[mlm]"]
+    assert main(["plan", *SMALL[: -len(TINY)], "model=linear,cnn", *removal, f"store={tmp_path}"]) == 0
+    assert "at most 2 masked language models of at most 20 min" in capsys.readouterr().out
+    without = ["baseline=[mask]", "explainer=[occlusion]", "metric=[sparsity]", "baseline@removal=[mlm]"]
+    assert main(["plan", *SMALL[: -len(TINY)], *without, f"store={tmp_path}"]) == 0
+    assert "masked language model" not in capsys.readouterr().out
     # Seven texts of which one is whole, three replacements each.
     assert f"and at most {12 * 7 * 3} model rows, with mask {12 * 7}." in few
     assert "set baseline.mlm.sigma=null" not in few

@@ -201,6 +201,13 @@ def test_settings_that_make_no_sense(settings: dict[str, Any], sentence: str) ->
     assert str(caught.value).startswith(sentence)
 
 
+def test_training_that_diverges_says_so(model: WordModel) -> None:
+    texts = encode(model, *PAIRS)
+    wild = replace(SMALL, training=replace(SMALL.training, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"diverged: in epoch 1 the loss is .*; lower baseline.mlm.trained"):
+        train_mlm(wild, model, texts, texts[:8])
+
+
 def test_texts_that_teach_nothing_are_refused(model: WordModel) -> None:
     texts = encode(model, *PAIRS)
     with pytest.raises(InputError, match="fewer than two different tokens"):

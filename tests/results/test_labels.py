@@ -20,6 +20,7 @@ from assay.results.records import CellScores, Flag, LabelTexts, ModelQuality, Re
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import COLUMNS, by_label
 from assay.results.tables.breakdown import label_grids, labels_markdown
+from assay.results.tables.shared_operator import SHARED, SHARING
 from assay.results.write import write_results
 
 FEW = Bootstrap(n=60)
@@ -214,3 +215,19 @@ def test_files_and_section_are_written_for_multi_label_tasks_only(tmp_path: Path
     single = write_results(replace(three(), labels=()), tmp_path / "one", FEW)
     assert "Label by label" not in single.page.read_text(encoding="utf-8")
     assert not (tmp_path / "one" / "labels.csv").exists()
+
+
+def test_who_removes_as_the_metric_does_is_marked_on_every_label() -> None:
+    found = replace(three(), removal="drawn", alike={"mask": frozenset({"drawn"})})
+    table = by_label(found, FEW)
+    for grid in label_grids(table, found):
+        marked = {
+            method
+            for line in grid.rows
+            for method, entry in zip(grid.methods, line.entries, strict=True)
+            if SHARED in entry.mark
+        }
+        shares = grid.column.name == "faithfulness"
+        assert marked == ({GOOD} if shares else set())
+        assert (SHARING in grid.remarks) == shares
+    assert SHARED not in labels_markdown(label_grids(table, replace(found, removal="delete")), FEW)

@@ -13,7 +13,8 @@ from assay.results.property_metrics import SIX, first_per_property, removal_oper
 from assay.results.records import Missing, Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.layout import BESIDE, SHARED, Grid, grids, restricted, split_grids
+from assay.results.tables.layout import BESIDE, Grid, grids, restricted, split_grids
+from assay.results.tables.shared_operator import SHARED
 from assay.results.tables.text import latex, markdown, plain
 
 FEW = Bootstrap(n=30)
@@ -45,7 +46,7 @@ def wider() -> Results:
 
 
 def split(results: Results, checks: dict[str, Check] | None = None) -> list[Grid]:
-    return split_grids(compare(results, FEW), results.metrics, results.removal, checks)
+    return split_grids(compare(results, FEW), results.metrics, results.removal, checks, results.alike)
 
 
 def names(grid: Grid) -> list[str]:
@@ -113,7 +114,9 @@ def test_who_removes_as_the_metric_does_is_marked() -> None:
         if entry.mark
     }
     assert marked == {(Method(name, "mask"), "faithfulness") for name in ("occlusion", "lime")}
-    assert len(grid.remarks) == 1 and grid.remarks[0].startswith(f"{SHARED} shares its operator")
+    sharing, lonely = grid.remarks
+    assert sharing.startswith(f"{SHARED} shares its operator")
+    assert lonely.startswith("every metric here takes tokens away by mask; baseline@removal=[mask,delete]")
     assert SHARED in markdown([grid], FEW) and SHARED in plain([grid], FEW)
     assert r"\dag{}" in latex([grid], FEW) and SHARED not in latex([grid], FEW)
     assert split(replace(results, removal="zero"))[0].remarks == ()
@@ -129,6 +132,26 @@ def test_a_metric_may_have_an_operator_of_its_own() -> None:
         replace(experiment(ONE, n=20), metrics=(deleting,), cells=cells, removal="mask", absences=())
     )
     assert [row.entries[0].mark for row in grid.rows] == ["", SHARED]
+
+
+def test_what_puts_in_the_same_is_marked_whatever_it_is_called() -> None:
+    results = replace(experiment(ONE, n=20), removal="drawn", alike={"mask": frozenset({"drawn"})})
+    (grid,) = split(results)
+    marked = {row.method for row in grid.rows for entry in row.entries if entry.mark}
+    assert marked == {Method(name, "mask") for name in ("occlusion", "lime")}
+    # A name is no reason where it is known that it stands for something else.
+    assert not split(replace(results, removal="mask"))[0].remarks
+
+
+def test_beside_a_metric_that_does_not_share_nothing_is_advised() -> None:
+    deleting = cast(Metric, ByDelete("faithfulness[delete]", "Faithfulness, by delete", "faithfulness"))
+    results = experiment(ONE, n=20)
+    results = replace(results, metrics=(*results.metrics, deleting), removal="mask")
+    values = results.cells[1].parts["value"][:, 0]
+    more = [cell(Method(name, "mask"), deleting.name, values) for name in ("lime", "occlusion")]
+    main, beside = split(replace(results, cells=[*results.cells, *more]))
+    assert [remark[0] for remark in main.remarks] == [SHARED]
+    assert {entry.mark for row in beside.rows for entry in row.entries} == {""}
 
 
 CHECKS = {

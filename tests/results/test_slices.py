@@ -24,6 +24,7 @@ from assay.results.statistics.slices import (
 )
 from assay.results.tables.breakdown import DIMENSION_TITLES, slice_grids
 from assay.results.tables.layout import split_grids
+from assay.results.tables.shared_operator import SHARED, SHARING
 
 ONE = [Group("planted", "cnn")]
 
@@ -186,3 +187,13 @@ def test_values_of_few_texts_are_marked_and_counted_by_group() -> None:
 
 def test_controls_are_marked() -> None:
     assert {row["explainer"] for row in rows(experiment(ONE, n=20)) if row["control"]} == set(CONTROLS)
+
+
+def test_who_removes_as_the_metric_does_is_marked_in_slices() -> None:
+    results = replace(experiment(ONE, seeds=("0",), n=60), removal="mask")
+    tables = split_grids(compare(results, Bootstrap(n=20)), results.metrics, results.removal)
+    for grid in slice_grids(slices(results), tables):
+        marked = {method for method, mark in zip(grid.methods, grid.marks, strict=True) if mark == SHARED}
+        shares = grid.column.name == "faithfulness"
+        assert {method.baseline for method in marked} == ({"mask"} if shares else set())
+        assert (SHARING in grid.remarks) == shares
