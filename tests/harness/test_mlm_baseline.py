@@ -277,16 +277,22 @@ def test_the_plan_counts_both_models_and_advises_fewer_replacements(
     assert "at most 1 masked language model of at most 20 min of the processor and 400 rows each" in many
     assert main(["plan", *SMALL, *FEW, f"store={tmp_path}"]) == 0
     few = capsys.readouterr().out
-    removal = ["baseline=[mask]", "explainer=[occlusion]", "baseline@removal=[mlm]"]
-    assert main(["plan", *SMALL[: -len(TINY)], "model=linear,cnn", *removal, f"store={tmp_path}"]) == 0
-    assert "at most 2 masked language models of at most 20 min" in capsys.readouterr().out
-    without = ["baseline=[mask]", "explainer=[occlusion]", "metric=[sparsity]", "baseline@removal=[mlm]"]
-    assert main(["plan", *SMALL[: -len(TINY)], *without, f"store={tmp_path}"]) == 0
-    assert "masked language model" not in capsys.readouterr().out
     # Seven texts of which one is whole, three replacements each.
     assert f"and at most {12 * 7 * 3} model rows, with mask {12 * 7}." in few
     assert "set baseline.mlm.sigma=null" not in few
     assert "baseline 'mask' is no masked language model; choose baseline=[mlm]" in few
+
+
+def test_the_plan_bounds_the_training_of_what_metrics_replace_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["task=planted_counting", "task.train=200", "model=linear,cnn", "explainer=[occlusion]"]
+    chosen += ["baseline=[mask]", "baseline@removal=[mlm]", f"store={tmp_path}"]
+    assert main(["plan", *chosen, "metric=[faithfulness]"]) == 0
+    assert "at most 2 masked language models of at most 20 min of the processor" in capsys.readouterr().out
+    # No metric takes tokens away.
+    assert main(["plan", *chosen, "metric=[sparsity]"]) == 0
+    assert "masked language model" not in capsys.readouterr().out
 
 
 def test_settings_name_cells_and_texts_without_training_are_refused(tmp_path: Path) -> None:
