@@ -136,19 +136,19 @@ def mechanism(
 
 def values(
     explanations: Any, measures: Sequence[Measure], drawn: MaskedLanguageModel
-) -> dict[tuple[str, str], pd.Series[float]]:
+) -> dict[tuple[str, str], pd.Series]:
     """By measure and method what every text gets."""
     names = list(dict.fromkeys(measure.metric.split("[")[0] for measure in measures))
     frame = assay.score(explanations, names, removal={"mlm": drawn, "delete": "delete"}).to_frame()
-    parts = {(measure.metric, measure.part): measure.title for measure in measures}
-    return {
-        (parts[metric, part], method): rows.groupby("unit")["value"].mean().dropna()
-        for (metric, part, method), rows in frame.groupby(["metric", "part", "method"])
-        if (metric, part) in parts
-    }
+    found: dict[tuple[str, str], pd.Series] = {}
+    for measure in measures:
+        chosen = frame[(frame["metric"] == measure.metric) & (frame["part"] == measure.part)]
+        table = chosen.pivot_table(index="unit", columns="method", values="value")
+        found |= {(measure.title, method): table[method].dropna() for method in METHODS if method in table}
+    return found
 
 
-def p_value(one: pd.Series[float], other: pd.Series[float]) -> float:
+def p_value(one: pd.Series, other: pd.Series) -> float:
     """Of the mean difference over the texts, two-sided, by swapping the two at random text by text."""
     differences = (one - other).dropna().to_numpy()
     swaps = np.random.default_rng(0).choice([-1.0, 1.0], size=(9999, len(differences)))
@@ -158,15 +158,16 @@ def p_value(one: pd.Series[float], other: pd.Series[float]) -> float:
 
 
 def compared(
-    name: str, found: Mapping[tuple[str, str], pd.Series[float]], measures: Sequence[Measure], table: Table
+    name: str, found: Mapping[tuple[str, str], pd.Series], measures: Sequence[Measure], table: Table
 ) -> Iterator[Verdict]:
     """A line per measure: the means, and p of mlm against each erasure."""
     for measure in measures:
-        mlm, *erased, random = (found[measure.title, method] for method in METHODS)
-        p = [p_value(mlm, other) for other in erased]
-        table.row(name, measure.title, len(mlm), *(each.mean() for each in (mlm, *erased, random)), *p)
-        for erasure, other, chance in zip(ERASURES, erased, p, strict=True):
-            better = (mlm.mean() < other.mean()) == measure.lower_is_better
+        of_texts = [found[measure.title, method] for method in METHODS]
+        mean, *means = (float(values.mean()) for values in of_texts)
+        p = [p_value(of_texts[0], other) for other in of_texts[1:-1]]
+        table.row(name, measure.title, len(of_texts[0]), mean, *means, *p)
+        for erasure, other, chance in zip(ERASURES, means[:-1], p, strict=True):
+            better = (mean < other) == measure.lower_is_better
             yield Verdict(measure, erasure, better, chance)
 
 

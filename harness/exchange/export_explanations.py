@@ -89,7 +89,6 @@ def _constant(trial: Trial, cell: Cell) -> Constant:
         "model_seed": trial.seed,
         "explainer": cell.method.explainer_name,
         "baseline": cell.method.baseline_name or None,
-        "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         "explainer_seed": cell.explainer_seed,
     }
 
@@ -100,6 +99,7 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
     labels, probabilities = trial.task.labels, _predictions(trial, store)
     examples = {example.id: example for example in trial.task.test}
     stored_cell = StoredCell(store.cell(cell.key))
+    policy = cell.method.baseline.policy if cell.method.baseline else None
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for part in stored_cell.parts():
             stored = read_table(part)
@@ -109,6 +109,7 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
                 **dict.fromkeys(OPTIONAL, [0] * len(ids)),
                 **{name: stored[name] for name in stored.column_names},
                 **{name: [value] * len(ids) for name, value in constant.items()},
+                "baseline_policy": [policy] * len(ids),
                 "id": ids,
                 "texts": [examples[id].texts for id in ids],
                 "gold": [[labels[label] for label in examples[id].labels] for id in ids],

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.explanation_columns import ABOUT, TYPES
+from assay.explainers.explanation_columns import ABOUT, OPTIONAL, TYPES
 from assay.explainers.score_file import SCHEMA, open_scores
 from assay.harness.exchange.importers.base import TaskLookup
 from assay.harness.exchange.importing import READERS, Tally, checked
@@ -126,7 +126,7 @@ def test_files_of_scores_keep_their_columns(tmp_path: Path) -> None:
 
 
 def test_every_column_is_described_and_holds_its_field() -> None:
-    assert set(ABOUT) == set(TYPES)
+    assert set(ABOUT) == {*TYPES, *OPTIONAL}
     zeros = np.zeros(2, dtype=np.int32)
     explanation = Explanation(
         "a",
