@@ -144,7 +144,8 @@ def values(
     for measure in measures:
         chosen = frame[(frame["metric"] == measure.metric) & (frame["part"] == measure.part)]
         table = chosen.pivot_table(index="unit", columns="method", values="value")
-        found |= {(measure.title, method): table[method].dropna() for method in METHODS if method in table}
+        columns = {method: cast(pd.Series, table[method]) for method in METHODS if method in table}
+        found |= {(measure.title, method): values.dropna() for method, values in columns.items()}
     return found
 
 
