@@ -157,9 +157,10 @@ class Mixture(Baseline):
         """By place, those of one masked row; they depend on nothing but the text and the places."""
         # What is drawn for one place alone may be put beside what is drawn for others.
         draws = self.selection.draws_for(2 if self.mode == "independent" else len(places))
-        uniform = generator(self.seed, self.name, encoding.ids.tolist(), places.tolist()).random(
-            (len(places), draws)
-        )
+        uniform = np.empty((len(places), draws))
+        if draws:
+            rng = generator(self.seed, self.name, encoding.ids.tolist(), places.tolist())
+            rng.random(out=uniform)
         chosen = candidates(self.mlm.ids, log_p, encoding.ids[places], self.selection, uniform)
         return dict(zip(places.tolist(), chosen, strict=True))
 
