@@ -1,6 +1,7 @@
 """What Input Marginalization costs beside the rows that it asks for, by token.
 
-    python scripts/bench_marginal.py [--quick] [--models NAME ...] [--texts N] [--rounds N] [--mlm FOLDER]
+    python scripts/bench_marginal.py [--quick] [--models NAME ...] [--replacements NAME ...] [--texts N]
+        [--rounds N] [--mlm FOLDER]
 
 The explainer runs on review sentences with the baseline `mlm`, by its default threshold and by the ten most
 probable tokens. Beside it runs the engine alone, on the same rows of the classifier and of the masked
@@ -105,6 +106,7 @@ def main() -> None:
         __doc__,
         "the cnn on few texts; under a minute",
         models=(["cnn", "lstm", "minilm"], "models to explain"),
+        replacements=(list(CHOICES), "which"),
         texts=(1, f"texts of a round; by top_k {MORE} times as many, but for minilm"),
         rounds=(5, "rounds of every line"),
         mlm=("", "the folder of a masked language model with minilm's tokenizer"),
@@ -128,7 +130,8 @@ def main() -> None:
         spec = TrainedMLM(training=Training(epochs=1, batch_size=32, learning_rate=3e-3, mask_rate=0.15))
         default = MaskedLanguageModel(path=chosen.mlm or None, trained=spec)
         fitted = cast(Mixture, default.fitted(model.engine, task.train))
-        for said, changes in CHOICES.items():
+        for said in chosen.replacements:
+            changes = CHOICES[said]
             if name == "minilm" and not changes:
                 continue
             baseline = replace(fitted, selection=replace(default, **changes))
