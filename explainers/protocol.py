@@ -88,7 +88,7 @@ def incompatibility(
     """Why this combination makes no sense on this model and task, in one clause; None if it does."""
     traits = explainer.traits
     if traits.from_texts and not training_texts:
-        return "it counts the words of training texts, and the task has none"
+        return "it is made from training texts, and the task has none"
     has = capabilities | ({"rationales"} if rationales else set())
     lacking = sorted(traits.needs - has)
     if lacking:

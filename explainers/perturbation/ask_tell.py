@@ -35,11 +35,13 @@ POOL_TOKENS = 2**17
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing, NaN where
-    that is not asked."""
+    that is not asked. labels: (M,) the targets, where every label is decided on its own; None where the
+    largest value decides."""
 
     values: Floats
     full: Floats
     empty: Floats
+    labels: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +168,8 @@ class _Session:
     """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
 
     known: the row of `values` (U, K), in the method's output space, that answers a coalition, by its packed
-    bits. ends: how many of the first rows are the full text and, where it is asked, the empty one.
+    bits. ends: how many of the first rows are the full text and, where it is asked, the empty one. labels: as
+    in `Answers`.
     """
 
     request: Request
@@ -175,6 +178,7 @@ class _Session:
     waiting: Coalitions | None
     values: Floats
     ends: int
+    labels: NDArray[np.intp] | None
     estimate: Estimate
     known: dict[bytes, int] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
@@ -210,7 +214,8 @@ class _Session:
             return
         rows = [self.known[bits] for bits in _bits(self.waiting)]
         try:
-            self.waiting = self.conversation.send(Answers(self.values[rows], *self.full_and_empty))
+            answers = Answers(self.values[rows], *self.full_and_empty, self.labels)
+            self.waiting = self.conversation.send(answers)
         except StopIteration as end:
             self.estimate, self.waiting = end.value, None
             # A pool waits for its longest conversation.
@@ -249,6 +254,7 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
         waiting=first,
         values=np.zeros((0, classes)),
         ends=1 + method.asks_empty,
+        labels=request.targets if engine.model.multi_label else None,
         estimate=Estimate(np.zeros((0, classes))),
         cost=Cost(seconds=time.perf_counter() - began),
     )

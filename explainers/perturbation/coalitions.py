@@ -22,11 +22,17 @@ def every_pair(players: int) -> Coalitions:
     return smaller((numbers >> np.arange(players - 1, -1, -1)) & 1 == 1)
 
 
+def all_of_size(players: int, size: int) -> Coalitions:
+    """(m, n) the coalitions of `size` players, at least one; those of the first players come first."""
+    members = np.array(list(combinations(range(players), size)))
+    coalitions = np.zeros((len(members), players), dtype=bool)
+    np.put_along_axis(coalitions, members, True, axis=1)
+    return coalitions
+
+
 def pairs_of_size(players: int, size: int) -> Coalitions:
     """(m, n) one of each pair whose smaller coalition has `size` players."""
-    members = np.array(list(combinations(range(players), size)))
-    pairs = np.zeros((len(members), players), dtype=bool)
-    np.put_along_axis(pairs, members, True, axis=1)
+    pairs = all_of_size(players, size)
     return pairs[~pairs[:, 0]] if 2 * size == players else pairs
 
 

@@ -137,7 +137,7 @@ def test_rare_words_need_training_texts_and_say_so() -> None:
         fitted(RareWords(), [])
     with pytest.raises(InputError, match="has not seen training texts yet"):
         found(RareWords(), "the film")
-    reason = "it counts the words of training texts, and the task has none"
+    reason = "it is made from training texts, and the task has none"
     has = {"capabilities": frozenset[str](), "rationales": True}
     for explainer in (RareWords(), Inverted(of=RareWords())):
         assert incompatibility(explainer, None, **has, training_texts=False) == reason

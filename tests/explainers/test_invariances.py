@@ -20,8 +20,9 @@ import assay.explainers.perturbation.ask_tell
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
+from assay.explainers.perturbation.exact_search import ExactSearch
 from assay.explainers.perturbation.owen import Owen
-from assay.explainers.protocol import Explainer, Request, incompatibility
+from assay.explainers.protocol import Explainer, Request, fitted, incompatibility
 from assay.models.engine import Engine
 from assay.models.protocol import capabilities
 from assay.tasks.example import Example
@@ -32,12 +33,16 @@ CONF = Path(__file__).parents[2] / "conf"
 # What holds at any number of rows and draws is quicker to see with few.
 FEW: dict[tuple[str, str], dict[str, Any]] = {
     ("explainer", "diffmask_per_example"): {"steps": 8, "samples": 2},
+    ("explainer", "entropy_perturbation"): {"steps": 4, "samples": 2, "texts": 3},
+    ("explainer", "exact_search"): {"rows": 60},
     ("explainer", "gradient_shap"): {"samples": 4},
     ("explainer", "integrated_gradients_until"): {"until": 1e-5},
+    ("explainer", "information_bottleneck"): {"steps": 4, "samples": 2, "texts": 3},
     # Trapezoids need more points than other rules to be as exact.
     ("explainer", "layer_conductance"): {"steps": 400},
     ("explainer", "lime"): {"rows": 100},
     ("explainer", "shap_kernel"): {"arguments": {"nsamples": 60}},
+    ("explainer", "sobol"): {"points": 4},
     ("baseline", "random"): {"draws": 2},
     ("baseline", "mlm"): {"sigma": None, "top_k": 2},
 }
@@ -56,8 +61,9 @@ def explain(
     budget: int | None = None,
     texts: Sequence[Example] | None = None,
 ) -> list[list[Explanation]]:
-    """Against the baseline fitted to the model and to `texts`."""
-    return averaging.explain(explainer, Engine(model, budget=budget), requests, fit(baseline, model, texts))
+    """Explainer and baseline fitted to the model and to `texts`."""
+    made = fitted(explainer, texts or training_texts(len(model.labels)))
+    return averaging.explain(made, Engine(model, budget=budget), requests, fit(baseline, model, texts))
 
 
 def _chosen(group: str) -> dict[str, Any]:
@@ -229,7 +235,8 @@ def test_the_cost_of_an_example_is_what_the_engine_counts_when_it_is_alone(expla
     together = explain(explainer, smooth(), _requests(), baseline)
     for asked, found in zip(_requests(), together, strict=True):
         engine = Engine(smooth())
-        (alone,) = averaging.explain(explainer, engine, [asked], fit(baseline, engine.model))
+        made = fitted(explainer, training_texts())
+        (alone,) = averaging.explain(made, engine, [asked], fit(baseline, engine.model))
         for cost in (found[0].cost, found[1].cost, alone[0].cost):
             assert cost.forward_rows == engine.counters.forward_rows
             assert cost.backward_rows == engine.counters.backward_rows
@@ -259,7 +266,8 @@ def test_a_pair_of_texts_is_explained_in_both(explainer, baseline):
     asked.encoding.segments[3:] = 1
     for record in explain(explainer, smooth(), [asked], baseline)[0]:
         np.testing.assert_array_equal(record.segments, [0, 0, 0, 1, 1, 1])
-        if explainer is not EXPLAINERS["gold"]:
+        # These say of most tokens that nothing is needed of them.
+        if explainer not in (EXPLAINERS["gold"], EXPLAINERS["exact_search"]):
             assert record.scores[[1, 3, 4]].all()
 
 
@@ -291,7 +299,7 @@ def test_model_rows_bound_the_cost_and_meet_it_where_nothing_repeats(explainer, 
     assert cost.backward_rows <= backward
     assert cost.mlm_rows <= mlm
     # These stop when they know enough.
-    stops = isinstance(explainer, Owen) or getattr(explainer, "until", None) is not None
+    stops = isinstance(explainer, Owen | ExactSearch) or getattr(explainer, "until", None) is not None
     assert cost.backward_rows == backward or stops
     # The text itself is among the likely ones.
     repeats = baseline is not None and baseline.mixture

@@ -27,7 +27,12 @@ CONF = Path(__file__).parents[2] / "conf" / "explainer"
 
 def explained(texts: tuple[int, ...], lexicon: str) -> dict[str, list[np.ndarray]]:
     """Every explainer's scores of these texts by an untrained cnn, made wherever this runs."""
-    options: dict[str, dict[str, Any]] = {"lexicon": {"path": lexicon}, "diffmask_per_example": {"steps": 8}}
+    options: dict[str, dict[str, Any]] = {
+        "lexicon": {"path": lexicon},
+        "diffmask_per_example": {"steps": 8},
+        "entropy_perturbation": {"steps": 4},
+        "information_bottleneck": {"steps": 4},
+    }
     task = planted(train=80, dev=10, test=4)
     model = Cnn(min_count=1).untrained(task, 0)
     model.network.requires_grad_(False)

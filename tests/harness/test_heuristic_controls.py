@@ -143,7 +143,7 @@ def test_a_lexicon_of_other_labels_is_refused_by_name(tmp_path: Path, overrides:
 def test_without_training_texts_rare_words_are_left_out_with_the_reason() -> None:
     model = assay.wrap(lambda texts: [[0.5, 0.5] for _ in texts], labels=["no", "yes"])
     found = assay.explain(model, ["a good film"], ["occlusion", "rare_words"], baseline="delete")
-    assert found.left_out == {"rare_words": "it counts the words of training texts, and the task has none"}
+    assert found.left_out == {"rare_words": "it is made from training texts, and the task has none"}
     with pytest.raises(assay.InputError, match="'rare_words' cannot explain this model: it counts the words"):
         assay.explain(model, ["a good film"], "rare_words", baseline="delete")
 
