@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import qmc
 
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
 from assay.explainers.perturbation.stopping_rule import PRECISION
@@ -23,16 +22,17 @@ class Sobol(Perturbation):
     others. 0 for a unit that never matters; the sum is 1 for an additive f, more where units interact. It has
     no sign. Where f is constant all indices are 0.
 
-    The paper's masks are numbers in [0, 1], drawn by a Sobol sequence; a token is present or absent, so they
-    are cut at 1/2. Jansen's estimator compares f at a point with f where mask t is drawn anew. A new draw
-    is the other value half of the time, and else changes nothing; so each point is compared with the one
-    where t is the other way round, and the squares are halved, which is the mean over that draw. The variance
-    is that of all rows. With 2^n <= points (n + 1) every coalition is asked once and the index is exact.
-    Standard error: as of independent points; those of a Sobol sequence err less. Source: Fel et al.,
-    NeurIPS 2021; Jansen 1999.
+    The paper's masks are numbers in [0, 1], the points of a Sobol sequence. Tokens are present or absent, and
+    cut at 1/2 these points are a linear code: of more tokens than log2(points), some are always present or
+    absent together, and the index of what interacts goes wrong. So the points are a Latin hypercube cut at
+    1/2: each token is present at exactly half of them, on its own. Jansen's estimator compares f at a point
+    with f where mask t is drawn anew, which turns the token round half of the time and else changes nothing;
+    here it is always turned round and the squares are halved, the mean over that draw. The variance is that
+    of all rows. With 2^n <= points (n + 1) every coalition is asked once and the index is exact. Standard
+    error: as of independent points. Source: Fel et al., NeurIPS 2021; Jansen 1999.
 
     Attributes:
-        points: of the sequence, a power of 2; each costs n + 1 rows.
+        points: an even number; each costs n + 1 rows.
         output: whose variance is divided.
         unit: what is present or absent.
 
@@ -49,10 +49,10 @@ class Sobol(Perturbation):
     traits = Traits(signed=False, additive=False, stochastic=True, baseline="removal")
 
     def check(self) -> None:
-        if self.points < 2 or self.points & (self.points - 1):
+        if self.points < 2 or self.points % 2:
             raise InputError(
-                f"explainer.sobol.points is {self.points}; expected a power of 2 from 2 on, for which the "
-                "points of a Sobol sequence are balanced"
+                f"explainer.sobol.points is {self.points}; expected an even number from 2 on, because each "
+                "unit is present at half of the points"
             )
 
     def exact(self, players: int) -> bool:
@@ -63,9 +63,8 @@ class Sobol(Perturbation):
         """(P (n + 1), n) each point, and it with one unit after the other turned round; or all (2^n, n)."""
         if self.exact(players):
             return (np.arange(2**players)[:, None] >> np.arange(players)) & 1 == 1
-        # scipy 1.14 does not know its newer name, `rng`.
-        sequence = qmc.Sobol(players, seed=rng)  # pyright: ignore[reportCallIssue]
-        points = sequence.random(self.points) < 0.5
+        half = np.arange(self.points) % 2 == 0
+        points = rng.permuted(np.repeat(half[:, None], players, axis=1), axis=0)
         other = np.concatenate([np.zeros((1, players), dtype=bool), np.eye(players, dtype=bool)])
         return (points[:, None] ^ other).reshape(-1, players)
 

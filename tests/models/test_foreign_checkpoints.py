@@ -21,7 +21,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from assay.explainers import averaging
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
 from assay.explainers.controls.heuristics import Heuristic
-from assay.explainers.protocol import Explainer, Request, incompatibility
+from assay.explainers.protocol import Explainer, Request, fitted, incompatibility
 from assay.models.check import check_model
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
@@ -162,7 +162,8 @@ def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, o
             if reason is not None:
                 left_out[name] = reason
                 continue
-            for records in averaging.explain(explainer, engine, requests, baseline):
+            made = fitted(explainer, examples)
+            for records in averaging.explain(made, engine, requests, baseline):
                 assert all(np.isfinite(record.scores).all() for record in records)
             ran.add(name)
     assert {"occlusion", "lime", "kernel_shap", "shapley_sampling", "owen", "random"} <= ran
@@ -178,6 +179,10 @@ FEW: dict[str, dict[str, Any]] = {
     "layer_integrated_gradients": {"steps": 4},
     "layer_conductance": {"steps": 4},
     "diffmask_per_example": {"steps": 4, "samples": 2},
+    "entropy_perturbation": {"steps": 4, "samples": 2},
+    "exact_search": {"rows": 20},
+    "information_bottleneck": {"steps": 4, "samples": 2},
+    "sobol": {"points": 2},
     "discretized_ig": {"steps": 4},
     "sequential_ig": {"steps": 2},
     "gradient_shap": {"samples": 2},
