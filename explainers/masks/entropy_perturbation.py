@@ -47,7 +47,7 @@ class EntropyPerturbation(LearnedNoise):
         InputError: on a value out of range.
     """
 
-    weight: float = 1.0
+    weight: float = 10.0
     most: float = 10.0
     steps: int = 100
     samples: int = 8

@@ -35,7 +35,7 @@ class InformationBottleneck(LearnedNoise):
     bottleneck); one gate for each token as in the comparison of De Cao et al., EMNLP 2020.
 
     Attributes:
-        beta: the weight of information.
+        beta: the weight of information; 10 in the code of both papers, for images and for hidden states.
         dimensions: whether each dimension of a token has a gate of its own, as in Schulz et al.
         steps: of gradient descent.
         samples: noisy texts in each step.
@@ -46,7 +46,7 @@ class InformationBottleneck(LearnedNoise):
         InputError: on a value out of range.
     """
 
-    beta: float = 10.0
+    beta: float = 1.0
     dimensions: bool = False
     steps: int = 100
     samples: int = 8

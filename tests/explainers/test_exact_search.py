@@ -127,7 +127,7 @@ def test_every_label_keeps_its_side(output: Output, seed: int) -> None:
             game,
             6,
             lambda value, label=label, yes=yes: bool((value[label] >= level) == yes),
-            lambda value, label=label, sign=sign: sign * value[label],
+            lambda value, label=label, sign=sign: float(sign * value[label]),
         )
         np.testing.assert_array_equal(found[:, label], expected)
     assert not found[:, 1].any()

@@ -28,8 +28,7 @@ from assay.models.engine import Engine
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 
-FEW = {"steps": 4, "samples": 2}
-BOTH = (InformationBottleneck(**FEW), EntropyPerturbation(**FEW))
+BOTH = (InformationBottleneck(steps=4, samples=2), EntropyPerturbation(steps=4, samples=2))
 both = pytest.mark.parametrize("method", BOTH, ids=lambda method: method.name)
 
 
@@ -112,7 +111,7 @@ def test_one_token_has_the_bits_of_the_best_gate(multi_label: bool, beta: float,
 
     grid = np.linspace(-8, 8, 400)
     near = grid[np.argmin([loss(logit) for logit in grid])]
-    best = minimize_scalar(loss, bounds=(near - 0.1, near + 0.1), method="bounded").x
+    best = cast(Any, minimize_scalar(loss, bounds=(near - 0.1, near + 0.1), method="bounded")).x
     method = InformationBottleneck(beta=beta, steps=200, samples=100, rate=0.1)
     (records,) = explain(method, model, [request((9,), [1])])
     assert records[0].scores[0] == pytest.approx(nats(best).sum() / np.log(2), rel=0.05, abs=0.02)
@@ -171,7 +170,7 @@ def test_a_linear_model_bears_noise_in_inverse_proportion_to_its_weights(
 
 def test_what_the_model_does_not_read_bears_all_noise() -> None:
     model = HandModel(lambda e, a: (e[:, [0, 2]].sum(dim=1) * 3)[:, :2], 2)
-    method = EntropyPerturbation(steps=200)
+    method = EntropyPerturbation(weight=1.0, steps=200)
     found = explain(method, model, [request((4, 9, 5, 12), [0])])[0][0].scores
     assert found[[1, 3]].max() < 0.05 and found[[0, 2]].min() > 2
 
@@ -185,11 +184,11 @@ def test_what_is_added_to_all_classes_is_no_change_unless_these_are_labels() -> 
 
     asked = request((4, 9, 5, 12), [1])
     one, other = (
-        explain(EntropyPerturbation(steps=40), of, [asked])[0][0].scores
+        explain(EntropyPerturbation(weight=1.0, steps=40), of, [asked])[0][0].scores
         for of in (smooth(), model(multi_label=False))
     )
     np.testing.assert_allclose(one, other, atol=1e-5)
-    labels = explain(EntropyPerturbation(steps=40), model(multi_label=True), [asked])[0][0].scores
+    labels = explain(EntropyPerturbation(weight=1.0, steps=40), model(multi_label=True), [asked])[0][0].scores
     assert labels[0] > one[0] + 0.5
 
 

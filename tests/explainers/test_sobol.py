@@ -139,13 +139,14 @@ def test_interactions_are_estimated_without_bias_where_units_are_many() -> None:
     groups, weights = np.arange(12).reshape(4, 3), np.array([1.0, -2.0, 0.5, 1.5])
 
     def game(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return (keep[:, groups].all(axis=2) @ weights)[:, None]
+        return keep[:, groups].all(axis=2).astype(np.float64) @ weights[:, None]
 
     # Var of a group is w^2 p (1 - p) with p = 1/8; a unit matters where the two others are there.
     exact = np.repeat(weights**2, 3) / 16 / (weights**2 * 7 / 64).sum()
     drawn = [play(Sobol(points=32), game, 20, seed)[0] for seed in range(100)]
     estimates = np.array([estimate.scores[:12, 0] for estimate in drawn])
-    stated = np.sqrt(np.mean([np.square(estimate.standard_error)[:12, 0] for estimate in drawn], axis=0))
+    errors = np.array([estimate.standard_error for estimate in drawn], dtype=np.float64)
+    stated = np.sqrt((errors[:, :12, 0] ** 2).mean(axis=0))
     real = np.sqrt(((estimates - exact) ** 2).mean(axis=0))
     assert (real < 1.2 * stated).all()
     np.testing.assert_allclose(estimates.mean(axis=0), exact, rtol=0.1)
