@@ -7,20 +7,26 @@ part and in the test part at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from assay.metrics.long_table import Parts
 from assay.metrics.resampling import multiplicities, ratio, unit_means
-from assay.tasks.arrays import Floats, Ints
+from assay.tasks.arrays import Bools, Floats, Ints
 
 FEATURES = ("f_max", "f_mean", "f_min")
 DECILES = 10
 # Directions in which the features vary by less than 1e-5 of their range are rounding. Squared: eigenvalues.
 SMALLEST_EIGENVALUE = 1e-10
-# So many numbers are held at once at most.
-AT_ONCE = 2_000_000
+# Of all texts at once, directions of which even 1e-4 of this is left are rounding in every resample, too.
+NO_EIGENVALUE = 1e-4 * SMALLEST_EIGENVALUE
+# From this ratio of the smallest eigenvalue to the largest on, none can be rounding.
+SAFE_EIGENVALUE = 1e4 * SMALLEST_EIGENVALUE
+# So many numbers are in the largest array at most.
+AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,78 +50,164 @@ class CrossFitted:
             parts: `confidence`, `fold` and the features, (n, m) each.
             index: (B, n) positions of the texts of B resamples.
         """
-        return self._errors(parts, index)[0]
+        rows = _Rows.of(parts)
+        means = np.full(len(index), np.nan)
+        for block in rows.blocks(len(index)):
+            counts, error = self._errors(rows, index[block])
+            # A resample's rows lie together, so that the order of its sum does not depend on the block.
+            total = np.ascontiguousarray((error * counts).T).sum(axis=1)
+            means[block] = ratio(total, counts.sum(axis=0))
+        return means
 
     def largest_error(self, parts: Parts, index: Ints) -> Floats:
         """(B,) the largest absolute error within each fold, averaged over the folds."""
-        return self._errors(parts, index)[1]
+        rows = _Rows.of(parts)
+        largest = np.full((len(index), rows.folds), np.nan)
+        for block in rows.blocks(len(index)):
+            counts, error = self._errors(rows, index[block])
+            error = np.where(counts > 0, error, np.nan)
+            for fold in range(rows.folds):
+                largest[block, fold] = np.fmax.reduce(error[rows.fold == fold], axis=0)
+        return unit_means(largest)
 
-    def _errors(self, parts: Parts, index: Ints) -> tuple[Floats, Floats]:
-        present = ~(np.isnan(parts["confidence"]) | np.isnan(parts["fold"]))
-        text, confidence = np.nonzero(present)[0], parts["confidence"][present]
-        design = _design([parts[name][present] for name in FEATURES], len(confidence))
-        fold = np.unique(parts["fold"][present], return_inverse=True)[1]
-        means, largest = np.full((2, len(index)), np.nan)
-        step = max(1, AT_ONCE // max(1, len(text)))
-        for start in range(0, len(index), step):
-            block = slice(start, start + step)
-            counts = multiplicities(index[block], len(present))[:, text]
-            means[block], largest[block] = self._errors_of_counts(design, confidence, fold, counts)
-        return means, largest
+    def _errors(self, rows: _Rows, index: Ints) -> tuple[Floats, Floats]:
+        """(R, B) each: how often resamples take a row, and its absolute error, 0 where they do not."""
+        counts = np.ascontiguousarray(multiplicities(index, rows.texts)[:, rows.text].T)
+        sums = rows.sums(counts)
+        coefficients = self._fitted(sums.sum(axis=0) - sums, rows.design.shape[1])
+        predicted = np.zeros_like(counts)
+        for column in range(coefficients.shape[1]):
+            predicted += coefficients[rows.fold, column] * rows.design[:, column, None]
+        return counts, np.where(counts > 0, np.abs(predicted - rows.confidence[:, None]), 0.0)
 
-    def _errors_of_counts(
-        self, design: Floats, confidence: Floats, fold: Ints, counts: Floats
-    ) -> tuple[Floats, Floats]:
-        sums = _sums(design, confidence, fold, counts)
-        total = sums.sum(axis=1)
-        errors, largest = np.zeros(len(counts)), np.full((len(counts), sums.shape[1]), np.nan)
-        for test in range(sums.shape[1]):
-            rows = np.flatnonzero(fold == test)
-            coefficients = self._fitted(total - sums[:, test])
-            # Not a matrix product: its last digits depend on the number of threads.
-            predicted = np.einsum("bp,rp->br", coefficients, design[rows], optimize=False)
-            taken = counts[:, rows]
-            error = np.where(taken > 0, np.abs(predicted - confidence[rows]), 0.0)
-            errors += (error * taken).sum(axis=1)
-            largest[:, test] = np.where(taken.any(axis=1), error.max(axis=1, initial=0.0), np.nan)
-        return ratio(errors, counts.sum(axis=1)), unit_means(largest)
-
-    def _fitted(self, training: Floats) -> Floats:
-        """(B, P) coefficients from the sums (B, DECILES, S) over the training part; NaN if it is empty."""
+    def _fitted(self, training: Floats, columns: int) -> Floats:
+        """(folds, P, B) coefficients from the sums (folds, DECILES, S, B) over the training parts; NaN where
+        these are empty."""
         sizes = training[:, :, -1]
         weights = np.minimum(sizes.max(axis=1, keepdims=True) / np.maximum(sizes, 1), self.copies)
-        normal = (weights[:, :, None] * training).sum(axis=1)
-        columns = len(FEATURES) + 1
-        gram = normal[:, : columns**2].reshape(-1, columns, columns)
-        moment = normal[:, columns**2 : columns**2 + columns]
-        spreads, axes = np.linalg.eigh(gram)
-        kept = spreads > SMALLEST_EIGENVALUE * spreads[:, -1:]
-        along = (axes * moment[:, :, None]).sum(axis=1) / np.where(kept, spreads, np.inf)
-        coefficients = (axes * along[:, None]).sum(axis=2)
-        empty = sizes.sum(axis=1) == 0
-        return np.where(empty[:, None], np.nan, coefficients)
+        normal = np.zeros_like(training[:, 0])
+        for decile in range(DECILES):
+            normal += weights[:, decile, None] * training[:, decile]
+        return np.where(sizes.sum(axis=1)[:, None] == 0, np.nan, least_squares(normal, columns))
+
+
+class _Rows(NamedTuple):
+    """The (text, class) pairs that have a confidence, which regressions are fitted on.
+
+    texts: number of texts. text: (R,) the text of each row. confidence: (R,). design: (R, P) a column of ones
+    and the features, scaled to their range, which changes no prediction, in directions that vary. fold: (R,).
+    """
+
+    texts: int
+    text: Ints
+    confidence: Floats
+    design: Floats
+    fold: Ints
+
+    @classmethod
+    def of(cls, parts: Parts) -> _Rows:
+        """The rows of a metric's parts (n, m)."""
+        present = ~(np.isnan(parts["confidence"]) | np.isnan(parts["fold"]))
+        confidence = parts["confidence"][present]
+        design = _design([parts[name][present] for name in FEATURES], len(confidence))
+        fold = np.unique(parts["fold"][present], return_inverse=True)[1]
+        return cls(len(present), np.nonzero(present)[0], confidence, design, fold)
+
+    @property
+    def folds(self) -> int:
+        """How many."""
+        return int(self.fold.max(initial=-1)) + 1
+
+    def blocks(self, resamples: int) -> Iterator[slice]:
+        """Of so many resamples at once as AT_ONCE allows; none if there is no row."""
+        columns = self.design.shape[1]
+        each = max(1, self.folds * DECILES * (columns + 1) * (columns + 2) // 2, len(self.text))
+        step = max(1, AT_ONCE // each)
+        return (slice(start, start + step) for start in range(0, resamples if len(self.text) else 0, step))
+
+    def sums(self, counts: Floats) -> Floats:
+        """(folds, DECILES, S, B) sums over the rows of each fold and decile of confidence, taken `counts`
+        (R, B) times: of the products of two columns of the design (P (P + 1) / 2), of the columns' products
+        with the confidence (P), and of the rows themselves."""
+        decile = np.minimum((self.confidence * DECILES).astype(np.int64), DECILES - 1)
+        first, second = np.triu_indices(self.design.shape[1])
+        products = self.design[:, first] * self.design[:, second]
+        moments = self.design * self.confidence[:, None]
+        each = np.concatenate([products, moments, np.ones((len(products), 1))], axis=1)
+        sums = np.zeros((self.folds, DECILES, each.shape[1], counts.shape[1]))
+        for fold, at in np.unique(np.stack([self.fold, decile]), axis=1).T:
+            rows = np.flatnonzero((self.fold == fold) & (decile == at))
+            # Not a matrix product: its last digits depend on the number of threads.
+            sums[fold, at] = np.einsum("rs,rb->sb", each[rows], counts[rows], optimize=False)
+        return sums
 
 
 def _design(features: list[Floats], rows: int) -> Floats:
-    """(R, P) a column of ones and the features, scaled to their range, which changes no prediction."""
     columns = [np.ones(rows)]
     for values in features:
         low, width = (values.min(), np.ptp(values)) if rows else (0.0, 0.0)
         columns.append((values - low) / (width or 1.0))
-    return np.stack(columns, axis=1)
+    scaled = np.stack(columns, axis=1)
+    # Of two or three classes features say the same. Turned so that what says nothing is left out, weights
+    # have the same norm, and predictions stay.
+    spreads, axes = np.linalg.eigh(np.einsum("rp,rq->pq", scaled, scaled, optimize=False))
+    kept = axes[:, spreads > NO_EIGENVALUE * spreads[-1]]
+    return np.einsum("rp,pq->rq", scaled, kept, optimize=False)
 
 
-def _sums(design: Floats, confidence: Floats, fold: Ints, counts: Floats) -> Floats:
-    """(B, folds, DECILES, S) sums over the rows of each fold and decile of confidence: of the products of the
-    columns of the design (P²), of their products with the confidence (P), and of the rows themselves."""
-    decile = np.minimum((confidence * DECILES).astype(np.int64), DECILES - 1)
-    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), design.shape[1] ** 2)
-    each = np.concatenate([products, design * confidence[:, None], np.ones((len(design), 1))], axis=1)
-    sums = np.zeros((len(counts), int(fold.max(initial=-1)) + 1, DECILES, each.shape[1]))
-    for at in range(sums.shape[1] * DECILES):
-        rows = np.flatnonzero(fold * DECILES + decile == at)
-        # Not a matrix product: its last digits depend on the number of threads.
-        sums[:, at // DECILES, at % DECILES] = np.einsum(
-            "br,rs->bs", counts[:, rows], each[rows], optimize=False
+def least_squares(normal: Floats, columns: int) -> Floats:
+    """(F, P, B) coefficients of least norm, directions below SMALLEST_EIGENVALUE left out.
+
+    Args:
+        normal: (F, S, B) sums of the products of two columns, upper triangle row by row, then of the columns'
+            products with what is predicted; what follows is not read.
+        columns: P.
+
+    Elimination without pivots (L D L'), all systems at once, where the determinant proves that no direction
+    is left out; by eigenvalues, one system after the other, elsewhere.
+    """
+    first, second = np.triu_indices(columns)
+    place = np.empty((columns, columns), dtype=np.intp)
+    place[first, second] = place[second, first] = np.arange(len(first))
+    moments = normal[:, len(first) : len(first) + columns]
+    found, safe = _eliminated(normal, moments, place)
+    hard = np.nonzero(~safe)
+    if len(hard[0]):
+        gram, moment = (np.moveaxis(each, -1, 1)[hard] for each in (normal[:, place], moments))
+        np.moveaxis(found, -1, 1)[hard] = _of_eigenvalues(gram, moment)
+    return found
+
+
+def _eliminated(normal: Floats, moments: Floats, place: Ints) -> tuple[Floats, Bools]:
+    """(F, P, B) solutions, and (F, B) where they are safe. place: (P, P) of each product in `normal`."""
+    columns = len(place)
+    # Row i of the triangle, and the right side, with the multiples of the rows before taken off.
+    rows = [[normal[:, place[i, j]] for j in range(i, columns)] + [moments[:, i]] for i in range(columns)]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for i, pivot in enumerate(rows):
+            for j in range(i + 1, columns):
+                share = pivot[j - i] / pivot[0]
+                rows[j] = [
+                    value - share * taken for value, taken in zip(rows[j], pivot[j - i :], strict=True)
+                ]
+        found = np.empty(moments.shape)
+        for i in reversed(range(columns)):
+            left = rows[i][-1]
+            for j in range(i + 1, columns):
+                left = left - rows[i][j - i] * found[:, j]
+            found[:, i] = left / rows[i][0]
+        trace = normal[:, place.diagonal()].sum(axis=1)
+        # The other eigenvalues' product is at most their mean's power, and the largest at most the trace.
+        bound = np.prod([row[0] / trace for row in rows], axis=0) * float(max(1, columns - 1)) ** (
+            columns - 1
         )
-    return sums
+        safe = np.all([row[0] > 0 for row in rows], axis=0) & (bound > SAFE_EIGENVALUE)
+    return found, safe
+
+
+def _of_eigenvalues(gram: Floats, moment: Floats) -> Floats:
+    """(N, P) solutions of N systems (N, P, P) and right sides (N, P)."""
+    spreads, axes = np.linalg.eigh(gram)
+    kept = spreads > SMALLEST_EIGENVALUE * spreads[:, -1:]
+    along = (axes * moment[:, :, None]).sum(axis=1) / np.where(kept, spreads, np.inf)
+    return (axes * along[:, None]).sum(axis=2)

@@ -38,6 +38,10 @@ def pair_name(first: str, second: str) -> str:
 
 def pair_texts(unit: str) -> tuple[str, str]:
     """The ids of the two texts, from `pair_name`. Raises InputError on any other name."""
+    if "\\" not in unit and unit.count("|") == 1:
+        # As most are: of hundred thousands of pairs, a tenth of the time.
+        first, _, second = unit.partition("|")
+        return first, second
     match = _PAIR.fullmatch(unit)
     if match is None:
         raise InputError(

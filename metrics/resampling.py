@@ -7,11 +7,16 @@ targets.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.long_table import Parts
 from assay.tasks.arrays import Floats, Ints, Reals
+
+# Ranks of so many units of resamples are held at once at most; so few stay in the processor's cache.
+AT_ONCE = 50_000
 
 
 def unit_means(values: Floats) -> Floats:
@@ -34,11 +39,13 @@ def resampled_mean(values: Floats, index: Ints) -> Floats:
 
 def multiplicities(index: Ints, units: int) -> Floats:
     """(B, units) how often each unit occurs in each resample."""
-    resamples = len(index)
-    cells = index + units * np.arange(resamples)[:, None]
-    return (
-        np.bincount(cells.ravel(), minlength=resamples * units).reshape(resamples, units).astype(np.float64)
-    )
+    return _occurrences(index, units).astype(np.float64)
+
+
+def _occurrences(index: Ints, units: int) -> Ints:
+    """As `multiplicities`, as whole numbers."""
+    cells = index + units * np.arange(len(index))[:, None]
+    return np.bincount(cells.ravel(), minlength=len(index) * units).reshape(len(index), units)
 
 
 def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
@@ -46,29 +53,53 @@ def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
 
     NaN where fewer than two units are left or where x or y is constant.
     """
-    present = ~(np.isnan(x) | np.isnan(y))
-    counts = multiplicities(index, len(x))[:, present]
-    total = counts.sum(axis=1)
-    centred = []
-    for values in (x[present], y[present]):
-        ranks = _average_ranks(values, counts)
-        centred.append(ranks - ratio((counts * ranks).sum(axis=1), total)[:, None])
-    a, b = centred
-    scale = np.sqrt((counts * a * a).sum(axis=1) * (counts * b * b).sum(axis=1))
-    return np.clip(ratio((counts * a * b).sum(axis=1), scale), -1.0, 1.0)
+    present = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
+    ordered = _Order.of(x[present]), _Order.of(y[present])
+    found = np.full(len(index), np.nan)
+    step = max(1, AT_ONCE // max(1, len(x)))
+    for start in range(0, len(index), step):
+        block = slice(start, start + step)
+        counts = _occurrences(index[block], len(x))
+        if len(present) < len(x):
+            counts = counts[:, present]
+        (a, of_x), (b, of_y) = (order.centred_ranks(counts) for order in ordered)
+        products = np.einsum("bn,bn->b", counts * a, b)
+        found[block] = np.clip(ratio(products, np.sqrt(of_x * of_y)), -1.0, 1.0)
+    return found
 
 
-def _average_ranks(values: Floats, counts: Floats) -> Floats:
-    """(B, n) rank of each value in resamples that take it `counts` (B, n) times; ties share their mean rank.
+class _Order(NamedTuple):
+    """How n values are sorted, once for all resamples.
 
-    One sort serves all resamples: a value's rank is halfway between how many are smaller and how many are
-    not larger.
+    order: (n,) positions by value. starts: (L,) where the next larger value begins in them. level: (n,) the
+    place of each value among the L distinct ones.
     """
-    order = np.argsort(values)
-    cumulated = np.pad(np.cumsum(counts[:, order], axis=1), ((0, 0), (1, 0)))
-    smaller = np.searchsorted(values[order], values, side="left")
-    not_larger = np.searchsorted(values[order], values, side="right")
-    return (cumulated[:, smaller] + cumulated[:, not_larger] + 1) / 2
+
+    order: Ints
+    starts: Ints
+    level: Ints
+
+    @classmethod
+    def of(cls, values: Floats) -> _Order:
+        order = np.argsort(values, kind="stable")
+        rises = np.append(True, values[order][1:] != values[order][:-1])[: len(values)]
+        level = np.empty(len(values), dtype=np.intp)
+        level[order] = np.cumsum(rises) - 1
+        return cls(order, np.flatnonzero(rises), level)
+
+    def centred_ranks(self, counts: Ints) -> tuple[Floats, Floats]:
+        """Of resamples that take the values `counts` (B, n) times: (B, n) twice the ranks less their mean,
+        ties sharing their mean rank, and (B,) the sum of the squares over all that is taken.
+
+        A value's rank is halfway between how many are smaller and how many are not larger. All are whole
+        numbers, whose sums are exact in any order.
+        """
+        taken = counts[:, self.order]
+        if len(self.starts) < len(self.order):
+            taken = np.add.reduceat(taken, self.starts, axis=1)
+        not_larger = np.cumsum(taken, axis=1)
+        twice = (2 * not_larger - taken - not_larger[:, -1:]).astype(np.float64)
+        return twice[:, self.level], np.einsum("bn,bn->b", taken * twice, twice)
 
 
 def ratio(numerator: Reals, denominator: NDArray[np.generic]) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,15 +72,21 @@ class Texts:
 
     def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp], tuple[str, ...]]:
         """Distinct pairs of texts, always the same, none within a group: both texts, and the names."""
-        if self.n >= APART:
-            first = np.arange(self.n // 2, dtype=np.intp)
-            return first, first + self.n // 2, ()
-        first, second = np.triu_indices(self.n, 1)
-        between = self.groups[first] != self.groups[second]
-        first, second = first[between], second[between]
-        size = min(len(first), self.n * DEGREE // 2)
-        chosen = np.sort(np.random.default_rng(self.n).choice(len(first), size, replace=False))
-        first, second = first[chosen], second[chosen]
-        names = zip(first.tolist(), second.tolist(), strict=True)
-        # Ids of one length, so the names are sorted as `wide` sorts units.
-        return first, second, tuple(pair_name(self.units[a], self.units[b]) for a, b in names)
+        return _pairs(self)
+
+
+@cache
+def _pairs(texts: Texts) -> tuple[NDArray[np.intp], NDArray[np.intp], tuple[str, ...]]:
+    n, groups, units = texts.n, texts.groups, texts.units
+    if n >= APART:
+        first = np.arange(n // 2, dtype=np.intp)
+        return first, first + n // 2, ()
+    first, second = np.triu_indices(n, 1)
+    between = groups[first] != groups[second]
+    first, second = first[between], second[between]
+    size = min(len(first), n * DEGREE // 2)
+    chosen = np.sort(np.random.default_rng(n).choice(len(first), size, replace=False))
+    first, second = first[chosen], second[chosen]
+    names = zip(first.tolist(), second.tolist(), strict=True)
+    # Ids of one length, so the names are sorted as `wide` sorts units.
+    return first, second, tuple(pair_name(units[a], units[b]) for a, b in names)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -75,8 +76,14 @@ def estimate(
     together with no other.
     """
     runs: dict[Method, dict[str, _Run]] = {}
+
+    @lru_cache(maxsize=1)
+    def draws_of(units: tuple[str, ...]) -> Draws | None:
+        """Model seeds mostly share their texts, and then the draws."""
+        return _draws(units, metric, bootstrap, clusters)
+
     for seed, of_seed in by_seed(cells).items():
-        for method, run in _one_seed(of_seed, metric, bootstrap, clusters).items():
+        for method, run in _one_seed(of_seed, metric, bootstrap, draws_of).items():
             runs.setdefault(method, {})[seed] = run
     return {method: _combined(by_model, metric, clusters) for method, by_model in runs.items()}
 
@@ -111,7 +118,10 @@ class _Run(NamedTuple):
 
 
 def _one_seed(
-    cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+    cells: Sequence[CellScores],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    draws_of: Callable[[tuple[str, ...]], Draws | None],
 ) -> dict[Method, _Run]:
     units = units_of(cells)
     ordered = sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed))
@@ -122,7 +132,7 @@ def _one_seed(
     everything = np.arange(len(units), dtype=np.intp)[None]
     # Cells of the same units draw the same resamples: this pairs explainers within a model seed, and
     # resamples together the texts that model seeds share, which would count as independent otherwise.
-    draws = _draws(units, metric, bootstrap, clusters)
+    draws = draws_of(tuple(units))
     by_run: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]

@@ -11,7 +11,7 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.measured import measured
 from assay.results.records import CellScores
 from assay.results.statistics.clusters import text_of
-from assay.results.statistics.text_pairs import count_clusters, dyads, is_pairwise
+from assay.results.statistics.text_pairs import count_clusters, is_pairwise, texts_of_pairs
 from assay.tasks.counted import counted
 
 # With fewer texts there is no interval, and nothing is called best: resamples of so few say too little.
@@ -34,7 +34,7 @@ def text_count(units: set[str], metric: Metric) -> int:
     """The number of distinct texts behind units: of pairs of texts the texts, of pools of models' texts each
     text once."""
     if is_pairwise(metric):
-        return dyads(sorted(units)).texts
+        return len(texts_of_pairs(units))
     return len({text_of(unit, metric) for unit in units})
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +84,17 @@ def dyads(units: Sequence[str], clusters: Mapping[str, str] = {}) -> Dyads:
     return Dyads(first, second, count, between)
 
 
+def texts_of_pairs(units: Iterable[str]) -> set[str]:
+    """The texts that are in any of the pairs. Raises InputError on a name of anything else."""
+    return {text for unit in units for text in pair_texts(unit)}
+
+
 def count_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, str]) -> int:
     """How many clusters the texts of the units are; a text that hangs together with none is one."""
     if is_pairwise(metric):
-        return dyads(units, clusters).texts
+        texts = texts_of_pairs(units)
+        alone = {text for text in texts if text not in clusters}
+        return len(alone) + len({clusters[text] for text in texts if text in clusters})
     return int(unit_clusters(units, metric, clusters).max(initial=-1)) + 1
 
 
@@ -151,31 +158,47 @@ class DyadicTest:
 
     metric: Metric
     seed: int = 0
+    # Positions for `_differences`, because a family of tests asks for the same ones again and again.
+    _known: dict[object, list[Index]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, one: Estimate, other: Estimate) -> float:
         units, stacks = stacked(one, other)
         if not stacks:
             return p_of_difference(one, other)
-        pairs = dyads(units, one.clusters)
-        everything = np.ones((1, len(units)), dtype=np.intp)
-        without_pairs = pairs.without_pairs(generator(self.seed, "pairs", *units))
-        (observed,), without_texts, apart = (
-            sum((_differences(self.metric, stack, counts) for stack in stacks), np.zeros(len(counts)))
-            for counts in (everything, pairs.without_texts(), without_pairs)
-        )
+        (observed,), without_texts, apart = self._differences(stacks, tuple(units), one.clusters)
         if not abs(observed) > resolution(self.metric, one, other):
             return 1.0
         return two_sided(float(observed), dyadic_variance(without_texts, apart), len(without_texts) - 1)
 
+    def _differences(
+        self, stacks: Sequence[Stack], units: tuple[str, ...], clusters: Mapping[str, str]
+    ) -> list[Floats]:
+        """Weighted differences of the two explainers over all stacks: of all pairs, then without each group
+        of texts, and without each group of pairs."""
+        of_stacks = []
+        for stack in stacks:
+            one, other = (
+                padded({name: values[rows] for name, values in stack.parts.items()})
+                for rows in (slice(len(stack.at)), slice(len(stack.at), None))
+            )
+            of_stacks.append(
+                [
+                    stack.weight * (self.metric.summarise(one, index) - self.metric.summarise(other, index))
+                    for index in self._indices(units, clusters, stack.at)
+                ]
+            )
+        return [np.sum(each, axis=0) for each in zip(*of_stacks, strict=True)]
 
-def _differences(metric: Metric, stack: Stack, counts: NDArray[np.integer]) -> Floats:
-    """(B,) weighted differences of the two explainers of a stack, of pairs counted (B, N) times."""
-    n, index = len(stack.at), as_index(counts[:, stack.at])
-    one, other = (
-        metric.summarise(padded({name: values[rows] for name, values in stack.parts.items()}), index)
-        for rows in (slice(n), slice(n, None))
-    )
-    return stack.weight * (one - other)
+    def _indices(self, units: tuple[str, ...], clusters: Mapping[str, str], at: Index) -> list[Index]:
+        key = units, at.tobytes()
+        if key not in self._known:
+            pairs = dyads(units, clusters)
+            everything = np.ones((1, len(units)), dtype=np.intp)
+            without_pairs = pairs.without_pairs(generator(self.seed, "pairs", *units))
+            self._known[key] = [
+                as_index(counts[:, at]) for counts in (everything, pairs.without_texts(), without_pairs)
+            ]
+        return self._known[key]
 
 
 def two_sided(difference: float, variance: float, freedom: int) -> float:
