@@ -174,7 +174,7 @@ def least_squares(normal: Floats, columns: int) -> Floats:
     hard = np.nonzero(~safe)
     if len(hard[0]):
         gram, moment = (np.moveaxis(each, -1, 1)[hard] for each in (normal[:, place], moments))
-        np.moveaxis(found, -1, 1)[hard] = _of_eigenvalues(gram, moment)
+        np.moveaxis(found, -1, 1)[hard] = of_eigenvalues(gram, moment)
     return found
 
 
@@ -205,7 +205,7 @@ def _eliminated(normal: Floats, moments: Floats, place: Ints) -> tuple[Floats, B
     return found, safe
 
 
-def _of_eigenvalues(gram: Floats, moment: Floats) -> Floats:
+def of_eigenvalues(gram: Floats, moment: Floats) -> Floats:
     """(N, P) solutions of N systems (N, P, P) and right sides (N, P)."""
     spreads, axes = np.linalg.eigh(gram)
     kept = spreads > SMALLEST_EIGENVALUE * spreads[:, -1:]

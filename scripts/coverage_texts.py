@@ -33,7 +33,7 @@ class Texts:
     @property
     def units(self) -> tuple[str, ...]:
         """Their ids, sorted."""
-        return tuple(f"{text:06d}" for text in range(self.n))
+        return _units(self.n)
 
     @property
     def clusters(self) -> dict[str, str]:
@@ -73,6 +73,11 @@ class Texts:
     def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp], tuple[str, ...]]:
         """Distinct pairs of texts, always the same, none within a group: both texts, and the names."""
         return _pairs(self)
+
+
+@cache
+def _units(n: int) -> tuple[str, ...]:
+    return tuple(f"{text:06d}" for text in range(n))
 
 
 @cache

@@ -42,7 +42,7 @@ def why_none(
         return ALONE if present else ""
     with_value = [_texts(estimate, metric) for estimate in present]
     swapped = max(
-        count_clusters(sorted(texts), metric, estimate.clusters)
+        count_clusters(texts, metric, estimate.clusters)
         for texts, estimate in zip(with_value, present, strict=True)
     )
     if not is_pairwise(metric) and smallest_p(swapped, pairs) > bootstrap.alpha:

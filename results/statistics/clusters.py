@@ -18,10 +18,10 @@ Index = NDArray[np.intp]
 def text_of(unit: str, metric: Metric) -> str:
     """The id of the text of a unit that is no pair of texts."""
     # The units of a pool of pairs of models begin with the pair.
-    return unit.partition("|")[2] if _is_pool(metric) else unit
+    return unit.partition("|")[2] if is_pool(metric) else unit
 
 
-def _is_pool(metric: Metric) -> bool:
+def is_pool(metric: Metric) -> bool:
     """Whether the units are the texts of several pairs of models."""
     return getattr(metric, "pooled", "no") != "no"
 
@@ -31,7 +31,7 @@ def unit_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, s
 
     The units of one text, which a pool of pairs of models has, are of one cluster.
     """
-    if not clusters and not _is_pool(metric):
+    if not clusters and not is_pool(metric):
         return np.arange(len(units), dtype=np.intp)
     return cluster_numbers([text_of(unit, metric) for unit in units], clusters)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from assay.metrics.cell_data import Metric
 from assay.metrics.measured import measured
 from assay.results.records import CellScores
-from assay.results.statistics.clusters import text_of
+from assay.results.statistics.clusters import is_pool, text_of
 from assay.results.statistics.text_pairs import count_clusters, is_pairwise, texts_of_pairs
 from assay.tasks.counted import counted
 
@@ -34,8 +34,8 @@ def text_count(units: set[str], metric: Metric) -> int:
     """The number of distinct texts behind units: of pairs of texts the texts, of pools of models' texts each
     text once."""
     if is_pairwise(metric):
-        return len(texts_of_pairs(units))
-    return len({text_of(unit, metric) for unit in units})
+        return len(texts_of_pairs(frozenset(units)))
+    return len({text_of(unit, metric) for unit in units} if is_pool(metric) else units)
 
 
 def counts(units: set[str], metric: Metric, clusters: Mapping[str, str]) -> tuple[int, int]:
@@ -43,7 +43,7 @@ def counts(units: set[str], metric: Metric, clusters: Mapping[str, str]) -> tupl
 
     clusters: by the id of a text the name of its group; any other text is one by itself.
     """
-    return text_count(units, metric), count_clusters(sorted(units), metric, clusters)
+    return text_count(units, metric), count_clusters(units, metric, clusters)
 
 
 def few_texts(texts: int, groups: int) -> str:

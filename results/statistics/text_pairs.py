@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,18 +85,20 @@ def dyads(units: Sequence[str], clusters: Mapping[str, str] = {}) -> Dyads:
     return Dyads(first, second, count, between)
 
 
-def texts_of_pairs(units: Iterable[str]) -> set[str]:
+# Explainers are measured on the same pairs, and asked several times how many texts they are.
+@lru_cache(maxsize=2)
+def texts_of_pairs(units: frozenset[str]) -> frozenset[str]:
     """The texts that are in any of the pairs. Raises InputError on a name of anything else."""
-    return {text for unit in units for text in pair_texts(unit)}
+    return frozenset(text for unit in units for text in pair_texts(unit))
 
 
-def count_clusters(units: Sequence[str], metric: Metric, clusters: Mapping[str, str]) -> int:
+def count_clusters(units: Collection[str], metric: Metric, clusters: Mapping[str, str]) -> int:
     """How many clusters the texts of the units are; a text that hangs together with none is one."""
     if is_pairwise(metric):
-        texts = texts_of_pairs(units)
+        texts = texts_of_pairs(frozenset(units))
         alone = {text for text in texts if text not in clusters}
         return len(alone) + len({clusters[text] for text in texts if text in clusters})
-    return int(unit_clusters(units, metric, clusters).max(initial=-1)) + 1
+    return int(unit_clusters(list(units), metric, clusters).max(initial=-1)) + 1
 
 
 def dyadic_variance(without_texts: Floats, without_pairs: Floats) -> float:

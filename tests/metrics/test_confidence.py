@@ -28,6 +28,7 @@ from assay.metrics.confidence_indication import (
 )
 from assay.metrics.confidence_regression import FEATURES
 from assay.metrics.long_table import Parts, wide
+from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError
 
 
@@ -105,6 +106,44 @@ def test_the_size_of_a_block_does_not_matter(monkeypatch: pytest.MonkeyPatch) ->
     together = ConfidenceIndication().summarise(parts, index)
     monkeypatch.setattr(confidence_regression, "AT_ONCE", 100)
     assert ConfidenceIndication().summarise(parts, index).tobytes() == together.tobytes()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_elimination_finds_what_eigenvalues_find(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = random_parts(40, classes)
+    index = np.random.default_rng(classes).integers(0, 40, size=(50, 40))
+    metrics, asked = (ConfidenceIndication(), ConfidenceIndicationMax()), []
+    by_eigenvalues = confidence_regression.of_eigenvalues
+
+    def counted(gram: Floats, moment: Floats) -> Floats:
+        asked.append(len(gram))
+        return by_eigenvalues(gram, moment)
+
+    monkeypatch.setattr(confidence_regression, "of_eigenvalues", counted)
+    fast = [metric.summarise(parts, index) for metric in metrics]
+    assert sum(asked) < 5, "no column of the design says what another one says"
+    monkeypatch.setattr(confidence_regression, "SAFE_EIGENVALUE", np.inf)
+    for metric, found in zip(metrics, fast, strict=True):
+        np.testing.assert_allclose(metric.summarise(parts, index), found, rtol=1e-12)
+    assert sum(asked) >= 2 * 50 * 5
+
+
+def test_what_does_not_vary_in_a_resample_is_left_out_as_by_the_pseudoinverse() -> None:
+    """Each fold is predicted by the copies of two texts, which no four coefficients can be found from."""
+    parts = random_parts(40, 4)
+    parts["fold"] = np.arange(40.0)[:, None] % 3
+    confidence = parts["confidence"][:3, 0]
+    features = np.stack(
+        [(parts[name] - parts[name].min()) / np.ptp(parts[name]) for name in FEATURES], axis=1
+    )
+    design = np.insert(features[:3, :, 0], 0, 1.0, axis=1)
+    errors = []
+    for test in range(3):
+        training = np.arange(3) != test
+        fitted = np.linalg.pinv(design[training], rcond=1e-5) @ confidence[training]
+        errors.append(abs(design[test] @ fitted - confidence[test]))
+    found = ConfidenceIndication().summarise(parts, np.arange(40)[None] % 3)
+    assert found == pytest.approx(np.average(errors, weights=[14, 13, 13]), rel=1e-9)
 
 
 def test_constant_features_predict_the_weighted_mean() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_world import spearman
 
+from assay.metrics import resampling
 from assay.metrics.resampling import multiplicities, resampled_mean, resampled_spearman, unit_means
 
 VALUES = st.sampled_from([float("nan"), 0.0, 1.0, 2.0, 3.5])
@@ -42,3 +43,29 @@ def test_correlation_of_a_monotone_map_is_exactly_one(sign: float) -> None:
     x = np.random.default_rng(0).random(50)
     index = np.arange(50)[None]
     assert resampled_spearman(x, sign * np.exp(5 * x), index)[0] == pytest.approx(sign, abs=1e-15)
+
+
+def weighted_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(B, n) ranks in resamples that take the values `counts` (B, n) times, ties sharing their mean."""
+    smaller = (values[None, :] < values[:, None]).astype(float)
+    not_larger = (values[None, :] <= values[:, None]).astype(float)
+    return (counts @ smaller.T + counts @ not_larger.T + 1) / 2
+
+
+@pytest.mark.parametrize("at_once", [1, 90, 10**6])
+@pytest.mark.parametrize("decimals", [0, 1, 9])
+def test_correlations_are_those_of_the_formula_with_weights(
+    at_once: int, decimals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(decimals)
+    x, y = np.round(rng.normal(size=(2, 40)), decimals)
+    y[3], x[5], x[7] = np.nan, np.nan, -np.inf
+    index = rng.integers(0, 40, size=(30, 55))
+    monkeypatch.setattr(resampling, "AT_ONCE", at_once)
+    present = ~np.isnan(x + y)
+    counts = multiplicities(index, 40)[:, present]
+    total = counts.sum(axis=1, keepdims=True)
+    a, b = (weighted_ranks(values[present], counts) - (total + 1) / 2 for values in (x, y))
+    scale = np.sqrt((counts * a * a).sum(axis=1) * (counts * b * b).sum(axis=1))
+    expected = (counts * a * b).sum(axis=1) / scale
+    np.testing.assert_allclose(resampled_spearman(x, y, index), expected, rtol=1e-12, atol=1e-12)
