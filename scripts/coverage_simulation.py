@@ -51,6 +51,8 @@ RANGE, MOST = (0.92, 0.985), 0.06
 CONFIDENCE = 0.999
 # From so many texts on, the comparison may not refuse.
 ENOUGH = 50
+# So many models are what most experiments have.
+FEW = 2
 # Simulations of one piece of work.
 PIECE = 100
 FULL, USUAL, QUICK = 2000, 200, 5
@@ -92,9 +94,10 @@ def pieces(
     wanted: Sequence[Setting], sims: int, chunks: Iterable[Chunk]
 ) -> Iterator[tuple[Setting, int, int]]:
     """What is left to do: setting, first simulation, how many. All settings have their first piece before any
-    has its second, so that a run cut short knows something of all."""
+    has its second, so that a run cut short knows something of all; of few texts, or many models, last."""
     done = {setting: count for (setting, _), (count, _, _) in summed(chunks).items()}
-    for begin, setting in product(range(0, sims, PIECE), wanted):
+    ordered = sorted(wanted, key=lambda setting: (setting.n < ENOUGH, setting.models > FEW))
+    for begin, setting in product(range(0, sims, PIECE), ordered):
         first, end = max(begin, done.get(setting, 0)), min(begin + PIECE, sims)
         if first < end:
             yield setting, first, end - first

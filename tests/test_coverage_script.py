@@ -129,9 +129,10 @@ def test_a_run_goes_on_where_it_was_killed(scripts, tmp_path: Path):
         return [chunk for piece in pieces for chunk in simulation.run(*piece, 5, 40, file.code())]
 
     whole = ran(simulation.pieces([one, other], 150, []))
+    # What has enough texts comes first.
     assert [(each.setting.n, each.first, each.sims) for each in whole] == [
-        *((20, 0, 100), (50, 0, 100)),
-        *((20, 100, 50), (50, 100, 50)),
+        *((50, 0, 100), (20, 0, 100)),
+        *((50, 100, 50), (20, 100, 50)),
     ]
     path = tmp_path / "coverage.csv"
     file.write(path, whole[:3])

@@ -161,8 +161,9 @@ class DyadicTest:
 
     metric: Metric
     seed: int = 0
-    # Positions for `_differences`, because a family of tests asks for the same ones again and again.
-    _known: dict[object, list[Index]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # A family of tests is on the same pairs, and the best explainer is in each test.
+    _indices: dict[object, list[Index]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _values: dict[object, list[Floats]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, one: Estimate, other: Estimate) -> float:
         units, stacks = stacked(one, other)
@@ -180,28 +181,33 @@ class DyadicTest:
         of texts, and without each group of pairs."""
         of_stacks = []
         for stack in stacks:
+            n = len(stack.at)
             one, other = (
-                padded({name: values[rows] for name, values in stack.parts.items()})
-                for rows in (slice(len(stack.at)), slice(len(stack.at), None))
+                self._left_out(
+                    {name: values[rows] for name, values in stack.parts.items()}, units, clusters, stack.at
+                )
+                for rows in (slice(n), slice(n, None))
             )
-            of_stacks.append(
-                [
-                    stack.weight * (self.metric.summarise(one, index) - self.metric.summarise(other, index))
-                    for index in self._indices(units, clusters, stack.at)
-                ]
-            )
+            of_stacks.append([stack.weight * (a - b) for a, b in zip(one, other, strict=True)])
         return [np.sum(each, axis=0) for each in zip(*of_stacks, strict=True)]
 
-    def _indices(self, units: tuple[str, ...], clusters: Mapping[str, str], at: Index) -> list[Index]:
-        key = units, at.tobytes()
-        if key not in self._known:
+    def _left_out(
+        self, parts: Mapping[str, Floats], units: tuple[str, ...], clusters: Mapping[str, str], at: Index
+    ) -> list[Floats]:
+        """One explainer's values of all pairs, then without groups of texts, and without groups of pairs."""
+        place = units, at.tobytes()
+        if place not in self._indices:
             pairs = dyads(units, clusters)
             everything = np.ones((1, len(units)), dtype=np.intp)
             without_pairs = pairs.without_pairs(generator(self.seed, "pairs", *units))
-            self._known[key] = [
+            self._indices[place] = [
                 as_index(counts[:, at]) for counts in (everything, pairs.without_texts(), without_pairs)
             ]
-        return self._known[key]
+        key = place, *((name, values.tobytes()) for name, values in sorted(parts.items()))
+        if key not in self._values:
+            filled = padded(parts)
+            self._values[key] = [self.metric.summarise(filled, index) for index in self._indices[place]]
+        return self._values[key]
 
 
 def two_sided(difference: float, variance: float, freedom: int) -> float:
