@@ -195,7 +195,7 @@ class DyadicTest:
         self, parts: Mapping[str, Floats], units: tuple[str, ...], clusters: Mapping[str, str], at: Index
     ) -> list[Floats]:
         """One explainer's values of all pairs, then without groups of texts, and without groups of pairs."""
-        place = units, at.tobytes()
+        place = units, at.tobytes(), frozenset(clusters.items())
         if place not in self._indices:
             pairs = dyads(units, clusters)
             everything = np.ones((1, len(units)), dtype=np.intp)

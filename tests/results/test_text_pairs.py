@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 from typing import Any, ClassVar, cast
 
@@ -232,6 +232,25 @@ def test_a_difference_is_found() -> None:
     assert test(of(MEAN, one), of(MEAN, one)) == 1.0
     rounded = measured(OTHER, names, one.parts["value"][:, 0] * (1 + 1e-13))
     assert test(of(MEAN, one), of(MEAN, rounded)) == 1.0
+
+
+def test_a_family_of_tests_gives_what_each_test_gives_alone() -> None:
+    """What one test leaves for the next is of the same pairs, clusters and values, and of no others."""
+    _, _, names = some_pairs(40, 300)
+    rng = np.random.default_rng(9)
+    clusters = {f"t{text:03d}": f"doc {text // 2}" for text in range(20)}
+    everywhere = [measured(ONE, names, rng.normal(at / 9, 1, 300)) for at in range(3)]
+    cells = [*everywhere, measured(ONE, names[:200], rng.normal(size=200))]
+    estimates = [
+        found
+        for of_cells in cells
+        for known in ({}, clusters)
+        for found, _ in estimate([of_cells], MEAN, FEW, known).values()
+    ]
+    family = DyadicTest(MEAN)
+    pairs = list(product(estimates, estimates))
+    assert [family(*pair) for pair in pairs] == [DyadicTest(MEAN)(*pair) for pair in pairs]
+    assert len({family(*pair) for pair in pairs}) > 10
 
 
 def test_model_seeds_with_the_same_numbers_say_no_more_than_one() -> None:
