@@ -120,6 +120,16 @@ def test_texts_of_a_group_share_half_of_their_variance(scripts):
     assert (first // 4 != second // 4).all()
 
 
+def test_a_run_begins_with_what_most_experiments_have(scripts):
+    wanted = [each for each in scripts("coverage_settings").settings() if each.title.startswith("mean, even")]
+    work = list(scripts("coverage_simulation").pieces(wanted, 150, []))
+    assert {setting for setting, first, _ in work if first == 0} == set(wanted)
+    usual = [each for each in wanted if each.n >= 50 and each.models <= 2]
+    for first in (0, 100):
+        of_round = [setting for setting, begin, _ in work if begin == first]
+        assert set(of_round[: len(usual)]) == set(usual) and len(of_round) == len(wanted)
+
+
 def test_a_run_goes_on_where_it_was_killed(scripts, tmp_path: Path):
     simulation, file = scripts("coverage_simulation"), scripts("coverage_file")
     one = next(iter(scripts("coverage_settings").settings()))
