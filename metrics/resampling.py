@@ -71,21 +71,21 @@ def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
 class _Order(NamedTuple):
     """How n values are sorted, once for all resamples.
 
-    order: (n,) positions by value. starts: (L,) where the next larger value begins in them. level: (n,) the
+    order: (n,) positions by value. ends: (L,) where the last of equal values stands in them. level: (n,) the
     place of each value among the L distinct ones.
     """
 
     order: Ints
-    starts: Ints
+    ends: Ints
     level: Ints
 
     @classmethod
     def of(cls, values: Floats) -> _Order:
         order = np.argsort(values, kind="stable")
-        rises = np.append(True, values[order][1:] != values[order][:-1])[: len(values)]
+        last = np.append(values[order][1:] != values[order][:-1], True)[: len(values)]
         level = np.empty(len(values), dtype=np.intp)
-        level[order] = np.cumsum(rises) - 1
-        return cls(order, np.flatnonzero(rises), level)
+        level[order] = np.cumsum(last) - last
+        return cls(order, np.flatnonzero(last), level)
 
     def centred_ranks(self, counts: Ints) -> tuple[Floats, Floats]:
         """Of resamples that take the values `counts` (B, n) times: (B, n) twice the ranks less their mean,
@@ -94,12 +94,14 @@ class _Order(NamedTuple):
         A value's rank is halfway between how many are smaller and how many are not larger. All are whole
         numbers, whose sums are exact in any order.
         """
-        taken = counts[:, self.order]
-        if len(self.starts) < len(self.order):
-            taken = np.add.reduceat(taken, self.starts, axis=1)
-        not_larger = np.cumsum(taken, axis=1)
-        twice = (2 * not_larger - taken - not_larger[:, -1:]).astype(np.float64)
-        return twice[:, self.level], np.einsum("bn,bn->b", taken * twice, twice)
+        not_larger = np.cumsum(counts.take(self.order, axis=1), axis=1)
+        if len(self.ends) < len(self.order):
+            not_larger = not_larger.take(self.ends, axis=1)
+        smaller = np.zeros_like(not_larger)
+        smaller[:, 1:] = not_larger[:, :-1]
+        twice = (not_larger + smaller - not_larger[:, -1:]).astype(np.float64)
+        squares = np.einsum("bn,bn->b", (not_larger - smaller) * twice, twice)
+        return twice.take(self.level, axis=1), squares
 
 
 def ratio(numerator: Reals, denominator: NDArray[np.generic]) -> Floats:
