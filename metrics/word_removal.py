@@ -76,7 +76,7 @@ def degraded(
     for segment, text in enumerate(example.texts):
         own = [word for word in removed if word.segment == segment]
         texts.append(_without(_visible(text, encoding, segment), own, fill))
-    return Example(example.id, tuple(texts), example.labels)
+    return Example(example.id, tuple(texts), example.labels, auxiliary=example.auxiliary)
 
 
 def _visible(text: str, encoding: Encoding, segment: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from unicodedata import category
 
+from assay.tasks.auxiliary import Auxiliary, check_auxiliary
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, is_writable, shown
 
@@ -72,6 +73,17 @@ class Rationale:
         return bool(self.spans or self.graded)
 
 
+class Mention(NamedTuple):
+    """Where a text speaks of a concept, such as "event_type: fall from height".
+
+    affirmed: False where the text says that it does not hold, as in "did not fall"; "not" is in the spans.
+    """
+
+    concept: str
+    spans: tuple[Span, ...]
+    affirmed: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One labelled text, or pair of texts, with the rationales people gave for its labels.
@@ -79,8 +91,10 @@ class Example:
     texts: one text, or (text, text pair). labels: class indices; exactly one in a single-label task, any
     number in a multi-label task. group: what it hangs together with, such as the sentences of one document;
     a split does not part a group. shares: of each class among the votes for the one label, where it was voted
-    for, otherwise nothing. Raises InputError on an empty text, a negative label, a span that lies
-    outside its text, a grade that is no share, or shares that do not sum to 1.
+    for, otherwise nothing. auxiliary: the class in each auxiliary question of the task, None where it is not
+    known; empty where nothing is. mentions: the concepts that the text is known to speak of, in order.
+    Raises InputError on an empty text, a negative label, a span that lies outside its text, a grade that is
+    no share, or shares that do not sum to 1.
     """
 
     id: str
@@ -89,6 +103,8 @@ class Example:
     rationales: tuple[Rationale, ...] = ()
     group: str | None = None
     shares: tuple[float, ...] = ()
+    auxiliary: tuple[int | None, ...] = ()
+    mentions: tuple[Mention, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"example {self.id!r}"
@@ -118,27 +134,30 @@ class Example:
             )
         for rationale in self.rationales:
             for span in (*rationale.spans, *(mark.span for mark in rationale.graded)):
-                self._check_span(span, where)
+                self._check_span(span, "a rationale", where)
             for mark in rationale.graded:
                 if not 0 < mark.grade <= 1:
                     raise InputError(
                         f"{where} has a rationale of grade {mark.grade}; expected above 0, at most 1"
                     )
+        for mention in self.mentions:
+            for span in mention.spans:
+                self._check_span(span, f"a mention of {mention.concept!r}", where)
 
     @property
     def has_rationale(self) -> bool:
         """Whether any annotator marked something."""
         return any(rationale.has_marks for rationale in self.rationales)
 
-    def _check_span(self, span: Span, where: str) -> None:
+    def _check_span(self, span: Span, what: str, where: str) -> None:
         if not 0 <= span.segment < len(self.texts):
             raise InputError(
-                f"{where} has a rationale in text {span.segment}, but only {counted(len(self.texts), 'text')}"
+                f"{where} has {what} in text {span.segment}, but only {counted(len(self.texts), 'text')}"
             )
         length = len(self.texts[span.segment])
         if not 0 <= span.start < span.end <= length:
             raise InputError(
-                f"{where} has a rationale at characters {span.start} to {span.end}, outside its text of "
+                f"{where} has {what} at characters {span.start} to {span.end}, outside its text of "
                 f"{length} characters; expected 0 <= start < end <= {length}"
             )
 
@@ -157,6 +176,7 @@ class Task:
     ground_truth: whether the rationales are known to be what causes the labels, because the texts were made
     that way. partial: the task only holds texts to explain, so other splits may be empty and its texts need
     no label. rationale_threshold: the grade from which on `spans` holds a graded mark; None: above 0.
+    auxiliary: further questions about the same texts, in the order of their answers in each example.
     Raises InputError on a label out of range, a single-label example without exactly one label, an id that
     occurs twice, or an empty split.
     """
@@ -170,6 +190,7 @@ class Task:
     ground_truth: bool = False
     partial: bool = False
     rationale_threshold: float | None = None
+    auxiliary: tuple[Auxiliary, ...] = ()
 
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
@@ -185,6 +206,7 @@ class Task:
                 where=f"task {self.name!r}, {split}",
                 partial=self.partial,
             )
+            check_auxiliary(examples, self.auxiliary, f"task {self.name!r}, {split}")
 
     @property
     def pairs(self) -> bool:
@@ -250,7 +272,8 @@ def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
 
     Groups of examples, and annotators of a text in which none marked anything, are not in it: no model,
     explanation or score that is stored depends on them.
-    explained: also what only scores of these very texts depend on: alternatives, groups of annotators, votes.
+    explained: also what only scores of these very texts depend on: alternatives, groups of annotators, votes,
+    mentions of concepts.
     """
     digest = hashlib.sha256()
     for example in examples:
@@ -264,7 +287,7 @@ def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
                 for rationale in example.rationales
                 if example.has_rationale
             ],
-        } | _present(example, ("shares",) if explained else ())
+        } | _present(example, ("auxiliary", *(("shares", "mentions") if explained else ())))
         digest.update(json.dumps(record, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()

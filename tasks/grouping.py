@@ -25,8 +25,11 @@ def text_key(texts: Sequence[str]) -> bytes:
     return hashlib.blake2b(plain.encode(), digest_size=16).digest()
 
 
-def together(examples: Sequence[Example]) -> list[list[int]]:
-    """The positions of examples that hang together, directly or through others, in order of the first."""
+def together(examples: Sequence[Example], *, by_group: bool = True) -> list[list[int]]:
+    """The positions of examples that hang together, directly or through others, in order of the first.
+
+    by_group: whether those of one group do, or only equal texts.
+    """
     # The position that stands for each example; joining two makes the smaller one stand for both.
     first = list(range(len(examples)))
 
@@ -38,7 +41,7 @@ def together(examples: Sequence[Example]) -> list[list[int]]:
 
     seen: dict[bytes | str, int] = {}
     for place, example in enumerate(examples):
-        for name in (text_key(example.texts), example.group):
+        for name in (text_key(example.texts), example.group if by_group else None):
             if name is not None:
                 low, high = sorted((root(seen.setdefault(name, place)), root(place)))
                 first[high] = low

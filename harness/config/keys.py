@@ -17,6 +17,7 @@ from assay.harness.config.store_version import STORE_VERSION
 from assay.metrics.options import later_defaults
 from assay.models.limit import Limit
 from assay.tasks.content import file_digest, folder_digest
+from assay.tasks.example import Task
 
 SCALARS = frozenset({str, int, float, bool})
 # How longer texts are cut: the values that names and seeds leave out, as before there was a choice.
@@ -68,6 +69,12 @@ def model_key(
     cut = [["Limit", Limit.version]] if pairs and settings.get("over_limit") == "truncate" else []
     contents = content(model) if contents is None else contents
     return key("model", settings, seed, list(data), *cut, *contents)
+
+
+def label_parts(task: Task) -> list[Any]:
+    """What names the labels of a task in its keys; auxiliary questions only where it has some, so that the
+    keys of other tasks stay what they were."""
+    return [list(task.labels), task.multi_label, *([task.auxiliary] if task.auxiliary else [])]
 
 
 def groups_key(clusters: Mapping[str, str]) -> str:

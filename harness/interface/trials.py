@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.choice import Choice
-from assay.harness.config.keys import model_key, plain
+from assay.harness.config.keys import label_parts, model_key, plain
 from assay.harness.config.schema import Run
 from assay.harness.trials.plan import Trial
 from assay.tasks.example import Task, fingerprint
@@ -53,7 +53,7 @@ def _composed(given: str) -> DictConfig:
 
 def training_data(task: Task) -> tuple[Any, ...]:
     """What names the training texts and labels of a task, as in `assay.harness.trials.plan.Trial`."""
-    return fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
+    return fingerprint(task.train), fingerprint(task.dev), *label_parts(task)
 
 
 def trial_of(

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, choose, on_groups
 from assay.harness.config.finished import is_finished, reads_training_texts
-from assay.harness.config.keys import canonical, groups_key, model_key, plain
+from assay.harness.config.keys import canonical, groups_key, label_parts, model_key, plain
 from assay.harness.config.schema import SPLITS, Targets
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import model_content
@@ -92,7 +92,7 @@ def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
     if source not in tasks:
         tasks[source] = load_task(config)
     task = limit(tasks[source], **limits_of(config))
-    data = fingerprint(task.train), fingerprint(task.dev), list(task.labels), task.multi_label
+    data = fingerprint(task.train), fingerprint(task.dev), *label_parts(task)
     groups = groups_key(clusters(task.test))
     return LimitedTask(task, data, fingerprint(task.test, explained=True), groups, len(tasks[source].test))
 
