@@ -40,9 +40,11 @@ def check_auxiliary(examples: Iterable[Answered], questions: Sequence[Auxiliary]
 
     An example may have no answers at all, and answers to questions of another task are not looked at.
     """
+    if not questions:
+        return
     sizes = [len(question.labels) for question in questions]
     for example in examples:
-        if not (sizes and example.auxiliary):
+        if not example.auxiliary:
             continue
         if len(example.auxiliary) != len(sizes):
             raise InputError(
