@@ -8,8 +8,8 @@
    again on January to April 2017, the only months in which the file has reports of both kinds in numbers.
 2. task=planted_accidents: the same bag of words on its test texts, and on its dev texts, in which the shift
    goes along with the label.
-The bar: no masked abstract has a phrase of the list, the word rule is no better on them than the more frequent
-label, and the bag of words loses at least 5 points; it stays under 85 % on the planted test texts.
+The bar: no masked abstract has a phrase of the list, the word rule is no better on them than the more
+frequent label, and the bag of words loses at least 5 points; it stays under 85 % on the planted test texts.
 --quick: fewer planted texts; under a minute.
 """
 
@@ -54,7 +54,7 @@ def osha_part(path: str) -> tuple[bool, str]:
                 stated = sum(states_outcome(example.texts[0]) for example in texts)
                 majority = max(fatal, 1 - fatal)
     figures = (
-        f"word rule {rules[0]:.1%} before and {rules[1]:.1%} after, where always one label gives {majority:.1%}; "
+        f"word rule {rules[0]:.1%} before and {rules[1]:.1%} after (always one label: {majority:.1%}); "
         f"bag of words {bags[0]:.1%} before and {bags[1]:.1%} after; {stated} masked texts state the outcome"
     )
     return stated == 0 and rules[1] <= majority and bags[0] - bags[1] >= LEAST_LOSS, figures

@@ -7,7 +7,10 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msha_file
 import pandas as pd
+
+from assay.tasks.osha_accidents import AUXILIARY
 
 WORDS = (("good", "positive"), ("awful", "negative"), ("usual", "neutral"))
 EMOTIONS = ("joy", "fear", "neutral")
@@ -22,6 +25,7 @@ def write_all(folder: Path) -> None:
     rows = [{"text": f"the film is {word} {n}", "label": label} for n in range(40) for word, label in WORDS]
     pd.DataFrame(rows).to_parquet(folder / "texts.parquet")
     write_wonderful(folder / "wonderful")
+    write_accidents(folder)
 
 
 def write_tweets(folder: Path) -> None:
@@ -86,6 +90,28 @@ def write_goemotions(folder: Path) -> None:
         ]
         (folder / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(EMOTIONS), encoding="utf-8")
+
+
+def write_accidents(folder: Path) -> None:
+    """osha.csv, whose rows differ in the clause that states the outcome, and MSHA's Accidents.txt."""
+    numbers = range(400)
+    ends = (("and was hospitalized", "Nonfatal"), ("and was killed", "Fatal"))
+    accidents = [
+        {
+            "summary_nr": number,
+            "Event Date": f"{1 + number // 28 % 4}/{1 + number % 28}/2017",
+            "Abstract Text": f"An employee fell from a roof of {number} feet {ends[number % 2][0]}.",
+            "Degree of Injury": ends[number % 2][1],
+            **{
+                name: code
+                for column in AUXILIARY.values()
+                for name, code in zip(column, ("1", "Fall"), strict=True)
+            },
+        }
+        for number in numbers
+    ]
+    pd.DataFrame(accidents).to_csv(folder / "osha.csv", index=False)
+    msha_file.write(folder / "Accidents.txt", [msha_file.written(msha_file.accident(n)) for n in numbers])
 
 
 def write_wonderful(folder: Path) -> None:

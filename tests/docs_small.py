@@ -53,6 +53,8 @@ class Small:
 
 # Beginning of `Block.name` to its small form.
 SMALL = {
+    "docs/accidents.md: assay plan": Small(),
+    "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"

@@ -71,6 +71,7 @@ RUN_ELSEWHERE = {
     "docs/python.md: ": "a test below runs all of them in order",
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
+    "docs/accidents.md: import assay": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -210,6 +211,14 @@ def test_the_serving_page_runs_in_order(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     first, _ = _python_page("docs/serving.md", tmp_path)["results"]
     assert [word for word, _ in first] == ["one", "two", "three"]
+
+
+def test_the_lines_of_the_accidents_page_print_concepts(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(block_at("docs/accidents.md: import assay").text, "docs/accidents.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("shift: ") and {line.split(":")[0] for line in lines} == {
+        "shift", "event_type", "body_part", "nature", "cause"
+    }  # fmt: skip
 
 
 def test_the_lines_of_the_vmask_page_run() -> None:

@@ -12,6 +12,9 @@ from assay.tasks.example import Example, Task
 from assay.tasks.goemotions import goemotions
 from assay.tasks.grouping import remarks
 from assay.tasks.local import local
+from assay.tasks.osha_accidents import WORD_RULE, osha_accidents
+from assay.tasks.outcome_phrases import states_outcome
+from assay.tasks.shortcuts import bag_of_words_accuracy, word_rule_accuracy
 from assay.tasks.tweet_sentiment import tweet_sentiment
 from assay.tasks.unfair_tos import unfair_tos
 
@@ -110,3 +113,24 @@ def test_unfair_terms_of_service(data: Path) -> None:
     assert [len(split) for split in documents] == [35, 5, 10]
     fair = unfair_tos(path=path, min_degree=1)
     assert sum(len(e.labels) for e in fair.test) > sum(len(e.labels) for e in task.test)
+
+
+def test_osha_accidents(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As docs/accidents.md has it."""
+    (path,) = map(str, (data / "osha_accidents_2015_2017").glob("*.csv"))
+    published, masked = (osha_accidents(path=path, mask_outcome=mask) for mask in (False, True))
+    # Beside "cage.", the rest of a report that stands in three rows.
+    assert sum(_sizes(published)) == 4847 - 1
+    every = {example.id: example for example in (*published.train, *published.dev, *published.test)}
+    assert sum(example.labels == (1,) for example in every.values()) == 2964 - 1
+    assert "codes 25 (9x), 30 (3x), 6 (3x) of part_of_body" in caplog.text
+    assert sum(_sizes(masked)) == 4830
+    texts = (*masked.train, *masked.dev, *masked.test)
+    assert not any(states_outcome(example.texts[0]) for example in texts)
+    # No text and no case is in two splits.
+    for task in (published, masked):
+        assert not any("also in" in remark for remark in remarks(task))
+    assert word_rule_accuracy(every.values(), WORD_RULE, 1) == pytest.approx(0.887, abs=5e-4)
+    assert word_rule_accuracy(texts, WORD_RULE, 1) == pytest.approx(1 - 0.610, abs=5e-4)
+    assert bag_of_words_accuracy(published) == pytest.approx(0.948, abs=0.01)
+    assert bag_of_words_accuracy(masked) == pytest.approx(0.854, abs=0.01)
