@@ -28,7 +28,7 @@ from assay.tasks.planted_accidents import planted_accidents
 from assay.tasks.shortcuts import bag_of_words_accuracy, majority_accuracy, word_rule_accuracy
 
 MOST_PLANTED, LEAST_LOSS = 0.85, 0.05
-MONTHS = {"since": "2017-01-01", "until": "2017-04-30"}
+MONTHS = ("2017-01-01", "2017-04-30")
 
 
 def every(task: Task) -> Sequence[Example]:
@@ -41,16 +41,16 @@ def osha_part(path: str) -> tuple[bool, str]:
     table = Table(
         "abstracts", texts=",d", fatal=".1%", word_rule=".1%", majority_in_test=".1%", bag_of_words=".1%"
     )
-    bags, rules = [], []
-    for months, period in (("all", {}), ("January to April 2017", MONTHS)):
+    rules, bags, stated, majority = [], [], 0, 0.0
+    for months, since, until in (("all", None, None), ("January to April 2017", *MONTHS)):
         for masked, state in ((False, "as published"), (True, "masked")):
-            task = osha_accidents(path=path, mask_outcome=masked, auxiliary=[], **period)
+            task = osha_accidents(path=path, mask_outcome=masked, auxiliary=[], since=since, until=until)
             texts = every(task)
             fatal = Counter(example.labels for example in texts)[1,] / len(texts)
             rules.append(word_rule_accuracy(texts, WORD_RULE, LABELS.index("Fatal")))
             bags.append(bag_of_words_accuracy(task))
             table.row(f"{months}, {state}", len(texts), fatal, rules[-1], majority_accuracy(task), bags[-1])
-            if masked and not period:
+            if masked and since is None:
                 stated = sum(states_outcome(example.texts[0]) for example in texts)
                 majority = max(fatal, 1 - fatal)
     figures = (
@@ -60,12 +60,12 @@ def osha_part(path: str) -> tuple[bool, str]:
     return stated == 0 and rules[1] <= majority and bags[0] - bags[1] >= LEAST_LOSS, figures
 
 
-def planted_part(sizes: dict[str, int], seeds: int) -> tuple[bool, str]:
+def planted_part(train: int, seeds: int) -> tuple[bool, str]:
     """Part 2; whether the bar is met, and its figures."""
     table = Table("planted_accidents", test=".1%", dev=".1%")
     found = []
     for seed in range(seeds):
-        task = planted_accidents(seed=seed, **sizes)
+        task = planted_accidents(seed=seed, train=train)
         found.append(bag_of_words_accuracy(task))
         table.row(f"seed {seed}", found[-1], bag_of_words_accuracy(replace(task, test=task.dev)))
     return max(found) < MOST_PLANTED, f"bag of words at most {max(found):.1%} on planted test texts"
@@ -77,7 +77,7 @@ def main() -> None:
         __doc__, "fewer planted texts", path=("", "the CSV file of OSHA abstracts; none: part 2 only")
     )
     parts = [osha_part(given.path)] if given.path else []
-    parts.append(planted_part({"train": 1000} if given.quick else {}, 1 if given.quick else 3))
+    parts.append(planted_part(train=1000, seeds=1) if given.quick else planted_part(train=4000, seeds=3))
     finish(all(met for met, _ in parts), "; ".join(figures for _, figures in parts))
 
 

@@ -81,6 +81,8 @@ class PipeFile:
         return 2 * sum(len(text) > 1 and text[0] == text[-1] == '"' for text in texts) > len(texts)
 
     def _names(self, line: bytes) -> list[str]:
+        if line.startswith(b"PK\x03\x04"):
+            raise InputError(f"{self.path} is a zip archive; unpack it, and give the text file inside")
         if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
             raise InputError(
                 f"{self.path} is UTF-16 or no text; expected the official file, or save it in UTF-8"

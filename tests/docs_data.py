@@ -7,10 +7,9 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msha_file
 import pandas as pd
 
-from assay.tasks.osha_accidents import AUXILIARY
+from assay.tasks import msha_accidents, osha_accidents
 
 WORDS = (("good", "positive"), ("awful", "negative"), ("usual", "neutral"))
 EMOTIONS = ("joy", "fear", "neutral")
@@ -94,24 +93,25 @@ def write_goemotions(folder: Path) -> None:
 
 def write_accidents(folder: Path) -> None:
     """osha.csv, whose rows differ in the clause that states the outcome, and MSHA's Accidents.txt."""
-    numbers = range(400)
     ends = (("and was hospitalized", "Nonfatal"), ("and was killed", "Fatal"))
-    accidents = [
-        {
-            "summary_nr": number,
-            "Event Date": f"{1 + number // 28 % 4}/{1 + number % 28}/2017",
-            "Abstract Text": f"An employee fell from a roof of {number} feet {ends[number % 2][0]}.",
-            "Degree of Injury": ends[number % 2][1],
-            **{
-                name: code
-                for column in AUXILIARY.values()
-                for name, code in zip(column, ("1", "Fall"), strict=True)
-            },
-        }
-        for number in numbers
-    ]
-    pd.DataFrame(accidents).to_csv(folder / "osha.csv", index=False)
-    msha_file.write(folder / "Accidents.txt", [msha_file.written(msha_file.accident(n)) for n in numbers])
+    osha, msha = [], []
+    for number in range(400):
+        date = f"{1 + number // 28 % 4}/{1 + number % 28}/2017"
+        end, degree = ends[number % 2]
+        text = f"An employee fell from a roof of {number} feet {end}."
+        coded = (column for both in osha_accidents.AUXILIARY.values() for column in both)
+        osha.append(
+            {"summary_nr": number, "Event Date": date, "Abstract Text": text, "Degree of Injury": degree}
+            | dict.fromkeys(coded, "1")
+        )
+        coded = (column for both in msha_accidents.AUXILIARY.values() for column in both)
+        msha.append(
+            {"MINE_ID": number % 40, "DOCUMENT_NO": number, "ACCIDENT_DT": date, "NARRATIVE": text.upper()}
+            | {"DEGREE_INJURY": "DAYS AWAY", "NO_INJURIES": 1, "TOT_EXPER": 2.5, "DAYS_LOST": number % 2 * 99}
+            | dict.fromkeys(coded, "1")
+        )
+    pd.DataFrame(osha).to_csv(folder / "osha.csv", index=False)
+    pd.DataFrame(msha).to_csv(folder / "Accidents.txt", index=False, sep="|")
 
 
 def write_wonderful(folder: Path) -> None:

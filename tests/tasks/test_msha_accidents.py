@@ -189,7 +189,8 @@ def test_by_mine_no_mine_is_in_two_splits(tmp_path: Path) -> None:
         (b"", r"a\.txt begins with an empty line; expected the columns' names"),
         (b"MINE_ID,NARRATIVE\n1,2\n", r"a\.txt, line 1 has no '\|' between names of columns"),
         ("MINE_ID|NARRATIVE".encode("utf-16"), r"a\.txt is UTF-16 or no text"),
-        (b"PK\x03\x04\0\0", r"a\.txt is UTF-16 or no text"),
+        (b"PK\x03\x04\0\0", r"a\.txt is a zip archive; unpack it"),
+        (b"MINE_ID|\0NARRATIVE\n", r"a\.txt is UTF-16 or no text"),
     ],
 )
 def test_another_layout_gets_one_sentence(content: bytes, message: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import assay
 from assay.tasks.accident_phrases import (
     BODY_PARTS,
     CAUSES,
@@ -200,6 +201,14 @@ def test_a_bag_of_words_stays_far_below_the_label(task: Task) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_in_the_size_that_is_shipped(seed: int) -> None:
     assert bag_of_words_accuracy(planted_accidents(seed=seed)) < 0.65
+
+
+@pytest.mark.slow
+def test_a_network_that_sees_words_in_a_row_learns_the_causes() -> None:
+    task = planted_accidents(train=3000, dev=300, test=300)
+    model = assay.fit("cnn", task)
+    right = model.predict_proba(task.test).argmax(axis=1) == [example.labels[0] for example in task.test]
+    assert right.mean() > 0.9
 
 
 def test_seeds_and_sizes() -> None:
