@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from assay.tasks.files import Row, csv_rows, file_text, given_path, json_rows, p
 from assay.tasks.preview import SAMPLE, Preview, Sizes, fingerprint_all, previewed
 from assay.tasks.sampling import ALL_EXPLAINED, USUAL_SHARES, held_out, hold_out
 from assay.tasks.table import Columns, as_task, examples, read_labels
+from assay.tasks.table_answers import answer_columns, with_answers
 
 _SOURCE = "your own, as CSV, TSV, JSONL or Parquet"
 # Files of more bytes than this together are previewed.
@@ -103,6 +104,7 @@ def local(
     rationale_threshold: float | None = None,
     id: str | int | None = None,
     group: str | int | None = None,
+    auxiliary: Sequence[str | int] | None = None,
     header: Sequence[str] | None = None,
     quotes: bool | None = None,
     fractions: Sequence[float] | None = None,
@@ -115,7 +117,7 @@ def local(
     part of train becomes dev. Such splits are stratified by label and do not depend on the order of the rows,
     only on ids. They part no group and no texts that are equal but for white space and case. With the
     fractions 0, 0, 1, or `test` alone, all texts are explained.
-    text, text_pair, label, rationale, rationale_threshold, id, group, separator: the columns, see
+    text, text_pair, label, rationale, rationale_threshold, id, group, auxiliary, separator: the columns, see
     assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
     label: None for texts without labels, which only a finished model can explain.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
@@ -127,6 +129,7 @@ def local(
     columns = _columns(
         text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
     )
+    columns = replace(columns, auxiliary=answer_columns(auxiliary))
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     if isinstance(label, int) or header is not None:
@@ -134,8 +137,9 @@ def local(
             _check_first(split_rows, columns)
     found = read_labels(chain.from_iterable(rows.values()), columns, labels)
     read = {split: examples(rows[split], columns, found, file.stem) for split, file in files.items()}
+    read, asked = with_answers(read, rows, columns.auxiliary)
     splits = split_up(read, fractions, seed)
-    return as_task(name, columns, found, splits)
+    return replace(as_task(name, columns, found, splits), auxiliary=asked)
 
 
 def _columns(

@@ -35,6 +35,7 @@ class Columns:
         group: what the row hangs together with, such as its document; rows of a group, and equal texts, are
             not parted by a split.
         multi_label: whether a row may have any number of labels.
+        auxiliary: columns with answers to further questions, one or none each (assay.tasks.table_answers).
         separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
             none.
     """
@@ -48,6 +49,7 @@ class Columns:
     separator: str = ","
     group: str | None = None
     rationale_threshold: float | None = None
+    auxiliary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_threshold(self.rationale_threshold)
@@ -58,7 +60,7 @@ class Columns:
     def wanted(self) -> list[str]:
         """The columns that must exist."""
         labels = self.label if isinstance(self.label, tuple) else (self.label,)
-        named = (self.text, self.pair, *labels, self.id, self.rationale, self.group)
+        named = (self.text, self.pair, *labels, self.id, self.rationale, self.group, *self.auxiliary)
         return [column for column in named if column is not None]
 
 
