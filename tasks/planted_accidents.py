@@ -46,7 +46,7 @@ def planted_accidents(
     *,
     name: str = "planted_accidents",
     seed: int = 0,
-    train: int = 4000,
+    train: int = 6000,
     dev: int = 500,
     test: int = 500,
     confounding: float = 0.8,
