@@ -119,7 +119,7 @@ class ExactSearch(Asking):
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
         """At most, if every set that the rows allow must be asked, for each of several labels."""
         whole = self.complete(tokens) if tokens else 0
-        asked = int(comb(tokens, np.arange(1, whole + 1)).sum())
+        asked = int(np.asarray(comb(tokens, np.arange(1, whole + 1))).sum())
         beams = sum(width * (tokens - size + 1) for size, width in self._beams(tokens))
         return 2 + asked + max(targets, 1) * beams, 0
 
@@ -143,7 +143,7 @@ class ExactSearch(Asking):
     def _beams(self, players: int) -> Iterator[tuple[int, int]]:
         """The sizes of which not all sets are asked, and how many sets of the size before are extended."""
         whole = self.complete(players) if players else 0
-        left = self.rows - int(comb(players, np.arange(1, whole + 1)).sum())
+        left = self.rows - int(np.asarray(comb(players, np.arange(1, whole + 1))).sum())
         sets = comb(players, whole)
         for size in range(whole + 1, players):
             each = players - size + 1
