@@ -43,6 +43,7 @@ class Explanation:
     standard_error: (T,) how far a score would move under another draw, in its own units, NaN where the budget
     was too small to tell; None where nothing was drawn or nothing is known. saturated: how many of the
     outputs behind the scores round to probability 0 or 1, where a method of log-odds counts them.
+    by_layer: (L, T) the scores by every layer of the model, from the bottom up, where a method has them.
     Raises ValueError, naming the example, on a score that is not finite or an array of the wrong length.
     """
 
@@ -59,6 +60,7 @@ class Explanation:
     standard_error: NDArray[np.float32] | None = None
     cost: Cost = field(default_factory=Cost)
     saturated: int = 0
+    by_layer: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         where = f"explanation of example {self.example_id!r}, target {self.target}"
@@ -73,6 +75,8 @@ class Explanation:
             raise ValueError(
                 f"{where}: {length} tokens, but standard errors of shape {self.standard_error.shape}"
             )
+        if self.by_layer is not None and self.by_layer.shape[1:] != (length,):
+            raise ValueError(f"{where}: {length} tokens, but scores by layer of shape {self.by_layer.shape}")
         if not np.isfinite(self.scores).all():
             bad = self.tokens[int(np.flatnonzero(~np.isfinite(self.scores))[0])]
             raise ValueError(

@@ -22,8 +22,12 @@ _TYPES = {
     "NDArray[np.float32]": pa.list_(pa.float32()),
     "NDArray[np.float32] | None": pa.list_(pa.float32()),
 }
-# Stored tables have these only where one is not 0: tables of other methods stay as they were without them.
-OPTIONAL = {"mlm_rows": pa.int64(), "mlm_tokens": pa.int64(), "saturated": pa.int32()}
+# Stored tables have these only where there is one, or one that is not 0: tables of other methods stay as they
+# were without them.
+OPTIONAL = {
+    **{"mlm_rows": pa.int64(), "mlm_tokens": pa.int64(), "saturated": pa.int32()},
+    "by_layer": pa.list_(pa.list_(pa.float32())),
+}
 # Seconds differ from run to run and have files of their own.
 COSTS = {
     {"tokens": "tokens_read"}.get(one.name, one.name): one.name
@@ -92,7 +96,13 @@ def read_cost(row: dict[str, Any]) -> Cost:
 
 def optional_columns(records: Iterable[Explanation]) -> pa.Table:
     """Those of OPTIONAL that any record needs."""
-    found = [(one.cost.mlm_rows, one.cost.mlm_tokens, one.saturated) for one in records]
+    found = [
+        (
+            *(one.cost.mlm_rows, one.cost.mlm_tokens, one.saturated),
+            None if one.by_layer is None else list(one.by_layer),
+        )
+        for one in records
+    ]
     columns = dict(zip(OPTIONAL, zip(*found, strict=True), strict=True)) if found else {}
     return pa.table(
         {name: pa.array(values, OPTIONAL[name]) for name, values in columns.items() if any(values)}

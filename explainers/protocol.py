@@ -35,7 +35,8 @@ class Traits:
     that has all it needs; None if it does. fixed: the scores were computed elsewhere, so that they cannot be
     made once more for a changed text or model. cost_known: whether `model_rows` tells what it asks of a
     model. strings: reads the text itself, so that one whose tokens alone were changed cannot be explained.
-    from_texts: is made from training texts (`fitted`).
+    from_texts: is made from training texts (`fitted`). from_model: is trained on the answers of one model, so
+    that it has to be trained anew for a changed one.
     """
 
     signed: bool
@@ -48,6 +49,7 @@ class Traits:
     cost_known: bool = True
     strings: bool = False
     from_texts: bool = False
+    from_model: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,20 +126,21 @@ def incompatibility(
 class FromTexts(Protocol):
     """An explainer that is made from training texts; until then it is a setting."""
 
-    def fitted(self, sample: Sequence[Example]) -> Explainer:
-        """The explainer once it has seen training texts. Raises InputError where they do not do."""
+    def fitted(self, engine: Engine, sample: Sequence[Example]) -> Explainer:
+        """The explainer once it has seen training texts, and what the model makes of them. Raises InputError
+        where they do not do."""
         ...
 
 
-def fitted(explainer: Explainer, sample: Sequence[Example]) -> Explainer:
+def fitted(explainer: Explainer, engine: Engine, sample: Sequence[Example]) -> Explainer:
     """The explainer once it has seen training texts; itself if it needs none."""
     if not explainer.traits.from_texts:
         return explainer
     if isinstance(explainer, FromTexts):
-        return explainer.fitted(sample)
+        return explainer.fitted(engine, sample)
     # One that passes on the scores of another, such as `Inverted`.
     passing_on: Any = explainer
-    return replace(passing_on, of=fitted(passing_on.of, sample))
+    return replace(passing_on, of=fitted(passing_on.of, engine, sample))
 
 
 def require_compatible(name: str, explainer: Explainer, engine: Engine, baseline: Baseline | None) -> None:

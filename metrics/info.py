@@ -34,7 +34,8 @@ class MetricInfo:
         part: The part of the long table of which `summary` makes the value. A metric with a `summarise` of
             its own names the part that a text with a value has (`assay.metrics.measured`).
         needs: Capabilities of the model, "rationales", "grades", "labels", "ground_truth", "all_targets",
-            "removal" or "explaining", "changed_tokens" where what is explained again differs in tokens only.
+            "removal" or "explaining", "changed_tokens" where what is explained again differs in tokens only,
+            "changed_model" where it is explained on another model.
         version: Raised whenever the mathematics changes.
         extreme: The value is an extreme. A resample's extreme never exceeds the sample's, so resampling says
             nothing about its error.

@@ -60,7 +60,7 @@ class Randomisation(MetricBase):
         SIGNED,
         RANDOM_SCORES,
         property="sanity",
-        needs=frozenset({"explaining", "embedding_table"}),
+        needs=frozenset({"explaining", "changed_model", "embedding_table"}),
         part="similarity",
         version=2,
     )

@@ -1,8 +1,7 @@
 """The forward engine: the only caller of models.
 
-It takes rows of many examples at once, drops duplicates, sorts by length, packs batches by a token budget,
-counts what it ran, and gives the answers back in the order asked. When memory runs out it halves the budget
-and goes on.
+It drops duplicates among rows of many examples, sorts by length, packs batches by a token budget, counts what
+it ran, and gives the answers back in the order asked. When memory runs out it halves the budget and goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay.models.backward_rule import BackwardRule
+from assay.models.backward_rule import BackwardRule, Hook, no_hook
 from assay.models.budget import default_budget, out_of_memory
 from assay.models.counters import MLM_COUNTERS, MODEL_COUNTERS, ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
@@ -39,8 +38,8 @@ from assay.models.paths import (
     lay_out,
 )
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
-from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.tensors import check_finite, embed, to_batch
+from assay.models.protocol import Batch, EmbeddingModel, Model, OpenModel, probabilities
+from assay.models.tensors import check_finite, embed, layers_of, to_batch
 from assay.models.variants import entry_of, logits_of_variants
 from assay.tasks.errors import InputError
 
@@ -185,14 +184,14 @@ class Engine:
         """Rows as a batch, and (R, T, D) what the model's first layer reads of them."""
         return entry_of(cast(EmbeddingModel, self.model), pack([rows], distinct=False), self.device)
 
-    def differentiable(self, entry: Tensor, text: Batch, *, modules: bool = False) -> Tensor:
-        """(B, K) logits of variants of one text (`assay.models.variants`), for code that differentiates them
+    def differentiable(
+        self, entry: Tensor, text: Batch, *, modules: bool = False, hook: Hook = no_hook
+    ) -> Tensor:
+        """(B, K) logits of variants of texts (`assay.models.variants`), for code that differentiates them
         itself; passes back are counted as they happen."""
         model = cast(EmbeddingModel, self.model)
-        logits = logits_of_variants(model, entry, text, self._count, modules=modules)
-        check_finite(
-            logits.detach().cpu().double().numpy(), np.full(len(entry), entry.shape[1], dtype=np.int32)
-        )
+        logits = logits_of_variants(model, entry, text, self._count, modules=modules, hook=hook)
+        check_finite(logits.detach().cpu().double().numpy(), np.full(len(entry), entry.shape[1], np.int32))
         return logits
 
     def add(self, counters: Counters) -> None:
@@ -211,14 +210,17 @@ class Engine:
             backward=differentiate,
         )
 
-    def activations(self, encodings: Sequence[Encoding]) -> Iterator[ActivationBatch]:
+    def activations(
+        self, encodings: Sequence[Encoding], *, of_tokens: bool = False
+    ) -> Iterator[ActivationBatch]:
         """The layers of every example, in ascending length; equal encodings come in equal order.
 
         Two engines walk the same texts in step, though the cuts between batches depend on their budgets.
+        of_tokens: those of an OpenModel that have one vector per token, and the logits.
         """
         packed = pack([full_rows(encoding) for encoding in encodings], distinct=False)
         order = np.argsort(packed.source, kind="stable")
-        for span, layers in self._run(packed.lengths, lambda span: self._layers(packed, span)):
+        for span, layers in self._run(packed.lengths, partial(self._layers, packed, of_tokens)):
             lengths = packed.lengths[span]
             check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
@@ -312,9 +314,7 @@ class Engine:
         check_finite(answers, packed.lengths[span])
         return answers
 
-    def _layers(self, packed: PackedInputs, span: slice) -> dict[str, NDArray[np.float32]]:
-        at = np.arange(span.start, span.stop)
+    def _layers(self, packed: PackedInputs, of_tokens: bool, span: slice) -> dict[str, NDArray[np.float32]]:
         with torch.inference_mode():
-            model = cast(ActivationModel, self.model)
-            layers = model.activations(to_batch(packed, at, self.model.pad_id, self.device))
+            layers = layers_of(self.model, packed, np.arange(span.start, span.stop), self.device, of_tokens)
             return {name: layer.float().cpu().numpy() for name, layer in layers.items()}

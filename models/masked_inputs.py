@@ -47,9 +47,16 @@ class MaskedInputs:
 
 def full_rows(encoding: Encoding) -> MaskedInputs:
     """The example as it is, as one row."""
-    return MaskedInputs(
-        encoding.ids[None], encoding.type_ids[None], np.array([len(encoding)], dtype=np.int32)
-    )
+    return text_rows([encoding])
+
+
+def text_rows(encodings: Sequence[Encoding]) -> MaskedInputs:
+    """Examples as they are, one row each."""
+    lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int32)
+    ids, segments = np.zeros((2, len(lengths), lengths.max(initial=0)), dtype=np.int32)
+    for row, encoding in enumerate(encodings):
+        ids[row, : len(encoding)], segments[row, : len(encoding)] = encoding.ids, encoding.type_ids
+    return MaskedInputs(ids, segments, lengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,5 @@
-"""How far the training of a masked language model has come, on disk, so that one that was stopped goes on."""
+"""How far a training has come, on disk, so that one that was stopped goes on: of masked language models, and
+of the gates of DiffMask."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
-    """After an epoch. epochs: the loss and the development perplexity of each. best_epoch: 0 for the start,
-    whose weights are `best`. spent: seconds of the processor."""
+    """After an epoch. epochs: what was measured in each, such as the loss and the development perplexity.
+    best_epoch: 0 for the start, whose weights are `best`. spent: seconds of the processor."""
 
-    epochs: tuple[tuple[float, float], ...]
+    epochs: tuple[tuple[float, ...], ...]
     best_epoch: int
     best: Weights
     spent: float
@@ -70,7 +71,7 @@ def load_progress(
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.default_generator.set_state(parts["generator"])
     rng.bit_generator.state = about["rng"]
-    epochs = tuple((loss, perplexity) for loss, perplexity in about["epochs"])
+    epochs = tuple(map(tuple, about["epochs"]))
     return Progress(epochs, about["best_epoch"], _of(parts, "best."), about["spent"])
 
 

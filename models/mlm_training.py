@@ -60,7 +60,7 @@ class MLMReport:
     unigram: Prediction
     trigram: Prediction
     candidates: float
-    epochs: tuple[tuple[float, float], ...]
+    epochs: tuple[tuple[float, ...], ...]
     best_epoch: int
     stopped: str
     cpu_seconds: float

@@ -24,6 +24,8 @@ from assay.tasks.trust import is_inside
 
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.json"
+# Packages whose architectures may be built from a folder: classifiers, and what explainers train.
+TRUSTED = ("assay.models", "assay.explainers.masks")
 
 
 class Saveable(Trainable, Protocol):
@@ -69,7 +71,7 @@ def save(model: Saveable, folder: str | Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = ("assay.models",)) -> Any:
+def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = TRUSTED) -> Any:
     """The model of a folder, frozen and in eval mode.
 
     trusted: packages whose architectures may be built; name your own if you saved one of them. Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
-from assay.models.protocol import Batch, EmbeddingModel, EntryModel, OpenModel
+from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model, OpenModel
 from assay.tasks.errors import InputError
 
 
@@ -120,6 +121,24 @@ def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> T
     with torch.no_grad(), suppress(_Reached):
         model.open_logits(entry, batch, AUTOGRAD, hook)
     return values[0]
+
+
+def layers_of(
+    model: Model, packed: PackedInputs, at: NDArray[np.intp], device: str, of_tokens: bool
+) -> dict[str, Tensor]:
+    """The layers of the rows `at`, the logits last: its `activations`, or if `of_tokens` those that an
+    OpenModel shows with one vector per token, (B, T, D)."""
+    if not of_tokens:
+        return cast(ActivationModel, model).activations(to_batch(packed, at, model.pad_id, device))
+    opened, layers = cast(OpenModel, model), dict[str, Tensor]()
+
+    def hook(name: str, value: Tensor) -> Tensor:
+        layers[name] = value
+        return value
+
+    batch, entry = read_entry(opened, packed, at, device)
+    logits = opened.open_logits(entry, batch, AUTOGRAD, hook)
+    return {**layers, "logits": logits}
 
 
 def check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> None:

@@ -1,4 +1,4 @@
-"""Variants of one text that other code makes and differentiates, where the model's first layer reads."""
+"""Variants of texts that other code makes and differentiates, where the first layer reads or above."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from assay.models.backward_rule import AUTOGRAD, Hook, no_hook
 from assay.models.masked_inputs import PackedInputs
-from assay.models.protocol import Batch, EmbeddingModel, ModuleModel
+from assay.models.protocol import Batch, EmbeddingModel, ModuleModel, OpenModel
 from assay.models.tensors import logits_from_entry, read_entry
 
 
@@ -20,36 +21,46 @@ def entry_of(model: EmbeddingModel, packed: PackedInputs, device: str) -> tuple[
 
 
 def logits_of_variants(
-    model: EmbeddingModel, entry: Tensor, text: Batch, count: Callable[..., None], *, modules: bool
+    model: EmbeddingModel,
+    entry: Tensor,
+    text: Batch,
+    count: Callable[..., None],
+    *,
+    modules: bool = False,
+    hook: Hook = no_hook,
 ) -> Tensor:
-    """Logits of variants of one text.
+    """Logits of variants of one text, or of one variant of each text of a batch.
 
     Args:
         model: the model.
         entry: (B, T, D) what its first layer reads.
-        text: the text as a batch of one row.
+        text: the text as a batch of one row, or the texts as one of B rows.
         count: takes what was run, by the names of `assay.models.counters.Counters`.
         modules: whether to run the network's own modules where the model would go another way, so that hooks
             on them see the pass.
+        hook: sees and may exchange the layers of an OpenModel.
 
     Returns:
-        (B, K), with history where `entry` has it; what is passed back is counted whenever that happens.
+        (B, K), with history where `entry` or what the hook puts in has it; what is passed back is counted
+        whenever that happens.
     """
     batch = Batch(*(part.expand(len(entry), -1) for part in (text.ids, text.attention, text.segments)))
     began, inside = time.perf_counter(), entry.view_as(entry)
-    if modules and isinstance(model, ModuleModel):
+    if hook is not no_hook and isinstance(model, OpenModel):
+        logits = model.open_logits(inside, batch, AUTOGRAD, hook)
+    elif modules and isinstance(model, ModuleModel):
         logits = model.module_logits(inside, batch)
     else:
         logits = logits_from_entry(model, inside, batch)
-    rows, tokens = entry.shape[:2]
-    count(seconds=time.perf_counter() - began, forward_rows=rows, forward_tokens=rows * tokens)
-    if logits.requires_grad and inside.requires_grad:
+    rows, tokens = len(entry), int(batch.attention.sum())
+    count(seconds=time.perf_counter() - began, forward_rows=rows, forward_tokens=tokens)
+    if logits.requires_grad:
         _count_backward(logits, inside, count)
     return logits
 
 
 def _count_backward(logits: Tensor, inside: Tensor, count: Callable[..., None]) -> None:
-    """Count rows and seconds whenever something is passed back from the logits (B, K) to `inside`."""
+    """Count rows whenever something is passed back from the logits (B, K), and the seconds to `inside`."""
     begun: list[float] = []
 
     def begin(gradient: Tensor) -> None:
@@ -60,4 +71,5 @@ def _count_backward(logits: Tensor, inside: Tensor, count: Callable[..., None]) 
         count(seconds=time.perf_counter() - begun[-1])
 
     logits.register_hook(begin)
-    inside.register_hook(end)
+    if inside.requires_grad:
+        inside.register_hook(end)

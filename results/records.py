@@ -216,13 +216,18 @@ class TextFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownScores:
-    """One method's (T,) scores of a shown text, for the class named `target`. signed: whether a negative
-    score would be evidence against it; if not, scores have a size only."""
+    """One method's (T,) scores of a shown text, for the class named `target`.
+
+    signed: whether a negative score would be evidence against it; if not, scores have a size only.
+    by_layer: (L, T) those by every one of the model's `layers`, where the method has them.
+    """
 
     method: Method
     target: str
     scores: NDArray[np.float32]
     signed: bool = True
+    by_layer: NDArray[np.float32] | None = None
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,6 +101,11 @@ SMALL = {
     "docs/tracking.md: pip install": Small(
         PLANTED, before=f"assay run experiment=quickstart {PLANTED}", needs="tensorboard"
     ),
+    "docs/diffmask.md: assay run": Small(
+        PLANTED.replace(FEW, "report.bootstrap=20").replace("model=linear", "model=lstm model.units=8")
+        + " explainer.diffmask.steps=5 task.test=6"
+    ),
+    "docs/diffmask.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/vmask.md: assay run": Small(
         PLANTED.replace(FEW, "task.test=6 metric=[post_hoc_accuracy] report.bootstrap=20").replace(
             "model=linear", "model=vmask_cnn model.base_training.epochs=2 model.dimensions=16"

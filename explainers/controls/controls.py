@@ -92,6 +92,9 @@ class Inverted:
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         return [
-            [replace(record, scores=-record.scores, value_baseline=float("nan")) for record in of_one]
+            [
+                replace(record, scores=-record.scores, value_baseline=float("nan"), by_layer=None)
+                for record in of_one
+            ]
             for of_one in self.of.explain(engine, requests, baseline)
         ]

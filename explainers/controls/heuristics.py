@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from assay.explainers.controls.controls import Control
 from assay.explainers.protocol import Explainer, Request, Traits
+from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError
@@ -100,7 +101,7 @@ class RareWords(OfWords):
 
     traits = Traits(signed=False, additive=False, stochastic=False, from_texts=True, strings=True)
 
-    def fitted(self, sample: Sequence[Example]) -> Explainer:
+    def fitted(self, engine: Engine, sample: Sequence[Example]) -> Explainer:
         """The control once it has counted the words of training texts. Raises InputError without any."""
         if not sample:
             raise InputError(
@@ -112,7 +113,9 @@ class RareWords(OfWords):
         return CountedWords(counts, counts.total())
 
     def values(self, words: Sequence[str], target: int, model: Model) -> Floats:
-        raise InputError("rare_words has not seen training texts yet; use what `fitted(examples)` returns")
+        raise InputError(
+            "rare_words has not seen training texts yet; use what `fitted(engine, examples)` returns"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,7 +60,7 @@ class LearnedNoise(ABC):
     def scores(self, text: NoisyText, spread: Spread, target: int, rng: np.random.Generator) -> Scores:
         """(n,) of the content tokens; for every target the same unless `per_target`."""
 
-    def fitted(self, sample: Sequence[Example]) -> Explainer:
+    def fitted(self, engine: Engine, sample: Sequence[Example]) -> Explainer:
         """The explainer with training texts, chosen by their ids alone. Raises InputError without any."""
         if not sample:
             raise InputError(
@@ -72,7 +72,8 @@ class LearnedNoise(ABC):
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         """Raises InputError: a setting explains nothing."""
         raise InputError(
-            f"explainer {self.name!r} has not seen training texts yet; use what `fitted(examples)` returns"
+            f"explainer {self.name!r} has not seen training texts yet; use what `fitted(engine, examples)` "
+            "returns"
         )
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:

@@ -7,19 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+import numpy as np
+
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical
 from assay.harness.costs import speeds
 from assay.harness.costs.speeds import Rate, Speeds, metric_name, speeds_key, texts_scored, workload
-from assay.harness.storage.layout import StoredCell
+from assay.harness.storage.layout import StoredCell, StoredModel
 from assay.harness.storage.store import Store
 from assay.harness.trials.census import TrialPreview
 from assay.harness.trials.incompatibilities import metric_incompatibility
 from assay.harness.trials.pairs import architecture_key, pairs_by_kind
 from assay.harness.trials.plan import Cell, Trial
-from assay.harness.trials.trial import cells_of_model, read_trial, scored_on, trial_cells
+from assay.harness.trials.trained_gates import gates_key, gates_of
+from assay.harness.trials.trial import TrialCells, cells_of_model, read_trial, scored_on, trial_cells
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.results.records import grouped
+
+# Of a model that was not loaded yet.
+USUAL_LAYERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class TrialWork:
         asking: the model's answers on the explained texts.
         cells: those that make sense.
         refused: those that do not, each with the reason.
+        gates: forward and backward rows, at most, of training explainers; in no cell.
     """
 
     title: str
@@ -95,6 +102,7 @@ class TrialWork:
     asking: Amount
     cells: tuple[CellWork, ...]
     refused: tuple[str, ...]
+    gates: int = 0
 
     @property
     def amount(self) -> Amount:
@@ -182,7 +190,28 @@ def _trial(preview: TrialPreview, measured: Speeds, store: Store) -> TrialWork:
     size = trial.config.shards_per_job
     jobs = 0 if not left else 1 if size is None else ceil(shards / int(size))
     loading = Amount(preview.loading)
-    return TrialWork(trial.title, jobs, loading, training, asking, tuple(works), tuple(refused))
+    gates, rows = _gates(preview, planned, works, measured, store)
+    return TrialWork(trial.title, jobs, loading, training + gates, asking, tuple(works), tuple(refused), rows)
+
+
+def _gates(
+    preview: TrialPreview, planned: TrialCells, works: Sequence[CellWork], measured: Speeds, store: Store
+) -> tuple[Amount, int]:
+    """Training the explainers of cells that are left, those that read the same gates once; and its rows."""
+    pairs = zip(planned.possible, works, strict=True)
+    wanted = {gates_of(cell.method.explainer) for cell, work in pairs if work.stored is not True}
+    kinds = {one.settings: one for one in wanted if one is not None}
+    layers = sum(name.startswith("layer:") for name in planned.capabilities) or USUAL_LAYERS
+    total, rows = Amount(), 0
+    for settings, explainer in kinds.items():
+        name = gates_key(explainer, planned.weights, preview.trial)
+        if not StoredModel(store.model(name)).training.is_file():
+            forward, backward = settings.training_rows(preview.sizes.train, preview.sizes.dev, layers)
+            units = (forward + 2 * backward) * float(np.average(preview.lengths, weights=preview.count))
+            amount = _amount(measured.rates.get(speeds.MODEL), units, 0, "training of diffmask")
+            total += replace(amount, seconds=min(amount.seconds, 60 * settings.minutes))
+            rows += forward + backward
+    return total, rows
 
 
 def _training(preview: TrialPreview, measured: Speeds) -> Amount:

@@ -105,6 +105,7 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         f"To do: {counted(rows, 'model row')} of {counted(tokens, 'token')}, by words and without training "
         "and metrics.",
         *_masked_lms(cells),
+        *_gates(work),
         *([f"What {', '.join(uncounted)} asks of a model is not known and not in it."] if uncounted else []),
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
@@ -143,6 +144,13 @@ def _trainings(previews: Sequence[TrialPreview]) -> list[str]:
         "each, not in the time above; fewer where models read texts alike."
         for spec, sizes in trained.items()
     ]
+
+
+def _gates(work: Estimate) -> list[str]:
+    """What training explainers asks, which is paid once."""
+    rows = sum(trial.gates for trial in work.trials)
+    told = f"Training of diffmask: at most {counted(rows, 'model row')} more, once, whatever is explained."
+    return [told] if rows else []
 
 
 def _section(heading: str, sentences: Collection[str]) -> list[str]:

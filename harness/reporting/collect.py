@@ -20,6 +20,7 @@ from assay.harness.reporting.missing import (
     pair_group,
     refusals,
 )
+from assay.harness.reporting.paying import paying_notes
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.reporting.texts import shown_texts, text_facts
 from assay.harness.storage.layout import StoredCell
@@ -30,6 +31,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.notes import mlm_note, text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trained_gates import gates_of
 from assay.harness.trials.trial import read_trial
 from assay.metrics.annotators import AnnotatorAgreement, annotator_agreement
 from assay.metrics.cell_data import gold
@@ -128,7 +130,13 @@ def notes(trials: Sequence[Trial], store: Store) -> list[str]:
     """What a reader must know of the texts of trials whose models were asked."""
     records = ((trial, read_trial(trial, store)) for trial in trials)
     found = [note for trial, record in records if record is not None for note in text_notes(trial, record)]
-    return list(dict.fromkeys([*found, *_of_masked_lms(trials, store)]))
+    return list(dict.fromkeys([*found, *_of_masked_lms(trials, store), *_of_training(trials, store)]))
+
+
+def _of_training(trials: Sequence[Trial], store: Store) -> Iterator[str]:
+    for trial in trials:
+        if any(gates_of(method.explainer) for method in trial.choice.methods):
+            yield from paying_notes(trial, _done(cells_of_trial(trial, store), store), store)
 
 
 def _of_masked_lms(trials: Sequence[Trial], store: Store) -> Iterator[str]:

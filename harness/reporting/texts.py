@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from assay.harness.reporting.missing import group_of, method_of
 from assay.harness.storage.layout import StoredCell
-from assay.harness.storage.store import Store, read_table
+from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import read_predictions, read_trial, stored_trial
 from assay.metrics.cell_data import gold, predicted
@@ -85,6 +86,7 @@ def _first_texts(trial: Trial, cells: Sequence[Cell], store: Store, count: int) 
     decided = predicted(probabilities, multi_label=trial.task.multi_label)
     examples, labels = trial.task.test[:count], trial.task.labels
     ids = pc.field("example_id").isin([example.id for example in examples])
+    layers = {cell.key: _layers(StoredCell(store.cell(cell.key))) for cell in cells}
     records = [
         (cell, record)
         for cell in cells
@@ -110,13 +112,7 @@ def _first_texts(trial: Trial, cells: Sequence[Cell], store: Store, count: int) 
             segments=np.asarray(record["segments"]),
             content=np.asarray(record["word_ids"]) >= 0,
             explanations=[
-                ShownScores(
-                    method_of(cell),
-                    labels[record["target"]],
-                    np.asarray(record["scores"], np.float32),
-                    signed=cell.method.explainer.traits.signed,
-                )
-                for cell, record in shown
+                _scores(cell, labels[record["target"]], record, layers[cell.key]) for cell, record in shown
             ],
             rationales=[
                 span
@@ -125,3 +121,21 @@ def _first_texts(trial: Trial, cells: Sequence[Cell], store: Store, count: int) 
                 for span in rationale.spans
             ],
         )
+
+
+def _layers(cell: StoredCell) -> tuple[str, ...]:
+    """The layers that the cell's explainer was trained for, if it was."""
+    trained = (read_json(cell.record) or {}).get("trained")
+    return () if trained is None else tuple(layer["layer"] for layer in trained["layers"])
+
+
+def _scores(cell: Cell, target: str, record: dict[str, Any], layers: tuple[str, ...]) -> ShownScores:
+    scores, by_layer = np.asarray(record["scores"], np.float32), record.get("by_layer")
+    return ShownScores(
+        method_of(cell),
+        target,
+        scores,
+        signed=cell.method.explainer.traits.signed,
+        by_layer=None if by_layer is None else np.asarray(by_layer, np.float32),
+        layers=layers,
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.explainers.masks.diffmask import DiffMask
 from assay.explainers.protocol import Explainer, Request, fitted
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
@@ -24,6 +26,7 @@ from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.masked_lms import with_masked_lm
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
+from assay.harness.trials.trained_gates import with_gates
 from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.models.encoding import Encoding
@@ -78,8 +81,16 @@ class Loaded:
         if not explainer.traits.from_texts:
             return explainer
         if explainer not in self._explainers:
-            self._explainers[explainer] = fitted(explainer, self.trial.task.train)
+            self._explainers[explainer] = self._fit(explainer)
         return self._explainers[explainer]
+
+    def _fit(self, explainer: Explainer) -> Explainer:
+        if isinstance(explainer, DiffMask) and self.store is not None:
+            return with_gates(explainer, self.engine, self.weights, self.trial, self.store)
+        passing_on: Any = explainer
+        if hasattr(passing_on, "of"):
+            return replace(passing_on, of=self.fitted_explainer(passing_on.of))
+        return fitted(explainer, self.engine, self.trial.task.train)
 
     def targets(self) -> NDArray[np.bool_]:
         """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
@@ -121,6 +132,8 @@ class StoredShards:
 
 def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[tuple[float, int]]:
     """Explain one shard and write it to disk. Returns (reliability, forward rows) per explanation."""
+    # What is made once for all texts is in none of their costs.
+    loaded.fitted_explainer(cell.method.explainer)
     stored, before = StoredCell(store.cell(cell.key)), loaded.engine.counters.copy()
     explanations = explain_shard(cell.method, loaded, loaded.parts()[number], cell.explainer_seed)
     spent = loaded.engine.counters.since(before)
@@ -217,14 +230,17 @@ def _explain_again(
 ) -> list[list[Explanation]]:
     """By the trial's model or, behind another engine, a changed one, to which the baseline is then fitted.
 
-    A masked language model depends on no weights of the classifier.
+    A masked language model depends on no weights of the classifier; what is trained on its answers is trained
+    anew for a changed one.
     """
-    baseline = method.baseline
+    baseline, explainer = method.baseline, loaded.fitted_explainer(method.explainer)
+    if explainer.traits.from_model and engine is not loaded.engine:
+        explainer = fitted(method.explainer, engine, loaded.trial.task.train)
     if baseline is not None and (engine is loaded.engine or baseline.mixture):
         baseline = loaded.fitted(baseline)
     elif baseline is not None:
         baseline = baseline.fitted(engine, loaded.trial.task.train)
-    return averaging.explain(loaded.fitted_explainer(method.explainer), engine, requests, baseline)
+    return averaging.explain(explainer, engine, requests, baseline)
 
 
 def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:

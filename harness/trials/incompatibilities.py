@@ -18,6 +18,8 @@ def cell_metric_incompatibility(cell: Cell, chosen: ChosenMetric) -> str | None:
         return "what a function asks of a model is not counted"
     if traits.strings and "changed_tokens" in chosen.metric.needs:
         return "it changes tokens, but this explainer reads the text they were made from"
+    if traits.from_model and "changed_model" in chosen.metric.needs:
+        return "it explains changed models, for each of which this explainer would have to be trained anew"
     return None
 
 
@@ -34,6 +36,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
         "removal": operator.needs <= capabilities and not untaught,
         "explaining": True,
         "changed_tokens": True,
+        "changed_model": True,
     }
     reasons = {
         "rationales": "the task has no rationales",

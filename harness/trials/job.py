@@ -16,6 +16,7 @@ import torch
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
+from assay.explainers.masks.diffmask import TrainedDiffMask
 from assay.explainers.reliability import unreliable
 from assay.harness.config.keys import plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
@@ -210,6 +211,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "baseline": cell.method.baseline_name,
         "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         **_of_masked_lm(cell, loaded),
+        **_of_gates(cell, loaded),
         "explainer_seed": cell.explainer_seed,
         # Only of code that is not Assay's.
         **({} if run_by is None else {"run_by": run_by}),
@@ -229,3 +231,11 @@ def _of_masked_lm(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         return {}
     about = getattr(loaded.fitted(baseline), "about", None)
     return {} if about is None else {"masked_language_model": about}
+
+
+def _of_gates(cell: Cell, loaded: Loaded) -> dict[str, Any]:
+    """What the gates of the cell's explainer cost and reached, if it has any; it is in no text's cost."""
+    explainer = loaded.fitted_explainer(cell.method.explainer)
+    while (of := getattr(explainer, "of", None)) is not None:
+        explainer = of
+    return {"trained": explainer.about} if isinstance(explainer, TrainedDiffMask) else {}

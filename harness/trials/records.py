@@ -11,14 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.explainers.explanation import Cost, Explanation
-from assay.explainers.explanation_columns import (
-    COSTS,
-    OPTIONAL,
-    optional_columns,
-    read_cost,
-    schema,
-    to_arrow,
-)
+from assay.explainers.explanation_columns import COSTS, optional_columns, read_cost, schema, to_arrow
 from assay.explainers.reliability import reliability
 from assay.harness.storage.store import read_table
 from assay.metrics.cell_data import Checks
@@ -48,7 +41,7 @@ def read_scores(path: Path, ids: Sequence[str], classes: int) -> tuple[NDArray[n
         cost of each example, all its targets together.
     """
     # What the file does not have is not read.
-    table = read_table(path, columns=["example_id", "target", "scores", *COSTS, *OPTIONAL])
+    table = read_table(path, columns=["example_id", "target", "scores", *COSTS, "mlm_rows", "mlm_tokens"])
     row_of = {name: row for row, name in enumerate(ids)}
     rows = np.array([row_of[name] for name in table["example_id"].to_pylist()], dtype=np.intp)
     targets = table["target"].to_numpy()
@@ -72,7 +65,7 @@ def read_explanations(path: Path) -> list[Explanation]:
 
 
 def _explanation(row: dict[str, Any]) -> Explanation:
-    error = row["standard_error"]
+    error, by_layer = row["standard_error"], row.get("by_layer")
     return Explanation(
         example_id=row["example_id"],
         target=row["target"],
@@ -86,6 +79,7 @@ def _explanation(row: dict[str, Any]) -> Explanation:
         value_baseline=row["value_baseline"],
         standard_error=None if error is None else np.array(error, dtype=np.float32),
         saturated=row.get("saturated", 0),
+        by_layer=None if by_layer is None else np.array(by_layer, dtype=np.float32),
         cost=read_cost(row),
     )
 

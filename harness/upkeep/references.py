@@ -16,7 +16,8 @@ from assay.harness.trials.masked_lms import is_masked_lm
 from assay.harness.trials.pairs import pairs
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
-from assay.harness.trials.trial import trial_cells
+from assay.harness.trials.trained_gates import gates_keys
+from assay.harness.trials.trial import TrialCells, trial_cells
 from assay.harness.upkeep.provenance import parsed
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
@@ -55,7 +56,9 @@ def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
     planned = [(trial, trial_cells(trial, store)) for trial in trials]
     cells = frozenset(cell.key for _, known in planned if known for cell in known.cells)
     folders = {
-        MODELS: frozenset(trial.model_key for trial in trials),
+        MODELS: frozenset(
+            [*(trial.model_key for trial in trials), *(name for pair in planned for name in _gates(*pair))]
+        ),
         TRIALS: frozenset(trial.key(known.weights) for trial, known in planned if known),
         CELLS: cells,
         # A pool keeps the distances of its pairs under their names.
@@ -68,6 +71,12 @@ def used(experiment: Experiment, trials: Sequence[Trial]) -> Used:
         if known is None
     )
     return Used(folders, ledger, unseen)
+
+
+def _gates(trial: Trial, known: TrialCells | None) -> set[str]:
+    """The names of what the trial's explainers train."""
+    explainers = (method.explainer for method in trial.choice.methods)
+    return set() if known is None else gates_keys(explainers, known.weights, trial)
 
 
 def references_of_experiment(overrides: Sequence[str]) -> Used:

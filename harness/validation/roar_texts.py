@@ -42,7 +42,7 @@ class Split:
 def explain_task(method: Method, engine: Engine, task: Task, draws: int, shard: int) -> dict[str, Split]:
     """All splits, explained for the classes the engine's model predicts (or the most probable one, where it
     predicts none); a text's scores are the mean over them. draws: the requests' seed."""
-    method = replace(method, explainer=fitted(method.explainer, task.train))
+    method = replace(method, explainer=fitted(method.explainer, engine, task.train))
     baseline = None if method.baseline is None else method.baseline.fitted(engine, task.train)
     return {
         name: _explain_split(method, baseline, engine, getattr(task, name), draws, shard) for name in SPLITS

@@ -8,6 +8,7 @@ from itertools import chain
 
 from assay.results.figures.cost import cost_against
 from assay.results.figures.curves import curves
+from assay.results.figures.layers import layers_figure
 from assay.results.figures.points import by_metric, overview
 from assay.results.figures.style import Drawing
 from assay.results.parallel import ParallelMap, serial_map
@@ -21,7 +22,8 @@ COST = "compute time"
 def drawings(
     results: Results, grids: Sequence[Grid], parallel_map: ParallelMap = serial_map
 ) -> Iterator[Drawing]:
-    """The overview, a figure per metric, masking curves, cost against quality; those that show something.
+    """The overview, a figure per metric, masking curves, cost against quality, layers by tokens; those that
+    show something.
 
     grids: with all metrics. The overview and cost against quality have one metric per property only, so that
     they can be read at a glance. parallel_map: over what the figures are, which are begun at once.
@@ -40,4 +42,5 @@ def drawings(
     costs = parallel_map([partial(cost_against, main, name, results.random) for name in cost[:1]])
     # Here and meanwhile, because all scores are too many to be sent to another process.
     of_scores = [curves(results, grids, metric.name) for metric in results.metrics]
-    return (drawing for drawing in chain(points, of_scores, costs) if drawing is not None)
+    found = chain(points, of_scores, costs, [layers_figure(results.texts)])
+    return (drawing for drawing in found if drawing is not None)

@@ -10,6 +10,7 @@ from explainer_models import CLS, HandModel, encoding
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.protocol import Batch, Model
@@ -44,6 +45,18 @@ def reading(model: HandModel) -> HandModel:
     masks = torch.sigmoid(model.table[:, 0]).numpy().astype(np.float32)
     names = {id: str(id) for id in range(len(masks))}
     model.__dict__.update(encode=encode, unk_id=UNK, word_masks=lambda: masks, word_names=lambda: names)
+    return model
+
+
+def opened(model: HandModel) -> HandModel:
+    """The model, now showing two layers."""
+
+    def open_logits(entry: torch.Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> torch.Tensor:
+        return model.logits_from_embeddings(hook("doubled", 2 * hook("embedding", entry)) / 2, batch)
+
+    # No rule knows its step.
+    steps = frozenset({"by hand"})
+    model.__dict__.update(layers=("embedding", "doubled"), steps=steps, open_logits=open_logits)
     return model
 
 

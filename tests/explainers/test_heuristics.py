@@ -18,6 +18,7 @@ from assay.explainers.controls.heuristics import FirstWords, RareWords, words_of
 from assay.explainers.controls.lexicon import Lexicon
 from assay.explainers.protocol import Explainer, Request, fitted, incompatibility
 from assay.models.encoding import Encoding
+from assay.models.engine import Engine
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -25,6 +26,8 @@ TRAINING = [
     Example("a", ("the film is good", "The plot"), (0,)),
     Example("b", ("the plot, the film!",), (1,)),
 ]
+# What counts words asks no model.
+ENGINE = Engine(smooth())
 COUNTS = {"the": 4, "film": 2, "is": 1, "good": 1, "plot": 2, ",": 1, "!": 1}
 
 
@@ -87,7 +90,7 @@ def test_the_words_of_a_pair_count_each_in_their_own_text() -> None:
 def test_a_text_of_special_tokens_only_has_no_first_word() -> None:
     nothing = asked("cut off")
     nothing = replace(nothing, encoding=nothing.encoding.cut(~nothing.encoding.content))
-    for explainer in (FirstWords(), fitted(RareWords(), TRAINING)):
+    for explainer in (FirstWords(), fitted(RareWords(), ENGINE, TRAINING)):
         assert not scores(explain(explainer, smooth(), [nothing], None)[0]).any()
 
 
@@ -97,7 +100,7 @@ def test_words_far_into_a_long_text_do_not_tie() -> None:
 
 
 def test_rare_words_score_by_their_count_in_all_training_texts() -> None:
-    control = fitted(RareWords(), TRAINING)
+    control = fitted(RareWords(), ENGINE, TRAINING)
     expected = [0, rarity("the"), rarity("good"), rarity("film"), rarity("unseen"), 0]
     found_here = found(control, "THE good film unseen")
     np.testing.assert_allclose(found_here, np.tile(expected, (3, 1)), rtol=1e-6)
@@ -111,7 +114,7 @@ def test_counts_are_those_of_counting_by_hand() -> None:
 
 
 def test_pieces_have_the_rarity_of_their_word_and_a_token_that_of_its_rarest() -> None:
-    control = fitted(RareWords(), TRAINING)
+    control = fitted(RareWords(), ENGINE, TRAINING)
     cut = found(control, "good film", size=2)[0]
     np.testing.assert_allclose(cut, [0, *[rarity("good")] * 2, *[rarity("film")] * 2, 0], rtol=1e-6)
     # Cut at spaces alone, a token holds a word and a comma.
@@ -119,7 +122,7 @@ def test_pieces_have_the_rarity_of_their_word_and_a_token_that_of_its_rarest() -
 
 
 def test_both_texts_of_a_pair_are_scored_by_the_same_counts() -> None:
-    control = fitted(RareWords(), TRAINING)
+    control = fitted(RareWords(), ENGINE, TRAINING)
     np.testing.assert_allclose(
         found(control, "the", "good new")[0],
         [0, rarity("the"), 0, rarity("good"), rarity("new"), 0],
@@ -128,13 +131,13 @@ def test_both_texts_of_a_pair_are_scored_by_the_same_counts() -> None:
 
 
 def test_the_order_of_the_training_texts_does_not_matter() -> None:
-    one, two = (fitted(RareWords(), texts) for texts in (TRAINING, TRAINING[::-1]))
+    one, two = (fitted(RareWords(), ENGINE, texts) for texts in (TRAINING, TRAINING[::-1]))
     np.testing.assert_array_equal(found(one, "the plot is new"), found(two, "the plot is new"))
 
 
 def test_rare_words_need_training_texts_and_say_so() -> None:
     with pytest.raises(InputError, match="rare_words counts the words of training texts, but there are none"):
-        fitted(RareWords(), [])
+        fitted(RareWords(), ENGINE, [])
     with pytest.raises(InputError, match="has not seen training texts yet"):
         found(RareWords(), "the film")
     reason = "it is made from training texts, and the task has none"
@@ -145,26 +148,26 @@ def test_rare_words_need_training_texts_and_say_so() -> None:
 
 
 def test_an_explainer_that_passes_rare_words_on_is_fitted_inside() -> None:
-    turned = fitted(Inverted(of=RareWords()), TRAINING)
-    plain = fitted(RareWords(), TRAINING)
+    turned = fitted(Inverted(of=RareWords()), ENGINE, TRAINING)
+    plain = fitted(RareWords(), ENGINE, TRAINING)
     np.testing.assert_array_equal(found(turned, "the film"), -found(plain, "the film"))
-    assert isinstance(fitted(WithDropout(of=RareWords()), TRAINING), WithDropout)
-    assert fitted(FirstWords(), TRAINING) == FirstWords()
+    assert isinstance(fitted(WithDropout(of=RareWords()), ENGINE, TRAINING), WithDropout)
+    assert fitted(FirstWords(), ENGINE, TRAINING) == FirstWords()
 
 
 @pytest.mark.parametrize("explainer", [RareWords(), Inverted(of=RareWords()), WithDropout(of=RareWords())])
 def test_a_fitted_control_needs_no_training_texts_any_more(explainer: Explainer) -> None:
-    made = fitted(explainer, TRAINING)
+    made = fitted(explainer, ENGINE, TRAINING)
     assert explainer.traits.from_texts and not made.traits.from_texts
     assert replace(made.traits, from_texts=True) == explainer.traits
-    assert fitted(made, []) is made
+    assert fitted(made, ENGINE, []) is made
     has = {"capabilities": frozenset[str](), "rationales": True}
     assert incompatibility(made, None, **has, training_texts=False) is None
 
 
 def test_no_control_asks_the_model(tmp_path: Path) -> None:
     path = csv(tmp_path, "word,weight", "film,1")
-    for explainer in (FirstWords(), fitted(RareWords(), TRAINING), Lexicon(path)):
+    for explainer in (FirstWords(), fitted(RareWords(), ENGINE, TRAINING), Lexicon(path)):
         (records,) = explain(explainer, smooth(), [asked("the film")], None)
         assert [record.cost.forward_rows for record in records] == [0, 0, 0]
         assert explainer.model_rows(5, 3) == (0, 0)

@@ -33,8 +33,8 @@ both = pytest.mark.parametrize("method", BOTH, ids=lambda method: method.name)
 
 
 def explain(method: LearnedNoise, model: HandModel, requests: Sequence[Request]) -> list[list[Explanation]]:
-    made = fitted(method, training_texts(len(model.labels)))
-    return made.explain(Engine(reading(model)), requests, None)
+    engine = Engine(reading(model))
+    return fitted(method, engine, training_texts(len(model.labels))).explain(engine, requests, None)
 
 
 def spread_by_hand(model: HandModel) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +55,8 @@ def test_the_spread_is_that_of_all_tokens_of_the_training_texts_but_the_special_
 
 def test_training_texts_are_chosen_by_their_names_whatever_their_order() -> None:
     method, examples = InformationBottleneck(texts=3), training_texts(3)
-    one, other = fitted(method, examples), fitted(method, examples[::-1])
+    engine = Engine(smooth())
+    one, other = fitted(method, engine, examples), fitted(method, engine, examples[::-1])
     assert cast(Any, one).texts == cast(Any, other).texts and len(cast(Any, one).texts) == 3
 
 
@@ -232,7 +233,7 @@ def test_models_are_untouched_and_counted(
     encodings = model.encode([example.texts for example in toy_task.test[:2]])
     requests = [Request(e, code, np.array([2, 0])) for e, code in zip(toy_task.test, encodings, strict=False)]
     engine = Engine(model)
-    found = fitted(method, toy_task.train[:20]).explain(engine, requests, None)
+    found = fitted(method, engine, toy_task.train[:20]).explain(engine, requests, None)
     assert all(torch.equal(before[name], value) for name, value in model.network.state_dict().items())
     assert all(parameter.grad is None for parameter in model.network.parameters())
     model.network.requires_grad_(False)
@@ -254,12 +255,13 @@ def test_it_is_refused_where_it_makes_no_sense(method) -> None:
     assert said == "it is made from training texts, and the task has none"
     assert incompatibility(method, None, capabilities=has, rationales=False) is None
     with pytest.raises(InputError, match=f"explainer '{method.name}' is made from training texts, but there"):
-        fitted(method, [])
+        fitted(method, Engine(smooth()), [])
     with pytest.raises(InputError, match=f"explainer '{method.name}' has not seen training texts yet"):
         method.explain(Engine(smooth()), [request((4, 9))], None)
     same = [Example(f"same {n}", ("22 22",), ()) for n in range(3)]
     with pytest.raises(InputError, match="that of 3 texts with 6 tokens does not vary; raise explainer"):
-        fitted(method, same).explain(Engine(reading(smooth())), [request((4, 9))], None)
+        engine = Engine(reading(smooth()))
+        fitted(method, engine, same).explain(engine, [request((4, 9))], None)
 
 
 @pytest.mark.parametrize("kind", [InformationBottleneck, EntropyPerturbation])

@@ -11,6 +11,7 @@ from open_models import OPEN, requests_for
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
+from assay.explainers.masks.diffmask import DiffMask
 from assay.explainers.propagation.attention import (
     Attention,
     AttentionRelevance,
@@ -21,7 +22,7 @@ from assay.explainers.propagation.attention import (
 from assay.explainers.propagation.deep_lift import DeepLift
 from assay.explainers.propagation.guided_backprop import GuidedBackprop
 from assay.explainers.propagation.lrp import Lrp
-from assay.explainers.protocol import Explainer, incompatibility
+from assay.explainers.protocol import Explainer, fitted, incompatibility
 from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
 from assay.models.protocol import capabilities
@@ -39,6 +40,8 @@ EXPLAINERS: dict[str, Case] = {
     "attention_value_weighted": (AttentionValueWeighted(), None),
     "attention_x_gradient": (AttentionXGradient(), None),
     "attention_relevance": (AttentionRelevance(), None),
+    "diffmask": (DiffMask(steps=4, batch_size=8, warmup=0), None),
+    "diffmask_hidden": (DiffMask(steps=4, batch_size=8, warmup=0, gating="hidden"), None),
 }
 REFUSED = {
     "linear": {name for name in EXPLAINERS if name.startswith(("guided", "attention"))},
@@ -89,7 +92,7 @@ def _alike(left: list[list[Explanation]], right: list[list[Explanation]]) -> Non
 
 @pairs
 def test_padding_batch_mates_order_and_budget_change_nothing(chosen: Case, model, toy_task: Task):
-    explainer, baseline = chosen
+    explainer, baseline = fitted(chosen[0], Engine(model), toy_task.train), chosen[1]
     requests = requests_for(model, toy_task)
     together = explain(explainer, model, requests, baseline)
     assert len({len(found[0].tokens) for found in together}) > 1
@@ -101,7 +104,7 @@ def test_padding_batch_mates_order_and_budget_change_nothing(chosen: Case, model
 
 @pairs
 def test_records_are_in_order_carry_their_logit_and_cost_what_was_run(chosen: Case, model, toy_task: Task):
-    explainer, baseline = chosen
+    explainer, baseline = fitted(chosen[0], Engine(model), toy_task.train), chosen[1]
     requests = requests_for(model, toy_task)
     engine = Engine(model)
     logits = engine.logits([full_rows(asked.encoding) for asked in requests])
@@ -124,7 +127,7 @@ def test_records_are_in_order_carry_their_logit_and_cost_what_was_run(chosen: Ca
 
 @pairs
 def test_targets_do_not_see_each_other_and_may_be_none(chosen: Case, model, toy_task: Task):
-    explainer, baseline = chosen
+    explainer, baseline = fitted(chosen[0], Engine(model), toy_task.train), chosen[1]
     (asked, *_) = requests_for(model, toy_task)
     both, none, one = (
         explain(explainer, model, [replace(asked, targets=np.array(targets, dtype=np.intp))], baseline)[0]

@@ -29,6 +29,7 @@ def explained(texts: tuple[int, ...], lexicon: str) -> dict[str, list[np.ndarray
     """Every explainer's scores of these texts by an untrained cnn, made wherever this runs."""
     options: dict[str, dict[str, Any]] = {
         "lexicon": {"path": lexicon},
+        "diffmask": {"steps": 3},
         "diffmask_per_example": {"steps": 8},
         "entropy_perturbation": {"steps": 4},
         "information_bottleneck": {"steps": 4},
@@ -53,7 +54,7 @@ def explained(texts: tuple[int, ...], lexicon: str) -> dict[str, list[np.ndarray
                 continue
             used = baseline if explainer.traits.baseline != "none" else None
             if incompatibility(explainer, used, capabilities=capabilities(model), rationales=True) is None:
-                records = averaging.explain(fitted(explainer, task.train), engine, requests, used)
+                records = averaging.explain(fitted(explainer, engine, task.train), engine, requests, used)
                 found[str(name)] = [scores(of_one) for of_one in records]
     return found
 

@@ -48,7 +48,8 @@ def test_configuration_builds_the_metric_of_its_name_with_the_defaults(name: str
     assert metric.bounds[0] < metric.bounds[1]
     of_the_task = {"rationales", "grades", "ground_truth", "labels", "all_targets"}
     of_the_model = {"activations", "embeddings", "embedding_table", "mask_token"}
-    assert metric.needs <= of_the_task | of_the_model | {"removal", "explaining", "changed_tokens"}
+    of_explaining = {"removal", "explaining", "changed_tokens", "changed_model"}
+    assert metric.needs <= of_the_task | of_the_model | of_explaining
     assert metric.version >= 1 and metric.title and metric.property and metric.random_level
 
 

@@ -162,7 +162,7 @@ def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, o
             if reason is not None:
                 left_out[name] = reason
                 continue
-            made = fitted(explainer, examples)
+            made = fitted(explainer, engine, [*examples, *examples])
             for records in averaging.explain(made, engine, requests, baseline):
                 assert all(np.isfinite(record.scores).all() for record in records)
             ran.add(name)
@@ -183,6 +183,7 @@ FEW: dict[str, dict[str, Any]] = {
     "exact_search": {"rows": 20},
     "information_bottleneck": {"steps": 4, "samples": 2},
     "sobol": {"points": 2},
+    "diffmask": {"steps": 2},
     "discretized_ig": {"steps": 4},
     "sequential_ig": {"steps": 2},
     "gradient_shap": {"samples": 2},

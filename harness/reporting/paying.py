@@ -1,0 +1,58 @@
+"""From how many texts on the training of an explainer pays, in rows of the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import pyarrow.compute as pc
+
+from assay.harness.storage.layout import StoredCell
+from assay.harness.storage.store import Store, read_json, read_table
+from assay.harness.trials.plan import Cell, Trial
+
+# At most so many explainers are compared, the cheapest ones.
+COMPARED = 6
+
+
+def pays_from(training: float, own: float, other: float) -> int | None:
+    """The fewest texts for which training and own rows are at most the other's rows; None if for none.
+
+    Args:
+        training: rows forward and backward, once.
+        own: rows for each text.
+        other: rows of the compared explainer for each text.
+
+    Example:
+        >>> pays_from(990, 1, 100), pays_from(990, 1, 1)
+        (10, None)
+    """
+    return None if other <= own else math.ceil(training / (other - own))
+
+
+def paying_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[str]:
+    """A sentence for every explainer of the trial that was trained; cells: those that are complete."""
+    stored = {cell.title: StoredCell(store.cell(cell.key)) for cell in cells}
+    for title, cell in stored.items():
+        trained = (read_json(cell.record) or {}).get("trained")
+        if trained is None:
+            continue
+        training = trained["forward_rows"] + trained["backward_rows"]
+        own, others = rows_of_text(cell), {name: rows_of_text(other) for name, other in stored.items()}
+        texts = {name: pays_from(training, own, rows) for name, rows in others.items()}
+        paid = sorted((count, name) for name, count in texts.items() if count is not None)[-COMPARED:]
+        told = ", ".join(f"{name} from {count:,} texts on" for count, name in paid)
+        yield (
+            f"{trial.task_name} / {trial.model_name}: training of {title} asked {training:,} model rows, "
+            "once, which are in no cost per text; with them it is "
+            + (f"cheaper than {told}" if told else "cheaper than no other explainer here")
+        )
+
+
+def rows_of_text(cell: StoredCell) -> float:
+    """Mean rows, forward and backward, for each text of the first part."""
+    table = read_table(cell.part(0), columns=["example_id", "forward_rows", "backward_rows"])
+    # Every target of a text has the cost of all.
+    texts = table.group_by("example_id").aggregate([("forward_rows", "max"), ("backward_rows", "max")])
+    both = pc.add(texts["forward_rows_max"], texts["backward_rows_max"])
+    return float(pc.mean(both).as_py() or 0.0)

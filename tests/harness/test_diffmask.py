@@ -1,0 +1,190 @@
+"""DiffMask with trained gates from configuration to store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import assay
+import assay.harness.trials.trained_gates
+from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
+from assay.harness.cli import main
+from assay.harness.interface.settings import settings_of, shipped
+from assay.harness.reporting.collect import notes
+from assay.harness.reporting.paying import pays_from
+from assay.harness.storage.layout import StoredCell, StoredModel
+from assay.harness.storage.store import parse_json
+from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.harness.trials.records import read_explanations
+from assay.harness.trials.trained_gates import gates_key
+from assay.harness.trials.trial import load_model
+from assay.harness.upkeep.references import references_of_experiment
+from assay.models.saving import weights_hash
+from assay.tasks.errors import InputError
+
+OPTIONS = {"steps": 6, "batch_size": 8, "warmup": 0}
+SMALL = [
+    *("name=gates", "task=planted_counting", "task.train=120", "task.dev=30", "task.test=12"),
+    *("task.length=[6,6]", "model=lstm", "model.training.epochs=1", "model.units=6", "model.hidden=4"),
+    *(
+        "report.bootstrap=20",
+        "shard=8",
+        "explainer=[random,diffmask,occlusion]",
+        "metric=[sparsity,randomisation]",
+    ),
+    *("baseline=[mask]", *(f"explainer.diffmask.{name}={value}" for name, value in OPTIONS.items())),
+]
+FIRST = "explainer.diffmask.layer=embedding"
+# Six batches of 8 as they are and masked; then 30 texts as they are, and masked at each of two layers.
+FORWARD, BACKWARD = 2 * 6 * 8 + 3 * 30, 6 * 8
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A finished store with the scores of two layers, and how often gates were trained."""
+    store, trainings = tmp_path_factory.mktemp("store"), []
+    train = assay.harness.trials.trained_gates.train_gates
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            assay.harness.trials.trained_gates,
+            "train_gates",
+            lambda *arguments: trainings.append(1) or train(*arguments),
+        )
+        for layer in ([], [FIRST]):
+            run(open_experiment([*SMALL, *layer, f"store={store}"]))
+    assert not list(store.glob("ledger/*"))
+    return store, len(trainings)
+
+
+def _cells(store: Path) -> list[StoredCell]:
+    found = [StoredCell(path.parent) for path in sorted(store.glob("cells/*/cell.json"))]
+    cells = [cell for cell in found if parse_json(cell.record)["explainer"] == "diffmask"]
+    return sorted(cells, key=lambda cell: str(_settings(cell)["layer"]))
+
+
+def _settings(cell: StoredCell) -> dict[str, Any]:
+    return parse_json(cell.record)["config"]["explainer"]["diffmask"]
+
+
+def _gates(store: Path) -> Path:
+    (folder,) = [p.parent for p in store.glob("models/*/training.json") if "gates_of" in parse_json(p)]
+    return folder
+
+
+def test_gates_are_trained_once_for_all_layers_and_kept(done: tuple[Path, int]) -> None:
+    store, trainings = done
+    assert trainings == 1 and not list((store / "models").glob(".*"))
+    report = parse_json(StoredModel(_gates(store)).training)
+    assert (report["forward_rows"], report["backward_rows"]) == (FORWARD, BACKWARD)
+    assert report["cpu_seconds"] > 0 and [layer["layer"] for layer in report["layers"]] == [
+        "embedding",
+        "states",
+    ]
+
+
+def test_what_training_cost_is_on_record_apart_from_the_cost_of_a_text(done: tuple[Path, int]) -> None:
+    last, first = _cells(done[0])
+    assert (_settings(last)["layer"], _settings(first)["layer"]) == (None, "embedding")
+    for cell in (last, first):
+        trained = parse_json(cell.record)["trained"]
+        assert (trained["forward_rows"], trained["backward_rows"]) == (FORWARD, BACKWARD)
+        table = pq.read_table(cell.part(0))
+        assert set(table["forward_rows"].to_pylist()) == {1}
+        assert set(table["backward_rows"].to_pylist()) == {0}
+        # Seconds are of explaining alone, too.
+        assert "cpu_seconds" not in trained
+    others = [StoredCell(path.parent) for path in done[0].glob("cells/*/cell.json")]
+    (random,) = [cell for cell in others if parse_json(cell.record)["explainer"] == "random"]
+    assert "trained" not in parse_json(random.record)
+    assert "by_layer" not in pq.read_table(random.part(0)).column_names
+
+
+def test_scores_of_all_layers_are_stored_beside_those_of_the_chosen_one(done: tuple[Path, int]) -> None:
+    last, first = _cells(done[0])
+    for one, other in zip(read_explanations(last.part(0)), read_explanations(first.part(0)), strict=True):
+        assert one.by_layer is not None and one.by_layer.shape == (2, len(one.tokens))
+        np.testing.assert_array_equal(one.by_layer, other.by_layer)
+        np.testing.assert_array_equal(one.scores, one.by_layer[1])
+        np.testing.assert_array_equal(other.scores, one.by_layer[0])
+
+
+def test_metrics_are_of_explaining_and_one_of_changed_models_is_left_out(done: tuple[Path, int]) -> None:
+    for cell in _cells(done[0]):
+        assert [path.name.split("-")[0] for path in cell.score_files()] == ["sparsity"]
+
+
+def test_the_report_says_from_how_many_texts_training_pays_and_draws_the_layers(
+    done: tuple[Path, int],
+) -> None:
+    assert pays_from(FORWARD + BACKWARD, 1, 8) == 34  # 234 / 7
+    assert pays_from(100, 1, 1) is None and pays_from(101, 1, 101) == 2
+    experiment = open_experiment([*SMALL, f"store={done[0]}"])
+    (note,) = [note for note in notes(load_trials(experiment), experiment.store) if "training of" in note]
+    # The text, each of its six words absent, and all of them.
+    assert note == (
+        "planted_counting / lstm: training of diffmask asked 234 model rows, once, which are in no cost per "
+        "text; with them it is cheaper than occlusion (mask) from 34 texts on"
+    )
+    assert main(["report", *SMALL, f"store={done[0]}"]) == 0
+    folder = done[0] / "experiments" / "gates"
+    svg = (folder / "figures" / "layers.svg").read_text()
+    assert "embedding" in svg and "states" in svg
+    assert "34 texts on" in (folder / "report.html").read_text()
+
+
+def test_verify_finds_nothing_and_clean_keeps_the_gates_that_are_used(
+    done: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", f"store={done[0]}"]) == 0, capsys.readouterr().out
+    used = references_of_experiment([*SMALL, f"store={done[0]}"])
+    assert _gates(done[0]).name in used.folders["models"]
+    other = references_of_experiment([*SMALL, "explainer.diffmask.seed=1", f"store={done[0]}"])
+    assert _gates(done[0]).name not in other.folders["models"]
+
+
+def test_damaged_gates_are_trained_anew_and_are_the_same(
+    done: tuple[Path, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment = open_experiment([*SMALL, f"store={done[0]}"])
+    (trial,) = load_trials(experiment)
+    (explainer,) = [m.explainer for m in trial.choice.methods if isinstance(m.explainer, DiffMask)]
+    first = cast(TrainedDiffMask, load_model(trial, experiment.store).fitted_explainer(explainer))
+    folder = _gates(done[0])
+    loaded = load_model(trial, experiment.store)
+    assert folder.name == gates_key(explainer, loaded.weights, trial)
+    (folder / "weights.safetensors").write_bytes(b"torn")
+    again = cast(TrainedDiffMask, loaded.fitted_explainer(explainer))
+    assert "train again" in caplog.text
+    assert again.about == first.about
+    for one, other in zip(first.gates.parameters(), again.gates.parameters(), strict=True):
+        assert one.equal(other)
+    assert weights_hash(cast(Any, loaded.model)) == loaded.weights
+
+
+def test_the_plan_tells_what_training_asks_apart(
+    done: tuple[Path, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [setting for setting in SMALL if not setting.startswith("explainer=")]
+    settings = [*settings, "explainer=[diffmask]"]
+    assert main(["plan", *settings, f"store={tmp_path}"]) == 0
+    told = capsys.readouterr().out
+    (rows,) = re.findall(r"Training of diffmask: at most ([\d,]+) model rows more, once", told)
+    assert FORWARD + BACKWARD <= int(rows.replace(",", "")) <= FORWARD + BACKWARD + 13 * 30
+    assert "To do: 12 model rows" in told
+    assert main(["plan", *SMALL, f"store={done[0]}"]) == 0
+    assert "Training of diffmask" not in capsys.readouterr().out
+
+
+def test_the_python_interface_trains_in_memory() -> None:
+    assert settings_of("explainer", DiffMask()) == shipped("explainer", "diffmask")
+    task = assay.task("planted_counting", train=60, dev=10, test=6, length=[6, 6])
+    model = assay.fit("cnn", task, training={"epochs": 1})
+    found = assay.explain(model, task.test[:2], {"gates": DiffMask(**OPTIONS)})
+    assert found["gates"][0].scores.any()
+    with pytest.raises(InputError, match="it is made from training texts, and the task has none"):
+        assay.explain(assay.wrap(model.model), ["a b c"], {"gates": DiffMask(**OPTIONS)})
