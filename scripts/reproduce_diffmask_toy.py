@@ -79,7 +79,8 @@ def of_seed(seed: int, texts: int, gates: DiffMask, model: DigitCounter, sizes: 
         ("diffmask_per_example", DiffMaskPerExample(epsilon=gates.epsilon), Zero(), few),
         ("diffmask", trained, None, kept),
     ]
-    found = {"exact search": (kept, [first_winner(example) for example in kept])}
+    found: dict[str, tuple[Sequence[Example], list[Floats]]] = {}
+    found["exact search"] = (kept, [first_winner(example) for example in kept])
     for name, explainer, baseline, explained in methods:
         found[name] = explained, attributions(explainer, classifier, explained, baseline)
     means: Found = {}

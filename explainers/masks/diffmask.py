@@ -156,7 +156,7 @@ class TrainedDiffMask:
     ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
         """In ascending length every text's position, its scores (L, T), and its logits (K,)."""
         shape = self.gates.shape
-        device, dtype = self.gates.networks[0].bias.device, getattr(torch, shape.dtype)
+        device, dtype = next(self.gates.parameters()).device, getattr(torch, shape.dtype)
         if getattr(engine.model, "layers", ()) != shape.layers:
             raise InputError(
                 f"the gates of diffmask were trained on a model with the layers {', '.join(shape.layers)}; "

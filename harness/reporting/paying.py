@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-import pyarrow.compute as pc
-
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
@@ -54,5 +52,5 @@ def rows_of_text(cell: StoredCell) -> float:
     table = read_table(cell.part(0), columns=["example_id", "forward_rows", "backward_rows"])
     # Every target of a text has the cost of all.
     texts = table.group_by("example_id").aggregate([("forward_rows", "max"), ("backward_rows", "max")])
-    both = pc.add(texts["forward_rows_max"], texts["backward_rows_max"])
-    return float(pc.mean(both).as_py() or 0.0)
+    both = texts["forward_rows_max"].to_numpy() + texts["backward_rows_max"].to_numpy()
+    return float(both.mean()) if len(both) else 0.0

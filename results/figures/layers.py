@@ -34,10 +34,10 @@ def layers_figure(texts: Sequence[ShownText]) -> Drawing | None:
         across = WIDTH + COLUMN * max(4, *(tokens for _, tokens in sizes)) + 0.8
         figure = Figure(figsize=(max(across, 4.6), sum(heights)), layout="constrained")
         every = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=heights)[:, 0]
+        images = [_panel(axes, text, one) for axes, (text, one) in zip(every, drawn, strict=True)]
         for axes, (text, one) in zip(every, drawn, strict=True):
-            image = _panel(axes, text, one)
             axes.set_title(f"{heading(text.group, 34)}: {one.method.title}, {shortened(text.id, 24)}")
-        bar = figure.colorbar(image, ax=list(every), shrink=0.7, ticks=[0, 0.5, 1], aspect=14, pad=0.02)
+        bar = figure.colorbar(images[0], ax=list(every), shrink=0.7, ticks=[0, 0.5, 1], aspect=14, pad=0.02)
         bar.set_label("needed")
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         told = f"Which tokens of a text are still needed by every layer, for {groups}"

@@ -48,7 +48,8 @@ def _trainer(model: Any, task: Task, gating: Gating, logit: float | None = None)
     texts = model.encode([example.texts for example in task.test])
     trainer = gate_training._Trainer(replace(FEW, gating=gating), Engine(model), texts)
     if logit is not None:
-        for network in trainer.gates.networks:
+        networks: Any = trainer.gates.networks
+        for network in networks:
             torch.nn.init.zeros_(network.out.parametrizations.weight.original0)
             torch.nn.init.zeros_(network.out.bias)
             torch.nn.init.constant_(network.bias, logit)
@@ -276,10 +277,9 @@ def test_it_keeps_the_words_that_answers_need_and_no_other(
 ) -> None:
     """One of three answers may be that to placeholders alone: its words are not needed, and they close."""
     model = word_model("cnn", trained=True)
-    explainer = DiffMask(
-        **{"gating": gating, "epsilon": 0.05, "steps": 400, "batch_size": 16, "warmup": 20},
-        **{"rate": 0.003, "placeholder_rate": 0.003, "multiplier_rate": 0.1},
-    )
+    options: dict[str, Any] = {"epsilon": 0.05, "steps": 400, "batch_size": 16, "warmup": 20}
+    options |= {"rate": 0.003, "placeholder_rate": 0.003, "multiplier_rate": 0.1}
+    explainer = DiffMask(gating=gating, **options)
     trained = _trained(explainer, model, toy_task)
     encodings = model.encode([example.texts for example in toy_task.test])
     needed: dict[int, list[float]] = {0: [], 1: [], 2: []}

@@ -27,7 +27,7 @@ from assay.harness.upkeep.references import references_of_experiment
 from assay.models.saving import weights_hash
 from assay.tasks.errors import InputError
 
-OPTIONS = {"steps": 6, "batch_size": 8, "warmup": 0}
+OPTIONS: dict[str, Any] = {"steps": 6, "batch_size": 8, "warmup": 0}
 SMALL = [
     *("name=gates", "task=planted_counting", "task.train=120", "task.dev=30", "task.test=12"),
     *("task.length=[6,6]", "model=lstm", "model.training.epochs=1", "model.units=6", "model.hidden=4"),
