@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
+    from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.wrapping import wrap
@@ -35,6 +36,8 @@ _HOMES = {
     "Explanations": "harness.interface.explanations",
     "MethodExplanations": "harness.interface.explanations",
     "TextExplanation": "harness.interface.explanations",
+    "ImportantWords": "harness.interface.pooled",
+    "important_words": "harness.interface.pooled",
     "Runs": "harness.interface.finished",
     "load": "harness.interface.finished",
     "Scores": "harness.interface.scoring",
@@ -49,6 +52,7 @@ _HOMES = {
 __all__ = [
     "Classifier",
     "Explanations",
+    "ImportantWords",
     "InputError",
     "MethodExplanations",
     "Runs",
@@ -58,6 +62,7 @@ __all__ = [
     "explain",
     "explainer",
     "fit",
+    "important_words",
     "load",
     "score",
     "task",

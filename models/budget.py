@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from assay.models.protocol import Model
+from assay.tasks.errors import InputError
 
 # Where padding and cache misses balance; measured with scripts/calibrate_engine.py. An accelerator wants more
 # at once; what does not fit there is halved.
@@ -26,6 +29,19 @@ def default_budget(model: Model, device: str) -> int:
     if torch.device(device).type != "cpu":
         return ACCELERATOR_BUDGET
     return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
+
+
+def halved(budget: int, lengths: NDArray[np.int32]) -> int:
+    """A lower budget, by which a batch of rows of these ascending lengths is cut at least in two.
+
+    Raises InputError where the batch is a single row.
+    """
+    if len(lengths) == 1:
+        raise InputError(
+            f"the model ran out of memory on a single row of {lengths[0]} tokens; shorten the texts or "
+            "use a smaller model or a larger machine"
+        )
+    return max(1, min(budget, len(lengths) * int(lengths[-1])) // 2)
 
 
 def _parameter_count(model: Model) -> int:

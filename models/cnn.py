@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from assay.models.backward_rule import BackwardRule, Hook
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook
+from assay.models.protocol import Pool
 from assay.models.vocabulary import PAD
-from assay.models.word_model import WordNetwork, WordSpec
+from assay.models.word_model import PoolingNetwork, WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Cnn(WordSpec):
         return CnnNetwork(words, classes, self.dimensions, self.widths, self.channels, self.dropout)
 
 
-class CnnNetwork(WordNetwork):
+class CnnNetwork(PoolingNetwork):
     """The text lies in zeros on both sides, so a text shorter than a filter works and padding is not seen."""
 
     steps = frozenset({"relu", "maximum"})
@@ -50,7 +51,32 @@ class CnnNetwork(WordNetwork):
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
     ) -> dict[str, Tensor]:
         """A row without tokens pools to 0."""
-        layers = {}
+        # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
+        layers = {
+            f"width_{width}": rule.maximum(features, dim=2)
+            for width, features in self._features(embeddings, attention, rule)
+        }
+        pooled = torch.cat([*layers.values()], dim=1)
+        layers["logits"] = self.dense(self.dropout(pooled))
+        return layers
+
+    def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
+        """One for each width: its filters' answers to every n-gram."""
+        return [
+            Pool(
+                False,
+                AUTOGRAD.maximum(features, dim=2),
+                features.transpose(1, 2),
+                self.convolutions[str(width)].get_parameter("weight").permute(2, 1, 0),
+            )
+            for width, features in self._features(embeddings, attention, AUTOGRAD)
+        ]
+
+    def _features(
+        self, embeddings: Tensor, attention: Tensor, rule: BackwardRule
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Each width with (B, channels, T + width - 1), its filters after the ReLU at every window; 0 at
+        windows that touch no token."""
         # Batches without any token get one padding position, which no filter counts.
         missing = int(attention.shape[1] == 0)
         real = nn.functional.pad(attention, (0, missing)).to(embeddings.dtype).unsqueeze(1)
@@ -61,8 +87,4 @@ class CnnNetwork(WordNetwork):
             touched = nn.functional.max_pool1d(
                 nn.functional.pad(real, (reach - 1, reach - 1)), reach, stride=1
             )
-            # After the ReLU nothing is below 0, so 0 removes a position from the maximum.
-            layers[f"width_{width}"] = rule.maximum(features * touched, dim=2)
-        pooled = torch.cat([*layers.values()], dim=1)
-        layers["logits"] = self.dense(self.dropout(pooled))
-        return layers
+            yield reach, features * touched

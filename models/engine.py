@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, Hook, no_hook
-from assay.models.budget import default_budget, out_of_memory
+from assay.models.budget import default_budget, halved, out_of_memory
 from assay.models.counters import MLM_COUNTERS, MODEL_COUNTERS, ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
 from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
@@ -37,6 +37,7 @@ from assay.models.paths import (
     groups,
     lay_out,
 )
+from assay.models.pooling import Line, PoolBatch, pooled
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import Batch, EmbeddingModel, Model, OpenModel, probabilities
 from assay.models.tensors import check_finite, embed, layers_of, to_batch
@@ -210,6 +211,10 @@ class Engine:
             backward=differentiate,
         )
 
+    def pooled(self, paths: Sequence[Path], line: Line) -> Iterator[PoolBatch]:
+        """What a PoolingModel pools at both ends of all paths; order and the rest as in `gradients`."""
+        return self._along(paths, lambda points: pooled(self.model, points, self.device, line), ends=2)
+
     def activations(
         self, encodings: Sequence[Encoding], *, of_tokens: bool = False
     ) -> Iterator[ActivationBatch]:
@@ -290,16 +295,10 @@ class Engine:
 
     def _halve(self, lengths: NDArray[np.int32]) -> None:
         """Lower the budget so that a batch of these rows is cut at least in two."""
-        if len(lengths) == 1:
-            raise InputError(
-                f"the model ran out of memory on a single row of {lengths[0]} tokens; shorten the texts or "
-                "use a smaller model or a larger machine"
-            )
         with self._lock:
-            self.budget = max(1, min(self.budget or 1, len(lengths) * int(lengths[-1])) // 2)
+            self.budget = halved(self.budget or 1, lengths)
         self._count(halvings=1)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # which does nothing where there is no accelerator
 
     def _forward(self, packed: PackedInputs, span: slice) -> NDArray[np.float64]:
         at = np.arange(span.start, span.stop)

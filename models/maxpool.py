@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from assay.models.backward_rule import BackwardRule, Hook
+from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook
+from assay.models.protocol import Pool
 from assay.models.vocabulary import PAD
-from assay.models.word_model import WordNetwork, WordSpec
+from assay.models.word_model import PoolingNetwork, WordNetwork, WordSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class MaxPool(WordSpec):
         return MaxPoolNetwork(words, classes, self.dimensions)
 
 
-class MaxPoolNetwork(WordNetwork):
+class MaxPoolNetwork(PoolingNetwork):
     steps = frozenset({"maximum"})
 
     def __init__(self, words: int, classes: int, dimensions: int) -> None:
@@ -34,11 +35,18 @@ class MaxPoolNetwork(WordNetwork):
     def above(
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
     ) -> dict[str, Tensor]:
-        """A row without tokens pools to 0."""
+        pooled = self._pooled(embeddings, attention, rule)
+        return {"pooled": pooled, "logits": self.dense(pooled)}
+
+    def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
+        """One, of the words' embeddings."""
+        return [Pool(False, self._pooled(embeddings, attention, AUTOGRAD), embeddings)]
+
+    def _pooled(self, embeddings: Tensor, attention: Tensor, rule: BackwardRule) -> Tensor:
+        """(B, D); a row without tokens pools to 0."""
         real = attention.unsqueeze(-1)
         # One more position keeps the maximum defined for batches without any token.
         lowest = torch.finfo(embeddings.dtype).min
         padded = nn.functional.pad(embeddings.masked_fill(~real, lowest), (0, 0, 0, 1), value=lowest)
         pooled = rule.maximum(padded, dim=1)
-        pooled = torch.where(attention.any(dim=1, keepdim=True), pooled, 0.0)
-        return {"pooled": pooled, "logits": self.dense(pooled)}
+        return torch.where(attention.any(dim=1, keepdim=True), pooled, 0.0)

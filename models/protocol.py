@@ -111,6 +111,38 @@ class OpenModel(EmbeddingModel, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Numbers of a pooled vector, for B texts of at most T tokens, and what they are pooled from.
+
+    averaged: whether each number is the sum of its values (an average's values are divided already), or their
+    maximum.
+    vector: (B, D) the numbers.
+    values: (B, N, D) of every window of W neighbouring tokens that touches the text, by the window's last
+    place: N = T + W - 1, and a text of L tokens has the first L + W - 1. With W = 1 a window is a token.
+    taps: (W, E, D), how the tokens of a window, first to last, enter its value: embedding (E) @ tap, before a
+    function that never falls. None where W = 1 and the value is the token's own.
+    """
+
+    averaged: bool
+    vector: Tensor
+    values: Tensor
+    taps: Tensor | None = None
+
+
+@runtime_checkable
+class PoolingModel(EmbeddingModel, Protocol):
+    """A model whose logits are a function of one vector, pooled over the tokens."""
+
+    def pools(self, entry: Tensor, batch: Batch) -> list[Pool]:
+        """The parts of the pooled vector, in order, from what the first layer reads (B, T, E)."""
+        ...
+
+    def logits_from_pooled(self, vector: Tensor) -> Tensor:
+        """(B, K) logits from the pooled vector (B, D), differentiably."""
+        ...
+
+
 @runtime_checkable
 class ActivationModel(Model, Protocol):
     """A model that shows its inner layers."""
@@ -135,7 +167,7 @@ class MaskedModel(Model, Protocol):
 
 def capabilities(model: Model) -> frozenset[str]:
     """Which of "gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token",
-    "unk_token", "word_masks" the model has; the last two show in an optional `unk_id` and `word_masks`.
+    "unk_token", "word_masks", "pooled_vector" the model has; "unk_token" shows in an optional `unk_id`.
 
     An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
     """
@@ -155,6 +187,8 @@ def capabilities(model: Model) -> frozenset[str]:
         names.add("unk_token")
     if isinstance(model, MaskedModel):
         names.add("word_masks")
+    if isinstance(model, PoolingModel):
+        names.add("pooled_vector")
     return frozenset(names)
 
 

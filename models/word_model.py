@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
-from assay.models.protocol import Batch
+from assay.models.protocol import Batch, Pool
 from assay.models.seeding import seeded
 from assay.models.training import Training
 from assay.models.vocabulary import MASK, PAD, SPECIALS, UNK, Vocabulary, build_vocabulary
@@ -99,6 +100,16 @@ class WordNetwork(nn.Module):
         raise NotImplementedError
 
 
+class PoolingNetwork(WordNetwork):
+    """A network whose logits are `dense` of one pooled vector."""
+
+    dense: nn.Linear
+
+    def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
+        """The parts of the pooled vector of embeddings (B, T, D) under attention (B, T), in order."""
+        raise NotImplementedError
+
+
 class WordModel:
     """A classifier over words (assay.models.protocol: everything a model can have).
 
@@ -132,6 +143,9 @@ class WordModel:
         if isinstance(network.embedding, MaskedEmbedding):
             self.word_masks = self._word_masks
             self.word_names = self._word_names
+        if isinstance(network, PoolingNetwork):
+            self.pools = self._pools
+            self.logits_from_pooled = self._logits_from_pooled
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs; ids of lower-cased words."""
@@ -162,6 +176,12 @@ class WordModel:
 
     def _word_names(self) -> dict[int, str]:
         return {id: word for id, word in enumerate(self.vocabulary.words) if id >= len(SPECIALS)}
+
+    def _pools(self, entry: Tensor, batch: Batch) -> list[Pool]:
+        return cast(PoolingNetwork, self.network).pools(entry, batch.attention)
+
+    def _logits_from_pooled(self, vector: Tensor) -> Tensor:
+        return cast(PoolingNetwork, self.network).dense(vector)
 
     def write_files(self, folder: Path) -> None:
         """Write what `WordSpec.restore` reads."""

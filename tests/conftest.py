@@ -102,8 +102,8 @@ def toy_pair_task() -> Task:
 
 @pytest.fixture(scope="session")
 def word_model(toy_task: Task) -> Callable[..., WordModel]:
-    """`word_model(name, trained=False, task=toy_task, seed=0)`: a small "linear", "maxpool", "cnn", "lstm",
-    "vmask_cnn" or "vmask_lstm".
+    """`word_model(name, trained=False, task=toy_task, seed=0)`: a small "linear", "maxpool",
+    "meanpool", "cnn", "lstm", "vmask_cnn" or "vmask_lstm".
 
     Built once per distinct request. The untrained `linear` has weights of 0; ask for it trained.
     """
@@ -111,6 +111,7 @@ def word_model(toy_task: Task) -> Callable[..., WordModel]:
     from assay.models.linear import Linear
     from assay.models.lstm import Lstm
     from assay.models.maxpool import MaxPool
+    from assay.models.meanpool import MeanPool
     from assay.models.training import Training, fit
     from assay.models.vmask import VmaskCnn, VmaskLstm
     from assay.models.word_mask import Bottleneck
@@ -120,6 +121,7 @@ def word_model(toy_task: Task) -> Callable[..., WordModel]:
     specs: dict[str, WordSpec] = {
         "linear": Linear(training=replace(training, learning_rate=0.1)),
         "maxpool": MaxPool(dimensions=12, training=training),
+        "meanpool": MeanPool(dimensions=12, training=training),
         "cnn": Cnn(dimensions=12, channels=6, widths=(2, 3), training=training),
         "lstm": Lstm(dimensions=12, units=8, hidden=6, training=training),
     }

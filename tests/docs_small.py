@@ -106,6 +106,14 @@ SMALL = {
         + " explainer.diffmask.steps=5 task.test=6"
     ),
     "docs/diffmask.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/pooled_words.md: assay run": Small(
+        PLANTED.replace(FEW, "task.test=6 metric=[faithfulness] report.bootstrap=20").replace(
+            "model=linear", "model=maxpool,cnn"
+        )
+    ),
+    "docs/pooled_words.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small(
+        "--quick", SCRIPTS | {"--out docs/pooled_words.png": "--out pooled_words.svg"}, slow=True
+    ),
     "docs/vmask.md: assay run": Small(
         PLANTED.replace(FEW, "task.test=6 metric=[post_hoc_accuracy] report.bootstrap=20").replace(
             "model=linear", "model=vmask_cnn model.base_training.epochs=2 model.dimensions=16"

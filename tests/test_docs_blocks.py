@@ -72,6 +72,7 @@ RUN_ELSEWHERE = {
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
     "docs/accidents.md: import assay": "a test below",
+    "docs/pooled_words.md: import assay": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -225,6 +226,12 @@ def test_the_lines_of_the_vmask_page_run() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(block_at("docs/vmask.md: import assay").text, "docs/vmask.md", "exec"), namespace)
     assert len(namespace["model"].word_masks()) > 100
+
+
+def test_the_lines_of_the_page_on_pooled_words_run() -> None:
+    name, namespace = "docs/pooled_words.md", {"__name__": "__main__"}
+    exec(compile(block_at(f"{name}: import assay").text, name, "exec"), namespace)
+    assert str(namespace["found"]).startswith("Important words: ")
 
 
 @pytest.mark.parametrize(

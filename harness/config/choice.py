@@ -26,9 +26,27 @@ Chosen = dict[str, dict[str, Any]]
 EVERY_CAPABILITY = frozenset(
     (
         *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
-        *("mask_token", "unk_token", "word_masks"),
+        *("mask_token", "unk_token", "word_masks", "pooled_vector"),
     )
 )
+
+
+# What models were asked for before records said it.
+ASKED_AT_FIRST = EVERY_CAPABILITY - {"pooled_vector"}
+
+
+def capabilities_record(capabilities: Iterable[str]) -> dict[str, Any]:
+    """A model's capabilities as they are kept, with those that it was asked for.
+
+    "abilities": what records have called capabilities since version 3 of the store.
+    """
+    return {"abilities": sorted(capabilities), "asked": sorted(EVERY_CAPABILITY)}
+
+
+def recorded_capabilities(record: Mapping[str, Any]) -> frozenset[str]:
+    """A model's capabilities by such a record; what it was not asked for, it is taken to have until it is."""
+    unknown = EVERY_CAPABILITY - frozenset(record.get("asked", ASKED_AT_FIRST))
+    return frozenset(record["abilities"]) | unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,13 @@ from assay.explainers import averaging
 from assay.explainers.averaging import MANY_WORDS
 from assay.explainers.peers.peer import Peer
 from assay.explainers.protocol import Explainer
-from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric, Method
+from assay.harness.config.choice import (
+    EVERY_CAPABILITY,
+    ChosenMetric,
+    Method,
+    capabilities_record,
+    recorded_capabilities,
+)
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
@@ -139,16 +145,16 @@ def speeds_key(config: Any) -> str:
 def keep(store: Store, name: str, speeds: Speeds) -> None:
     """Write a calibration into the store, over what it says of the same work."""
     rates = {**_calibrated(store, name).rates, **speeds.rates}
-    # "abilities": what the record, like a model's card, has called capabilities since version 3 of the store.
-    record = {"rates": {what: asdict(rate) for what, rate in rates.items()}, "abilities": speeds.capabilities}
-    write_json(store.calibration(name), record)
+    known = {what: asdict(rate) for what, rate in rates.items()}
+    write_json(store.calibration(name), {"rates": known, **capabilities_record(speeds.capabilities)})
 
 
 def _calibrated(store: Store, name: str) -> Speeds:
     record = read_json(store.calibration(name))
     if record is None:
         return Speeds({})
-    return Speeds({what: Rate(**rate) for what, rate in record["rates"].items()}, record["abilities"])
+    rates = {what: Rate(**rate) for what, rate in record["rates"].items()}
+    return Speeds(rates, tuple(sorted(recorded_capabilities(record))))
 
 
 def recall(previews: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:

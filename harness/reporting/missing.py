@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from assay.harness.config.choice import recorded_capabilities
 from assay.harness.config.variants import model_name, task_name
 from assay.harness.storage.ledger import Failure, failure
 from assay.harness.storage.store import Store
@@ -88,7 +89,7 @@ def _refused(
         return
     alone = sizes[group] < 2
     for chosen in trial.choice.metrics:
-        reason = metric_incompatibility(chosen, trial, frozenset(card["abilities"]))
+        reason = metric_incompatibility(chosen, trial, recorded_capabilities(card))
         if reason is None and _stands_with_trained(chosen.metric, group, sizes):
             reason = "it pools trained and untrained models; its value stands with the trained ones"
         if reason is None and alone and isinstance(chosen.metric, ModelPairMetric):

@@ -12,7 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.config.build import build
-from assay.harness.config.choice import EVERY_CAPABILITY, ChosenMetric
+from assay.harness.config.choice import (
+    EVERY_CAPABILITY,
+    ChosenMetric,
+    capabilities_record,
+    recorded_capabilities,
+)
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
 from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import (
@@ -71,7 +76,7 @@ class TrialCells:
 def trial_cells(trial: Trial, store: Store) -> TrialCells | None:
     """The cells of a trial by its model's card; None before the model was first loaded."""
     card = read_card(trial, store)
-    return None if card is None else cells_of_model(trial, card["weights"], frozenset(card["abilities"]))
+    return None if card is None else cells_of_model(trial, card["weights"], recorded_capabilities(card))
 
 
 def assumed_cells(trial: Trial) -> TrialCells:
@@ -132,7 +137,7 @@ def load_model(trial: Trial, store: Store) -> Loaded:
 def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded:
     """A trial with its model at hand; probabilities of the explained texts are read, or asked and stored."""
     has = capabilities(engine.model)
-    card = {"weights": weights, "abilities": sorted(has)}
+    card = {"weights": weights, **capabilities_record(has)}
     if read_card(trial, store) != card:
         write_json(StoredModel(store.model(trial.model_key)).card, card)
     return Loaded(trial, engine, weights, has, _probabilities(trial, engine, weights, store), store=store)

@@ -15,7 +15,7 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.protocol import Explainer, Request
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.protocol import Batch
+from assay.models.protocol import Batch, Pool
 from assay.tasks.example import Example, Rationale, Span
 
 PAD, MASK, CLS, WORDS, WIDTH = 0, 1, 2, 30, 4
@@ -61,11 +61,20 @@ def smooth(classes: int = 3, *, multi_label: bool = False, order: Sequence[int] 
     hidden = _weights(WIDTH, 6, 1)
     out = _weights(6, classes, 2)[:, list(order or range(classes))]
 
-    def forward(embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+    def shares(embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         place = torch.arange(1, embeddings.shape[1] + 1, dtype=embeddings.dtype)[:, None]
-        return torch.tanh((embeddings * attention / place.sqrt()).sum(dim=1) @ hidden / 2) @ out
+        return embeddings * attention / place.sqrt()
 
-    return HandModel(forward, classes, multi_label=multi_label)
+    def head(vector: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(vector @ hidden / 2) @ out
+
+    def pools(entry: torch.Tensor, batch: Batch) -> list[Pool]:
+        values = shares(entry, batch.attention[..., None].to(entry.dtype))
+        return [Pool(True, values.sum(dim=1), values)]
+
+    model = HandModel(lambda e, a: head(shares(e, a).sum(dim=1)), classes, multi_label=multi_label)
+    model.__dict__.update(pools=pools, logits_from_pooled=head)
+    return model
 
 
 def additive(classes: int = 3) -> tuple[HandModel, NDArray[np.float64]]:

@@ -15,7 +15,7 @@ from assay.models.protocol import Batch
 from assay.tasks.example import Task
 
 Steps = Callable[[torch.Tensor, BackwardRule], torch.Tensor]
-OPEN = ("linear", "maxpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "tiny_bert", "vmask_bert")
+OPEN = ("linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "tiny_bert", "vmask_bert")
 
 
 class OpenHandModel(HandModel):

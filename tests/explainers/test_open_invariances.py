@@ -12,6 +12,7 @@ from open_models import OPEN, requests_for
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
 from assay.explainers.masks.diffmask import DiffMask
+from assay.explainers.pooled.pooled_words import PooledIG, PooledShapley
 from assay.explainers.propagation.attention import (
     Attention,
     AttentionRelevance,
@@ -42,13 +43,16 @@ EXPLAINERS: dict[str, Case] = {
     "attention_relevance": (AttentionRelevance(), None),
     "diffmask": (DiffMask(steps=4, batch_size=8, warmup=0), None),
     "diffmask_hidden": (DiffMask(steps=4, batch_size=8, warmup=0, gating="hidden"), None),
+    "pooled_ig": (PooledIG(steps=3), Mask()),
+    "pooled_shapley": (PooledShapley(steps=3), Pad()),
 }
 REFUSED = {
-    "linear": {name for name in EXPLAINERS if name.startswith(("guided", "attention"))},
+    "linear": {name for name in EXPLAINERS if name.startswith(("guided", "attention", "pooled"))},
     "maxpool": {name for name in EXPLAINERS if name.startswith(("guided", "attention"))},
+    "meanpool": {name for name in EXPLAINERS if name.startswith(("guided", "attention"))},
     "cnn": {name for name in EXPLAINERS if name.startswith("attention")},
-    "lstm": {name for name in EXPLAINERS if name.startswith("attention")} | {"deep_lift"},
-    "tiny_bert": {"deep_lift"},
+    "lstm": {name for name in EXPLAINERS if name.startswith(("attention", "pooled"))} | {"deep_lift"},
+    "tiny_bert": {"deep_lift", "pooled_ig", "pooled_shapley"},
 }
 REFUSED |= {
     f"vmask_{name}": REFUSED[base] for name, base in [("cnn", "cnn"), ("lstm", "lstm"), ("bert", "tiny_bert")]

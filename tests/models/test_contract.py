@@ -12,8 +12,9 @@ from assay.models.batching import pad
 from assay.models.check import check_model
 from assay.models.protocol import Batch, capabilities
 
-WORD_MODELS = ["linear", "maxpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"]
+WORD_MODELS = ["linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"]
 ENCODERS = ["tiny_bert", "vmask_bert"]
+POOLING = ["maxpool", "meanpool", "cnn", "vmask_cnn"]
 TEXTS = [
     ("wonderful",),
     ("a boring plot with a brilliant scene",),
@@ -133,6 +134,7 @@ def test_models_are_in_eval_mode_and_frozen(model):
 def test_abilities(model):
     assert capabilities(model) == {
         *(["word_masks"] if model.spec.name.startswith("vmask") else []),
+        *(["pooled_vector"] if model.spec.name in POOLING else []),
         *(
             "gradients",
             "embeddings",
@@ -168,7 +170,7 @@ def test_the_pad_embedding_stays_zero_through_training(word_model, name: str):
     assert model.embed(torch.tensor([[0]])).abs().max() == 0
 
 
-@pytest.mark.parametrize("name", ["linear", "maxpool", "lstm"])
+@pytest.mark.parametrize("name", ["linear", "maxpool", "meanpool", "lstm"])
 def test_unattended_tokens_inside_a_text_are_as_if_deleted(word_model, name: str):
     model = word_model(name, trained=True)
     (encoding,) = model.encode([("a boring plot",)])
@@ -176,6 +178,29 @@ def test_unattended_tokens_inside_a_text_are_as_if_deleted(word_model, name: str
     hole = Batch(batch.ids, torch.tensor([[True, False, True]]), batch.segments)
     deleted = pad(model.encode([("a plot",)]), model.pad_id)
     torch.testing.assert_close(logits(model, hole), logits(model, deleted), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", POOLING)
+def test_the_pooled_vector_is_made_of_its_values_and_leads_to_the_logits(word_model, name: str):
+    model = word_model(name, trained=True)
+    batch = pad(model.encode(TEXTS), model.pad_id, width=12)
+    with torch.inference_mode():
+        pools = model.pools(model.embed(batch.ids), batch)
+        found = model.logits_from_pooled(torch.cat([pool.vector for pool in pools], dim=1))
+    torch.testing.assert_close(found, logits(model, batch), atol=1e-6, rtol=0)
+    for pool in pools:
+        width = 1 if pool.taps is None else len(pool.taps)
+        for row, length in enumerate(batch.attention.sum(dim=1).tolist()):
+            values = pool.values[row, : length + width - 1]
+            expected = values.sum(dim=0) if pool.averaged else values.amax(dim=0)
+            torch.testing.assert_close(pool.vector[row], expected, atol=1e-6, rtol=0)
+
+
+def test_the_mean_of_words_is_a_mean(word_model):
+    model = word_model("meanpool", trained=True)
+    batch = pad(model.encode([("a boring plot",)]), model.pad_id, width=7)
+    mean = model.embed(batch.ids)[0, :3].mean(dim=0)
+    torch.testing.assert_close(logits(model, batch)[0], model.network.dense(mean), atol=1e-6, rtol=0)
 
 
 def test_the_linear_model_is_the_sum_of_its_words(word_model):

@@ -17,7 +17,10 @@ TEXTS = [("a boring plot with music",), ("Wonderful!",)]
 
 
 @pytest.fixture(
-    params=["linear", "maxpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "tiny_bert", "vmask_bert"]
+    params=[
+        *("linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"),
+        *("tiny_bert", "vmask_bert"),
+    ]
 )
 def model(request: pytest.FixtureRequest):
     if "bert" in request.param:
