@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
     from assay.harness.interface.pooled import ImportantWords, important_words
+    from assay.harness.interface.neurons import Neurons, neurons
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.wrapping import wrap
@@ -38,6 +39,8 @@ _HOMES = {
     "TextExplanation": "harness.interface.explanations",
     "ImportantWords": "harness.interface.pooled",
     "important_words": "harness.interface.pooled",
+    "Neurons": "harness.interface.neurons",
+    "neurons": "harness.interface.neurons",
     "Runs": "harness.interface.finished",
     "load": "harness.interface.finished",
     "Scores": "harness.interface.scoring",
@@ -55,6 +58,7 @@ __all__ = [
     "ImportantWords",
     "InputError",
     "MethodExplanations",
+    "Neurons",
     "Runs",
     "Scores",
     "TextExplanation",
@@ -64,6 +68,7 @@ __all__ = [
     "fit",
     "important_words",
     "load",
+    "neurons",
     "score",
     "task",
     "texts",

@@ -56,7 +56,7 @@ class CnnNetwork(PoolingNetwork):
             f"width_{width}": rule.maximum(features, dim=2)
             for width, features in self._features(embeddings, attention, rule)
         }
-        pooled = torch.cat([*layers.values()], dim=1)
+        pooled = hook("pooled", torch.cat([*layers.values()], dim=1))
         layers["logits"] = self.dense(self.dropout(pooled))
         return layers
 

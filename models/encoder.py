@@ -43,6 +43,11 @@ class Encoder:
     output: Dense
 
     @property
+    def text_layers(self) -> tuple[str, ...]:
+        """As `text_layers` of assay.models.protocol.OpenModel: the last layer has the first token only."""
+        return f"layer_{len(self.layers)}", "head"
+
+    @property
     def steps(self) -> frozenset[str]:
         """As `steps` of assay.models.protocol.OpenModel."""
         own = {self.activation, self.squash}
@@ -63,9 +68,11 @@ class Encoder:
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
             states = self._run(layer, number, states, groups, rule, first_only=last)
-            if hook is not no_hook and not last:
+            if last:
+                states = hook(f"layer_{number}", states)
+            elif hook is not no_hook:
                 states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
-        return self.output(rule.elementwise(self.squash, self.hidden(states)))
+        return self.output(hook("head", rule.elementwise(self.squash, self.hidden(states))))
 
     def _run(
         self,

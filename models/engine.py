@@ -152,7 +152,7 @@ class Engine:
         """
         check_layer(self.model, layer)
         model = cast(EmbeddingModel, self.model)
-        return self._along(paths, lambda points: differentiate(model, points, self.device, layer, straight))
+        return self.along(paths, lambda points: differentiate(model, points, self.device, layer, straight))
 
     def propagate(
         self, paths: Sequence[Path], rule: BackwardRule, *, layer: str = ENTRY, compare: bool = False
@@ -175,7 +175,7 @@ class Engine:
         """
         check_layer(self.model, layer)
         model, ends = cast(OpenModel, self.model), 1 + compare
-        return self._along(
+        return self.along(
             paths,
             lambda points: propagate(model, points, self.device, rule, layer, compare=compare),
             ends=ends,
@@ -205,7 +205,7 @@ class Engine:
         Order, and paths without targets, as in `gradients`. The model must be an OpenModel that attends.
         """
         model = cast(OpenModel, self.model)
-        return self._along(
+        return self.along(
             paths,
             lambda points: attention(model, points, self.device, differentiate=differentiate),
             backward=differentiate,
@@ -230,7 +230,7 @@ class Engine:
             check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
 
-    def _along(
+    def along(
         self,
         paths: Sequence[Path],
         call: Callable[[Points], AnyPathBatch],

@@ -35,6 +35,7 @@ class Lstm(WordSpec):
 
 class LstmNetwork(WordNetwork):
     token_layers = ("embedding", "states")
+    text_layers = ("state", "hidden")
     steps = frozenset({"sigmoid", "tanh", "multiply", "relu"})
 
     def __init__(
@@ -52,8 +53,8 @@ class LstmNetwork(WordNetwork):
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
     ) -> dict[str, Tensor]:
         """The state of a row without tokens is 0."""
-        state = self._final_states(self.dropout(embeddings), attention, rule, hook)
-        hidden = rule.elementwise("relu", self.hidden(state))
+        state = hook("state", self._final_states(self.dropout(embeddings), attention, rule, hook))
+        hidden = hook("hidden", rule.elementwise("relu", self.hidden(state)))
         logits = self.dense(self.dropout(hidden))
         return {"state": state, "hidden": hidden, "logits": logits}
 

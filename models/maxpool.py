@@ -35,7 +35,7 @@ class MaxPoolNetwork(PoolingNetwork):
     def above(
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
     ) -> dict[str, Tensor]:
-        pooled = self._pooled(embeddings, attention, rule)
+        pooled = hook("pooled", self._pooled(embeddings, attention, rule))
         return {"pooled": pooled, "logits": self.dense(pooled)}
 
     def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:

@@ -35,7 +35,8 @@ class MeanPoolNetwork(PoolingNetwork):
         self, embeddings: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook
     ) -> dict[str, Tensor]:
         (pool,) = self.pools(embeddings, attention)
-        return {"pooled": pool.vector, "logits": self.dense(pool.vector)}
+        pooled = hook("pooled", pool.vector)
+        return {"pooled": pooled, "logits": self.dense(pooled)}
 
     def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
         """One, of the words' shares."""

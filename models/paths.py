@@ -181,14 +181,14 @@ def differentiate(
     """
     with torch.no_grad():
         batch = to_batch(points.ends, points.row, model.pad_id, device)
-        start, end = _ends(model, points, device)
+        start, end = path_ends(model, points, device)
         end = _moved(end, points)
         if layer != ENTRY and straight == "layer":
             logits, point, difference = _straight_at_layer(
                 cast(OpenModel, model), points, batch, (start, end), layer
             )
         else:
-            point, difference = _between(start, end, points.alphas)
+            point, difference = between(start, end, points.alphas)
             logits, point = _visit(model, _visited(model, point, batch, points), batch, layer)
     with torch.enable_grad():
         (gradients,) = target_gradients(logits, points.targets, [point])
@@ -203,7 +203,7 @@ def differentiate(
     )
 
 
-def _between(start: Tensor, end: Tensor, alphas: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
+def between(start: Tensor, end: Tensor, alphas: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """The points at `alphas` (B,) of the lines from start to end (B, T, D), and end - start."""
     # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
     return torch.lerp(start, end, torch.from_numpy(alphas)[:, None, None].to(end)), end - start
@@ -231,7 +231,7 @@ def _straight_at_layer(
     differences: list[Tensor] = []
 
     def exchange(high: Tensor) -> Tensor:
-        point, difference = _between(low, high, points.alphas)
+        point, difference = between(low, high, points.alphas)
         differences.append(difference)
         return point
 
@@ -239,7 +239,7 @@ def _straight_at_layer(
     return logits, point, differences[0]
 
 
-def _ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tensor, Tensor]:
+def path_ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tensor, Tensor]:
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
     once, inverse = np.unique(points.row, return_inverse=True)

@@ -96,7 +96,8 @@ class OpenModel(EmbeddingModel, Protocol):
 
     layers: its layers with one vector per token, from the bottom up; the first, "embedding", is what the
     first layer reads. steps: the names of the elementwise functions and the methods of `BackwardRule` it
-    uses.
+    uses. Optional `text_layers`: the layers above with one vector per text, through each of which all that
+    the logits depend on goes.
     """
 
     layers: tuple[str, ...]
@@ -105,8 +106,8 @@ class OpenModel(EmbeddingModel, Protocol):
     def open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from what the first layer reads (B, T, D), each step by `rule`.
 
-        Each of `layers` is passed through `hook` by name, as (B, T, D), and the pass goes on with what it
-        returns. `batch.ids` is not read.
+        Each of `layers` is passed through `hook` by name, as (B, T, D), each of `text_layers` as (B, D), and
+        the pass goes on with what it returns. `batch.ids` is not read.
         """
         ...
 

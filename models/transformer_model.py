@@ -88,7 +88,6 @@ class TransformerModel:
             self.embed = self._embed
             if isinstance(network.get_input_embeddings(), MaskedEmbedding):
                 self.word_masks = self._word_masks
-                self.word_names = self._word_names
             self.logits_from_embeddings = self._logits_from_embeddings
         block = getattr(network.base_model, "embeddings", None)
         if access.entry and isinstance(block, nn.Module):
@@ -100,6 +99,7 @@ class TransformerModel:
             if encoder is not None:
                 self._encoder = encoder
                 self.layers = ("embedding", *(f"layer_{n}" for n in range(1, len(encoder.layers))))
+                self.text_layers = encoder.text_layers
                 self.steps = encoder.steps
                 self.open_logits = self._open_logits
 
@@ -244,7 +244,7 @@ class TransformerModel:
     def _word_masks(self) -> NDArray[np.float32]:
         return word_mask(self.network).masks()
 
-    def _word_names(self) -> dict[int, str]:
+    def word_names(self) -> dict[int, str]:
         special = set(self.tokenizer.all_special_ids)
         return {id: word for word, id in self.tokenizer.get_vocab().items() if id not in special}
 

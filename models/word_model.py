@@ -80,9 +80,11 @@ class WordSpec(ABC):
 
 
 class WordNetwork(nn.Module):
-    """A network over word embeddings. token_layers, steps: `layers` and `steps` of protocol.OpenModel."""
+    """A network over word embeddings. token_layers, text_layers, steps: `layers`, `text_layers` and `steps`
+    of protocol.OpenModel."""
 
     token_layers: tuple[str, ...] = ("embedding",)
+    text_layers: tuple[str, ...] = ()
     steps: frozenset[str] = frozenset()
     embedding: nn.Embedding
 
@@ -103,6 +105,7 @@ class WordNetwork(nn.Module):
 class PoolingNetwork(WordNetwork):
     """A network whose logits are `dense` of one pooled vector."""
 
+    text_layers = ("pooled",)
     dense: nn.Linear
 
     def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
@@ -134,6 +137,7 @@ class WordModel:
         self.vocabulary = vocabulary
         self.network = network.eval()
         self.layers = network.token_layers
+        self.text_layers = network.text_layers
         self.steps = network.steps
         self.embedding_rows = network.embedding.num_embeddings
         self.labels = labels
@@ -142,7 +146,6 @@ class WordModel:
         # What a model has is what it can do.
         if isinstance(network.embedding, MaskedEmbedding):
             self.word_masks = self._word_masks
-            self.word_names = self._word_names
         if isinstance(network, PoolingNetwork):
             self.pools = self._pools
             self.logits_from_pooled = self._logits_from_pooled
@@ -174,7 +177,7 @@ class WordModel:
     def _word_masks(self) -> NDArray[np.float32]:
         return word_mask(self.network).masks()
 
-    def _word_names(self) -> dict[int, str]:
+    def word_names(self) -> dict[int, str]:
         return {id: word for id, word in enumerate(self.vocabulary.words) if id >= len(SPECIALS)}
 
     def _pools(self, entry: Tensor, batch: Batch) -> list[Pool]:

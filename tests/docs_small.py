@@ -18,6 +18,11 @@ PLANTED = (
 BRIEF = "model.training.epochs=1 report.bootstrap=20"
 TERMS = f"limits.cnn.train=40 limits.cnn.test=12 {BRIEF}"
 TWEETS = f"model=cnn limits.cnn.train=60 limits.cnn.test=6 explainer=[random,occlusion] {BRIEF}"
+KNOWLEDGE = (
+    "task=planted task.train=200 task.dev=20 task.test=12 model=maxpool model.init_only=false "
+    "explainer=[random] metric=[self_agreement] knowledge.dimensions=8 knowledge.steps=4 "
+    f"knowledge.min_count=2 {BRIEF}"
+)
 SCRIPTS = {".venv/bin/python scripts": f"python {ROOT / 'scripts'}"}
 STORE = {"NAME": "quickstart", "/shared/assay-store": "assay-store"}
 
@@ -94,6 +99,7 @@ SMALL = {
     "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos targets": Small(
         f"{TERMS} seed=0"
     ),
+    "docs/knowledge.md: assay run experiment=embedding_knowledge": Small(KNOWLEDGE),
     "docs/multi_label.md: assay run experiment=goemotions": Small(TERMS),
     "docs/scale.md: assay plan": Small(replaced={"device=cuda": "device=cpu"}, slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),

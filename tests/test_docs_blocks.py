@@ -73,6 +73,7 @@ RUN_ELSEWHERE = {
     "docs/serving.md: from concurrent": "a test below",
     "docs/accidents.md: import assay": "a test below",
     "docs/pooled_words.md: import assay": "a test below",
+    "docs/knowledge.md: import assay": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -232,6 +233,14 @@ def test_the_lines_of_the_page_on_pooled_words_run() -> None:
     name, namespace = "docs/pooled_words.md", {"__name__": "__main__"}
     exec(compile(block_at(f"{name}: import assay").text, name, "exec"), namespace)
     assert str(namespace["found"]).startswith("Important words: ")
+
+
+def test_the_lines_of_the_knowledge_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(block_at("docs/knowledge.md: import assay").text, "docs/knowledge.md", "exec"), namespace)
+    assert namespace["found"].conductance.shape == (40, 2, 100)
+    assert (tmp_path / "neurons" / "ablation.svg").is_file()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar, cast, get_args
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import text_rows
 from assay.models.mlm_progress import Progress, load_progress, save_progress
-from assay.models.protocol import Batch
+from assay.models.protocol import Batch, OpenModel
 from assay.models.seeding import seeded
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.randomness import generator
@@ -295,10 +295,11 @@ class _Asked:
 
     @classmethod
     def of(cls, engine: Engine, texts: Sequence[Encoding]) -> _Asked:
-        states: dict[str, Tensor] = {}
+        of_tokens, states = cast(OpenModel, engine.model).layers, dict[str, Tensor]()
 
         def keep(name: str, value: Tensor) -> Tensor:
-            states[name] = value
+            if name in of_tokens:
+                states[name] = value
             return value
 
         batch, entry = engine.entry(text_rows(texts))

@@ -21,9 +21,15 @@ def run(options: argparse.Namespace) -> int:
     and the rest goes on. Exit status: 0 if everything is there, 1 if anything failed.
     """
     from assay.harness.command_line.reports import compute_and_report
-    from assay.harness.trials.experiment import open_experiment
+    from assay.harness.trials.experiment import load_trials, open_experiment
 
-    return compute_and_report(open_experiment(of_experiment(options, asks=False)))
+    experiment = open_experiment(of_experiment(options, asks=False))
+    status = compute_and_report(experiment)
+    if experiment.configs[0].knowledge.ask:
+        from assay.harness.command_line.knowledge import write_knowledge
+
+        status = max(status, write_knowledge(experiment, load_trials(experiment, record=False)))
+    return status
 
 
 def plan(options: argparse.Namespace) -> int:

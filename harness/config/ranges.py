@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
 from assay.harness.config.keys import nested, plain
-from assay.harness.config.schema import SPLITS
+from assay.harness.config.schema import EMBEDDINGS, NEURONS, SPLITS
 from assay.metrics.rationales import ANNOTATORS
-from assay.tasks.errors import InputError, check_choice, did_you_mean, shown
+from assay.tasks.errors import InputError, check_choice, check_positive, did_you_mean, shown
 
 # numpy's generators and scikit-learn take seeds of 32 bits.
 MAX_SEED = 2**32 - 1
@@ -54,6 +54,12 @@ RANGES: dict[str, Range] = {
     "report.bootstrap": Range(20),
     "report.texts": Range(0),
     "report.seed": SEEDS,
+    "knowledge.neurons": Range(1),
+    "knowledge.steps": Range(1),
+    "knowledge.texts": Range(1),
+    "knowledge.dimensions": Range(1),
+    "knowledge.words": Range(50),
+    "knowledge.min_count": Range(1),
 }
 
 
@@ -72,6 +78,9 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
     for setting, allowed in RANGES.items():
         _check_number(setting, OmegaConf.select(config, setting), allowed)
     check_choice("annotators", str(config.annotators), ANNOTATORS)
+    for part in config.knowledge.ask:
+        check_choice("knowledge.ask", part, (EMBEDDINGS, NEURONS))
+    check_positive("knowledge.sparsity", config.knowledge.sparsity)
     for model, limits in config.limits.items():
         _check_limits(f"limits.{model}", limits)
     _check_seeds(list(config.explainer_seeds))

@@ -8,6 +8,8 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+# What `knowledge.ask` may name.
+EMBEDDINGS, NEURONS = "embeddings", "neurons"
 # The explainers of conf/ that are no candidates.
 CONTROLS = ("gold", "random", "inverted", "first_words", "rare_words", "lexicon")
 
@@ -44,6 +46,27 @@ class ReportOptions:
 
 
 @dataclass
+class KnowledgeOptions:
+    """What `assay run` asks of embeddings and hidden layers after the report (docs/knowledge.md).
+
+    ask: "embeddings", "neurons" or both; nothing by default. layer: the hidden layer, null for the highest.
+    neurons: how many are shown. steps: of their paths. texts: at most so many are explained. dimensions,
+    sparsity: of the re-coded table. words, min_count: the judged words, the most frequent ones and how often
+    they must occur in the training texts.
+    """
+
+    ask: list[str] = field(default_factory=list)
+    layer: str | None = None
+    neurons: int = 8
+    steps: int = 20
+    texts: int = 200
+    dimensions: int = 100
+    sparsity: float = 0.5
+    words: int = 5000
+    min_count: int = 5
+
+
+@dataclass
 class Run:
     """One trial's configuration, and the axes (`sweep`) that cross it into an experiment.
 
@@ -75,6 +98,7 @@ class Run:
     axes: dict[str, int] = field(default_factory=dict)
     engine: EngineOptions = field(default_factory=EngineOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
+    knowledge: KnowledgeOptions = field(default_factory=KnowledgeOptions)
     task: Any = None
     model: Any = None
     explainer: dict[str, Any] = field(default_factory=dict)

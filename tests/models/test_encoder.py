@@ -106,10 +106,13 @@ def test_layers_pass_through_the_tap_and_can_be_exchanged(model: TransformerMode
         entry = model.enter(model.embed(batch.ids), batch)
         logits = model.open_logits(entry, batch, AUTOGRAD, see)
         output = _peer(model, batch, output_hidden_states=True)
-    assert tuple(seen) == model.layers == ("embedding", "layer_1", "layer_2")
+    assert tuple(seen) == (*model.layers, *model.text_layers)
+    assert tuple(seen) == ("embedding", "layer_1", "layer_2", "layer_3", "head")
     torch.testing.assert_close(logits, output.logits, rtol=0, atol=2e-6)
-    for layer, expected in zip(seen.values(), output.hidden_states, strict=False):
-        torch.testing.assert_close(layer[batch.attention], expected[batch.attention], rtol=0, atol=5e-6)
+    *of_tokens, last = output.hidden_states
+    for name, expected in zip(model.layers, of_tokens, strict=True):
+        torch.testing.assert_close(seen[name][batch.attention], expected[batch.attention], rtol=0, atol=5e-6)
+    torch.testing.assert_close(seen["layer_3"], last[:, 0], rtol=0, atol=5e-6)
 
     def exchange(name: str, layer: torch.Tensor) -> torch.Tensor:
         return seen["layer_1"].flip(0) if name == "layer_1" else layer

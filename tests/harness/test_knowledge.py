@@ -1,0 +1,89 @@
+"""`assay run` with `knowledge.ask`: tables and figures of embeddings and neurons, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assay.harness.cli import main
+
+SMALL = [
+    *("experiment=embedding_knowledge", "task=planted", "task.train=200", "task.dev=20", "task.test=12"),
+    *("model.training.epochs=4", "explainer=[random]", "metric=[self_agreement]", "report.bootstrap=50"),
+    *("knowledge.dimensions=8", "knowledge.steps=4", "knowledge.neurons=3", "knowledge.min_count=2"),
+]
+
+
+def _run(store: Path, *more: str) -> int:
+    return main(["run", *SMALL, f"store={store}", *more])
+
+
+def _folder(store: Path) -> Path:
+    return store / "experiments" / "embedding_knowledge" / "knowledge"
+
+
+def test_tables_and_figures_are_left_and_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    store = tmp_path / "store"
+    assert _run(store, "model=maxpool,linear") == 0
+    folder, out = _folder(store), capsys.readouterr().out
+    assert "Left out: neurons of planted / linear / seed 0: the model shows no hidden layer" in out
+    assert f"Knowledge: {folder}" in out
+    figures = {path.stem for path in folder.glob("*.svg")}
+    assert figures == {
+        *("dimensions-planted-maxpool", "dimensions-planted-linear", "neurons-planted-maxpool"),
+        *("intrusion", "ablation"),
+    }
+    assert {path.stem for path in folder.glob("*.png")} == figures
+    scores = pd.read_csv(folder / "intrusion.csv")
+    assert scores["name"].tolist() == ["sparse", "raw", "random"] * 2
+    assert (scores["judged"] + scores["unjudged"]).tolist()[:3] == [8, 100, 100]
+    _, raw, of_random = scores["accuracy"].tolist()[:3]
+    assert raw > of_random
+    neurons = pd.read_csv(folder / "neurons.csv")
+    assert set(neurons["label"]) <= {"class_0", "class_1"} and set(neurons["layer"]) == {"pooled"}
+    assert neurons.groupby("label").size().tolist() == [3] * neurons["label"].nunique()
+    ablation = pd.read_csv(folder / "ablation.csv")
+    first = ablation.to_dict("records")[0]
+    assert first["top"] > first["random"] and first["difference_low"] > 0
+    # Nothing is asked twice; other settings are asked anew.
+    before = (folder / "intrusion.csv").stat().st_mtime_ns
+    assert _run(store, "model=maxpool,linear") == 0
+    assert (folder / "intrusion.csv").stat().st_mtime_ns == before
+    assert "Left out: neurons of planted / linear" in capsys.readouterr().out
+    assert _run(store, "model=maxpool,linear", "knowledge.ask=[neurons]", "knowledge.neurons=2") == 0
+    assert not (folder / "intrusion.csv").exists()
+    assert set(pd.read_csv(folder / "neurons.csv").groupby("label").size().tolist()) == {2}
+
+
+def test_what_no_model_can_be_asked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    store, ask = tmp_path / "store", "knowledge.ask=[neurons]"
+    assert _run(store, "model=maxpool", ask, "knowledge.layer=poled") == 1
+    assert "no hidden layer 'poled'; did you mean 'pooled'" in capsys.readouterr().out
+    assert _run(store, "model=maxpool", ask, "knowledge.neurons=101") == 1
+    assert "the top 101 are asked for; the layer has 100" in capsys.readouterr().out
+    assert _run(store, "model=maxpool", "knowledge.ask=[embeddings]", "knowledge.min_count=1000") == 1
+    assert "known words at least 1000 times; expected at least 50" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("knowledge.ask=[neuron]", "knowledge.ask is 'neuron'; did you mean 'neurons'"),
+        ("knowledge.sparsity=0", "knowledge.sparsity is 0.0; expected above 0"),
+        ("knowledge.words=3", "knowledge.words is 3; expected a whole number, at least 50"),
+        ("knowledge.neurons=0", "knowledge.neurons is 0; expected a whole number, at least 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    setting: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert _run(tmp_path / "store", "model=maxpool", setting) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_without_being_asked_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert _run(tmp_path / "store", "model=maxpool", "knowledge.ask=[]") == 0
+    assert "Knowledge" not in capsys.readouterr().out
+    assert not _folder(tmp_path / "store").exists()
