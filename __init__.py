@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
-    from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.neurons import Neurons, neurons
+    from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.wrapping import wrap
