@@ -213,7 +213,7 @@ class Engine:
 
     def pooled(self, paths: Sequence[Path], line: Line) -> Iterator[PoolBatch]:
         """What a PoolingModel pools at both ends of all paths; order and the rest as in `gradients`."""
-        return self._along(paths, lambda points: pooled(self.model, points, self.device, line), ends=2)
+        return self.along(paths, lambda points: pooled(self.model, points, self.device, line), ends=2)
 
     def activations(
         self, encodings: Sequence[Encoding], *, of_tokens: bool = False
