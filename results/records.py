@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from assay.metrics.annotators import AnnotatorAgreement
 from assay.metrics.cell_data import Metric
 from assay.models.alignment import Cut
+from assay.results.flag import Flag
 from assay.tasks.data_sheet import DataSheet, Lengths
 
 TRAINED = "trained"
@@ -101,17 +102,6 @@ class Missing:
 def _match(patterns: Iterable[str], names: Iterable[str]) -> bool:
     """Whether each pattern is its name, or empty."""
     return all(pattern in ("", name) for pattern, name in zip(patterns, names, strict=True))
-
-
-class Flag(NamedTuple):
-    """Constant explanations of a method. words: in how many texts. labels: for which labels; None for all."""
-
-    words: str
-    labels: frozenset[str] | None = None
-
-    def concerns(self, label: str) -> bool:
-        """Whether scores for the label are meant; "" is all labels together."""
-        return not label or self.labels is None or label in self.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from assay.harness.trials.plan import Cell
 from assay.harness.trials.records import to_table
 from assay.metrics.cell_data import CellMetric, Metric, Shard
 from assay.metrics.rationales import ANNOTATORS
-from assay.results.records import Flag, Group, Method, Missing, Results
+from assay.results.flag import Flag
+from assay.results.records import Group, Method, Missing, Results
 from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap

@@ -35,10 +35,10 @@ from assay.harness.trials.trained_gates import gates_of
 from assay.harness.trials.trial import read_trial
 from assay.metrics.annotators import AnnotatorAgreement, annotator_agreement
 from assay.metrics.cell_data import gold
+from assay.results.flag import Flag
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.property_metrics import removal_operator
 from assay.results.records import (
-    Flag,
     Group,
     LabelTexts,
     ModelQuality,

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.metrics.ties import RESOLUTION, tie_levels
+from assay.results.flag import Flag
 from assay.results.parallel import ParallelMap
-from assay.results.records import Flag, Group, Method, grouped
+from assay.results.records import Group, Method, grouped
 from assay.tasks.counted import counted
 
 # Up to this share of the texts is not worth a flag: texts of repeated words, or a network that saturates.

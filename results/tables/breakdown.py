@@ -12,9 +12,10 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.metrics.faithfulness import Faithfulness
 from assay.results.columns import LabelRow, SliceRow, from_table, method_of
+from assay.results.flag import Flag
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.property_metrics import shares_operator
-from assay.results.records import Flag, Group, LabelTexts, Method, Results, grouped
+from assay.results.records import Group, LabelTexts, Method, Results, grouped
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 from assay.results.statistics.labels import OF_LABEL

@@ -18,8 +18,9 @@ from assay.harness.reporting.constant import (
 )
 from assay.harness.storage.store import write_table
 from assay.harness.trials.records import to_table
+from assay.results.flag import Flag
 from assay.results.parallel import serial_map
-from assay.results.records import Flag, Group, Method
+from assay.results.records import Group, Method
 
 
 def explanation(name: str, scores: list[float], target: int = 0) -> Explanation:

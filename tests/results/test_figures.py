@@ -21,7 +21,8 @@ from assay.results.figures.every_figure import drawings
 from assay.results.figures.label_placement import place_labels
 from assay.results.figures.style import Drawing
 from assay.results.figures.visual_encoding import heading, logarithmic, plan, short, shortened, wide_range
-from assay.results.records import Flag, Results
+from assay.results.flag import Flag
+from assay.results.records import Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.layout import Column, Entry, Grid, Row, grids

@@ -16,7 +16,8 @@ from sklearn.metrics import f1_score
 from assay.metrics.cell_data import Metric
 from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro
 from assay.metrics.human_agreement import HumanAgreement
-from assay.results.records import CellScores, Flag, LabelTexts, ModelQuality, Results
+from assay.results.flag import Flag
+from assay.results.records import CellScores, LabelTexts, ModelQuality, Results
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import COLUMNS, by_label
 from assay.results.tables.breakdown import label_grids, labels_markdown
