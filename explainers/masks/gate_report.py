@@ -7,6 +7,9 @@ from typing import Any
 
 from assay.explainers.masks.diffmask_per_example import MET
 
+# Gates begin open; where more than this share of them still is, training has not begun to tell tokens apart.
+OPEN = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
@@ -44,16 +47,22 @@ class GateReport:
 
 def warnings(record: dict[str, Any]) -> list[str]:
     """What the record of a report says against the gates."""
-    unmet = [of for of in record["layers"] if of["divergence"] > MET * record["epsilon"]]
-    if not unmet:
-        return []
-    told = "; ".join(
-        f"{of['layer']} {of['divergence']:.3g} nats, with {of['open']:.0%} of the tokens open and "
-        f"{of['agreement']:.0%} of the decisions unchanged"
-        for of in unmet
-    )
-    return [
-        f"diffmask: the gates did not come to a divergence of {record['epsilon']} nats at {len(unmet)} of "
-        f"{len(record['layers'])} layers ({told}); scores there do not say which tokens keep the answer. "
-        "Raise explainer.diffmask.steps, minutes or epsilon"
-    ]
+    told, layers = [], record["layers"]
+    if unmet := [of for of in layers if of["divergence"] > MET * record["epsilon"]]:
+        found = "; ".join(
+            f"{of['layer']} {of['divergence']:.3g} nats, with {of['open']:.0%} of the tokens open and "
+            f"{of['agreement']:.0%} of the decisions unchanged"
+            for of in unmet
+        )
+        told.append(
+            f"diffmask: the gates did not come to a divergence of {record['epsilon']} nats at {len(unmet)} "
+            f"of {len(layers)} layers ({found}); scores there do not say which tokens keep the answer. "
+            "Raise explainer.diffmask.steps, minutes or epsilon"
+        )
+    if still := [of for of in layers if of["open"] > OPEN]:
+        found = "; ".join(f"{of['layer']} {of['open']:.1%}" for of in still)
+        told.append(
+            f"diffmask: nearly all gates are still open at {len(still)} of {len(layers)} layers ({found}), "
+            "so scores there hardly tell tokens apart. Raise explainer.diffmask.steps, minutes or rate"
+        )
+    return told

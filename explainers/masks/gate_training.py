@@ -49,7 +49,7 @@ class GateSettings:
     steps: int = 6000
     minutes: float = 20.0
     rate: float = 3e-4
-    placeholder_rate: float = 1e-3
+    placeholder_rate: float = 1e-5
     multiplier_rate: float = 0.03
     warmup: int = 200
     seed: int = 0
