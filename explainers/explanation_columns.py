@@ -53,6 +53,7 @@ ABOUT = {
     "tokens_read": "tokens of the forward passes, likewise",
     "mlm_rows": "passes through a masked language model, likewise",
     "mlm_tokens": "tokens of these",
+    "by_layer": "the scores by every layer of the model, from the bottom up, or null",
     "saturated": "log-odds behind its scores whose probability rounds to 0 or 1; 0 if not counted",
 }
 

@@ -20,7 +20,8 @@ from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.trial import load_model
-from assay.metrics.embedding_tables import EmbeddingKnowledge, Judging, embedding_knowledge
+from assay.harness.validation.embedding_knowledge import embedding_knowledge
+from assay.metrics.embedding_tables import EmbeddingKnowledge, Judging
 from assay.metrics.word_intrusion import WordIntrusion
 from assay.results.figures.embeddings import TableScore, dimensions_figure, intrusion_figure, table_scores
 from assay.results.figures.neurons import ablation_figure, neurons_figure

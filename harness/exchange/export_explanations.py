@@ -105,8 +105,11 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
             stored = read_table(part)
             ids = stored["example_id"].to_pylist()
             columns = {
-                # Stored tables lack them where all are 0.
-                **dict.fromkeys(OPTIONAL, [0] * len(ids)),
+                # Stored tables lack them where all are 0, or where there are none.
+                **{
+                    name: [None if pa.types.is_list(type) else 0] * len(ids)
+                    for name, type in OPTIONAL.items()
+                },
                 **{name: stored[name] for name in stored.column_names},
                 **{name: [value] * len(ids) for name, value in constant.items()},
                 "baseline_policy": [policy] * len(ids),

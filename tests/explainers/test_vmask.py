@@ -15,7 +15,7 @@ from open_models import one_batch, requests_for
 from assay.explainers import averaging
 from assay.explainers.baselines import Mask
 from assay.explainers.controls.controls import Control
-from assay.explainers.protocol import Explainer, incompatibility
+from assay.explainers.protocol import Explainer, fitted, incompatibility
 from assay.explainers.vmask import Vmask
 from assay.models.engine import Engine
 from assay.models.protocol import capabilities
@@ -32,6 +32,9 @@ FEW: dict[str, dict[str, Any]] = {
     "kernel_shap": {"rows": 50},
     "shap_kernel": {"arguments": {"nsamples": 60}},
     "layer_conductance": {"steps": 10},
+    "diffmask": {"steps": 8, "warmup": 0, "batch_size": 8},
+    "information_bottleneck": {"steps": 4, "samples": 2},
+    "entropy_perturbation": {"steps": 4, "samples": 2},
 }
 MODELS = ("vmask_cnn", "vmask_lstm", "vmask_bert")
 
@@ -106,7 +109,9 @@ def test_every_explainer_works_where_it_does_on_the_base(
     ]
     assert reasons[0] == reasons[1]
     if reasons[0] is None:
-        found = averaging.explain(method, Engine(model), requests_for(model, toy_task), baseline)
+        engine = Engine(model)
+        method = fitted(method, engine, toy_task.train[:20])
+        found = averaging.explain(method, engine, requests_for(model, toy_task), baseline)
         records = [record for of_one in found for record in of_one]
         assert all(np.isfinite(record.scores).all() for record in records)
         assert any(record.scores.any() for record in records)

@@ -110,7 +110,7 @@ def test_groups_have_slices_and_annotators_a_table(report: Path) -> None:
     assert (expert["annotators"], float(expert["alpha"]), float(expert["f1"])) == ("2", 1, 1)
     every = _rows(report / "annotators.csv")
     assert {row["label"] for row in every} == {"", "neg", "pos"}
-    assert {row["group"] for row in every} == {"", "expert"}
+    assert {row["group"] for row in every} == {"", "crowd", "expert"}
     page = (report / "report.html").read_text(encoding="utf-8")
     assert "Do the annotators agree?" in page and "Against the marks of one group of annotators" in page
 

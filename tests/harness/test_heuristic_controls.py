@@ -144,7 +144,7 @@ def test_without_training_texts_rare_words_are_left_out_with_the_reason() -> Non
     model = assay.wrap(lambda texts: [[0.5, 0.5] for _ in texts], labels=["no", "yes"])
     found = assay.explain(model, ["a good film"], ["occlusion", "rare_words"], baseline="delete")
     assert found.left_out == {"rare_words": "it is made from training texts, and the task has none"}
-    with pytest.raises(assay.InputError, match="'rare_words' cannot explain this model: it counts the words"):
+    with pytest.raises(assay.InputError, match="'rare_words' cannot explain this model: it is made"):
         assay.explain(model, ["a good film"], "rare_words", baseline="delete")
 
 
