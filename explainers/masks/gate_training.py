@@ -233,6 +233,12 @@ class _Trainer:
             parameter.grad = gradient
         self.optimizer.step()
         gates.clamp()
+        # Or the next answers would be NaN, and the model would be blamed.
+        if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+            raise InputError(
+                f"training of diffmask diverged in step {step}: gates are not finite; lower "
+                f"explainer.diffmask.rate, now {settings.rate}, or ask for fewer steps"
+            )
         return float(log_open.detach()[asked.content].exp().mean()), float(divergence.detach().mean())
 
     def _batch(self, step: int) -> NDArray[np.intp]:

@@ -29,7 +29,9 @@ DIGITS = 5
 
 @dataclass(frozen=True, slots=True)
 class ExactSearch(Asking):
-    """1 for the tokens of the smallest set that alone keeps the model's decision, 0 for the others.
+    """1 for the units of the smallest set that alone keeps the model's decision, 0 for the others.
+
+    A word or sentence shares its 1 among its tokens.
 
     The decision is the class of the largest value, the same set for every target; of several labels each
     target is decided by the side of probability 1/2 that it is on, and has a set of its own. Sets are tried

@@ -72,7 +72,7 @@ def is_better(one: Estimate, other: Estimate, metric: Metric, level: float) -> b
     """Whether one is better than the other for certain: the interval of their difference is above 0."""
     gap = sign(metric) * (draws(one) - draws(other))
     low, _ = percentiles(gap[1:], level)
-    return bool(gap[0] > resolution(metric, one, other) and not low <= 0)
+    return bool(gap[0] > resolution(metric, one, other) and low > 0)
 
 
 def better_than(other: Estimate, estimates: Sequence[Estimate], metric: Metric, level: float) -> list[bool]:
@@ -85,8 +85,9 @@ def better_than(other: Estimate, estimates: Sequence[Estimate], metric: Metric, 
     gaps = sign(metric) * np.stack([draws(one) - draws(other) for one in estimates])
     found, below = gaps[:, 0], gaps[:, :1] - gaps[:, 1:]
     ahead = found > np.array([resolution(metric, one, other) for one in estimates])
-    # Of a value that is undefined on most resamples, or that no text changes, there is no error to count.
+    # Nothing is certain of a value that most resamples leave undefined; one that no text changes is exact.
     known = 2 * np.isfinite(below).sum(axis=1) > below.shape[1]
+    ahead &= known
     spread = np.array([np.nanstd(each) if has else 0.0 for each, has in zip(below, known, strict=True)])
     varied = spread > 0
     if not varied.any():

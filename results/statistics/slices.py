@@ -183,10 +183,14 @@ def _by_annotators(
         for of_seed in by_seed(cells).values():
             marked = [against(cell, name) for cell in of_seed if name in cell.beside]
             units = units_of(marked)
+            with_value = {
+                method: informed_units(of_method, metric)
+                for method, of_method in grouped(marked, lambda cell: cell.method).items()
+            }
             everything = np.arange(len(units), dtype=np.intp)[None]
             for method, (value,) in subset_values(marked, metric, units, [everything]).items():
                 if np.isfinite(value[0]):
-                    behind = len(units), *counts(set(units), metric, clusters)
+                    behind = len(units), *counts(with_value[method], metric, clusters)
                     yield _Measured(shown, method, float(value[0]), *behind)
 
 

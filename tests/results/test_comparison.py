@@ -16,7 +16,7 @@ from assay.metrics.resampling import distance_correlation
 from assay.results.records import CellScores, Missing, Results
 from assay.results.statistics.best_group import better_than, is_better
 from assay.results.statistics.comparison import COLUMNS, UNKNOWN, aligned, compare, estimate
-from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.undefined import why_undefined
 from assay.results.tables.layout import grids
 
@@ -597,3 +597,17 @@ def test_the_group_holds_explainers_that_swap_texts_without_consequence() -> Non
         found = compare(results(*cells), Bootstrap(n=20))
         told_apart += not all(found["best"])
     assert told_apart <= 6
+
+
+def test_a_value_without_a_known_error_is_not_better_for_certain() -> None:
+    def found(value: float, replicates: np.ndarray) -> Estimate:
+        return Estimate({"0": value}, {"0": replicates})
+
+    rng = np.random.default_rng(0)
+    random = found(0.0, 0.1 * rng.normal(size=400))
+    undefined, ahead = found(0.5, np.full(400, np.nan)), found(0.6, 0.6 + 0.1 * rng.normal(size=400))
+    fixed = found(0.5, np.full(400, 0.5))
+    assert not is_better(undefined, random, AGREEMENT, 0.95) and is_better(ahead, random, AGREEMENT, 0.95)
+    assert better_than(random, [undefined], AGREEMENT, 0.95) == [False]
+    assert better_than(random, [undefined, ahead], AGREEMENT, 0.95) == [False, True]
+    assert better_than(found(0.0, np.zeros(400)), [fixed, undefined], AGREEMENT, 0.95) == [True, False]
