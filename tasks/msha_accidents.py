@@ -175,9 +175,9 @@ def _injury(values: Mapping[str, str], columns: Sequence[CodedColumn], days: int
         _years(values, column) if column.name == EXPERIENCE else column.read(values) for column in columns
     )
     label = int(_number(values, _DAYS) >= days)
-    return _Injury(
-        values[_ID], " ".join(values[_TEXT].split()), label, day, values[_MINE] or "unknown", answers
-    )
+    # What is not known to be one mine does not hang together.
+    mine = values[_MINE] or f"unknown mine of {values[_ID]}"
+    return _Injury(values[_ID], " ".join(values[_TEXT].split()), label, day, mine, answers)
 
 
 def _number(values: Mapping[str, str], column: str) -> float:

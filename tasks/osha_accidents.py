@@ -87,7 +87,6 @@ def osha_accidents(
         with located(row.where):
             day = us_date(row.values[_DATE])
             label = label_index(row.values[_DEGREE].strip(), LABELS, _DEGREE)
-        answers = [column.read(row.values) for column in columns]
         case = _case(row, seen)
         text = plain(row.values[_TEXT])
         text = without_outcome(text) if mask_outcome else text
@@ -96,6 +95,7 @@ def osha_accidents(
         if len(text.split()) < FEWEST_WORDS:
             short += 1
             continue
+        answers = [column.read(row.values) for column in columns]
         with located(row.where):
             example = Example(case, (text,), (label,), group=row.values[_CASE].strip())
         reports.append(_Report(example, day, answers))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from assay.explainers.masks import hard_concrete
+from assay.explainers.masks.centred_rmsprop import CentredRMSprop
 from assay.explainers.masks.diffmask_per_example import MET, TINY, kl_divergence
 from assay.explainers.masks.gate_report import GateReport, LayerReport
 from assay.explainers.masks.gates import Gates, Gating, Shape, StoredGates, read_shape
@@ -53,7 +54,6 @@ class GateSettings:
     multiplier_rate: float = 0.03
     warmup: int = 200
     seed: int = 0
-    gates_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_choice("explainer.diffmask.gating", self.gating, get_args(Gating))
@@ -138,13 +138,12 @@ class _Trainer:
         self._place(asked, [texts[at] for at in first])
         self.gates.to(asked.entry.device)
         # Centred, because open gates have small gradients for a long time, which must not stay small.
-        self.optimizer = torch.optim.RMSprop(
+        self.optimizer = CentredRMSprop(
             [
                 {"params": list(self.gates.networks.parameters()), "lr": settings.rate},
                 {"params": list(self.gates.placeholders), "lr": settings.placeholder_rate},
                 {"params": list(self.gates.multipliers), "lr": settings.multiplier_rate, "maximize": True},
-            ],
-            centered=True,
+            ]
         )
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.before_measuring = engine.counters.copy()
@@ -219,7 +218,7 @@ class _Trainer:
         with torch.enable_grad():
             log_open, divergence = self._gated(asked, layer, draws)[:2]
             multiplier = gates.multipliers[layer]
-            closing = log_open[asked.content].mean()
+            closing = asked.mean(log_open).mean()
             loss = multiplier * (divergence.mean() - settings.epsilon) + closing
             parameters = list(gates.parameters())
             # Not `backward`, which would leave gradients in the model's parameters, too.
@@ -239,7 +238,7 @@ class _Trainer:
                 f"training of diffmask diverged in step {step}: gates are not finite; lower "
                 f"explainer.diffmask.rate, now {settings.rate}, or ask for fewer steps"
             )
-        return float(log_open.detach()[asked.content].exp().mean()), float(divergence.detach().mean())
+        return float(asked.mean(log_open.detach().exp()).mean()), float(divergence.detach().mean())
 
     def _batch(self, step: int) -> NDArray[np.intp]:
         """The texts of a step; every text once in each pass over all."""
@@ -275,8 +274,7 @@ class _Trainer:
                     (lambda x: x > 0) if multi_label else lambda x: x.argmax(dim=1, keepdim=True)
                 )
                 same = (decide(answer) == decide(asked.answer)).double().mean(dim=1)
-                count = asked.content.sum(dim=1)
-                opened = torch.where(asked.content, log_open.exp(), 0.0).sum(dim=1) / count
+                opened = asked.mean(log_open.exp())
                 found += [
                     (layer, *row)
                     for row in torch.stack([divergence.double(), same, opened.double()], 1).tolist()
@@ -298,6 +296,10 @@ class _Asked:
     answer: Tensor
     states: dict[str, Tensor]
     content: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(B,) over the content tokens of each text, of values (B, T)."""
+        return torch.where(self.content, values, 0.0).sum(dim=1) / self.content.sum(dim=1)
 
     @classmethod
     def of(cls, engine: Engine, texts: Sequence[Encoding]) -> _Asked:

@@ -86,7 +86,8 @@ class Sobol(Perturbation):
         caused = (blocks[:, 1:] - blocks[:, :1]) ** 2 / 4
         spread = ((blocks - values.mean(axis=0)) ** 2).mean(axis=1, keepdims=True)
         variance = spread.mean(axis=(0, 1))
-        varies = variance > PRECISION**2
+        # Outputs that differ in their last digits alone are constant.
+        varies = variance > (PRECISION * np.maximum(1.0, np.abs(values).max(axis=0))) ** 2
         indices = np.where(varies, caused.mean(axis=0) / np.where(varies, variance, 1.0), 0.0)
         if exact:
             return Estimate(indices, np.zeros_like(indices))

@@ -19,7 +19,7 @@ from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
-from assay.harness.trials.trial import load_model
+from assay.harness.trials.trial import load_model, read_card
 from assay.harness.validation.embedding_knowledge import embedding_knowledge
 from assay.metrics.embedding_tables import EmbeddingKnowledge, Judging
 from assay.metrics.word_intrusion import WordIntrusion
@@ -40,7 +40,8 @@ WORDS = 10
 
 @dataclass(slots=True, eq=False)
 class _Found:
-    """What is written: rows of tables, figures, and what could not be asked."""
+    """What is written: rows of tables, figures, and what could not be asked. all_read: whether every model
+    could be read."""
 
     bootstrap: Bootstrap
     scores: dict[str, list[TableScore]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class _Found:
     neurons: list[dict[str, object]] = field(default_factory=list)
     figures: list[Drawing] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    all_read: bool = True
 
 
 def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
@@ -62,16 +64,19 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     """
     config, store = experiment.configs[0], experiment.store
     folder = store.experiment(experiment.name) / "knowledge"
-    inputs = canonical(_inputs(config, trials))
+    inputs = canonical(_inputs(config, trials, store))
     record = folder.with_suffix(".json")
     known = read_json(record) or {}
     if known.get("inputs") != inputs or not folder.is_dir():
         found = _Found(Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed)))
         drawn: set[tuple[str, str]] = set()
         for trial in trials:
-            _ask(trial, store, found, draw=(trial.task_name, trial.model_name) not in drawn)
-            drawn.add((trial.task_name, trial.model_name))
+            kind = trial.task_name, trial.model_name
+            if _ask(trial, store, found, draw=kind not in drawn):
+                drawn.add(kind)
         asked = bool(found.scores or found.curves)
+        # By the weights that were asked. What could not be read may be readable the next time.
+        inputs = canonical(_inputs(config, trials, store)) if found.all_read else None
         known = {"inputs": inputs, "left_out": found.left_out, "asked": asked}
         with whole_folder(folder, mark=MARK, overwrite=True) as scratch:
             _write(found, scratch)
@@ -85,19 +90,26 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     return 0 if known["asked"] else 1
 
 
-def _inputs(config: DictConfig, trials: Sequence[Trial]) -> list[object]:
-    models = [[trial.title, trial.model_key, trial.explained] for trial in trials]
+def _inputs(config: DictConfig, trials: Sequence[Trial], store: Store) -> list[object]:
+    models = [[trial.title, trial.model_key, _weights(trial, store), trial.explained] for trial in trials]
     baselines = [plain(trial.config.baseline) for trial in trials[:1]]
     return [VERSION, plain(config.knowledge), plain(config.report), baselines, models]
 
 
-def _ask(trial: Trial, store: Store, found: _Found, *, draw: bool) -> None:
+def _weights(trial: Trial, store: Store) -> str | None:
+    return (read_card(trial, store) or {}).get("weights")
+
+
+def _ask(trial: Trial, store: Store, found: _Found, *, draw: bool) -> bool:
+    """Whether there was an answer to any question."""
     options, name = trial.config.knowledge, _file_name(trial)
     try:
         loaded = load_model(trial, store)
     except InputError as error:
         found.left_out.append(f"{trial.title}: {error}")
-        return
+        found.all_read = False
+        return False
+    answered = False
     parts: dict[str, Callable[[Loaded, _Found, str | None], None]] = {
         EMBEDDINGS: _embeddings,
         NEURONS: _neurons,
@@ -106,8 +118,10 @@ def _ask(trial: Trial, store: Store, found: _Found, *, draw: bool) -> None:
         if part in options.ask:
             try:
                 ask(loaded, found, name if draw else None)
+                answered = True
             except InputError as error:
                 found.left_out.append(f"{part} of {trial.title}: {error}")
+    return answered
 
 
 def _embeddings(loaded: Loaded, found: _Found, name: str | None) -> None:
@@ -156,7 +170,8 @@ def _neurons(loaded: Loaded, found: _Found, name: str | None) -> None:
         steps=int(options.steps),
         seed=trial.seed,
     )
-    found.curves[trial.title], found.layers[trial.title] = of_layer.curve(), of_layer.layer
+    found.curves[trial.title] = of_layer.curve(bootstrap=found.bootstrap)
+    found.layers[trial.title] = of_layer.layer
     by_label = {label: of_layer.of(label) for label in of_layer.given_labels()}
     found.neurons += [
         {

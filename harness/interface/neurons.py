@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from assay.results.figures.style import Drawing
     from assay.results.statistics.ablation_curve import AblationCurve
+    from assay.results.statistics.estimates import Bootstrap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +107,11 @@ class Neurons:
         )
 
     def curve(
-        self, label: str | None = None, counts: Sequence[int] | None = None, draws: int = 10
+        self,
+        label: str | None = None,
+        counts: Sequence[int] | None = None,
+        draws: int = 10,
+        bootstrap: Bootstrap | None = None,
     ) -> AblationCurve:
         """How far the logit of the classes that the model gives falls without the top neurons of each text.
 
@@ -114,6 +119,7 @@ class Neurons:
             label: of this class only.
             counts: how many neurons are ablated; None for 1, 2, 5, 10, ... up to all.
             draws: random orders of the neurons, of which the curve to compare with is the mean.
+            bootstrap: of the intervals; None for that of reports by default.
         """
         from assay.results.statistics.ablation_curve import ablation_curve
         from assay.results.statistics.estimates import Bootstrap
@@ -131,7 +137,7 @@ class Neurons:
             ablation(self.classifier.engine, few, self.baseline, self.explainer.layer, chosen_counts, draws)
         )
         groups = clusters([one.request.example for one in self.scores])
-        return ablation_curve(falls, chosen_counts, groups, Bootstrap())
+        return ablation_curve(falls, chosen_counts, groups, bootstrap or Bootstrap())
 
     def ablation(
         self, label: str | None = None, counts: Sequence[int] | None = None, draws: int = 10

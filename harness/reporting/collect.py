@@ -20,7 +20,7 @@ from assay.harness.reporting.missing import (
     pair_group,
     refusals,
 )
-from assay.harness.reporting.paying import paying_notes
+from assay.harness.reporting.paying import gate_notes, paying_notes
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.reporting.texts import shown_texts, text_facts
 from assay.harness.storage.layout import StoredCell
@@ -136,7 +136,9 @@ def notes(trials: Sequence[Trial], store: Store) -> list[str]:
 def _of_training(trials: Sequence[Trial], store: Store) -> Iterator[str]:
     for trial in trials:
         if any(gates_of(method.explainer) for method in trial.choice.methods):
-            yield from paying_notes(trial, _done(cells_of_trial(trial, store), store), store)
+            done = _done(cells_of_trial(trial, store), store)
+            yield from gate_notes(trial, done, store)
+            yield from paying_notes(trial, done, store)
 
 
 def _of_masked_lms(trials: Sequence[Trial], store: Store) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from assay.explainers.masks.gate_report import warnings
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
@@ -45,6 +46,14 @@ def paying_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[
             "once, which are in no cost per text; with them it is "
             + (f"cheaper than {told}" if told else "cheaper than no other explainer here")
         )
+
+
+def gate_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[str]:
+    """What is said against the gates of a trial's explainers; cells: those that are complete."""
+    for cell in cells:
+        trained = (read_json(StoredCell(store.cell(cell.key)).record) or {}).get("trained")
+        for words in [] if trained is None else warnings(trained):
+            yield f"{trial.title}, {cell.title}: {words}"
 
 
 def rows_of_text(cell: StoredCell) -> float:

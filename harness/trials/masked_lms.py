@@ -15,6 +15,7 @@ from assay.harness.config.keys import key
 from assay.harness.storage.layout import StoredModel, unfinished_training
 from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import Store, read_json, set_aside, whole_or_full, write_json
+from assay.harness.trials.trained_once import read_or_retrain
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.saving import load, save, weights_hash
@@ -96,15 +97,7 @@ def trained_mlm(
             raise InputError(f"{folder} has other weights than its records tell; train again")
         return mlm, record
 
-    try:
-        return ready()
-    except InputError as error:
-        if not folder.exists():
-            raise
-        # It was whole when it was written, so its files were harmed since.
-        log.warning("%s", error)
-        set_aside(folder)
-        return ready()
+    return read_or_retrain(folder, ready)
 
 
 def is_masked_lm(record: dict[str, Any] | None) -> bool:

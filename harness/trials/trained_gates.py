@@ -18,6 +18,7 @@ from assay.harness.storage.layout import StoredModel, unfinished_training
 from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import Store, read_json, set_aside, whole_or_full, write_json
 from assay.harness.trials.plan import Trial
+from assay.harness.trials.trained_once import read_or_retrain
 from assay.models.engine import Engine
 from assay.models.saving import load, save, weights_hash
 from assay.tasks.errors import InputError
@@ -70,15 +71,7 @@ def with_gates(
             raise InputError(f"{folder} has other weights than its records tell; train again")
         return explainer.using(cast(Gates, stored.network), {name: record[name] for name in ABOUT})
 
-    try:
-        return ready()
-    except InputError as error:
-        if not folder.exists():
-            raise
-        # It was whole when it was written, so its files were harmed since.
-        log.warning("%s", error)
-        set_aside(folder)
-        return ready()
+    return read_or_retrain(folder, ready)
 
 
 def gates_key(explainer: DiffMask, weights: str, trial: Trial) -> str:
@@ -89,18 +82,14 @@ def gates_key(explainer: DiffMask, weights: str, trial: Trial) -> str:
         for example in part:
             digest.update(repr((example.id, example.texts)).encode())
     settings = explainer.settings
-    return key(
-        "gates", asdict(settings), settings.gates_version, trial.model_key, weights, digest.hexdigest()
-    )
+    return key("gates", asdict(settings), explainer.version, trial.model_key, weights, digest.hexdigest())
 
 
-def gates_of(explainer: Explainer) -> DiffMask | None:
+def gates_of(explainer: Explainer | None) -> DiffMask | None:
     """The settings of the gates that an explainer, or the one it passes on, needs; None if it needs none."""
-    while not isinstance(explainer, DiffMask):
-        explainer = getattr(explainer, "of", None)  # pyright: ignore[reportAssignmentType]
-        if explainer is None:
-            return None
-    return explainer
+    if explainer is None or isinstance(explainer, DiffMask):
+        return explainer
+    return gates_of(getattr(explainer, "of", None))
 
 
 def gates_keys(explainers: Iterable[Explainer], weights: str, trial: Trial) -> set[str]:

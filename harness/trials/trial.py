@@ -35,6 +35,7 @@ from assay.harness.trials.checks import require_sound
 from assay.harness.trials.incompatibilities import cell_metric_incompatibility, metric_incompatibility
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.harness.trials.ready_models import ready_model
+from assay.harness.trials.trained_once import read_or_retrain
 from assay.metrics.cell_data import CellMetric, predicted
 from assay.models.alignment import Cut, count_cut
 from assay.models.engine import Engine
@@ -169,13 +170,7 @@ def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
             raise InputError(f"{folder} has other weights than its records tell; train again")
         return model, weights
 
-    try:
-        return ready()
-    except InputError as error:
-        # It was whole when it was written, so its files were harmed since. What is trained again is the same.
-        log.warning("%s", error)
-        set_aside(folder)
-        return ready()
+    return read_or_retrain(folder, ready)
 
 
 def recorded_weights(stored: StoredModel) -> str | None:

@@ -14,6 +14,7 @@ import torch
 from explainer_models import encoding, request, scores, smooth
 
 import assay.explainers.masks.gate_training as gate_training
+from assay.explainers.masks.centred_rmsprop import LEAST, CentredRMSprop
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
 from assay.explainers.masks.gate_report import GateReport, LayerReport, warnings
 from assay.explainers.masks.gate_training import train_gates
@@ -41,6 +42,10 @@ def model(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def lstm(word_model: Any) -> Any:
     return word_model("lstm", trained=True)
+
+
+def _hash(gates: Gates) -> str:
+    return weights_hash(cast(Any, StoredGates(None, gates)))
 
 
 def _trainer(model: Any, task: Task, gating: Gating, logit: float | None = None) -> Any:
@@ -121,17 +126,42 @@ def test_padding_and_special_tokens_count_for_nothing_and_change_nothing(
         )
 
 
-def test_the_penalty_is_the_mean_over_content_tokens_alone(lstm: Any, toy_task: Task) -> None:
-    """Whatever the gates of padding are: the gradient of a step does not know that there is any."""
+def test_the_penalty_is_the_mean_over_the_content_tokens_of_each_text(lstm: Any, toy_task: Task) -> None:
+    """Whatever the gates of padding are, and however long the other texts."""
     texts = lstm.encode([example.texts for example in toy_task.test])
     short, long = min(texts, key=len), max(texts, key=len)
+    assert len(short) < len(long)
     trainer = _trainer(lstm, toy_task, "input")
     asked, opened, *_ = _gated(trainer, [short, long], 1)
-    changed = torch.where(asked.content, opened, 1e3)
-    assert opened[asked.content].mean() == changed[asked.content].mean()
-    parts = [_gated(trainer, [text], 1) for text in (short, long)]
-    mean = torch.cat([part[1][part[0].content] for part in parts]).mean()
-    torch.testing.assert_close(opened[asked.content].mean(), mean)
+    penalties = asked.mean(torch.where(asked.content, opened, 1e3))
+    for text, penalty in zip((short, long), penalties, strict=True):
+        alone, of_text, *_ = _gated(trainer, [text], 1)
+        torch.testing.assert_close(penalty, of_text[alone.content].mean())
+
+
+def test_a_gradient_that_stays_the_same_gives_bounded_steps() -> None:
+    """torch's own gives NaN or steps of thousands of times the rate."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = CentredRMSprop([{"params": [parameter], "lr": 1e-3}])
+    steps = []
+    for step in range(4000):
+        before = parameter.item()
+        parameter.grad = torch.tensor([-0.3 if step < 200 else -0.1])
+        optimizer.step()
+        steps.append(parameter.item() - before)
+    assert min(steps) > 0 and max(steps) <= 1e-3 / LEAST * 1.001
+
+
+def test_ordinary_steps_are_those_of_torch() -> None:
+    ours, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
+    one = CentredRMSprop([{"params": [ours], "lr": 1e-2, "maximize": True}])
+    other = torch.optim.RMSprop([{"params": [theirs], "lr": 1e-2, "maximize": True}], centered=True)
+    for step in range(100):
+        gradient = torch.from_numpy(np.random.default_rng(step).normal(size=5)).float()
+        ours.grad, theirs.grad = gradient, gradient.clone()
+        one.step()
+        other.step()
+    torch.testing.assert_close(ours, theirs)
 
 
 @gatings
@@ -199,10 +229,7 @@ def test_every_layer_scores_every_token_and_the_last_is_the_explanation(
 
 
 def test_a_seed_says_which_gates(lstm: Any, toy_task: Task) -> None:
-    prints = {
-        weights_hash(StoredGates(None, _trained(replace(FEW, seed=seed), lstm, toy_task).gates))  # type: ignore[arg-type]
-        for seed in (0, 0, 1)
-    }
+    prints = {_hash(_trained(replace(FEW, seed=seed), lstm, toy_task).gates) for seed in (0, 0, 1)}
     assert len(prints) == 2
 
 
@@ -246,7 +273,7 @@ def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     # What is torn is as if it were not there.
     path.write_bytes(path.read_bytes()[:100])
     anew, _ = train_gates(settings, Engine(lstm), texts, resume=path)
-    assert weights_hash(StoredGates(None, anew)) == weights_hash(StoredGates(None, whole))  # type: ignore[arg-type]
+    assert _hash(anew) == _hash(whole)
 
 
 def test_training_ends_when_no_more_gates_close_or_time_is_over(
@@ -331,7 +358,7 @@ def test_texts_of_special_tokens_alone_are_scored_0_and_nothing_is_learned_of_th
     texts = lstm.encode([example.texts for example in toy_task.train])
     alone, _ = train_gates(FEW.settings, Engine(lstm), texts)
     beside, _ = train_gates(FEW.settings, Engine(lstm), [*texts, asked.encoding])
-    assert weights_hash(StoredGates(None, alone)) == weights_hash(StoredGates(None, beside))  # type: ignore[arg-type]
+    assert _hash(alone) == _hash(beside)
 
 
 def test_it_is_refused_where_it_makes_no_sense(lstm: Any, toy_task: Task) -> None:
@@ -365,10 +392,10 @@ def test_gates_survive_saving(lstm: Any, toy_task: Task, tmp_path: Path) -> None
 
 def test_networks_are_a_quarter_as_wide_as_their_layer_unless_told() -> None:
     wide = Gates(Shape(("embedding", "states"), (100, 8), "input"))
-    assert [network.hidden.in_features for network in wide.networks] == [200, 108]  # type: ignore[union-attr]
-    assert [network.hidden.out_features for network in wide.networks] == [25, 8]  # type: ignore[union-attr]
+    assert [network.hidden.in_features for network in cast(Any, wide.networks)] == [200, 108]
+    assert [network.hidden.out_features for network in cast(Any, wide.networks)] == [25, 8]
     told = Gates(Shape(("embedding", "states"), (100, 8), "hidden", 32))
-    assert [network.hidden.out_features for network in told.networks] == [32, 32]  # type: ignore[union-attr]
+    assert [network.hidden.out_features for network in cast(Any, told.networks)] == [32, 32]
     assert [len(one) for one in told.placeholders] == [100, 8]
 
 

@@ -115,6 +115,14 @@ def test_rounding_of_a_constant_output_is_no_variance() -> None:
     assert reliability(found.scores[:, 0], found.standard_error[:, 0], np.ones(9)) == 1
 
 
+def test_last_digits_of_large_outputs_are_no_variance() -> None:
+    noise = np.random.default_rng(0)
+    found, _ = play(Sobol(), lambda keep: 1e4 + 1e-3 * noise.normal(size=(len(keep), 2)), 9)
+    assert not found.scores.any()
+    found, _ = play(Sobol(), lambda keep: 1e4 + keep[:, :1] * np.ones(2), 9)
+    np.testing.assert_allclose(found.scores[0], 1)
+
+
 def test_points_are_half_there_and_every_unit_is_turned_round_once() -> None:
     design = Sobol(points=32).design(20, np.random.default_rng(0)).reshape(32, 21, 20)
     np.testing.assert_array_equal(design[:, 1:] ^ design[:, :1], np.eye(20, dtype=bool)[None].repeat(32, 0))

@@ -27,7 +27,7 @@ from assay.harness.upkeep.references import references_of_experiment
 from assay.models.saving import weights_hash
 from assay.tasks.errors import InputError
 
-OPTIONS: dict[str, Any] = {"steps": 6, "batch_size": 8, "warmup": 0}
+OPTIONS: dict[str, Any] = {"steps": 6, "batch_size": 8, "warmup": 0, "epsilon": 1e-6}
 SMALL = [
     *("name=gates", "task=planted_counting", "task.train=120", "task.dev=30", "task.test=12"),
     *("task.length=[6,6]", "model=lstm", "model.training.epochs=1", "model.units=6", "model.hidden=4"),
@@ -125,6 +125,9 @@ def test_the_report_says_from_how_many_texts_training_pays_and_draws_the_layers(
     assert pays_from(100, 1, 1) is None and pays_from(101, 1, 101) == 2
     experiment = open_experiment([*SMALL, f"store={done[0]}"])
     (note,) = [note for note in notes(load_trials(experiment), experiment.store) if "training of" in note]
+    # Six steps meet no such bound, and the report says so as the training did.
+    told = [note for note in notes(load_trials(experiment), experiment.store) if "did not come to" in note]
+    assert [note[: note.index(":")] for note in told] == ["planted_counting / lstm / seed 0, diffmask"]
     # The text, each of its six words absent, and all of them.
     assert note == (
         "planted_counting / lstm: training of diffmask asked 234 model rows, once, which are in no cost per "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from assay.harness.cli import main
+from assay.harness.command_line import knowledge
+from assay.tasks.errors import InputError
 
 SMALL = [
     *("experiment=embedding_knowledge", "task=planted", "task.train=200", "task.dev=20", "task.test=12"),
@@ -55,6 +58,29 @@ def test_tables_and_figures_are_left_and_written_once(tmp_path: Path, capsys: py
     assert _run(store, "model=maxpool,linear", "knowledge.ask=[neurons]", "knowledge.neurons=2") == 0
     assert not (folder / "intrusion.csv").exists()
     assert set(pd.read_csv(folder / "neurons.csv").groupby("label").size().tolist()) == {2}
+
+
+def test_other_weights_and_models_that_could_not_be_read_are_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, ask = tmp_path / "store", ("model=maxpool", "knowledge.ask=[neurons]")
+    real = knowledge.load_model
+
+    def unreadable(*_: object) -> None:
+        raise InputError("the disk is away")
+
+    monkeypatch.setattr(knowledge, "load_model", unreadable)
+    assert _run(store, *ask) == 1
+    assert "the disk is away" in capsys.readouterr().out
+    monkeypatch.setattr(knowledge, "load_model", real)
+    assert _run(store, *ask) == 0
+    written = (_folder(store) / "neurons.csv").stat().st_mtime_ns
+    (record,) = store.glob("experiments/*/knowledge.json")
+    (weights,) = {json.loads(path.read_text())["weights"] for path in store.glob("models/*/card.json")}
+    assert weights in record.read_text()
+    record.write_text(record.read_text().replace(weights, "0" * len(weights)))
+    assert _run(store, *ask) == 0
+    assert (_folder(store) / "neurons.csv").stat().st_mtime_ns != written
 
 
 def test_what_no_model_can_be_asked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
