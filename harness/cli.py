@@ -60,6 +60,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     handler = OnceHandler()
     handler.setFormatter(InertFormatter("assay: %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for spoken in _once_handlers():
+        spoken.forget()  # a command in this process speaks of its own warnings alone
     try:
         with stopped_by_sigterm(), report_on_sigusr1(lambda: f"{options.command}: starting"):
             return _act(options)
@@ -75,9 +77,12 @@ def _main(arguments: Sequence[str] | None) -> int:
         print_error("stopped; run the same command again to go on")
         return STATUS if isinstance(stop, Terminated) else 130
     finally:
-        for spoken in logging.getLogger().handlers:
-            if isinstance(spoken, OnceHandler):
-                spoken.tell()
+        for spoken in _once_handlers():
+            spoken.tell()
+
+
+def _once_handlers() -> list[OnceHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, OnceHandler)]
 
 
 def _act(options: argparse.Namespace) -> int:

@@ -31,10 +31,14 @@ class OnceHandler(logging.Handler):
         if self._times[text] == 1:
             print(text, file=sys.stderr)
 
+    def forget(self) -> None:
+        """Count anew: what was written before is no part of what comes."""
+        self._times.clear()
+
     def tell(self) -> None:
         """Say what was left out, and forget it."""
         again = [(text, times) for text, times in self._times.items() if times > 1]
-        self._times.clear()
+        self.forget()
         for text, times in again:
             print(f"{text} (this {times} times)", file=sys.stderr)
 

@@ -92,3 +92,16 @@ def test_a_run_says_it_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert main([*command, "metric=[confidence_indication]", f"store={tmp_path}", "report.bootstrap=20"]) == 0
     said = [line for line in capfd.readouterr().err.splitlines() if "too few to fit" in line]
     assert len(said) == 2 and said[1] == f"{said[0]} (this 3 times)"
+
+
+def test_a_command_does_not_repeat_what_was_said_before_it(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    root.addHandler(handler := OnceHandler())
+    try:
+        for _ in range(3):
+            logging.getLogger("earlier").warning("of another command")
+        capsys.readouterr()
+        assert main(["--version"]) == 0
+    finally:
+        root.removeHandler(handler)
+    assert capsys.readouterr().err == ""
