@@ -10,14 +10,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.harness.command_line import exchange, experiments, methods, stores
+from assay.harness.command_line import exchange, experiments, explaining, methods, stores
 from assay.harness.command_line.command import Command
 from assay.harness.command_line.terminal import InertFormatter, OnceHandler, inert_output, print_error
 from assay.harness.trials.progress import report_on_sigusr1
 from assay.harness.trials.termination import STATUS, Terminated, stopped_by_sigterm
 from assay.tasks.errors import InputError
 
-COMMANDS = (*experiments.COMMANDS, *stores.COMMANDS, *exchange.COMMANDS, *methods.COMMANDS)
+COMMANDS = (
+    *experiments.COMMANDS,
+    *explaining.COMMANDS,
+    *stores.COMMANDS,
+    *exchange.COMMANDS,
+    *methods.COMMANDS,
+)
 
 OVERRIDES = """\
 Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a group, GROUP=[A,B] several.

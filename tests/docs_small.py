@@ -104,6 +104,9 @@ SMALL = {
     "docs/scale.md: assay plan": Small(replaced={"device=cuda": "device=cpu"}, slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import resource': Small(replaced={"10**6": "10**3"}),
+    "docs/serving.md: assay explain": Small(
+        "model.training.epochs=1 limits.default.train=60 limits.default.dev=20"
+    ),
     "docs/tracking.md: pip install": Small(
         PLANTED, before=f"assay run experiment=quickstart {PLANTED}", needs="tensorboard"
     ),

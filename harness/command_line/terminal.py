@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import TextIOBase
 from typing import TextIO, cast
@@ -56,24 +57,36 @@ class InertFormatter(logging.Formatter):
 
 class _InertStream(TextIOBase):
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(inert(text))
+        self.stream.write(inert(text))
         return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        self.stream.flush()
 
     def fileno(self) -> int:
-        return self._stream.fileno()
+        return self.stream.fileno()
 
     def isatty(self) -> bool:
-        return self._stream.isatty()
+        return self.stream.isatty()
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self._stream.encoding
+        return self.stream.encoding
+
+
+def print_styled(pieces: Iterable[tuple[str, str]]) -> None:
+    """Print one line in colours: texts, each inert, with the parameters of an SGR sequence ("" for none)."""
+    stream = sys.stdout.stream if isinstance(sys.stdout, _InertStream) else sys.stdout
+    line = "".join(f"\x1b[{style}m{inert(text)}\x1b[0m" if style else inert(text) for text, style in pieces)
+    stream.write(f"{line}\n")
+
+
+def shows_colours() -> bool:
+    """Whether standard output is a terminal whose user wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager

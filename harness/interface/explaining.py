@@ -123,7 +123,12 @@ def explain(
         raise InputError(f"explainer {name!r} cannot explain this model: {reason}")
     by_name = {
         name: MethodExplanations(
-            possible[name].title, records, examples, classifier.labels, loaded.probabilities
+            possible[name].title,
+            records,
+            examples,
+            classifier.labels,
+            loaded.probabilities,
+            possible[name].method.explainer.traits.signed,
         )
         for name, records in _explained(loaded, possible, kept).items()
     }

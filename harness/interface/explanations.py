@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
@@ -37,6 +37,7 @@ class TextExplanation:
         label: the name of the explained class.
         probability: the model's output for it, 0 to 1.
         method: the explainer, with its baseline where it has one.
+        signed: whether a negative score is evidence against the class; if not, scores have a size only.
     """
 
     record: Explanation
@@ -44,6 +45,7 @@ class TextExplanation:
     label: str
     probability: float
     method: str
+    signed: bool = True
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -78,12 +80,22 @@ class TextExplanation:
 
     def __repr__(self) -> str:
         strongest = sorted(self.words(), key=lambda word: -abs(word[1]))[:SHOWN_WORDS]
-        words = ", ".join(f"{word} {score:+.3g}" for word, score in strongest)
+        words = ", ".join(f"{word} {self.number(score)}" for word, score in strongest)
         printable = "".join(char if char.isprintable() else " " for char in words)
         return f"{self.method} for {self.label!r} (p = {self.probability:.2f}): {printable}"
 
+    def number(self, score: float) -> str:
+        """A score as it is written: with its sign where that means something."""
+        return f"{score:+.3g}" if self.signed else f"{score:.3g}"
+
+    def pieces(self, segment: int) -> list[tuple[str, float | None]]:
+        """One of the texts cut into its words, each with the sum of its tokens' scores, and what stands
+        between them, with None."""
+        return self._pieces(segment, self._word_places())
+
     def _repr_html_(self) -> str:
-        """The text with a background per token: blue speaks for the class, orange against it."""
+        """The text with a background per token: blue speaks for the class, orange against it; violet where
+        scores have no sign."""
         title = f"{self.method} for {self.label} (p = {self.probability:.2f})"
         body = " <b>/</b> ".join(self._coloured(segment) for segment in range(len(self.texts)))
         return (
@@ -92,20 +104,34 @@ class TextExplanation:
         )
 
     def _coloured(self, segment: int) -> str:
-        text, record = self.texts[segment], self.record
-        largest = float(np.abs(record.scores).max(initial=0)) or 1.0
-        pieces, position = [], 0
-        for place in np.flatnonzero((record.word_ids >= 0) & (record.segments == segment)):
-            start, end = map(int, record.offsets[place])
-            score = float(record.scores[place])
+        largest = float(np.abs(self.scores).max(initial=0)) or 1.0
+        tokens = [np.array([place]) for place in np.flatnonzero(self.record.word_ids >= 0)]
+        pieces = []
+        for characters, score in self._pieces(segment, tokens):
+            if score is None:
+                pieces.append(escape(characters))
+                continue
             hue = "37,99,235" if score > 0 else "234,88,12"
+            hue = hue if self.signed else "124,58,237"
             style = f"background:rgba({hue},{abs(score) / largest * 0.6:.2f});border-radius:3px"
+            pieces.append(f'<span style="{style}" title="{self.number(score)}">{escape(characters)}</span>')
+        return "".join(pieces)
+
+    def _pieces(self, segment: int, groups: Iterable[NDArray[np.intp]]) -> list[tuple[str, float | None]]:
+        """One of the texts in pieces: of each group of tokens the characters and the sum of the scores."""
+        text, record = self.texts[segment], self.record
+        found: list[tuple[str, float | None]] = []
+        position = 0
+        for places in groups:
+            if record.segments[places[0]] != segment:
+                continue
             # Several tokens may be of one character, which is written once.
-            start = max(start, position)
-            pieces.append(escape(text[position:start]))
-            pieces.append(f'<span style="{style}" title="{score:+.4g}">{escape(text[start:end])}</span>')
-            position = max(position, end)
-        return "".join(pieces) + escape(text[position:])
+            start = max(int(record.offsets[places, 0].min()), position)
+            end = max(int(record.offsets[places, 1].max()), start)
+            found += [(text[position:start], None)] if start > position else []
+            found.append((text[start:end], float(record.scores[places].sum())))
+            position = end
+        return [*found, (text[position:], None)]
 
     def _word_places(self) -> list[NDArray[np.intp]]:
         """The tokens of every word, in order."""
@@ -134,6 +160,7 @@ class MethodExplanations(Sequence[TextExplanation]):
         examples: the explained texts.
         labels: the names of the classes.
         probabilities: (N, K) the model's output.
+        signed: whether a negative score is evidence against the class.
     """
 
     method: str
@@ -141,6 +168,7 @@ class MethodExplanations(Sequence[TextExplanation]):
     examples: Sequence[Example]
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64]
+    signed: bool = True
 
     def __len__(self) -> int:
         return len(self.records)
@@ -152,7 +180,7 @@ class MethodExplanations(Sequence[TextExplanation]):
     def __getitem__(self, place: int | slice | tuple[int, str | int]) -> TextExplanation | MethodExplanations:  # pyright: ignore[reportIncompatibleMethodOverride]
         if isinstance(place, slice):
             parts = self.records[place], self.examples[place], self.labels, self.probabilities[place]
-            return MethodExplanations(self.method, *parts)
+            return MethodExplanations(self.method, *parts, self.signed)
         text, label = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
         if not isinstance(text, (int, np.integer)) or isinstance(text, bool):
             raise InputError(
@@ -171,7 +199,9 @@ class MethodExplanations(Sequence[TextExplanation]):
             )
         probability = float(self.probabilities[text, target])
         example = self.examples[text]
-        return TextExplanation(record, example.texts, self.labels[target], probability, self.method)
+        return TextExplanation(
+            record, example.texts, self.labels[target], probability, self.method, self.signed
+        )
 
     def __iter__(self) -> Iterator[TextExplanation]:
         return (self[place] for place in range(len(self)))

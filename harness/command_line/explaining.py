@@ -1,0 +1,226 @@
+"""The command that explains a text given on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.harness.command_line.command import Command
+from assay.harness.command_line.terminal import print_styled, shows_colours
+from assay.tasks.counted import counted
+from assay.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from assay.harness.interface.configured import Configured
+    from assay.harness.interface.explanations import Explanations, TextExplanation
+
+# What is an override and no text: a key before the first "=", without a space.
+OVERRIDE = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@-]*=", re.ASCII)
+# What is explained, and by what, where nothing else is chosen.
+DEFAULTS = ("explainer=[shapley_gp]", "targets=predicted")
+# So many words stand below a text, the strongest first.
+STRONGEST = 8
+# Backgrounds for weak, middling and strong scores, with a colour of letters that can be read on them.
+COLOURS = {
+    "for": ("48;5;153;38;5;16", "48;5;75;38;5;16", "48;5;27;38;5;231"),
+    "against": ("48;5;223;38;5;16", "48;5;215;38;5;16", "48;5;166;38;5;16"),
+    "size": ("48;5;225;38;5;16", "48;5;177;38;5;16", "48;5;91;38;5;231"),
+}
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Explain texts with a classifier of the store, which is trained if it is not there.
+
+    Overrides choose one task, one model and one seed, as `assay run` does, and the explainers
+    (shapley_gp). Each text is shown with its words coloured by what they say for the predicted label, the
+    strongest words below it, how far another run would repeat them, and how good the explainer was where
+    this store has measured it on this model. Nothing is stored but the model. Exit status: 0.
+    """
+    from assay.harness.config.build import build
+    from assay.harness.interface.configured import configured
+    from assay.harness.interface.explaining import explain as explain_texts
+    from assay.harness.reporting.benchmarks import benchmarks
+    from assay.harness.storage.store import Store
+
+    texts, overrides = _parted(options)
+    store = Store(_store(overrides))
+    wanted = configured(overrides, store)
+    settings = wanted.settings
+    built = {
+        group: {name: build(entry) for name, entry in settings[group].items()}
+        for group in ("explainer", "baseline")
+    }
+    explained: Explanations = explain_texts(
+        wanted.classifier,
+        _as_pairs(texts) if wanted.classifier.pairs else texts,
+        built["explainer"],
+        baseline=built["baseline"],
+        targets=settings["targets"],
+        seed=settings["explainer_seeds"][0],
+        task=wanted.task,
+    )
+    measured = benchmarks(store, wanted.model_key, settings, explained)
+    if options.html is not None:
+        _write_html(options.html, explained)
+    if options.json:
+        for record in _records(explained, measured):
+            print(json.dumps(record, ensure_ascii=False))
+    else:
+        _show(wanted, explained, measured)
+    return 0
+
+
+def _parted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The texts and the overrides that were given."""
+    from assay.harness.command_line.command import overrides as all_overrides
+
+    given = all_overrides(options)
+    overrides = [argument for argument in given if OVERRIDE.match(argument)]
+    texts = [argument for argument in given if not OVERRIDE.match(argument)]
+    if options.file is not None:
+        texts += _lines(options.file)
+    elif not texts and not sys.stdin.isatty():
+        texts = [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+    if not texts:
+        raise InputError(
+            'there is no text to explain; give one in quotes, as in assay explain "a fine film" task=reviews '
+            "model=cnn, or --file FILE with one on each line"
+        )
+    if any(override.startswith("experiment=") for override in overrides):
+        return texts, overrides
+    keys = {re.split("[=@.]", override)[0] for override in overrides}
+    return texts, [*(one for one in DEFAULTS if one.split("=")[0] not in keys), *overrides]
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--file {str(file)!r} cannot be read ({error}); expected UTF-8, one text per line"
+        ) from error
+    return [line for line in lines if line.strip()]
+
+
+def _as_pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of texts, with a tab between them."""
+    pairs = [tuple(text.split("\t")) for text in texts]
+    for text, pair in zip(texts, pairs, strict=True):
+        if len(pair) != 2:
+            raise InputError(f"the model reads pairs of texts; expected a tab between two texts in {text!r}")
+    return pairs  # pyright: ignore[reportReturnType]
+
+
+def _store(overrides: Iterable[str]) -> str:
+    from assay.harness.state.manifest import STORE
+
+    given = [text.removeprefix("store=") for text in overrides if text.startswith("store=")]
+    return (given or [STORE])[-1]
+
+
+def _all(explained: Explanations) -> Iterable[tuple[str, int, TextExplanation]]:
+    """Every explanation, text by text: the method's name, the number of the text, and what it says."""
+    count = len(next(iter(explained.values())))
+    for place in range(count):
+        for name, method in explained.items():
+            for record in method.records[place]:
+                yield name, place, method[place, record.target]
+
+
+def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[str]]) -> None:
+    coloured, before = shows_colours(), 0
+    for _, place, one in _all(explained):
+        if place > before:
+            print()
+        before = place
+        print(f"{one.label} (p = {one.probability:.2f}), {one.method}, {wanted.classifier.name}:")
+        if coloured:
+            for segment in range(len(one.texts)):
+                print_styled([("  ", ""), *_coloured(one, segment)])
+        strongest = sorted(one.words(), key=lambda word: -abs(word[1]))[:STRONGEST]
+        print("  " + ", ".join(f"{word} {one.number(score)}" for word, score in strongest))
+        print(f"  {_reliability(one)}")
+    print()
+    for name, reason in explained.left_out.items():
+        print(f"{name}: left out, {reason}")
+    for name, lines in measured.items():
+        for line in lines:
+            print(f"{name}: {line}")
+    if unmeasured := [name for name, lines in measured.items() if not lines]:
+        print(f"Not measured on this model in this store: {', '.join(unmeasured)}; assay run does it.")
+
+
+def _coloured(one: TextExplanation, segment: int) -> list[tuple[str, str]]:
+    largest = max((abs(score) for _, score in one.words()), default=0.0)
+    return [
+        (characters, "" if score is None else _style(score, largest, signed=one.signed))
+        for characters, score in one.pieces(segment)
+    ]
+
+
+def _style(score: float, largest: float, *, signed: bool) -> str:
+    """In thirds of the largest score; none below a sixth of it."""
+    if not largest or abs(score) < largest / 6:
+        return ""
+    side = ("for" if score > 0 else "against") if signed else "size"
+    return COLOURS[side][min(2, int(3 * abs(score) / largest))]
+
+
+def _reliability(one: TextExplanation) -> str:
+    value = one.record.reliability
+    if one.record.standard_error is None:
+        return "Nothing was drawn: another run gives the same scores."
+    if value != value:
+        return "Its reliability is unknown: there are fewer than two words."
+    return f"Reliability {value:.2f}: the correlation to expect with another run."
+
+
+def _records(explained: Explanations, measured: dict[str, list[str]]) -> Iterable[dict[str, Any]]:
+    for name, place, one in _all(explained):
+        yield {
+            "text": place,
+            "texts": list(one.texts),
+            "method": one.method,
+            "label": one.label,
+            "probability": one.probability,
+            "words": [{"word": word, "score": score} for word, score in one.words()],
+            "signed": one.signed,
+            "output_space": one.record.output_space,
+            "reliability": None if one.record.standard_error is None else _finite(one.record.reliability),
+            "measured": measured[name],
+        }
+
+
+def _finite(value: float) -> float | None:
+    return None if value != value else value
+
+
+def _write_html(path: Path, explained: Explanations) -> None:
+    from assay.results.page.explained_texts import page
+
+    rows = [(f"text {place}", one._repr_html_()) for _, place, one in _all(explained)]
+    try:
+        path.write_text(page(rows), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--html {str(path)!r} cannot be written ({error.strerror})") from error
+    print(f"{counted(len(rows), 'explanation')} in {path}", file=sys.stderr)
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--file", metavar="FILE", type=Path, help="texts, one on each line; a tab between those of a pair"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object per explanation")
+    command.add_argument("--html", metavar="FILE", type=Path, help="also write a page with coloured texts")
+
+
+COMMANDS = (
+    Command(
+        "explain", explain, _options, "texts in quotes, and overrides, see below; texts may also be piped"
+    ),
+)

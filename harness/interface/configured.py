@@ -1,0 +1,146 @@
+"""The classifier that a command line describes: from the store, or trained now and kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig
+
+from assay.harness.config.compose import GROUPS, sweep
+from assay.harness.config.keys import key, nested, plain
+from assay.harness.interface.classifiers import Classifier
+from assay.harness.state.manifest import digest_of, read_inputs
+from assay.harness.storage.layout import StoredModel
+from assay.harness.storage.store import ReadOnly, Store, StoreFull, read_json, write_json
+from assay.harness.trials.experiment import checked_configurations
+from assay.harness.trials.loading import load_trial
+from assay.harness.trials.plan import Trial
+from assay.harness.trials.ready_models import ready_model
+from assay.harness.trials.titles import title
+from assay.harness.trials.trial import recorded_weights, trained_model
+from assay.models.engine import Engine
+from assay.models.protocol import Model
+from assay.models.saving import load, weights_hash
+from assay.tasks.errors import InputError
+from assay.tasks.example import Task
+
+# What of a configuration is needed to explain; the rest is about experiments.
+KEPT = ("explainer", "baseline", "targets", "explainer_seeds")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Configured:
+    """A classifier, and how a command line wants it to explain.
+
+    Attributes:
+        classifier: ready to be asked. It has no task: see `task`.
+        settings: of KEPT, plain.
+        task_name: of the task that the model was trained on.
+        model_key: the name of the model in the store.
+        task: the texts; None where neither the model nor a baseline needs them.
+    """
+
+    classifier: Classifier
+    settings: dict[str, Any]
+    task_name: str
+    model_key: str
+    task: Task | None = None
+
+
+def configured(overrides: Sequence[str], store: Store) -> Configured:
+    """The one classifier that overrides describe.
+
+    A model that was found once is found again without its texts, unless code, configuration or a file that
+    the overrides name has changed.
+
+    Args:
+        overrides: of one trial: one task, one model, one seed.
+        store: where models are kept.
+
+    Raises:
+        InputError: the overrides describe several classifiers, or none.
+    """
+    return _recalled(overrides, store) or _loaded(overrides, store)
+
+
+def _loaded(overrides: Sequence[str], store: Store) -> Configured:
+    configs = checked_configurations(sweep(overrides), overrides)
+    if len(configs) > 1:
+        names = ", ".join(title(config) for config in configs[:3])
+        raise InputError(
+            f"these overrides describe {len(configs)} classifiers ({names} ...); expected one: choose one "
+            "task=, one model= and one seed="
+        )
+    config = configs[0]
+    trial = load_trial(config)
+    ready = ready_model(config, trial.task)
+    model, weights = ready or trained_model(trial, store)
+    settings = {name: plain(config[name]) for name in KEPT}
+    needs_texts = any(
+        method.explainer.traits.from_texts or (method.baseline is not None and method.baseline.from_texts)
+        for method in trial.choice.methods
+    )
+    record = {
+        "task": trial.task.name,
+        "pairs": trial.task.pairs,
+        "model_key": trial.model_key,
+        "model": plain(config.model),
+        "engine": plain(config.engine),
+        "seed": int(config.seed),
+        "data": list(trial.data),
+        "settings": settings,
+    }
+    if ready is None and not needs_texts:
+        _keep(overrides, store, trial.config, record)
+    return _configured(record, model, weights, trial if needs_texts else None)
+
+
+def _configured(record: dict[str, Any], model: Model, weights: str, trial: Trial | None) -> Configured:
+    engine = Engine(model, device=record["engine"]["device"], budget=record["engine"]["budget"])
+    classifier = Classifier(
+        str(record["model"]["name"]),
+        engine,
+        record["model"],
+        record["seed"],
+        weights,
+        data=tuple(record["data"]),
+        pairs=record["pairs"],
+    )
+    task = None if trial is None else trial.task
+    return Configured(classifier, record["settings"], record["task"], record["model_key"], task)
+
+
+def _recalled(overrides: Sequence[str], store: Store) -> Configured | None:
+    """By the record of an earlier call; None where there is none that still holds."""
+    digest = digest_of(overrides)
+    kept = None if digest is None else read_json(store.texts(key("classifier", digest)))
+    if kept is None or read_inputs(kept["names"], [], store) != kept["inputs"]:
+        return None
+    folder = store.model(kept["record"]["model_key"])
+    if read_json(StoredModel(folder).training) is None:
+        return None
+    try:
+        model = load(folder, kept["record"]["engine"]["device"])
+    except InputError:
+        return None  # a damaged model is set aside and trained anew where its texts are at hand
+    weights = weights_hash(model)
+    if recorded_weights(StoredModel(folder)) not in (None, weights):
+        return None
+    return _configured(kept["record"], model, weights, None)
+
+
+def _keep(overrides: Sequence[str], store: Store, config: DictConfig, record: dict[str, Any]) -> None:
+    digest = digest_of(overrides)
+    # Every text might name a file.
+    settings = nested([plain(config[group]) for group in GROUPS])
+    names = sorted({value for value in settings if isinstance(value, str)})
+    inputs = read_inputs(names, [], store)
+    if digest is None or inputs is None:
+        return
+    with suppress(StoreFull, ReadOnly):
+        write_json(
+            store.texts(key("classifier", digest)), {"names": names, "inputs": inputs, "record": record}
+        )

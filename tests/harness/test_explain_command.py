@@ -1,0 +1,138 @@
+"""`assay explain`: texts of the command line, by a classifier of the store."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.harness.cli import main
+from assay.harness.command_line.terminal import inert_output, print_styled
+
+TEXT = "w001 w002 good w003"
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> list[str]:
+    """Overrides of a small classifier of a file of texts."""
+    rows = [
+        f"{word} film number {n},{label}"
+        for n in range(12)
+        for word, label in (("good", "positive"), ("awful", "negative"))
+    ]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return [
+        "task=local",
+        f"task.path={tmp_path / 'texts.csv'}",
+        "model=linear",
+        "model.training.epochs=30",
+        "model.training.learning_rate=0.1",
+        f"store={tmp_path / 'store'}",
+        "explainer=[occlusion]",
+    ]
+
+
+def _records(given: list[str], capsys: pytest.CaptureFixture[str], *texts: str) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert main(["explain", *texts, "--json", *given]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_model_is_found_again_unless_its_texts_changed(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = _records(given, capsys, "a good film")
+    assert [record["label"] for record in first] == ["positive"]
+    models = sorted((tmp_path / "store" / "models").iterdir())
+    assert _records(given, capsys, "a good film") == first
+    assert sorted((tmp_path / "store" / "models").iterdir()) == models
+    file = tmp_path / "texts.csv"
+    text = file.read_text()
+    file.write_text(text.replace("good", "x").replace("awful", "good").replace("x film", "awful film"))
+    assert [record["label"] for record in _records(given, capsys, "a good film")] == ["negative"]
+
+
+def test_a_word_says_the_same_of_two_labels_with_opposite_signs(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = _records(given, capsys, "good film", "awful film")
+    assert [word["word"] for word in one["words"]] == ["good", "film"]  # pyright: ignore
+    assert one["label"] == "positive" and other["label"] == "negative"
+    scores = np.array([[word["score"] for word in record["words"]] for record in (one, other)])  # pyright: ignore
+    assert (scores[:, 0] > abs(scores[:, 1])).all()
+    np.testing.assert_allclose(scores[0, 1], -scores[1, 1], atol=1e-5)
+
+
+def test_texts_come_from_a_file_or_a_pipe(
+    given: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "more.txt"
+    file.write_text("good film\n\nawful film\n", encoding="utf-8")
+    of_file = _records([*given, "--file", str(file)], capsys)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("good film\nawful film\n"))
+    assert _records(given, capsys) == of_file
+    assert len(of_file) == 2
+
+
+def test_what_is_no_override_is_a_text(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["is a = b good", "x =1+1", "=1+1 good"]
+    assert [record["texts"] for record in _records(given, capsys, *texts)] == [[text] for text in texts]
+
+
+def test_a_page_holds_texts_as_they_are(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    assert main(["explain", "good <script>alert(1)</script> & film", "--html", str(page), *given]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "<script" not in html and "&lt;" in html and "default-src 'none'" in html
+    assert "nothing was drawn" in capsys.readouterr().out.lower()
+
+
+def test_it_says_how_good_the_same_settings_were_on_the_same_model(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = ["metric=[faithfulness]", "name=measured", "report.bootstrap=20"]
+    assert main(["run", *given[:-1], "explainer=[occlusion,random]", *measured]) == 0
+    capsys.readouterr()
+    assert main(["explain", "good film", *given]) == 0
+    assert "occlusion: measured in measured (" in capsys.readouterr().out
+    assert main(["explain", "good film", *given, "explainer.occlusion.window=2"]) == 0
+    assert "Not measured on this model in this store: occlusion" in capsys.readouterr().out
+    assert main(["explain", "good film", *given, "model.training.epochs=4"]) == 0
+    assert "Not measured on this model in this store: occlusion" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "there is no text to explain"),
+        (["a text", "seed=0,1"], "describe 2 classifiers"),
+        (["--file", "nowhere.txt"], "cannot be read"),
+        (["a text", "explainer=[oclusion]"], "occlusion"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_sentence(
+    arguments: list[str],
+    said: str,
+    given: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["explain", *given, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+def test_colours_are_the_only_codes_that_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with inert_output():
+        print_styled([("red \x1b[31m", "48;5;27"), (" plain", "")])
+    assert capsys.readouterr().out == "\x1b[48;5;27mred \\x1b[31m\x1b[0m plain\n"
