@@ -1,0 +1,1 @@
+"""Pages for readers who decide: a case explained by concepts, and a portfolio of cases."""
