@@ -81,11 +81,12 @@ def write_results(
         files[f"figures/{drawn.name}.png"] = drawn.png
     for name, content in files.items():
         shown = name.endswith((".md", ".tex", ".txt", ".html"))
-        _write(folder / name, inert(content.decode()).encode() if shown else content)
+        write_whole(folder / name, inert(content.decode()).encode() if shown else content)
     return Written(text, folder / "report.html")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there with all its content or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

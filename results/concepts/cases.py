@@ -60,6 +60,8 @@ class Case:
                 f"{where} is explained with probability {explanation.probability:.4f} of label "
                 f"{explanation.target}, but the model gives it {given:.4f}; expected those of one model"
             )
+        if len({part.name for part in explanation.parts}) < len(explanation.parts):
+            raise InputError(f"{where} has a concept twice; expected one part per concept")
         for part in explanation.parts:
             self._check(part, where)
 

@@ -106,7 +106,7 @@ MENTIONS = (
     ConceptTemplate(lambda p: p is None, "the model makes use", "of {name}{quotes}"),
     ConceptTemplate(lambda p: p is not None and p >= CLEAR, "the {noun} speaks", "of {name}{quotes}"),
     ConceptTemplate(lambda p: p is not None and p >= 0.5, "the {noun} seems to speak", "of {name}{quotes}"),
-    ConceptTemplate(lambda p: p is not None and p > 1 - CLEAR, "the {noun} seems not to speak", "of {name}"),
+    ConceptTemplate(lambda p: p is not None and 1 - p < CLEAR, "the {noun} seems not to speak", "of {name}"),
     ConceptTemplate(lambda p: True, "the {noun} does not speak", "of {name}"),
 )
 

@@ -1,0 +1,238 @@
+"""The sentence of a case says what its numbers permit, and each template can be reached."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
+from assay.results.concepts import sentence as module
+from assay.results.concepts.cases import Case, Portfolio
+from assay.results.concepts.sentence import (
+    DECISIONS,
+    LINKS,
+    MENTIONS,
+    SENTENCE,
+    facts_of,
+    percent,
+    sentence,
+    told,
+)
+from assay.tasks.example import Span
+
+TEXT = "The roofer fell off the scaffold and hurt the lower back; the knee was not hurt."
+TWO = Portfolio("p", ("under 90 days", "90 days or more"), 1)
+THREE = Portfolio("p", ("short", "middle", "long"), 2)
+SEVERAL = Portfolio("p", ("short", "middle", "long"), 2, multi_label=True)
+
+
+def spans(*words: str) -> tuple[Span, ...]:
+    return tuple(Span(TEXT.index(word), TEXT.index(word) + len(word)) for word in words)
+
+
+FALL = ConceptPart("event_type: fall from height", 1.4, 0.97, spans("fell off", "the scaffold"), (0.7, 0.4))
+BACK = ConceptPart("body_part: back", 0.9, 0.85, spans("lower back"), (1.0,))
+KNEE = ConceptPart("knee", -0.5, 0.1, spans("knee", "not"), (0.5, 0.5))
+
+
+def case(
+    *parts: ConceptPart,
+    given: float = 0.81,
+    gold: int | None = None,
+    portfolio: Portfolio = TWO,
+    additive: bool = True,
+    base: float = 0.0,
+    rest: float = 0.0,
+) -> Case:
+    target, labels = portfolio.focus, len(portfolio.labels)
+    others = [(1 - given) * share for share in ((0.9, 0.1) if labels == 3 else (1.0,))]
+    explanation = ConceptExplanation("1", "bottleneck", target, given, parts, base, rest, additive)
+    return Case(explanation, (TEXT,), (*others, given), None if gold is None else (gold,))
+
+
+def test_a_case_as_a_claims_handler_reads_it() -> None:
+    assert sentence(case(FALL, BACK, KNEE), TWO) == (
+        "The model says “90 days or more” (81 %), because the report speaks of the event type fall from "
+        "height (“fell off the scaffold”) and of the body part back (“lower back”); against it counts that "
+        "the report does not speak of knee."
+    )
+
+
+def test_of_two_labels_the_model_says_the_other_and_reasons_change_sides() -> None:
+    assert sentence(case(FALL, replace(KNEE, score=-2.5), given=0.3, gold=1), TWO) == (
+        "The model says “under 90 days” (70 %), because the report does not speak of knee; against it counts "
+        "that the report speaks of the event type fall from height (“fell off the scaffold”). The decision "
+        "is wrong: the file says “90 days or more”."
+    )
+
+
+def test_of_three_labels_the_model_does_not_say_one() -> None:
+    said = sentence(case(replace(FALL, score=-1.0), given=0.2, portfolio=THREE), THREE)
+    assert said.startswith(
+        "The model does not say “long” (20 % for it), because the report speaks of the event"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"learned": False}, []),
+        ({"p": 0.05}, []),
+        ({"p": 0.049}, ["body_part: back"]),
+        ({"score": 0.049}, []),
+        ({"score": 0.051}, ["body_part: back"]),
+        ({"score": -0.051}, ["body_part: back"]),
+    ],
+)
+def test_a_concept_is_named_only_if_it_may_be(change: dict[str, float], expected: list[str]) -> None:
+    part = replace(BACK, **change)
+    explained = case(part).explanation
+    assert [part.name for part in told(explained)] == expected
+    assert ("back" in sentence(case(part), TWO)) == bool(expected)
+
+
+def test_a_small_share_of_the_largest_contribution_is_not_named() -> None:
+    parts = replace(FALL, score=2.0), replace(BACK, score=0.19)
+    assert told(case(*parts).explanation) == [parts[0]]
+    unlearned = replace(FALL, score=2.0, learned=False), replace(BACK, score=0.19)
+    assert told(case(*unlearned).explanation) == [unlearned[1]]
+
+
+def test_what_outweighs_the_reasons_is_not_passed_over() -> None:
+    assert ", because " in sentence(case(FALL, base=1.3), TWO)
+    assert ", in part because " in sentence(case(FALL, base=1.5), TWO)
+    assert ", in part because " in sentence(case(FALL, rest=1.5), TWO)
+    assert ", because " in sentence(case(FALL, base=-1.5), TWO)
+    # what is not named counts, too: here a head that learned nothing
+    assert ", in part because " in sentence(case(FALL, replace(BACK, score=3.0, learned=False)), TWO)
+    assert ", in part because " in sentence(case(FALL, replace(KNEE, score=-1.5)), TWO)
+    assert "because" not in sentence(case(FALL, additive=False), TWO)
+
+
+def test_no_concept_and_only_concepts_against() -> None:
+    assert (
+        sentence(case(), TWO) == "The model says “90 days or more” (81 %). No concept explains this decision."
+    )
+    assert sentence(case(KNEE), TWO) == (
+        "The model says “90 days or more” (81 %), although the report does not speak of knee. No concept "
+        "explains this decision."
+    )
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [
+        (0.8, "the report speaks of the body part back (“lower back”)"),
+        (0.79, "the report seems to speak of the body part back (“lower back”)"),
+        (0.5, "the report seems to speak of the body part back (“lower back”)"),
+        (0.49, "the report seems not to speak of the body part back."),
+        (0.2, "the report does not speak of the body part back."),
+        (None, "the model makes use of the body part back (“lower back”)"),
+    ],
+)
+def test_a_concept_is_spoken_of_as_surely_as_the_model_is(probability: float | None, expected: str) -> None:
+    assert expected in sentence(case(replace(BACK, probability=probability)), TWO)
+
+
+def test_words_that_speak_against_a_concept_are_no_quotation_of_it() -> None:
+    part = replace(BACK, spans=spans("fell off", "lower back"), span_scores=(-0.5, 0.5))
+    assert "(“lower back”)" in sentence(case(part), TWO)
+
+
+def test_long_quotations_are_cut_and_two_are_the_most() -> None:
+    long = "x" * 100
+    text = f"{long}. one. two. three"
+    places = tuple(Span(text.index(w), text.index(w) + len(w)) for w in (long, "one", "two", "three"))
+    part = ConceptPart("c", 1.0, 0.9, places, (4.0, 1.0, 3.0, 2.0))
+    explained = ConceptExplanation("1", "bottleneck", 1, 0.8, (part,), additive=True)
+    said = sentence(Case(explained, (text,), (0.2, 0.8)), TWO)
+    assert f"(“{'x' * 59}…”, “two”)" in said
+
+
+def test_probabilities_are_never_certain() -> None:
+    given = [percent(value) for value in (1.0, 0.996, 0.994, 0.5, 0.006, 0.004, 0.0)]
+    assert given == ["over 99 %", "over 99 %", "99 %", "50 %", "1 %", "under 1 %", "under 1 %"]
+
+
+def test_names_and_words_are_inert_and_no_format() -> None:
+    part = ConceptPart("{label} \x1b[31m", 1.0, 0.9)
+    assert sentence(case(part), TWO).endswith("speaks of {label} \\x1b[31m.")
+
+
+PARTS = [
+    replace(part, score=sign * part.score, probability=probability, learned=learned, p=p)
+    for part, sign in ((FALL, 1), (BACK, -1))
+    for probability, learned, p in [
+        (0.9, True, None), (0.6, True, 0.01), (0.4, True, None), (0.1, True, None), (None, True, 0.2),
+        (None, True, 0.001), (0.9, False, None),
+    ]
+]  # fmt: skip
+SHOWN = [(), *((part,) for part in PARTS), *((a, b) for a in PARTS[:7] for b in PARTS[7:])]
+EVERY = [
+    (portfolio, case(*parts, given=given, gold=gold, portfolio=portfolio, additive=additive, base=base))
+    for portfolio, parts, given, gold, additive, base in product(
+        (TWO, THREE, SEVERAL), SHOWN, (0.97, 0.56, 0.45, 0.1), (None, 0, 2), (True, False), (0.0, 5.0)
+    )
+    if gold is None or gold < len(portfolio.labels)
+]
+
+
+def test_no_sentence_is_surer_than_its_numbers() -> None:
+    """Each phrase is held against the numbers of its case, without the tests of the templates."""
+    assert len(EVERY) > 5000
+    for portfolio, given in EVERY:
+        said = sentence(given, portfolio)
+        explanation, target = given.explanation, given.explanation.target
+        probability = given.probabilities[target]
+        says = probability > 0.5 if portfolio is not THREE else probability == max(given.probabilities)
+        label = portfolio.labels[target]
+        assert (f"says “{label}” (" in said) == says
+        confidence = probability if says else 1 - probability
+        assert ("is unsure" in said) == (confidence < 0.6)
+        wrong = given.gold is not None and (
+            says != (target in given.gold) if portfolio is not THREE
+            else max(range(3), key=given.probabilities.__getitem__) not in given.gold
+        )  # fmt: skip
+        assert ("The decision is wrong" in said) == wrong
+        sign = 1 if says else -1
+        for part in explanation.parts:
+            name = part.name.partition(": ")[2]
+            may = part.learned and (part.p is None or part.p < 0.05)
+            assert (name in said) == may, said
+            if not may:
+                continue
+            assert (
+                f"speaks of the event type {name}" in said or f"speaks of the body part {name}" in said
+            ) == ((part.probability or 0) >= 0.8)
+            assert (f"{name} (“" in said) == (part.probability is None or part.probability >= 0.5)
+            before = said[: said.index(name)]
+            assert bool(re.search("against it (counts )?that|although", before)) == (sign * part.score < 0)
+        named = [part for part in explanation.parts if part.name.partition(": ")[2] in said]
+        reasons = sum(max(0.0, sign * part.score) for part in named)
+        if not reasons:
+            assert "No concept explains this decision" in said and "because" not in said
+        if ", because" in said:
+            rest = explanation.rest + sum(part.score for part in explanation.parts if part not in named)
+            assert explanation.additive
+            assert reasons > max(sign * explanation.base, sign * rest)
+            assert reasons > sum(max(0.0, -sign * part.score) for part in named)
+
+
+def test_every_template_is_reached() -> None:
+    reached = [
+        {next(t.words for t in table if t.permitted(facts_of(c, p))) for p, c in EVERY} for table in SENTENCE
+    ]
+    assert reached == [{template.words for template in table} for table in SENTENCE]
+    assert len(DECISIONS) == 4 and len(LINKS) == 5
+    verbs = {template.verb.format(noun="report") for template in MENTIONS}
+    assert all(any(verb in sentence(c, p) for p, c in EVERY) for verb in verbs)
+
+
+def test_no_word_of_time_or_recovery_is_in_a_template() -> None:
+    words = " ".join(
+        [*(t.words for table in SENTENCE for t in table), *(f"{t.verb} {t.item}" for t in module.MENTIONS)]
+    )
+    assert not re.search(r"recover|absence|days|heal|return|injur|long|short|expect", words)
