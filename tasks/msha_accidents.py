@@ -113,6 +113,19 @@ def msha_accidents(
     return Task(name, labels, tuple(train), tuple(dev), tuple(test), auxiliary=asked)
 
 
+def accident_dates(path: str, degrees_left_out: Sequence[str] = LEFT_OUT) -> dict[str, date]:
+    """The date of every accident that `msha_accidents` reads, by the id of its example, for reports by month.
+
+    Raises:
+        InputError: on another layout, or a column that is missing.
+    """
+    file = given_path(path, option="task.path", what="the file Accidents.txt", source=_SOURCE)
+    degrees = [degree.strip().upper() for degree in degrees_left_out]
+    wanted = {_ID, _TEXT, _DAYS, _DATE, _MINE, _INJURED, *([_DEGREE] if degrees else [])}
+    reader = PipeFile(file, sorted(wanted))
+    return {injury.id: injury.day for injury in _injuries(reader, (), 1, degrees, Counter[str]())}
+
+
 class _Broken(Exception):
     """A line that cannot be read; the message says what was expected."""
 

@@ -123,6 +123,21 @@ def osha_accidents(
     return Task(name, LABELS, train, dev, test, auxiliary=asked)
 
 
+def event_dates(path: str) -> dict[str, date]:
+    """The event date of every row by the id of its example, for reports by month; no text has it.
+
+    Raises:
+        InputError: naming the line, on a missing column or a broken date.
+    """
+    file = given_path(path, option="task.path", what="the CSV file of abstracts", source=_SOURCE)
+    found, seen = dict[str, date](), Counter[str]()
+    for row in csv_rows(file, wanted=(_CASE, _DATE)):
+        with located(row.where):
+            day = us_date(row.values[_DATE])
+        found[_case(row, seen)] = day
+    return found
+
+
 def plain(text: str) -> str:
     """The text with the characters that were meant, and without an end that the file repeats.
 
