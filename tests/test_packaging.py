@@ -19,6 +19,7 @@ FLOORS = ("conf", "explainers", "harness", "metrics", "models", "results", "task
 DATA = (
     *("py.typed", "conf/config.yaml", "results/figures/assay.mplstyle"),
     *("results/page/report.html.j2", "results/page/report.css"),
+    *("results/concepts/case.html.j2", "results/concepts/pages.css", "results/concepts/pages.js"),
 )
 # A user's own packages of the same names, which must neither hide Assay's nor be hidden.
 OWN = ("conf", "models", "results", "tasks")
