@@ -94,7 +94,7 @@ class Engine:
     def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
         """For every MaskedInputs of the pool its logits, and what it would have cost alone."""
         packed = pack(pool)
-        done = self._run(packed.lengths, lambda span: self._forward(packed, span))
+        done = self.run(packed.lengths, lambda span: self._forward(packed, span))
         # The empty array gives the shape when nothing was asked.
         logits = np.concatenate([np.empty((0, len(self.model.labels))), *(part for _, part in done)])
         found, start = [], 0
@@ -119,7 +119,7 @@ class Engine:
         """
         packed = pack(pool)
         filled = partial(fill, mlm, packed, self.device)
-        done = self._run(packed.lengths, filled, budget=most_tokens(mlm), counters=MLM_COUNTERS)
+        done = self.run(packed.lengths, filled, budget=most_tokens(mlm), counters=MLM_COUNTERS)
         return Filling(packed.source, packed.lengths, (batch for _, batch in done))
 
     def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
@@ -225,7 +225,7 @@ class Engine:
         """
         packed = pack([full_rows(encoding) for encoding in encodings], distinct=False)
         order = np.argsort(packed.source, kind="stable")
-        for span, layers in self._run(packed.lengths, partial(self._layers, packed, of_tokens)):
+        for span, layers in self.run(packed.lengths, partial(self._layers, packed, of_tokens)):
             lengths = packed.lengths[span]
             check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
@@ -245,7 +245,7 @@ class Engine:
         """
         for chosen in groups(paths):
             points = lay_out(paths, chosen)
-            for _, batch in self._run(
+            for _, batch in self.run(
                 points.lengths, lambda span, points=points: call(points.cut(span)), ends
             ):
                 # (B, K), or (ends, B, K).
@@ -255,7 +255,7 @@ class Engine:
                 yield batch
                 del batch
 
-    def _run(
+    def run(
         self,
         lengths: NDArray[np.int32],
         call: Callable[[slice], Result],
@@ -267,6 +267,7 @@ class Engine:
         """Call on batch after batch of rows of ascending length; halve the budget when memory runs out.
 
         ends: how many rows of the model a row stands for. budget: tokens per batch, if below the engine's.
+        counters: names of those that count it; none where `call` asks the engine, which counts for itself.
         """
         start = 0
         while start < len(lengths):
@@ -279,9 +280,9 @@ class Engine:
                         raise
                     self._halve(lengths[span])
                     break
-                rows, tokens = ends * (span.stop - span.start), ends * int(lengths[span].sum())
-                spent = rows, tokens, time.perf_counter() - began
-                self._count(**dict(zip(counters, spent, strict=True)))
+                rows = lengths[span]
+                spent = ends * len(rows), ends * int(rows.sum()), time.perf_counter() - began
+                self._count(**dict(zip(counters, spent, strict=False)))
                 start = span.stop
                 yield span, result
                 # Or it would be in memory while the next one is made.

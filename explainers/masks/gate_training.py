@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from assay.explainers.masks import hard_concrete
 from assay.explainers.masks.centred_rmsprop import CentredRMSprop
-from assay.explainers.masks.diffmask_per_example import MET, TINY, kl_divergence
-from assay.explainers.masks.gate_report import GateReport, LayerReport
+from assay.explainers.masks.diffmask_per_example import MET
+from assay.explainers.masks.gate_measuring import measure
+from assay.explainers.masks.gate_report import GateReport
+from assay.explainers.masks.gated_batch import GatedBatch, drawn, pieces
 from assay.explainers.masks.gates import Gates, Gating, Shape, StoredGates, read_shape
-from assay.models.backward_rule import no_hook
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import text_rows
 from assay.models.mlm_progress import Progress, load_progress, save_progress
-from assay.models.protocol import Batch, OpenModel
 from assay.models.seeding import seeded
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.randomness import generator
@@ -109,13 +108,14 @@ def train_gates(
     own = Engine(engine.model, device=engine.device, budget=engine.budget)
     trainer = _Trainer(settings, own, texts)
     progress, stopped = trainer.run(resume)
-    layers = trainer.measure((measured or texts)[:MEASURED])
+    looked_at = (measured or texts)[:MEASURED]
+    layers = measure(own, trainer.gates, looked_at, size=settings.batch_size, seed=settings.seed)
     measuring = own.counters.since(trainer.before_measuring)
     trainer.gates.requires_grad_(False)
     return trainer.gates, GateReport(
         epsilon=settings.epsilon,
         layers=layers,
-        texts=min(MEASURED, len(measured or texts)),
+        texts=len(looked_at),
         steps=min(settings.steps, LOOK * len(progress.epochs)),
         stopped=stopped,
         looks=tuple((look[0], look[1]) for look in progress.epochs),
@@ -129,14 +129,14 @@ class _Trainer:
     def __init__(self, settings: GateSettings, engine: Engine, texts: Sequence[Encoding]) -> None:
         self.settings, self.engine, self.texts = settings, engine, texts
         first = generator(settings.seed, "first").permutation(len(texts))[: settings.batch_size]
-        asked = _Asked.of(engine, [texts[at] for at in first])
-        names = tuple(asked.states)
-        widths = tuple(state.shape[-1] for state in asked.states.values())
-        dtype = str(asked.entry.dtype).removeprefix("torch.")
+        (shown,) = pieces(engine, [texts[first[0]]], lambda _, batch: batch)
+        names = tuple(shown.states)
+        widths = tuple(state.shape[-1] for state in shown.states.values())
+        dtype = str(shown.entry.dtype).removeprefix("torch.")
         with seeded(settings.seed):
             self.gates = Gates(Shape(names, widths, settings.gating, settings.units, dtype))
-        self._place(asked, [texts[at] for at in first])
-        self.gates.to(asked.entry.device)
+        self._place([texts[at] for at in first])
+        self.gates.to(shown.entry.device)
         # Centred, because open gates have small gradients for a long time, which must not stay small.
         self.optimizer = CentredRMSprop(
             [
@@ -149,20 +149,23 @@ class _Trainer:
         self.before_measuring = engine.counters.copy()
         self.order: tuple[int, NDArray[np.intp]] = -1, np.empty(0, dtype=np.intp)
 
-    def _place(self, asked: _Asked, texts: Sequence[Encoding]) -> None:
+    def _place(self, texts: Sequence[Encoding]) -> None:
         """Begin with the mask token in place of absent tokens where there is one; else, and at inner layers,
         with the mean over the tokens of a batch."""
-        model, states = self.engine.model, list(asked.states.values())
-        if self.settings.gating == "input":
-            states = [asked.entry]
-            if model.mask_id is not None:
-                rows = text_rows(texts)
-                gone = asked.content.cpu().numpy()
-                rows.ids[gone] = model.mask_id
+        mask = self.engine.model.mask_id if self.settings.gating == "input" else None
+
+        def sums(at: NDArray[np.intp], batch: GatedBatch) -> tuple[list[Tensor], int]:
+            states = [batch.entry] if self.settings.gating == "input" else list(batch.states.values())
+            if mask is not None:
+                rows = text_rows([texts[place] for place in at])
+                rows.ids[batch.content.cpu().numpy()] = mask
                 states = [self.engine.entry(rows)[1]]
+            return [state[batch.content].sum(dim=0) for state in states], int(batch.content.sum())
+
+        totals, counts = zip(*pieces(self.engine, texts, sums), strict=True)
         with torch.no_grad():
-            for placeholder, state in zip(self.gates.placeholders, states, strict=True):
-                placeholder.copy_(state[asked.content].mean(dim=0))
+            for placeholder, parts in zip(self.gates.placeholders, zip(*totals, strict=True), strict=True):
+                placeholder.copy_(torch.stack(parts).sum(dim=0) / sum(counts))
 
     def run(self, resume: Path | None) -> tuple[Progress, str]:
         """Train; how far it came, and what ended it."""
@@ -214,22 +217,31 @@ class _Trainer:
             group["lr"] = rate * min(1.0, (step + 1) / (settings.warmup + 1))
         draws = generator(settings.seed, "step", step)
         layer = int(draws.integers(len(gates.networks)))
-        asked = _Asked.of(self.engine, [self.texts[at] for at in self._batch(step)])
-        with torch.enable_grad():
-            log_open, divergence = self._gated(asked, layer, draws)[:2]
-            multiplier = gates.multipliers[layer]
-            closing = asked.mean(log_open).mean()
-            loss = multiplier * (divergence.mean() - settings.epsilon) + closing
-            parameters = list(gates.parameters())
-            # Not `backward`, which would leave gradients in the model's parameters, too.
-            found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        if not math.isfinite(float(loss.detach())):
+        texts = [self.texts[at] for at in self._batch(step)]
+        uniform, parameters = drawn(gates, draws, texts, layer), list(gates.parameters())
+
+        def gradients(at: NDArray[np.intp], batch: GatedBatch) -> tuple[tuple[Tensor | None, ...], Tensor]:
+            """Of a piece, by its share of the batch; and the loss, open gates and divergence, likewise."""
+            with torch.enable_grad():
+                log_open, divergence, _ = batch.under(gates, layer, uniform[:, at])
+                closing = batch.mean(log_open).mean()
+                loss = gates.multipliers[layer] * (divergence.mean() - settings.epsilon) + closing
+                share = len(at) / len(texts)
+                # Not `backward`, which would leave gradients in the model's parameters, too.
+                found = torch.autograd.grad(share * loss, parameters, allow_unused=True)
+            opened = batch.mean(log_open.detach().exp()).mean()
+            return found, share * torch.stack([loss.detach(), opened, divergence.detach().mean()]).double()
+
+        by_piece, told = zip(*pieces(self.engine, texts, gradients), strict=True)
+        loss, opened, divergence = torch.stack(told).sum(dim=0).tolist()
+        if not math.isfinite(loss):
             raise InputError(
-                f"training of diffmask diverged in step {step}: the loss is {float(loss.detach())}; lower "
+                f"training of diffmask diverged in step {step}: the loss is {loss}; lower "
                 f"explainer.diffmask.rate, now {settings.rate}"
             )
-        for parameter, gradient in zip(parameters, found, strict=True):
-            parameter.grad = gradient
+        for parameter, *parts in zip(parameters, *by_piece, strict=True):
+            # A gate that has no part in this layer's has none in any piece.
+            parameter.grad = None if parts[0] is None else torch.stack(parts).sum(dim=0)
         self.optimizer.step()
         gates.clamp()
         # Or the next answers would be NaN, and the model would be blamed.
@@ -238,7 +250,7 @@ class _Trainer:
                 f"training of diffmask diverged in step {step}: gates are not finite; lower "
                 f"explainer.diffmask.rate, now {settings.rate}, or ask for fewer steps"
             )
-        return float(asked.mean(log_open.detach().exp()).mean()), float(divergence.detach().mean())
+        return opened, divergence
 
     def _batch(self, step: int) -> NDArray[np.intp]:
         """The texts of a step; every text once in each pass over all."""
@@ -248,72 +260,3 @@ class _Trainer:
             # Texts of all lengths together: batches of one length have divergences of their own.
             self.order = number, generator(self.settings.seed, "gates", number).permutation(len(self.texts))
         return self.order[1][nth * size : (nth + 1) * size]
-
-    def _gated(self, asked: _Asked, layer: int, draws: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T) log-probabilities that tokens are open; (B,) divergences and (B, K) logits under draws."""
-        logits = self.gates.logits(asked.states, layer)
-        uniform = torch.from_numpy(draws.uniform(TINY, 1 - TINY, tuple(logits.shape))).to(logits)
-        drawn = hard_concrete.sample(logits, uniform).prod(dim=0)
-        kept = torch.where(asked.content, drawn, 1.0)
-        entry, hook = self.gates.masked(asked.entry, kept, layer)
-        answer = self.engine.differentiable(entry, asked.batch, hook=hook or no_hook)
-        multi_label = self.engine.model.multi_label
-        divergence = kl_divergence(asked.answer, answer, multi_label=multi_label)
-        return hard_concrete.log_open(logits).sum(dim=0), divergence, answer
-
-    def measure(self, texts: Sequence[Encoding]) -> tuple[LayerReport, ...]:
-        """Every layer on texts, under one draw of the gates."""
-        multi_label, found = self.engine.model.multi_label, []
-        for start in range(0, len(texts), self.settings.batch_size):
-            asked = _Asked.of(self.engine, texts[start : start + self.settings.batch_size])
-            for layer in range(len(self.gates.networks)):
-                draws = generator(self.settings.seed, "measure", layer, start)
-                with torch.no_grad():
-                    log_open, divergence, answer = self._gated(asked, layer, draws)
-                decide: Callable[[Tensor], Tensor] = (
-                    (lambda x: x > 0) if multi_label else lambda x: x.argmax(dim=1, keepdim=True)
-                )
-                same = (decide(answer) == decide(asked.answer)).double().mean(dim=1)
-                opened = asked.mean(log_open.exp())
-                found += [
-                    (layer, *row)
-                    for row in torch.stack([divergence.double(), same, opened.double()], 1).tolist()
-                ]
-        rows = np.array(found)
-        return tuple(
-            LayerReport(name, *rows[rows[:, 0] == layer, 1:].mean(axis=0).tolist())
-            for layer, name in enumerate(self.gates.shape.layers)
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """Texts as they are. entry: (B, T, D) what the first layer reads. answer: (B, K) logits. states: layer to
-    (B, T, D). content: (B, T) bool, false on special tokens and padding."""
-
-    batch: Batch
-    entry: Tensor
-    answer: Tensor
-    states: dict[str, Tensor]
-    content: Tensor
-
-    def mean(self, values: Tensor) -> Tensor:
-        """(B,) over the content tokens of each text, of values (B, T)."""
-        return torch.where(self.content, values, 0.0).sum(dim=1) / self.content.sum(dim=1)
-
-    @classmethod
-    def of(cls, engine: Engine, texts: Sequence[Encoding]) -> _Asked:
-        of_tokens, states = cast(OpenModel, engine.model).layers, dict[str, Tensor]()
-
-        def keep(name: str, value: Tensor) -> Tensor:
-            if name in of_tokens:
-                states[name] = value
-            return value
-
-        batch, entry = engine.entry(text_rows(texts))
-        with torch.no_grad():
-            answer = engine.differentiable(entry, batch, hook=keep)
-        content = torch.zeros_like(batch.attention)
-        for row, text in enumerate(texts):
-            content[row, : len(text)] = torch.from_numpy(text.content)
-        return cls(batch, entry, answer, states, content)

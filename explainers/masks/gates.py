@@ -74,6 +74,10 @@ class Gates(nn.Module):
         )
         self.to(getattr(torch, shape.dtype))
 
+    def count(self, layer: int) -> int:
+        """How many gates decide together at a layer."""
+        return 1 if self.shape.gating == "hidden" else layer + 1
+
     def logits(self, states: Mapping[str, Tensor], layer: int) -> Tensor:
         """(G, B, T) logits of the gates whose product decides at a layer, by what the layers are."""
         first = states[self.shape.layers[0]]

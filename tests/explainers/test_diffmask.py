@@ -16,8 +16,10 @@ from explainer_models import encoding, request, scores, smooth
 import assay.explainers.masks.gate_training as gate_training
 from assay.explainers.masks.centred_rmsprop import LEAST, CentredRMSprop
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
+from assay.explainers.masks.gate_measuring import measure
 from assay.explainers.masks.gate_report import GateReport, LayerReport, warnings
 from assay.explainers.masks.gate_training import train_gates
+from assay.explainers.masks.gated_batch import GatedBatch, drawn
 from assay.explainers.masks.gates import Gates, Gating, Shape, StoredGates
 from assay.explainers.protocol import Request, fitted, incompatibility
 from assay.models.engine import Engine
@@ -62,9 +64,10 @@ def _trainer(model: Any, task: Task, gating: Gating, logit: float | None = None)
 
 
 def _gated(trainer: Any, texts: Any, layer: int) -> tuple[Any, torch.Tensor, torch.Tensor, torch.Tensor]:
-    asked = gate_training._Asked.of(trainer.engine, texts)
+    asked = GatedBatch.of(trainer.engine, texts)
+    uniform = drawn(trainer.gates, np.random.default_rng(0), texts, layer)
     with torch.no_grad():
-        return asked, *trainer._gated(asked, layer, np.random.default_rng(0))
+        return asked, *asked.under(trainer.gates, layer, uniform)
 
 
 def _trained(explainer: DiffMask, model: Any, task: Task) -> TrainedDiffMask:
@@ -296,6 +299,85 @@ def test_training_ends_when_no_more_gates_close_or_time_is_over(
     monkeypatch.setattr(gate_training._Trainer, "_settled", lambda self, looks: len(looks) == 3)
     _, report = train_gates(replace(FEW, steps=500).settings, Engine(model), texts)
     assert (report.stopped, report.steps, len(report.looks)) == ("settled", 15, 3)
+
+
+def _longest(texts: Any) -> int:
+    return max(map(len, texts))
+
+
+@gatings
+def test_a_batch_above_the_budget_is_cut_and_has_the_same_gradients(
+    model: Any, toy_task: Task, monkeypatch: pytest.MonkeyPatch, gating: Gating
+) -> None:
+    """Without it, `engine.budget` would not bound the memory of training."""
+    texts = model.encode([example.texts for example in toy_task.train])
+    settings = replace(FEW, steps=3, batch_size=16, gating=gating, warmup=0).settings
+    # Lengths of batches when each asks a model, padding included.
+    asked: list[int] = []
+    differentiable = Engine.differentiable
+
+    def seen(self: Engine, entry: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        asked.append(entry.shape[0] * entry.shape[1])
+        return differentiable(self, entry, *rest, **options)
+
+    monkeypatch.setattr(Engine, "differentiable", seen)
+    whole = gate_training._Trainer(settings, Engine(model, budget=10**6), texts)
+    budget = 2 * _longest(texts)
+    cut = gate_training._Trainer(settings, Engine(model, budget=budget), texts)
+    torch.testing.assert_close(list(cut.gates.placeholders), list(whole.gates.placeholders))
+    for step in range(settings.steps):
+        # From the same gates, or differences of rounding grow.
+        cut.gates.load_state_dict(whole.gates.state_dict())
+        one, asked[:] = whole._step(step), []
+        other = cut._step(step)
+        assert max(asked) <= budget and len(asked) > 2 * 16 / 3
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+        for first, second in zip(whole.gates.parameters(), cut.gates.parameters(), strict=True):
+            assert (first.grad is None) == (second.grad is None)
+            if first.grad is not None:
+                torch.testing.assert_close(first.grad, second.grad, rtol=1e-3, atol=1e-6)
+    asked[:] = []
+    few, many = (Engine(model, budget=size) for size in (budget, 10**6))
+    found = [measure(e, whole.gates, texts, size=16, seed=0) for e in (few, many)]
+    assert min(asked) <= budget < max(asked)
+    for one, other in zip(*found, strict=True):
+        assert one.divergence == pytest.approx(other.divergence, rel=1e-3, abs=1e-6)
+        assert (one.layer, one.open) == (other.layer, pytest.approx(other.open, rel=1e-4))
+
+
+def test_training_goes_on_with_smaller_batches_where_memory_runs_out(
+    lstm: Any, toy_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way back, too, where most of it is needed."""
+    texts = lstm.encode([example.texts for example in toy_task.train])
+    settings = replace(FEW, batch_size=16).settings
+    whole, report = train_gates(settings, Engine(lstm), texts)
+    grad, most, failed = torch.autograd.grad, 5, []
+
+    def small(loss: torch.Tensor, *rest: Any, **options: Any) -> Any:
+        if rows[-1] > most:
+            failed.append(rows[-1])
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return grad(loss, *rest, **options)
+
+    rows: list[int] = []
+    differentiable = Engine.differentiable
+
+    def seen(self: Engine, entry: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        rows.append(len(entry))
+        return differentiable(self, entry, *rest, **options)
+
+    monkeypatch.setattr(Engine, "differentiable", seen)
+    monkeypatch.setattr(torch.autograd, "grad", small)
+    engine = Engine(lstm)
+    cut, again = train_gates(settings, engine, texts)
+    assert failed and len(failed) < 4
+    assert again.steps == report.steps
+    for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+    most = 0
+    with pytest.raises(InputError, match="the model ran out of memory on a single row of"):
+        train_gates(settings, Engine(lstm), texts)
 
 
 @gatings
