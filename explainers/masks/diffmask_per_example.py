@@ -148,21 +148,32 @@ class DiffMaskPerExample:
         optimizer = torch.optim.Adam([logits], lr=self.rate)
         multiplier, kept = FIRST_MULTIPLIER, round(KEPT * self.steps)
         opened, divergence = np.zeros(tokens), 0.0
+        lengths = np.full(self.samples, len(text.content), dtype=np.int32)
         for step in range(self.steps):
             uniform = torch.from_numpy(rng.uniform(TINY, 1 - TINY, (self.samples, tokens))).to(logits)
-            with torch.enable_grad():
-                found = text.divergence(hard_concrete.sample(logits, uniform)).mean()
-                log_open = hard_concrete.log_open(logits)
-                loss = multiplier * (found - self.epsilon) + log_open.mean()
-                # Not `backward`, which would leave gradients in the model's parameters, too.
-                (logits.grad,) = torch.autograd.grad(loss, [logits])
+
+            def gradient(
+                span: slice, uniform: Tensor = uniform, multiplier: float = multiplier
+            ) -> tuple[Tensor, float]:
+                """Of some masked texts, by their share of all; and their divergence, likewise."""
+                share = (span.stop - span.start) / self.samples
+                with torch.enable_grad():
+                    found = text.divergence(hard_concrete.sample(logits, uniform[span])).mean()
+                    loss = multiplier * (found - self.epsilon) + hard_concrete.log_open(logits).mean()
+                    # Not `backward`, which would leave gradients in the model's parameters, too.
+                    (of_logits,) = torch.autograd.grad(share * loss, [logits])
+                return of_logits, share * float(found.detach())
+
+            pieces = [piece for _, piece in text.engine.run(lengths, gradient, counters=())]
+            logits.grad = torch.stack([of_logits for of_logits, _ in pieces]).sum(dim=0)
+            reached = sum(found for _, found in pieces)
             if step >= self.steps - kept:
-                opened += log_open.detach().exp().cpu().double().numpy() / kept
-                divergence += float(found.detach()) / kept
+                opened += hard_concrete.log_open(logits.detach()).exp().cpu().double().numpy() / kept
+                divergence += reached / kept
             optimizer.step()
             with torch.no_grad():
                 logits.clamp_(min=LEAST_LOGIT)
-            multiplier = raised(multiplier, float(found.detach()), self.epsilon, self.multiplier_rate)
+            multiplier = raised(multiplier, reached, self.epsilon, self.multiplier_rate)
         return opened, divergence
 
 

@@ -78,5 +78,5 @@ class EntropyPerturbation(LearnedNoise):
 
         start = torch.full((len(values), 1), FIRST_LOGIT).to(values)
         return self.descend(
-            start, loss, lambda logits: -logsigmoid(logits[:, 0]) / math.log(2), values.shape[1], rng
+            text, start, loss, lambda logits: -logsigmoid(logits[:, 0]) / math.log(2), values.shape[1], rng
         )

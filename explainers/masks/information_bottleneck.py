@@ -75,10 +75,11 @@ class InformationBottleneck(LearnedNoise):
             surprise = -log_probability(answers, target, multi_label=text.engine.model.multi_label)
             return surprise.mean() + self.beta * information(logits, standard).mean()
 
+        def bits(logits: Tensor) -> Tensor:
+            return information(logits, standard).sum(dim=1) / math.log(2)
+
         start = torch.full((tokens, width if self.dimensions else 1), FIRST_LOGIT).to(text.entry)
-        return self.descend(
-            start, loss, lambda logits: information(logits, standard).sum(dim=1) / math.log(2), width, rng
-        )
+        return self.descend(text, start, loss, bits, width, rng)
 
 
 def information(logits: Tensor, standard: Tensor) -> Tensor:

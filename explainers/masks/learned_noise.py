@@ -84,6 +84,7 @@ class LearnedNoise(ABC):
 
     def descend(
         self,
+        text: NoisyText,
         start: Tensor,
         loss: Callable[[Tensor, Tensor], Tensor],
         read: Callable[[Tensor], Tensor],
@@ -93,8 +94,9 @@ class LearnedNoise(ABC):
         """The mean of `read` over the last steps of gradient descent.
 
         Args:
+            text: whose model is asked, by no more noisy texts at once than the engine's budget takes.
             start: (n, ...) where it begins.
-            loss: of these and standard normal noise (samples, n, width).
+            loss: of these and standard normal noise (R, n, width): a mean over R noisy texts.
             read: (n,) scores of them.
             width: dimensions of a token.
             rng: of the noise.
@@ -103,11 +105,19 @@ class LearnedNoise(ABC):
         optimizer = torch.optim.Adam([learned], lr=self.rate)
         kept = max(1, round(KEPT * self.steps))
         found = np.zeros(len(start))
+        lengths = np.full(self.samples, len(text.content), dtype=np.int32)
         for step in range(self.steps):
             noise = torch.from_numpy(rng.standard_normal((self.samples, len(start), width))).to(start)
-            with torch.enable_grad():
-                # Not `backward`, which would leave gradients in the model's parameters, too.
-                (learned.grad,) = torch.autograd.grad(loss(learned, noise), [learned])
+
+            def gradient(span: slice, noise: Tensor = noise) -> Tensor:
+                """Of some noisy texts, by their share of all."""
+                share = (span.stop - span.start) / self.samples
+                with torch.enable_grad():
+                    # Not `backward`, which would leave gradients in the model's parameters, too.
+                    return torch.autograd.grad(share * loss(learned, noise[span]), [learned])[0]
+
+            pieces = [piece for _, piece in text.engine.run(lengths, gradient, counters=())]
+            learned.grad = torch.stack(pieces).sum(dim=0)
             optimizer.step()
             if step >= self.steps - kept:
                 found += read(learned.detach()).cpu().double().numpy() / kept
