@@ -81,6 +81,11 @@ class ChosenMetric:
         """The name that its scores are stored under."""
         return f"{self.settings}-{self.groups}" if self.groups else self.settings
 
+    @property
+    def used_removal(self) -> Baseline | None:
+        """What "absent" means, to a metric that removes."""
+        return self.removal if "removal" in self.metric.needs else None
+
 
 class Built(NamedTuple):
     """An explainer, baseline or metric with the settings that it was built from, which are part of keys."""

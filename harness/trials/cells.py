@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.explainers import averaging
@@ -23,10 +24,11 @@ from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
+from assay.harness.trials.made_with import MadeWith, about_gates, has_masked_lm, masked_lm_weights, named
 from assay.harness.trials.masked_lms import with_masked_lm
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
-from assay.harness.trials.trained_gates import with_gates
+from assay.harness.trials.trained_gates import gates_of, with_gates
 from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
 from assay.metrics.dataset_consistency import pooled_activations
 from assay.models.encoding import Encoding
@@ -92,6 +94,24 @@ class Loaded:
             return replace(passing_on, of=self.fitted_explainer(passing_on.of))
         return fitted(explainer, self.engine, self.trial.task.train)
 
+    def made_with(self, method: Method, chosen: ChosenMetric | None = None) -> MadeWith:
+        """What was trained for a method's explanations, or their scores on a metric; now or before."""
+        made: MadeWith = {}
+        if gates_of(method.explainer) is not None:
+            made["gates"] = str(about_gates(self.fitted_explainer(method.explainer))["weights"])
+        removal = None if chosen is None else chosen.used_removal
+        for use, baseline in (("baseline", method.baseline), ("removal", removal)):
+            if baseline is not None and has_masked_lm(baseline):
+                made[use] = masked_lm_weights(self.fitted(baseline))
+        return made
+
+    def forget_trained(self) -> None:
+        """Read what was trained from the store once more when it is needed."""
+        for explainer in [one for one in self._explainers if gates_of(one) is not None]:
+            del self._explainers[explainer]
+        for baseline in [one for one in self._fitted if has_masked_lm(one)]:
+            del self._fitted[baseline]
+
     def targets(self) -> NDArray[np.bool_]:
         """(N, K) which classes are explained; a text with none of its own gets its most probable class."""
         choice = self.trial.config.targets
@@ -139,7 +159,7 @@ def explain_part(cell: Cell, loaded: Loaded, store: Store, number: int) -> list[
     spent = loaded.engine.counters.since(before)
     every = list(chain.from_iterable(explanations))
     write_table(stored.seconds(number), _seconds(explanations, spent))
-    write_table(stored.part(number), to_table(every))
+    write_table(stored.part(number), named(to_table(every), loaded.made_with(cell.method)))
     return [(one.reliability, one.cost.forward_rows) for one in every]
 
 
@@ -171,7 +191,8 @@ def explain_shard(
 def score(cell: Cell, chosen: ChosenMetric, loaded: Loaded, store: Store) -> None:
     """Score a cell on one metric and write the long table to disk."""
     shards = StoredShards(store.cell(cell.key), loaded)
-    write_table(scores_path(store, cell, chosen), score_shards(cell, chosen, loaded, shards))
+    table = pa.Table.from_pandas(score_shards(cell, chosen, loaded, shards), preserve_index=False)
+    write_table(scores_path(store, cell, chosen), named(table, loaded.made_with(cell.method, chosen)))
 
 
 def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Iterable[Shard]) -> pd.DataFrame:
@@ -183,7 +204,7 @@ def score_shards(cell: Cell, chosen: ChosenMetric, loaded: Loaded, shards: Itera
             labels=loaded.trial.task.labels,
             multi_label=loaded.trial.task.multi_label,
             engine=loaded.engine,
-            removal=loaded.fitted(chosen.removal) if "removal" in chosen.metric.needs else chosen.removal,
+            removal=chosen.removal if chosen.used_removal is None else loaded.fitted(chosen.removal),
             seed=cell.explainer_seed,
             activations=loaded.activations,
             explain=partial(_explain_again, cell.method, loaded),

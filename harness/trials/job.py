@@ -16,7 +16,6 @@ import torch
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
-from assay.explainers.masks.diffmask import TrainedDiffMask
 from assay.explainers.reliability import unreliable
 from assay.harness.config.keys import plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
@@ -27,6 +26,8 @@ from assay.harness.storage.locks import acquire, run_until_done
 from assay.harness.storage.store import Damaged, Store, check_space, present, read_json, write_json
 from assay.harness.trials.cells import Loaded, explain_part, score
 from assay.harness.trials.loading import load_trial
+from assay.harness.trials.made_anew import drop_others
+from assay.harness.trials.made_with import about_gates
 from assay.harness.trials.plan import Cell
 from assay.harness.trials.progress import Progress, progress
 from assay.harness.trials.titles import failure_key, title
@@ -124,6 +125,7 @@ class _Job:
         self.where.at(cell.title, self._texts())
         with record_failure(self.store, cell.key, self._title(cell), clear=False):
             try:
+                self._drop_others(cell)
                 return self._explain(cell) and self._score(cell)
             except Damaged:
                 if cell.key in self.reopened:
@@ -146,12 +148,22 @@ class _Job:
                 waits |= not ours
         return not waits
 
+    def _drop_others(self, cell: Cell) -> bool:
+        """Whether parts of the cell were made with what was trained anew since, and are gone now."""
+        dropped = drop_others(cell, scored_on(cell, self.planned.metrics), self.loaded, self.store)
+        if dropped:
+            self.verified.difference_update([known for known in self.verified if known[0] == cell.key])
+        return dropped
+
     def _score(self, cell: Cell) -> bool:
         """Whether the cell's scores wait for no other job; without all explanations there are none."""
         stored = StoredCell(self.store.cell(cell.key))
         if read_json(stored.record) is None:
             if any(not stored.part(number).exists() for number in range(len(self.loaded.parts()))):
                 return True
+            # Another job may have trained while this one explained.
+            if self._drop_others(cell):
+                return False
             write_json(stored.record, _description(cell, self.loaded))
             if warning := unreliable(*np.reshape(self.reliabilities.get(cell.key, []), (-1, 2)).T):
                 log.warning("%s, %s: %s", self.loaded.trial.title, cell.title, warning)
@@ -235,7 +247,5 @@ def _of_masked_lm(cell: Cell, loaded: Loaded) -> dict[str, Any]:
 
 def _of_gates(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     """What the gates of the cell's explainer cost and reached, if it has any; it is in no text's cost."""
-    explainer = loaded.fitted_explainer(cell.method.explainer)
-    while (of := getattr(explainer, "of", None)) is not None:
-        explainer = of
-    return {"trained": explainer.about} if isinstance(explainer, TrainedDiffMask) else {}
+    about = about_gates(loaded.fitted_explainer(cell.method.explainer))
+    return {"trained": about} if about else {}

@@ -8,17 +8,20 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 from tqdm import tqdm
 
 from assay.harness.config.choice import ChosenMetric
 from assay.harness.config.keys import canonical, key
-from assay.harness.storage.layout import StoredPair
+from assay.harness.storage.layout import StoredCell, StoredPair
 from assay.harness.storage.ledger import clear_failure, record_failure
 from assay.harness.storage.locks import acquire, run_until_done
 from assay.harness.storage.store import Store, present, read_table, write_table
 from assay.harness.trials.cells import Loaded, StoredShards
 from assay.harness.trials.incompatibilities import metric_incompatibility
+from assay.harness.trials.made_with import MadeWith, has_masked_lm, named, read_made_with
 from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trained_gates import gates_of
 from assay.harness.trials.trial import TrialCells, load_model, read_card, trial_cells
 from assay.metrics.model_pairs import LayerDistances, ModelPairMetric, layer_distances
 from assay.results.records import grouped
@@ -174,7 +177,30 @@ def run_pairs(trials: Sequence[Trial], store: Store) -> None:
 
 
 def _missing(pair: Pair, store: Store) -> list[PairCell]:
-    return [cell for cell in pair_cells(pair, store) if not cell.path.exists()]
+    return [cell for cell in pair_cells(pair, store) if not _scored(cell, store)]
+
+
+def _scored(cell: PairCell, store: Store) -> bool:
+    """Whether there are scores, and of the cells as they are, which may have been made anew since."""
+    if not cell.path.exists():
+        return False
+    made = _made_with(cell, store)
+    return not made or (present(cell.path) and read_made_with(cell.path) == made)
+
+
+def _made_with(cell: PairCell, store: Store) -> MadeWith:
+    """What was trained for the explanations of all of its cells, which are complete."""
+    method = cell.first.method
+    if gates_of(method.explainer) is None and not has_masked_lm(method.baseline):
+        return {}
+    folders = [StoredCell(store.cell(one.key)) for one in chain.from_iterable(cell.cells)]
+    return {
+        f"{one.folder.name} {name}": weights
+        for one in folders
+        for part in one.parts()[:1]
+        if present(part)
+        for name, weights in read_made_with(part).items()
+    }
 
 
 def _run_pair(pair: Pair, todo: Sequence[PairCell], store: Store) -> None:
@@ -191,7 +217,8 @@ def _run_pair(pair: Pair, todo: Sequence[PairCell], store: Store) -> None:
             table = metric.score_pair(shards[0], shards[1], near)
             of_members.append(_named(table, member) if pair.pool else table)
     for cell, of_members in zip(todo, tables, strict=True):
-        write_table(cell.path, pd.concat(of_members, ignore_index=True))
+        table = pa.Table.from_pandas(pd.concat(of_members, ignore_index=True), preserve_index=False)
+        write_table(cell.path, named(table, _made_with(cell, store)))
 
 
 def _named(table: pd.DataFrame, member: Pair) -> pd.DataFrame:

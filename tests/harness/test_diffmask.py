@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +15,16 @@ import pytest
 import assay
 import assay.harness.trials.trained_gates
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
+from assay.explainers.masks.gate_training import GateSettings
 from assay.harness.cli import main
 from assay.harness.interface.settings import settings_of, shipped
 from assay.harness.reporting.collect import notes
 from assay.harness.reporting.paying import pays_from
-from assay.harness.storage.layout import StoredCell, StoredModel
+from assay.harness.storage.layout import StoredCell, StoredModel, is_set_aside
 from assay.harness.storage.store import parse_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.harness.trials.job import run_cells
+from assay.harness.trials.made_with import read_made_with
 from assay.harness.trials.records import read_explanations
 from assay.harness.trials.trained_gates import gates_key
 from assay.harness.trials.trial import load_model
@@ -72,8 +77,13 @@ def _settings(cell: StoredCell) -> dict[str, Any]:
 
 
 def _gates(store: Path) -> Path:
-    (folder,) = [p.parent for p in store.glob("models/*/training.json") if "gates_of" in parse_json(p)]
+    found = (path for path in store.glob("models/*/training.json") if not is_set_aside(path.parent))
+    (folder,) = [path.parent for path in found if _of_gates(path)]
     return folder
+
+
+def _of_gates(path: Path) -> bool:
+    return "gates_of" in parse_json(path)
 
 
 def test_gates_are_trained_once_for_all_layers_and_kept(done: tuple[Path, int]) -> None:
@@ -169,6 +179,86 @@ def test_damaged_gates_are_trained_anew_and_are_the_same(
     assert weights_hash(cast(Any, loaded.model)) == loaded.weights
 
 
+def _half_done(store: Path, to: Path) -> tuple[Path, StoredCell, StoredCell]:
+    """A copy of a store that lost its gates and the last shard of one cell; that cell, and a complete one."""
+    copy = shutil.copytree(store, to / "store")
+    shutil.rmtree(_gates(copy))
+    half, whole = _cells(copy)
+    for path in (half.part(1), half.seconds(1), half.record):
+        path.unlink()
+    return copy, half, whole
+
+
+def test_parts_of_other_gates_are_made_anew(
+    done: tuple[Path, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A cell never rests on two trainings. Time may end training elsewhere the second time."""
+    store, half, whole = _half_done(done[0], tmp_path)
+    kept, before = whole.part(0).read_bytes(), read_explanations(half.part(0))
+    train = assay.harness.trials.trained_gates.train_gates
+
+    def other(settings: GateSettings, *rest: Any) -> Any:
+        return train(replace(settings, seed=7), *rest)
+
+    monkeypatch.setattr(assay.harness.trials.trained_gates, "train_gates", other)
+    experiment = open_experiment([*SMALL, f"store={store}"])
+    run(experiment)
+    assert not list(store.glob("ledger/*"))
+    told = capsys.readouterr().err
+    assert "was trained anew and has other weights than before, so 2 of its files are made anew" in told
+    weights = parse_json(StoredModel(_gates(store)).training)["weights"]
+    assert parse_json(half.record)["trained"]["weights"] == weights
+    (trial,) = load_trials(experiment)
+    (explainer,) = [m.explainer for m in trial.choice.methods if isinstance(m.explainer, DiffMask)]
+    loaded = load_model(trial, experiment.store)
+    encodings = loaded.model.encode([example.texts for example in trial.task.test])
+    gates = cast(TrainedDiffMask, loaded.fitted_explainer(explainer))
+    expected = gates.by_layer(loaded.engine, encodings)
+    found = [one for part in half.parts() for one in read_explanations(part)]
+    by_text = {one.example_id: one.by_layer for one in found}
+    for example, scores in zip(trial.task.test, expected, strict=True):
+        np.testing.assert_allclose(by_text[example.id], scores, rtol=1e-5)
+    first = read_explanations(half.part(0))
+    assert any((one.scores != two.scores).any() for one, two in zip(before, first, strict=True))
+    for path in (*half.parts(), *half.score_files()):
+        assert read_made_with(path) == {"gates": weights}
+    # What is complete stays, and tells by which gates it was made.
+    assert whole.part(0).read_bytes() == kept
+    assert read_made_with(whole.part(0)) == {"gates": parse_json(whole.record)["trained"]["weights"]}
+    assert parse_json(whole.record)["trained"]["weights"] != weights
+
+
+def test_parts_of_equal_gates_stay(
+    done: tuple[Path, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, half, _ = _half_done(done[0], tmp_path)
+    written = half.part(0).stat().st_mtime_ns
+    run(open_experiment([*SMALL, f"store={store}"]))
+    assert half.part(0).stat().st_mtime_ns == written and half.done
+    assert "trained anew" not in capsys.readouterr().err
+
+
+def test_a_job_whose_gates_are_not_those_of_the_store_reads_them_anew(
+    done: tuple[Path, int], tmp_path: Path
+) -> None:
+    """Or two jobs would remove each other's parts for ever."""
+    store, half, _ = _half_done(done[0], tmp_path)
+    experiment = open_experiment([*SMALL, f"store={store}"])
+    (trial,) = load_trials(experiment)
+    (explainer,) = [m.explainer for m in trial.choice.methods if isinstance(m.explainer, DiffMask)]
+    loaded = load_model(trial, experiment.store)
+    gates = cast(TrainedDiffMask, loaded.fitted_explainer(explainer))
+    written = half.part(0).stat().st_mtime_ns
+    stale = replace(gates, about={**gates.about, "weights": "others"})
+    loaded._explainers[explainer] = stale
+    run_cells(loaded, experiment.store)
+    assert half.part(0).stat().st_mtime_ns == written and half.done
+    assert parse_json(half.record)["trained"]["weights"] == gates.about["weights"]
+
+
 def test_the_plan_tells_what_training_asks_apart(
     done: tuple[Path, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,3 +281,30 @@ def test_the_python_interface_trains_in_memory() -> None:
     assert found["gates"][0].scores.any()
     with pytest.raises(InputError, match="it is made from training texts, and the task has none"):
         assay.explain(assay.wrap(model.model), ["a b c"], {"gates": DiffMask(**OPTIONS)})
+
+
+@pytest.mark.slow
+def test_scores_of_a_pair_are_made_anew_with_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [setting for setting in SMALL if not setting.startswith(("metric", "explainer=", "model="))]
+    settings += ["explainer=[diffmask]", "metric=[rationale_consistency]", "model=cnn", "seed=0,1"]
+    settings = [setting for setting in settings if not setting.startswith(("model.units", "model.hidden"))]
+    run(open_experiment([*settings, f"store={tmp_path}"]))
+    (scores,) = tmp_path.glob("pairs/*/scores/*.parquet")
+    before = read_made_with(scores)
+    assert len(before) == 2 and len(set(before.values())) == 2
+    first = next(path.parent for path in sorted(tmp_path.glob("models/*/training.json")) if _of_gates(path))
+    shutil.rmtree(first)
+    for cell in _cells(tmp_path):
+        cell.record.unlink()
+    train = assay.harness.trials.trained_gates.train_gates
+    monkeypatch.setattr(
+        assay.harness.trials.trained_gates,
+        "train_gates",
+        lambda settings, *rest: train(replace(settings, seed=7), *rest),
+    )
+    run(open_experiment([*settings, f"store={tmp_path}"]))
+    assert not list(tmp_path.glob("ledger/*"))
+    after = read_made_with(scores)
+    assert sum(before[name] == weights for name, weights in after.items()) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from assay.harness.reporting.collect import alike, collect, notes
 from assay.harness.storage.layout import StoredCell, StoredModel
 from assay.harness.storage.store import Store, parse_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
+from assay.harness.trials.made_with import read_made_with
 from assay.harness.trials.masked_lms import is_masked_lm, to_train, trained_mlm, warnings
 from assay.harness.trials.notes import mlm_note
 from assay.harness.trials.trial import load_model
@@ -49,6 +52,10 @@ SMALL = [
     *TINY,
 ]
 FEW = ["baseline.mlm.sigma=null", "baseline.mlm.top_k=3"]
+REMOVAL = [
+    *("baseline@removal=[mask,mlm]", "removal.mlm.sigma=null", "removal.mlm.mc_samples=4"),
+    *(setting.replace("baseline.", "removal.") for setting in TINY),
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +69,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
             "train_mlm",
             lambda *arguments: trainings.append(1) or train(*arguments),
         )
-        removal = ["baseline@removal=[mask,mlm]", "removal.mlm.sigma=null", "removal.mlm.mc_samples=4"]
-        removal += [setting.replace("baseline.", "removal.") for setting in TINY]
-        run(open_experiment([*SMALL, *FEW, *removal, f"store={store}"]))
+        run(open_experiment([*SMALL, *FEW, *REMOVAL, f"store={store}"]))
     assert not list(store.glob("ledger/*"))
     return store, len(trainings)
 
@@ -84,6 +89,38 @@ def test_one_model_is_trained_for_explainers_and_metrics_and_kept(done: tuple[Pa
     (report,) = [report for report in reports if is_masked_lm(report)]
     assert report["tokens"] > 0 and len(report["epochs"]) == 2 and report["stopped"] == "epochs"
     assert {"perplexity", "top_1"} == set(report["model"]) == set(report["trigram"]) == set(report["unigram"])
+
+
+def test_what_rests_on_another_masked_model_is_made_anew(
+    done: tuple[Path, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Explanations and scores: time may end training elsewhere the second time."""
+    store = shutil.copytree(done[0], tmp_path / "store")
+    (folder,) = [p.parent for p in store.glob("models/*/training.json") if is_masked_lm(parse_json(p))]
+    shutil.rmtree(folder)
+    (explained,), (plain,) = _cells(store, "input_marginalization", "mlm"), _cells(store, "occlusion", "mask")
+    explained.part(1).unlink()
+    explained.record.unlink()
+    before = {path: path.read_bytes() for path in plain.score_files()}
+    by_mlm = [path for path in before if "removal" in read_made_with(path)]
+    assert 2 <= len(by_mlm) < len(before)
+    by_mlm[0].unlink()
+    train = assay.explainers.marginal.mlm.train_mlm
+    monkeypatch.setattr(
+        assay.explainers.marginal.mlm,
+        "train_mlm",
+        lambda spec, *rest: train(replace(spec, seed=7), *rest),
+    )
+    run(open_experiment([*SMALL, *FEW, *REMOVAL, f"store={store}"]))
+    assert not list(store.glob("ledger/*"))
+    weights = parse_json(StoredModel(folder).training)["weights"]
+    assert {tuple(read_made_with(part).items()) for part in explained.parts()} == {(("baseline", weights),)}
+    assert parse_json(explained.record)["masked_language_model"]["weights"] == weights
+    for path, content in before.items():
+        if path in by_mlm:
+            assert read_made_with(path) == {"removal": weights} and path.read_bytes() != content
+        else:
+            assert path.read_bytes() == content and not read_made_with(path)
 
 
 def test_records_have_the_mode_the_bits_and_both_costs(done: tuple[Path, int]) -> None:
