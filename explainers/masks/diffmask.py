@@ -17,7 +17,7 @@ from assay.explainers.explanation import Cost
 from assay.explainers.masks.gate_report import warnings
 from assay.explainers.masks.gate_training import GateSettings, train_gates
 from assay.explainers.masks.gates import Gates
-from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
+from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.paths import check_layer
@@ -76,7 +76,7 @@ class DiffMask(GateSettings):
         """What the gates depend on: everything but the layer that is read off."""
         return GateSettings(**{one.name: getattr(self, one.name) for one in fields(GateSettings)})
 
-    def fitted(self, engine: Engine, sample: Sequence[Example]) -> Explainer:
+    def fitted(self, engine: Engine, sample: Sequence[Example]) -> TrainedDiffMask:
         """The explainer once its gates are trained. Raises InputError without texts, or on a model that does
         not show its layers, or not that layer."""
         self.check(engine)

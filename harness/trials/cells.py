@@ -18,14 +18,15 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.marginal.mlm import MaskedLanguageModel
-from assay.explainers.masks.diffmask import DiffMask
+from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
+from assay.explainers.masks.gate_training import GateSettings
 from assay.explainers.protocol import Explainer, Request, fitted
 from assay.harness.config.choice import ChosenMetric, Method
 from assay.harness.config.schema import Targets
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, write_table
 from assay.harness.trials.made_with import MadeWith, about_gates, has_masked_lm, masked_lm_weights, named
-from assay.harness.trials.masked_lms import with_masked_lm
+from assay.harness.trials.masked_lms import TrainedMLMs, with_masked_lm
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
 from assay.harness.trials.trained_gates import gates_of, with_gates
@@ -50,6 +51,9 @@ class Loaded:
     _fitted: dict[Baseline, Baseline] = field(default_factory=dict)
     _explainers: dict[Explainer, Explainer] = field(default_factory=dict)
     store: Store | None = None
+    # Trained in memory, where there is no store: methods that read off one training share it.
+    _gates: dict[GateSettings, TrainedDiffMask] = field(default_factory=dict)
+    _masked_lms: TrainedMLMs = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -71,8 +75,9 @@ class Loaded:
         """A baseline of the trial, fitted to its training texts and the model; once for all that use it."""
         if baseline not in self._fitted:
             train, dev = self.trial.task.train, self.trial.task.dev
+            kept = self._masked_lms if self.store is None else self.store
             self._fitted[baseline] = (
-                with_masked_lm(baseline, self.engine, train, dev, self.store)
+                with_masked_lm(baseline, self.engine, train, dev, kept)
                 if isinstance(baseline, MaskedLanguageModel)
                 else baseline.fitted(self.engine, train)
             )
@@ -87,8 +92,14 @@ class Loaded:
         return self._explainers[explainer]
 
     def _fit(self, explainer: Explainer) -> Explainer:
-        if isinstance(explainer, DiffMask) and self.store is not None:
-            return with_gates(explainer, self.engine, self.weights, self.trial, self.store)
+        if isinstance(explainer, DiffMask):
+            if self.store is not None:
+                return with_gates(explainer, self.engine, self.weights, self.trial, self.store)
+            explainer.check(self.engine)
+            if explainer.settings not in self._gates:
+                self._gates[explainer.settings] = explainer.fitted(self.engine, self.trial.task.train)
+            known = self._gates[explainer.settings]
+            return explainer.using(known.gates, known.about)
         passing_on: Any = explainer
         if hasattr(passing_on, "of"):
             return replace(passing_on, of=self.fitted_explainer(passing_on.of))

@@ -28,6 +28,9 @@ ABOUT = ("weights", "model", "unigram", "trigram", "beats_trigram", "stopped")
 
 log = logging.getLogger(__name__)
 
+# Masked language models that were trained in memory, with their training reports, by what they depend on.
+TrainedMLMs = dict[str, tuple[WordMLM, dict[str, Any]]]
+
 
 def to_train(choice: Choice) -> list[MaskedLanguageModel]:
     """The chosen baselines and removal operators whose masked language model is trained on a task's texts."""
@@ -42,12 +45,12 @@ def with_masked_lm(
     engine: Engine,
     train: Sequence[Example],
     dev: Sequence[Example],
-    store: Store | None,
+    store: Store | TrainedMLMs,
 ) -> Baseline:
     """The baseline with its masked language model: a checkpoint, or one trained on these texts.
 
-    Without a store it is trained in memory. Raises InputError without texts, or where a checkpoint does not
-    fit the engine's model.
+    store: a store, or those that were trained in memory on these texts, to which this one is added. Raises
+    InputError without texts, or where a checkpoint does not fit the engine's model.
     """
     if baseline.path is not None:
         return baseline.fitted(engine, train)
@@ -61,13 +64,16 @@ def trained_mlm(
     engine: Engine,
     train: Sequence[Example],
     dev: Sequence[Example],
-    store: Store | None,
+    store: Store | TrainedMLMs,
 ) -> tuple[WordMLM, dict[str, Any]]:
     """The masked language model of training texts, trained now or from the store, and its training report."""
     texts, held_out = baseline.split(train, dev)
-    if store is None:
-        mlm, report = baseline.train(engine, texts, held_out)
-        return mlm, report.record()
+    if not isinstance(store, Store):
+        known = baseline.trained, [example.id for example in held_out]
+        if (name := repr(known)) not in store:
+            mlm, report = baseline.train(engine, texts, held_out)
+            store[name] = mlm, report.record()
+        return store[name]
     encoded = [engine.model.encode([example.texts for example in part]) for part in (texts, held_out)]
     name = _key(baseline, engine, encoded)
     folder = store.model(name)

@@ -11,7 +11,7 @@ explains what is left before more words go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from assay.explainers.controls.controls import Random
-from assay.explainers.protocol import incompatibility
+from assay.explainers.protocol import fitted, incompatibility
 from assay.harness.config.build import build
 from assay.harness.config.choice import Method
 from assay.harness.config.keys import key, versions
@@ -39,6 +39,7 @@ from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.models.training import fit
 from assay.tasks.errors import InputError
+from assay.tasks.example import Task
 
 VERSION = 2
 
@@ -154,7 +155,8 @@ def _run(
         if not explained or settings.recursive:
             step = share if settings.recursive else 0
             draws = trial.request_seed(int(trial.config.explainer_seeds[0]), "roar", step)
-            explained = explain_task(method, engine, task, draws, int(trial.config.shard))
+            made = _made(method, loaded, engine, task)
+            explained = explain_task(made, engine, task, draws, int(trial.config.shard))
         sizes = sizes or {name: split.sizes(fill) for name, split in explained.items()}
         left = degrade_task(task, explained, sizes, share, fill, trial.seed)
         model, report = fit(build(trial.config.model), left, trial.seed, engine.device)
@@ -175,3 +177,14 @@ def _run(
         "absent": settings.absent,
     }
     return [{**names, **record} for record in records]
+
+
+def _made(method: Method, loaded: Loaded, engine: Engine, task: Task) -> Method:
+    """The method with what it makes of training texts: of the trial's model that is trained once and kept in
+    the store, a model that was retrained for this method has its own."""
+    explainer, baseline = method.explainer, method.baseline
+    if engine is loaded.engine:
+        explainer = loaded.fitted_explainer(explainer)
+        return replace(method, explainer=explainer, baseline=baseline and loaded.fitted(baseline))
+    explainer = fitted(explainer, engine, task.train)
+    return replace(method, explainer=explainer, baseline=baseline and baseline.fitted(engine, task.train))

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.explainers import averaging
-from assay.explainers.baselines import Baseline
-from assay.explainers.protocol import Request, fitted
+from assay.explainers.protocol import Request
 from assay.harness.config.choice import Method
 from assay.metrics.cell_data import predicted
 from assay.metrics.word_removal import degraded, words
@@ -41,12 +40,8 @@ class Split:
 
 def explain_task(method: Method, engine: Engine, task: Task, draws: int, shard: int) -> dict[str, Split]:
     """All splits, explained for the classes the engine's model predicts (or the most probable one, where it
-    predicts none); a text's scores are the mean over them. draws: the requests' seed."""
-    method = replace(method, explainer=fitted(method.explainer, engine, task.train))
-    baseline = None if method.baseline is None else method.baseline.fitted(engine, task.train)
-    return {
-        name: _explain_split(method, baseline, engine, getattr(task, name), draws, shard) for name in SPLITS
-    }
+    predicts none); a text's scores are the mean over them. method: fitted. draws: the requests' seed."""
+    return {name: _explain_split(method, engine, getattr(task, name), draws, shard) for name in SPLITS}
 
 
 def degrade_task(
@@ -83,7 +78,6 @@ def written_mask(model: Model) -> str:
 
 def _explain_split(
     method: Method,
-    baseline: Baseline | None,
     engine: Engine,
     examples: Sequence[Example],
     draws: int,
@@ -101,6 +95,6 @@ def _explain_split(
     scores: list[NDArray[np.float32]] = []
     for start in range(0, len(requests), shard):
         part = requests[start : start + shard]
-        for records in averaging.explain(method.explainer, engine, part, baseline):
+        for records in averaging.explain(method.explainer, engine, part, method.baseline):
             scores.append(np.stack([record.scores for record in records]).mean(axis=0, dtype=np.float32))
     return Split(examples, encodings, scores)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import assay
+import assay.explainers.masks.diffmask
 import assay.harness.trials.trained_gates
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
 from assay.explainers.masks.gate_training import GateSettings
@@ -281,6 +282,22 @@ def test_the_python_interface_trains_in_memory() -> None:
     assert found["gates"][0].scores.any()
     with pytest.raises(InputError, match="it is made from training texts, and the task has none"):
         assay.explain(assay.wrap(model.model), ["a b c"], {"gates": DiffMask(**OPTIONS)})
+
+
+def test_two_layers_are_read_off_one_training_in_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = assay.task("planted_counting", train=60, dev=10, test=6, length=[6, 6])
+    model = assay.fit("lstm", task, training={"epochs": 1}, units=6, hidden=4)
+    trainings, train = [], assay.explainers.masks.diffmask.train_gates
+    monkeypatch.setattr(
+        assay.explainers.masks.diffmask, "train_gates", lambda *rest: trainings.append(1) or train(*rest)
+    )
+    methods = {name: DiffMask(layer=name, **OPTIONS) for name in ("embedding", "states")}
+    found = assay.explain(model, task.test[:2], {**methods, "more": DiffMask(**{**OPTIONS, "seed": 3})})
+    # Another seed is another training.
+    assert len(trainings) == 2
+    for place, name in enumerate(methods):
+        record = found[name].records[0][0]
+        np.testing.assert_array_equal(record.scores, record.by_layer[place])
 
 
 @pytest.mark.slow

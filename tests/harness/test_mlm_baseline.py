@@ -123,6 +123,23 @@ def test_what_rests_on_another_masked_model_is_made_anew(
             assert path.read_bytes() == content and not read_made_with(path)
 
 
+def test_one_model_is_trained_in_memory_for_all_that_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = assay.task("planted_counting", train=60, dev=10, test=6, length=[6, 6])
+    model = assay.fit("linear", task, training={"epochs": 1})
+    trainings, train = [], assay.explainers.marginal.mlm.train_mlm
+    monkeypatch.setattr(
+        assay.explainers.marginal.mlm, "train_mlm", lambda *rest: trainings.append(1) or train(*rest)
+    )
+    tiny = TrainedMLM(dimensions=8, units=6, layers=1, training=Training(epochs=1, mask_rate=0.2))
+    names = {
+        "three": MaskedLanguageModel(sigma=None, top_k=3, trained=tiny),
+        "two": MaskedLanguageModel(sigma=None, top_k=2, trained=tiny),
+    }
+    other = MaskedLanguageModel(sigma=None, top_k=2, trained=replace(tiny, seed=4))
+    assay.explain(model, task.test[:2], "occlusion", baseline={**names, "other": other})
+    assert len(trainings) == 2
+
+
 def test_records_have_the_mode_the_bits_and_both_costs(done: tuple[Path, int]) -> None:
     (cell,) = _cells(done[0], "input_marginalization", "mlm")
     record = parse_json(cell.record)

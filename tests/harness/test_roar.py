@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.explainers.masks import diffmask
 from assay.harness.cli import main
+from assay.harness.trials import trained_gates
 from assay.harness.validation import roar
 from assay.harness.validation.roar_texts import written_mask
 from assay.metrics.word_removal import degraded
@@ -112,6 +114,20 @@ def test_recursive_explains_what_is_left(
     assert len(asked) == 4 and asked[0] == asked[2] and len({asked[0], asked[1], asked[3]}) == 3
     accuracy = accuracies(tmp_path, "recursive_roar")
     assert accuracy["occlusion", 60] < accuracy["random", 60]
+
+
+def test_gates_of_the_trials_model_are_those_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+    train = trained_gates.train_gates
+    monkeypatch.setattr(trained_gates, "train_gates", lambda *given: trained.append(1) or train(*given))
+    monkeypatch.setattr(diffmask, "train_gates", trained_gates.train_gates)
+    settings = [*SMALL, "explainer=[diffmask]", "explainer.diffmask.steps=4", f"store={tmp_path}"]
+    for share in ("20", "20,60"):
+        assert main(["roar", "--shares", share, *settings]) == 0
+    assert len(trained) == 1
+    assert len(accuracies(tmp_path)) == 6
 
 
 def test_bad_requests_are_refused_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
