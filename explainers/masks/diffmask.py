@@ -49,7 +49,7 @@ class DiffMask(GateSettings):
         units: of the hidden layer of each gate network; by default a quarter of the width of its layer.
         batch_size: texts in each step, which trains the gates of one layer.
         steps, minutes: training ends after so many steps or minutes of the processor, or when for 1,600 steps
-            no more gates have closed and the divergence is about `epsilon`.
+            no more gates have closed and the divergence is about `epsilon`, at every layer.
         rate, placeholder_rate, multiplier_rate: RMSprop's, of the networks, of what absent tokens become and
             of the multipliers of the constraint, which stay in [0, 200].
         warmup: steps over which these rates rise from 0.
@@ -60,7 +60,7 @@ class DiffMask(GateSettings):
     """
 
     layer: str | None = None
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "diffmask"
     traits = Traits(
         signed=False,

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from assay.explainers.masks.centred_rmsprop import CentredRMSprop
-from assay.explainers.masks.diffmask_per_example import MET
+from assay.explainers.masks.gate_looks import LOOK, Look, settled
 from assay.explainers.masks.gate_measuring import measure
 from assay.explainers.masks.gate_report import GateReport
 from assay.explainers.masks.gated_batch import GatedBatch, drawn, pieces
@@ -29,10 +29,6 @@ from assay.models.seeding import seeded
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.randomness import generator
 
-# After so many steps training is looked at and kept; it ends after so many looks without more closed gates.
-LOOK, PATIENCE = 200, 8
-# How much the share of open gates must fall to count as fewer, and to what share of the first to have begun.
-FEWER, BEGUN = 0.005, 0.9
 # So many texts are measured at most.
 MEASURED = 500
 
@@ -112,15 +108,16 @@ def train_gates(
     layers = measure(own, trainer.gates, looked_at, size=settings.batch_size, seed=settings.seed)
     measuring = own.counters.since(trainer.before_measuring)
     trainer.gates.requires_grad_(False)
+    looks = [Look.read(row) for row in progress.epochs]
     return trainer.gates, GateReport(
         epsilon=settings.epsilon,
         layers=layers,
         texts=len(looked_at),
-        steps=min(settings.steps, LOOK * len(progress.epochs)),
+        steps=sum(look.steps for look in looks),
         stopped=stopped,
-        looks=tuple((look[0], look[1]) for look in progress.epochs),
-        forward_rows=measuring.forward_rows + round(sum(look[2] for look in progress.epochs)),
-        backward_rows=round(sum(look[3] for look in progress.epochs)),
+        looks=tuple(look.means() for look in looks),
+        forward_rows=measuring.forward_rows + sum(look.forward_rows for look in looks),
+        backward_rows=sum(look.backward_rows for look in looks),
         cpu_seconds=progress.spent,
     )
 
@@ -179,20 +176,20 @@ class _Trainer:
         with tqdm(total=looks, initial=len(progress.epochs), desc="training gates", disable=None) as bar:
             while len(progress.epochs) < looks:
                 start = LOOK * len(progress.epochs)
-                before, done = self.engine.counters.copy(), []
+                before, done = self.engine.counters.copy(), list[tuple[int, float, float]]()
                 for step in range(start, min(start + LOOK, settings.steps)):
                     done.append(self._step(step))
                     if time.process_time() - began > 60 * settings.minutes:
                         stopped = "time"
                         break
                 spent = self.engine.counters.since(before)
-                opened, divergence = np.mean(done, axis=0).tolist()
-                look = opened, divergence, float(spent.forward_rows), float(spent.backward_rows)
-                progress = Progress((*progress.epochs, look), 0, {}, time.process_time() - began)
+                layers = len(self.gates.networks)
+                look = Look.of(done, layers, spent.forward_rows, spent.backward_rows)
+                progress = Progress((*progress.epochs, look.row()), 0, {}, time.process_time() - began)
                 bar.update()
                 if stopped == "time":
                     break
-                if self._settled(progress.epochs):
+                if settled([Look.read(row) for row in progress.epochs], settings.epsilon):
                     stopped = "settled"
                     break
                 if resume is not None:
@@ -200,18 +197,8 @@ class _Trainer:
         self.before_measuring = self.engine.counters.copy()
         return progress, stopped
 
-    def _settled(self, looks: Sequence[tuple[float, ...]]) -> bool:
-        """Whether the divergence is about what it may be and for a while no more gates have closed."""
-        bound = self.settings.epsilon
-        if len(looks) <= PATIENCE or not bound / MET <= looks[-1][1] <= MET * bound:
-            return False
-        before = min(look[0] for look in looks[:-PATIENCE])
-        # For long, all of them may be open.
-        begun = before < BEGUN * looks[0][0]
-        return begun and min(look[0] for look in looks[-PATIENCE:]) > before - FEWER
-
-    def _step(self, step: int) -> tuple[float, float]:
-        """One step on a batch of texts and a layer; the share of open gates, and the divergence."""
+    def _step(self, step: int) -> tuple[int, float, float]:
+        """One step on a batch of texts and a layer: which one, the share of open gates, the divergence."""
         settings, gates = self.settings, self.gates
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * min(1.0, (step + 1) / (settings.warmup + 1))
@@ -250,7 +237,7 @@ class _Trainer:
                 f"training of diffmask diverged in step {step}: gates are not finite; lower "
                 f"explainer.diffmask.rate, now {settings.rate}, or ask for fewer steps"
             )
-        return opened, divergence
+        return layer, opened, divergence
 
     def _batch(self, step: int) -> NDArray[np.intp]:
         """The texts of a step; every text once in each pass over all."""

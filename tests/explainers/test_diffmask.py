@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from explainer_models import encoding, request, scores, smooth
 import assay.explainers.masks.gate_training as gate_training
 from assay.explainers.masks.centred_rmsprop import LEAST, CentredRMSprop
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
+from assay.explainers.masks.gate_looks import PATIENCE, Look, settled
 from assay.explainers.masks.gate_measuring import measure
 from assay.explainers.masks.gate_report import GateReport, LayerReport, warnings
 from assay.explainers.masks.gate_training import train_gates
@@ -177,7 +179,7 @@ def test_the_multipliers_stay_in_their_range_and_rise_while_the_divergence_is_ab
     before = [float(one.detach()) for one in trainer.gates.multipliers]
     risen = 0
     for step in range(40):
-        _, divergence = trainer._step(step)
+        _, _, divergence = trainer._step(step)
         now = [float(one.detach()) for one in trainer.gates.multipliers]
         # Of the layer whose turn it was.
         if divergence > settings.epsilon and max(before) < 200:
@@ -286,17 +288,10 @@ def test_training_ends_when_no_more_gates_close_or_time_is_over(
     texts = model.encode([example.texts for example in toy_task.train])
     _, report = train_gates(replace(FEW, steps=500, minutes=1e-9).settings, Engine(model), texts)
     assert report.stopped == "time" and len(report.looks) == 1
-    settled = gate_training._Trainer(FEW.settings, Engine(model), texts)._settled
-    still = [(0.5, 0.1)] * gate_training.PATIENCE
-    looks = [(0.9, 0.1), (0.5, 0.1), *still]
-    assert settled(looks)
-    # Too soon, and where gates have not begun to close.
-    assert not settled([(0.9, 0.1), *still]) and not settled([(0.5, 0.1), (0.5, 0.1), *still])
-    assert not settled([*looks, (0.4, 0.1)])
-    # Too far above the bound, or so far below it that more gates can close.
-    assert not settled([*looks, (0.5, 0.2)]) and not settled([*looks, (0.5, 0.01)])
+    # Not those of a whole look.
+    assert report.steps == 1 and report.backward_rows == FEW.batch_size
     monkeypatch.setattr(gate_training, "LOOK", 5)
-    monkeypatch.setattr(gate_training._Trainer, "_settled", lambda self, looks: len(looks) == 3)
+    monkeypatch.setattr(gate_training, "settled", lambda looks, bound: len(looks) == 3)
     _, report = train_gates(replace(FEW, steps=500).settings, Engine(model), texts)
     assert (report.stopped, report.steps, len(report.looks)) == ("settled", 15, 3)
 
@@ -378,6 +373,40 @@ def test_training_goes_on_with_smaller_batches_where_memory_runs_out(
     most = 0
     with pytest.raises(InputError, match="the model ran out of memory on a single row of"):
         train_gates(settings, Engine(lstm), texts)
+
+
+def _looks(*layers: Sequence[tuple[float, float]]) -> list[Look]:
+    """Looks at layers, each given by its open gates and divergences."""
+    steps = ([(nth, *now) for nth, now in enumerate(look)] for look in zip(*layers, strict=True))
+    return [Look.of(of_look, len(layers), 0, 0) for of_look in steps]
+
+
+def test_training_has_settled_where_every_layer_has() -> None:
+    still = [(0.5, 0.1)] * PATIENCE
+    good = [(0.9, 0.1), (0.5, 0.1), *still]
+    assert settled(_looks(good), 0.1) and settled(_looks(good, good), 0.1)
+    # Too soon, and where gates have not begun to close.
+    assert not settled(_looks([(0.9, 0.1), *still]), 0.1)
+    assert not settled(_looks([(0.5, 0.1), (0.5, 0.1), *still]), 0.1)
+    assert not settled(_looks([*good, (0.4, 0.1)]), 0.1)
+    # Too far above the bound, or so far below it that more gates can close.
+    assert not settled(_looks([*good, (0.5, 0.2)]), 0.1) and not settled(_looks([*good, (0.5, 0.01)]), 0.1)
+    # Each layer by itself: one far above and one far below do not make up for each other,
+    high, low = [*good[:-1], (0.5, 0.19)], [*good[:-1], (0.5, 0.01)]
+    assert np.mean([0.19, 0.01]) == pytest.approx(0.1)
+    assert not settled(_looks(high, low), 0.1)
+    # nor do gates that close and gates that open.
+    closing, opening = (
+        [(0.9, 0.1), (0.5, 0.1), *[(0.5 + d * n, 0.1) for n in range(8)]] for d in (-0.02, 0.02)
+    )
+    assert not settled(_looks(closing, opening), 0.1) and settled(_looks(opening), 0.1)
+    # Where all gates are closed no more can, however near the answers are.
+    assert settled(_looks(good, [(0.9, 0.1), (0.001, 0.1), *[(0.001, 1e-9)] * PATIENCE]), 0.1)
+    # A layer that had no turn is not known.
+    unseen = Look(2, 0, 0, (0.5, np.nan), (0.1, np.nan))
+    assert not settled([*_looks(good, good)[:-1], unseen], 0.1)
+    rows = [look.row() for look in _looks(good, high)]
+    assert [Look.read(row) for row in rows] == _looks(good, high)
 
 
 @gatings
