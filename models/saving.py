@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from assay.models.training import Trainable
@@ -62,7 +63,8 @@ def save(model: Saveable, folder: str | Path) -> None:
     try:
         model.write_files(unfinished)
         description["files"] = _file_digests(unfinished)
-        save_file(state, unfinished / WEIGHTS_FILE)
+        # Not by `save_file`, whose errors, such as of a full disk, have no number.
+        (unfinished / WEIGHTS_FILE).write_bytes(serialised(state))
         description["checksum"] = _checksum(description)
         text = json.dumps(description, indent=2, ensure_ascii=False, default=list)
         (unfinished / MODEL_FILE).write_text(text + "\n", encoding="utf-8")

@@ -167,9 +167,7 @@ class _Trainer:
     def run(self, resume: Path | None) -> tuple[Progress, str]:
         """Train; how far it came, and what ended it."""
         settings = self.settings
-        # Draws belong to steps, so that this generator is never used and what is kept of it does not matter.
-        rng = generator(settings.seed)
-        found = None if resume is None else load_progress(resume, self.gates, self.optimizer, rng)
+        found = None if resume is None else load_progress(resume, self.gates, self.optimizer)
         progress = found or Progress((), 0, {}, 0.0)
         began, looks = time.process_time() - progress.spent, math.ceil(settings.steps / LOOK)
         stopped = "steps"
@@ -193,7 +191,7 @@ class _Trainer:
                     stopped = "settled"
                     break
                 if resume is not None:
-                    save_progress(resume, progress, self.gates, self.optimizer, rng)
+                    save_progress(resume, progress, self.gates, self.optimizer)
         self.before_measuring = self.engine.counters.copy()
         return progress, stopped
 

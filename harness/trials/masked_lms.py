@@ -85,7 +85,8 @@ def trained_mlm(
     def train_now() -> None:
         resume = unfinished_training(folder)
         resume.parent.mkdir(parents=True, exist_ok=True)
-        mlm, report = baseline.train(engine, texts, held_out, resume)
+        with whole_or_full(resume):
+            mlm, report = baseline.train(engine, texts, held_out, resume)
         if folder.is_file():
             set_aside(folder)
         with whole_or_full(folder):

@@ -52,7 +52,8 @@ def with_gates(
         resume.parent.mkdir(parents=True, exist_ok=True)
         parts = (trial.task.train, trial.task.dev)
         texts, dev = (engine.model.encode([example.texts for example in part]) for part in parts)
-        gates, report = train_gates(settings, engine, texts, dev, resume)
+        with whole_or_full(resume):
+            gates, report = train_gates(settings, engine, texts, dev, resume)
         if folder.is_file():
             set_aside(folder)
         stored = cast(Any, StoredGates(settings, gates))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 import assay
 import assay.explainers.masks.diffmask
+import assay.explainers.masks.gate_training
 import assay.harness.trials.trained_gates
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
 from assay.explainers.masks.gate_training import GateSettings
@@ -240,6 +242,31 @@ def test_parts_of_equal_gates_stay(
     run(open_experiment([*SMALL, f"store={store}"]))
     assert half.part(0).stat().st_mtime_ns == written and half.done
     assert "trained anew" not in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_while_gates_are_trained_stops_the_run_in_one_sentence(
+    done: tuple[Path, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store, half, _ = _half_done(done[0], tmp_path)
+    monkeypatch.setattr(assay.explainers.masks.gate_training, "LOOK", 2)
+    write = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        if not self.name.endswith(".training.part"):
+            return write(self, content)
+        write(self, content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert main(["run", *SMALL, f"store={store}"]) == 1
+    assert "is full; nothing that was finished is lost" in capsys.readouterr().err
+    assert not list(store.glob("models/.*")) and not list(store.glob("claims/*"))
+    assert not list(store.glob("ledger/*")) and not half.done
+    assert main(["run", *SMALL, f"store={store}"]) == 0 and half.done
 
 
 def test_a_job_whose_gates_are_not_those_of_the_store_reads_them_anew(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -62,12 +63,17 @@ def test_saving_again_replaces_and_leaves_nothing_behind(word_model, saved: Path
 
 
 def test_a_failing_save_leaves_no_folder(word_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full_disk(*_):
-        raise OSError("no space left on device")
+    write = Path.write_bytes
 
-    monkeypatch.setattr("assay.models.saving.save_file", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    def full_disk(self, content):
+        write(self, content[:10])
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    # With its number, by which a store knows that its disk is full; safetensors' own errors have none.
+    with pytest.raises(OSError, match="no space") as told:
         save(word_model("linear"), tmp_path / "model")
+    assert told.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
 
 
