@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from assay.models.protocol import Batch, Model
 from assay.models.seeding import seeded
 from assay.models.trained_mlm import TrainedMLM, WordMLM
 from assay.models.training import rate_factor
+from assay.models.training_clock import training_clock
 from assay.tasks.errors import InputError
 from assay.tasks.randomness import generator
 
@@ -51,7 +51,7 @@ class MLMReport:
     itself. unigram: the share of a word in the training texts. trigram: a mixture of how often a word stood
     between the two neighbours, after the left one, and at all. candidates: the mean number of tokens above
     1e-5. epochs: the loss, and the development perplexity, of each. stopped: what ended training: "epochs",
-    "perplexity" (it stalled) or "time". cpu_seconds: of training.
+    "perplexity" (it stalled) or "time". cpu_seconds: of training, by `training_clock`.
     """
 
     tokens: int
@@ -151,10 +151,11 @@ def _run(mlm: WordMLM, texts: Sequence[Encoding], gaps: _Gaps, resume: Path | No
     rng = np.random.default_rng(mlm.spec.seed)
     found = None if resume is None else load_progress(resume, network, optimizer, rng)
     progress = found or Progress((), 0, deepcopy(network.state_dict()), 0.0)
-    began, stopped = time.process_time() - progress.spent, "epochs"
+    clock = training_clock(next(network.parameters()).device)
+    began, stopped = clock() - progress.spent, "epochs"
     numbers = range(len(progress.epochs) + 1, training.epochs + 1)
     for number in tqdm(numbers, desc="training masked LM", unit="epoch", disable=None):
-        loss, in_time = _epoch(mlm, texts, optimizer, rng, number, began + 60 * mlm.spec.minutes)
+        loss, in_time = _epoch(mlm, texts, optimizer, rng, number, clock, began + 60 * mlm.spec.minutes)
         perplexity = _prediction(_predict(mlm, gaps), gaps.choices).perplexity
         if not math.isfinite(loss + perplexity):
             raise InputError(
@@ -166,7 +167,7 @@ def _run(mlm: WordMLM, texts: Sequence[Encoding], gaps: _Gaps, resume: Path | No
             (*progress.epochs, (loss, perplexity)),
             number if better else progress.best_epoch,
             deepcopy(network.state_dict()) if better else progress.best,
-            time.process_time() - began,
+            clock() - began,
         )
         if not in_time:
             stopped = "time"
@@ -186,6 +187,7 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     rng: np.random.Generator,
     number: int,
+    clock: Callable[[], float],
     deadline: float,
 ) -> tuple[float, bool]:
     """The mean loss of one pass over the texts, and whether there was time for all of it."""
@@ -195,7 +197,7 @@ def _epoch(
     total, predicted = 0.0, 0
     mlm.network.train()
     for nth, at in enumerate(order):
-        if time.process_time() > deadline:
+        if clock() > deadline:
             break
         share = ((number - 1) * len(order) + nth + 1) / (training.epochs * len(order))
         for group in optimizer.param_groups:
@@ -212,7 +214,7 @@ def _epoch(
         optimizer.step()
         total, predicted = total + float(loss.detach()) * len(choices), predicted + len(choices)
     mlm.network.eval()
-    return total / max(predicted, 1), time.process_time() <= deadline
+    return total / max(predicted, 1), clock() <= deadline
 
 
 def _masked(

@@ -27,8 +27,8 @@ class LayerReport:
 class GateReport:
     """What is on record about trained gates. texts: how many were measured. stopped: what ended training:
     "steps", "settled" (no more gates closed) or "time". looks: the share of open gates and the divergence in
-    training, for each 200 steps. forward_rows, backward_rows, cpu_seconds: what training asked of the model,
-    measuring included, and how long it took."""
+    training, for each 200 steps. forward_rows, backward_rows: what training asked of the model, measuring
+    included. cpu_seconds: of training, by `assay.models.training_clock`."""
 
     epsilon: float
     layers: tuple[LayerReport, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from assay.models.engine import Engine
 from assay.models.masked_inputs import text_rows
 from assay.models.mlm_progress import Progress, load_progress, save_progress
 from assay.models.seeding import seeded
+from assay.models.training_clock import training_clock
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.randomness import generator
 
@@ -169,7 +169,8 @@ class _Trainer:
         settings = self.settings
         found = None if resume is None else load_progress(resume, self.gates, self.optimizer)
         progress = found or Progress((), 0, {}, 0.0)
-        began, looks = time.process_time() - progress.spent, math.ceil(settings.steps / LOOK)
+        clock = training_clock(self.engine.device)
+        began, looks = clock() - progress.spent, math.ceil(settings.steps / LOOK)
         stopped = "steps"
         with tqdm(total=looks, initial=len(progress.epochs), desc="training gates", disable=None) as bar:
             while len(progress.epochs) < looks:
@@ -177,13 +178,13 @@ class _Trainer:
                 before, done = self.engine.counters.copy(), list[tuple[int, float, float]]()
                 for step in range(start, min(start + LOOK, settings.steps)):
                     done.append(self._step(step))
-                    if time.process_time() - began > 60 * settings.minutes:
+                    if clock() - began > 60 * settings.minutes:
                         stopped = "time"
                         break
                 spent = self.engine.counters.since(before)
                 layers = len(self.gates.networks)
                 look = Look.of(done, layers, spent.forward_rows, spent.backward_rows)
-                progress = Progress((*progress.epochs, look.row()), 0, {}, time.process_time() - began)
+                progress = Progress((*progress.epochs, look.row()), 0, {}, clock() - began)
                 bar.update()
                 if stopped == "time":
                     break

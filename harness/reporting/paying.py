@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from assay.explainers.masks.gate_report import warnings
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json, read_table
@@ -57,9 +59,11 @@ def gate_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[st
 
 
 def rows_of_text(cell: StoredCell) -> float:
-    """Mean rows, forward and backward, for each text of the first part."""
-    table = read_table(cell.part(0), columns=["example_id", "forward_rows", "backward_rows"])
-    # Every target of a text has the cost of all.
-    texts = table.group_by("example_id").aggregate([("forward_rows", "max"), ("backward_rows", "max")])
-    both = texts["forward_rows_max"].to_numpy() + texts["backward_rows_max"].to_numpy()
-    return float(both.mean()) if len(both) else 0.0
+    """Mean rows, forward, backward and of a masked language model, for each text of the first part."""
+    # Every target of a text has the cost of all. What the file does not have is not read.
+    columns = ["forward_rows", "backward_rows", "mlm_rows"]
+    table = read_table(cell.part(0), columns=["example_id", *columns])
+    asked = [name for name in columns if name in table.column_names]
+    texts = table.group_by("example_id").aggregate([(name, "max") for name in asked])
+    rows = sum(texts[f"{name}_max"].to_numpy() for name in asked)
+    return float(np.mean(rows)) if len(texts) else 0.0

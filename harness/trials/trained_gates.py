@@ -86,6 +86,11 @@ def gates_key(explainer: DiffMask, weights: str, trial: Trial) -> str:
     return key("gates", asdict(settings), explainer.version, trial.model_key, weights, digest.hexdigest())
 
 
+def are_gates(record: dict[str, Any] | None) -> bool:
+    """Whether a training report is of gates; they are named by the weights of their model."""
+    return bool(record and "gates_of" in record)
+
+
 def gates_of(explainer: Explainer | None) -> DiffMask | None:
     """The settings of the gates that an explainer, or the one it passes on, needs; None if it needs none."""
     if explainer is None or isinstance(explainer, DiffMask):

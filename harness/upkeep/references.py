@@ -16,7 +16,7 @@ from assay.harness.trials.masked_lms import is_masked_lm
 from assay.harness.trials.pairs import pairs
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
-from assay.harness.trials.trained_gates import gates_keys
+from assay.harness.trials.trained_gates import are_gates, gates_keys
 from assay.harness.trials.trial import TrialCells, trial_cells
 from assay.harness.upkeep.provenance import parsed
 from assay.tasks.counted import counted
@@ -41,7 +41,8 @@ class Used:
     def may_use(self, kind: str, folder: Path) -> bool:
         """Whether this may belong to a trial whose weights are not known yet."""
         if kind == MODELS:
-            return is_masked_lm(parsed(StoredModel(folder).training))
+            record = parsed(StoredModel(folder).training)
+            return is_masked_lm(record) or (bool(self.unseen) and are_gates(record))
         if not self.unseen:
             return False
         record = parsed(StoredCell(folder).record) if kind == CELLS else None

@@ -161,6 +161,19 @@ def test_verify_finds_nothing_and_clean_keeps_the_gates_that_are_used(
     assert _gates(done[0]).name in used.folders["models"]
     other = references_of_experiment([*SMALL, "explainer.diffmask.seed=1", f"store={done[0]}"])
     assert _gates(done[0]).name not in other.folders["models"]
+    assert not other.may_use("models", _gates(done[0]))
+
+
+def test_clean_keeps_gates_of_a_model_whose_weights_are_not_known(
+    done: tuple[Path, int], tmp_path: Path
+) -> None:
+    """Its card was lost: until the model is loaded again nothing tells that the gates are not of it."""
+    store = shutil.copytree(done[0], tmp_path / "store")
+    for card in store.glob("models/*/card.json"):
+        card.unlink()
+    gates = _gates(store)
+    assert main(["clean", f"store={store}", "--unused-by", " ".join(SMALL), "--yes"]) == 0
+    assert gates.is_dir()
 
 
 def test_damaged_gates_are_trained_anew_and_are_the_same(

@@ -23,6 +23,7 @@ from assay.harness.config.compose import configuration
 from assay.harness.config.keys import key
 from assay.harness.interface.settings import settings_of, shipped
 from assay.harness.reporting.collect import alike, collect, notes
+from assay.harness.reporting.paying import rows_of_text
 from assay.harness.storage.layout import StoredCell, StoredModel
 from assay.harness.storage.store import Store, parse_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
@@ -121,6 +122,15 @@ def test_what_rests_on_another_masked_model_is_made_anew(
             assert read_made_with(path) == {"removal": weights} and path.read_bytes() != content
         else:
             assert path.read_bytes() == content and not read_made_with(path)
+
+
+def test_rows_by_which_training_pays_are_also_those_of_the_masked_model(done: tuple[Path, int]) -> None:
+    ((mixed,), (plain,)) = (_cells(done[0], "occlusion", baseline) for baseline in ("mlm", "mask"))
+    # One row of the masked model for each of six absent words, and one for all of them absent.
+    table = pq.read_table(mixed.part(0)).to_pandas()
+    assert set(table["mlm_rows"]) == {7}
+    assert rows_of_text(mixed) == pytest.approx(table["forward_rows"].mean() + 7)
+    assert rows_of_text(plain) == 8
 
 
 def test_one_model_is_trained_in_memory_for_all_that_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
