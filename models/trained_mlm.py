@@ -31,7 +31,8 @@ class TrainedMLM:
     dimensions: of the embeddings, which are also the weights of the last layer. units, layers: of the LSTM,
     in each direction. dropout: on embeddings and states, in training only. training.mask_rate: in training
     half of the texts have such a share of their tokens masked, the others any share, as coalitions have.
-    minutes: of the processor (`training_clock`), after which training ends, whatever training.epochs and training.patience say.
+    minutes: of the processor (`training_clock`), after which training ends, whatever training.epochs and
+    training.patience say.
     seed: of training.
     """
 

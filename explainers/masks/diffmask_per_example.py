@@ -109,8 +109,10 @@ class DiffMaskPerExample:
         return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """The text itself, and every masked text forward and backward, whatever the targets."""
-        passes = self.steps * self.samples if targets and tokens else 0
+        """The text itself, and every masked text forward and backward, whatever the targets if any."""
+        if not targets:
+            return 0, 0
+        passes = self.steps * self.samples if tokens else 0
         return 1 + passes, passes
 
     def _collapsed(self, unmet: Sequence[float], texts: int) -> str:

@@ -77,8 +77,10 @@ class LearnedNoise(ABC):
         )
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
-        """The text itself, and every noisy text forward and backward."""
-        times = (targets if self.per_target else min(targets, 1)) if tokens else 0
+        """The text itself, and every noisy text forward and backward; nothing without targets."""
+        if not targets:
+            return 0, 0
+        times = (targets if self.per_target else 1) if tokens else 0
         passes = self.steps * self.samples * times
         return 1 + passes, passes
 

@@ -28,6 +28,7 @@ from assay.harness.storage.store import Store, read_json
 from assay.harness.trials.cells import scores_path
 from assay.harness.trials.checks import model_remark
 from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.masked_lms import generator
 from assay.harness.trials.notes import mlm_note, text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
@@ -99,18 +100,19 @@ def collect(
 
 
 def alike(choice: Choice, first: str) -> dict[str, frozenset[str]]:
-    """By baseline the removal operators that put in the same, whatever they are called and set to.
+    """By baseline the removal operators that put in the same, whatever they are called and set to; words of
+    masked language models are the same only where these are.
 
     first: the name of the first operator.
     """
     operators = {
-        removal_operator(chosen.metric, first): chosen.removal.name
+        removal_operator(chosen.metric, first): generator(chosen.removal)
         for chosen in choice.metrics
         if "removal" in chosen.metric.needs
     }
     return {
         method.baseline_name: frozenset(
-            operator for operator, made_by in operators.items() if made_by == method.baseline.name
+            operator for operator, made_by in operators.items() if made_by == generator(method.baseline)
         )
         for method in choice.methods
         if method.baseline is not None

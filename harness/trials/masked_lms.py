@@ -107,6 +107,16 @@ def trained_mlm(
     return read_or_retrain(folder, ready)
 
 
+def generator(baseline: Baseline) -> tuple[Any, ...]:
+    """What puts in something for absent tokens: the baseline, and its masked language model if it has one,
+    however replacements are chosen from it."""
+    if not isinstance(baseline, MaskedLanguageModel):
+        return (baseline.name,)
+    if baseline.path is not None:
+        return baseline.name, baseline.path, baseline.revision
+    return baseline.name, baseline.trained
+
+
 def is_masked_lm(record: dict[str, Any] | None) -> bool:
     """Whether a training report is of a masked language model; it may serve any classifier of its texts."""
     return bool(record and record.get("masked_language_model"))

@@ -21,8 +21,9 @@ WIDTH, ROW, COLUMN = 1.9, 0.26, 0.26
 
 
 def layers_figure(texts: Sequence[ShownText]) -> Drawing | None:
-    """A panel for the first text of each group that a method explained by layers; None if there is none."""
-    pairs = [(text, one) for text in texts for one in text.explanations if one.by_layer is not None]
+    """A panel for each group and method that explains by layers, of its first text with a token that has a
+    score at a layer; None if there is none."""
+    pairs = [(text, one) for text in texts for one in text.explanations if _has_scores(text, one)]
     by_group = grouped(pairs, lambda pair: (pair[0].group, pair[1].method))
     if not by_group:
         return None
@@ -42,6 +43,11 @@ def layers_figure(texts: Sequence[ShownText]) -> Drawing | None:
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         told = f"Which tokens of a text are still needed by every layer, for {groups}"
         return render(figure, NAME, "How decisions emerge: layers by tokens", told)
+
+
+def _has_scores(text: ShownText, one: ShownScores) -> bool:
+    """Whether some token has a score at some layer: not of a text of special tokens alone."""
+    return one.by_layer is not None and bool(one.by_layer[:, text.content].any())
 
 
 def _tokens(text: ShownText) -> tuple[list[str], np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_copies_above_the_budget_are_asked_in_pieces_and_scores_are_the_same(
     targets = len(engine.model.labels)
     counted = engine.counters.forward_rows, engine.counters.backward_rows
     assert counted == method.model_rows(TOKENS, targets)
+
+
+@each
+def test_nothing_is_asked_without_targets(method: Explainer, asked: list[int]) -> None:
+    text = replace(request((4, 9, 2, 3)), targets=np.array([], dtype=np.intp))
+    engine = Engine(reading(smooth()))
+    made = fitted(method, engine, training_texts(len(engine.model.labels)))
+    assert made.explain(engine, [text], Zero()) == [[]]
+    assert not asked and not engine.counters.forward_rows
+    assert made.model_rows(TOKENS, 0) == (0, 0) == method.model_rows(TOKENS, 0)
 
 
 @each

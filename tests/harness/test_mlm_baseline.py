@@ -220,6 +220,13 @@ def test_a_generator_is_known_under_any_name() -> None:
     config.baseline = {"few": mlm | {"sigma": None, "top_k": 3}, "mask": config.baseline["mask"]}
     config.removal = {"drawn": mlm | {"sigma": None, "mc_samples": 4}, "mlm": config.baseline["mask"]}
     assert alike(choose(config), "drawn") == {"few": frozenset({"drawn"}), "mask": frozenset({"mlm"})}
+    # Words of another masked language model are not the same, whether it is trained or given.
+    for other in ({"trained": mlm["trained"] | {"seed": 5}}, {"path": "folder"}):
+        config.removal = {"drawn": mlm | {"sigma": None, "mc_samples": 4} | other}
+        assert alike(choose(config), "drawn")["few"] == frozenset()
+        config.baseline = {"few": mlm | {"sigma": None, "top_k": 3} | other}
+        assert alike(choose(config), "drawn")["few"] == frozenset({"drawn"})
+        config.baseline = {"few": mlm | {"sigma": None, "top_k": 3}}
 
 
 def test_occlusion_and_shapley_values_take_the_same_texts(done: tuple[Path, int]) -> None:

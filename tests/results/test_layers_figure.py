@@ -41,6 +41,20 @@ def test_pairs_are_drawn_as_they_are_written_and_without_layers_there_is_no_figu
     assert layers_figure([pair()]) is None and layers_figure([]) is None
 
 
+def test_a_text_without_tokens_or_scores_is_passed_over() -> None:
+    words = shown("no token here")
+    empty = by_layers(replace(words, content=np.zeros_like(words.content)))
+    unscored = by_layers(shown("a text unscored"))
+    *others, last = unscored.explanations
+    assert last.by_layer is not None
+    unscored = replace(unscored, explanations=[*others, replace(last, by_layer=0 * last.by_layer)])
+    drawn = layers_figure([empty, unscored, by_layers(shown("something needed"))])
+    assert drawn is not None
+    svg = drawn.svg.decode()
+    assert ">needed<" in svg and "unscored" not in svg and ">here<" not in svg
+    assert layers_figure([empty, unscored]) is None
+
+
 def test_the_same_scores_give_the_same_bytes() -> None:
     first, again = (layers_figure([by_layers(shown("a fine day"))]) for _ in range(2))
     other = layers_figure([by_layers(shown("a fine day"), seed=1)])
