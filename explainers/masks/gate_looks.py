@@ -48,8 +48,8 @@ class Look:
     @classmethod
     def read(cls, row: Sequence[float]) -> Look:
         """From a row of numbers."""
-        half = (len(row) - 3) // 2
-        return cls(*map(int, row[:3]), tuple(row[3 : 3 + half]), tuple(row[3 + half :]))
+        (steps, forward, backward), half = map(int, row[:3]), (len(row) - 3) // 2
+        return cls(steps, forward, backward, tuple(row[3 : 3 + half]), tuple(row[3 + half :]))
 
     def means(self) -> tuple[float, float]:
         """The share of open gates and the divergence over the layers."""

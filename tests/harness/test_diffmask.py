@@ -234,7 +234,7 @@ def test_parts_of_other_gates_are_made_anew(
     gates = cast(TrainedDiffMask, loaded.fitted_explainer(explainer))
     expected = gates.by_layer(loaded.engine, encodings)
     found = [one for part in half.parts() for one in read_explanations(part)]
-    by_text = {one.example_id: one.by_layer for one in found}
+    by_text = {one.example_id: cast(np.ndarray, one.by_layer) for one in found}
     for example, scores in zip(trial.task.test, expected, strict=True):
         np.testing.assert_allclose(by_text[example.id], scores, rtol=1e-5)
     first = read_explanations(half.part(0))
