@@ -106,8 +106,8 @@ def test_extreme_words_are_those_of_the_largest_values():
     [
         (lambda: SparseCoding(sparsity=0), "knowledge.sparsity is 0; expected above 0"),
         (lambda: SparseCoding(dimensions=0), "knowledge.dimensions is 0; expected at least 1"),
-        (lambda: SparseCoding(3).fit(np.ones((5, 3))), "its rows are all the same"),
-        (lambda: SparseCoding(9).fit(np.eye(5)), "its rows are 5, fewer than 9 dimensions"),
+        (lambda: SparseCoding(3).fit(np.ones((5, 3))), "its rows are all the same; train the model"),
+        (lambda: SparseCoding(9).fit(np.eye(5)), "it has 5 rows for knowledge.dimensions=9; set"),
         (lambda: WordIntrusion(top=1), "words of a question is 1; expected at least 2"),
         (lambda: cooccurrence_space([np.array([0, 1])], 40), "the texts hold 2 pairs of neighbouring words"),
     ],
