@@ -46,8 +46,9 @@ def write_results(
     report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
-    annotators.csv. knowledge: figures of embeddings and hidden layers, for the page. All but the timing files and
-    the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
+    annotators.csv. The page also shows `knowledge`, figures of embeddings and hidden layers. All but the
+    timing files and the page, which show wall times, are the same bytes for the same scores, whatever they
+    are spread over.
     """
     checks = packaged_checks()
     of_groups = by_group(results, bootstrap, parallel_map)

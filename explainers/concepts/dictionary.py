@@ -97,11 +97,16 @@ def learn(vectors: Floats, number: int, method: Method, seed: int) -> ConceptDic
         )
     if method == "kmeans":
         origin = vectors.mean(axis=0)
-        found = KMeans(number, n_init=STARTS, random_state=seed).fit(vectors)
+        found = KMeans(number, n_init=STARTS, random_state=seed).fit(vectors)  # pyright: ignore[reportArgumentType]
         return ConceptDictionary(method, found.cluster_centers_ - origin, origin)
     parts = np.hstack([np.maximum(vectors, 0), np.maximum(-vectors, 0)]) if signed else vectors
     # Another start for every seed: scikit-learn's default would be the same for all.
-    model = NMF(number, init="random", max_iter=ROUNDS, random_state=seed)
+    model = NMF(
+        n_components=number,  # pyright: ignore[reportArgumentType]
+        init="random",
+        max_iter=ROUNDS,
+        random_state=seed,
+    )
     with warnings.catch_warnings():
         # One pass more would change the last digits.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -46,8 +46,8 @@ def page(
     """The whole page. Whatever is empty is left out, or said to be missing.
 
     bootstrap: what the grids were made with, for the words about intervals. labels: the comparison label by
-    label, of multi-label tasks. found: what follows from the scores beyond it. knowledge: figures of embeddings and
-    hidden layers. Equal input gives equal bytes.
+    label, of multi-label tasks. found: what follows from the scores beyond it. knowledge: figures of
+    embeddings and hidden layers. Equal input gives equal bytes.
     Names and texts are escaped; a content security policy lets the page run its own script and nothing else.
     """
     script, sheet = (SOURCES.joinpath(name).read_text("utf-8") for name in ("report.js.j2", "report.css"))

@@ -46,10 +46,10 @@ def model(request: pytest.FixtureRequest, tiny_bert, toy_task: Task, tmp_path_fa
         num_attention_heads=4,
         intermediate_size=32,
         max_position_embeddings=64,
-        num_labels=3,
         pad_token_id=tiny_bert.tokenizer.pad_token_id,
         initializer_range=0.3,
     )
+    config.num_labels = 3
     network = RobertaForSequenceClassification(config).eval()
     network.config.id2label = dict(enumerate(toy_task.labels))
     return Transformer().assemble(network, tiny_bert.tokenizer, toy_task.labels, multi_label=False)

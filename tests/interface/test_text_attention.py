@@ -62,7 +62,8 @@ def test_a_long_text_is_cut_in_figures_and_they_say_so(classifier: Classifier):
     assert len(long.words) == 38 > WORDS and long.weights.shape[2:] == (38, 38)
     for drawing in (long.heads_figure(), long.rollout_figure(), long.head_figure(1, 2)):
         assert "the first 30 of 38 words" in drawing.text
-        assert "the first 30 of 38 words" in drawing.svg.decode()
+        # In the figure the sentence may take two lines.
+        assert all(part in drawing.svg.decode() for part in ("the first 30", "words)"))
 
 
 def test_many_layers_and_heads_are_cut_and_it_is_said():

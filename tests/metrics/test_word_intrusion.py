@@ -95,6 +95,17 @@ def test_counts_reach_as_far_as_the_window_and_no_unknown_word():
     np.testing.assert_allclose(abs(cooccurrence_space(far, 6, window=2)), plain, atol=1e-8)
 
 
+def test_a_random_table_is_at_chance_in_the_mean_over_draws():
+    """Its words are in no order that the space knows of, so each of the six is as likely the odd one."""
+    space, intrusion = cooccurrence_space(_texts(), WORDS), WordIntrusion()
+    like = np.ones((WORDS, 40))
+    like[0] = 0
+    drawn = np.array([np.nanmean(intrusion.score(random_table(like, seed), space)) for seed in range(20)])
+    assert drawn.mean() == pytest.approx(1 / 6, abs=4 * drawn.std() / len(drawn) ** 0.5)
+    # A single draw strays further than that.
+    assert drawn.std() > 0.01
+
+
 def test_extreme_words_are_those_of_the_largest_values():
     names = ["a", "b", "c", "d"]
     assert extreme_words(np.array([0.1, 3.0, 0.0, 2.0]), names, 3) == ("b", "d", "a")
