@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
+    from assay.harness.interface.attention import TextAttention, attention
     from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
+    from assay.harness.interface.layer_concepts import LayerConcepts, layer_concepts
     from assay.harness.interface.neurons import Neurons, neurons
     from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.scoring import Scores, score
@@ -39,6 +41,10 @@ _HOMES = {
     "TextExplanation": "harness.interface.explanations",
     "ImportantWords": "harness.interface.pooled",
     "important_words": "harness.interface.pooled",
+    "LayerConcepts": "harness.interface.layer_concepts",
+    "layer_concepts": "harness.interface.layer_concepts",
+    "TextAttention": "harness.interface.attention",
+    "attention": "harness.interface.attention",
     "Neurons": "harness.interface.neurons",
     "neurons": "harness.interface.neurons",
     "Runs": "harness.interface.finished",
@@ -57,16 +63,20 @@ __all__ = [
     "Explanations",
     "ImportantWords",
     "InputError",
+    "LayerConcepts",
     "MethodExplanations",
     "Neurons",
     "Runs",
     "Scores",
+    "TextAttention",
     "TextExplanation",
+    "attention",
     "data_sheet",
     "explain",
     "explainer",
     "fit",
     "important_words",
+    "layer_concepts",
     "load",
     "neurons",
     "score",

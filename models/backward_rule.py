@@ -25,7 +25,12 @@ class BackwardRule:
     """Plain steps with their derivatives. A rule overrides the steps that it reads otherwise.
 
     Sums, linear maps and selections are not among them: every rule takes their derivative.
+
+    Attributes:
+        every_query: whether all tokens attend in the last layer, too, of which the decision reads the first.
     """
+
+    every_query: bool = False
 
     def elementwise(self, name: str, x: Tensor) -> Tensor:
         """A function of ELEMENTWISE, applied to every number of x."""

@@ -67,8 +67,10 @@ class Encoder:
             groups = (Group(rows, width, mask.masked_fill(~attention, -torch.inf)[:, None, None]),)
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
-            states = self._run(layer, number, states, groups, rule, first_only=last)
+            first_only = last and not rule.every_query
+            states = self._run(layer, number, states, groups, rule, first_only=first_only)
             if last:
+                states = states if first_only else states[_firsts(groups, states.device)]
                 states = hook(f"layer_{number}", states)
             elif hook is not no_hook:
                 states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)

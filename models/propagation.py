@@ -70,7 +70,8 @@ class AttentionBatch(PathBatch):
     """Attention in B texts.
 
     weights: (B, H, Q, T) per layer, from the bottom up; the last layer may have the first token's query only
-    (Q = 1). gradients: (M, B, H, Q, T) per layer, of each target's logit; none if not asked for.
+    (Q = 1), unless every query was asked for. gradients: (M, B, H, Q, T) per layer, of each target's logit;
+    none if not asked for.
     moved: (B, T, D), what every token's value, weighted and merged over the heads, adds to the first token in
     the last layer; None where the model does not show how it merges heads.
     """
@@ -83,8 +84,9 @@ class AttentionBatch(PathBatch):
 class AttentionRecorder(BackwardRule):
     """Plain steps; it keeps the attention weights of all layers, values and merging map of the last."""
 
-    def __init__(self, *, differentiate: bool) -> None:
+    def __init__(self, *, differentiate: bool, every_query: bool = False) -> None:
         self.differentiate = differentiate
+        self.every_query = every_query
         self.weights: list[Tensor] = []
         self.values: Tensor | None = None
         self.merging: Linear | None = None
@@ -120,9 +122,11 @@ class AttentionRecorder(BackwardRule):
         return merged.view(rows, tokens, -1)
 
 
-def attention(model: OpenModel, points: Points, device: str, *, differentiate: bool) -> AttentionBatch:
+def attention(
+    model: OpenModel, points: Points, device: str, *, differentiate: bool, every_query: bool = False
+) -> AttentionBatch:
     """Attention in the ends of paths; to differentiate takes one backward pass per target."""
-    recorder = AttentionRecorder(differentiate=differentiate)
+    recorder = AttentionRecorder(differentiate=differentiate, every_query=every_query)
     gradients: list[Tensor] = []
     with torch.no_grad():
         batch, entry = read_entry(model, points.ends, points.row, device)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.results.checks import packaged_checks
 from assay.results.figures.every_figure import drawings
+from assay.results.figures.style import Drawing
 from assay.results.inert import inert, to_csv
 from assay.results.page.report import page
 from assay.results.page.summary_tables import findings, summary_files
@@ -34,14 +36,19 @@ class Written:
 
 
 def write_results(
-    results: Results, folder: Path, bootstrap: Bootstrap, parallel_map: ParallelMap = serial_map
+    results: Results,
+    folder: Path,
+    bootstrap: Bootstrap,
+    parallel_map: ParallelMap = serial_map,
+    knowledge: Sequence[Drawing] = (),
 ) -> Written:
     """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, data_sheet.{csv,md}, figures/*.{svg,png} and
     report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
-    annotators.csv. All but the timing files and
-    the page, which show wall times, are the same bytes for the same scores, whatever they are spread over.
+    annotators.csv. The page also shows `knowledge`, figures of embeddings and hidden layers. All but the
+    timing files and the page, which show wall times, are the same bytes for the same scores, whatever they
+    are spread over.
     """
     checks = packaged_checks()
     of_groups = by_group(results, bootstrap, parallel_map)
@@ -68,7 +75,7 @@ def write_results(
         "timing.md": timing_markdown(results.timings).encode(),
         "data_sheet.csv": to_csv(sheet, "%.10g"),
         "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
-        "report.html": page(results, tables, figures, bootstrap, of_labels, found).encode(),
+        "report.html": page(results, tables, figures, bootstrap, of_labels, found, knowledge).encode(),
         **summary_files(found, bootstrap),
     }
     if results.labels:

@@ -120,6 +120,9 @@ SMALL = {
             "model=linear", "model=maxpool,cnn"
         )
     ),
+    "docs/knowledge.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small(
+        "--quick", SCRIPTS | {"--out docs": "--out ."}, slow=True
+    ),
     "docs/pooled_words.md: OMP_NUM_THREADS=1 .venv/bin/python scripts/": Small(
         "--quick", SCRIPTS | {"--out docs/pooled_words.png": "--out pooled_words.svg"}, slow=True
     ),

@@ -74,6 +74,9 @@ RUN_ELSEWHERE = {
     "docs/accidents.md: import assay": "a test below",
     "docs/pooled_words.md: import assay": "a test below",
     "docs/knowledge.md: import assay": "a test below",
+    "docs/knowledge.md: concepts = ": "a test below",
+    "docs/knowledge.md: bert = ": "a test below",
+    "docs/knowledge.md: import numpy": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -241,6 +244,12 @@ def test_the_lines_of_the_knowledge_page_run(tmp_path: Path, monkeypatch: pytest
     exec(compile(block_at("docs/knowledge.md: import assay").text, "docs/knowledge.md", "exec"), namespace)
     assert namespace["found"].conductance.shape == (40, 2, 100)
     assert (tmp_path / "neurons" / "ablation.svg").is_file()
+    for block in ("concepts = ", "bert = ", "import numpy"):
+        exec(compile(block_at(f"docs/knowledge.md: {block}").text, "docs/knowledge.md", "exec"), namespace)
+    assert len(namespace["concepts"]) == 6 and namespace["read"].weights.shape[:2] == (6, 12)
+    assert (tmp_path / "concepts" / "layer-concepts.png").is_file()
+    assert (tmp_path / "attention" / "attention-rollout.svg").is_file()
+    assert namespace["told"] == pytest.approx(1 / 6, abs=0.01)
 
 
 @pytest.mark.parametrize(

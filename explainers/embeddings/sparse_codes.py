@@ -78,12 +78,14 @@ class SparseCoding:
         rows = table if learned is None else table[learned]
         mean, scale = rows.mean(axis=0), float(rows.std())
         if len(rows) < self.dimensions or not scale > 0:
-            why = (
-                "all the same"
-                if len(rows) >= self.dimensions
-                else f"{len(rows)}, fewer than {self.dimensions} dimensions"
+            few = len(rows) < self.dimensions
+            what = (
+                f"it has {len(rows)} rows for knowledge.dimensions={self.dimensions}; set "
+                f"knowledge.dimensions to {len(rows)} or less"
+                if few
+                else "its rows are all the same; train the model, or leave embeddings out of knowledge.ask"
             )
-            raise InputError(f"an embedding table cannot be re-coded: its rows are {why}")
+            raise InputError(f"an embedding table cannot be re-coded: {what}")
         method = MiniBatchDictionaryLearning(
             n_components=self.dimensions,
             alpha=self.sparsity,  # pyright: ignore[reportArgumentType]

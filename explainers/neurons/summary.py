@@ -11,6 +11,7 @@ import numpy as np
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
 from assay.explainers.neurons.conductance import NeuronConductance, NeuronScores
+from assay.explainers.written_words import written_words
 from assay.models.engine import Engine
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -88,11 +89,8 @@ def check_neurons(k: int, neurons: int) -> None:
 
 def _words(example: Example, record: Explanation) -> Iterator[tuple[str, float]]:
     """Each word as written, with the sum of its tokens' scores."""
-    for word in dict.fromkeys(record.word_ids[record.word_ids >= 0].tolist()):
-        places = np.flatnonzero(record.word_ids == word)
-        offsets = record.offsets[places]
-        text = example.texts[int(record.segments[places[0]])]
-        yield text[offsets[:, 0].min() : offsets[:, 1].max()], float(record.scores[places].sum())
+    for word, places in written_words(example.texts, record):
+        yield word, float(record.scores[places].sum())
 
 
 def _strongest(parts: Mapping[str, float], texts: Counter[str], count: int) -> tuple[tuple[str, float], ...]:

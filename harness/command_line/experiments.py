@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,14 @@ def run(options: argparse.Namespace) -> int:
     and the rest goes on. Exit status: 0 if everything is there, 1 if anything failed.
     """
     from assay.harness.command_line.reports import compute_and_report
-    from assay.harness.trials.experiment import load_trials, open_experiment
+    from assay.harness.trials.experiment import open_experiment
 
     experiment = open_experiment(of_experiment(options, asks=False))
-    status = compute_and_report(experiment)
-    if experiment.configs[0].knowledge.ask:
-        from assay.harness.command_line.knowledge import write_knowledge
+    if not experiment.configs[0].knowledge.ask:
+        return compute_and_report(experiment)
+    from assay.harness.command_line.knowledge import write_knowledge
 
-        status = max(status, write_knowledge(experiment, load_trials(experiment, record=False)))
-    return status
+    return compute_and_report(experiment, ask=partial(write_knowledge, experiment))
 
 
 def plan(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from assay.harness.config.schema import EMBEDDINGS, NEURONS
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.interface.classifiers import Classifier
 from assay.harness.interface.neurons import neurons
+from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
@@ -31,7 +32,7 @@ from assay.results.statistics.ablation_curve import AblationCurve
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
 
-VERSION = 1
+VERSION = 2
 # Marks the folder as one to replace, and says who could not be asked.
 MARK = "left_out.txt"
 # Words of a dimension in the table.
@@ -63,9 +64,9 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     seed of each task and model. Returns the exit status: 1 if no model could be asked.
     """
     config, store = experiment.configs[0], experiment.store
-    folder = store.experiment(experiment.name) / "knowledge"
+    stored = StoredExperiment(store.experiment(experiment.name))
+    folder, record = stored.knowledge, stored.knowledge_record
     inputs = canonical(_inputs(config, trials, store))
-    record = folder.with_suffix(".json")
     known = read_json(record) or {}
     if known.get("inputs") != inputs or not folder.is_dir():
         found = _Found(Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed)))
@@ -77,9 +78,11 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
         asked = bool(found.scores or found.curves)
         # By the weights that were asked. What could not be read may be readable the next time.
         inputs = canonical(_inputs(config, trials, store)) if found.all_read else None
-        known = {"inputs": inputs, "left_out": found.left_out, "asked": asked}
+        figures = _figures(found)
+        shown = [{"name": one.name, "title": one.title, "text": one.text} for one in figures]
+        known = {"inputs": inputs, "left_out": found.left_out, "asked": asked, "figures": shown}
         with whole_folder(folder, mark=MARK, overwrite=True) as scratch:
-            _write(found, scratch)
+            _write(found, figures, scratch)
             (scratch / MARK).write_text(
                 "".join(f"{inert(line)}\n" for line in found.left_out), encoding="utf-8"
             )
@@ -189,7 +192,18 @@ def _neurons(loaded: Loaded, found: _Found, name: str | None) -> None:
         found.figures.append(neurons_figure(by_label, of_layer.layer, f"neurons-{name}"))
 
 
-def _write(found: _Found, folder: Path) -> None:
+def _figures(found: _Found) -> list[Drawing]:
+    """Those of all models first."""
+    figures = []
+    if found.scores:
+        figures.append(intrusion_figure(found.scores, found.chance))
+    if found.curves:
+        layers = ", ".join(dict.fromkeys(found.layers.values()))
+        figures.append(ablation_figure(found.curves, layers))
+    return [*figures, *found.figures]
+
+
+def _write(found: _Found, figures: Sequence[Drawing], folder: Path) -> None:
     """Every table that has rows, and every figure."""
     tables = {
         "intrusion": [
@@ -203,12 +217,6 @@ def _write(found: _Found, folder: Path) -> None:
             for row in curve.rows()
         ],
     }
-    figures = list(found.figures)
-    if found.scores:
-        figures.append(intrusion_figure(found.scores, found.chance))
-    if found.curves:
-        layers = ", ".join(dict.fromkeys(found.layers.values()))
-        figures.append(ablation_figure(found.curves, layers))
     for name, rows in tables.items():
         if rows:
             (folder / f"{name}.csv").write_bytes(to_csv(pd.DataFrame(rows)))

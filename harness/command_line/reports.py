@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from assay.harness.command_line.terminal import print_error
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
+from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
 from assay.harness.reporting.score_files import ScoreFile
 from assay.harness.state.last_run import keep_command, last_run, other_run
@@ -30,12 +31,18 @@ REPAIR_ATTEMPTS = 5
 MARK = "assay-report.json"
 
 
-def compute_and_report(experiment: Experiment, *, everything: bool = True) -> int:
+def compute_and_report(
+    experiment: Experiment,
+    *,
+    everything: bool = True,
+    ask: Callable[[Sequence[Trial]], int] | None = None,
+) -> int:
     """Compute whatever is missing and report; returns the exit status.
 
     What turns out to be damaged on disk is set aside and computed anew.
 
-    everything: whether the jobs do all that is missing, and not only what failed.
+    everything: whether the jobs do all that is missing, and not only what failed. ask: what else is asked of
+    the trials and shown by the report; gives an exit status.
     """
     experiment.store.require_writable()
     before = last_run(experiment.store, experiment.name)
@@ -46,13 +53,14 @@ def compute_and_report(experiment: Experiment, *, everything: bool = True) -> in
             if before is not None and not trials:
                 # Nothing could be read: the name stays that of the last run that did something.
                 keep_command(experiment.store, experiment.name, before)
+            asked = 0 if ask is None else ask(trials)
             write_report(experiment, trials, anew=False)
         except Damaged:
             # Whatever else is damaged is found now, and computed anew together with it.
             for path in experiment.store.tables():
                 present(path)
             continue
-        return exit_status(experiment, trials, ran=everything)
+        return max(asked, exit_status(experiment, trials, ran=everything))
     raise InputError(
         f"files in {str(experiment.store.root)!r} were damaged {REPAIR_ATTEMPTS} times in a row; "
         "check the disk"
@@ -76,7 +84,11 @@ def write_report(
     store = experiment.store
     stored = StoredExperiment(store.experiment(experiment.name) if to is None else to)
     files = score_files(trials, store)
-    made_from = {"inputs": inputs(experiment, trials, files)}
+    knowledge = knowledge_record(experiment)
+    # Only where there is any, so that reports of other experiments keep their name.
+    made_from = {"inputs": inputs(experiment, trials, files)} | (
+        {"knowledge": knowledge} if knowledge else {}
+    )
     whole = stored.comparison.is_file() and stored.page.is_file()
     if anew or not whole or read_json(stored.report_record) != made_from:
         if not files:
@@ -108,7 +120,7 @@ def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     with process_pool(useful_processes(len(files))) as spreading:
         results = collect(experiment, trials, files, spreading)
         try:
-            write_results(results, folder, bootstrap, spreading)
+            write_results(results, folder, bootstrap, spreading, knowledge_figures(experiment))
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise InputError(
                 f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "

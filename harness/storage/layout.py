@@ -163,6 +163,8 @@ class StoredExperiment(_Stored):
         page: the page that people read.
         comparison: the main table, for a terminal.
         comparison_table: the main table, with all its columns.
+        knowledge: the folder of what embeddings and hidden layers know.
+        knowledge_record: what it was made from, and its figures.
     """
 
     report_record = _Child("report.json")
@@ -170,6 +172,8 @@ class StoredExperiment(_Stored):
     page = _Child("report.html")
     comparison = _Child("comparison.txt")
     comparison_table = _Child("comparison.csv")
+    knowledge = _Child("knowledge")
+    knowledge_record = _Child("knowledge.json")
 
     def manifest(self, digest: str) -> Path:
         """The snapshot of what a command plans, by the digest of command, code and configuration."""

@@ -18,7 +18,7 @@ from assay.results.page.glossary import code_marked, definition, value_range
 from assay.results.page.heatmap import coloured, marked, unread
 from assay.results.page.inline_svg import inline
 from assay.results.page.summary_tables import SummaryTables
-from assay.results.panel_limit import limit_sentence
+from assay.results.panel_limit import PANEL_LIMIT, limit_sentence
 from assay.results.records import Method, Missing, Results, ShownText, Timing, grouped
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap
@@ -41,19 +41,21 @@ def page(
     bootstrap: Bootstrap | None = None,
     labels: Sequence[LabelGrid] = (),
     found: SummaryTables | None = None,
+    knowledge: Sequence[Drawing] = (),
 ) -> str:
     """The whole page. Whatever is empty is left out, or said to be missing.
 
     bootstrap: what the grids were made with, for the words about intervals. labels: the comparison label by
-    label, of multi-label tasks. found: what follows from the scores beyond it. Equal input gives equal bytes.
+    label, of multi-label tasks. found: what follows from the scores beyond it. knowledge: figures of
+    embeddings and hidden layers. Equal input gives equal bytes.
     Names and texts are escaped; a content security policy lets the page run its own script and nothing else.
     """
     script, sheet = (SOURCES.joinpath(name).read_text("utf-8") for name in ("report.js.j2", "report.css"))
     found = found or SummaryTables()
     numbers = count(1)
-    figures, agreement_figures, stability_figures = (
+    figures, agreement_figures, stability_figures, knowledge_figures = (
         [inline(drawing, next(numbers)) for drawing in drawn]
-        for drawn in (drawings, found.agreement_figures, found.stability_figures)
+        for drawn in (drawings, found.agreement_figures, found.stability_figures, knowledge[:PANEL_LIMIT])
     )
     explainers = _explainers(results)
     html = _template(results).render(
@@ -74,6 +76,8 @@ def page(
         how_to_read=partial(how_to_read, bootstrap=bootstrap),
         annotators=annotator_rows(results),
         figures=figures,
+        knowledge_figures=knowledge_figures,
+        more_knowledge=len(knowledge) - len(knowledge_figures),
         found=found,
         agreement_figures=agreement_figures,
         stability_headings=HEADINGS,

@@ -113,3 +113,23 @@ def test_without_being_asked_nothing_is_written(tmp_path: Path, capsys: pytest.C
     assert _run(tmp_path / "store", "model=maxpool", "knowledge.ask=[]") == 0
     assert "Knowledge" not in capsys.readouterr().out
     assert not _folder(tmp_path / "store").exists()
+
+
+def test_the_report_shows_the_figures_and_stays_as_it_is_until_they_change(tmp_path: Path) -> None:
+    store, ask = tmp_path / "store", ("model=maxpool", "knowledge.ask=[neurons]")
+    page = store / "experiments" / "embedding_knowledge" / "report.html"
+    assert _run(store, "model=maxpool", "knowledge.ask=[]") == 0
+    assert "What the models know" not in page.read_text(encoding="utf-8")
+    assert _run(store, *ask) == 0
+    html = page.read_text(encoding="utf-8")
+    assert '<h2 id="knowledge">What the models know</h2>' in html and '<a href="#knowledge">' in html
+    titles = ("Without the top neurons of layer pooled", "Top neurons of layer pooled")
+    assert all(f"<h3>{title}</h3>" in html for title in titles)
+    written = page.stat().st_mtime_ns
+    assert _run(store, *ask) == 0 and page.stat().st_mtime_ns == written
+    # `assay report` shows them, too, elsewhere as well.
+    overrides = [part for part in [*SMALL, *ask, f"store={store}"] if "=" in part]
+    assert main(["report", *overrides, "--to", str(tmp_path / "report")]) == 0
+    assert titles[0] in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert _run(store, *ask, "knowledge.neurons=2") == 0
+    assert page.stat().st_mtime_ns != written

@@ -95,6 +95,17 @@ def test_counts_reach_as_far_as_the_window_and_no_unknown_word():
     np.testing.assert_allclose(abs(cooccurrence_space(far, 6, window=2)), plain, atol=1e-8)
 
 
+def test_a_random_table_is_at_chance_in_the_mean_over_draws():
+    """Its words are in no order that the space knows of, so each of the six is as likely the odd one."""
+    space, intrusion = cooccurrence_space(_texts(), WORDS), WordIntrusion()
+    like = np.ones((WORDS, 40))
+    like[0] = 0
+    drawn = np.array([np.nanmean(intrusion.score(random_table(like, seed), space)) for seed in range(20)])
+    assert drawn.mean() == pytest.approx(1 / 6, abs=4 * drawn.std() / len(drawn) ** 0.5)
+    # A single draw strays further than that.
+    assert drawn.std() > 0.01
+
+
 def test_extreme_words_are_those_of_the_largest_values():
     names = ["a", "b", "c", "d"]
     assert extreme_words(np.array([0.1, 3.0, 0.0, 2.0]), names, 3) == ("b", "d", "a")
@@ -106,8 +117,8 @@ def test_extreme_words_are_those_of_the_largest_values():
     [
         (lambda: SparseCoding(sparsity=0), "knowledge.sparsity is 0; expected above 0"),
         (lambda: SparseCoding(dimensions=0), "knowledge.dimensions is 0; expected at least 1"),
-        (lambda: SparseCoding(3).fit(np.ones((5, 3))), "its rows are all the same"),
-        (lambda: SparseCoding(9).fit(np.eye(5)), "its rows are 5, fewer than 9 dimensions"),
+        (lambda: SparseCoding(3).fit(np.ones((5, 3))), "its rows are all the same; train the model"),
+        (lambda: SparseCoding(9).fit(np.eye(5)), "it has 5 rows for knowledge.dimensions=9; set"),
         (lambda: WordIntrusion(top=1), "words of a question is 1; expected at least 2"),
         (lambda: cooccurrence_space([np.array([0, 1])], 40), "the texts hold 2 pairs of neighbouring words"),
     ],
