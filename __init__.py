@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.classifiers import Classifier, fit
+    from assay.harness.interface.concepts import Tcav, tcav
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
@@ -47,6 +48,8 @@ _HOMES = {
     "score": "harness.interface.scoring",
     "data_sheet": "harness.interface.tasks",
     "task": "harness.interface.tasks",
+    "Tcav": "harness.interface.concepts",
+    "tcav": "harness.interface.concepts",
     "texts": "harness.interface.tasks",
     "wrap": "harness.interface.wrapping",
     "InputError": "tasks.errors",
@@ -61,6 +64,7 @@ __all__ = [
     "Neurons",
     "Runs",
     "Scores",
+    "Tcav",
     "TextExplanation",
     "data_sheet",
     "explain",
@@ -71,6 +75,7 @@ __all__ = [
     "neurons",
     "score",
     "task",
+    "tcav",
     "texts",
     "wrap",
 ]
