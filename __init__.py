@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.classifiers import Classifier, fit
-    from assay.harness.interface.concepts import Tcav, tcav
+    from assay.harness.interface.concepts import Tcav
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
+    from assay.harness.interface.tcav import tcav
     from assay.harness.interface.wrapping import wrap
     from assay.tasks.errors import InputError
 
@@ -49,7 +50,7 @@ _HOMES = {
     "data_sheet": "harness.interface.tasks",
     "task": "harness.interface.tasks",
     "Tcav": "harness.interface.concepts",
-    "tcav": "harness.interface.concepts",
+    "tcav": "harness.interface.tcav",
     "texts": "harness.interface.tasks",
     "wrap": "harness.interface.wrapping",
     "InputError": "tasks.errors",

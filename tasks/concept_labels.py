@@ -127,10 +127,10 @@ def check_positives(labelled: LabelledConcept, fewest: int) -> None:
             f"concept {name!r} has no positive example: none of {counted(len(known), 'text')} has it; check "
             "the spelling of its words, or add others"
         )
-    for kind, count in (("has", labelled.positives), ("has not", int(known.sum()) - labelled.positives)):
+    for kind, count in (("have it", labelled.positives), ("lack it", int(known.sum()) - labelled.positives)):
         if count < fewest:
             raise InputError(
-                f"{counted(count, 'text')} of {len(known):,} {kind} the concept {name!r}; expected at least "
+                f"concept {name!r}: {count} of {counted(len(known), 'text')} {kind}; expected at least "
                 f"{fewest}, give more texts or change its words"
             )
 

@@ -28,13 +28,14 @@ class Concept:
     """What a reader calls something, and how it shows in a text.
 
     Attributes:
-        name: as tables and sentences write it. added_by: who added it. words: words that stand for it, in any
-        case, as they are written: no other form of a word is guessed. phrases: several words in a row, with
-        any white space between. coded: answers to auxiliary questions of the task, as in "event_type: fall
-        from height". negation: whether a negator at most `REACH` words before a mention, in the same clause,
-        denies it, as in
-            "did not fall"; a comma or other punctuation between ends the clause. Negators are not, no, never,
-            neither, nor, without, cannot and words such as didn't.
+        name: as tables and sentences write it.
+        added_by: who added it.
+        words: words that stand for it, in any case, as they are written: no other form of a word is guessed.
+        phrases: several words in a row, with any white space between.
+        coded: answers to auxiliary questions of the task, as in "event_type: fall from height".
+        negation: whether a negator at most `REACH` words before a mention, in the same clause, denies it, as
+            in "did not fall"; a comma or other punctuation between ends the clause. Negators are not, no,
+            never, neither, nor, without, cannot and words such as didn't.
     """
 
     name: str
@@ -88,8 +89,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
             key: Any = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if key in seen:
                 line = key_node.start_mark.line + 1
                 raise InputError(f"line {line}: {shown(key)} stands there twice; rename or join the entries")
             seen.add(key)

@@ -7,8 +7,8 @@ to texts with it. Scores, over the texts of a class:
   ICML 2018);
 - magnitude: the mean derivative along the unit CAV;
 - effect: magnitude x gap, which is how far the mean of the texts with the concept lies, along the CAV, from
-  that of the others. So it is in logits: what the logit would change by, if it depended on the layer linearly,
-  from texts without the concept to texts with it.
+  that of the others. So it is in logits: what the logit would change by, if it depended on the layer
+  linearly, from texts without the concept to texts with it.
 
 **The test.** Under the null hypothesis the concept is a random set among the texts of its pool. So the same
 number of texts is drawn at random as "with the concept", again and again; all others are "without"; each draw

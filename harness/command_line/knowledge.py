@@ -14,8 +14,8 @@ from assay.harness.config.keys import canonical, content, plain
 from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, NEURONS
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.interface.classifiers import Classifier
-from assay.harness.interface.concepts import tcav
 from assay.harness.interface.neurons import neurons
+from assay.harness.interface.tcav import tcav
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
