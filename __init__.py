@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.concepts import Tcav
+    from assay.harness.interface.corrections import corrected
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
@@ -48,6 +49,7 @@ _HOMES = {
     "Scores": "harness.interface.scoring",
     "score": "harness.interface.scoring",
     "data_sheet": "harness.interface.tasks",
+    "corrected": "harness.interface.corrections",
     "task": "harness.interface.tasks",
     "Tcav": "harness.interface.concepts",
     "tcav": "harness.interface.tcav",
@@ -67,6 +69,7 @@ __all__ = [
     "Scores",
     "Tcav",
     "TextExplanation",
+    "corrected",
     "data_sheet",
     "explain",
     "explainer",

@@ -26,7 +26,7 @@ from assay.harness.interface.tasks import as_examples, items_of
 from assay.models.neurons import hidden_layer
 from assay.results.statistics.estimates import holm
 from assay.tasks.arrays import Bools, Ints
-from assay.tasks.concept_labels import label_concepts, read_corrections
+from assay.tasks.concept_labels import label_concepts, read_corrections, with_corrections
 from assay.tasks.concepts import read_concepts
 from assay.tasks.errors import InputError, check_at_least
 from assay.tasks.example import Task
@@ -112,6 +112,7 @@ def tcav(
             f"at least {int(np.ceil(tests / ALPHA)) - 1} draws, or fewer concepts, layers or labels"
         )
     told = {} if corrections is None else read_corrections(corrections, read, source)
+    source = with_corrections(source, told)
     pool_texts = source.train or source.test
     labelled = label_concepts(read, pool_texts, source.auxiliary, told)
     pools = concept_pools(labelled, pool_texts, examples, fewest, seed)

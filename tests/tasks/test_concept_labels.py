@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import assay
+from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
+from assay.results.concepts.corrections import correction_lines
 from assay.tasks.auxiliary import Auxiliary
 from assay.tasks.concept_labels import (
+    COLUMNS,
     HAS,
     HAS_NOT,
     UNKNOWN,
+    WHO,
     Judged,
     check_positives,
     label_concepts,
     mentions,
     read_corrections,
+    with_corrections,
 )
 from assay.tasks.concepts import Concept
 from assay.tasks.errors import InputError
@@ -91,13 +98,43 @@ def test_of_one_reader_the_latest_counts_and_readers_may_contradict(
         ("t0,lader,no,A,", r"line 3: there is no concept 'lader'; did you mean 'ladder'"),
         ("t0,ladder,maybe,A,", r"line 3: holds is 'maybe'; expected yes or no"),
         ("t0,ladder,,A,", r"line 3: holds is ''; expected yes or no"),
-        ("t0,ladder,no,,", r"line 3: who is empty"),
+        ("t0,ladder,no,,", r"line 3: who is ''; expected the name"),
         ("t0,ladder,no,A,yesterday", r"line 3: date is 'yesterday'; expected one such as 2026-11-30"),
     ],
 )
 def test_a_wrong_line_is_refused(line: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         _corrections(tmp_path, f"t1,ladder,no,A,\n{line}\n")
+
+
+def test_corrected_answers_come_back_as_auxiliary_labels(tmp_path: Path) -> None:
+    lines = (
+        "t0,part: back,no,A,\nt1,part: back,yes,A,\nt2,part: head,yes,A,\n"
+        "t3,part: head,yes,A,\nt3,part: back,yes,A,\nt1,ladder,yes,A,\n"
+    )
+    given = _corrections(tmp_path, lines)
+    changed = with_corrections(TASK, given)
+    assert [example.auxiliary for example in changed.train] == [(None,), (0,), (1,), (None,)]
+    assert [example.auxiliary for example in changed.test] == [(None,), (0,)]
+    assert with_corrections(TASK, {}) is TASK
+    path = tmp_path / "corrections.csv"
+    path.write_text(f"id,concept,holds,who\n{lines.split(chr(10))[1].removesuffix(',')}\n")
+    assert [example.auxiliary for example in assay.corrected(TASK, path).train[:2]] == [(0,), (0,)]
+    with pytest.raises(InputError, match="has no auxiliary labels, so there is nothing to correct"):
+        assay.corrected(replace(TASK, auxiliary=()), path)
+
+
+def test_lines_that_pages_offer_are_read(tmp_path: Path) -> None:
+    odd = Concept("=ladder", "me", words=("ladder",))
+    task = replace(TASK, train=(replace(EXAMPLES[0], id="-t0"),), test=EXAMPLES[1:2])
+    parts = (ConceptPart("=ladder", 0.5, 0.9),)
+    ((_, line),) = correction_lines(ConceptExplanation("-t0", "bottleneck", 1, 0.8, parts))
+    path = tmp_path / "c.csv"
+    path.write_text(f"{','.join(COLUMNS)}\n{line}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 2: who is 'YOUR NAME'; expected the name of the reader"):
+        read_corrections(path, [odd], task)
+    path.write_text(f"{','.join(COLUMNS)}\n{line.replace(WHO, 'A')}\n", encoding="utf-8")
+    assert read_corrections(path, [odd], task) == {Judged("-t0", "=ladder"): False}
 
 
 def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
