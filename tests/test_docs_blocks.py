@@ -239,7 +239,8 @@ def test_the_lines_of_the_page_on_pooled_words_run() -> None:
 
 def test_the_lines_of_the_page_on_concepts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    name, namespace = "docs/concepts.md", {"__name__": "__main__"}
+    name = "docs/concepts.md"
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     (tmp_path / "concepts.yaml").write_text(block_at(f"{name}: # concepts.yaml").text)
     small = block_at(f"{name}: import assay").text.replace("train=1500", "train=300")
     exec(compile(small, name, "exec"), namespace)

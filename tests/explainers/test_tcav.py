@@ -89,7 +89,8 @@ def test_scores_are_those_of_captum(
     sides = [
         [text for text, has in zip(texts, inside, strict=True) if has == wanted] for wanted in (True, False)
     ]
-    concepts = [CaptumConcept(number, f"c{number}", [entry(side)]) for number, side in enumerate(sides)]
+    data: list[Any] = [[entry(side)] for side in sides]
+    concepts = [CaptumConcept(number, f"c{number}", one) for number, one in enumerate(data)]
     theirs = TCAV(
         _WithLayer(model, layer), ["layer"], classifier=Same(), save_path=str(tmp_path), model_id="m"
     )
