@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.attention import TextAttention, attention
     from assay.harness.interface.classifiers import Classifier, fit
+    from assay.harness.interface.concepts import Tcav
+    from assay.harness.interface.corrections import corrected
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.pooled import ImportantWords, important_words
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
+    from assay.harness.interface.tcav import tcav
     from assay.harness.interface.wrapping import wrap
     from assay.tasks.errors import InputError
 
@@ -52,7 +55,10 @@ _HOMES = {
     "Scores": "harness.interface.scoring",
     "score": "harness.interface.scoring",
     "data_sheet": "harness.interface.tasks",
+    "corrected": "harness.interface.corrections",
     "task": "harness.interface.tasks",
+    "Tcav": "harness.interface.concepts",
+    "tcav": "harness.interface.tcav",
     "texts": "harness.interface.tasks",
     "wrap": "harness.interface.wrapping",
     "InputError": "tasks.errors",
@@ -68,9 +74,11 @@ __all__ = [
     "Neurons",
     "Runs",
     "Scores",
+    "Tcav",
     "TextAttention",
     "TextExplanation",
     "attention",
+    "corrected",
     "data_sheet",
     "explain",
     "explainer",
@@ -81,6 +89,7 @@ __all__ = [
     "neurons",
     "score",
     "task",
+    "tcav",
     "texts",
     "wrap",
 ]

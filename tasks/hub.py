@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,7 @@ from assay.tasks.files import Row, check_columns
 from assay.tasks.labels import given_labels
 from assay.tasks.sampling import hold_out
 from assay.tasks.table import Columns, as_task, examples, read_labels
+from assay.tasks.table_answers import answer_columns, with_answers
 
 
 def hub(
@@ -34,6 +36,7 @@ def hub(
     rationale_threshold: float | None = None,
     id: str | None = None,
     group: str | None = None,
+    auxiliary: Sequence[str] | None = None,
     dev_share: float = 0.1,
     seed: int = 0,
 ) -> Task:
@@ -55,7 +58,16 @@ def hub(
             "which its page shows under 'Files and versions'"
         )
     columns = Columns(
-        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+        text,
+        text_pair,
+        label,
+        id,
+        rationale,
+        multi_label,
+        separator,
+        group,
+        rationale_threshold,
+        answer_columns(auxiliary),
     )
     sources = {"train": train, "dev": None if train is None else dev, "test": test}
     data = {
@@ -71,9 +83,11 @@ def hub(
     given = _declared(next(iter(data.values())).features[label]) if labels is None else labels
     found = read_labels(chain.from_iterable(rows.values()), columns, given)
     read = {split: examples(rows[split], columns, found, split) for split in rows}
+    read, asked = with_answers(read, rows, columns.auxiliary)
     if "train" in read and "dev" not in read:
         read["train"], read["dev"] = hold_out(read["train"], dev_share, seed)
-    return as_task(name, columns, found, [read.get(split, []) for split in ("train", "dev", "test")])
+    splits = [read.get(split, []) for split in ("train", "dev", "test")]
+    return replace(as_task(name, columns, found, splits), auxiliary=asked)
 
 
 def _load(path: str, config: str | None, revision: str, split: str) -> Any:

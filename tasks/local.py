@@ -49,7 +49,7 @@ def _preview(options: Mapping[str, Any]) -> Preview | None:
         return None
     began = time.perf_counter()
     named = ("text", "text_pair", "label", "id", "rationale", "multi_label", "separator")
-    columns = _columns(*(options[name] for name in (*named, "group", "rationale_threshold")))
+    columns = named_columns(*(options[name] for name in (*named, "group", "rationale_threshold")))
     samplers = {split: _Sampler() for split in files}
     rows = chain.from_iterable(
         samplers[split].passing(data_rows(file, columns, options["header"], options["quotes"]))
@@ -126,10 +126,9 @@ def local(
     fields; None means yes in CSV and no in TSV.
     Raises InputError naming file and line.
     """
-    columns = _columns(
-        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold
+    columns = named_columns(
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary
     )
-    columns = replace(columns, auxiliary=answer_columns(auxiliary))
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     if isinstance(label, int) or header is not None:
@@ -142,29 +141,31 @@ def local(
     return replace(as_task(name, columns, found, splits), auxiliary=asked)
 
 
-def _columns(
+def named_columns(
     text: str | int,
     pair: str | int | None,
-    label: str | int | Sequence[str] | None,
+    label: str | int | Sequence[str | int] | None,
     id: str | int | None,
     rationale: str | int | None,
     multi_label: bool,
     separator: str,
     group: str | int | None,
     rationale_threshold: float | None,
+    auxiliary: Sequence[str | int] | None = None,
 ) -> Columns:
     """Columns whose places are names, too."""
     several = tuple(map(str, label)) if isinstance(label, (list, tuple)) else None
     return Columns(
         str(text),
         None if pair is None else str(pair),
-        label if label is None else several or str(label),
+        None if label is None else several or str(label),
         None if id is None else str(id),
         None if rationale is None else str(rationale),
         multi_label,
         separator,
         None if group is None else str(group),
         rationale_threshold,
+        answer_columns(auxiliary),
     )
 
 

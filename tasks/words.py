@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -29,6 +30,28 @@ def word_places(example: Example) -> Ints:
         for match in _WORD.finditer(text)
     ]
     return np.array(words, dtype=np.intp).reshape(-1, 3)
+
+
+@cache
+def phrase_pattern(phrases: Sequence[str]) -> re.Pattern[str]:
+    """Finds words or phrases in a text: in any case, with any white space between their words, and nowhere
+    inside a longer word; the longest of several that begin at one place.
+
+    Example:
+        >>> phrase_pattern(("fell", "fell off")).findall("He Fell  off; the tree was felled.")
+        ['Fell  off']
+    """
+    return re.compile("|".join(map(_phrase, sorted(phrases, key=len, reverse=True))), re.IGNORECASE)
+
+
+def _phrase(phrase: str) -> str:
+    """The pattern of one phrase. Words of scripts without spaces have no ends that could be looked for."""
+    spaceless = re.compile(f"[{_SPACELESS}]")
+    before, after = (
+        "" if spaceless.match(phrase.strip()[at]) or not re.match(r"\w", phrase.strip()[at]) else edge
+        for at, edge in ((0, r"(?<!\w)"), (-1, r"(?!\w)"))
+    )
+    return before + r"\s+".join(map(re.escape, phrase.split())) + after
 
 
 def marked_words(places: Ints, spans: Iterable[Span]) -> Bools:

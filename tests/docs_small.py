@@ -70,6 +70,7 @@ SMALL = {
         needs="hydra_plugins.hydra_joblib_launcher",
     ),
     "docs/diagnostic_study.md: assay run": Small(f"{TWEETS} seed=0"),
+    "docs/concepts.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/diagnostic_study.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/eraser_movies.md: assay run": Small(
         "limits.cnn.test=4 limits.minilm.train=8 limits.minilm.dev=4 limits.minilm.test=2 "

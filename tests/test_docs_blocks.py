@@ -77,6 +77,8 @@ RUN_ELSEWHERE = {
     "docs/knowledge.md: concepts = ": "a test below",
     "docs/knowledge.md: bert = ": "a test below",
     "docs/knowledge.md: import numpy": "a test below",
+    "docs/concepts.md: import assay": "a test below",
+    "docs/concepts.md: # concepts.yaml": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -236,6 +238,16 @@ def test_the_lines_of_the_page_on_pooled_words_run() -> None:
     name, namespace = "docs/pooled_words.md", {"__name__": "__main__"}
     exec(compile(block_at(f"{name}: import assay").text, name, "exec"), namespace)
     assert str(namespace["found"]).startswith("Important words: ")
+
+
+def test_the_lines_of_the_page_on_concepts_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "docs/concepts.md"
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    (tmp_path / "concepts.yaml").write_text(block_at(f"{name}: # concepts.yaml").text)
+    small = block_at(f"{name}: import assay").text.replace("train=1500", "train=300")
+    exec(compile(small, name, "exec"), namespace)
+    assert set(namespace["found"].table()["concept"]) == {"ladder", "fall from height"}
 
 
 def test_the_lines_of_the_knowledge_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

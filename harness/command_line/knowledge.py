@@ -10,11 +10,12 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from assay.explainers.embeddings.sparse_codes import SparseCoding, extreme_words
-from assay.harness.config.keys import canonical, plain
-from assay.harness.config.schema import EMBEDDINGS, NEURONS
+from assay.harness.config.keys import canonical, content, plain
+from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, NEURONS
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.interface.classifiers import Classifier
 from assay.harness.interface.neurons import neurons
+from assay.harness.interface.tcav import tcav
 from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
@@ -51,6 +52,8 @@ class _Found:
     layers: dict[str, str] = field(default_factory=dict)
     dimensions: list[dict[str, object]] = field(default_factory=list)
     neurons: list[dict[str, object]] = field(default_factory=list)
+    concepts: list[dict[str, object]] = field(default_factory=list)
+    completeness: list[dict[str, object]] = field(default_factory=list)
     figures: list[Drawing] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     all_read: bool = True
@@ -75,7 +78,7 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
             kind = trial.task_name, trial.model_name
             if _ask(trial, store, found, draw=kind not in drawn):
                 drawn.add(kind)
-        asked = bool(found.scores or found.curves)
+        asked = bool(found.scores or found.curves or found.concepts)
         # By the weights that were asked. What could not be read may be readable the next time.
         inputs = canonical(_inputs(config, trials, store)) if found.all_read else None
         figures = _figures(found)
@@ -96,7 +99,8 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
 def _inputs(config: DictConfig, trials: Sequence[Trial], store: Store) -> list[object]:
     models = [[trial.title, trial.model_key, _weights(trial, store), trial.explained] for trial in trials]
     baselines = [plain(trial.config.baseline) for trial in trials[:1]]
-    return [VERSION, plain(config.knowledge), plain(config.report), baselines, models]
+    files = content(config.knowledge)
+    return [VERSION, plain(config.knowledge), *files, plain(config.report), baselines, models]
 
 
 def _weights(trial: Trial, store: Store) -> str | None:
@@ -116,6 +120,7 @@ def _ask(trial: Trial, store: Store, found: _Found, *, draw: bool) -> bool:
     parts: dict[str, Callable[[Loaded, _Found, str | None], None]] = {
         EMBEDDINGS: _embeddings,
         NEURONS: _neurons,
+        CONCEPTS: _concepts,
     }
     for part, ask in parts.items():
         if part in options.ask:
@@ -192,6 +197,32 @@ def _neurons(loaded: Loaded, found: _Found, name: str | None) -> None:
         found.figures.append(neurons_figure(by_label, of_layer.layer, f"neurons-{name}"))
 
 
+def _concepts(loaded: Loaded, found: _Found, name: str | None) -> None:
+    options, trial = loaded.trial.config.knowledge, loaded.trial
+    classifier = Classifier(trial.model_name, loaded.engine, {}, trial.seed, loaded.weights, trial.task)
+    told = tcav(
+        classifier,
+        trial.task.test[: int(options.texts)],
+        str(options.concepts),
+        options.layer,
+        corrections=options.corrections,
+        draws=int(options.draws),
+        seed=trial.seed,
+    )
+    rows = told.table().to_dict("records")
+    found.concepts += [
+        {"trial": trial.title, **{str(name): cell for name, cell in row.items()}} for row in rows
+    ]
+    if not trial.task.multi_label:
+        shares = told.completeness()
+        names = [vector.concept.name for vector in told.vectors[str(rows[0]["layer"])]]
+        about = {"accuracy": shares.accuracy, "random": shares.random, "completeness": shares.total}
+        found.completeness += [
+            {"trial": trial.title, "concept": concept, "share": share, **about}
+            for concept, share in zip(names, shares.shares.tolist(), strict=True)
+        ]
+
+
 def _figures(found: _Found) -> list[Drawing]:
     """Those of all models first."""
     figures = []
@@ -211,6 +242,8 @@ def _write(found: _Found, figures: Sequence[Drawing], folder: Path) -> None:
         ],
         "dimensions": found.dimensions,
         "neurons": found.neurons,
+        "concepts": found.concepts,
+        "completeness": found.completeness,
         "ablation": [
             {"trial": trial, "layer": found.layers[trial], **row}
             for trial, curve in found.curves.items()

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
 from assay.harness.config.keys import nested, plain
-from assay.harness.config.schema import EMBEDDINGS, NEURONS, SPLITS
+from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, NEURONS, SPLITS
 from assay.metrics.rationales import ANNOTATORS
+from assay.tasks.concepts import read_concepts
 from assay.tasks.errors import InputError, check_choice, check_positive, did_you_mean, shown
 
 # numpy's generators and scikit-learn take seeds of 32 bits.
@@ -60,6 +61,7 @@ RANGES: dict[str, Range] = {
     "knowledge.dimensions": Range(1),
     "knowledge.words": Range(50),
     "knowledge.min_count": Range(1),
+    "knowledge.draws": Range(19),
 }
 
 
@@ -79,7 +81,13 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
         _check_number(setting, OmegaConf.select(config, setting), allowed)
     check_choice("annotators", str(config.annotators), ANNOTATORS)
     for part in config.knowledge.ask:
-        check_choice("knowledge.ask", part, (EMBEDDINGS, NEURONS))
+        check_choice("knowledge.ask", part, (EMBEDDINGS, NEURONS, CONCEPTS))
+    if CONCEPTS in config.knowledge.ask:
+        if config.knowledge.concepts is None:
+            raise InputError(
+                "knowledge.ask has concepts, but no file names them; set knowledge.concepts=<a YAML file>"
+            )
+        read_concepts(str(config.knowledge.concepts))
     check_positive("knowledge.sparsity", config.knowledge.sparsity)
     for model, limits in config.limits.items():
         _check_limits(f"limits.{model}", limits)

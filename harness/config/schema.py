@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 # What `knowledge.ask` may name.
-EMBEDDINGS, NEURONS = "embeddings", "neurons"
+EMBEDDINGS, NEURONS, CONCEPTS = "embeddings", "neurons", "concepts"
 # The explainers of conf/ that are no candidates.
 CONTROLS = ("gold", "random", "inverted", "first_words", "rare_words", "lexicon")
 
@@ -49,10 +49,11 @@ class ReportOptions:
 class KnowledgeOptions:
     """What `assay run` asks of embeddings and hidden layers after the report (docs/knowledge.md).
 
-    ask: "embeddings", "neurons" or both; nothing by default. layer: the hidden layer, null for the highest.
-    neurons: how many are shown. steps: of their paths. texts: at most so many are explained. dimensions,
-    sparsity: of the re-coded table. words, min_count: the judged words, the most frequent ones and how often
-    they must occur in the training texts.
+    ask: "embeddings", "neurons", "concepts"; nothing by default. layer: the hidden layer, null for the
+    highest. neurons: how many are shown. steps: of their paths. texts: at most so many are explained.
+    dimensions, sparsity: of the re-coded table. words, min_count: the judged words, the most frequent ones
+    and how often they must occur in the training texts. concepts: a YAML file of a reader's concepts.
+    corrections: a CSV file of what readers corrected. draws: random sets that each concept is compared with.
     """
 
     ask: list[str] = field(default_factory=list)
@@ -64,6 +65,9 @@ class KnowledgeOptions:
     sparsity: float = 0.5
     words: int = 5000
     min_count: int = 5
+    concepts: str | None = None
+    corrections: str | None = None
+    draws: int = 999
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.harness.config.build import build
@@ -14,9 +15,10 @@ from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example, Task
 from assay.tasks.files import Row, check_columns
 from assay.tasks.grouping import remarks
-from assay.tasks.local import split_up
+from assay.tasks.local import named_columns, split_up
 from assay.tasks.sampling import limit
-from assay.tasks.table import Columns, as_task, examples, read_labels
+from assay.tasks.table import as_task, examples, read_labels
+from assay.tasks.table_answers import with_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +69,7 @@ def texts(
     rationale_threshold: float | None = None,
     id: str | int | None = None,
     group: str | int | None = None,
+    auxiliary: Sequence[str | int] | None = None,
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
@@ -89,6 +92,7 @@ def texts(
             by default above 0.
         id: the column of the ids; by default rows are numbered.
         group: the column that says which rows hang together, such as a document; `fractions` part no group.
+        auxiliary: columns with answers to further questions about the text; an empty cell is not known.
         labels: the names of the classes in order; by default those that occur, in natural order.
         multi_label: whether a text may have any number of labels.
         separator: between the labels of a cell that is a string.
@@ -109,28 +113,17 @@ def texts(
         >>> texts(rows).labels
         ('bad', 'good')
     """
-    hot = () if label is None or isinstance(label, (str, int)) else tuple(map(str, label))
-    named = (text_pair, id, rationale, split, group)
-    pair, id_column, spans, split_column, group_column = (
-        None if column is None else str(column) for column in named
+    columns = named_columns(
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary
     )
-    columns = Columns(
-        str(text),
-        pair,
-        hot or (None if label is None else str(label)),
-        id_column,
-        spans,
-        multi_label,
-        separator,
-        group_column,
-        rationale_threshold,
-    )
+    split_column = None if split is None else str(split)
     rows = _rows(frame, [*columns.wanted, *([split_column] if split_column is not None else [])])
     names = read_labels(rows, columns, labels)
     parts = _by_split(rows, split_column)
     read = {part: examples(members, columns, names, name) for part, members in parts.items()}
+    read, asked = with_answers(read, parts, columns.auxiliary)
     splits = split_up(read, fractions, seed)
-    return _told(as_task(name, columns, names, splits))
+    return _told(replace(as_task(name, columns, names, splits), auxiliary=asked))
 
 
 @checked

@@ -7,10 +7,9 @@ import io
 
 from assay.explainers.concepts.explanation import ConceptExplanation
 from assay.results.inert import inert_cell
+from assay.tasks.concept_labels import COLUMNS, WHO
 
-COLUMNS = ("id", "concept", "holds", "who")
-# To be replaced by the reader.
-WHO = "YOUR NAME"
+__all__ = ["COLUMNS", "WHO", "correction_lines", "csv_line"]
 
 
 def correction_lines(explanation: ConceptExplanation) -> list[tuple[str, str]]:

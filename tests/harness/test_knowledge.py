@@ -83,6 +83,29 @@ def test_other_weights_and_models_that_could_not_be_read_are_asked_anew(
     assert (_folder(store) / "neurons.csv").stat().st_mtime_ns != written
 
 
+def test_concepts_of_a_reader_are_tested_and_a_changed_file_is_read_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, path = tmp_path / "store", tmp_path / "concepts.yaml"
+    ask = ("model=maxpool,linear", "knowledge.ask=[concepts]", f"knowledge.concepts={path}")
+    entry = "{name}: {{words: [{words}], added_by: '=me'}}\n"
+    path.write_text(entry.format(name="first", words="kuva, sipi"), encoding="utf-8")
+    assert _run(store, *ask) == 0
+    assert (
+        "Left out: concepts of planted / linear / seed 0: the model shows no hidden"
+        in capsys.readouterr().out
+    )
+    found = pd.read_csv(_folder(store) / "concepts.csv")
+    assert set(found["concept"]) == {"first"} and set(found["layer"]) == {"pooled"}
+    assert set(found["added_by"]) == {"'=me"} and all(0 < p <= 1 for p in found["p"].tolist())
+    shares = pd.read_csv(_folder(store) / "completeness.csv")
+    assert shares["share"].sum() == pytest.approx(shares["completeness"][0])
+    with path.open("a", encoding="utf-8") as file:
+        file.write(entry.format(name="second", words="semu"))
+    assert _run(store, *ask) == 0
+    assert set(pd.read_csv(_folder(store) / "concepts.csv")["concept"]) == {"first", "second"}
+
+
 def test_what_no_model_can_be_asked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     store, ask = tmp_path / "store", "knowledge.ask=[neurons]"
     assert _run(store, "model=maxpool", ask, "knowledge.layer=poled") == 1
@@ -99,6 +122,8 @@ def test_what_no_model_can_be_asked_is_said(tmp_path: Path, capsys: pytest.Captu
         ("knowledge.ask=[neuron]", "knowledge.ask is 'neuron'; did you mean 'neurons'"),
         ("knowledge.sparsity=0", "knowledge.sparsity is 0.0; expected above 0"),
         ("knowledge.words=3", "knowledge.words is 3; expected a whole number, at least 50"),
+        ("knowledge.ask=[concepts]", "no file names them; set knowledge.concepts=<a YAML file>"),
+        ("knowledge.draws=3", "knowledge.draws is 3; expected a whole number, at least 19"),
         ("knowledge.neurons=0", "knowledge.neurons is 0; expected a whole number, at least 1"),
     ],
 )

@@ -61,6 +61,20 @@ def test_a_column_says_what_hangs_together(calls: list[tuple[Any, ...]]) -> None
     assert calls
 
 
+def test_columns_hold_answers_to_further_questions(calls: list[tuple[Any, ...]]) -> None:
+    task = hub(path="owner/set", revision=REVISION, auxiliary=["unused", "text"])
+    assert [question.name for question in task.auxiliary] == ["unused", "text"]
+    assert task.auxiliary[0].labels == ("0",)
+    (number, place) = task.train[3].auxiliary
+    assert number == 0 and place is not None and task.auxiliary[1].labels[place] == task.train[3].texts[0]
+    assert hub(path="owner/set", revision=REVISION).auxiliary == ()
+    with pytest.raises(
+        InputError, match=r"task\.auxiliary is 'unused'; expected a list of different columns"
+    ):
+        hub(path="owner/set", revision=REVISION, auxiliary="unused")
+    assert calls
+
+
 def test_splits_labels_and_rationales(calls: list[tuple[Any, ...]]) -> None:
     task = hub(path="owner/set", revision=REVISION, rationale="why")
     assert calls == [("owner/set", None, REVISION, split) for split in ("train", "validation", "test")]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import assay
 from assay.tasks.errors import InputError
 from assay.tasks.local import local
 
@@ -45,6 +46,19 @@ def test_each_row_keeps_its_answers(kind: str, tmp_path: Path) -> None:
     for example in found:
         number = int(example.texts[0].split()[1])
         assert example.auxiliary == ((0, 1, None)[number % 3], number % 2)
+
+
+def test_a_table_in_memory_is_read_as_a_file_is(tmp_path: Path) -> None:
+    of_file = local(path=_write(tmp_path, "jsonl", ROWS), auxiliary=["part", "days"])
+    of_table = assay.texts(ROWS, auxiliary=["part", "days"])
+    assert of_table.auxiliary == of_file.auxiliary
+    answers = {example.texts: example.auxiliary for example in (*of_file.train, *of_file.dev, *of_file.test)}
+    for example in (*of_table.train, *of_table.dev, *of_table.test):
+        assert example.auxiliary == answers[example.texts]
+    split = [{**row, "where": ("train", "dev", "test")[n % 3]} for n, row in enumerate(ROWS)]
+    assert assay.texts(split, auxiliary=["part"], split="where").dev[0].auxiliary == (1,)
+    with pytest.raises(InputError, match="no column 'prat'; did you mean 'part'"):
+        assay.texts(ROWS, auxiliary=["prat"])
 
 
 def test_without_such_columns_nothing_changes(tmp_path: Path) -> None:
