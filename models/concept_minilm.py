@@ -28,6 +28,14 @@ def _training() -> Training:
     return Training(epochs=40, batch_size=64, learning_rate=1e-3, patience=5)
 
 
+def _check_frozen(spec: ConceptTransformer | ConceptMiniLM) -> None:
+    if spec.frozen and spec.training.mask_rate:
+        raise InputError(
+            f"model.training.mask_rate is {spec.training.mask_rate}, but a frozen encoder reads every text "
+            "once, with all of its words; set it to 0, or model.frozen=false"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptTransformer(Transformer):
     """`Transformer` with a concept layer in place of its classifier; checkpoints laid out like BERT only.
@@ -47,6 +55,7 @@ class ConceptTransformer(Transformer):
 
     def __post_init__(self) -> None:
         check_concept_settings(self.decision, self.concept_training, self.concept_weight)
+        _check_frozen(self)
 
     def untrained(self, task: Task, seed: int) -> TransformerModel:
         """The model before training; raises InputError on a task without auxiliary labels."""
@@ -101,6 +110,7 @@ class ConceptMiniLM(MiniLM):
 
     def __post_init__(self) -> None:
         check_concept_settings(self.decision, self.concept_training, self.concept_weight)
+        _check_frozen(self)
 
     def untrained(self, task: Task, seed: int) -> TransformerModel:
         """The model before training; raises InputError where the package is missing or altered, and on a task

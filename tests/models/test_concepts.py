@@ -425,3 +425,10 @@ def test_concepts_of_accidents_are_learned_on_sentences_of_no_training_text(
     for head, found in zip(report.concepts.heads, model.learned_questions(), strict=True):
         if learned is None or head.question in learned:
             assert found and head.test.accuracy > head.test.majority + 0.3
+
+
+def test_words_cannot_be_hidden_from_a_frozen_encoder() -> None:
+    masked = Training(mask_rate=0.1)
+    with pytest.raises(InputError, match=r"mask_rate is 0\.1, but a frozen encoder reads every text once"):
+        ConceptMiniLM(training=masked)
+    assert ConceptTransformer(training=masked, frozen=False).training.mask_rate == 0.1
