@@ -43,7 +43,7 @@ class ConceptCnn(Cnn):
 
     def untrained(self, task: Task, seed: int) -> WordModel:
         """The model before training; raises InputError on a task without auxiliary labels."""
-        questions = asked(task, self.name)
+        questions = asked(task, self.name, self.concept_training)
         model = Cnn.untrained(self, task, seed)
         with seeded(seed):
             return self._with(model, questions)

@@ -177,7 +177,7 @@ def text_layers(model: OpenModel) -> tuple[str, ...]:
     return getattr(model, "text_layers", ())
 
 
-def asked(task: Task, name: str) -> tuple[Auxiliary, ...]:
+def asked(task: Task, name: str, concept_training: str) -> tuple[Auxiliary, ...]:
     """The questions of a task that a head can be trained for: two of its answers occur in the training texts.
 
     Others are left out with a warning.
@@ -185,9 +185,11 @@ def asked(task: Task, name: str) -> tuple[Auxiliary, ...]:
     Args:
         task: with auxiliary questions.
         name: of the model, for messages.
+        concept_training: of the model.
 
     Raises:
-        InputError: the task has no such question.
+        InputError: the task has no such question; or heads that are trained first have no known answer in the
+            development texts, by which the best epoch is found.
     """
     if not task.auxiliary:
         raise InputError(
@@ -211,6 +213,12 @@ def asked(task: Task, name: str) -> tuple[Auxiliary, ...]:
             f"model {name!r} answers auxiliary questions, but the training texts of task {task.name!r} have "
             "different answers to none of them; expected at least two answers to a question, or choose a "
             "model without concepts, such as cnn or minilm"
+        )
+    if concept_training != "joint" and (answers(task.dev, task, kept) == UNKNOWN).all():
+        raise InputError(
+            f"model.concept_training={concept_training} finds the best heads by the auxiliary labels of the "
+            f"development texts, of which task {task.name!r} has none; give them some, or set "
+            "model.concept_training=joint"
         )
     return tuple(kept)
 

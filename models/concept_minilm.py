@@ -59,7 +59,7 @@ class ConceptTransformer(Transformer):
 
     def untrained(self, task: Task, seed: int) -> TransformerModel:
         """The model before training; raises InputError on a task without auxiliary labels."""
-        questions = asked(task, self.name)
+        questions = asked(task, self.name, self.concept_training)
         model = Transformer.untrained(self, task, seed)
         with seeded(seed):
             return self._with(model, questions)

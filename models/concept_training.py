@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -36,10 +37,11 @@ from assay.models.prediction import Split, encode_split, known_quality, split_qu
 from assay.models.protocol import Batch
 from assay.models.report import TrainingReport
 from assay.models.training import Training, train
-from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
 PARTS = ("train", "dev", "test")
+
+log = logging.getLogger(__name__)
 
 
 class ConceptSpec(Protocol):
@@ -97,7 +99,7 @@ class WithConcepts:
             main = label_loss(logits, torch.from_numpy(dev.targets).to(logits), model.multi_label)
             loss = main + self.weight * loss
             found.append(split_quality(model, dev, logits.cpu().numpy()).macro_f1)
-        return float(loss), float(np.mean(found))
+        return float(loss), float(np.mean(found or [0.0]))
 
 
 def train_concepts(
@@ -113,22 +115,13 @@ def train_concepts(
         seed: of training, and of the shuffled labels of `Leakage`.
 
     Returns:
-        The report, with the heads.
-
-    Raises:
-        InputError: heads that are to be trained first have no known answer in the development texts.
+        The report, with the heads; those that are trained and not learned are named in a warning.
     """
     began = time.perf_counter()
     layer = find_concept_layer(model.network)
     assert layer is not None
     gold = {part: answers(getattr(task, part), task, layer.questions) for part in PARTS}
     at_once = spec.concept_training == "joint"
-    if not at_once and (gold["dev"] == UNKNOWN).all():
-        raise InputError(
-            f"model.concept_training={spec.concept_training} chooses the best heads by the auxiliary labels "
-            f"of the development texts, of which task {task.name!r} has none; give them some, or set "
-            "model.concept_training=joint"
-        )
     layer.temperatures.fill_(1.0)
     objective = WithConcepts(layer, gold["train"], gold["dev"], spec.concept_weight, at_once)
     report = train(
@@ -146,6 +139,12 @@ def train_concepts(
         leakage = None
         if layer.through and report.epochs:
             leakage = _leakage(layer, vectors, gold["train"], splits, model, seed)
+    weak = [head.question for head in heads if report.epochs and head.dev.known and not head.learned]
+    if weak:
+        log.warning(
+            "model %s: the heads for %s are no better than a constant on the development texts of task %s",
+            spec.name, ", ".join(weak), task.name,
+        )  # fmt: skip
     seconds = time.perf_counter() - began
     return replace(report, **measured, concepts=ConceptReport(heads, leakage), seconds=seconds)
 

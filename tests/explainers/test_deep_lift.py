@@ -30,7 +30,7 @@ BASELINES = [Pad(), Mask(), Zero()]
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
-    if request.param in ("tiny_bert", "vmask_bert"):
+    if request.param.endswith("_bert"):
         return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 

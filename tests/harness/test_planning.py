@@ -240,6 +240,16 @@ def test_training_in_two_stages_counts_both(tmp_path: Path) -> None:
     assert seconds(3, 0) == 0
 
 
+def test_a_frozen_encoder_reads_its_texts_once(tmp_path: Path) -> None:
+    def seconds(epochs: int, frozen: str) -> float:
+        chosen = ["model=concept_minilm", f"model.training.epochs={epochs}", f"model.frozen={frozen}"]
+        return _estimate(_experiment(tmp_path, *chosen)).trials[0].training.seconds
+
+    assert seconds(40, "true") == pytest.approx(seconds(1, "true")) == pytest.approx(seconds(1, "false"))
+    assert seconds(40, "false") == pytest.approx(40 * seconds(1, "true"))
+    assert seconds(0, "true") == 0
+
+
 def test_work_whose_speed_is_unknown_is_named(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
     (outlook,), _ = census.outlooks(experiment.configs, experiment.store)

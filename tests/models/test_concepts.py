@@ -349,6 +349,20 @@ def test_a_question_without_two_answers_gets_no_head(
         fit(SPEC, without_answers(task, 0), 0)
 
 
+def test_a_head_that_learned_nothing_is_named(asked_task: Task, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+
+    def drawn(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+        return tuple(replace(x, auxiliary=(int(rng.random() < 0.5), x.auxiliary[1])) for x in examples)
+
+    task = replace(asked_task, train=drawn(asked_task.train), dev=drawn(asked_task.dev))
+    long = replace(QUICK, epochs=12, patience=12)
+    with caplog.at_level(logging.WARNING):
+        model, _ = fit(replace(SPEC, training=long), task, 0)
+    assert isinstance(model, ConceptModel) and model.learned_questions() == (False, True)
+    assert "the heads for length are no better than a constant on the development texts" in caplog.text
+
+
 def test_heads_that_come_first_need_known_answers_to_choose_by(asked_task: Task) -> None:
     unknown = replace(asked_task, dev=tuple(replace(x, auxiliary=()) for x in asked_task.dev))
     with pytest.raises(InputError, match=r"task 'toy_asked' has none; .* model.concept_training=joint"):
