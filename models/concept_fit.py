@@ -112,7 +112,8 @@ def one_hot(answers: Tensor, sizes: Sequence[int]) -> Tensor:
     for given, size in zip(answers.unbind(dim=1), sizes, strict=True):
         known = given != UNKNOWN
         hot = nn.functional.one_hot(given.clamp(min=0), size).float()
-        parts.append(torch.where(known[:, None], hot, hot[known].mean(dim=0)))
+        shares = hot[known].mean(dim=0) if known.any() else torch.full((size,), 1 / size).to(hot)
+        parts.append(torch.where(known[:, None], hot, shares))
     return torch.cat(parts, dim=1)
 
 

@@ -95,7 +95,7 @@ class ConceptLayer(nn.Module):
         for size in self.sizes:
             bounds.append(bounds[-1] + size)
         rows = [row for place in places for row in range(bounds[place], bounds[place + 1])]
-        scale = self.temperatures.repeat_interleave(torch.tensor(self.sizes))[rows]
+        scale = torch.cat([self.temperatures[place].expand(self.sizes[place]) for place in places])
         linear = nn.Linear(self.heads.in_features, len(rows)).to(self.heads.weight)
         with torch.no_grad():
             linear.weight.copy_(self.heads.weight[rows] / scale[:, None])
@@ -177,6 +177,16 @@ def text_layers(model: OpenModel) -> tuple[str, ...]:
     return getattr(model, "text_layers", ())
 
 
+def require_questions(task: Task, name: str) -> None:
+    """Raise InputError on a task without auxiliary questions, for a model `name` that answers some."""
+    if not task.auxiliary:
+        raise InputError(
+            f"model {name!r} answers auxiliary questions, but task {task.name!r} has none; expected a task "
+            "with auxiliary labels (task.auxiliary=[COLUMN,...] of your own table), or choose a model "
+            "without concepts, such as cnn or minilm"
+        )
+
+
 def asked(task: Task, name: str, concept_training: str) -> tuple[Auxiliary, ...]:
     """The questions of a task that a head can be trained for: two of its answers occur in the training texts.
 
@@ -191,12 +201,7 @@ def asked(task: Task, name: str, concept_training: str) -> tuple[Auxiliary, ...]
         InputError: the task has no such question; or heads that are trained first have no known answer in the
             development texts, by which the best epoch is found.
     """
-    if not task.auxiliary:
-        raise InputError(
-            f"model {name!r} answers auxiliary questions, but task {task.name!r} has none; expected a task "
-            "with auxiliary labels (task.auxiliary=[COLUMN,...] of your own table), or choose a model "
-            "without concepts, such as cnn or minilm"
-        )
+    require_questions(task, name)
     kept = []
     for question, given in zip(task.auxiliary, answers(task.train, task, task.auxiliary).T, strict=True):
         known = sorted({*given.tolist()} - {UNKNOWN})
