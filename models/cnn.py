@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook
+from assay.models.concept_layer import decide
 from assay.models.protocol import Pool
 from assay.models.vocabulary import PAD
 from assay.models.word_model import PoolingNetwork, WordNetwork, WordSpec
@@ -57,7 +58,7 @@ class CnnNetwork(PoolingNetwork):
             for width, features in self._features(embeddings, attention, rule)
         }
         pooled = hook("pooled", torch.cat([*layers.values()], dim=1))
-        layers["logits"] = self.dense(self.dropout(pooled))
+        layers["logits"] = decide(self.dense, self.dropout(pooled), rule, hook)
         return layers
 
     def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:

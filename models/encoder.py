@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from assay.models.backward_rule import ELEMENTWISE, BackwardRule, Hook, no_hook
+from assay.models.concept_layer import CONCEPTS, ConceptLayer, decide, find_concept_layer
 from assay.models.dense import Dense
 
 
@@ -40,12 +41,13 @@ class Encoder:
     activation: str
     hidden: Dense
     squash: str
-    output: Dense
+    output: Dense | ConceptLayer
 
     @property
     def text_layers(self) -> tuple[str, ...]:
         """As `text_layers` of assay.models.protocol.OpenModel: the last layer has the first token only."""
-        return f"layer_{len(self.layers)}", "head"
+        through = isinstance(self.output, ConceptLayer) and self.output.through
+        return f"layer_{len(self.layers)}", "head", *([CONCEPTS] if through else [])
 
     @property
     def steps(self) -> frozenset[str]:
@@ -74,7 +76,8 @@ class Encoder:
                 states = hook(f"layer_{number}", states)
             elif hook is not no_hook:
                 states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
-        return self.output(hook("head", rule.elementwise(self.squash, self.hidden(states))))
+        vector = hook("head", rule.elementwise(self.squash, self.hidden(states)))
+        return decide(self.output, vector, rule, hook)
 
     def _run(
         self,
@@ -159,7 +162,7 @@ def read_encoder(network: PreTrainedModel) -> Encoder | None:
         activation=activation,
         hidden=Dense(_linear(network, hidden)),
         squash=squash,
-        output=Dense(_linear(network, output)),
+        output=find_concept_layer(network) or Dense(_linear(network, output)),
     )
 
 
@@ -169,6 +172,11 @@ _HEADS = {
     "RobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
     "XLMRobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
 }
+
+
+def output_name(network: PreTrainedModel) -> str:
+    """Where the topmost layer of a network is that `read_encoder` reads."""
+    return _HEADS[type(network).__name__][2]
 
 
 def _layer(module: nn.Module) -> Layer:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, Hook
 from assay.models.encoding import Encoding
+from assay.tasks.auxiliary import Auxiliary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,9 +167,45 @@ class MaskedModel(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class ConceptModel(EmbeddingModel, Protocol):
+    """A model that also answers auxiliary questions about a text, each with a head of its own.
+
+    questions: with their answers, in the order of the heads. "All answers" stand side by side, C in all.
+    """
+
+    questions: tuple[Auxiliary, ...]
+
+    def concept_logits(self, batch: Batch) -> list[Tensor]:
+        """For each question (B, answers); their softmax is calibrated where the model was."""
+        ...
+
+    def concept_logits_from_embeddings(self, embeddings: Tensor, batch: Batch) -> list[Tensor]:
+        """For each question (B, answers), differentiably; `batch.ids` is not read."""
+        ...
+
+    def concept_means(self) -> Tensor:
+        """(C,) the mean probability of each answer over the training texts."""
+        ...
+
+    def learned_questions(self) -> tuple[bool, ...]:
+        """For each question whether its head is better than a constant on the development texts."""
+        ...
+
+
+@runtime_checkable
+class BottleneckModel(ConceptModel, Protocol):
+    """A model whose logits are linear in the probabilities of all answers and read nothing else."""
+
+    def decision_layer(self) -> tuple[Tensor, Tensor]:
+        """(K, C) weights and (K,) biases: logits = weights @ probabilities + biases."""
+        ...
+
+
 def capabilities(model: Model) -> frozenset[str]:
     """Which of "gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token",
-    "unk_token", "word_masks", "pooled_vector" the model has; "unk_token" shows in an optional `unk_id`.
+    "unk_token", "word_masks", "pooled_vector", "concepts", "concept_bottleneck" the model has; "unk_token"
+    shows in an optional `unk_id`.
 
     An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
     """
@@ -190,6 +227,10 @@ def capabilities(model: Model) -> frozenset[str]:
         names.add("word_masks")
     if isinstance(model, PoolingModel):
         names.add("pooled_vector")
+    if isinstance(model, ConceptModel):
+        names.add("concepts")
+    if isinstance(model, BottleneckModel):
+        names.add("concept_bottleneck")
     return frozenset(names)
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from assay.models.concept_report import ConceptReport
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """One pass over the training texts: mean losses, and the development macro-F1 after it.
 
+    Of a model with concepts, dev_macro_f1 is that by which `assay.models.concept_training` finds the best
+    epoch: the mean of the main labels' and of the heads'.
     penalty_weight, penalty: of a model trained with a penalty; penalty_weight * penalty is in the training
     loss and not in the development loss.
     """
@@ -88,6 +93,7 @@ class TrainingReport:
     dev, test: unknown where a split has no texts, or texts without labels.
     seconds: wall time of the whole, the only number here that a repetition does not reproduce.
     base: the report of the model that this one started from, trained first on the same texts; None without.
+    concepts: of a model with concepts, its heads; None without.
     """
 
     epochs: tuple[Epoch, ...]
@@ -99,15 +105,19 @@ class TrainingReport:
     truncated: dict[str, int]
     seconds: float
     base: TrainingReport | None = None
+    concepts: ConceptReport | None = None
 
     def record(self) -> dict[str, Any]:
         """Everything but the seconds, ready for JSON; what is None is left out."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("seconds", "base")}
+        apart = ("seconds", "base", "concepts")
+        kept = {name: value for name, value in asdict(self).items() if name not in apart}
         epochs = [
             {name: value for name, value in epoch.items() if value is not None} for epoch in kept["epochs"]
         ]
         base = {} if self.base is None else {"base": self.base.record()}
-        return {**kept, "epochs": epochs, "dev": self.dev.record(), "test": self.test.record(), **base}
+        concepts = {} if self.concepts is None else {"concepts": self.concepts.record()}
+        measured = {"dev": self.dev.record(), "test": self.test.record()}
+        return {**kept, "epochs": epochs, **measured, **base, **concepts}
 
 
 def predicted_labels(logits: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.bool_]:

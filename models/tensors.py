@@ -110,6 +110,12 @@ class _Reached(Exception):
 
 def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> Tensor:
     """(B, T, D) the values of a layer, without running what is above it."""
+    with torch.no_grad():
+        return layer_reached(model, entry, batch, layer)
+
+
+def layer_reached(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> Tensor:
+    """As `layer_values`, differentiably from `entry`."""
     values: list[Tensor] = []
 
     def hook(name: str, value: Tensor) -> Tensor:
@@ -118,7 +124,7 @@ def layer_values(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> T
             raise _Reached
         return value
 
-    with torch.no_grad(), suppress(_Reached):
+    with suppress(_Reached):
         model.open_logits(entry, batch, AUTOGRAD, hook)
     return values[0]
 

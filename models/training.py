@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
 from assay.models.encoding import Encoding
-from assay.models.prediction import Split, encode_split, known_quality, predict_logits, split_quality
-from assay.models.protocol import Batch, Model
+from assay.models.objective import MAIN_LABELS, Objective, Trainable, device_of
+from assay.models.prediction import Split, encode_split, known_quality, predict_logits
+from assay.models.protocol import Batch
 from assay.models.report import Epoch, TrainingReport
 from assay.models.seeding import seeded
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
@@ -67,13 +68,6 @@ class Training:
         check_choice("training.keep", self.keep, KEEP)
 
 
-class Trainable(Model, Protocol):
-    """A model with parameters; `network` holds all of them."""
-
-    @property
-    def network(self) -> nn.Module: ...
-
-
 M_co = TypeVar("M_co", bound=Trainable, covariant=True)
 
 
@@ -110,6 +104,13 @@ class StagedSpec(Protocol):
     def start(self, model: Any, base: Any) -> None: ...
 
 
+@runtime_checkable
+class OwnTraining(Protocol):
+    """Settings of a model that is trained in a way of its own, in place."""
+
+    def train_model(self, model: Any, task: Task, seed: int) -> TrainingReport: ...
+
+
 def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M_co, TrainingReport]:
     """Build the model of a spec for a task and train it, after its base if it has one (`StagedSpec`); with
     `init_only` only build and measure it.
@@ -122,6 +123,9 @@ def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M
             "it some, or set training.epochs=0"
         )
     model = spec.untrained(task, seed)
+    if isinstance(spec, OwnTraining):
+        model.network.to(device)
+        return model, spec.train_model(model, task, seed)
     base_report, penalty = None, None
     if isinstance(spec, StagedSpec) and spec.training.epochs and not spec.init_only:
         base, base_report = fit(spec.base(), task, seed, device)
@@ -143,6 +147,7 @@ def train(
     init_only: bool = False,
     name: str = "model",
     penalty: Penalty | None = None,
+    objective: Objective = MAIN_LABELS,
 ) -> TrainingReport:
     """Train in place on task.train; leaves the weights of the epoch to keep, frozen and in eval mode.
 
@@ -158,11 +163,11 @@ def train(
     if training.epochs and not init_only:
         with seeded(seed):
             epochs, best_epoch = _run_epochs(
-                model, splits["train"], splits["dev"], training, seed, name, penalty
+                model, splits["train"], splits["dev"], training, seed, name, penalty, objective
             )
     # Explaining differentiates with respect to inputs; gradients of parameters would be paid for in vain.
     model.network.eval().requires_grad_(False)
-    device = _device(model)
+    device = device_of(model)
     measured = {
         part: known_quality(model, splits[part], predict_logits(model, splits[part], device=device))
         for part in ("dev", "test")
@@ -187,29 +192,27 @@ def _run_epochs(
     seed: int,
     name: str,
     penalty: Penalty | None,
+    objective: Objective,
 ) -> tuple[list[Epoch], int]:
     optimizer = torch.optim.AdamW(
         model.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
     rng = np.random.default_rng(seed)
-    dev_targets = torch.from_numpy(dev_split.targets)
     epochs: list[Epoch] = []
     best = (-math.inf, -1.0, -math.inf)
     best_epoch, best_weights = 0, deepcopy(model.network.state_dict())
     for number in tqdm(range(1, training.epochs + 1), desc=f"training {name}", unit="epoch", disable=None):
         weight = penalty.weight(number) if penalty else 0.0
         train_loss, penalised = _one_epoch(
-            model, train_split, training, optimizer, rng, number, (weight, penalty)
+            model, train_split, training, optimizer, rng, number, (weight, penalty), objective
         )
-        logits = predict_logits(model, dev_split, batch_size=training.batch_size, device=_device(model))
-        dev_loss = float(_loss(torch.from_numpy(logits), dev_targets, model.multi_label))
+        dev_loss, macro_f1 = objective.judge(model, dev_split, training.batch_size)
         if not math.isfinite(train_loss + dev_loss):
             raise InputError(
                 f"training of {name!r} diverged: in epoch {number} the loss is {train_loss} in training, "
                 f"{dev_loss} on the development texts; lower model.training.learning_rate, now "
                 f"{training.learning_rate}"
             )
-        macro_f1 = split_quality(model, dev_split, logits).macro_f1
         of_penalty = (weight, penalised) if penalty else (None, None)
         epochs.append(Epoch(number, train_loss, dev_loss, macro_f1, *of_penalty))
         if (-weight, macro_f1, -dev_loss) > best:
@@ -232,10 +235,11 @@ def _one_epoch(
     rng: np.random.Generator,
     number: int,
     penalising: tuple[float, Penalty | None],
+    objective: Objective,
 ) -> tuple[float, float]:
     """One pass over the split; the mean loss, not finite as soon as a step's loss is not, and the mean
     penalty in it, unweighted."""
-    device = _device(model)
+    device = device_of(model)
     order = list(shuffled_batches(split.encodings, training.batch_size, rng))
     total, total_penalty = 0.0, 0.0
     weight, penalty = penalising
@@ -249,7 +253,7 @@ def _one_epoch(
             batch = pad(encodings, model.pad_id, device=device)
             batch = _mask_some(batch, encodings, model.mask_id, training.mask_rate)
             targets = torch.from_numpy(split.targets[rows]).to(device)
-            loss = _loss(model.logits(batch), targets, model.multi_label)
+            loss = objective.loss(model, batch, targets, rows)
             if penalty is not None:
                 penalised = penalty.penalty(model.network, batch)
                 loss = loss + weight * penalised
@@ -287,13 +291,3 @@ def _mask_some(batch: Batch, encodings: Sequence[Encoding], mask_id: int | None,
         content[row, : len(encoding)] = torch.from_numpy(encoding.content)
     chosen = content & (torch.rand(content.shape) < rate)
     return Batch(batch.ids.masked_fill(chosen.to(batch.ids.device), mask_id), batch.attention, batch.segments)
-
-
-def _device(model: Trainable) -> torch.device:
-    return next(model.network.parameters()).device
-
-
-def _loss(logits: Tensor, targets: Tensor, multi_label: bool) -> Tensor:
-    if multi_label:
-        return nn.functional.binary_cross_entropy_with_logits(logits, targets)
-    return nn.functional.cross_entropy(logits, targets)

@@ -17,6 +17,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from assay.models.access import Access
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.batching import rejoin, unpadded
+from assay.models.concept_layer import offer_concepts, write_questions
 from assay.models.encoder import read_encoder
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
@@ -97,11 +98,12 @@ class TransformerModel:
             self.module_logits = self._module_logits
             encoder = read_encoder(network)
             if encoder is not None:
-                self._encoder = encoder
+                self.encoder = encoder
                 self.layers = ("embedding", *(f"layer_{n}" for n in range(1, len(encoder.layers))))
                 self.text_layers = encoder.text_layers
                 self.steps = encoder.steps
                 self.open_logits = self._open_logits
+                offer_concepts(self)
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
@@ -141,7 +143,7 @@ class TransformerModel:
 
     def _open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        return self._in_order(self._encoder.logits(entry, batch.attention, rule, hook))
+        return self._in_order(self.encoder.logits(entry, batch.attention, rule, hook))
 
     def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""
@@ -253,6 +255,7 @@ class TransformerModel:
         self.network.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.access.write(folder)
+        write_questions(folder, self)
 
     def _network_logits(self, values: Tensor, batch: Batch) -> Tensor:
         return self._forward(values, batch).logits

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
+from assay.models.concept_layer import ConceptLayer, offer_concepts, write_questions
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.protocol import Batch, Pool
@@ -103,10 +104,10 @@ class WordNetwork(nn.Module):
 
 
 class PoolingNetwork(WordNetwork):
-    """A network whose logits are `dense` of one pooled vector."""
+    """A network whose logits are `dense` of one pooled vector: a linear layer, or one with concepts."""
 
     text_layers = ("pooled",)
-    dense: nn.Linear
+    dense: nn.Linear | ConceptLayer
 
     def pools(self, embeddings: Tensor, attention: Tensor) -> list[Pool]:
         """The parts of the pooled vector of embeddings (B, T, D) under attention (B, T), in order."""
@@ -149,6 +150,7 @@ class WordModel:
         if isinstance(network, PoolingNetwork):
             self.pools = self._pools
             self.logits_from_pooled = self._logits_from_pooled
+        offer_concepts(self)
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs; ids of lower-cased words."""
@@ -190,3 +192,4 @@ class WordModel:
         """Write what `WordSpec.restore` reads."""
         words = json.dumps(self.vocabulary.words, ensure_ascii=False, indent=0)
         (folder / VOCABULARY_FILE).write_text(words, encoding="utf-8")
+        write_questions(folder, self)

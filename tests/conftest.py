@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from assay.tasks.auxiliary import Auxiliary
 from assay.tasks.example import Example, Rationale, Span, Task
 
 if TYPE_CHECKING:
@@ -100,14 +101,40 @@ def toy_pair_task() -> Task:
     return Task("toy_pairs", ("different", "same"), train, dev, test)
 
 
+def with_questions(task: Task) -> Task:
+    """The toy task with two questions, the second without an answer on every fourth training text: how long a
+    text is, and the first letter of its keyword."""
+    letters = tuple(sorted({word[0] for words in KEYWORDS.values() for word in words}))
+    questions = (Auxiliary("length", ("short", "long")), Auxiliary("letter", letters))
+
+    def asked(examples: tuple[Example, ...], every: int) -> tuple[Example, ...]:
+        found = []
+        for at, example in enumerate(examples):
+            ((span,),) = (rationale.spans for rationale in example.rationales)
+            letter = None if every and at % every == 0 else letters.index(example.texts[0][span.start])
+            found.append(replace(example, auxiliary=(int(len(example.texts[0].split()) > 5), letter)))
+        return tuple(found)
+
+    train, dev, test = asked(task.train, 4), asked(task.dev, 0), asked(task.test, 0)
+    return replace(task, name=f"{task.name}_asked", train=train, dev=dev, test=test, auxiliary=questions)
+
+
+@pytest.fixture(scope="session")
+def asked_task(toy_task: Task) -> Task:
+    """`toy_task` with two auxiliary questions."""
+    return with_questions(toy_task)
+
+
 @pytest.fixture(scope="session")
 def word_model(toy_task: Task) -> Callable[..., WordModel]:
     """`word_model(name, trained=False, task=toy_task, seed=0)`: a small "linear", "maxpool",
-    "meanpool", "cnn", "lstm", "vmask_cnn" or "vmask_lstm".
+    "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "concept_cnn" or "bottleneck_cnn"; the last two on
+    the task with questions.
 
     Built once per distinct request. The untrained `linear` has weights of 0; ask for it trained.
     """
     from assay.models.cnn import Cnn
+    from assay.models.concept_cnn import ConceptCnn
     from assay.models.linear import Linear
     from assay.models.lstm import Lstm
     from assay.models.maxpool import MaxPool
@@ -128,11 +155,15 @@ def word_model(toy_task: Task) -> Callable[..., WordModel]:
     masked: dict[str, Any] = {"base_training": training, "bottleneck": Bottleneck(units=8, beta_step=0.2)}
     specs["vmask_cnn"] = VmaskCnn(dimensions=12, channels=12, widths=(2, 3), training=training, **masked)
     specs["vmask_lstm"] = VmaskLstm(dimensions=12, units=8, hidden=6, training=training, **masked)
+    concepts = ConceptCnn(dimensions=12, channels=6, widths=(2, 3), training=training)
+    specs["concept_cnn"] = concepts
+    specs["bottleneck_cnn"] = replace(concepts, decision="concepts", concept_training="sequential")
     made: dict[tuple[str, bool, str, int], WordModel] = {}
 
     def factory(name: str, *, trained: bool = False, task: Task = toy_task, seed: int = 0) -> WordModel:
         key = (name, trained, task.name, seed)
         if key not in made:
+            task = with_questions(task) if isinstance(specs[name], ConceptCnn) else task
             made[key] = fit(replace(specs[name], init_only=not trained), task, seed)[0]
         return made[key]
 
@@ -206,6 +237,20 @@ def vmask_bert(tiny_bert_folder: Path, toy_task: Task) -> TransformerModel:
         toy_task,
         0,
     )[0]
+
+
+@pytest.fixture(scope="session")
+def bottleneck_bert(tiny_bert_folder: Path, asked_task: Task) -> TransformerModel:
+    """The frozen tiny BERT with a concept bottleneck, its top trained on the toy task with questions."""
+    from assay.models.concept_minilm import ConceptTransformer
+    from assay.models.training import Training, fit
+
+    spec = ConceptTransformer(
+        path=str(tiny_bert_folder),
+        decision="concepts",
+        training=Training(epochs=5, batch_size=16, learning_rate=0.02),
+    )
+    return fit(spec, asked_task, 0)[0]
 
 
 @pytest.fixture(scope="session")

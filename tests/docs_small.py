@@ -59,6 +59,10 @@ class Small:
 # Beginning of `Block.name` to its small form.
 SMALL = {
     "docs/accidents.md: assay plan": Small(),
+    "docs/accidents.md: assay run": Small(
+        "task.train=200 task.dev=40 task.test=6 model.training.epochs=2 model.dimensions=8 seed=0 "
+        "metric=[faithfulness] report.bootstrap=20"
+    ),
     "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(

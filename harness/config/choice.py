@@ -26,13 +26,13 @@ Chosen = dict[str, dict[str, Any]]
 EVERY_CAPABILITY = frozenset(
     (
         *("gradients", "embeddings", "embedding_table", "open_layers", "activations"),
-        *("mask_token", "unk_token", "word_masks", "pooled_vector"),
+        *("mask_token", "unk_token", "word_masks", "pooled_vector", "concepts", "concept_bottleneck"),
     )
 )
 
 
 # What models were asked for before records said it.
-ASKED_AT_FIRST = EVERY_CAPABILITY - {"pooled_vector"}
+ASKED_AT_FIRST = EVERY_CAPABILITY - {"pooled_vector", "concepts", "concept_bottleneck"}
 
 
 def capabilities_record(capabilities: Iterable[str]) -> dict[str, Any]:

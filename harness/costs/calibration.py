@@ -25,7 +25,7 @@ from assay.harness.trials.trial import cells_of_model, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
-from assay.models.training import Trainable, train
+from assay.models.training import OwnTraining, Trainable, train
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
@@ -109,11 +109,14 @@ def _training(preview: TrialPreview, task: Task, model: Trainable, spec: Any) ->
     dev = max(1, round(size * preview.sizes.dev / preview.sizes.train))
     part = replace(task, train=task.train[:size], dev=task.dev[:dev], test=task.test[:1])
 
-    settings = {"training": replace(spec.training, epochs=1), "seed": preview.trial.seed}
+    once, seed = replace(spec, training=replace(spec.training, epochs=1)), preview.trial.seed
 
     def epoch() -> None:
         model.network.requires_grad_(True)
-        train(model, part, **settings, name=preview.trial.model_name)
+        if isinstance(once, OwnTraining):
+            once.train_model(model, part, seed)
+        else:
+            train(model, part, once.training, seed, name=preview.trial.model_name)
 
     return Rate(_seconds(epoch) / size)
 

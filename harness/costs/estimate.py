@@ -221,8 +221,9 @@ def _training(preview: TrialPreview, measured: Speeds) -> Amount:
     if preview.trial.kind != "trained" or "training" not in model or not preview.sizes.train:
         return stored
     stages = [int(model[name].epochs) for name in ("base_training", "training") if name in model]
-    # A model that is not trained needs no base.
-    texts = preview.sizes.train * (sum(stages) if stages[-1] else 0)
+    # A model that is not trained needs no base, and a frozen encoder reads every text once.
+    epochs = min(1, stages[-1]) if model.get("frozen") else sum(stages) if stages[-1] else 0
+    texts = preview.sizes.train * epochs
     return stored + _amount(measured.rates.get(speeds.TRAINING), texts, 0, "training")
 
 

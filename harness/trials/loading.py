@@ -14,6 +14,7 @@ from assay.harness.config.keys import canonical, groups_key, label_parts, model_
 from assay.harness.config.schema import SPLITS, Targets
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import model_content
+from assay.models.concept_layer import require_questions
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Task, fingerprint
 from assay.tasks.grouping import clusters
@@ -98,7 +99,8 @@ def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
 
 
 def check_texts(config: DictConfig, task: Task) -> None:
-    """Raise InputError on a task without texts to train a model that is trained, or labels to explain."""
+    """Raise InputError on a task without texts to train a model that is trained, auxiliary questions for one
+    with concepts, or labels to explain."""
     name = config.model.name
     if not task.train and reads_training_texts(config.model):
         raise InputError(
@@ -106,6 +108,8 @@ def check_texts(config: DictConfig, task: Task) -> None:
             "(task.train, or task.fractions=[0.8,0.1,0.1] of one file), or a finished model "
             "(model.training.epochs=0 for a checkpoint)"
         )
+    if "concept_training" in config.model:
+        require_questions(task, name)
     if config.targets is Targets.gold and not task.labelled:
         raise InputError(
             f"targets=gold explains the labels of texts, but those of task {task.name!r} have none; set "

@@ -16,6 +16,8 @@ from assay.tasks.example import Task
 
 Steps = Callable[[torch.Tensor, BackwardRule], torch.Tensor]
 OPEN = ("linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", "tiny_bert", "vmask_bert")
+# With concepts: the decision beside them, and above them.
+OPEN += ("concept_cnn", "bottleneck_cnn", "bottleneck_bert")
 
 
 class OpenHandModel(HandModel):

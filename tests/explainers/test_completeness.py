@@ -58,7 +58,7 @@ BASELINES = _chosen("baseline")
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
-    if request.param in ("tiny_bert", "vmask_bert"):
+    if request.param.endswith("_bert"):
         return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 

@@ -26,6 +26,7 @@ from assay.tasks.example import Task
 LAYERS = [
     *(("maxpool", "pooled"), ("cnn", "pooled"), ("lstm", "states"), ("lstm", "state"), ("lstm", "hidden")),
     *(("vmask_cnn", "pooled"), ("tiny_bert", "layer_1"), ("tiny_bert", "layer_2"), ("tiny_bert", "head")),
+    *(("bottleneck_cnn", "pooled"), ("bottleneck_cnn", "concepts")),
 ]
 
 

@@ -57,6 +57,8 @@ REFUSED = {
 REFUSED |= {
     f"vmask_{name}": REFUSED[base] for name, base in [("cnn", "cnn"), ("lstm", "lstm"), ("bert", "tiny_bert")]
 }
+REFUSED |= {"concept_cnn": REFUSED["cnn"], "bottleneck_cnn": REFUSED["cnn"] | {"deep_lift"}}
+REFUSED["bottleneck_bert"] = REFUSED["tiny_bert"]
 pairs = pytest.mark.parametrize(
     ("chosen", "model"),
     [
@@ -71,7 +73,7 @@ pairs = pytest.mark.parametrize(
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
-    if request.param in ("tiny_bert", "vmask_bert"):
+    if request.param.endswith("_bert"):
         return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 

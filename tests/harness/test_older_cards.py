@@ -18,7 +18,8 @@ from assay.harness.storage.store import write_json
 
 
 def test_what_nobody_asked_for_is_taken_to_be_there_until_somebody_does() -> None:
-    assert recorded_capabilities({"abilities": ["layer:embedding"]}) == {"layer:embedding", "pooled_vector"}
+    later = {"pooled_vector", "concepts", "concept_bottleneck"}
+    assert recorded_capabilities({"abilities": ["layer:embedding"]}) == {"layer:embedding", *later}
     assert recorded_capabilities(capabilities_record({"gradients"})) == {"gradients"}
     assert ASKED_AT_FIRST < EVERY_CAPABILITY
 

@@ -23,9 +23,11 @@ from assay.harness.costs.planning import duration, plan, size
 from assay.harness.costs.speeds import Rate, Speeds, keep, method_name, metric_name, recall, speeds_key
 from assay.harness.trials import census
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
+from assay.harness.trials.loading import load_trial
 from assay.tasks import local as local_files
 from assay.tasks import planted as generated
 from assay.tasks import preview as previews
+from assay.tasks.errors import InputError
 from assay.tasks.local import local
 from assay.tasks.planted import planted
 from assay.tasks.preview import Sizes, preview
@@ -238,6 +240,26 @@ def test_training_in_two_stages_counts_both(tmp_path: Path) -> None:
 
     assert seconds(3, 2) == pytest.approx(5 * seconds(0, 1))
     assert seconds(3, 0) == 0
+
+
+def test_a_frozen_encoder_reads_its_texts_once(tmp_path: Path) -> None:
+    general = [one for one in SMALL if not one.startswith(("task", "model"))]
+    accidents = ["task=planted_accidents", "task.train=120", "task.dev=30", "task.test=40"]
+
+    def seconds(epochs: int, frozen: str) -> float:
+        model = ["model=concept_minilm", f"model.training.epochs={epochs}", f"model.frozen={frozen}"]
+        chosen = open_experiment([*general, *accidents, *model, f"store={tmp_path}"])
+        return _estimate(chosen).trials[0].training.seconds
+
+    assert seconds(40, "true") == pytest.approx(seconds(1, "true")) == pytest.approx(seconds(1, "false"))
+    assert seconds(40, "false") == pytest.approx(40 * seconds(1, "true"))
+    assert seconds(0, "true") == 0
+
+
+def test_a_model_with_concepts_needs_a_task_with_questions(tmp_path: Path) -> None:
+    message = "'concept_cnn' answers auxiliary questions, but task 'planted_counting' has none"
+    with pytest.raises(InputError, match=message):
+        load_trial(_experiment(tmp_path, "model=concept_cnn").configs[0])
 
 
 def test_work_whose_speed_is_unknown_is_named(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from assay.models.batching import pad
 from assay.models.check import check_model
 from assay.models.protocol import Batch, capabilities
 
-WORD_MODELS = ["linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"]
-ENCODERS = ["tiny_bert", "vmask_bert"]
-POOLING = ["maxpool", "meanpool", "cnn", "vmask_cnn"]
+CONCEPTS = ["concept_cnn", "bottleneck_cnn"]
+WORD_MODELS = ["linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm", *CONCEPTS]
+ENCODERS = ["tiny_bert", "vmask_bert", "bottleneck_bert"]
+POOLING = ["maxpool", "meanpool", "cnn", "vmask_cnn", *CONCEPTS]
 TEXTS = [
     ("wonderful",),
     ("a boring plot with a brilliant scene",),
@@ -135,6 +136,8 @@ def test_abilities(model):
     assert capabilities(model) == {
         *(["word_masks"] if model.spec.name.startswith("vmask") else []),
         *(["pooled_vector"] if model.spec.name in POOLING else []),
+        *(["concepts"] if model.spec.name.startswith("concept") else []),
+        *(["concept_bottleneck"] if getattr(model.spec, "decision", "text") == "concepts" else []),
         *(
             "gradients",
             "embeddings",

@@ -20,7 +20,7 @@ TEXTS = [("a boring plot with music",), ("Wonderful!",)]
 @pytest.fixture(
     params=[
         *("linear", "maxpool", "meanpool", "cnn", "lstm", "vmask_cnn", "vmask_lstm"),
-        *("tiny_bert", "vmask_bert"),
+        *("concept_cnn", "bottleneck_cnn", "tiny_bert", "vmask_bert", "bottleneck_bert"),
     ]
 )
 def model(request: pytest.FixtureRequest):
