@@ -1,6 +1,6 @@
 """Any statistic of texts with its interval, and the paired difference of two, over texts and model seeds.
 
-Own code: `scipy.stats` has neither an interval over texts and models nor swaps of a text in all seeds at once.
+Own code: `scipy.stats` has neither an interval over texts and models nor swaps of a text in all seeds.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def macro_f1(values: Floats, index: NDArray[np.intp]) -> Floats:
     gold, given = np.where(present[:, None], values, -1).T
     f1 = []
     for label in np.unique(values[present]):
-        right, said = (gold == label).astype(np.float64), (given == label).astype(np.float64)
+        right, said = (np.equal(of, label).astype(np.float64) for of in (gold, given))
         both = (right * said)[index].sum(axis=1)
         either = (right + said)[index].sum(axis=1)
         f1.append(np.divide(2 * both, either, out=np.full(len(index), np.nan), where=either > 0))

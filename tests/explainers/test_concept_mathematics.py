@@ -39,14 +39,14 @@ def test_contributions_of_concepts_sum_to_the_logits(relative: bool):
         # All answers to a question together: weight x (probability - mean), as in a linear model of any data.
         expected = (probabilities - means)[:, None] * weights
         for question in (0, 1):
-            of_question = QUESTION == question
+            of_question = np.equal(QUESTION, question)
             np.testing.assert_allclose(
                 parts[:, :, of_question].sum(axis=2), expected[:, :, of_question].sum(axis=2), atol=1e-12
             )
 
 
 def test_a_number_that_changes_no_decision_changes_no_contribution():
-    weights, means, probabilities = RNG.normal(size=(2, 5)), _answers(30).mean(axis=0), _answers(7)
+    weights, means = RNG.normal(size=(2, 5)), _answers(30).mean(axis=0)
     plain = LinearDecision(weights, np.zeros(2), means, QUESTION)
     # Added to all answers of a question, it adds the same to every text; added to both labels, it decides
     # nothing.
@@ -81,8 +81,8 @@ def test_words_of_one_concept_are_its_own_and_of_two_are_shared():
 
 
 def test_concept_scores_and_the_rest_sum_to_the_decision():
+    decision, concepts = RNG.normal(size=9), RNG.normal(size=(9, 4))
     for _ in range(20):
-        decision, concepts = RNG.normal(size=9), RNG.normal(size=(9, 4))
         scores, rest = shared(decision, concepts, RNG.random((9, 4)) < 0.4)
         assert scores.sum() + rest == pytest.approx(decision.sum(), abs=1e-12)
     nothing, rest = shared(decision, concepts, np.zeros((9, 4), dtype=bool))
@@ -91,7 +91,7 @@ def test_concept_scores_and_the_rest_sum_to_the_decision():
 
 
 def _brute(scores: Sequence[float], start: int = 0) -> list[tuple[int, int]]:
-    """By definition: the stretch of the largest sum, the shortest of equal ones, then left and right of it."""
+    """By definition: the stretch of the largest sum, the shortest of equal ones, then beside it."""
     ranges = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores) + 1)]
     best = max(ranges, key=lambda ij: (sum(scores[slice(*ij)]), ij[0] - ij[1]), default=None)
     if best is None or sum(scores[slice(*best)]) <= 0:

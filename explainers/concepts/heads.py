@@ -1,0 +1,165 @@
+"""What the heads of a model say of a text: the answers that it affirms, and the words that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from assay.explainers import averaging
+from assay.explainers.baselines import Baseline
+from assay.explainers.concepts.explanation import ConceptPart
+from assay.explainers.concepts.words import TextWords
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.protocol import Explainer, Request
+from assay.models.concept_heads import head
+from assay.models.engine import Engine
+from assay.models.protocol import ConceptModel
+from assay.tasks.arrays import Bools, Floats, Ints
+from assay.tasks.errors import InputError
+
+# Texts that are asked about at a time.
+CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """The C answers to a model's Q questions, side by side.
+
+    Attributes:
+        names: (C,) "question: answer".
+        question: (C,) the number of each answer's question.
+        learned: (Q,) whether a head is better than a constant on the development texts.
+    """
+
+    names: tuple[str, ...]
+    question: Ints
+    learned: Bools
+
+    @classmethod
+    def of(cls, model: object) -> Heads:
+        """Those of a model. Raises InputError where it has none."""
+        if not isinstance(model, ConceptModel):
+            raise InputError(
+                "the model answers no questions about a text, so no decision of it can be explained by "
+                "concepts; choose one that does, such as concept_cnn"
+            )
+        names = [f"{question.name}: {answer}" for question in model.questions for answer in question.labels]
+        sizes = [len(question.labels) for question in model.questions]
+        return cls(
+            tuple(names),
+            np.repeat(np.arange(len(sizes)), sizes),
+            np.array(model.learned_questions(), dtype=bool),
+        )
+
+    def affirmed(self, probabilities: Floats) -> Ints:
+        """(Q,) the most probable answer to each question, from the probabilities (C,) of all."""
+        places = [np.flatnonzero(self.question == number) for number in range(len(self.learned))]
+        return np.array([at[probabilities[at].argmax()] for at in places], dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadAnswers:
+    """What the heads say of one text.
+
+    Attributes:
+        request: the text.
+        words: of it.
+        probabilities: (C,) of all answers.
+        affirmed: (Q,) the most probable answer to each question.
+        scores: (W, Q) how much each word speaks for the affirmed answers.
+        marked: (W, Q) the words that carry them; none for a head that has not learned.
+    """
+
+    request: Request
+    words: TextWords
+    probabilities: Floats
+    affirmed: Ints
+    scores: Floats
+    marked: Bools
+
+    def parts(self, heads: Heads, scores: Floats) -> tuple[ConceptPart, ...]:
+        """One part per answer, from their scores (C,), in descending order of |score|."""
+        found = []
+        for at, (name, question) in enumerate(zip(heads.names, heads.question.tolist(), strict=True)):
+            spans, of_spans = (), ()
+            if self.affirmed[question] == at:
+                spans, of_spans = self.words.chosen(self.marked[:, question], self.scores[:, question])
+            found.append(
+                ConceptPart(
+                    name,
+                    float(scores[at]),
+                    float(self.probabilities[at]),
+                    spans,
+                    of_spans,
+                    learned=bool(heads.learned[question]),
+                )
+            )
+        return tuple(sorted(found, key=lambda part: (-abs(part.score), part.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadWords:
+    """Finds the words that carry the answers of a model's heads.
+
+    A word's score is the sum of its tokens' attributions to the logit of the affirmed answer, by an explainer
+    of the head alone. The words that carry the answer are the maximal scoring stretches over a price per word
+    (`stretches.carrying`).
+
+    Attributes:
+        explainer: of each head.
+        share: the price of a word, as a share of the largest score.
+    """
+
+    explainer: Explainer = field(default_factory=IntegratedGradients)
+    share: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise InputError(f"concepts.share is {self.share}; expected from 0 to below 1")
+
+    def answers(
+        self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
+    ) -> Iterator[HeadAnswers]:
+        """What the heads say of each text.
+
+        Args:
+            engine: asks the model.
+            requests: the texts; their targets are not read.
+            baseline: what "absent" means to the explainer.
+
+        Raises:
+            InputError: a model without heads.
+        """
+        heads = Heads.of(engine.model)
+        views = [Engine(head(engine.model, q), engine.device, engine.budget) for q in range(len(heads.learned))]
+        for start in range(0, len(requests), CHUNK):
+            yield from self._chunk(views, heads, requests[start : start + CHUNK], baseline)
+        for view in views:
+            engine.add(view.counters)
+
+    def _chunk(
+        self, views: Sequence[Engine], heads: Heads, requests: Sequence[Request], baseline: Baseline | None
+    ) -> Iterator[HeadAnswers]:
+        encodings = [request.encoding for request in requests]
+        probabilities = np.concatenate([view.probabilities(encodings) for view in views], axis=1)
+        affirmed = np.stack([heads.affirmed(row) for row in probabilities])
+        words = [TextWords.read(request.encoding, request.example.texts) for request in requests]
+        scores = [np.zeros((len(of_text), len(views))) for of_text in words]
+        first = [int(np.argmax(heads.question == number)) for number in range(len(views))]
+        for number, view in enumerate(views):
+            if not heads.learned[number]:
+                continue
+            asked = [
+                replace(request, targets=np.array([answers[number] - first[number]]))
+                for request, answers in zip(requests, affirmed, strict=True)
+            ]
+            for at, (record,) in enumerate(averaging.explain(self.explainer, view, asked, baseline)):
+                scores[at][:, number] = words[at].sums(record.scores)
+        for request, of_text, row, answers, found in zip(
+            requests, words, probabilities, affirmed, scores, strict=True
+        ):
+            marked = [of_text.carrying(column, self.share) for column in found.T]
+            yield HeadAnswers(request, of_text, row, answers, found, np.stack(marked, axis=1))
+
