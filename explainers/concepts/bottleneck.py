@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
+from scipy.special import expit, softmax
 
 from assay.explainers.baselines import Baseline
 from assay.explainers.concepts.explanation import ConceptExplanation
@@ -50,7 +50,7 @@ class BottleneckExplainer:
         for found in self.words.answers(engine, requests, baseline):
             contributions, rest = decision.contributions(found.probabilities[None])
             logits = decision.base + contributions[0].sum(axis=1) + rest[0]
-            probabilities = _probabilities(logits, multi_label=engine.model.multi_label)
+            probabilities = expit(logits) if engine.model.multi_label else softmax(logits)
             yield [
                 ConceptExplanation(
                     found.request.example.id,
@@ -77,10 +77,3 @@ def linear_decision(engine: Engine) -> LinearDecision:
     weights, bias = (part.detach().cpu().double().numpy() for part in model.decision_layer())
     means = model.concept_means().detach().cpu().double().numpy()
     return LinearDecision(weights, bias, means, Heads.of(model).question, not model.multi_label)
-
-
-def _probabilities(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
-    if multi_label:
-        return 1 / (1 + np.exp(-logits))
-    shares = np.exp(logits - logits.max())
-    return shares / shares.sum()

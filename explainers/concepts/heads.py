@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import softmax
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
@@ -13,8 +14,9 @@ from assay.explainers.concepts.explanation import ConceptPart
 from assay.explainers.concepts.words import TextWords
 from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.protocol import Explainer, Request
-from assay.models.concept_heads import head
+from assay.models.concept_heads import heads as heads_of
 from assay.models.engine import Engine
+from assay.models.masked_inputs import full_rows
 from assay.models.protocol import ConceptModel
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
@@ -52,6 +54,14 @@ class Heads:
             np.repeat(np.arange(len(sizes)), sizes),
             np.array(model.learned_questions(), dtype=bool),
         )
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """(N, C) probabilities of logits (N, C): a softmax over the answers of each question."""
+        found = np.empty(logits.shape)
+        for number in range(len(self.learned)):
+            at = self.question == number
+            found[:, at] = softmax(logits[:, at], axis=1)
+        return found
 
     def affirmed(self, probabilities: Floats) -> Ints:
         """(Q,) the most probable answer to each question, from the probabilities (C,) of all."""
@@ -133,33 +143,29 @@ class HeadWords:
             InputError: a model without heads.
         """
         heads = Heads.of(engine.model)
-        views = [Engine(head(engine.model, q), engine.device, engine.budget) for q in range(len(heads.learned))]
+        view = Engine(heads_of(engine.model), engine.device, engine.budget)
         for start in range(0, len(requests), CHUNK):
-            yield from self._chunk(views, heads, requests[start : start + CHUNK], baseline)
-        for view in views:
-            engine.add(view.counters)
+            yield from self._chunk(view, heads, requests[start : start + CHUNK], baseline)
+        engine.add(view.counters)
 
     def _chunk(
-        self, views: Sequence[Engine], heads: Heads, requests: Sequence[Request], baseline: Baseline | None
+        self, view: Engine, heads: Heads, requests: Sequence[Request], baseline: Baseline | None
     ) -> Iterator[HeadAnswers]:
-        encodings = [request.encoding for request in requests]
-        probabilities = np.concatenate([view.probabilities(encodings) for view in views], axis=1)
+        logits = np.concatenate(view.logits([full_rows(request.encoding) for request in requests]))
+        probabilities = heads.probabilities(logits)
         affirmed = np.stack([heads.affirmed(row) for row in probabilities])
         words = [TextWords.read(request.encoding, request.example.texts) for request in requests]
-        scores = [np.zeros((len(of_text), len(views))) for of_text in words]
-        first = [int(np.argmax(heads.question == number)) for number in range(len(views))]
-        for number, view in enumerate(views):
-            if not heads.learned[number]:
-                continue
-            asked = [
-                replace(request, targets=np.array([answers[number] - first[number]]))
-                for request, answers in zip(requests, affirmed, strict=True)
-            ]
-            for at, (record,) in enumerate(averaging.explain(self.explainer, view, asked, baseline)):
-                scores[at][:, number] = words[at].sums(record.scores)
-        for request, of_text, row, answers, found in zip(
+        scores = [np.zeros((len(of_text), len(heads.learned))) for of_text in words]
+        asked = [
+            replace(request, targets=answers[heads.learned])
+            for request, answers in zip(requests, affirmed, strict=True)
+        ]
+        if heads.learned.any():
+            found = averaging.explain(self.explainer, view, asked, baseline)
+            for of_text, into, records in zip(words, scores, found, strict=True):
+                into[:, heads.learned] = of_text.sums(np.stack([record.scores for record in records], axis=1))
+        for request, of_text, row, answers, of_words in zip(
             requests, words, probabilities, affirmed, scores, strict=True
         ):
-            marked = [of_text.carrying(column, self.share) for column in found.T]
-            yield HeadAnswers(request, of_text, row, answers, found, np.stack(marked, axis=1))
-
+            marked = [of_text.carrying(column, self.share) for column in of_words.T]
+            yield HeadAnswers(request, of_text, row, answers, of_words, np.stack(marked, axis=1))

@@ -24,7 +24,8 @@ from assay.tasks.errors import InputError
 class SideHeadsExplainer:
     """What the words of each concept add to the logit of a label.
 
-    Word i adds a_i to the decision, by an additive explainer, and b_ik to the affirmed answer of question k. A
+    Word i adds a_i to the decision, by an additive explainer, and b_ik to the affirmed answer of question k.
+    A
     concept's score is the sum of a_i over the words that carry it; a word that carries several is shared
     among them by b_ik (`shares.shared`). What no concept claims is the rest, so that
 
@@ -46,8 +47,8 @@ class SideHeadsExplainer:
     def __post_init__(self) -> None:
         if not self.explainer.traits.additive:
             raise InputError(
-                f"concepts: the decision is explained by {type(self.explainer).__name__}, whose scores do not "
-                "sum to it; expected an additive explainer, such as integrated_gradients or owen"
+                f"concepts: the decision is explained by {type(self.explainer).__name__}, whose scores do "
+                "not sum to it; expected an additive explainer, such as integrated_gradients or owen"
             )
 
     def explain(
@@ -69,8 +70,7 @@ class SideHeadsExplainer:
             encodings = [request.encoding for request in chunk]
             # All labels, of whose mean a softmax sees nothing.
             asked = [
-                request if engine.model.multi_label else replace(request, targets=labels)
-                for request in chunk
+                request if engine.model.multi_label else replace(request, targets=labels) for request in chunk
             ]
             decided = averaging.explain(self.explainer, engine, asked, baseline)
             probabilities = engine.probabilities(encodings)

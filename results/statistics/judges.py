@@ -107,9 +107,7 @@ def _compared(
     theirs, groups = _measured(both, ids, clusters)
     if not len(groups):
         return row
-    found = difference(
-        mean_statistic, _measured(mine, ids, clusters)[0], theirs, groups, bootstrap
-    )
+    found = difference(mean_statistic, _measured(mine, ids, clusters)[0], theirs, groups, bootstrap)
     return replace(row, difference=found.value, difference_interval=found.interval, p=found.p)
 
 

@@ -1,0 +1,158 @@
+"""Decisions explained through a bottleneck and through side heads, against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from presence_models import QUESTIONS, WORDS, presence_model, presence_task
+
+from assay.explainers.baselines import Mask
+from assay.explainers.concepts.bottleneck import BottleneckExplainer
+from assay.explainers.concepts.explanation import ConceptExplanation
+from assay.explainers.concepts.heads import HeadWords
+from assay.explainers.concepts.side_heads import SideHeadsExplainer
+from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.occlusion import Occlusion
+from assay.explainers.protocol import Request
+from assay.models.engine import Engine
+from assay.models.linear import Linear
+from assay.models.masked_inputs import full_rows
+from assay.models.word_model import WordModel
+from assay.tasks.errors import InputError
+
+RNG = np.random.default_rng(1)
+LABELS = np.arange(2)
+#            he  fell slip roof floor back hand hurt night late
+EVENT = np.array([[0, 3.0, 0, 2.0, 0, 0, 0, 0, 0.5, 0], [0, 0, 3.0, 0, 1.0, 0, 0, 0, 0, 0.4]])
+PART = np.array([[0, 0, 0, 0, 0, 4.0, 0, 1.0, 0, 0], [0, 0, 0, 0, 0, 0, 4.0, 1.0, 0, 0], [0.5] + [0] * 9])
+LONG = np.array([0.0, 2.0, -1.0, 1.0, 0.0, 3.5, -2.0, 0.5, 0.25, 0.0])
+NAMES = [f"{question.name}: {answer}" for question in QUESTIONS for answer in question.labels]
+FINE = HeadWords(IntegratedGradients(steps=8))
+
+
+def _requests(model: WordModel) -> list[Request]:
+    examples = presence_task().test
+    encodings = model.encode([example.texts for example in examples])
+    return [Request(*pair, LABELS) for pair in zip(examples, encodings, strict=True)]
+
+
+def _side_heads() -> WordModel:
+    return presence_model(np.concatenate([EVENT, PART]), np.stack([-LONG, LONG]))
+
+
+def _bottleneck() -> WordModel:
+    model = presence_model(np.concatenate([EVENT, PART]), RNG.normal(size=(2, 5)), through=True)
+    layer = model.network.get_submodule("dense")
+    layer.get_buffer("means").copy_(torch.tensor([0.3, 0.7, 0.5, 0.2, 0.3]))
+    layer.get_submodule("decision").get_parameter("bias").copy_(torch.tensor([0.25, -1.0]))
+    return model
+
+
+def _part(explanation: ConceptExplanation, name: str, text: str) -> tuple[float, list[str], list[float]]:
+    (part,) = [part for part in explanation.parts if part.name == name]
+    return part.score, [text[s.start : s.end] for s in part.spans], list(part.span_scores)
+
+
+def test_side_heads_share_the_words_of_the_decision():
+    model = _side_heads()
+    engine = Engine(model)
+    explainer = SideHeadsExplainer(FINE, IntegratedGradients(steps=8))
+    found = list(explainer.explain(engine, _requests(model), Mask()))
+    first, text = found[0][1], presence_task().test[0].texts[0]
+    assert (first.method, first.target, first.additive) == ("side_heads", 1, True)
+    assert [part.name for part in first.parts[:2]] == ["part: back", "event: fall"]
+    # "night" is worth 0.5 of "fell", less than its price of 0.3 x 3; relative to the mean of both labels, of
+    # opposite weights, a word adds its own weight.
+    score, words, of_words = _part(first, "event: fall", text)
+    assert score == pytest.approx(2 + 1) and words == ["fell", "roof"]
+    assert of_words == pytest.approx([3.0, 2.0], abs=1e-5)
+    score, words, _ = _part(first, "part: back", text)
+    assert score == pytest.approx(3.5) and words == ["back"]
+    assert first.rest == pytest.approx(0.5 + 0.25, abs=1e-5)
+    # Answers that the model does not give have nothing; punctuation carries none.
+    assert _part(first, "event: slip", text) == (0.0, [], [])
+    assert _part(found[2][0], "event: slip", presence_task().test[2].texts[0])[1] == ["slipped"]
+    # The other label is the opposite.
+    assert [part.score for part in found[0][0].parts] == pytest.approx([-part.score for part in first.parts])
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_what_is_said_sums_to_the_logit(through: bool):
+    model = _bottleneck() if through else _side_heads()
+    engine, requests = Engine(model), _requests(model)
+    explainer = BottleneckExplainer(FINE) if through else SideHeadsExplainer(FINE)
+    logits = engine.logits([full_rows(request.encoding) for request in requests])
+    probabilities = engine.probabilities([request.encoding for request in requests])
+    found = list(explainer.explain(engine, requests, Mask()))
+    assert len(found) == 4
+    for of_text, expected, given in zip(found, logits, probabilities, strict=True):
+        for label, one in enumerate(of_text):
+            assert sorted(part.name for part in one.parts) == sorted(NAMES)
+            total = one.base + sum(part.score for part in one.parts) + one.rest
+            assert total == pytest.approx(expected[0, label], abs=1e-6)
+            assert one.probability == pytest.approx(given[label], abs=1e-6)
+            ranked = [(-abs(part.score), part.name) for part in one.parts]
+            assert ranked == sorted(ranked) and one.target == label
+
+
+def test_a_bottleneck_says_what_each_answer_adds():
+    model = _bottleneck()
+    engine, requests = Engine(model), _requests(model)
+    (of_text,) = list(BottleneckExplainer(FINE).explain(engine, requests[:1], Mask()))
+    weights, bias = (part.detach().double().numpy() for part in model.decision_layer())
+    means = np.array([0.3, 0.7, 0.5, 0.2, 0.3])
+    present = np.isin(WORDS, requests[0].example.texts[0].split())
+    logits = [EVENT @ present, PART @ present]
+    expected = np.concatenate([np.exp(part) / np.exp(part).sum() for part in logits])
+    relative = weights - weights.mean(axis=0)
+    centred = (
+        relative - np.repeat([relative[:, :2] @ means[:2], relative[:, 2:] @ means[2:]], [2, 3], axis=0).T
+    )
+    for label, one in enumerate(of_text):
+        assert one.base == pytest.approx(weights[label] @ means + bias[label], abs=1e-6)
+        for name, probability, effect in zip(NAMES, expected, centred[label], strict=True):
+            (part,) = [part for part in one.parts if part.name == name]
+            assert part.probability == pytest.approx(probability, abs=1e-6)
+            assert part.score == pytest.approx(effect * probability, abs=1e-6)
+    assert _part(of_text[1], "event: fall", requests[0].example.texts[0])[1] == ["fell", "roof"]
+
+
+def test_a_head_that_learned_nothing_claims_no_words():
+    model = _side_heads()
+    model.network.get_submodule("dense").get_buffer("learned")[0] = False
+    engine = Engine(model)
+    (of_text, *_) = SideHeadsExplainer(FINE).explain(engine, _requests(model), Mask())
+    parts = {part.name: part for part in of_text[1].parts}
+    assert not parts["event: fall"].learned and parts["part: back"].learned
+    assert parts["event: fall"].score == 0 and parts["event: fall"].spans == ()
+    assert of_text[1].rest == pytest.approx(2 + 1 + 0.5 + 0.25, abs=1e-5)
+    # A bottleneck reads the head all the same.
+    through = _bottleneck()
+    through.network.get_submodule("dense").get_buffer("learned").fill_(False)
+    (of_text, *_) = BottleneckExplainer(FINE).explain(Engine(through), _requests(through), Mask())
+    assert all(not part.learned and not part.spans for part in of_text[1].parts)
+    assert max(abs(part.score) for part in of_text[1].parts) > 0.1
+
+
+def test_one_target_is_as_among_all():
+    model = _side_heads()
+    every = list(SideHeadsExplainer(FINE).explain(Engine(model), _requests(model), Mask()))
+    alone = [Request(one.example, one.encoding, np.array([1])) for one in _requests(model)]
+    found = list(SideHeadsExplainer(FINE).explain(Engine(model), alone, Mask()))
+    assert [len(of_text) for of_text in found] == [1] * 4
+    for of_text, both in zip(found, every, strict=True):
+        assert of_text[0].parts == both[1].parts and of_text[0].rest == both[1].rest
+
+
+def test_what_cannot_be_explained_is_refused():
+    task, model = presence_task(), _side_heads()
+    plain = Linear(min_count=1).untrained(task, 0)
+    with pytest.raises(InputError, match="answers no questions about a text"):
+        list(SideHeadsExplainer().explain(Engine(plain), _requests(plain), Mask()))
+    with pytest.raises(InputError, match="does not go through concepts"):
+        list(BottleneckExplainer().explain(Engine(model), _requests(model), Mask()))
+    with pytest.raises(InputError, match="Occlusion, whose scores do not sum"):
+        SideHeadsExplainer(explainer=Occlusion())
+    with pytest.raises(InputError, match=r"share is 1\.0; expected"):
+        HeadWords(share=1.0)
