@@ -12,7 +12,7 @@ from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.concepts.explanation import ConceptPart
 from assay.explainers.concepts.words import TextWords
-from assay.explainers.paths.integrated_gradients import IntegratedGradients
+from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer, Request
 from assay.models.concept_heads import heads as heads_of
 from assay.models.engine import Engine
@@ -68,6 +68,19 @@ class Heads:
         places = [np.flatnonzero(self.question == number) for number in range(len(self.learned))]
         return np.array([at[probabilities[at].argmax()] for at in places], dtype=np.intp)
 
+    def contrasted(self, scores: Floats, answers: Ints) -> Floats:
+        """(W, Q) how much more each word speaks for an answer than for any other to its question.
+
+        Args:
+            scores: (W, C) of the words for all answers.
+            answers: (Q,) one to each question.
+        """
+        found = np.zeros((len(scores), len(answers)))
+        for number, answer in enumerate(answers.tolist()):
+            others = (self.question == number) & (np.arange(len(self.question)) != answer)
+            found[:, number] = scores[:, answer] - scores[:, others].max(axis=1, initial=-np.inf)
+        return np.where(np.isfinite(found), found, scores[:, answers])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadAnswers:
@@ -78,7 +91,7 @@ class HeadAnswers:
         words: of it.
         probabilities: (C,) of all answers.
         affirmed: (Q,) the most probable answer to each question.
-        scores: (W, Q) how much each word speaks for the affirmed answers.
+        scores: (W, Q) how much each word speaks for the affirmed answers, compared with the others.
         marked: (W, Q) the words that carry them; none for a head that has not learned.
     """
 
@@ -113,17 +126,20 @@ class HeadAnswers:
 class HeadWords:
     """Finds the words that carry the answers of a model's heads.
 
-    A word's score is the sum of its tokens' attributions to the logit of the affirmed answer, by an explainer
-    of the head alone. The words that carry the answer are the maximal scoring stretches over a price per word
-    (`stretches.carrying`).
+    A word's score is how much it speaks for the affirmed answer, and more than for any other answer to the
+    question: its tokens' attributions to the logit of the answer, minus the largest of those to the others.
+    So "hurt", which speaks for every part of the body, carries none. The words that carry the answer are the
+    maximal scoring stretches over a price per word (`stretches.carrying`).
 
     Attributes:
-        explainer: of each head.
+        explainer: of the heads; it explains every answer, so one that gets all from the same passes is fast.
+            By default the fall of the logit without a word and either neighbour, which of several explainers
+            found planted words best (docs/accidents.md).
         share: the price of a word, as a share of the largest score.
     """
 
-    explainer: Explainer = field(default_factory=IntegratedGradients)
-    share: float = 0.3
+    explainer: Explainer = field(default_factory=lambda: Occlusion(window=2))
+    share: float = 0.35
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1:
@@ -156,14 +172,11 @@ class HeadWords:
         affirmed = np.stack([heads.affirmed(row) for row in probabilities])
         words = [TextWords.read(request.encoding, request.example.texts) for request in requests]
         scores = [np.zeros((len(of_text), len(heads.learned))) for of_text in words]
-        asked = [
-            replace(request, targets=answers[heads.learned])
-            for request, answers in zip(requests, affirmed, strict=True)
-        ]
-        if heads.learned.any():
-            found = averaging.explain(self.explainer, view, asked, baseline)
-            for of_text, into, records in zip(words, scores, found, strict=True):
-                into[:, heads.learned] = of_text.sums(np.stack([record.scores for record in records], axis=1))
+        asked = [replace(request, targets=np.arange(len(heads.names))) for request in requests]
+        found = averaging.explain(self.explainer, view, asked, baseline) if heads.learned.any() else []
+        for of_text, into, records, answers in zip(words, scores, found, affirmed, strict=False):
+            of_answers = of_text.sums(np.stack([record.scores for record in records], axis=1))
+            into[:, heads.learned] = heads.contrasted(of_answers, answers)[:, heads.learned]
         for request, of_text, row, answers, of_words in zip(
             requests, words, probabilities, affirmed, scores, strict=True
         ):

@@ -25,11 +25,18 @@ def run(options: argparse.Namespace) -> int:
     from assay.harness.trials.experiment import open_experiment
 
     experiment = open_experiment(of_experiment(options, asks=False))
-    if not experiment.configs[0].knowledge.ask:
-        return compute_and_report(experiment)
-    from assay.harness.command_line.knowledge import write_knowledge
+    config, ask = experiment.configs[0], None
+    if config.knowledge.ask:
+        from assay.harness.command_line.knowledge import write_knowledge
 
-    return compute_and_report(experiment, ask=partial(write_knowledge, experiment))
+        ask = partial(write_knowledge, experiment)
+    status = compute_and_report(experiment, ask=ask)
+    if config.concepts.ask:
+        from assay.harness.command_line.concepts import write_concepts
+        from assay.harness.trials.experiment import load_trials
+
+        status = max(status, write_concepts(experiment, load_trials(experiment, record=False)))
+    return status
 
 
 def plan(options: argparse.Namespace) -> int:

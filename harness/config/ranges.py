@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA, offered
 from assay.harness.config.keys import nested, plain
-from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, NEURONS, SPLITS
+from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, JUDGES, NEURONS, PAGES, SPLITS, Targets
 from assay.metrics.rationales import ANNOTATORS
 from assay.tasks.concepts import read_concepts
 from assay.tasks.errors import InputError, check_choice, check_positive, did_you_mean, shown
@@ -62,6 +62,8 @@ RANGES: dict[str, Range] = {
     "knowledge.words": Range(50),
     "knowledge.min_count": Range(1),
     "knowledge.draws": Range(19),
+    "concepts.texts": Range(1),
+    "concepts.budget": Range(1),
 }
 
 
@@ -89,6 +91,7 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
             )
         read_concepts(str(config.knowledge.concepts))
     check_positive("knowledge.sparsity", config.knowledge.sparsity)
+    _check_concepts(config)
     for model, limits in config.limits.items():
         _check_limits(f"limits.{model}", limits)
     _check_seeds(list(config.explainer_seeds))
@@ -135,6 +138,18 @@ def check_chosen(config: DictConfig) -> None:
     for group in ("explainer", "metric"):
         if not config[group]:
             raise InputError(f"no {group} is chosen; choose some, as in {group}=[{offered(group)[0]}]")
+
+
+def _check_concepts(config: DictConfig) -> None:
+    for part in config.concepts.ask:
+        check_choice("concepts.ask", part, (PAGES, JUDGES))
+    if not 0 <= config.concepts.share < 1:
+        raise InputError(f"concepts.share is {config.concepts.share}; expected from 0 to below 1")
+    if config.concepts.ask and config.targets is not Targets.all:
+        raise InputError(
+            f"concepts.ask compares labels, but targets is {config.targets.name}; set targets=all, or "
+            "concepts.ask=[]"
+        )
 
 
 def _check_number(setting: str, value: Any, allowed: Range) -> None:

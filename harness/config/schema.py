@@ -10,6 +10,8 @@ from hydra.core.config_store import ConfigStore
 
 # What `knowledge.ask` may name.
 EMBEDDINGS, NEURONS, CONCEPTS = "embeddings", "neurons", "concepts"
+# What `concepts.ask` may name.
+PAGES, JUDGES = "pages", "judges"
 # The explainers of conf/ that are no candidates.
 CONTROLS = ("gold", "random", "inverted", "first_words", "rare_words", "lexicon")
 
@@ -71,6 +73,22 @@ class KnowledgeOptions:
 
 
 @dataclass
+class ConceptOptions:
+    """What `assay run` asks of models that answer auxiliary questions after the report (docs/concepts.md).
+
+    ask: "pages", a page per case and portfolio, "judges", tables of how far the explanations can be believed,
+    or both; nothing by default. texts: at most so many are explained. share: the price of a word, as a share
+    of the largest score, when the words of a concept are chosen. budget: how many concepts, or words, of a
+    text the linear reader sees.
+    """
+
+    ask: list[str] = field(default_factory=list)
+    texts: int = 200
+    share: float = 0.35
+    budget: int = 3
+
+
+@dataclass
 class Run:
     """One trial's configuration, and the axes (`sweep`) that cross it into an experiment.
 
@@ -103,6 +121,7 @@ class Run:
     engine: EngineOptions = field(default_factory=EngineOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     knowledge: KnowledgeOptions = field(default_factory=KnowledgeOptions)
+    concepts: ConceptOptions = field(default_factory=ConceptOptions)
     task: Any = None
     model: Any = None
     explainer: dict[str, Any] = field(default_factory=dict)

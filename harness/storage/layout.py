@@ -75,6 +75,10 @@ class StoredTrial(_Stored):
     record = _Child("trial.json")
     predictions = _Child("predictions.parquet")
 
+    def concepts(self, name: str) -> Path:
+        """Explanations of the texts by concepts, by the key of their settings."""
+        return self.folder / "concepts" / f"{name}.parquet"
+
 
 class StoredScores(_Stored):
     """A folder with scores: of a cell, of a pair of models, or of a pool of pairs."""

@@ -28,7 +28,7 @@ EVENT = np.array([[0, 3.0, 0, 2.0, 0, 0, 0, 0, 0.5, 0], [0, 0, 3.0, 0, 1.0, 0, 0
 PART = np.array([[0, 0, 0, 0, 0, 4.0, 0, 1.0, 0, 0], [0, 0, 0, 0, 0, 0, 4.0, 1.0, 0, 0], [0.5] + [0] * 9])
 LONG = np.array([0.0, 2.0, -1.0, 1.0, 0.0, 3.5, -2.0, 0.5, 0.25, 0.0])
 NAMES = [f"{question.name}: {answer}" for question in QUESTIONS for answer in question.labels]
-FINE = HeadWords(IntegratedGradients(steps=8))
+FINE = HeadWords(IntegratedGradients(steps=8), share=0.3)
 
 
 def _requests(model: WordModel) -> list[Request]:
@@ -156,3 +156,29 @@ def test_what_cannot_be_explained_is_refused():
         SideHeadsExplainer(explainer=Occlusion())
     with pytest.raises(InputError, match=r"share is 1\.0; expected"):
         HeadWords(share=1.0)
+
+
+def test_words_that_speak_for_every_answer_carry_none():
+    model = _side_heads()
+    requests = _requests(model)
+    first = next(iter(FINE.answers(Engine(model), requests, Mask())))
+    words = requests[0].example.texts[0].split()
+    event = dict(zip(words, first.scores[:, 0], strict=True))
+    part = dict(zip(words, first.scores[:, 1], strict=True))
+    assert event["fell"] == pytest.approx(3, abs=1e-5) and event["roof"] == pytest.approx(2, abs=1e-5)
+    # "hurt" is worth 1 to "back" and to "hand"; "he" speaks for "none".
+    assert part["hurt"] == pytest.approx(0, abs=1e-5) and part["he"] == pytest.approx(-0.5, abs=1e-5)
+    assert part["back"] == pytest.approx(4, abs=1e-5)
+
+
+def test_by_default_a_word_is_what_falls_without_it_and_a_neighbour():
+    model = _side_heads()
+    requests = _requests(model)
+    first = next(iter(HeadWords().answers(Engine(model), requests, Mask())))
+    present = requests[0].example.texts[0].split()
+    weights = np.array([EVENT[:, WORDS.index(word)] for word in present])
+    # The mean over the windows of two that hold the word, by answer; then the answer against the other.
+    windows = weights[:-1] + weights[1:]
+    falls = [windows[[at for at in (place - 1, place) if 0 <= at < 5]].mean(axis=0) for place in range(6)]
+    expected = np.array(falls)[:, 0] - np.array(falls)[:, 1]
+    np.testing.assert_allclose(first.scores[:, 0], expected, atol=1e-5)
