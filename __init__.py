@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.concepts import Tcav
     from assay.harness.interface.corrections import corrected
+    from assay.harness.interface.concept_explanations import ConceptExplanations, explain_by_concepts
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Classifier": "harness.interface.classifiers",
     "fit": "harness.interface.classifiers",
+    "ConceptExplanations": "harness.interface.concept_explanations",
+    "explain_by_concepts": "harness.interface.concept_explanations",
     "explain": "harness.interface.explaining",
     "explainer": "explainers.peers.function",
     "Explanations": "harness.interface.explanations",
@@ -66,6 +69,7 @@ _HOMES = {
 
 __all__ = [
     "Classifier",
+    "ConceptExplanations",
     "Explanations",
     "ImportantWords",
     "InputError",
@@ -81,6 +85,7 @@ __all__ = [
     "corrected",
     "data_sheet",
     "explain",
+    "explain_by_concepts",
     "explainer",
     "fit",
     "important_words",

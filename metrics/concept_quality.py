@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay.models.concept_report import calibration_error
 from assay.tasks.arrays import Floats, Ints
 
 
@@ -19,8 +20,7 @@ class AnswerQuality:
         majority: that of the answer most frequent in training.
         brier: mean over texts of the sum over answers of (probability - right)²; 0 to 2, lower is better.
         brier_constant: that of the frequencies in training, in place of the model's probabilities.
-        calibration_error: how far the probability of the most probable answer is from how often it is right,
-            mean over ten bins of equal width, each by its texts (ECE; Guo et al., ICML 2017).
+        calibration_error: of the most probable answer (`assay.models.concept_report.calibration_error`).
     """
 
     texts: int
@@ -29,11 +29,6 @@ class AnswerQuality:
     brier: float
     brier_constant: float
     calibration_error: float
-
-    @property
-    def learned(self) -> bool:
-        """Whether the model's probabilities are better than the frequencies in training."""
-        return self.brier < self.brier_constant
 
 
 def answer_quality(probabilities: Floats, gold: Ints, frequencies: Floats) -> AnswerQuality:
@@ -55,28 +50,15 @@ def answer_quality(probabilities: Floats, gold: Ints, frequencies: Floats) -> An
         nan = float("nan")
         return AnswerQuality(0, nan, nan, nan, nan, nan)
     right = np.eye(len(frequencies))[gold]
-    given, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    given = probabilities.argmax(axis=1)
     return AnswerQuality(
         len(gold),
         float((given == gold).mean()),
         float((gold == frequencies.argmax()).mean()),
         float(((probabilities - right) ** 2).sum(axis=1).mean()),
         float(((frequencies - right) ** 2).sum(axis=1).mean()),
-        calibration_error(confidence, (given == gold).astype(np.float64)),
+        calibration_error(probabilities, gold),
     )
-
-
-def calibration_error(confidence: Floats, right: Floats, bins: int = 10) -> float:
-    """How far confidence is from how often it is right, over bins of equal width weighted by their texts.
-
-    Args:
-        confidence: (N,) probabilities.
-        right: (N,) 1 where the answer is right, else 0.
-        bins: how many; a value on an edge is in the upper bin, 1 in the last one.
-    """
-    place = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    gaps = np.bincount(place, confidence - right, bins)
-    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def frequencies(gold: Ints, answers: int) -> Floats:

@@ -79,7 +79,7 @@ class SideHeadsExplainer:
                 of_target = {record.target: record for record in records}
                 common = np.zeros(len(found.words.of))
                 if not engine.model.multi_label:
-                    common = np.mean([record.scores for record in records], axis=0, dtype=np.float64)
+                    common = np.stack([record.scores for record in records]).astype(np.float64).mean(axis=0)
                 yield [
                     self._explained(found, of_target[target], common, heads, float(row[target]))
                     for target in found.request.targets.tolist()

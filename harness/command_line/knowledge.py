@@ -21,6 +21,7 @@ from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
+from assay.harness.trials.titles import file_name
 from assay.harness.trials.trial import load_model, read_card
 from assay.harness.validation.embedding_knowledge import embedding_knowledge
 from assay.metrics.embedding_tables import EmbeddingKnowledge, Judging
@@ -109,7 +110,7 @@ def _weights(trial: Trial, store: Store) -> str | None:
 
 def _ask(trial: Trial, store: Store, found: _Found, *, draw: bool) -> bool:
     """Whether there was an answer to any question."""
-    options, name = trial.config.knowledge, _file_name(trial)
+    options, name = trial.config.knowledge, file_name(trial.task_name, trial.model_name)
     try:
         loaded = load_model(trial, store)
     except InputError as error:
@@ -262,9 +263,3 @@ def _flat(score: TableScore) -> dict[str, object]:
     row = asdict(score)
     interval = row.pop("interval")
     return row | {"low": interval[0], "high": interval[1]}
-
-
-def _file_name(trial: Trial) -> str:
-    """Task and model as a part of a file's name."""
-    text = f"{trial.task_name}-{trial.model_name}"
-    return "".join(char if char.isalnum() or char in "-_." else "_" for char in text)

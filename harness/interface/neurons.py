@@ -15,13 +15,8 @@ from assay.explainers.neurons.conductance import Floats, NeuronConductance, Neur
 from assay.explainers.neurons.summary import Neuron, check_neurons, top_neurons
 from assay.explainers.protocol import Request
 from assay.harness.interface.arguments import checked
-from assay.harness.interface.classifiers import (
-    Classifier,
-    check_answers,
-    check_classifier,
-    default_baseline,
-)
-from assay.harness.interface.settings import chosen
+from assay.harness.interface.baselines import one_baseline
+from assay.harness.interface.classifiers import Classifier, check_answers, check_classifier
 from assay.harness.interface.tasks import as_examples, items_of
 from assay.metrics.cell_data import predicted
 from assay.models.neurons import hidden_layer
@@ -245,27 +240,10 @@ def neurons(
     hidden_layer(classifier.model, layer)
     examples = as_examples(items_of(texts), pairs=classifier.pairs)
     check_answers(classifier, examples)
-    base = _fitted(classifier, default_baseline(classifier.model) if baseline is None else baseline, task)
+    base = one_baseline("neurons", classifier, baseline, task)
     encodings = classifier.model.encode([example.texts for example in examples])
     targets = np.arange(len(classifier.labels))
     requests = [Request(*pair, targets, seed) for pair in zip(examples, encodings, strict=True)]
     scores = tuple(explainer.scores(classifier.engine, requests, base))
     check_neurons(k, scores[0].conductance.shape[1])
     return Neurons(classifier, explainer, base, scores, classifier.engine.probabilities(encodings), k)
-
-
-def _fitted(classifier: Classifier, baseline: object, task: Task | None) -> Baseline:
-    """The baseline as an object that has seen the training texts it needs."""
-    (name, built), *more = chosen("baseline", baseline).items()
-    if more:
-        raise InputError(f"neurons: {1 + len(more)} baselines are given; expected one")
-    source = task or classifier.task
-    made: Baseline = built.built
-    if not made.from_texts:
-        return made
-    if source is None:
-        raise InputError(
-            f"baseline {name!r} is made from training texts, and this model has none; call neurons with "
-            "task=<the task whose training texts it should use>"
-        )
-    return made.fitted(classifier.engine, source.train)

@@ -17,3 +17,13 @@ def title(config: DictConfig) -> str:
 def failure_key(config: DictConfig) -> str:
     """The ledger's name for a trial that fails as a whole."""
     return key("trial configuration", config.task, config.model, config.seed, config.limits)
+
+
+def file_name(*names: str) -> str:
+    """Names joined to a part of a file's name.
+
+    Example:
+        >>> file_name("reviews", "cnn/2")
+        'reviews-cnn_2'
+    """
+    return "".join(char if char.isalnum() or char in "-_." else "_" for char in "-".join(names))

@@ -65,7 +65,11 @@ def judged_rows(
     """
     rows = []
     for judge, things in next(iter(by_seed.values())).items():
-        first, *controls = things
+        # Of what one seed lacks, such as an explainer that is not done yet, nothing is said.
+        common = [what for what in things if all(what in of.get(judge, {}) for of in by_seed.values())]
+        if not common:
+            continue
+        first, *controls = common
         of_first = {seed: judged[judge][first] for seed, judged in by_seed.items()}
         compared = []
         for what in (first, *controls):

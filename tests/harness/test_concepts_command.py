@@ -1,0 +1,95 @@
+"""`assay run` with `concepts.ask`: explanations kept in the store, tables, pages, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assay.harness.cli import main
+from assay.harness.command_line import concepts
+
+SMALL = [
+    *("experiment=accidents", "task.train=160", "task.dev=30", "task.test=14", "model.training.epochs=3"),
+    *("explainer=[occlusion]", "metric=[self_agreement]", "report.bootstrap=50", "concepts.texts=12"),
+    *("model.channels=8", "model.decision=text"),
+]
+
+
+def _run(store: Path, *more: str) -> int:
+    return main(["run", *SMALL, f"store={store}", *more])
+
+
+def _folder(store: Path) -> Path:
+    return store / "experiments" / "accidents" / "concepts"
+
+
+def test_tables_pages_and_explanations_are_left_and_made_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    store = tmp_path / "store"
+    assert _run(store) == 0
+    folder = _folder(store)
+    assert f"Concepts: {folder}" in capsys.readouterr().out
+    judges = pd.read_csv(folder / "judges.csv")
+    assert set(judges["seeds"]) == {2} and len(set(judges["model"])) == 1
+    assert {"fall without words", "true cause first", "words of concepts, F1", "reader of names"} < set(
+        judges["judge"]
+    )
+    first = judges[judges["what"] == "top concept"].groupby("judge").first()
+    assert first["difference"].isna().all() and (first["texts"] <= 12).all()
+    by_words = judges[judges["what"] == "as many words by occlusion (mask)"]
+    assert len(by_words) == 1 and by_words["p"].notna().all()
+    stable = judges[judges["judge"] == "seeds, same top concept"]
+    assert stable["value"].between(0, 1).all() and len(stable) == 1
+    questions = pd.read_csv(folder / "questions.csv")
+    assert len(questions) == 2 * 4 and questions["texts"].eq(12).all()
+    (portfolio,) = folder.glob("*/index.html")
+    assert len(list((portfolio.parent / "cases").glob("case-*.html"))) == 12
+    assert "90 days or more" in portfolio.read_text(encoding="utf-8")
+    # Nothing is explained twice; and nothing is written anew from the same models and settings.
+    kept = sorted(store.glob("trials/*/concepts/*.parquet"))
+    times = [path.stat().st_mtime_ns for path in kept]
+    assert len(kept) == 2
+    written = (folder / "judges.csv").stat().st_mtime_ns
+    assert _run(store) == 0
+    assert (folder / "judges.csv").stat().st_mtime_ns == written
+
+    def nobody(*_: object) -> None:
+        raise AssertionError("the texts were explained already")
+
+    monkeypatch.setattr(concepts, "explain_by_concepts", nobody)
+    assert _run(store, "concepts.budget=2", "concepts.ask=[judges]") == 0
+    assert [path.stat().st_mtime_ns for path in kept] == times
+    assert not list(folder.glob("*/index.html")) and (folder / "judges.csv").exists()
+    assert main(["verify", f"store={store}"]) == 0
+
+
+def test_a_model_without_concepts_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    small = [*SMALL[1:7], "task=planted_accidents", "model=maxpool", "concepts.ask=[judges]"]
+    assert main(["run", *small, f"store={tmp_path / 'store'}"]) == 1
+    assert "Left out: planted_accidents / maxpool / seed 0: the model answers no questions" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("concepts.ask=[page]", "concepts.ask is 'page'; did you mean 'pages'"),
+        ("concepts.share=1", "concepts.share is 1.0; expected from 0 to below 1"),
+        ("concepts.texts=0", "concepts.texts is 0; expected a whole number, at least 1"),
+        ("targets=predicted", "concepts.ask compares labels, but targets is predicted; set targets=all"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    setting: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert _run(tmp_path / "store", setting) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_without_being_asked_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert _run(tmp_path / "store", "concepts.ask=[]", "seed=0") == 0
+    assert "Concepts" not in capsys.readouterr().out and not _folder(tmp_path / "store").exists()
