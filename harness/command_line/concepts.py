@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -32,10 +32,8 @@ from assay.harness.validation.concept_explanations import (
     from_table,
     to_table,
 )
-from assay.harness.validation.concept_judging import Explained, judge
+from assay.harness.validation.concept_judging import Explained, judge, stable
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
-from assay.metrics.concept_scores import stability
-from assay.metrics.known_concepts import score_table
 from assay.results.concepts.cases import Case, PastCases, Portfolio
 from assay.results.concepts.write import write_concept_pages
 from assay.results.inert import inert, to_csv
@@ -229,21 +227,9 @@ def _rows(of_model: Sequence[_OfTrial], bootstrap: Bootstrap) -> list[JudgedRow]
     return rows + (judged_rows(stable, ids, hang_together, bootstrap) if stable else [])
 
 
-def _stable(one: _OfTrial, other: _OfTrial) -> Mapping[str, Mapping[str, np.ndarray]]:
+def _stable(one: _OfTrial, other: _OfTrial) -> Judged:
     """How alike the concept scores of two seeds are, for the label that the first gives."""
-    names = [name for name in one.names if name in other.names]
-    given = one.explained.given.tolist()
-    scores = [
-        score_table(
-            [of_text[label] for of_text, label in zip(each.explained.concepts, given, strict=True)], names
-        )
-        for each in (one, other)
-    ]
-    found = stability(*scores)
-    return {
-        "seeds, rank correlation of concepts": {"concept scores": found.correlation},
-        "seeds, same top concept": {"concept scores": found.same_top},
-    }
+    return stable(one.explained.concepts, other.explained.concepts, one.explained.given)
 
 
 def _write_pages(one: _OfTrial, loaded: Loaded, folder: Path, bootstrap: Bootstrap) -> None:

@@ -12,7 +12,8 @@ from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPar
 from assay.explainers.concepts.words import TextWords
 from assay.explainers.explanation import Explanation
 from assay.metrics.concept_deletion import deletions, fall
-from assay.metrics.known_concepts import covered, first_cause, word_f1
+from assay.metrics.concept_scores import stability
+from assay.metrics.known_concepts import covered, first_cause, score_table, word_f1
 from assay.metrics.simulatability import (
     LinearReader,
     Shown,
@@ -187,6 +188,22 @@ def simulated(explained: Explained, budget: int, seed: int) -> dict[str, dict[st
         found[judge]["all words of the text, no explanation"] = reader.right(texts, explained.decisions)
         found[judge]["nothing"] = majority_right(explained.decisions, reader.folds, seed)
     return found
+
+
+def stable(
+    one: Sequence[Sequence[ConceptExplanation]], other: Sequence[Sequence[ConceptExplanation]], given: Ints
+) -> dict[str, dict[str, Floats]]:
+    """How alike the concept scores of two models are, text by text, for given labels (N,)."""
+    names = [part.name for part in one[0][0].parts]
+    scores = [
+        score_table([of_text[label] for of_text, label in zip(each, given.tolist(), strict=True)], names)
+        for each in (one, other)
+    ]
+    found = stability(*scores)
+    return {
+        "two seeds, rank correlation": {"concept scores": found.correlation},
+        "two seeds, same top concept": {"concept scores": found.same_top},
+    }
 
 
 def _words(records: Sequence[Explanation], labels: Sequence[int], example: Example) -> dict[str, float]:
