@@ -32,7 +32,7 @@ from assay.harness.validation.concept_explanations import (
     from_table,
     to_table,
 )
-from assay.harness.validation.concept_judging import Explained, judge, stable
+from assay.harness.validation.concept_judging import Explained, complete, judge, stable
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
 from assay.results.concepts.cases import Case, PastCases, Portfolio
 from assay.results.concepts.write import write_concept_pages
@@ -65,6 +65,7 @@ class _Found:
     """By (task, model) what was found of each seed, and what could not be asked."""
 
     by_model: dict[tuple[str, str], list[_OfTrial]] = field(default_factory=dict)
+    complete: list[dict[str, object]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     all_read: bool = True
 
@@ -131,6 +132,7 @@ def _ask(trial: Trial, store: Store, found: _Found, folder: Path, bootstrap: Boo
             removal = _fitted(loaded, [chosen.removal for chosen in trial.choice.metrics])
             budget = int(trial.config.concepts.budget)
             judged = judge(explained, loaded.engine, removal, budget=budget, seed=trial.seed)
+            found.complete += _complete(loaded, explained, found)
         one = _OfTrial(trial, explained, names, judged, _questions(loaded, explained, names))
     except InputError as error:
         found.left_out.append(f"{trial.title}: {error}")
@@ -203,6 +205,19 @@ def _questions(loaded: Loaded, explained: Explained, names: Sequence[str]) -> li
     ]
 
 
+def _complete(loaded: Loaded, explained: Explained, found: _Found) -> list[dict[str, object]]:
+    """A row per question with its share, and the sum of the shares; nothing where that cannot be told."""
+    title, heads = loaded.trial.title, Heads.of(loaded.model)
+    try:
+        told = complete(explained, heads, loaded.trial.seed)
+    except InputError as error:
+        found.left_out.append(f"completeness of {title}: {error}")
+        return []
+    questions = list(dict.fromkeys(name.partition(": ")[0] for name in heads.names))
+    shares = [*zip(questions, told.shares.tolist(), strict=True), ("all questions", told.total)]
+    return [{"trial": title, "question": question, "share": share} for question, share in shares]
+
+
 def _write_tables(found: _Found, folder: Path, bootstrap: Bootstrap) -> None:
     judged, questions = [], []
     for (task, model), of_model in found.by_model.items():
@@ -210,7 +225,8 @@ def _write_tables(found: _Found, folder: Path, bootstrap: Bootstrap) -> None:
             questions += one.questions
         rows = _rows(of_model, bootstrap)
         judged += [{"task": task, "model": model, "seeds": len(of_model), **row.flat()} for row in rows]
-    for name, rows in (("questions", questions), ("judges", judged)):
+    tables = {"questions": questions, "judges": judged, "completeness": found.complete}
+    for name, rows in tables.items():
         if rows:
             (folder / f"{name}.csv").write_bytes(to_csv(pd.DataFrame(rows)))
 

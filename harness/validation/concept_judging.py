@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.explainers.baselines import Baseline
+from assay.explainers.concepts.completeness import Completeness, completeness
 from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
+from assay.explainers.concepts.heads import Heads
 from assay.explainers.concepts.words import TextWords
 from assay.explainers.explanation import Explanation
 from assay.metrics.concept_deletion import deletions, fall
@@ -25,6 +27,7 @@ from assay.metrics.simulatability import (
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.tasks.arrays import Bools, Floats, Ints
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 
@@ -204,6 +207,25 @@ def stable(
         "two seeds, rank correlation": {"concept scores": found.correlation},
         "two seeds, same top concept": {"concept scores": found.same_top},
     }
+
+
+def complete(explained: Explained, heads: Heads, seed: int = 0) -> Completeness:
+    """How much of the decisions the contributions of the questions tell, and the share of each (ConceptSHAP).
+
+    A question contributes the sum over its answers.
+
+    Raises:
+        InputError: other than two labels, of which one number per question tells; too few texts, or a single
+            decision.
+    """
+    if len(explained.shown_labels) != 1:
+        raise InputError(
+            f"completeness is told of two labels, and there are {explained.probabilities.shape[1]}, of which "
+            "one number per question does not tell"
+        )
+    (label,), of_question = explained.shown_labels, np.eye(len(heads.learned))[heads.question]
+    scores = score_table([of_text[label] for of_text in explained.concepts], heads.names) @ of_question
+    return completeness(scores, explained.decisions, 1.0, generator(seed, "completeness"))
 
 
 def _words(records: Sequence[Explanation], labels: Sequence[int], example: Example) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metrics.resampling import ratio
 from assay.results.statistics.clusters import members
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
 from assay.results.statistics.informed import FEWEST
@@ -42,7 +43,7 @@ def mean_statistic(values: Floats, index: NDArray[np.intp]) -> Floats:
     """(B,) mean of the first column."""
     drawn = values[:, 0][index]
     present = np.isfinite(drawn)
-    return np.where(present, drawn, 0.0).sum(axis=1) / present.sum(axis=1)
+    return ratio(np.where(present, drawn, 0.0).sum(axis=1), present.sum(axis=1))
 
 
 def macro_f1(values: Floats, index: NDArray[np.intp]) -> Floats:

@@ -11,9 +11,9 @@ from assay.harness.cli import main
 from assay.harness.command_line import concepts
 
 SMALL = [
-    *("experiment=accidents", "task.train=160", "task.dev=30", "task.test=14", "model.training.epochs=3"),
+    *("experiment=accidents", "task.train=320", "task.dev=40", "task.test=14", "model.training.epochs=8"),
     *("explainer=[occlusion]", "metric=[self_agreement]", "report.bootstrap=50", "concepts.texts=12"),
-    *("model.channels=8", "model.decision=text"),
+    *("model.training.learning_rate=0.01", "model.decision=text"),
 ]
 
 
@@ -41,10 +41,15 @@ def test_tables_pages_and_explanations_are_left_and_made_once(
     assert first["difference"].isna().all() and (first["texts"] <= 12).all()
     by_words = judges[judges["what"] == "as many words by occlusion (mask)"]
     assert len(by_words) == 1 and by_words["p"].notna().all()
-    stable = judges[judges["judge"] == "seeds, same top concept"]
+    stable = judges[judges["judge"] == "two seeds, same top concept"]
     assert stable["value"].between(0, 1).all() and len(stable) == 1
     questions = pd.read_csv(folder / "questions.csv")
     assert len(questions) == 2 * 4 and questions["texts"].eq(12).all()
+    shares = pd.read_csv(folder / "completeness.csv")
+    by_question = shares[shares["question"] != "all questions"].groupby("trial")["share"].sum()
+    total = shares[shares["question"] == "all questions"].set_index("trial")["share"]
+    assert len(total) == 2
+    pd.testing.assert_series_equal(by_question, total.loc[by_question.index])
     (portfolio,) = folder.glob("*/index.html")
     assert len(list((portfolio.parent / "cases").glob("case-*.html"))) == 12
     assert "90 days or more" in portfolio.read_text(encoding="utf-8")
@@ -91,5 +96,5 @@ def test_settings_out_of_range_are_refused(
 
 
 def test_without_being_asked_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert _run(tmp_path / "store", "concepts.ask=[]", "seed=0") == 0
+    assert _run(tmp_path / "store", "concepts.ask=[]", "seed=0", "model.training.epochs=1") == 0
     assert "Concepts" not in capsys.readouterr().out and not _folder(tmp_path / "store").exists()
