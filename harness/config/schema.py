@@ -84,7 +84,7 @@ class ConceptOptions:
 
     ask: list[str] = field(default_factory=list)
     texts: int = 200
-    share: float = 0.35
+    share: float = 0.4
     budget: int = 3
 
 

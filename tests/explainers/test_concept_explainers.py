@@ -28,7 +28,7 @@ EVENT = np.array([[0, 3.0, 0, 2.0, 0, 0, 0, 0, 0.5, 0], [0, 0, 3.0, 0, 1.0, 0, 0
 PART = np.array([[0, 0, 0, 0, 0, 4.0, 0, 1.0, 0, 0], [0, 0, 0, 0, 0, 0, 4.0, 1.0, 0, 0], [0.5] + [0] * 9])
 LONG = np.array([0.0, 2.0, -1.0, 1.0, 0.0, 3.5, -2.0, 0.5, 0.25, 0.0])
 NAMES = [f"{question.name}: {answer}" for question in QUESTIONS for answer in question.labels]
-FINE = HeadWords(IntegratedGradients(steps=8), share=0.3)
+FINE = HeadWords((IntegratedGradients(steps=8),), share=0.3)
 
 
 def _requests(model: WordModel) -> list[Request]:
@@ -171,14 +171,17 @@ def test_words_that_speak_for_every_answer_carry_none():
     assert part["back"] == pytest.approx(4, abs=1e-5)
 
 
-def test_by_default_a_word_is_what_falls_without_it_and_a_neighbour():
+def test_by_default_a_word_is_what_falls_without_it_alone_and_with_neighbours():
     model = _side_heads()
     requests = _requests(model)
     first = next(iter(HeadWords().answers(Engine(model), requests, Mask())))
     present = requests[0].example.texts[0].split()
     weights = np.array([EVENT[:, WORDS.index(word)] for word in present])
-    # The mean over the windows of two that hold the word, by answer; then the answer against the other.
-    windows = weights[:-1] + weights[1:]
-    falls = [windows[[at for at in (place - 1, place) if 0 <= at < 5]].mean(axis=0) for place in range(6)]
-    expected = np.array(falls)[:, 0] - np.array(falls)[:, 1]
-    np.testing.assert_allclose(first.scores[:, 0], expected, atol=1e-5)
+    # For every width the mean over the windows that hold the word, by answer.
+    falls = np.zeros((6, 2))
+    for width in (1, 2, 3):
+        windows = np.array([weights[at : at + width].sum(axis=0) for at in range(7 - width)])
+        for place in range(6):
+            inside = [at for at in range(len(windows)) if at <= place < at + width]
+            falls[place] += windows[inside].mean(axis=0) / 3
+    np.testing.assert_allclose(first.scores[:, 0], falls[:, 0] - falls[:, 1], atol=1e-5)
