@@ -1,4 +1,4 @@
-"""What the heads of a model say of a text: the answers that it affirms, and the words that carry them."""
+"""What the heads of a model say of a text: the likeliest answers, and the words that carry them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from assay.tasks.errors import InputError
 
 # Texts that are asked about at a time.
 CHUNK = 64
+# From this probability on the model affirms its likeliest answer, so that words carry it.
+AFFIRMED = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +65,7 @@ class Heads:
             found[:, at] = softmax(logits[:, at], axis=1)
         return found
 
-    def affirmed(self, probabilities: Floats) -> Ints:
+    def likeliest(self, probabilities: Floats) -> Ints:
         """(Q,) the most probable answer to each question, from the probabilities (C,) of all."""
         places = [np.flatnonzero(self.question == number) for number in range(len(self.learned))]
         return np.array([at[probabilities[at].argmax()] for at in places], dtype=np.intp)
@@ -90,15 +92,16 @@ class HeadAnswers:
         request: the text.
         words: of it.
         probabilities: (C,) of all answers.
-        affirmed: (Q,) the most probable answer to each question.
-        scores: (W, Q) how much each word speaks for the affirmed answers, compared with the others.
-        marked: (W, Q) the words that carry them; none for a head that has not learned.
+        likeliest: (Q,) the most probable answer to each question.
+        scores: (W, Q) how much each word speaks for the likeliest answers, compared with the others.
+        marked: (W, Q) the words that carry them; none for a head that has not learned, or an answer that the
+            model gives less than AFFIRMED.
     """
 
     request: Request
     words: TextWords
     probabilities: Floats
-    affirmed: Ints
+    likeliest: Ints
     scores: Floats
     marked: Bools
 
@@ -107,7 +110,7 @@ class HeadAnswers:
         found = []
         for at, (name, question) in enumerate(zip(heads.names, heads.question.tolist(), strict=True)):
             spans, of_spans = (), ()
-            if self.affirmed[question] == at:
+            if self.likeliest[question] == at:
                 spans, of_spans = self.words.chosen(self.marked[:, question], self.scores[:, question])
             found.append(
                 ConceptPart(
@@ -126,7 +129,7 @@ class HeadAnswers:
 class HeadWords:
     """Finds the words that carry the answers of a model's heads.
 
-    A word's score is how much it speaks for the affirmed answer, and more than for any other answer to the
+    A word's score is how much it speaks for the likeliest answer, and more than for any other answer to the
     question: its tokens' attributions to the logit of the answer, minus the largest of those to the others.
     So "hurt", which speaks for every part of the body, carries none. The words that carry the answer are the
     maximal scoring stretches over a price per word (`stretches.carrying`).
@@ -170,7 +173,7 @@ class HeadWords:
     ) -> Iterator[HeadAnswers]:
         logits = np.concatenate(view.logits([full_rows(request.encoding) for request in requests]))
         probabilities = heads.probabilities(logits)
-        affirmed = np.stack([heads.affirmed(row) for row in probabilities])
+        likeliest = np.stack([heads.likeliest(row) for row in probabilities])
         words = [TextWords.read(request.encoding, request.example.texts) for request in requests]
         scores = [np.zeros((len(of_text), len(heads.names))) for of_text in words]
         asked = [replace(request, targets=np.arange(len(heads.names))) for request in requests]
@@ -180,8 +183,12 @@ class HeadWords:
                 tokens = np.stack([record.scores for record in records], axis=1)
                 into += of_text.sums(tokens) / len(self.explainers)
         for request, of_text, row, answers, of_answers in zip(
-            requests, words, probabilities, affirmed, scores, strict=True
+            requests, words, probabilities, likeliest, scores, strict=True
         ):
             of_words = np.where(heads.learned, heads.contrasted(of_answers, answers), 0.0)
-            marked = [of_text.carrying(column, self.share) for column in of_words.T]
+            holds = row[answers] >= AFFIRMED
+            marked = [
+                of_text.carrying(np.where(affirmed, column, 0.0), self.share)
+                for column, affirmed in zip(of_words.T, holds.tolist(), strict=True)
+            ]
             yield HeadAnswers(request, of_text, row, answers, of_words, np.stack(marked, axis=1))

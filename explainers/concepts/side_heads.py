@@ -24,7 +24,7 @@ from assay.tasks.errors import InputError
 class SideHeadsExplainer:
     """What the words of each concept add to the logit of a label.
 
-    Word i adds a_i to the decision, by an additive explainer, and b_ik to the affirmed answer of question k.
+    Word i adds a_i to the decision, by an additive explainer, and b_ik to the likeliest answer of question k.
     A
     concept's score is the sum of a_i over the words that carry it; a word that carries several is shared
     among them by b_ik (`shares.shared`). What no concept claims is the rest, so that
@@ -91,7 +91,7 @@ class SideHeadsExplainer:
         tokens = record.scores.astype(np.float64)
         claimed, _ = shared(found.words.sums(tokens - common), found.scores, found.marked)
         scores = np.zeros(len(heads.names))
-        scores[found.affirmed] = claimed
+        scores[found.likeliest] = claimed
         return ConceptExplanation(
             record.example_id,
             self.method,

@@ -55,6 +55,16 @@ class TextWords:
         return carrying(np.where(self.written, scores, 0.0), share) & self.written
 
     def chosen(self, marked: Bools, scores: Floats) -> tuple[tuple[Span, ...], tuple[float, ...]]:
-        """The spans and scores of the marked words (W,)."""
-        places = np.flatnonzero(marked).tolist()
-        return tuple(self.spans[place] for place in places), tuple(float(scores[place]) for place in places)
+        """The marked words (W,) as stretches of neighbours, and the sum of the scores (W,) of each."""
+        spans, sums = list[Span](), list[float]()
+        before = -2
+        for place in np.flatnonzero(marked).tolist():
+            span = self.spans[place]
+            if place == before + 1 and spans[-1].segment == span.segment:
+                spans[-1] = Span(spans[-1].start, span.end, span.segment)
+                sums[-1] += float(scores[place])
+            else:
+                spans.append(span)
+                sums.append(float(scores[place]))
+            before = place
+        return tuple(spans), tuple(sums)

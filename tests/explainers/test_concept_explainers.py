@@ -65,8 +65,8 @@ def test_side_heads_share_the_words_of_the_decision():
     # "night" is worth 0.5 of "fell", less than its price of 0.3 x 3; relative to the mean of both labels, of
     # opposite weights, a word adds its own weight.
     score, words, of_words = _part(first, "event: fall", text)
-    assert score == pytest.approx(2 + 1) and words == ["fell", "roof"]
-    assert of_words == pytest.approx([3.0, 2.0], abs=1e-5)
+    assert score == pytest.approx(2 + 1) and words == ["fell roof"]
+    assert of_words == pytest.approx([3.0 + 2.0], abs=1e-5)
     score, words, _ = _part(first, "part: back", text)
     assert score == pytest.approx(3.5) and words == ["back"]
     assert first.rest == pytest.approx(0.5 + 0.25, abs=1e-5)
@@ -115,7 +115,7 @@ def test_a_bottleneck_says_what_each_answer_adds():
             (part,) = [part for part in one.parts if part.name == name]
             assert part.probability == pytest.approx(probability, abs=1e-6)
             assert part.score == pytest.approx(effect * probability, abs=1e-6)
-    assert _part(of_text[1], "event: fall", requests[0].example.texts[0])[1] == ["fell", "roof"]
+    assert _part(of_text[1], "event: fall", requests[0].example.texts[0])[1] == ["fell roof"]
 
 
 def test_a_head_that_learned_nothing_claims_no_words():
@@ -185,3 +185,15 @@ def test_by_default_a_word_is_what_falls_without_it_alone_and_with_neighbours():
             inside = [at for at in range(len(windows)) if at <= place < at + width]
             falls[place] += windows[inside].mean(axis=0) / 3
     np.testing.assert_allclose(first.scores[:, 0], falls[:, 0] - falls[:, 1], atol=1e-5)
+
+
+def test_an_answer_that_the_model_hardly_gives_claims_no_words():
+    heads = np.concatenate([0.05 * EVENT, 0.05 * PART])
+    model = presence_model(heads, np.stack([-LONG, LONG]))
+    first = next(iter(SideHeadsExplainer(FINE).explain(Engine(model), _requests(model), Mask())))[1]
+    parts = {part.name: part for part in first.parts}
+    # Of two answers one has at least one half, of three none here.
+    assert parts["event: fall"].spans and parts["event: fall"].score > 0
+    assert parts["part: back"].probability == pytest.approx(0.4, abs=0.05)
+    assert not parts["part: back"].spans and parts["part: back"].score == 0
+    assert first.rest == pytest.approx(3.5 + 0.5 + 0.25, abs=1e-5)
