@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.attention import TextAttention, attention
     from assay.harness.interface.classifiers import Classifier, fit
+    from assay.harness.interface.concept_explanations import ConceptExplanations, explain_by_concepts
     from assay.harness.interface.concepts import Tcav
     from assay.harness.interface.corrections import corrected
-    from assay.harness.interface.concept_explanations import ConceptExplanations, explain_by_concepts
     from assay.harness.interface.explaining import explain
     from assay.harness.interface.explanations import Explanations, MethodExplanations, TextExplanation
     from assay.harness.interface.finished import Runs, load
