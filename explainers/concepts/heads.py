@@ -137,7 +137,7 @@ class HeadWords:
     Attributes:
         explainers: of the heads, whose scores are averaged. By default the fall of the logit without a word,
             alone and with its neighbours, up to three in a row: every answer comes from the same passes, and
-            of several explainers it found planted words best (docs/accidents.md).
+            of several explainers it found the words of planted development texts best.
         share: the price of a word, as a share of the largest score. A neighbour of a single word that says
             everything would have 0.39 of its score.
     """

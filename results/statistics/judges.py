@@ -76,7 +76,7 @@ def judged_rows(
             values = {seed: judged[judge][what] for seed, judged in by_seed.items()}
             row = _mean(judge, what, values, ids, clusters, bootstrap)
             if what != first and row.texts:
-                row = _compared(row, of_first, values, ids, clusters, bootstrap)
+                row = _compared(row, of_first, values, ids, clusters, bootstrap, len(controls))
             compared.append(row)
         rows += _corrected(compared)
     return rows
@@ -104,6 +104,7 @@ def _compared(
     ids: Sequence[str],
     clusters: Mapping[str, str],
     bootstrap: Bootstrap,
+    tests: int,
 ) -> JudgedRow:
     # A text counts where both have a value.
     both = {seed: np.where(np.isfinite(first[seed]), values, np.nan) for seed, values in other.items()}
@@ -111,7 +112,7 @@ def _compared(
     theirs, groups = _measured(both, ids, clusters)
     if not len(groups):
         return row
-    found = difference(mean_statistic, _measured(mine, ids, clusters)[0], theirs, groups, bootstrap)
+    found = difference(mean_statistic, _measured(mine, ids, clusters)[0], theirs, groups, bootstrap, tests)
     return replace(row, difference=found.value, difference_interval=found.interval, p=found.p)
 
 

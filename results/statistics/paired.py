@@ -49,8 +49,8 @@ def mean_statistic(values: Floats, index: NDArray[np.intp]) -> Floats:
 def macro_f1(values: Floats, index: NDArray[np.intp]) -> Floats:
     """(B,) macro-F1 of the right class (first column) and the given one (second); as in scikit-learn, over
     the classes that occur in either."""
-    present = np.isfinite(values).all(axis=1)
-    gold, given = np.where(present[:, None], values, -1).T
+    present = np.asarray(np.isfinite(values).all(axis=1))
+    gold, given = (np.where(present, values[:, column], -1.0) for column in (0, 1))
     f1 = []
     for label in np.unique(values[present]):
         right, said = (np.equal(of, label).astype(np.float64) for of in (gold, given))
@@ -103,6 +103,7 @@ def difference(
     other: Mapping[str, Floats],
     groups: NDArray[np.intp],
     bootstrap: Bootstrap,
+    tests: int = 1,
 ) -> Difference:
     """The difference of a statistic between two measurements of the same texts, in the seeds that both have.
 
@@ -114,6 +115,7 @@ def difference(
         other: (n, m) by seed.
         groups: as in `estimate`.
         bootstrap: draws, level and permutations.
+        tests: for how many p is to be corrected; permutations are drawn until it is fine enough.
     """
     seeds = [seed for seed in one if seed in other]
     mine, theirs = (estimate(statistic, {s: of[s] for s in seeds}, groups, bootstrap) for of in (one, other))
@@ -137,7 +139,7 @@ def difference(
         both.value,
         swapped,
         usual=bootstrap.permutations,
-        finest=bootstrap.alpha,
+        finest=bootstrap.alpha / tests,
         rounding=ROUNDING * max(abs(mine.value), abs(theirs.value)),
     )
     return Difference(both.value, interval(both, bootstrap), p)

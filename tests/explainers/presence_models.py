@@ -27,11 +27,11 @@ def presence_task() -> Task:
         Example(str(at), (text,), (label,), auxiliary=answers)
         for at, (text, label, answers) in enumerate(TEXTS)
     )
-    splits = [
+    train, dev, test = (
         tuple(Example(f"{name}-{one.id}", one.texts, one.labels, auxiliary=one.auxiliary) for one in examples)
         for name in ("train", "dev", "test")
-    ]
-    return Task("presence", ("short", "long"), *splits, auxiliary=QUESTIONS)
+    )
+    return Task("presence", ("short", "long"), train, dev, test, auxiliary=QUESTIONS)
 
 
 def presence_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from assay.explainers.protocol import Request
 from assay.models.engine import Engine
 from assay.models.linear import Linear
 from assay.models.masked_inputs import full_rows
+from assay.models.protocol import BottleneckModel
 from assay.models.word_model import WordModel
 from assay.tasks.errors import InputError
 
@@ -100,7 +103,7 @@ def test_a_bottleneck_says_what_each_answer_adds():
     model = _bottleneck()
     engine, requests = Engine(model), _requests(model)
     (of_text,) = list(BottleneckExplainer(FINE).explain(engine, requests[:1], Mask()))
-    weights, bias = (part.detach().double().numpy() for part in model.decision_layer())
+    weights, bias = (part.double().numpy() for part in cast(BottleneckModel, model).decision_layer())
     means = np.array([0.3, 0.7, 0.5, 0.2, 0.3])
     present = np.isin(WORDS, requests[0].example.texts[0].split())
     logits = [EVENT @ present, PART @ present]
