@@ -27,6 +27,8 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "bottleneck": ("concept_cnn", {"decision": "concepts"}),
 }
 WORDS = ("integrated_gradients", "occlusion")
+# Contributions that would be printed as 0.00.
+SMALLEST = 0.005
 
 
 def explain(model: Classifier, texts: Sequence[Example], seed: int) -> tuple[ConceptExplanations, Judged]:
@@ -90,7 +92,7 @@ def as_read(found: ConceptExplanations, task: Task, place: int) -> str:
     probabilities = tuple(found.probabilities[place].tolist())
     case = Case(explanation, example.texts, probabilities, example.labels)
     lines = [sentence(case, Portfolio(task.name, task.labels, focus))]
-    for part in explanation.parts[:4]:
+    for part in [part for part in explanation.parts[:4] if abs(part.score) >= SMALLEST]:
         words = " … ".join(example.texts[0][span.start : span.end] for span in part.spans)
         given = "–" if part.probability is None else f"{part.probability:.0%}"
         lines.append(f"    {part.score:+.2f}  {part.name} ({given}){': ' + words if words else ''}")

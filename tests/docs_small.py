@@ -63,7 +63,7 @@ SMALL = {
         "task.train=200 task.dev=40 task.test=6 model.training.epochs=2 model.dimensions=8 seed=0 "
         "metric=[faithfulness] report.bootstrap=20"
     ),
-    "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/accidents.md: .venv/bin/python scripts/accident_shortcuts": Small("--quick", SCRIPTS, slow=True),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"

@@ -24,6 +24,8 @@ NOT_RUN = {
     "README.md: make ": "builds an environment over the network",
     "README.md: pip install": "installs over the network",
     "docs/quickstart.md: planted_counting": "what make demo prints",
+    "docs/accidents.md: .venv/bin/python scripts/reproduce": "needs OSHA's own file, and minutes",
+    "docs/accidents.md: The model says": "what the command above it prints",
     "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
