@@ -148,12 +148,12 @@ def test_two_equal_models_are_stable(classifier: Classifier):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decision", ["text", "concepts"])
-def test_true_causes_come_first_and_concepts_have_their_words(decision: str):
+@pytest.mark.parametrize(("decision", "least"), [("text", 0.8), ("concepts", 0.75)])
+def test_true_causes_come_first_and_concepts_have_their_words(decision: str, least: float):
     task = planted_accidents()
     model = assay.fit("concept_cnn", task, decision=decision)
     table = assay.explain_by_concepts(model, task.test[:150]).judge(bootstrap=Bootstrap(n=100))
     rows: list[dict[str, Any]] = table.to_dict("records")
     value = {row["what"]: row["value"] for row in rows}
     assert value["top concept"] >= 0.95 and value["random concept"] < 0.2
-    assert value["chosen words"] >= 0.8 and value["as many random words"] < 0.1
+    assert value["chosen words"] >= least and value["as many random words"] < 0.1
