@@ -115,9 +115,9 @@ def seed_variance(one: Estimate, other: Estimate) -> SeedVariance:
     """The variance of the difference due to the models, each version's trained apart.
 
     That of the values between seeds, which holds noise of the texts as well: none is taken off, because a
-    variance of few seeds is small by luck now and then, and what is left would be 0 (in the simulation 15 % of
-    tables erred). Degrees of freedom by Welch and Satterthwaite. A version with a single model takes the spread
-    of the other, which needs three then.
+    variance of few seeds is small by luck now and then, and what is left would be 0 (in the simulation 15 %
+    of tables erred). Degrees of freedom by Welch and Satterthwaite. A version with a single model takes the
+    spread of the other, which needs three then.
     """
     counts = [_models(estimate) for estimate in (one, other)]
     known = [spread for estimate in (one, other) if (spread := _between(estimate)) is not None]
