@@ -60,6 +60,12 @@ class Small:
 SMALL = {
     "docs/accidents.md: assay plan": Small(),
     "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/compare.md: assay compare": Small(
+        replaced={"before": "quickstart", " after": " quickstart", "versions": "quickstart"}
+        | {"transformer[path=v1]": "linear", "transformer[path=v2]": "linear"},
+        before=f"assay run experiment=quickstart {PLANTED}",
+    ),
+    "docs/compare.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from assay.harness.config.choice import choose
 from assay.harness.config.compose import configurations, offered, sweep
 from assay.harness.reporting.score_files import cell_scores
-from assay.metrics.cell_data import Metric
+from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.with_removal import WithRemoval
 from assay.results.records import Group, Method
 from assay.results.versions.records import Version
@@ -38,21 +39,25 @@ def exported(path: Path, name: str) -> Version:
     operators = table.groupby("metric", sort=False)["removal"].unique().to_dict()
     shipped, controls = _shipped(path, [str(metric) for metric in operators])
     metrics: dict[str, Metric] = {}
+    removals: dict[str, str] = {}
     cells = []
     for keys, rows in table.groupby(CELL, sort=False):
-        task, model, kind, explainer, baseline, metric, removal, seed, explainer_seed = keys
-        found = shipped[str(metric)]
+        task, model, kind, explainer, baseline, metric, removal, seed, explainer_seed = map(
+            str, cast(Any, keys)
+        )
+        found = shipped[metric]
         if removal != operators[metric][0]:
             # Marked, as in an experiment with several operators.
-            found = WithRemoval(found, str(removal))
+            found = cast(Metric, WithRemoval(cast(CellMetric, found), removal))
         metrics.setdefault(found.name, found)
+        removals[found.name] = removal
         group, method = Group(task, model, kind), Method(explainer, baseline)
-        long = rows[["unit", "target", "part", "value"]]
-        if long.duplicated(["unit", "target", "part"]).any():
+        long = pd.DataFrame(rows[["unit", "target", "part", "value"]])
+        if long.duplicated(subset=["unit", "target", "part"]).any():
             raise InputError(
                 f"{path}: {method.title} has two values of {metric} for one text; expected one export"
             )
-        cell = cell_scores(long, group, method, found.name, str(seed), int(explainer_seed))
+        cell = cell_scores(long, group, method, found.name, seed, int(explainer_seed))
         try:
             found.summarise(dict(cell.parts), np.arange(len(cell.units), dtype=np.intp)[None])
         except (KeyError, ValueError, IndexError) as error:
@@ -61,7 +66,7 @@ def exported(path: Path, name: str) -> Version:
                 "experiments in their stores"
             ) from error
         cells.append(cell)
-    return Version(name, cells, metrics, controls=controls)
+    return Version(name, cells, metrics, removals=removals, controls=controls)
 
 
 def _read(path: Path) -> pd.DataFrame:

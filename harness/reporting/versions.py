@@ -19,6 +19,7 @@ from assay.harness.trials.plan import Trial
 from assay.harness.trials.trained_gates import gates_of
 from assay.harness.trials.trial import read_card
 from assay.results.parallel import serial_map
+from assay.results.property_metrics import removal_operator
 from assay.results.records import Group
 from assay.results.versions.records import Version
 from assay.tasks.errors import InputError, did_you_mean
@@ -114,7 +115,8 @@ def _of_store(name: Named, folder: Path, experiment: str) -> Side:
         name=name.text,
         cells=read_scores(chosen if chosen else files, serial_map),
         metrics={metric: one.metric for metric, one in metrics.items()},
-        settings={metric: _settings(one) for metric, one in metrics.items()},
+        settings={metric: one.settings for metric, one in metrics.items()},
+        removals=_removals(metrics.values(), str(next(iter(config.removal), ""))),
         texts=_texts(trials),
         weights={
             (group_of(trial), str(trial.seed)): str(card["weights"])
@@ -133,8 +135,13 @@ def _of_store(name: Named, folder: Path, experiment: str) -> Side:
     return Side(_chosen(version, name), trials, opened.store)
 
 
-def _settings(chosen: ChosenMetric) -> str:
-    return chosen.settings
+def _removals(metrics: Iterable[ChosenMetric], first: str) -> dict[str, str]:
+    """By metric the operator that it takes tokens away with, where it does."""
+    return {
+        one.metric.name: removal_operator(one.metric, first)
+        for one in metrics
+        if "removal" in one.metric.needs
+    }
 
 
 def _texts(trials: Iterable[Trial]) -> dict[str, dict[str, str]]:

@@ -71,7 +71,7 @@ RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
 BELOW = 0x323, 0x327, 0x331
 # Accents by their combining character; those that need no other font encoding.
 _ABOVE = 0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x307, 0x308, 0x30A, 0x30B, 0x30C
-ACCENTS = dict(zip((*_ABOVE, *BELOW), "`'^~=u.\"rHvdcb", strict=True))
+ACCENTS: dict[int, str] = dict(zip((*_ABOVE, *BELOW), "`'^~=u.\"rHvdcb", strict=True))
 # Greek capitals that look like Latin ones have no command.
 _ALIKE = "alpha A beta B epsilon E zeta Z eta H iota I kappa K mu M nu N omicron O rho P tau T chi X"
 _LIKE_LATIN = dict(zip(_ALIKE.split()[::2], _ALIKE.split()[1::2], strict=True))

@@ -208,11 +208,11 @@ def _row(
             clusters = clusters[0], clusters[0]
     # Texts that are not paired are drawn apart.
     draws = bootstrap, bootstrap if paired else replace(bootstrap, seed=bootstrap.seed + 1)
-    estimates = [
+    first, second = (
         _estimate(side, metric, drawn, of_task)
         for side, drawn, of_task in zip(cells, draws, clusters, strict=True)
-    ]
-    found = change(*estimates, metric, bootstrap, paired=paired, same_models=seeds.same)
+    )
+    found = change(first, second, metric, bootstrap, paired=paired, same_models=seeds.same)
     if method.explainer in a.trained | b.trained and seeds.same and not math.isnan(found.p):
         found = found._replace(p=math.nan, note=TRAINED_ONCE)
     row = ChangeRow(
@@ -291,7 +291,12 @@ def _with_verdicts(
 
 def _other_settings(a: Version, b: Version, metric: str) -> bool:
     known = a.settings.get(metric, ""), b.settings.get(metric, "")
-    return metric not in b.metrics or (all(known) and known[0] != known[1])
+    operators = a.removals.get(metric, ""), b.removals.get(metric, "")
+    return (
+        metric not in b.metrics
+        or (all(known) and known[0] != known[1])
+        or (all(operators) and operators[0] != operators[1])
+    )
 
 
 def _left_out(

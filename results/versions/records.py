@@ -24,6 +24,7 @@ class Version:
         cells: its scores.
         metrics: by name.
         settings: by metric name the hash of its settings; empty where nothing is known of them.
+        removals: by metric name the operator that it takes tokens away with, where it does and that is known.
         texts: by task the content of each explained text, by its id; a task is left out if that is unknown.
         weights: by group and seed the hash of the model's weights; empty where unknown.
         controls: explainers that are no candidates.
@@ -35,6 +36,7 @@ class Version:
     cells: Sequence[CellScores]
     metrics: Mapping[str, Metric]
     settings: Mapping[str, str] = field(default_factory=dict)
+    removals: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     weights: Mapping[tuple[Group, str], str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()

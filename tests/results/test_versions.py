@@ -84,10 +84,11 @@ def test_a_difference_beyond_that_of_seeds_is_found_and_as_wide_as_students() ->
     a, b = models([0.0, 0.01, -0.01, 0.0]), models([0.2, 0.21, 0.19, 0.2])
     row = only(version(a), version(b, name="B"))
     means = [[float(of_seed.mean()) for of_seed in side] for side in (a, b)]
-    # Welch's interval of the seeds' means, and a little more for the texts.
+    # Welch's interval of the seeds' means: both versions move alike on every text.
     least = ttest_ind(means[1], means[0], equal_var=False).confidence_interval(0.95)
-    assert row.verdict == BETTER and row.low < least.low < least.high < row.high
-    assert row.high - row.low < 3 * (least.high - least.low)
+    assert row.verdict == BETTER and (row.low, row.high) == pytest.approx((least.low, least.high))
+    wider = only(version(a), version([of_seed + 0.3 * RNG.normal(size=N) for of_seed in b], name="B"))
+    assert wider.high - wider.low > 1.5 * (row.high - row.low)
     worse = only(version(b), version(a, name="B"))
     assert worse.verdict == WORSE and worse.difference == -row.difference
 
@@ -111,8 +112,8 @@ def test_texts_are_paired_only_where_ids_and_texts_are_the_same() -> None:
     same = only(a, version(shifted, name="B", weights="w"))
     p = float(ttest_rel(shifted[0], models([0.0], noise=0.01)[0]).pvalue)
     assert same.texts == "paired" and same.verdict == BETTER and p < 0.001
-    for other in ({"words": "another"}, {"known": False}):
-        row = only(a, version(shifted, name="B", weights="w", **other))
+    for words, known in (("another", True), ("text", False)):
+        row = only(a, version(shifted, name="B", weights="w", words=words, known=known))
         assert row.texts == "unpaired" and row.verdict == UNMOVED
         assert row.high - row.low > 3 * (same.high - same.low)
     moved = replace(a, texts={"reviews": {**a.texts["reviews"], "007": "changed"}})
@@ -170,6 +171,10 @@ def test_holm_goes_over_the_table_and_other_settings_are_left_out() -> None:
     row = next(row for row in rows if row.explainer == "lime")
     assert row.p_holm == pytest.approx(min(1.0, 31 * row.p)) and alone.p_holm == alone.p
     with pytest.raises(InputError, match="other settings"):
+        changes(
+            replace(a, removals={"agreement": "mask"}), replace(b, removals={"agreement": "unk"}), Bootstrap()
+        )
+    with pytest.raises(InputError, match="other settings"):
         changes(replace(a, settings={"agreement": "x"}), replace(b, settings={"agreement": "y"}), Bootstrap())
 
 
@@ -202,10 +207,8 @@ ROW = only(version(models([0.0, 0.0, 0.0])), version(models([-0.3, -0.3, -0.3]),
     ],
 )
 def test_conditions(text: str, holds: bool) -> None:
-    drift = drift_row(
-        (GROUP, GROUP), LIME, between([({("x", 0): explanation([1, 2, 2])}, {("x", 0): explanation([1, 2, 0])})],
-        frozenset("x")), None, control=False,
-    )  # fmt: skip
+    pair = {("x", 0): explanation([1, 2, 2])}, {("x", 0): explanation([1, 2, 0])}
+    drift = drift_row((GROUP, GROUP), LIME, between([pair], frozenset("x")), None, control=False)
     judged = judge(condition(text), [ROW], [drift])
     assert judged.holds is holds and status([judged]) == int(holds)
 
