@@ -22,8 +22,9 @@ from assay.results.tables.annotators import annotator_table
 from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.tables.data_sheet import sheet_table
 from assay.results.tables.data_sheet_layout import sheets, sheets_markdown
+from assay.results.tables.latex import latex
 from assay.results.tables.layout import grids, split_grids
-from assay.results.tables.text import latex, markdown, plain
+from assay.results.tables.text import markdown, plain
 from assay.results.tables.timing import timing_markdown, timing_table
 
 

@@ -64,6 +64,13 @@ SMALL = {
         "metric=[faithfulness] report.bootstrap=20"
     ),
     "docs/accidents.md: .venv/bin/python scripts/accident_shortcuts": Small("--quick", SCRIPTS, slow=True),
+    "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/compare.md: assay compare": Small(
+        replaced={"before": "quickstart", " after": " quickstart", "versions": "quickstart"}
+        | {"transformer[path=v1]": "linear", "transformer[path=v2]": "linear"},
+        before=f"assay run experiment=quickstart {PLANTED}",
+    ),
+    "docs/compare.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"

@@ -210,7 +210,7 @@ class DyadicTest:
         return self._values[key]
 
 
-def two_sided(difference: float, variance: float, freedom: int) -> float:
+def two_sided(difference: float, variance: float, freedom: float) -> float:
     """p of Student's t; 1 where the variance is unknown, 0 where it is zero."""
     if not np.isfinite(variance) or freedom < 1:
         return 1.0

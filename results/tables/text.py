@@ -1,4 +1,4 @@
-"""The comparison as Markdown, LaTeX and plain text, and how to read each table. Equal input, equal bytes."""
+"""The comparison as Markdown and plain text, and how to read each table. Equal input, equal bytes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.stability import ENOUGH, SUBSAMPLES
 from assay.results.tables.counts import HEADING as COUNTS
-from assay.results.tables.layout import MISSING, Column, Entry, Grid, Row
-
-LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "×": r"$\times$",
-    "†": r"\dag{}",
-    "‡": r"\ddag{}",
-    "§": r"\S{}",
-    "¶": r"\P{}",
-    "≡": r"$\equiv$",
-}
+from assay.results.tables.layout import MISSING, Column, Entry, Grid
 
 
 def how_to_read(table: str, bootstrap: Bootstrap | None = None) -> str:
@@ -110,10 +85,10 @@ def markdown_cell(column: Column, entry: Entry) -> str:
     number = f"**{column.number(entry.value)}**" if entry.best else column.number(entry.value)
     # Brackets that Markdown cannot take for a link.
     interval = column.interval(entry).replace("[", r"\[").replace("]", r"\]")
-    return " ".join(filter(None, (f"{number}{entry.mark}", interval, _in_brackets(entry.count))))
+    return " ".join(filter(None, (f"{number}{entry.mark}", interval, in_brackets(entry.count))))
 
 
-def _in_brackets(count: str) -> str:
+def in_brackets(count: str) -> str:
     return f"({count})" if count else ""
 
 
@@ -124,73 +99,6 @@ def _pipes(cells: Sequence[str]) -> str:
 def escape_markdown(text: str) -> str:
     """The text as itself, inside a table or outside."""
     return re.sub(r"([\\`*|<>\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
-
-
-def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
-    """LaTeX tables for `\\input`, one per grid; they need the package booktabs."""
-    head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
-    words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
-    return head + "\n".join(_latex(grid, words) for grid in grids)
-
-
-def _latex(grid: Grid, words: str) -> str:
-    lines = [
-        r"\begin{table*}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape_latex(grid.caption)}. {escape_latex(words)}}}",
-        rf"\begin{{tabular}}{{ll{'r' * len(grid.columns)}}}",
-        r"\toprule",
-        " & ".join(["explainer", "baseline", *(_latex_heading(column) for column in grid.columns)]) + r" \\",
-        " & ".join([rf"\scriptsize {escape_latex(COUNTS)}", "", *map(_latex_count, grid.columns)]) + r" \\",
-        r"\midrule",
-    ]
-    for place, row in enumerate(grid.rows):
-        if row.control and place and not grid.rows[place - 1].control:
-            lines.append(r"\midrule")
-        lines += _latex_row(grid, row)
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [rf"$^{{{number}}}$ {escape_latex(note)}." for number, note in enumerate(grid.notes, 1)]
-    notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
-    notes += [f"{escape_latex(words)}." for words in grid.remarks]
-    notes += [f"Warning: {escape_latex(words)}." for words in grid.warnings]
-    if notes:
-        lines.append(r"\par\smallskip\raggedright\scriptsize " + " ".join(notes))
-    return "\n".join([*lines, r"\end{table*}"]) + "\n"
-
-
-def _latex_heading(column: Column) -> str:
-    wrapped = textwrap.wrap(column.heading, 14, break_long_words=False)
-    lines = r"\\".join(escape_latex(line) for line in wrapped)
-    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
-
-
-def _latex_count(column: Column) -> str:
-    return rf"\scriptsize {escape_latex(column.count)}"
-
-
-def _latex_row(grid: Grid, row: Row) -> list[str]:
-    values = [escape_latex(row.method.explainer), escape_latex(row.method.baseline)]
-    intervals = ["", ""]
-    for column, entry in zip(grid.columns, row.entries, strict=True):
-        number = _latex_number(column.number(entry.value))
-        number = rf"\textbf{{{number}}}" if entry.best else number
-        number += escape_latex(entry.mark)
-        values.append(rf"--$^{{{entry.note}}}$" if entry.note else number)
-        below = " ".join(filter(None, (_latex_number(column.interval(entry)), _in_brackets(entry.count))))
-        below = below.replace("×", r"$\times$")
-        intervals.append(rf"\scriptsize {below}" if below else "")
-    # A row that begins with "[" would be read as the optional argument of \\.
-    lines = [" & ".join(values) + r" \\"]
-    return [*lines, " & ".join(intervals) + r" \\"] if any(intervals) else lines
-
-
-def _latex_number(text: str) -> str:
-    return text.replace("-", "$-$").replace("–", "--")
-
-
-def escape_latex(text: str) -> str:
-    """The text as itself in LaTeX."""
-    return "".join(LATEX_ESCAPES.get(character, character) for character in " ".join(text.split()))
 
 
 def plain(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
@@ -235,5 +143,5 @@ def _plain_cell(column: Column, entry: Entry) -> str:
     half = (entry.high - entry.low) / 2
     digits = f"{half:,.{len(number.partition('.')[2])}f}"
     spread = f" ±{digits}" if half > 0 and digits.strip("0.") else ""
-    count = f" {_in_brackets(entry.count)}" if entry.count else ""
+    count = f" {in_brackets(entry.count)}" if entry.count else ""
     return f"{number}{entry.mark}{spread}{count}{star}"

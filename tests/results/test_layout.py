@@ -13,9 +13,10 @@ from assay.results.property_metrics import SIX, first_per_property, removal_oper
 from assay.results.records import Missing, Results
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.latex import latex
 from assay.results.tables.layout import BESIDE, Grid, grids, restricted, split_grids
 from assay.results.tables.shared_operator import SHARED
-from assay.results.tables.text import latex, markdown, plain
+from assay.results.tables.text import markdown, plain
 
 FEW = Bootstrap(n=30)
 ONE = [Group("planted", "cnn")]

@@ -1,0 +1,320 @@
+"""What moved between two versions: a row per method and metric of both, Holm over the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from assay.metrics.cell_data import Metric
+from assay.metrics.long_table import pair_texts
+from assay.results.records import CellScores, Group, Method, grouped
+from assay.results.statistics.clusters import text_of
+from assay.results.statistics.comparison import aligned, estimate, units_of
+from assay.results.statistics.estimates import Bootstrap, Estimate, holm
+from assay.results.statistics.ranking import sign
+from assay.results.statistics.text_pairs import is_pairwise
+from assay.results.statistics.verdicts import NOTHING
+from assay.results.versions.difference import Change, change
+from assay.results.versions.records import BETTER, UNMOVED, UNTOLD, WORSE, ChangeRow, Version
+from assay.tasks.errors import InputError
+
+PAIRED, UNPAIRED = "paired", "unpaired"
+TRAINED_ONCE = "it is trained once over many texts, so one draw differs from another on all of them"
+
+
+class Pairing(NamedTuple):
+    """How the texts of a task are compared.
+
+    shared: ids of the texts that are the same in both versions; None where they are not paired. why: in
+    words.
+    """
+
+    shared: frozenset[str] | None
+    why: str
+
+
+class Seeds(NamedTuple):
+    """Of two groups the seeds that are compared, with the names that they are compared under.
+
+    same: whether these are the same models, or are taken for a version each.
+    """
+
+    one: Mapping[str, str]
+    other: Mapping[str, str]
+    same: bool
+    why: str
+
+
+class Changes(NamedTuple):
+    """The rows, and sentences on how they were made and what was left out."""
+
+    rows: list[ChangeRow]
+    notes: list[str]
+
+
+def changes(a: Version, b: Version, bootstrap: Bootstrap, *, these_models: bool = False) -> Changes:
+    """What moved from A to B.
+
+    Args:
+        a: the version before; `matched` says which groups are compared.
+        b: the version after.
+        bootstrap: alpha is the family-wise error over the table.
+        these_models: whether the claim is about these very models, so that training seeds are no source of
+            chance: the n-th seed of A is compared with the n-th of B.
+
+    Raises:
+        InputError: nothing is in both, or the groups cannot be matched.
+    """
+    notes: list[str] = []
+    found: list[tuple[ChangeRow, Change]] = []
+    pairs = matched(a, b)
+    cells = [
+        grouped(version.cells, lambda cell: (cell.group, cell.method, cell.metric)) for version in (a, b)
+    ]
+    names = [(one, other, *key[1:]) for one, other in pairs for key in cells[0] if key[0] == one]
+    both = [
+        (one, other, method, metric)
+        for one, other, method, metric in names
+        if (other, method, metric) in cells[1]
+    ]
+    notes += _left_out(cells, pairs, both, a, b)
+    both = [key for key in both if key[3] in a.metrics and not _other_settings(a, b, key[3])]
+    if not both:
+        raise InputError(
+            f"no metric of an explainer is in both {a.name!r} and {b.name!r}"
+            + (f" ({'; '.join(notes)})" if notes else "")
+            + "; expected the same explainers, baselines and metrics"
+        )
+    # As small a p as Holm asks for.
+    family = replace(bootstrap, alpha=bootstrap.alpha / len(both))
+    for one, other, method, name in both:
+        seeds = matched_seeds(a, b, one, other, these_models=these_models)
+        texts = pairing(a, b, one.task, other.task)
+        notes += [f"{one.title} and {other.title}: {seeds.why}", f"{one.task}: {texts.why}"]
+        sides = cells[0][one, method, name], cells[1][other, method, name]
+        found.append(_row(a, b, (one, other, method), a.metrics[name], sides, seeds, texts, family))
+    return Changes(_with_verdicts(found, a.metrics, bootstrap.alpha), list(dict.fromkeys(notes)))
+
+
+def matched(a: Version, b: Version) -> list[tuple[Group, Group]]:
+    """The groups that are compared: those of one name or, where each version has one, these.
+
+    Raises:
+        InputError: no name is in both, and a version has several.
+    """
+    same = [(group, group) for group in a.groups if group in b.groups]
+    if same:
+        return same
+    if len(a.groups) == len(b.groups) == 1:
+        return [(a.groups[0], b.groups[0])]
+    # Of one model each, tasks are matched by name.
+    if len({group.model for group in a.groups}) == len({group.model for group in b.groups}) == 1:
+        by_task = {(group.task, group.kind): group for group in b.groups}
+        found = [(g, by_task[g.task, g.kind]) for g in a.groups if (g.task, g.kind) in by_task]
+        if found:
+            return found
+    shown = ["; ".join(group.title for group in version.groups) or "nothing" for version in (a, b)]
+    raise InputError(
+        f"{a.name!r} has {shown[0]}, and {b.name!r} has {shown[1]}: no task and model is in both; choose one "
+        "model of each with @, as in NAME@MODEL"
+    )
+
+
+def pairing(a: Version, b: Version, task: str, other_task: str) -> Pairing:
+    """Whether the texts of a task may be paired: known in both, and under every shared id the same."""
+    one, other = a.texts.get(task), b.texts.get(other_task)
+    if one is None or other is None:
+        return Pairing(None, "unpaired, because an exported table has ids but no texts to compare by")
+    shared = frozenset(one) & frozenset(other)
+    if not shared:
+        return Pairing(None, "unpaired, because no text has the same id in both")
+    changed = sorted(text for text in shared if one[text] != other[text])
+    if changed:
+        return Pairing(
+            None, f"unpaired, because {len(changed)} of {len(shared)} shared ids, such as {changed[0]!r}, "
+            "have other texts"
+        )  # fmt: skip
+    return Pairing(shared, f"paired on {len(shared)} texts, which have the same ids and are the same")
+
+
+def matched_seeds(a: Version, b: Version, one: Group, other: Group, *, these_models: bool) -> Seeds:
+    """The model seeds that are compared, paired where both versions have the very same models."""
+    of_a, of_b = _models(a, one), _models(b, other)
+    if these_models:
+        if len(of_a) != len(of_b):
+            raise InputError(
+                f"--these-models compares one model with one, but {a.name!r} has {len(of_a)} seeds and "
+                f"{b.name!r} {len(of_b)}; choose as many of each with @seed="
+            )
+        order = {seed: str(place) for place, seed in enumerate(of_a)}
+        return Seeds(
+            order,
+            {seed: str(place) for place, seed in enumerate(of_b)},
+            True,
+            "taken as these very models, so differences include those of their training seeds",
+        )
+    weights = {weight: seed for seed in of_b if (weight := _weights(b, other, seed))}
+    shared = {seed: weights[w] for seed in of_a if (w := _weights(a, one, seed)) and w in weights}
+    if shared:
+        back = {theirs: mine for mine, theirs in shared.items()}
+        models = ", ".join(seed for seed in shared if "-" not in seed)
+        why = f"the same models (seeds {models}), so differences are theirs"
+        return Seeds({seed: seed for seed in shared}, back, True, why)
+    single = [sum("-" not in seed for seed in seeds) for seeds in (of_a, of_b)]
+    why = f"other models: {single[0]} and {single[1]} training seeds"
+    return Seeds({seed: seed for seed in of_a}, {seed: seed for seed in of_b}, False, why)
+
+
+def _models(version: Version, group: Group) -> list[str]:
+    """The seeds of a group. Seeds that left the same weights, as of a model that is not trained, are one."""
+    seeds = dict.fromkeys(cell.seed for cell in version.cells if cell.group == group)
+    by_weights = {_weights(version, group, seed) or seed: seed for seed in reversed(seeds)}
+    return [seed for seed in seeds if seed in by_weights.values()]
+
+
+def _weights(version: Version, group: Group, seed: str) -> str:
+    """The hash of a model's weights; of a pair of models both; "" where it is unknown."""
+    each = [version.weights.get((group, name), "") for name in seed.split("-")]
+    return "-".join(each) if all(each) else ""
+
+
+def _row(
+    a: Version,
+    b: Version,
+    names: tuple[Group, Group, Method],
+    metric: Metric,
+    sides: tuple[Sequence[CellScores], Sequence[CellScores]],
+    seeds: Seeds,
+    texts: Pairing,
+    bootstrap: Bootstrap,
+) -> tuple[ChangeRow, Change]:
+    one, other, method = names
+    cells = [
+        [replace(cell, seed=chosen[cell.seed]) for cell in side if cell.seed in chosen]
+        for side, chosen in zip(sides, (seeds.one, seeds.other), strict=True)
+    ]
+    paired = texts.shared is not None
+    clusters = a.clusters.get(one.task, {}), b.clusters.get(other.task, {})
+    if texts.shared is not None:
+        both = [_of_texts(side, metric, texts.shared) for side in cells]
+        units = sorted(set(units_of(both[0])) & set(units_of(both[1]))) if all(both) else []
+        paired = len(units) > 0
+        if paired:
+            cells = [[_on(cell, units) for cell in side] for side in both]
+            clusters = clusters[0], clusters[0]
+    # Texts that are not paired are drawn apart.
+    draws = bootstrap, bootstrap if paired else replace(bootstrap, seed=bootstrap.seed + 1)
+    first, second = (
+        _estimate(side, metric, drawn, of_task)
+        for side, drawn, of_task in zip(cells, draws, clusters, strict=True)
+    )
+    found = change(first, second, metric, bootstrap, paired=paired, same_models=seeds.same)
+    if method.explainer in a.trained | b.trained and seeds.same and not math.isnan(found.p):
+        found = found._replace(p=math.nan, note=TRAINED_ONCE)
+    row = ChangeRow(
+        task=one.task,
+        model=one.model,
+        other_model=other.model,
+        kind=one.kind,
+        **method._asdict(),
+        metric=metric.name,
+        value_a=found.one.value,
+        value_b=found.other.value,
+        difference=found.difference,
+        low=found.interval.low,
+        high=found.interval.high,
+        p=found.p,
+        p_holm=math.nan,
+        verdict=UNTOLD,
+        about=found.about,
+        texts=PAIRED if paired else UNPAIRED,
+        n_texts=min(found.one.texts, found.other.texts),
+        seeds_a=len(found.one.values),
+        seeds_b=len(found.other.values),
+        control=method.explainer in a.controls | b.controls,
+        note=found.note,
+    )
+    return row, found
+
+
+def _estimate(
+    cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+) -> Estimate:
+    found = estimate(cells, metric, bootstrap, clusters)
+    return next(iter(found.values()))[0] if found else NOTHING
+
+
+def _of_texts(cells: Iterable[CellScores], metric: Metric, shared: frozenset[str]) -> list[CellScores]:
+    """The cells on units whose texts are shared."""
+    found = []
+    for cell in cells:
+        texts = [pair_texts(unit) if is_pairwise(metric) else (text_of(unit, metric),) for unit in cell.units]
+        kept = [unit for unit, of_unit in zip(cell.units, texts, strict=True) if shared.issuperset(of_unit)]
+        found.append(_on(cell, kept))
+    return found
+
+
+def _on(cell: CellScores, units: Sequence[str]) -> CellScores:
+    """The cell on these units, sorted; NaN for those that it lacks."""
+    if list(cell.units) == list(units):
+        return cell
+    kept = np.isin(np.asarray(cell.units), np.asarray(units, dtype=object)) if len(units) else np.zeros(
+        len(cell.units), dtype=bool
+    )  # fmt: skip
+    of_kept = replace(
+        cell,
+        units=tuple(unit for unit, stays in zip(cell.units, kept, strict=True) if stays),
+        parts={name: values[kept] for name, values in cell.parts.items()},
+    )
+    return replace(of_kept, units=tuple(units), parts=aligned(of_kept, units))
+
+
+def _with_verdicts(
+    found: Sequence[tuple[ChangeRow, Change]], metrics: Mapping[str, Metric], alpha: float
+) -> list[ChangeRow]:
+    tested = [row for row, _ in found if math.isfinite(row.p)]
+    adjusted = dict(zip(map(id, tested), holm([row.p for row in tested]).tolist(), strict=True))
+    rows = []
+    for row, _ in found:
+        if id(row) in adjusted:
+            gain = sign(metrics[row.metric]) * row.difference
+            moved = adjusted[id(row)] <= alpha
+            verdict = (BETTER if gain > 0 else WORSE) if moved else UNMOVED
+            row = replace(row, p_holm=adjusted[id(row)], verdict=verdict)
+        rows.append(row)
+    return rows
+
+
+def _other_settings(a: Version, b: Version, metric: str) -> bool:
+    known = a.settings.get(metric, ""), b.settings.get(metric, "")
+    operators = a.removals.get(metric, ""), b.removals.get(metric, "")
+    return (
+        metric not in b.metrics
+        or (all(known) and known[0] != known[1])
+        or (all(operators) and operators[0] != operators[1])
+    )
+
+
+def _left_out(
+    cells: Sequence[Mapping[tuple[Group, Method, str], object]],
+    pairs: Sequence[tuple[Group, Group]],
+    both: Sequence[tuple[Group, Group, Method, str]],
+    a: Version,
+    b: Version,
+) -> list[str]:
+    """A sentence for what only one version has, and for metrics with other settings."""
+    notes = []
+    for place, version in enumerate((a, b)):
+        groups = {pair[place] for pair in pairs}
+        compared = {(key[place], *key[2:]) for key in both}
+        alone = [key for key in cells[place] if key not in compared and key[0] in groups]
+        others = [group.title for group in version.groups if group not in groups]
+        what = list(dict.fromkeys(f"{method.title} by {metric}" for _, method, metric in alone))
+        if what or others:
+            notes.append(f"only in {version.name}: {', '.join([*others, *what])}")
+    changed = {key[3] for key in both if _other_settings(a, b, key[3])}
+    return notes + [f"{name} has other settings in {b.name}, so it is left out" for name in sorted(changed)]
