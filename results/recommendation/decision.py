@@ -3,9 +3,9 @@
 What is controlled. In a view (below) every explainer is compared with the best one by a paired test. Holm's
 procedure covers all pairs that could have become a best and a worst (`holm_from_best`), so that any of the
 explainers that are as good as the best is left out in at most `alpha` of samples. By one property the test is
-that of the comparison: a permutation of texts, exact for exchangeable explainers; for pairs of texts Student's
-t. By several properties it is the bootstrap of the difference of weighted anchored scores, over texts that are
-resampled jointly, widened for few texts; it holds as texts become many. Simulated in
+that of the comparison: a permutation of texts, exact for exchangeable explainers; for pairs of texts a
+t-test. By several properties it is the bootstrap of the difference of weighted anchored scores, over texts
+that are resampled jointly, widened for few texts; it holds as texts become many. Simulated in
 scripts/recommend_simulation.py.
 
 A view is a removal operator: metrics that take tokens away are taken with that one, others as they are. Each
