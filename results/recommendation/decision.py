@@ -112,16 +112,13 @@ def decide(
     """The group of the best among methods.
 
     Args:
-        evidence: of all metrics of the group.
+        evidence: of all metrics of the group, with those of the methods that beat random (`Evidence.of`).
         methods: the candidates that keep all constraints.
         weights: by property; what is not in it does not count.
         results: for baselines and operators that are alike.
         bootstrap: alpha and level.
     """
-    counting = [
-        each for each in (one.of(methods, bootstrap.level) for one in evidence) if weights.get(each.property)
-    ]
-    counting = [each for each in counting if each.counts]
+    counting = [each for each in evidence if weights.get(each.property) and each.counts]
     operators = list(dict.fromkeys(each.operator for each in counting if each.operator)) or [""]
     by_operator = {
         operator: [each for each in counting if each.operator in ("", operator)] for operator in operators
@@ -212,16 +209,16 @@ def _score_test(one: Estimate, other: Estimate) -> float:
 
 def _anchored(evidence: Evidence, methods: Sequence[Method]) -> Floats | None:
     """(E, 1 + B) on the line on which random scores 0 and the best 1; None where nothing differs."""
-    values = sign(evidence.metric) * np.stack([draws(evidence.estimates[method]) for method in methods])
+    direction = sign(evidence.metric)
+    values = direction * np.stack([draws(evidence.estimates[method]) for method in methods])
     if evidence.property == COST:
         # Less than one row costs as little as one: the logarithm of none is no number.
         logs = -np.log10(np.maximum(-values, 1.0))
         low, width = logs[:, 0].min(), np.ptp(logs[:, 0])
         return (logs - low) / width if width > RESOLUTION else None
-    if evidence.ends is None:
-        return None
-    zero, one = (sign(evidence.metric) * draws(end) for end in evidence.ends)
-    if evidence.best_is_one:
-        # The best of this sample need not be the best of others; a resample has a best of its own.
-        one = np.fmax.reduce(values, axis=0)
+    assert evidence.random is not None
+    zero = direction * draws(evidence.random)
+    # The best of this sample need not be the best of others; a resample has a best of its own. Gold marks are
+    # no such ceiling of properties but agreement, where explainers may be far better.
+    one = np.fmax.reduce([direction * draws(rival) for rival in evidence.rivals])
     return anchored(values, zero, one)

@@ -14,7 +14,6 @@ from assay.results.statistics.clusters import is_pool
 from assay.results.statistics.comparison import aligned, estimate, units_of
 from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.informed import few_texts
-from assay.results.statistics.overall import find_anchors
 from assay.results.statistics.text_pairs import is_pairwise
 from assay.results.statistics.verdicts import is_extreme
 from assay.tasks.errors import InputError, did_you_mean
@@ -51,9 +50,8 @@ class Evidence:
         operator: what it takes tokens away with, "" for none.
         tells: as in `Property`.
         estimates: by method, of those that rest on texts enough.
-        random: the estimate of the random control, where that is a level.
-        ends: the estimates that score 0 and 1, where some candidate is better than random for certain.
-        best_is_one: whether the best candidate scores 1, each resample having a best of its own.
+        random: the estimate of the random control, where that is a level; it scores 0.
+        rivals: those of the candidates and of gold marks, of which the best scores 1.
         better: the methods in question that are better than random for certain, all at once.
     """
 
@@ -63,8 +61,7 @@ class Evidence:
     tells: bool
     estimates: Mapping[Method, Estimate]
     random: Estimate | None
-    ends: tuple[Estimate, Estimate] | None
-    best_is_one: bool
+    rivals: tuple[Estimate, ...]
     better: frozenset[Method] = frozenset()
 
     def of(self, methods: Sequence[Method], level: float) -> Evidence:
@@ -79,7 +76,7 @@ class Evidence:
     @property
     def counts(self) -> bool:
         """Whether it says who is better: some method beats random, or it is a cost."""
-        return self.property == COST or (self.ends is not None and bool(self.better))
+        return self.property == COST or bool(self.better)
 
 
 def chosen_properties(metrics: Sequence[Metric], removal: str, checks: Checks) -> list[Property]:
@@ -158,7 +155,7 @@ def measure(
             for method, (one, _) in estimated.items()
             if one.values and not few_texts(one.texts, one.n)
         }
-        found.append(_evidence(each, operator, metric, estimates, results, bootstrap.level))
+        found.append(_evidence(each, operator, metric, estimates, results))
     return found
 
 
@@ -174,19 +171,9 @@ def _on_all(cell: CellScores, units: Sequence[str]) -> CellScores:
 
 
 def _evidence(
-    of: Property,
-    operator: str,
-    metric: Metric,
-    estimates: Mapping[Method, Estimate],
-    results: Results,
-    level: float,
+    of: Property, operator: str, metric: Metric, estimates: Mapping[Method, Estimate], results: Results
 ) -> Evidence:
-    candidates = [method for method in estimates if method.explainer not in results.controls]
     random = next((one for method, one in estimates.items() if method.explainer == results.random), None)
-    random = random if is_level(random, metric) else None
-    ends = None if random is None else find_anchors(candidates, estimates, metric, results, level)
-    return Evidence(
-        *(of.name, metric, operator, of.tells, estimates, random),
-        ends=None if ends is None else (estimates[ends[0]], estimates[ends[1]]),
-        best_is_one=ends is not None and ends[1] in candidates,
-    )
+    rivals = [one for method, one in estimates.items() if method.explainer != results.random]
+    level = random if is_level(random, metric) else None
+    return Evidence(of.name, metric, operator, of.tells, estimates, level, tuple(rivals))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -37,7 +37,8 @@ class Ranked:
 
     Attributes:
         method: the explainer with its baseline.
-        score: the weighted mean of anchored values: 0 is random, 1 the best or human marks.
+        score: the weighted mean of anchored values: 0 is random, 1 the best explainer, or gold marks where
+            they are better.
         low: lower end of its 95 % percentile interval over texts.
         high: upper end of it.
         p: of being as good as the best, the smallest of all views, adjusted; NaN for a method alone.
@@ -146,6 +147,25 @@ class Recommendation:
     latency: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """Who is recommended in a group, without what else is said of it.
+
+    Attributes:
+        evidence: what every metric says of the candidates that keep all constraints.
+        broken: by candidate the constraints that it is not shown to keep.
+        decision: the groups of the best, and their scores.
+        beats: by candidate on which properties of truth it beats random.
+        refused: as in `Recommendation`.
+    """
+
+    evidence: tuple[Evidence, ...]
+    broken: Mapping[Method, Sequence[Violation]]
+    decision: Decision
+    beats: Mapping[Method, tuple[str, ...]]
+    refused: str
+
+
 def recommend(
     results: Results,
     facts: Facts,
@@ -170,52 +190,59 @@ def recommend(
     Raises:
         InputError: on weights of properties that are not measured.
     """
+    decided = decide_groups(results, facts, constraints, weights, bootstrap, checks)
+    said = latency if constraints.latency is not None else ""
+    return [
+        replace(_recommendation(results, group, one, weighed, bootstrap), latency=said)
+        for group, (one, weighed) in decided.items()
+    ]
+
+
+def decide_groups(
+    results: Results,
+    facts: Facts,
+    constraints: Constraints = FREE,
+    weights: Weights | None = None,
+    bootstrap: Bootstrap = USUAL,
+    checks: Checks | None = None,
+) -> dict[Group, tuple[Decided, Weights]]:
+    """Who is recommended in every group of trained models, and the weights; arguments as of `recommend`."""
     checks = packaged_checks() if checks is None else checks
     properties = chosen_properties(results.metrics, results.removal, checks)
     weighed = weights_of(weights, properties, results.metrics)
     methods = methods_of(results)
-    found = []
+    found = {}
     for group in trained_groups(methods):
         evidence = measure(results, group, properties, bootstrap)
         candidates = [method for method in methods[group] if method.explainer not in results.controls]
-        of_group = {method: facts.get((group, method), UNKNOWN) for method in candidates}
-        one = _recommend(results, group, evidence, of_group, constraints, weighed, bootstrap)
-        found.append(replace(one, latency=latency if constraints.latency is not None else ""))
+        broken = {
+            method: violations(facts.get((group, method), UNKNOWN), constraints) for method in candidates
+        }
+        found[group] = _decided(results, evidence, broken, weighed, bootstrap), weighed
     return found
 
 
-def _recommend(
+def _decided(
     results: Results,
-    group: Group,
     evidence: Sequence[Evidence],
-    facts: Mapping[Method, MethodFacts],
-    constraints: Constraints,
+    broken: Mapping[Method, Sequence[Violation]],
     weights: Weights,
     bootstrap: Bootstrap,
-) -> Recommendation:
-    broken = {method: violations(of_method, constraints) for method, of_method in facts.items()}
-    allowed = [method for method in facts if not broken[method]]
-    decision = decide(evidence, allowed, weights, results, bootstrap)
+) -> Decided:
+    allowed = [method for method in broken if not broken[method]]
     judged = [each.of(allowed, bootstrap.level) for each in evidence]
+    decision = decide(judged, allowed, weights, results, bootstrap)
     beats = {method: _beaten(method, judged, results) for method in allowed}
-    refused = _why_refused(facts, allowed, judged, decision, beats)
+    refused = _why_refused(broken, allowed, judged, decision, beats)
+    return Decided(tuple(judged), broken, decision, beats, refused)
+
+
+def _recommendation(
+    results: Results, group: Group, decided: Decided, weights: Weights, bootstrap: Bootstrap
+) -> Recommendation:
+    decision, beats = decided.decision, decided.beats
     counting = {name: weight for view in decision.views for name, weight in view.weight_of.items()}
     present = decision.views[0].methods if decision.views else ()
-    shares = first_shares(decision.views, bootstrap.seed)
-    ranking = [
-        Ranked(
-            method,
-            float(score[0]),
-            *percentiles(score[1:], bootstrap.level),
-            p=min((view.p[method] for view in decision.views), default=float("nan")),
-            recommended=method in decision.group and not refused,
-            first=shares.get(method, float("nan")),
-            beats_random=beats[method],
-            rows=_cost(method, evidence),
-        )
-        for method in present
-        for score in (decision.score(method),)
-    ]
     behind = [
         each.estimates[method] for view in decision.views for each in view.evidence for method in present
     ]
@@ -223,23 +250,43 @@ def _recommend(
     flags = results.constant_in(group)
     return Recommendation(
         group,
-        refused,
+        decided.refused,
         # Those that are shown to beat random come first.
         tuple(sorted(decision.group, key=lambda method: not beats[method])),
         decision.untested,
-        tuple(sorted(ranking, key=lambda one: -one.score)),
-        tuple(_verdict(each, allowed, counting, results, bootstrap) for each in judged),
+        _ranking(decided, bootstrap),
+        tuple(_verdict(each, tuple(beats), counting, results, bootstrap) for each in decided.evidence),
         tuple(
             Excluded(method, reasons)
-            for method in facts
-            if (reasons := (*broken[method], *lacking.get(method, ())))
+            for method, violated in decided.broken.items()
+            if (reasons := (*violated, *lacking.get(method, ())))
         ),
-        tuple(_changes(results, evidence, broken, weights, bootstrap, decision)),
+        tuple(_changes(results, decided, weights, bootstrap)),
         texts_to_settle(decision.views, decision.group, decision.alpha),
         {method: flags[method].words for method in decision.group if method in flags},
         min((one.texts for one in behind), default=0),
         min((len(one.values) for one in behind), default=0),
     )
+
+
+def _ranking(decided: Decided, bootstrap: Bootstrap) -> tuple[Ranked, ...]:
+    decision = decided.decision
+    shares = first_shares(decision.views, bootstrap.seed)
+    ranking = [
+        Ranked(
+            method,
+            float(score[0]),
+            *percentiles(score[1:], bootstrap.level),
+            p=min(view.p[method] for view in decision.views),
+            recommended=method in decision.group and not decided.refused,
+            first=shares.get(method, float("nan")),
+            beats_random=decided.beats[method],
+            rows=_cost(method, decided.evidence),
+        )
+        for method in (decision.views[0].methods if decision.views else ())
+        for score in (decision.score(method),)
+    ]
+    return tuple(sorted(ranking, key=lambda one: -one.score))
 
 
 def _beaten(method: Method, evidence: Sequence[Evidence], results: Results) -> tuple[str, ...]:
@@ -256,7 +303,7 @@ def _beaten(method: Method, evidence: Sequence[Evidence], results: Results) -> t
 
 
 def _why_refused(
-    facts: Mapping[Method, MethodFacts],
+    candidates: Collection[Method],
     allowed: Sequence[Method],
     evidence: Sequence[Evidence],
     decision: Decision,
@@ -264,7 +311,7 @@ def _why_refused(
 ) -> str:
     """The key of the sentence that says why nothing is recommended; "" where something is."""
     truth = [each for each in evidence if each.tells and each.property in TRUTH and each.estimates]
-    if not facts:
+    if not candidates:
         return "no candidate"
     if not allowed:
         return "all violate"
@@ -316,21 +363,18 @@ def _cost(method: Method, evidence: Sequence[Evidence]) -> float:
     return float("nan")
 
 
-def _changes(
-    results: Results,
-    evidence: Sequence[Evidence],
-    broken: Mapping[Method, Sequence[Violation]],
-    weights: Weights,
-    bootstrap: Bootstrap,
-    decision: Decision,
-) -> list[Change]:
+def _changes(results: Results, decided: Decided, weights: Weights, bootstrap: Bootstrap) -> list[Change]:
     """Who would be in the group without each constraint, and by each operator alone, if that differs."""
-    found = []
+    found, decision = [], decided.decision
     for constraint in (each.name for each in fields(Constraints)):
-        without = [m for m, those in broken.items() if all(one.constraint == constraint for one in those)]
-        if any(broken[method] for method in without):
-            group = decide(evidence, without, weights, results, bootstrap).group
-            if group and set(group) != set(decision.group):
+        without = {
+            method: [one for one in violated if one.constraint != constraint]
+            for method, violated in decided.broken.items()
+        }
+        if without != {method: list(violated) for method, violated in decided.broken.items()}:
+            other = _decided(results, decided.evidence, without, weights, bootstrap)
+            group = () if other.refused else other.decision.group
+            if group and (decided.refused or set(group) != set(decision.group)):
                 found.append(Change(constraint, "", group))
     if len({view.group for view in decision.views}) > 1:
         found += [Change("", view.operator, view.group) for view in decision.views]

@@ -95,7 +95,7 @@ def _overall(
         for row, method in enumerate(candidates):
             if method in estimates:
                 signed[row, place] = sign(metric) * draws(estimates[method])
-        ends = find_anchors(candidates, estimates, metric, results, bootstrap.level)
+        ends = _anchors(candidates, estimates, metric, results, bootstrap.level)
         if ends is not None:
             anchors[metric.name] = (ends[0].title, ends[1].title)
             zero[place], one[place] = (sign(metric) * draws(estimates[end]) for end in ends)
@@ -158,7 +158,7 @@ def _row(
     )
 
 
-def find_anchors(
+def _anchors(
     candidates: Sequence[Method], estimates: Estimates, metric: Metric, results: Results, level: float
 ) -> tuple[Method, Method] | None:
     """The methods that score 0 and 1: the random control, and gold or else the best candidate.
