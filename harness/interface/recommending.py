@@ -18,8 +18,8 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.recommendation.answer import answer, record
 from assay.results.recommendation.constraints import Constraints, seconds_limit
-from assay.results.recommendation.recommend import Recommendation
 from assay.results.recommendation.recommend import recommend as recommend_methods
+from assay.results.recommendation.recommendation import Recommendation
 from assay.results.records import Group, Method
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from assay.results.recommendation.recommend import Ranked, Recommendation
+from assay.results.recommendation.recommendation import Ranked, Recommendation
 from assay.results.recommendation.sentences import named, sentences
 from assay.results.records import Method
 from assay.tasks.counted import counted

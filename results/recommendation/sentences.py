@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assay.results.recommendation.evidence import COST, TRUTH
-from assay.results.recommendation.recommend import PropertyVerdict, Recommendation
+from assay.results.recommendation.recommendation import PropertyVerdict, Recommendation
 from assay.results.recommendation.robustness import DRAWS
 from assay.results.records import Method, grouped
 from assay.tasks.counted import counted
 
 # A ratio of costs below it is not worth a sentence.
 LEAST_RATIO = 2.0
+# So many explainers at most are named by how often they are first, and none of less than this share.
+MOST_WEIGHTINGS, LEAST_SHARE = 3, 0.005
 # More texts than this are no plan.
 MOST_TEXTS = 1_000_000
 
@@ -73,7 +75,10 @@ TEMPLATES: Mapping[str, Template] = {
         "Use {methods}: they cannot be told apart by {score}.",
         "p > alpha / views for each of them (Holm)",
     ),
-    "worse": Template("{methods} did worse by {score} (p {p} for each).", "their p <= alpha / views (Holm)"),
+    "worse": Template(
+        "{methods} did worse by {score}{operators} (p {p} for each).",
+        "the p of each <= alpha / views (Holm) in a view",
+    ),
     "beats": Template(
         "{methods} {beat} random on {properties}.",
         "lower max-T bounds above 0, by a metric that tells and does not share the operator",
@@ -83,15 +88,15 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "alike": Template(
         "{methods} cannot be told apart on {properties}.",
-        "on each metric of it p > 5 % for each of them, and somebody is called best",
+        "on each metric of these p > 5 % for each of them, and somebody is called best",
     ),
     "best on": Template(
-        "{methods} {is_} among the best on {properties}.",
-        "on each metric of it p > 5 % for each of them, some other has p <= 5 %, and somebody is called best",
+        "{methods} is among the best on {properties}.",
+        "on each metric of these its p > 5 % and some other's p <= 5 %; one is not of its own operator",
     ),
     "worse on": Template(
-        "{methods} {is_} worse than the best on {properties} (p {p}).",
-        "p <= 5 % on a metric of it (Holm), and somebody is called best",
+        "{methods} is worse than the best on {properties} (p {p}).",
+        "p <= 5 % on each metric of it (Holm), of which one favours none of the best over it",
     ),
     "no better": Template(
         "Nothing here is shown to beat random on {properties}.",
@@ -117,7 +122,9 @@ TEMPLATES: Mapping[str, Template] = {
         "Without the constraint on {constraint}: {methods}.",
         "the decision made again with the explainers that violate only it",
     ),
-    "by operator": Template("By {operator} alone: {methods}.", "p > alpha / views in that view"),
+    "by operator": Template(
+        "By {operator} alone, not told apart from the best: {methods}.", "the group of that view"
+    ),
     "latency": Template(
         "Latency is the upper 95 % limit of the p95 over texts: {how}.",
         "an order statistic of the times of 59 texts or more",
@@ -191,8 +198,16 @@ def _use(found: Recommendation) -> Iterator[Sentence]:
     yield _say(key, methods=named(found.methods, "or"), score=score)
     others = [one for one in found.ranking if one.method not in found.methods]
     if others:
+        views = {one.operator for one in found.properties if one.weight > 0 and one.operator}
+        operators = " with a removal operator at least" if len(views) > 1 else ""
         largest = _p(max(one.p for one in others)).replace("=", "<=")
-        yield _say("worse", methods=_titles([one.method for one in others]), score=score, p=largest)
+        yield _say(
+            "worse",
+            methods=_titles([one.method for one in others]),
+            score=score,
+            operators=operators,
+            p=largest,
+        )
 
 
 def _about(found: Recommendation, alpha: float) -> Iterator[Sentence]:
@@ -206,16 +221,14 @@ def _about(found: Recommendation, alpha: float) -> Iterator[Sentence]:
             judging = [one.property for one in found.properties if one.property in TRUTH]
             all_of_them = _row(list(dict.fromkeys(judging)), "or")
             yield _say("not shown", methods=_titles(methods), is_=_verb(methods), properties=all_of_them)
-    by_property = grouped(found.properties, lambda one: one.property)
-    for name, verdicts in by_property.items():
-        yield from _on_property(found.methods, name, verdicts, alpha)
+    yield from _on_properties(found, alpha)
     first = known[found.methods[0]]
     for method in found.methods[1:]:
         yield from _cheaper(first.method, first.rows, method, known[method].rows)
     for method, words in (found.constant or {}).items():
         yield _say("constant", methods=_titles([method]), words=words)
-    for one in (*known.values(), *(each for each in found.ranking if each.method not in known)):
-        if one.first > 0.005:
+    for one in sorted(found.ranking, key=lambda one: -one.first)[:MOST_WEIGHTINGS]:
+        if one.first > LEAST_SHARE:
             share = f"{one.first:.0%}".replace("%", " %")
             yield _say("weights", methods=_titles([one.method]), share=share, draws=f"{DRAWS:,}")
     for method, texts in (found.more_texts or {}).items():
@@ -223,27 +236,39 @@ def _about(found: Recommendation, alpha: float) -> Iterator[Sentence]:
         yield _say("more texts", texts=number, methods=_titles([method]), other=_titles(found.methods[:1]))
 
 
-def _on_property(
-    methods: Sequence[Method], name: str, verdicts: Sequence[PropertyVerdict], alpha: float
-) -> Iterator[Sentence]:
-    """Only of a property of which every metric calls somebody best and has a test of the methods.
+def _on_properties(found: Recommendation, alpha: float) -> Iterator[Sentence]:
+    """Who is among the best on which properties, and who is worse.
 
-    Nothing of cost: a count has no other texts to be worse on.
+    Only of properties of which every metric calls somebody best and tests all of the methods; nothing of
+    cost, because a count has no other texts to be worse on.
     """
-    if name == COST or any(one.note or not one.best for one in verdicts):
-        return
-    tested = [{m: p for m, p in one.p.items() if not math.isnan(p)} for one in verdicts]
-    if any(method not in of_one for method in methods for of_one in tested):
-        return
-    worse = [m for m in methods if any(of_one[m] <= alpha for of_one in tested)]
-    others = any(p <= alpha for of_one in tested for p in of_one.values())
-    if not worse and len(methods) > 1:
-        yield _say("alike", methods=_titles(methods), properties=name)
-    elif not worse and others:
-        yield _say("best on", methods=_titles(methods), is_=_verb(methods), properties=name)
-    for method in worse:
-        smallest = _p(min(of_one[method] for of_one in tested))
-        yield _say("worse on", methods=_titles([method]), is_="is", properties=name, p=smallest)
+    methods, alike, best = found.methods, [], []
+    worse: list[Sentence] = []
+    for name, verdicts in grouped(found.properties, lambda one: one.property).items():
+        tested = [{m: p for m, p in one.p.items() if not math.isnan(p)} for one in verdicts]
+        is_told = all(one.best and not one.note for one in verdicts)
+        if name == COST or not is_told or any(m not in of_one for m in methods for of_one in tested):
+            continue
+        if all(of_one[m] > alpha for m in methods for of_one in tested):
+            others = any(p <= alpha for of_one in tested for p in of_one.values())
+            if len(methods) > 1:
+                alike.append(name)
+            elif others and any(methods[0] not in one.sharing for one in verdicts):
+                best.append(name)
+        for method in methods:
+            if all(of_one[method] <= alpha for of_one in tested) and _is_fair(method, verdicts):
+                p = _p(max(of_one[method] for of_one in tested))
+                worse.append(_say("worse on", methods=_titles([method]), properties=name, p=p))
+    if alike:
+        yield _say("alike", methods=_titles(methods), properties=_row(alike, "or"))
+    if best:
+        yield _say("best on", methods=_titles(methods), properties=_row(best))
+    yield from worse
+
+
+def _is_fair(method: Method, verdicts: Sequence[PropertyVerdict]) -> bool:
+    """Whether some metric favours none of the best over the method."""
+    return any(method in one.sharing or not {*one.best} & {*one.sharing} for one in verdicts)
 
 
 def _no_better(found: Recommendation) -> Iterator[Sentence]:
