@@ -19,12 +19,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from bar import Table, finish, options
 from scipy.stats import binom
 
+from assay.metrics.cell_data import Metric
 from assay.metrics.erasure import Comprehensiveness
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.with_removal import WithRemoval
@@ -40,7 +41,7 @@ FULL, QUICK = 2000, 20
 CONFIDENCE = 0.999
 ONE, WEIGHTED, OPERATORS = "one property", "two properties", "two operators"
 AGREEMENT, BY_MASK = HumanAgreement(), Comprehensiveness()
-BY_DELETE = WithRemoval(BY_MASK, "delete")
+BY_DELETE = cast(Metric, WithRemoval(BY_MASK, "delete"))
 METRICS = {
     ONE: (AGREEMENT,),
     WEIGHTED: (AGREEMENT, BY_MASK),
@@ -148,18 +149,18 @@ def simulate(setting: Setting, draw: int, seed: int) -> Outcome:
 def misses(setting: Setting, found: list[Outcome], *, sure: bool) -> list[str]:
     """Which bars are missed; sure: only beyond what chance would do at the bar itself."""
     n = len(found)
-    counts = Outcome(*(sum(column) for column in zip(*found, strict=True)))
+    count = dict(zip(Outcome._fields, map(sum, zip(*found, strict=True)), strict=True))
     bars: list[tuple[str, int, float]] = []
     if setting.gap is None:
-        bars.append(("refused", counts.refused, 0.95))
+        bars.append(("refused", count["refused"], 0.95))
     else:
-        bars.append(("best in group", counts.has_best, 0.95))
+        bars.append(("best in group", count["has_best"], 0.95))
     if setting.gap == 5.0:
-        bars.append(("named alone", counts.best_alone, 0.90))
+        bars.append(("named alone", count["best_alone"], 0.90))
     if setting.gap == 0.0:
-        bars.append(("not named alone", n - counts.alone, 0.94))
+        bars.append(("not named alone", n - count["alone"], 0.94))
     missed = [name for name, hits, least in bars if hits < (_fewest(n, least) if sure else least * n)]
-    return missed + (["forbidden"] if counts.forbidden else [])
+    return missed + (["forbidden"] if count["forbidden"] else [])
 
 
 def _fewest(n: int, share: float) -> int:

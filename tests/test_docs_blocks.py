@@ -25,7 +25,7 @@ NOT_RUN = {
     "README.md: pip install": "installs over the network",
     "docs/quickstart.md: planted_counting": "what make demo prints",
     "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
-    "docs/recommend.md: .venv/bin/python scripts/": "a minute; tests/test_recommend_script.py runs some of it",
+    "docs/recommend.md: .venv/bin/python scripts/": "a minute; tests/test_recommend_script.py does some",
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/tests.md: make test": "is this test suite",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
-from recommend_simulation import (
+from recommend_simulation import (  # pyright: ignore[reportMissingImports]
     EVEN,
     ONE,
     OPERATORS,

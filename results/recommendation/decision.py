@@ -118,7 +118,7 @@ def decide(
         results: for baselines and operators that are alike.
         bootstrap: alpha and level.
     """
-    counting = [each for each in evidence if weights.get(each.property) and each.counts]
+    counting = [each for each in evidence if weights.get(each.property) and each.counts()]
     operators = list(dict.fromkeys(each.operator for each in counting if each.operator)) or [""]
     by_operator = {
         operator: [each for each in counting if each.operator in ("", operator)] for operator in operators

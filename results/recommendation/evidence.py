@@ -73,7 +73,6 @@ class Evidence:
         better = frozenset(method for method, is_above in zip(present, above, strict=True) if is_above)
         return replace(self, better=better)
 
-    @property
     def counts(self) -> bool:
         """Whether it says who is better: some method beats random, or it is a cost."""
         return self.property == COST or bool(self.better)

@@ -244,6 +244,7 @@ def _verdict(
         sharing,
         evidence.random is not None and any(method in evidence.estimates for method in allowed),
         said.no_best,
+        evidence.tells,
     )
 
 

@@ -53,6 +53,7 @@ class PropertyVerdict:
         sharing: those whose baseline is the metric's operator.
         has_level: whether random scores are measured and are a level.
         note: why nobody is called best, "" where somebody is.
+        tells: whether its check says that it tells good explanations from bad ones.
     """
 
     property: str
@@ -65,6 +66,7 @@ class PropertyVerdict:
     sharing: tuple[Method, ...]
     has_level: bool
     note: str
+    tells: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,10 @@ TEMPLATES: Mapping[str, Template] = {
     "use only": Template(
         "Use {methods}, the only one that is compared.", "one candidate keeps all constraints and has values"
     ),
-    "use one": Template("Use {methods}.", "p <= alpha / views against each other explainer (Holm)"),
+    "use one": Template("Use {methods}.", "each other explainer has p <= alpha / views (Holm) in a view"),
     "use any": Template(
         "Use {methods}: they cannot be told apart by {score}.",
-        "p > alpha / views for each of them (Holm)",
+        "each of them has p > alpha / views (Holm) in two views, or in the only one",
     ),
     "worse": Template(
         "{methods} did worse by {score}{operators} (p {p} for each).",
@@ -185,8 +185,7 @@ def _say(key: str, **blanks: str) -> Sentence:
 
 def _refusal(found: Recommendation) -> Iterator[Sentence]:
     methods = found.unjudged if found.refused == "one operator" else found.methods
-    judging = [one.property for one in found.properties if one.property in TRUTH]
-    yield _say(found.refused, methods=named(methods), properties=_row(list(dict.fromkeys(judging)), "or"))
+    yield _say(found.refused, methods=named(methods), properties=_judging(found))
 
 
 def _use(found: Recommendation) -> Iterator[Sentence]:
@@ -218,9 +217,8 @@ def _about(found: Recommendation, alpha: float) -> Iterator[Sentence]:
             beat = _verb(methods, "beats", "beat")
             yield _say("beats", methods=_titles(methods), beat=beat, properties=_row(properties))
         else:
-            judging = [one.property for one in found.properties if one.property in TRUTH]
-            all_of_them = _row(list(dict.fromkeys(judging)), "or")
-            yield _say("not shown", methods=_titles(methods), is_=_verb(methods), properties=all_of_them)
+            is_, judging = _verb(methods), _judging(found)
+            yield _say("not shown", methods=_titles(methods), is_=is_, properties=judging)
     yield from _on_properties(found, alpha)
     first = known[found.methods[0]]
     for method in found.methods[1:]:
@@ -253,7 +251,7 @@ def _on_properties(found: Recommendation, alpha: float) -> Iterator[Sentence]:
             others = any(p <= alpha for of_one in tested for p in of_one.values())
             if len(methods) > 1:
                 alike.append(name)
-            elif others and any(methods[0] not in one.sharing for one in verdicts):
+            elif others and any(not {*methods} & {*one.sharing} for one in verdicts):
                 best.append(name)
         for method in methods:
             if all(of_one[method] <= alpha for of_one in tested) and _is_fair(method, verdicts):
@@ -297,6 +295,12 @@ def _changes(found: Recommendation) -> Iterator[Sentence]:
             yield _say("without", constraint=change.without.replace("_", "-"), methods=group)
         else:
             yield _say("by operator", operator=change.by, methods=group)
+
+
+def _judging(found: Recommendation) -> str:
+    """The properties that judge truth, of which the metric tells."""
+    names = [one.property for one in found.properties if one.property in TRUTH and one.tells]
+    return _row(list(dict.fromkeys(names)), "or")
 
 
 def _score(found: Recommendation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -37,12 +38,12 @@ from assay.tasks.errors import InputError
 
 GROUP = Group("task", "model")
 AGREEMENT, BY_MASK, COST = HumanAgreement(), Comprehensiveness(), ComputeTime()
-BY_DELETE = WithRemoval(BY_MASK, "delete")
+BY_DELETE = cast(Metric, WithRemoval(BY_MASK, "delete"))
 GOOD, FAIR, POOR = Method("good"), Method("fair"), Method("poor")
 MASKED, DELETED = Method("lime", "mask"), Method("lime", "delete")
 RANDOM, GOLD = Method("random"), Method("gold")
 BRIEF = Bootstrap(n=200, permutations=400)
-Levels = Mapping[Metric, Mapping[Method, float]]
+Levels = Mapping[Any, Mapping[Method, float]]
 
 
 def cell(method: Method, metric: Metric, values: NDArray[np.float64]) -> CellScores:
