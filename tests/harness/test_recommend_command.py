@@ -33,6 +33,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def runs(store: Path) -> assay.Runs:
+    return assay.load(store, NAME)
+
+
 def answer(store: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Any]:
     """The exit status and the object of --json."""
     capsys.readouterr()
@@ -62,49 +67,38 @@ def test_it_answers_each_group_without_asking_a_model(
     assert text.startswith("planted / linear\n  Use ") and "95 % interval" in text
 
 
-def test_constraints_leave_out_what_violates_them(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for options, kept in (
-        (["--no-gradients"], {"occlusion", "lime"}),
-        (["--deterministic", "--rows", "500"], {"saliency_l2", "occlusion"}),
-        (["--rows", "5"], {"saliency_l2"}),
+def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:
+    every = {"saliency_l2", "occlusion", "lime"}
+    for limits, kept in (
+        ({"gradients": False}, {"occlusion", "lime"}),
+        ({"deterministic": True, "rows": 500}, {"saliency_l2", "occlusion"}),
+        ({"rows": 5}, {"saliency_l2"}),
     ):
-        _, said = answer(store, capsys, *options)
-        for group in said["groups"]:
-            assert {one["method"]["explainer"] for one in group["ranking"]} == kept
-            assert {one["method"]["explainer"] for one in group["excluded"]} == {
-                "saliency_l2",
-                "occlusion",
-                "lime",
-            } - kept
-    for nothing in (["--additive"], ["--multi-label"], ["--latency", "1e-9"]):
-        status, said = answer(store, capsys, *nothing)
-        assert status == 1 and {group["refused"] for group in said["groups"]} == {"all violate"}
+        (one,) = assay.recommend(runs, **limits).of
+        assert {each.method.explainer for each in one.ranking} == kept
+        assert {each.method.explainer for each in one.excluded} == every - kept
+    for limits in ({"additive": True}, {"multi_label": True}):
+        found = assay.recommend(runs, **limits)
+        assert not found.told and found.of[0].refused == "all violate"
 
 
-def test_latency_is_the_upper_limit_of_the_stored_times(
-    store: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cells = [json.loads(path.read_text()) for path in store.glob("cells/*/cell.json")]
-    assert cells
+def test_latency_is_the_upper_limit_of_the_stored_times(store: Path, runs: assay.Runs) -> None:
     seconds = []
     for folder in store.glob("cells/*"):
-        parts = [
-            read_table(path, ["seconds"])["seconds"].to_numpy() for path in StoredCell(folder).seconds_parts()
-        ]
+        files = StoredCell(folder).seconds_parts()
+        parts = [read_table(path, ["seconds"])["seconds"].to_numpy() for path in files]
         # Of 60 texts the limit is the slowest.
         seconds.append(float(np.concatenate(parts).max()))
-    _, said = answer(store, capsys, "--latency", str(max(seconds) * 1.0001))
-    assert not any(group["excluded"] for group in said["groups"])
-    assert all("texts share batches" in group["latency"] for group in said["groups"])
-    _, said = answer(store, capsys, "--latency", str(min(seconds) * 0.9999))
-    assert {group["refused"] for group in said["groups"]} == {"all violate"}
+    (one,) = assay.recommend(runs, latency=max(seconds) * 1.0001).of
+    assert not one.excluded and "texts share batches" in one.latency
+    (one,) = assay.recommend(runs, latency=min(seconds) * 0.9999).of
+    assert one.refused == "all violate"
 
 
-def test_measured_now(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = answer(store, capsys, "--measure", "--latency", "60", "--memory", "100000")
-    assert status == 0
-    for group in said["groups"]:
-        assert "alone on this machine just now" in group["latency"] and not group["excluded"]
+def test_measured_now(runs: assay.Runs) -> None:
+    found = assay.recommend(runs, latency=60, memory=100_000, measure=True)
+    assert found.told and not found.of[0].excluded
+    assert "alone on this machine just now" in found.of[0].latency
 
 
 @pytest.mark.parametrize(
@@ -130,9 +124,11 @@ def test_an_unknown_experiment_is_bad_usage(store: Path, capsys: pytest.CaptureF
     assert f"did you mean '{NAME}'" in capsys.readouterr().err
 
 
-def test_python_says_what_the_command_says(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_says_what_the_command_says(
+    store: Path, runs: assay.Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, said = answer(store, capsys, "--weight", "human_agreement=1", "--rows", "500")
-    found = assay.recommend(assay.load(store, NAME), {"human agreement": 1.0}, rows=500)
+    found = assay.recommend(runs, {"human agreement": 1.0}, rows=500)
     assert json.loads(json.dumps(found.records())) == said["groups"] and found.told == said["told"]
 
 
