@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.layer_concepts import LayerConcepts, layer_concepts
     from assay.harness.interface.neurons import Neurons, neurons
     from assay.harness.interface.pooled import ImportantWords, important_words
+    from assay.harness.interface.recommending import Recommendations, recommend
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.tcav import tcav
@@ -55,6 +56,8 @@ _HOMES = {
     "neurons": "harness.interface.neurons",
     "Runs": "harness.interface.finished",
     "load": "harness.interface.finished",
+    "Recommendations": "harness.interface.recommending",
+    "recommend": "harness.interface.recommending",
     "Scores": "harness.interface.scoring",
     "score": "harness.interface.scoring",
     "data_sheet": "harness.interface.tasks",
@@ -76,6 +79,7 @@ __all__ = [
     "LayerConcepts",
     "MethodExplanations",
     "Neurons",
+    "Recommendations",
     "Runs",
     "Scores",
     "Tcav",
@@ -92,6 +96,7 @@ __all__ = [
     "layer_concepts",
     "load",
     "neurons",
+    "recommend",
     "score",
     "task",
     "tcav",

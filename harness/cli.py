@@ -10,7 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.harness.command_line import comparing, exchange, experiments, explaining, methods, stores
+from assay.harness.command_line import (
+    comparing,
+    exchange,
+    experiments,
+    explaining,
+    methods,
+    recommending,
+    stores,
+)
 from assay.harness.command_line.command import Command
 from assay.harness.command_line.terminal import InertFormatter, OnceHandler, inert_output, print_error
 from assay.harness.trials.progress import report_on_sigusr1
@@ -19,6 +27,7 @@ from assay.tasks.errors import InputError
 
 COMMANDS = (
     *experiments.COMMANDS,
+    *recommending.COMMANDS,
     *explaining.COMMANDS,
     *comparing.COMMANDS,
     *stores.COMMANDS,

@@ -23,6 +23,12 @@ KNOWLEDGE = (
     "explainer=[random] metric=[self_agreement] knowledge.dimensions=8 knowledge.steps=4 "
     f"knowledge.min_count=2 {BRIEF}"
 )
+# Texts enough for an upper limit of times, and a method that is best by both operators.
+ADVISED = (
+    "task=planted task.train=300 task.dev=40 task.test=60 model=linear model.training.epochs=8 seed=0 "
+    "explainer=[random,saliency_l2,occlusion] metric=[human_agreement,faithfulness,compute_time] "
+    "report.bootstrap=50"
+)
 SCRIPTS = {".venv/bin/python scripts": f"python {ROOT / 'scripts'}"}
 STORE = {"NAME": "quickstart", "/shared/assay-store": "assay-store"}
 
@@ -121,6 +127,12 @@ SMALL = {
     "docs/scale.md: assay plan": Small(replaced={"device=cuda": "device=cpu"}, slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import resource': Small(replaced={"10**6": "10**3"}),
+    "docs/recommend.md: assay run": Small(ADVISED),
+    "docs/recommend.md: assay recommend": Small(
+        ADVISED,
+        {"--latency 0.05": "--latency 100"},
+        before=f"assay run experiment=quickstart baseline@removal=[mask,delete] {ADVISED}",
+    ),
     "docs/serving.md: assay explain": Small(
         "model.training.epochs=1 limits.default.train=60 limits.default.dev=20"
     ),

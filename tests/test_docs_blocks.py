@@ -27,6 +27,7 @@ NOT_RUN = {
     "docs/accidents.md: .venv/bin/python scripts/reproduce": "needs OSHA's own file, and minutes",
     "docs/accidents.md: The model says": "what the command above it prints",
     "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
+    "docs/recommend.md: .venv/bin/python scripts/": "a minute; tests/test_recommend_script.py does some",
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/tests.md: make test": "is this test suite",
@@ -72,6 +73,7 @@ RUN_ELSEWHERE = {
     "docs/own_data_and_model.md: # myconf/model/service.yaml": "a test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=myservice": "a test below",
     "docs/python.md: ": "a test below runs all of them in order",
+    "docs/recommend.md: import assay": "a test below",
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
     "docs/accidents.md: import assay": "a test below",
@@ -229,6 +231,12 @@ def test_the_lines_of_the_accidents_page_print_concepts(capsys: pytest.CaptureFi
     assert lines[0].startswith("shift: ") and {line.split(":")[0] for line in lines} == {
         "shift", "event_type", "body_part", "nature", "cause"
     }  # fmt: skip
+
+
+def test_the_lines_of_the_page_on_recommendations_run(capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(block_at("docs/recommend.md: import assay").text, "docs/recommend.md", "exec"), namespace)
+    assert capsys.readouterr().out.startswith("planted / linear\n  Use occlusion")
 
 
 def test_the_lines_of_the_vmask_page_run() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from assay.harness.interface.classifiers import default_baseline
 from assay.harness.interface.explaining import SECONDS_WITHOUT_BAR
 from assay.harness.interface.explanations import Explanations, stacked
 from assay.harness.interface.settings import chosen
+from assay.harness.reporting.collect import alike
 from assay.harness.reporting.constant import count_constant
 from assay.harness.reporting.score_files import cell_scores
 from assay.harness.storage.store import Store, read_table
@@ -57,12 +58,16 @@ class Scores:
         tables: by method and metric the long table: unit, target, part and value.
         explanations: what was scored.
         left_out: by method and metric why there is no score.
+        removal: the operator that metrics take tokens away with, unless their names say otherwise.
+        alike: by baseline the operators that put in the same.
     """
 
     metrics: tuple[Metric, ...]
     tables: Mapping[tuple[str, str], pd.DataFrame]
     explanations: Explanations
     left_out: Mapping[tuple[str, str], str]
+    removal: str = ""
+    alike: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per method, metric, unit (a text or a pair of texts), class and part of a score."""
@@ -87,7 +92,7 @@ class Scores:
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
-        table = compare(self._results(), Bootstrap(n=resamples, seed=seed))
+        table = compare(self.results(), Bootstrap(n=resamples, seed=seed))
         names = {PEOPLE: PEOPLE.title} | {method: name for name, method in self._methods().items()}
         pairs = zip(table["explainer"], table["baseline"], strict=True)
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
@@ -103,7 +108,8 @@ class Scores:
         methods = {name: cell.method for name, cell in self.explanations.cells.items()}
         return {name: Method(of.explainer_name, of.baseline_name) for name, of in methods.items()}
 
-    def _results(self) -> Results:
+    def results(self) -> Results:
+        """What the results floor reads."""
         cells, trial = self.explanations.cells, self.explanations.loaded.trial
         group, methods = Group(trial.task.name, trial.model_name), self._methods()
         controls = [name for name, cell in cells.items() if isinstance(cell.method.explainer, CONTROLS)]
@@ -122,6 +128,8 @@ class Scores:
                 Missing(reason, *group, "", *methods[name], metric)
                 for (name, metric), reason in self.left_out.items()
             ],
+            removal=self.removal,
+            alike=self.alike,
             constant={(group, method): flag for method, flag in self._constant(methods) if flag.words},
             clusters={group.task: clusters(trial.task.test)},
         )
@@ -188,7 +196,16 @@ def score(
         tables = _in_memory(explanations, possible)
     else:
         tables = _stored(explanations, explanations.store, metrics_by_removal, possible)
-    return Scores(tuple(metric.metric for metric in metrics_by_removal), tables, explanations, left_out)
+    first = next(iter(removals))
+    methods = tuple(cell.method for cell in explanations.cells.values())
+    return Scores(
+        tuple(metric.metric for metric in metrics_by_removal),
+        tables,
+        explanations,
+        left_out,
+        first,
+        alike(Choice(methods, metrics_by_removal), first),
+    )
 
 
 def _chosen_metrics(metrics: object, annotators: str | None) -> dict[str, Built]:

@@ -5,7 +5,7 @@ Time and memory depend on the machine and its load; rows, tokens and floating-po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from time import perf_counter
@@ -43,6 +43,29 @@ class Latency:
     peak_memory: float
 
 
+def explain_alone(explainer: Explainer, baseline: Baseline | None, engine: Engine, request: Request) -> Cost:
+    """Explain one text as if there were no other; its cost. baseline: fitted."""
+    ((first, *_),) = averaging.explain(explainer, engine, [request], baseline)
+    return first.cost
+
+
+def time_alone(
+    explain: Callable[[Request], Cost], requests: Sequence[Request], warm_up: int, repeats: int
+) -> tuple[list[float], list[Cost]]:
+    """Seconds and cost of every request, `repeats` times one after the other, after `warm_up` of them that
+    are not timed."""
+    for request in islice(cycle(requests), warm_up):
+        explain(request)
+    seconds, costs = [], []
+    for _ in range(repeats):
+        for request in requests:
+            began = perf_counter()
+            cost = explain(request)
+            seconds.append(perf_counter() - began)
+            costs.append(cost)
+    return seconds, costs
+
+
 def latencies(
     explainer: Explainer,
     baseline: Baseline | None,
@@ -63,18 +86,9 @@ def latencies(
         )
 
     def explain(request: Request) -> Cost:
-        ((first, *_),) = averaging.explain(explainer, engine, [request], baseline)
-        return first.cost
+        return explain_alone(explainer, baseline, engine, request)
 
-    for request in islice(cycle(requests), warm_up):
-        explain(request)
-    seconds, costs = [], []
-    for _ in range(repeats):
-        for request in requests:
-            began = perf_counter()
-            cost = explain(request)
-            seconds.append(perf_counter() - began)
-            costs.append(cost)
+    seconds, costs = time_alone(explain, requests, warm_up, repeats)
     flops = [counted(lambda one=request: explain(one)) for request in requests] if countable(engine) else []
     p50, p95 = np.quantile(seconds, [0.5, 0.95])
     return Latency(

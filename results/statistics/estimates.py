@@ -173,20 +173,27 @@ def p_from_best(
     *,
     higher: bool,
     test: Callable[[Estimate, Estimate], float] = p_of_difference,
+    may_lead: Sequence[bool] | None = None,
 ) -> list[float]:
     """Adjusted p of "as good as the best one" for each explainer: 1 for the best itself.
 
-    test: the p of two. Adjusted by `holm_from_best`. NaN for explainers without a value, and for all if fewer
-    than two have one.
+    test: the p of two. may_lead: those that the others are compared with, the best of them; all by default.
+    What is ahead of it without being among them has 1, too. Adjusted by `holm_from_best`. NaN for explainers
+    without a value, and for all if fewer than two have one.
     """
     present = [place for place, estimate in enumerate(estimates) if estimate.values]
     found = [float("nan")] * len(estimates)
     if len(present) < 2:
         return found
     sign = 1 if higher else -1
-    best = max(present, key=lambda place: sign * estimates[place].value)
+    leaders = present if may_lead is None else [place for place in present if may_lead[place]] or present
+    best = max(leaders, key=lambda place: sign * estimates[place].value)
     others = [place for place in present if place != best]
-    adjusted = holm_from_best([test(estimates[place], estimates[best]) for place in others])
+
+    def p_of(one: Estimate) -> float:
+        return 1.0 if sign * (one.value - estimates[best].value) > 0 else test(one, estimates[best])
+
+    adjusted = holm_from_best([p_of(estimates[place]) for place in others])
     found[best] = 1.0
     for place, p in zip(others, adjusted, strict=True):
         found[place] = float(p)

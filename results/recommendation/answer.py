@@ -1,0 +1,91 @@
+"""Recommendations as text and as records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from assay.results.recommendation.recommendation import Ranked, Recommendation
+from assay.results.recommendation.sentences import named, sentences
+from assay.results.records import Method
+from assay.tasks.counted import counted
+
+
+def answer(found: Sequence[Recommendation]) -> str:
+    """All recommendations for a terminal, with a line at the end whether they agree."""
+    blocks = [_block(one) for one in found]
+    return "\n\n".join([*blocks, *([agreement(found)] if len(found) > 1 else [])])
+
+
+def agreement(found: Sequence[Recommendation]) -> str:
+    """Whether the recommendations of several groups agree, in one line."""
+    told = [set(one.methods) for one in found if not one.refused]
+    refused = len(found) - len(told)
+    cannot = f"{refused} of {len(found)} cannot be told" if refused else ""
+    if not told:
+        return f"None of {len(found)} can be told."
+    groups = counted(len(told), "recommendation")
+    common = [method for one in found for method in one.methods if all(method in each for each in told)]
+    if len(told) == 1:
+        said = f"One recommendation: {named([*common], 'or')}"
+    elif all(each == told[0] for each in told):
+        said = f"All {groups} are the same: {named(list(dict.fromkeys(common)), 'or')}"
+    elif common:
+        said = f"In all {groups}: {named(list(dict.fromkeys(common)))}; they differ in others"
+    else:
+        said = f"The {groups} have no explainer in common"
+    return f"{said}{f'; {cannot}' if cannot else ''}."
+
+
+def _block(found: Recommendation) -> str:
+    lines = [found.group.title, *(f"  {one.text}" for one in sentences(found))]
+    if found.ranking:
+        lines += ["", *_ranking(found.ranking)]
+    for excluded in found.excluded:
+        reasons = "; ".join(violation.reason for violation in excluded.violations)
+        lines.append(f"  left out: {excluded.method.title}: {reasons}")
+    return "\n".join(lines)
+
+
+def _ranking(ranking: Sequence[Ranked]) -> list[str]:
+    width = max(len(one.method.title) for one in ranking)
+    lines = [f"  {'':{width}}  score  95 % interval     p  first    rows"]
+    for one in ranking:
+        mark = "*" if one.recommended else " "
+        interval = "" if math.isnan(one.low) else f"{one.low:6.2f} to {one.high:5.2f}"
+        shown = f"{mark} {one.method.title:{width}}  {one.score:5.2f}  {interval:15}"
+        p, first, rows = _number(one.p, ".2f"), _share(one.first), _number(one.rows, ",.0f")
+        lines.append(f"{shown}  {p:>4}  {first:>5}  {rows:>6}")
+    return lines
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.0%}"
+
+
+def record(found: Recommendation) -> dict[str, Any]:
+    """A recommendation as plain values, for JSON; what is no number is None."""
+    said = [{"key": one.key, "text": one.text} for one in sentences(found)]
+    plain = _plain(found)
+    return {**plain, "sentences": said}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Method) or hasattr(value, "_asdict"):
+        return {name: _plain(each) for name, each in value._asdict().items()}
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        # By method: JSON has no keys but texts.
+        return [{**_plain(key), "value": _plain(each)} for key, each in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value

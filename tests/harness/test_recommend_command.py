@@ -1,0 +1,151 @@
+"""`assay recommend` and `assay.recommend` on a small planted experiment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import assay
+from assay.harness.cli import main
+from assay.harness.storage.layout import StoredCell
+from assay.harness.storage.store import read_table
+from assay.models.engine import Engine
+
+NAME = "planted_small"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished experiment on a linear model with two seeds, measured with two removal operators."""
+    folder = tmp_path_factory.mktemp("recommend") / "store"
+    overrides = [
+        *(f"name={NAME}", "task=planted", "task.train=300", "task.dev=40", "task.test=60"),
+        *("model=linear", "model.training.epochs=8", "seed=0,1", "report.bootstrap=50"),
+        *("explainer=[gold,random,saliency_l2,occlusion,lime]", "explainer.lime.rows=30"),
+        *("baseline=[mask]", "baseline@removal=[mask,delete]", f"store={folder}"),
+        "metric=[human_agreement,faithfulness,compute_time]",
+    ]
+    assert main(["run", *overrides]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(store: Path) -> assay.Runs:
+    return assay.load(store, NAME)
+
+
+def answer(store: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Any]:
+    """The exit status and the object of --json."""
+    capsys.readouterr()
+    status = main(["recommend", NAME, f"store={store}", "--json", *options])
+    out = capsys.readouterr().out
+    return status, json.loads(out) if out else None
+
+
+def names(group: dict[str, Any]) -> set[str]:
+    return {one["explainer"] for one in group["methods"]}
+
+
+def test_it_answers_each_group_without_asking_a_model(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr(Engine, "__init__", asked)
+    status, said = answer(store, capsys)
+    assert (status, said["told"], len(said["groups"])) == (0, True, 1)
+    for group in said["groups"]:
+        assert names(group) <= {"saliency_l2", "occlusion", "lime"} and group["texts"] == 60
+    capsys.readouterr()
+    assert main(["recommend", NAME, f"store={store}"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("planted / linear\n  Use ") and "95 % interval" in text
+
+
+def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:
+    every = {"saliency_l2", "occlusion", "lime"}
+    for limits, kept in (
+        ({"gradients": False}, {"occlusion", "lime"}),
+        ({"deterministic": True, "rows": 500}, {"saliency_l2", "occlusion"}),
+        ({"rows": 5}, {"saliency_l2"}),
+    ):
+        (one,) = assay.recommend(runs, **limits).of
+        assert {each.method.explainer for each in one.ranking} == kept
+        assert {each.method.explainer for each in one.excluded} == every - kept
+    for limits in ({"additive": True}, {"multi_label": True}):
+        found = assay.recommend(runs, **limits)
+        assert not found.told and found.of[0].refused == "all violate"
+
+
+def test_latency_is_the_upper_limit_of_the_stored_times(store: Path, runs: assay.Runs) -> None:
+    seconds = []
+    for folder in store.glob("cells/*"):
+        files = StoredCell(folder).seconds_parts()
+        parts = [read_table(path, ["seconds"])["seconds"].to_numpy() for path in files]
+        # Of 60 texts the limit is the slowest.
+        seconds.append(float(np.concatenate(parts).max()))
+    (one,) = assay.recommend(runs, latency=max(seconds) * 1.0001).of
+    assert not one.excluded and "texts share batches" in one.latency
+    (one,) = assay.recommend(runs, latency=min(seconds) * 0.9999).of
+    assert one.refused == "all violate"
+
+
+def test_measured_now(runs: assay.Runs) -> None:
+    found = assay.recommend(runs, latency=60, memory=100_000, measure=True)
+    assert found.told and not found.of[0].excluded
+    assert "alone on this machine just now" in found.of[0].latency
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--weight", "faithfullness=1"], "did you mean 'faithfulness'"),
+        (["--weight", "faithfulness"], "expected PROPERTY=NUMBER"),
+        (["--weight", "faithfulness=0"], "all weights are 0"),
+        (["--rows", "0"], "expected a number above 0"),
+        (["--memory", "5"], "add --measure"),
+        (["name=other"], "no scores yet"),
+    ],
+)
+def test_bad_usage(store: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str) -> None:
+    if options == ["name=other"]:
+        options = ["limits.default.test=7"]
+    assert main(["recommend", NAME, f"store={store}", *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_unknown_experiment_is_bad_usage(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", "planted_smal", f"store={store}"]) == 2
+    assert f"did you mean '{NAME}'" in capsys.readouterr().err
+
+
+def test_python_says_what_the_command_says(
+    store: Path, runs: assay.Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, said = answer(store, capsys, "--weight", "human_agreement=1", "--rows", "500")
+    found = assay.recommend(runs, {"human agreement": 1.0}, rows=500)
+    assert json.loads(json.dumps(found.records())) == said["groups"] and found.told == said["told"]
+
+
+def test_scores_at_hand() -> None:
+    task = assay.task("planted", train=200, dev=20, test=60)
+    model = assay.fit("linear", task)
+    found = assay.explain(model, task.test, ["occlusion", "saliency_l2", "random"], baseline="mask")
+    scores = assay.score(found, ["faithfulness", "human_agreement"], removal=["mask", "delete"])
+    advice = assay.recommend(scores, {"human agreement": 1.0}, gradients=False, latency=1000.0)
+    (one,) = advice.of
+    assert [method.explainer for method in one.methods] == ["occlusion"]
+    assert [each.method.explainer for each in one.excluded] == ["saliency_l2"]
+    assert str(advice).startswith("planted / linear\n  Use occlusion with baseline mask")
+    # By the metric that shares its operator alone, it cannot be told.
+    alone = assay.score(found, "faithfulness", removal="mask")
+    assert assay.recommend(alone, gradients=False).of[0].refused == "one operator"
+    with pytest.raises(assay.InputError, match="has no scores"):
+        assay.recommend("scores")
+    with pytest.raises(assay.InputError, match=r"assay\.load"):
+        assay.recommend(scores, measure=True)
