@@ -88,7 +88,7 @@ def load_progress(
     except _UNFIT as error:
         network.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
-        if rng is not None and draws[1] is not None:
+        if rng is not None and draws[0] is not None and draws[1] is not None:
             rng.bit_generator.state = draws[0]
             torch.default_generator.set_state(draws[1])
         reason = " ".join(str(error).split())[:200]

@@ -33,6 +33,8 @@ MEASURED_TOKENS = 4000
 SHARES = (0.6, 0.3, 0.1)
 # Of many candidates, this much probability decides whether one counts (the default of baseline.mlm.sigma).
 SIGMA = 1e-5
+# The 95 % quantile of the standard normal distribution.
+CERTAIN = 1.645
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,11 @@ class MLMReport:
 
     @property
     def beats_trigram(self) -> bool:
-        """Whether it names the right word more often than counts of neighbours do."""
-        return self.model.top_1 > self.trigram.top_1
+        """Whether it names the right word more often than counts of neighbours do: by more than chance makes
+        of so many words (5 %, one-sided, as if each had words of its own)."""
+        ours, theirs = self.model.top_1, self.trigram.top_1
+        variance = ours * (1 - ours) + theirs * (1 - theirs)
+        return ours - theirs > CERTAIN * math.sqrt(variance / self.tokens)
 
     def record(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -22,8 +22,8 @@ class Selection:
     sigma: of one absent token all that are more probable; of several, where no sequence is probable, `draws`
     sequences drawn from what is above sigma at each place. top_k: the most probable tokens, of several absent
     ones the most probable sequences. mc_samples: so many draws. include_original: whether a token may stand
-    for itself. renormalise: whether the weights of one token's replacements sum to 1; those of draws, and of
-    sequences, whose probabilities are tiny, always do.
+    for itself. renormalise: whether the weights of one token's replacements sum to 1, as those of draws do;
+    if not, no two tokens can be absent together.
     """
 
     sigma: float | None = 1e-5
@@ -140,5 +140,4 @@ def replacements(of: Sequence[Candidates], selection: Selection) -> Replacements
         first, last = np.unravel_index(best, both.shape)
         # Of many tokens no sequence has a probability above 0; only the ratios count.
         ids, weights = np.column_stack([ids[first], one.ids[last]]), both[first, last] / both.max()
-    whole = selection.renormalise or len(of) > 1
-    return Replacements(ids, weights / weights.sum() if whole else weights)
+    return Replacements(ids, weights / weights.sum() if selection.renormalise else weights)

@@ -75,12 +75,20 @@ class Mixture(Baseline):
 
         The rows of a text are cut into portions in a way that does not depend on the other texts, so neither
         does its cost; portions of many texts go to the engine together. Raises InputError where a token has
-        no candidate, and on logits of weights that do not sum to 1.
+        no candidate, and of weights that do not sum to 1 on logits, and where several tokens are absent.
         """
         if space == "logit" and not self.selection.renormalise:
             raise InputError(
                 "baseline.mlm.renormalise=false leaves out replacements, for which a mean of logits has no "
                 "value; explain probabilities or log-odds (explainer.NAME.output), or set it to true"
+            )
+        if not self.selection.renormalise and any((~keep).sum(axis=1).max(initial=0) > 1 for _, keep in pool):
+            # Sequences have weights that sum to 1, so values of one and of several absent tokens would be
+            # on two scales.
+            raise InputError(
+                "baseline.mlm.renormalise=false leaves out replacements of one absent token, beside which "
+                "outputs with several absent tokens have another scale; use it with "
+                "input_marginalization by token alone, and set it to true for all else, also for removal.mlm"
             )
         masks = [self._masks(encoding, keep) for encoding, keep in pool]
         found: list[CoalitionValues] = []

@@ -47,6 +47,8 @@ def drop_others(cell: Cell, metrics: Sequence[ChosenMetric], loaded: Loaded, sto
         if any(files[path] is None for path in others):
             # First, so that nobody takes the cell for done.
             folder.record.unlink(missing_ok=True)
+            # Also the scores on metrics that this run does not ask for are of those explanations.
+            others = [*others, *(path for path in folder.score_files() if path not in files)]
         for path in others:
             with suppress(FileNotFoundError):  # another job was faster
                 path.unlink()

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, cast
 
 from assay.explainers.baselines import Baseline
@@ -108,13 +109,14 @@ def trained_mlm(
 
 
 def generator(baseline: Baseline) -> tuple[Any, ...]:
-    """What puts in something for absent tokens: the baseline, and its masked language model if it has one,
-    however replacements are chosen from it."""
-    if not isinstance(baseline, MaskedLanguageModel):
+    """What puts in something for absent tokens: the baseline, and the checkpoint of its masked language model
+    if it has one. Models that are trained on the task's own texts count as one, however they are trained, and
+    however replacements are chosen."""
+    if not isinstance(baseline, MaskedLanguageModel) or baseline.path is None:
         return (baseline.name,)
-    if baseline.path is not None:
-        return baseline.name, baseline.path, baseline.revision
-    return baseline.name, baseline.trained
+    folder = Path(baseline.path)
+    path = str(folder.resolve()) if folder.is_dir() else baseline.path
+    return baseline.name, path, baseline.revision
 
 
 def is_masked_lm(record: dict[str, Any] | None) -> bool:
@@ -122,12 +124,16 @@ def is_masked_lm(record: dict[str, Any] | None) -> bool:
     return bool(record and record.get("masked_language_model"))
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} CPU minutes" if seconds >= 60 else f"{seconds:.1f} CPU seconds"
+
+
 def warnings(record: dict[str, Any]) -> list[str]:
     """What a training report says against the model."""
     found = []
     if record["stopped"] == "time":
         found.append(
-            f"training of the masked language model ended after {record['cpu_seconds'] / 60:.0f} CPU minutes "
+            f"training of the masked language model ended after {_duration(record['cpu_seconds'])} "
             f"at perplexity {record['model']['perplexity']:.1f}, before that stalled; more of "
             "baseline.mlm.trained.minutes may better it, and a faster machine gets further"
         )

@@ -379,14 +379,15 @@ def test_settings_that_make_no_sense(settings: dict, sentence: str) -> None:
     assert str(caught.value).startswith(sentence)
 
 
-def test_a_mean_of_some_logits_is_refused_and_sequences_are_always_whole() -> None:
+def test_weights_that_do_not_sum_to_one_are_refused_for_logits_and_for_several_absent_tokens() -> None:
     model, mlm = classifier(), language_model()
     raw = baseline(mlm, Selection(sigma=None, top_k=3, renormalise=False))
     with pytest.raises(InputError, match="leaves out replacements, for which a mean of logits has no value"):
         answer(model, raw, without(1), "logit")
     assert answer(model, raw, without(1)).sum() < 1 - 1e-3
-    # A sequence's own probability says nothing of the class.
-    assert answer(model, raw, without(1, 2)).sum() == pytest.approx(1)
+    # A sequence's own probability says nothing of the class, and its share of all is on another scale.
+    with pytest.raises(InputError, match="outputs with several absent tokens have another scale"):
+        answer(model, raw, without(1, 2))
 
 
 def test_odds_are_the_only_outputs() -> None:

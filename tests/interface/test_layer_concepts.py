@@ -47,7 +47,7 @@ def test_the_concepts_of_a_class_have_its_words(found: LayerConcepts):
             *("label", "concept", "sobol", "deletion", "stability", "words", "text")
         ]
         assert table["concept"].tolist() == [one.number for one in found.of(label)]
-        assert table["text"][0] == found.examples[found.of(label)[0].texts[0]].texts[0]
+        assert table["text"].tolist()[0] == found.examples[found.of(label)[0].texts[0]].texts[0]
     # Together they make a difference, and each class is a mean over the texts that have it.
     having = [one for one, row in zip(found.effects, found.given, strict=True) if row[2]]
     mean = np.mean([one.sobol[:, 2] for one in having], axis=0)
