@@ -63,17 +63,17 @@ def _weights(given: list[str] | None) -> dict[str, float] | None:
 
 def _options(command: argparse.ArgumentParser) -> None:
     limits = (
-        ("latency", "SECONDS", "p95 of a text's time, held against its upper 95 %% limit"),
-        ("memory", "MIB", "memory at the peak of a text (needs --measure)"),
-        ("rows", "N", "rows of the model on any text"),
+        ("latency", "SECONDS", "longest p95 of the time per text, of which the upper 95 %% limit counts"),
+        ("memory", "MIB", "most memory at the peak of a text; needs --measure"),
+        ("rows", "N", "most rows of the model for any text"),
     )
     for name, unit, text in limits:
-        command.add_argument(f"--{name}", metavar=unit, type=float, help=f"at most so much {text}")
+        command.add_argument(f"--{name}", metavar=unit, type=float, help=text)
     for name, text in (
-        ("no-gradients", "none that needs gradients of the model"),
-        ("additive", "its scores sum to the change of the output"),
-        ("deterministic", "none that draws at random"),
-        ("multi-label", "measured on texts that may have several labels"),
+        ("no-gradients", "no explainer that needs gradients"),
+        ("additive", "only explainers whose scores sum to the change of the output"),
+        ("deterministic", "no explainer that draws at random"),
+        ("multi-label", "only what was measured on texts that may have several labels"),
         ("measure", "time each explainer now, one text at a time, in place of the times of its run"),
         ("json", "as one JSON object"),
     ):
@@ -82,7 +82,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         "--weight",
         metavar="PROPERTY=W",
         action="append",
-        help="what counts, and how much, as faithfulness=2 or human_agreement=1; repeat it (all alike)",
+        help="what counts and how much, as faithfulness=2; may be repeated (all measured properties alike)",
     )
 
 
