@@ -45,8 +45,9 @@ def paying_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[
         told = ", ".join(f"{name} from {count:,} texts on" for count, name in paid)
         yield (
             f"{trial.task_name} / {trial.model_name}: training of {title} asked {training:,} model rows, "
-            "once, which are in no cost per text; with them it is "
-            + (f"cheaper than {told}" if told else "cheaper than no other explainer here")
+            "once, which are in no cost per text"
+            + (f"; with them it is cheaper than {told}" if told else "")
+            + ("" if told or len(others) == 1 else "; no explainer here is dearer, however many texts")
         )
 
 
@@ -55,7 +56,7 @@ def gate_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[st
     for cell in cells:
         trained = (read_json(StoredCell(store.cell(cell.key)).record) or {}).get("trained")
         for words in [] if trained is None else warnings(trained):
-            yield f"{trial.title}, {cell.title}: {words}"
+            yield f"{trial.title}, {cell.title}: {words.removeprefix('diffmask: ')}"
 
 
 def rows_of_text(cell: StoredCell) -> float:

@@ -214,6 +214,9 @@ def test_parts_of_other_gates_are_made_anew(
     """A cell never rests on two trainings. Time may end training elsewhere the second time."""
     store, half, whole = _half_done(done[0], tmp_path)
     kept, before = whole.part(0).read_bytes(), read_explanations(half.part(0))
+    # Scores on a metric of an earlier run are of the explanations that go.
+    earlier = half.score_file("earlier.parquet")
+    shutil.copy(half.score_files()[0], earlier)
     train = assay.harness.trials.trained_gates.train_gates
 
     def other(settings: GateSettings, *rest: Any) -> Any:
@@ -225,6 +228,7 @@ def test_parts_of_other_gates_are_made_anew(
     assert not list(store.glob("ledger/*"))
     told = capsys.readouterr().err
     assert "was trained anew and has other weights than before, so 2 of its files are made anew" in told
+    assert not earlier.exists()
     weights = parse_json(StoredModel(_gates(store)).training)["weights"]
     assert parse_json(half.record)["trained"]["weights"] == weights
     (trial,) = load_trials(experiment)

@@ -32,6 +32,7 @@ from assay.harness.trials.masked_lms import is_masked_lm, to_train, trained_mlm,
 from assay.harness.trials.notes import mlm_note
 from assay.harness.trials.trial import load_model
 from assay.harness.upkeep.references import references_of_experiment
+from assay.models.mlm_training import MLMReport, Prediction
 from assay.models.saving import weights_hash
 from assay.models.trained_mlm import TrainedMLM
 from assay.models.training import Training
@@ -179,6 +180,25 @@ def test_page_and_run_say_how_good_the_masked_model_is(done: tuple[Path, int]) -
     assert "not a test" not in mlm_note(trials[0], {**about, "beats_trigram": True})
 
 
+@pytest.mark.parametrize(
+    ("tokens", "ours", "theirs", "better"),
+    [
+        (4000, 0.30, 0.26, True),
+        (4000, 0.27, 0.26, False),
+        (4000, 0.2, 0.3, False),
+        (250, 1 / 250, 0.0, False),
+    ],
+)
+def test_a_masked_model_is_better_than_a_trigram_only_where_that_is_certain(
+    tokens: int, ours: float, theirs: float, better: bool
+) -> None:
+    found = [Prediction(9.0, top_1) for top_1 in (ours, 0.1, theirs)]
+    report = MLMReport(
+        tokens, 30, *found, candidates=3.0, epochs=(), best_epoch=0, stopped="time", cpu_seconds=1.0
+    )
+    assert report.beats_trigram == better
+
+
 def test_exports_have_the_mode_and_both_costs(done: tuple[Path, int], tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
     command = ["export", *SMALL, *FEW, f"store={done[0]}", "--to", str(tmp_path / "scores.csv")]
@@ -220,10 +240,10 @@ def test_a_generator_is_known_under_any_name() -> None:
     config.baseline = {"few": mlm | {"sigma": None, "top_k": 3}, "mask": config.baseline["mask"]}
     config.removal = {"drawn": mlm | {"sigma": None, "mc_samples": 4}, "mlm": config.baseline["mask"]}
     assert alike(choose(config), "drawn") == {"few": frozenset({"drawn"}), "mask": frozenset({"mlm"})}
-    # Words of another masked language model are not the same, whether it is trained or given.
-    for other in ({"trained": mlm["trained"] | {"seed": 5}}, {"path": "folder"}):
+    # Words of a checkpoint are others than those of a model of the task's own texts, however that is trained.
+    for other, same in (({"trained": mlm["trained"] | {"seed": 5}}, {"drawn"}), ({"path": "folder"}, set())):
         config.removal = {"drawn": mlm | {"sigma": None, "mc_samples": 4} | other}
-        assert alike(choose(config), "drawn")["few"] == frozenset()
+        assert alike(choose(config), "drawn")["few"] == frozenset(same)
         config.baseline = {"few": mlm | {"sigma": None, "top_k": 3} | other}
         assert alike(choose(config), "drawn")["few"] == frozenset({"drawn"})
         config.baseline = {"few": mlm | {"sigma": None, "top_k": 3}}
