@@ -136,9 +136,9 @@ def pairing(a: Version, b: Version, task: str, other_task: str) -> Pairing:
     if changed:
         return Pairing(
             None, f"unpaired, because {len(changed)} of {len(shared)} shared ids, such as {changed[0]!r}, "
-            "have other texts"
+            "have other texts, labels or rationales"
         )  # fmt: skip
-    return Pairing(shared, f"paired on {len(shared)} texts, which have the same ids and are the same")
+    return Pairing(shared, f"paired on {len(shared)} texts, which have the same ids, content and labels")
 
 
 def matched_seeds(a: Version, b: Version, one: Group, other: Group, *, these_models: bool) -> Seeds:
