@@ -14,7 +14,6 @@ from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import trial_cells
 from assay.results.records import Group, Method
-from assay.results.versions.changes import matched, matched_seeds, pairing
 from assay.results.versions.drift import (
     MOST,
     DriftRow,
@@ -26,6 +25,7 @@ from assay.results.versions.drift import (
     drift_row,
     most_moved,
 )
+from assay.results.versions.matching import matched, matched_seeds, pairing
 
 COLUMNS = ["example_id", "target", "segments", "starts", "ends", "word_ids", "scores"]
 
