@@ -14,7 +14,6 @@ from assay.harness.storage.store import Store, read_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import trial_cells
 from assay.results.records import Group, Method
-from assay.results.versions.changes import matched, matched_seeds, pairing
 from assay.results.versions.drift import (
     MOST,
     DriftRow,
@@ -26,6 +25,7 @@ from assay.results.versions.drift import (
     drift_row,
     most_moved,
 )
+from assay.results.versions.matching import matched, matched_seeds, pairing
 
 COLUMNS = ["example_id", "target", "segments", "starts", "ends", "word_ids", "scores"]
 
@@ -50,6 +50,7 @@ def drift(
         seeds = matched_seeds(a.version, b.version, one, other, these_models=these_models)
         cells = [_cells(of_side, side.store) for of_side, side in zip(trials, (a, b), strict=True)]
         candidates: list[OfTexts] = []
+        shown = {example.id: " / ".join(example.texts) for trial in trials[0] for example in trial.task.test}
         for method in [method for method in cells[0] if method in cells[1]]:
             of_a, of_b = cells[0][method], cells[1][method]
             pairs = [
@@ -68,7 +69,7 @@ def drift(
             rows.append(drift_row((one, other), method, found, None if alone else within, control=control))
             if not control:
                 candidates.append(found)
-        texts += most_moved(one.task, candidates, a.version.texts[one.task])
+        texts += most_moved(one.task, candidates, shown)
     return rows, sorted(texts, key=lambda text: text.agreement)[:MOST], notes
 
 

@@ -23,6 +23,7 @@ from assay.results.property_metrics import removal_operator
 from assay.results.records import Group
 from assay.results.versions.records import Version
 from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.example import fingerprint
 from assay.tasks.grouping import clusters
 
 SEEDS = "seed="
@@ -117,7 +118,7 @@ def _of_store(name: Named, folder: Path, experiment: str) -> Side:
         metrics={metric: one.metric for metric, one in metrics.items()},
         settings={metric: one.settings for metric, one in metrics.items()},
         removals=_removals(metrics.values(), str(next(iter(config.removal), ""))),
-        texts=_texts(trials),
+        texts=texts_of(trials),
         weights={
             (group_of(trial), str(trial.seed)): str(card["weights"])
             for trial in trials
@@ -144,12 +145,15 @@ def _removals(metrics: Iterable[ChosenMetric], first: str) -> dict[str, str]:
     }
 
 
-def _texts(trials: Iterable[Trial]) -> dict[str, dict[str, str]]:
-    """By task and id what is explained; models may explain more or fewer of a task's texts."""
+def texts_of(trials: Iterable[Trial]) -> dict[str, dict[str, str]]:
+    """By task and id what names a text with its labels and rationales; models may explain more or fewer."""
     found: dict[str, dict[str, str]] = {}
     for trial in {(trial.task_name, id(trial.task)): trial for trial in trials}.values():
         of_task = found.setdefault(trial.task_name, {})
-        of_task.update((example.id, "\n".join(example.texts)) for example in trial.task.test)
+        # Labels are among it by their places, so their names belong to it.
+        labels = " ".join(map(repr, trial.task.labels))
+        for example in trial.task.test:
+            of_task[example.id] = fingerprint([example], explained=True) + labels
     return found
 
 

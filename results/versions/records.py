@@ -24,8 +24,9 @@ class Version:
         cells: its scores.
         metrics: by name.
         settings: by metric name the hash of its settings; empty where nothing is known of them.
-        removals: by metric name the operator that it takes tokens away with, where it does and that is known.
-        texts: by task the content of each explained text, by its id; a task is left out if that is unknown.
+        removals: by metric name the operator that it takes tokens away with, where known.
+        texts: by task what names each explained text with its labels and rationales, by its id; a task is
+            left out if that is unknown.
         weights: by group and seed the hash of the model's weights; empty where unknown.
         controls: explainers that are no candidates.
         trained: explainers that were trained once over many texts, so that their draws are no text's own.

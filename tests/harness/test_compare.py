@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from assay.harness.cli import main
-from assay.harness.reporting.versions import named
+from assay.harness.reporting.versions import named, open_side, texts_of
 from assay.results.versions.conditions import condition
 from assay.tasks.errors import InputError
 
@@ -112,3 +113,18 @@ def test_the_workflow_of_the_page_can_be_read() -> None:
     words = shlex.split(steps[-1])
     given = [text for option, text in itertools.pairwise(words) if option == "--fail-if"]
     assert words[:2] == ["assay", "compare"] and [condition(text).verb for text in given] == ["worse", "<"]
+
+
+def test_texts_with_other_labels_are_not_paired(finished: Path) -> None:
+    whole = open_side("tiny", finished)
+    (task,) = whole.version.texts
+    known = whole.version.texts[task]
+    (trial, *_) = whole.trials
+    first = trial.task.test[0]
+    relabelled = replace(
+        trial.task, test=(replace(first, labels=(1 - first.labels[0],)), *trial.task.test[1:])
+    )
+    other = texts_of([replace(trial, task=relabelled)])[task]
+    assert {text for text in known if known[text] != other[text]} == {first.id}
+    renamed = replace(trial.task, labels=tuple(reversed(trial.task.labels)))
+    assert not set(known.values()) & set(texts_of([replace(trial, task=renamed)])[task].values())

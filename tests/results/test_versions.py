@@ -17,9 +17,10 @@ from scipy.stats import ttest_ind, ttest_rel
 from assay.metrics.cell_data import Metric
 from assay.results.records import CellScores, Group, Method
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.versions.changes import changes, matched, matched_seeds, pairing
+from assay.results.versions.changes import changes
 from assay.results.versions.conditions import check_metrics, condition, judge, status
 from assay.results.versions.drift import OTHER_CLASS, OTHER_TOKENS, Scores, between, drift_row, most_moved
+from assay.results.versions.matching import matched, matched_seeds, pairing
 from assay.results.versions.records import AGAIN, BETTER, THESE, UNMOVED, UNTOLD, WORSE, ChangeRow, Version
 from assay.results.versions.text import comparison_json, comparison_text
 from assay.tasks.errors import InputError
