@@ -118,6 +118,13 @@ SMALL = {
     ),
     "docs/metric_checks.md: assay check-metrics --csv": Small("--quick", slow=True),
     "docs/metric_checks.md: assay check-metrics rationale_consistency": Small("--quick", slow=True),
+    "docs/learned_and_marginal.md: assay run": Small(
+        "task=digit_counting task.train=60 task.dev=20 task.test=4 model=cnn seed=0 limits.default.test=4 "
+        "model.training.epochs=1 baseline.mlm.trained.minutes=0.02 removal.mlm.trained.minutes=0.02 "
+        "explainer=[diffmask,input_marginalization,sobol,exact_search,random] explainer.diffmask.steps=10 "
+        "report.bootstrap=20",
+        slow=True,
+    ),
     "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos": Small(added=TERMS),
     "docs/multi_label.md: assay run experiment=unfair_tos task.path=unfair_tos targets": Small(
         f"{TERMS} seed=0"
