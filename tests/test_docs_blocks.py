@@ -84,6 +84,7 @@ RUN_ELSEWHERE = {
     "docs/knowledge.md: import numpy": "a test below",
     "docs/concepts.md: import assay": "a test below",
     "docs/concepts.md: # concepts.yaml": "a test below",
+    "docs/concepts.md: task = ": "a test below",
     "docs/vmask.md: import assay": "a test below",
 }
 
@@ -259,6 +260,8 @@ def test_the_lines_of_the_page_on_concepts_run(tmp_path: Path, monkeypatch: pyte
     small = block_at(f"{name}: import assay").text.replace("train=1500", "train=300")
     exec(compile(small, name, "exec"), namespace)
     assert set(namespace["found"].table()["concept"]) == {"ladder", "fall from height"}
+    exec(compile(block_at(f"{name}: task = ").text, name, "exec"), namespace)
+    assert set(namespace["found"].to_frame()["text"]) == {one.id for one in namespace["task"].test}
 
 
 def test_the_lines_of_the_knowledge_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
