@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ LEVEL = 0.05
 SURE = 0.6
 # From this probability a concept is said to be there without reserve; below 1 - this, not to be there.
 CLEAR = 0.8
+# A word with its apostrophes.
+WORD = re.compile(r"[\w'’]+")
 # So many reasons, concepts against a decision, places of a concept and characters of each are quoted.
 REASONS, AGAINST, QUOTES, LONGEST_QUOTE = 3, 2, 2, 60
 
@@ -241,8 +244,24 @@ def _quotes(part: ConceptPart, texts: Sequence[str]) -> str:
     """The strongest places of a concept, in their order, in brackets; nothing where it has none."""
     places = merged(part, texts)
     strongest = sorted(places, key=lambda place: -place[1])[:QUOTES]
-    words = [_shortened(texts[span.segment][span.start : span.end]) for span, _ in sorted(strongest)]
+    words = [_shortened(whole_words(texts[span.segment], span)) for span, _ in sorted(strongest)]
     return f" ({', '.join(map(quoted, words))})" if words else ""
+
+
+def whole_words(text: str, span: Span) -> str:
+    """What a span covers, and the rest of the words that it begins and ends in; models cut "he's" in two.
+
+    Example:
+        >>> whole_words("the employee's finger", Span(13, 21))
+        "employee's finger"
+    """
+    start, end = span.start, span.end
+    for word in WORD.finditer(text):
+        if word.start() < span.start < word.end():
+            start = word.start()
+        if word.start() < span.end < word.end():
+            end = word.end()
+    return text[start:end]
 
 
 def _shortened(words: str) -> str:

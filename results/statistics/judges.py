@@ -94,7 +94,11 @@ def _mean(
     if not len(groups):
         return JudgedRow(judge, what, 0, float("nan"), UNKNOWN)
     found = estimate(mean_statistic, kept, groups, bootstrap)
-    return JudgedRow(judge, what, len(groups), found.value, interval(found, bootstrap))
+    ends = interval(found, bootstrap)
+    # What judges find is from -1 to 1; few seeds have wide intervals.
+    yes_or_no = all(np.isin(of_seed[np.isfinite(of_seed)], (0, 1)).all() for of_seed in values.values())
+    low, high = np.clip([ends.low, ends.high], 0 if yes_or_no else -1, 1).tolist()
+    return JudgedRow(judge, what, len(groups), found.value, ends._replace(low=low, high=high))
 
 
 def _compared(

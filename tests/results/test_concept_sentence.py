@@ -20,6 +20,7 @@ from assay.results.concepts.sentence import (
     percent,
     sentence,
     told,
+    whole_words,
 )
 from assay.tasks.example import Span
 
@@ -236,3 +237,11 @@ def test_no_word_of_time_or_recovery_is_in_a_template() -> None:
         [*(t.words for table in SENTENCE for t in table), *(f"{t.verb} {t.item}" for t in module.MENTIONS)]
     )
     assert not re.search(r"recover|absence|days|heal|return|injur|long|short|expect", words)
+
+
+@pytest.mark.parametrize(
+    ("span", "quoted"),
+    [((13, 21), "employee's finger"), ((4, 8), "employee's"), ((15, 21), "finger"), ((0, 3), "the")],
+)
+def test_quotes_are_whole_words(span: tuple[int, int], quoted: str) -> None:
+    assert whole_words("the employee's finger", Span(*span)) == quoted
