@@ -42,6 +42,7 @@ def explain(options: argparse.Namespace) -> int:
     this store has measured it on this model. Nothing is stored but the model. Exit status: 0.
     """
     from assay.harness.config.build import build
+    from assay.harness.config.choice import Built
     from assay.harness.interface.configured import configured
     from assay.harness.interface.explaining import explain as explain_texts
     from assay.harness.reporting.benchmarks import benchmarks
@@ -52,7 +53,7 @@ def explain(options: argparse.Namespace) -> int:
     wanted = configured(overrides, store)
     settings = wanted.settings
     built = {
-        group: {name: build(entry) for name, entry in settings[group].items()}
+        group: {name: Built(entry, build(entry)) for name, entry in settings[group].items()}
         for group in ("explainer", "baseline")
     }
     explained: Explanations = explain_texts(

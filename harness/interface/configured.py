@@ -15,8 +15,6 @@ from assay.harness.interface.classifiers import Classifier
 from assay.harness.state.manifest import digest_of, read_inputs
 from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.store import ReadOnly, Store, StoreFull, read_json, write_json
-from assay.harness.trials.experiment import checked_configurations
-from assay.harness.trials.loading import load_trial
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.harness.trials.titles import title
@@ -67,6 +65,10 @@ def configured(overrides: Sequence[str], store: Store) -> Configured:
 
 
 def _loaded(overrides: Sequence[str], store: Store) -> Configured:
+    # Slow to import, and of no use where the model is found again.
+    from assay.harness.trials.experiment import checked_configurations
+    from assay.harness.trials.loading import load_trial
+
     configs = checked_configurations(sweep(overrides), overrides)
     if len(configs) > 1:
         names = ", ".join(title(config) for config in configs[:3])
@@ -95,10 +97,12 @@ def _loaded(overrides: Sequence[str], store: Store) -> Configured:
     }
     if ready is None and not needs_texts:
         _keep(overrides, store, trial.config, record)
-    return _configured(record, model, weights, trial if needs_texts else None)
+    return _configured(record, model, weights, trial if needs_texts else None, trained=ready is None)
 
 
-def _configured(record: dict[str, Any], model: Model, weights: str, trial: Trial | None) -> Configured:
+def _configured(
+    record: dict[str, Any], model: Model, weights: str, trial: Trial | None, *, trained: bool
+) -> Configured:
     engine = Engine(model, device=record["engine"]["device"], budget=record["engine"]["budget"])
     classifier = Classifier(
         str(record["model"]["name"]),
@@ -109,6 +113,8 @@ def _configured(record: dict[str, Any], model: Model, weights: str, trial: Trial
         data=tuple(record["data"]),
         pairs=record["pairs"],
     )
+    if trained:  # only a model that a user brings may mix up its answers
+        classifier.sound.set()
     task = None if trial is None else trial.task
     return Configured(classifier, record["settings"], record["task"], record["model_key"], task)
 
@@ -129,7 +135,7 @@ def _recalled(overrides: Sequence[str], store: Store) -> Configured | None:
     weights = weights_hash(model)
     if recorded_weights(StoredModel(folder)) not in (None, weights):
         return None
-    return _configured(kept["record"], model, weights, None)
+    return _configured(kept["record"], model, weights, None, trained=True)
 
 
 def _keep(overrides: Sequence[str], store: Store, config: DictConfig, record: dict[str, Any]) -> None:

@@ -176,6 +176,8 @@ def plain_setting(value: Any, where: str) -> Any:
 
 
 def _built(group: str, item: object, shared: Mapping[str, Any] | None) -> tuple[str, Built]:
+    if isinstance(item, Built):  # named by the mapping that it comes from
+        return "", item
     if isinstance(item, str):
         return item, _by_name(group, item) if not shared else _changed_by_name(group, item, shared)
     settings, name = settings_of(group, item), getattr(item, "name", None)
