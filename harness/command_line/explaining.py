@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.harness.command_line.command import Command
-from assay.harness.command_line.terminal import print_styled, shows_colours
+from assay.harness.command_line.terminal import print_json, print_styled, shows_colours
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
@@ -46,11 +45,9 @@ def explain(options: argparse.Namespace) -> int:
     from assay.harness.interface.configured import configured
     from assay.harness.interface.explaining import explain as explain_texts
     from assay.harness.reporting.benchmarks import benchmarks
-    from assay.harness.storage.store import Store
 
     texts, overrides = _parted(options)
-    store = Store(_store(overrides))
-    wanted = configured(overrides, store)
+    wanted = configured(overrides)
     settings = wanted.settings
     built = {
         group: {name: Built(entry, build(entry)) for name, entry in settings[group].items()}
@@ -65,12 +62,12 @@ def explain(options: argparse.Namespace) -> int:
         seed=settings["explainer_seeds"][0],
         task=wanted.task,
     )
-    measured = benchmarks(store, wanted.model_key, settings, explained)
+    measured = benchmarks(wanted.store, wanted.model_key, settings, explained)
     if options.html is not None:
         _write_html(options.html, explained)
     if options.json:
         for record in _records(explained, measured):
-            print(json.dumps(record, ensure_ascii=False))
+            print_json(record)
     else:
         _show(wanted, explained, measured)
     return 0
@@ -100,7 +97,8 @@ def _parted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        # Not `splitlines`, which also cuts at characters that may stand inside a text.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"--file {str(file)!r} cannot be read ({error}); expected UTF-8, one text per line"
@@ -110,18 +108,15 @@ def _lines(file: Path) -> list[str]:
 
 def _as_pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of texts, with a tab between them."""
-    pairs = [tuple(text.split("\t")) for text in texts]
-    for text, pair in zip(texts, pairs, strict=True):
-        if len(pair) != 2:
-            raise InputError(f"the model reads pairs of texts; expected a tab between two texts in {text!r}")
-    return pairs  # pyright: ignore[reportReturnType]
-
-
-def _store(overrides: Iterable[str]) -> str:
-    from assay.harness.state.manifest import STORE
-
-    given = [text.removeprefix("store=") for text in overrides if text.startswith("store=")]
-    return (given or [STORE])[-1]
+    pairs = []
+    for text in texts:
+        first, tab, second = text.partition("\t")
+        if not tab or "\t" in second:
+            raise InputError(
+                f"the model reads pairs of texts; expected one tab between two texts in {text!r}"
+            )
+        pairs.append((first, second))
+    return pairs
 
 
 def _all(explained: Explanations) -> Iterable[tuple[str, int, TextExplanation]]:
@@ -135,7 +130,7 @@ def _all(explained: Explanations) -> Iterable[tuple[str, int, TextExplanation]]:
 
 def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[str]]) -> None:
     coloured, before = shows_colours(), 0
-    for _, place, one in _all(explained):
+    for name, place, one in _all(explained):
         if place > before:
             print()
         before = place
@@ -145,7 +140,7 @@ def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[
                 print_styled([("  ", ""), *_coloured(one, segment)])
         strongest = sorted(one.words(), key=lambda word: -abs(word[1]))[:STRONGEST]
         print("  " + ", ".join(f"{word} {one.number(score)}" for word, score in strongest))
-        print(f"  {_reliability(one)}")
+        print(f"  {_reliability(one, draws=explained.cells[name].method.explainer.traits.stochastic)}")
     print()
     for name, reason in explained.left_out.items():
         print(f"{name}: left out, {reason}")
@@ -172,13 +167,15 @@ def _style(score: float, largest: float, *, signed: bool) -> str:
     return COLOURS[side][min(2, int(3 * abs(score) / largest))]
 
 
-def _reliability(one: TextExplanation) -> str:
+def _reliability(one: TextExplanation, *, draws: bool) -> str:
+    """What another seed would repeat; draws: whether the explainer draws anything."""
     value = one.record.reliability
     if one.record.standard_error is None:
-        return "Nothing was drawn: another run gives the same scores."
+        unknown = "It draws, and does not say how much of this another seed would repeat."
+        return unknown if draws else "The explainer draws nothing: another seed of it gives the same scores."
     if value != value:
         return "Its reliability is unknown: there are fewer than two words."
-    return f"Reliability {value:.2f}: the correlation to expect with another run."
+    return f"Reliability {value:.2f}: the correlation to expect with another seed."
 
 
 def _records(explained: Explanations, measured: dict[str, list[str]]) -> Iterable[dict[str, Any]]:

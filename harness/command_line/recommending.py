@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from assay.harness.command_line.command import Command, open_trials
-from assay.harness.command_line.terminal import print_error
+from assay.harness.command_line.terminal import print_error, print_json
 from assay.results.inert import inert
 from assay.tasks.errors import InputError
 
@@ -41,7 +40,7 @@ def recommend(options: argparse.Namespace) -> int:
         return 2
     if options.json:
         said = {"told": found.told, "agreement": agreement(found.of), "groups": found.records()}
-        print(json.dumps(said, ensure_ascii=False))
+        print_json(said)
     else:
         print(inert(str(found)))
     return 0 if found.told else 1

@@ -85,8 +85,9 @@ def write_report(
     stored = StoredExperiment(store.experiment(experiment.name) if to is None else to)
     files = score_files(trials, store)
     knowledge = knowledge_record(experiment)
-    # Only where there is any, so that reports of other experiments keep their name.
-    made_from = {"inputs": inputs(experiment, trials, files)} | (
+    cells = sorted({file.path.parents[1].name for file in files})
+    # Knowledge only where there is any, so that reports of other experiments keep their name.
+    made_from: dict[str, object] = {"inputs": inputs(experiment, trials, files), "cells": cells} | (
         {"knowledge": knowledge} if knowledge else {}
     )
     whole = stored.comparison.is_file() and stored.page.is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -17,6 +18,12 @@ from assay.results.inert import inert
 def print_error(text: str) -> None:
     """Print one line for people on standard error, where bars are drawn, too."""
     print(inert(f"assay: {text}"), file=sys.stderr)
+
+
+def print_json(content: object) -> None:
+    """Print one JSON value on a line, in ASCII, so that inert output leaves it valid."""
+    # The one control character that JSON need not escape.
+    print(json.dumps(content).replace("\x7f", "\\u007f"))
 
 
 class OnceHandler(logging.Handler):

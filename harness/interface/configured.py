@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from assay.harness.config.compose import GROUPS, sweep
 from assay.harness.config.keys import key, nested, plain
 from assay.harness.interface.classifiers import Classifier
-from assay.harness.state.manifest import digest_of, read_inputs
+from assay.harness.state.manifest import digest_of, read_inputs, store_folder
 from assay.harness.storage.layout import StoredModel
 from assay.harness.storage.store import ReadOnly, Store, StoreFull, read_json, write_json
 from assay.harness.trials.plan import Trial
@@ -37,34 +37,35 @@ class Configured:
         classifier: ready to be asked. It has no task: see `task`.
         settings: of KEPT, plain.
         task_name: of the task that the model was trained on.
-        model_key: the name of the model in the store.
+        store: where the model is.
+        model_key: the name of the model there.
         task: the texts; None where neither the model nor a baseline needs them.
     """
 
     classifier: Classifier
     settings: dict[str, Any]
     task_name: str
+    store: Store
     model_key: str
     task: Task | None = None
 
 
-def configured(overrides: Sequence[str], store: Store) -> Configured:
+def configured(overrides: Sequence[str]) -> Configured:
     """The one classifier that overrides describe.
 
     A model that was found once is found again without its texts, unless code, configuration or a file that
     the overrides name has changed.
 
     Args:
-        overrides: of one trial: one task, one model, one seed.
-        store: where models are kept.
+        overrides: of one trial: one task, one model, one seed; `store` says where models are kept.
 
     Raises:
         InputError: the overrides describe several classifiers, or none.
     """
-    return _recalled(overrides, store) or _loaded(overrides, store)
+    return _recalled(overrides) or _loaded(overrides)
 
 
-def _loaded(overrides: Sequence[str], store: Store) -> Configured:
+def _loaded(overrides: Sequence[str]) -> Configured:
     # Slow to import, and of no use where the model is found again.
     from assay.harness.trials.experiment import checked_configurations
     from assay.harness.trials.loading import load_trial
@@ -77,7 +78,7 @@ def _loaded(overrides: Sequence[str], store: Store) -> Configured:
             "task=, one model= and one seed="
         )
     config = configs[0]
-    trial = load_trial(config)
+    store, trial = Store(config.store), load_trial(config)
     ready = ready_model(config, trial.task)
     model, weights = ready or trained_model(trial, store)
     settings = {name: plain(config[name]) for name in KEPT}
@@ -97,11 +98,12 @@ def _loaded(overrides: Sequence[str], store: Store) -> Configured:
     }
     if ready is None and not needs_texts:
         _keep(overrides, store, trial.config, record)
-    return _configured(record, model, weights, trial if needs_texts else None, trained=ready is None)
+    texts = trial if needs_texts else None
+    return _configured(record, store, model, weights, texts, trained=ready is None)
 
 
 def _configured(
-    record: dict[str, Any], model: Model, weights: str, trial: Trial | None, *, trained: bool
+    record: dict[str, Any], store: Store, model: Model, weights: str, trial: Trial | None, *, trained: bool
 ) -> Configured:
     engine = Engine(model, device=record["engine"]["device"], budget=record["engine"]["budget"])
     classifier = Classifier(
@@ -116,13 +118,16 @@ def _configured(
     if trained:  # only a model that a user brings may mix up its answers
         classifier.sound.set()
     task = None if trial is None else trial.task
-    return Configured(classifier, record["settings"], record["task"], record["model_key"], task)
+    return Configured(classifier, record["settings"], record["task"], store, record["model_key"], task)
 
 
-def _recalled(overrides: Sequence[str], store: Store) -> Configured | None:
+def _recalled(overrides: Sequence[str]) -> Configured | None:
     """By the record of an earlier call; None where there is none that still holds."""
-    digest = digest_of(overrides)
-    kept = None if digest is None else read_json(store.texts(key("classifier", digest)))
+    digest, root = digest_of(overrides), store_folder(overrides)
+    if digest is None or root is None or not root.is_dir():
+        return None
+    store = Store(root)
+    kept = read_json(store.texts(key("classifier", digest)))
     if kept is None or read_inputs(kept["names"], [], store) != kept["inputs"]:
         return None
     folder = store.model(kept["record"]["model_key"])
@@ -135,7 +140,7 @@ def _recalled(overrides: Sequence[str], store: Store) -> Configured | None:
     weights = weights_hash(model)
     if recorded_weights(StoredModel(folder)) not in (None, weights):
         return None
-    return _configured(kept["record"], model, weights, None, trained=True)
+    return _configured(kept["record"], store, model, weights, None, trained=True)
 
 
 def _keep(overrides: Sequence[str], store: Store, config: DictConfig, record: dict[str, Any]) -> None:
@@ -144,7 +149,7 @@ def _keep(overrides: Sequence[str], store: Store, config: DictConfig, record: di
     settings = nested([plain(config[group]) for group in GROUPS])
     names = sorted({value for value in settings if isinstance(value, str)})
     inputs = read_inputs(names, [], store)
-    if digest is None or inputs is None:
+    if digest is None or inputs is None or store_folder(overrides) != store.root:
         return
     with suppress(StoreFull, ReadOnly):
         write_json(

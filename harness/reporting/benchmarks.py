@@ -39,7 +39,9 @@ def benchmarks(
         trials = [
             trial for record in records for trial in record["trials"] if trial["model_key"] == model_key
         ]
-        if not trials or not stored.comparison_table.is_file():
+        # A plan may be newer than the table, and be about other cells.
+        reported = frozenset((read_json(stored.report_record) or {}).get("cells", ()))
+        if not trials or not reported or not stored.comparison_table.is_file():
             continue
         table = _table(stored)
         for name in found:
@@ -49,7 +51,9 @@ def benchmarks(
                 cell
                 for trial in trials
                 for cell in trial["cells"]
-                if cell["explainer"] == explainer and cell["baseline"] in baselines
+                if cell["explainer"] == explainer
+                and cell["baseline"] in baselines
+                and cell["key"] in reported
             ]
             if any(_same(store, cell, settings) for cell in cells):
                 found[name] += _lines(folder.name, table, trials[0], explainer, baselines)

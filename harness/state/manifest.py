@@ -45,7 +45,7 @@ class Manifest:
 
 def recall(overrides: Sequence[str]) -> Manifest | None:
     """The valid snapshot of this command, or None. Composes no configuration and loads no model."""
-    digest, root = digest_of(overrides), _root(overrides)
+    digest, root = digest_of(overrides), store_folder(overrides)
     if digest is None or root is None:
         return None
     for file in Layout(root).manifests(digest):
@@ -69,7 +69,7 @@ def keep(overrides: Sequence[str], manifest: Manifest, basis: Mapping[str, Any])
             these `models`, and the name of the set of `explained` cells, because pairs are planned as far as
             their cells are explained; "" where no pair is compared.
     """
-    digest, root, store = digest_of(overrides), _root(overrides), manifest.store
+    digest, root, store = digest_of(overrides), store_folder(overrides), manifest.store
     if digest is None or root != store.root:
         return
     stored = StoredExperiment(store.experiment(manifest.name))
@@ -114,7 +114,7 @@ def _stamps(path: Path) -> Iterator[tuple[str, int, int]]:
                 yield str(file), status.st_size, status.st_mtime_ns
 
 
-def _root(overrides: Sequence[str]) -> Path | None:
+def store_folder(overrides: Sequence[str]) -> Path | None:
     """The store's folder; None if the command does not spell it out."""
     given = [text.removeprefix("store=") for text in overrides if text.startswith("store=")]
     plain = not given or re.fullmatch(r"[\w./+-]+", given[-1])

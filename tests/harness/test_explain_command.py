@@ -93,7 +93,7 @@ def test_a_page_holds_texts_as_they_are(
     assert main(["explain", "good <script>alert(1)</script> & film", "--html", str(page), *given]) == 0
     html = page.read_text(encoding="utf-8")
     assert "<script" not in html and "&lt;" in html and "default-src 'none'" in html
-    assert "nothing was drawn" in capsys.readouterr().out.lower()
+    assert "draws nothing" in capsys.readouterr().out
 
 
 def test_it_says_how_good_the_same_settings_were_on_the_same_model(
@@ -136,3 +136,47 @@ def test_colours_are_the_only_codes_that_reach_a_terminal(capsys: pytest.Capture
     with inert_output():
         print_styled([("red \x1b[31m", "48;5;27"), (" plain", "")])
     assert capsys.readouterr().out == "\x1b[48;5;27mred \\x1b[31m\x1b[0m plain\n"
+
+
+def test_a_table_of_other_cells_is_not_told(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan may be about other cells than the table, which an earlier run wrote."""
+    measured = ["metric=[faithfulness]", "name=measured", "report.bootstrap=20"]
+    assert main(["run", *given[:-1], "explainer=[occlusion,random]", *measured]) == 0
+    other = [*given, "model.training.epochs=31"]
+    assert main(["explain", "good film", *other]) == 0
+    main(["status", *other[:-2], "explainer=[occlusion,random]", *measured, other[-1]])
+    capsys.readouterr()
+    assert main(["explain", "good film", *other]) == 0
+    assert "Not measured on this model in this store: occlusion" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("explainer", "said"),
+    [("random", "does not say how much"), ("occlusion", "draws nothing"), ("lime", "Reliability")],
+)
+def test_it_says_how_much_another_seed_would_repeat(
+    explainer: str, said: str, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "a good film number", *given[:-1], f"explainer=[{explainer}]"]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_what_may_stand_inside_a_text_does_not_cut_it(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["good\u2028film", "good\x0cfilm", "good\x7ffilm\x85", "good film"]
+    file = tmp_path / "odd.txt"
+    file.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    assert [record["texts"] for record in _records([*given, "--file", str(file)], capsys)] == [
+        [text] for text in texts
+    ]
+
+
+def test_the_model_lies_in_the_store_that_the_configuration_names(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = [one for one in given if not one.startswith("store=")]
+    assert main(["explain", "good film", *elsewhere, "store='a store'"]) == 0
+    assert list((tmp_path / "a store" / "models").iterdir())
+    assert not [path for path in tmp_path.iterdir() if "'" in path.name]
