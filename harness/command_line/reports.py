@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from assay.harness.command_line.terminal import print_error
 from assay.harness.exchange.atomic import whole_folder
@@ -87,7 +88,7 @@ def write_report(
     knowledge = knowledge_record(experiment)
     cells = sorted({file.path.parents[1].name for file in files})
     # Knowledge only where there is any, so that reports of other experiments keep their name.
-    made_from: dict[str, object] = {"inputs": inputs(experiment, trials, files), "cells": cells} | (
+    made_from: dict[str, Any] = {"inputs": inputs(experiment, trials, files), "cells": cells} | (
         {"knowledge": knowledge} if knowledge else {}
     )
     whole = stored.comparison.is_file() and stored.page.is_file()
