@@ -90,14 +90,21 @@ class Negatives(FromTexts):
     per_target: ClassVar[bool] = True
     policy: ClassVar[str] = f"its embedding becomes the mean of the training texts without the label; {STAY}"
 
+    def negatives(self, examples: Sequence[Example], labels: int) -> list[list[Example]]:
+        """By label the texts without it that are averaged, of which there may be none.
+
+        Raises InputError without texts.
+        """
+        ranked = self.chosen(examples, len(examples))
+        return [
+            [example for example in ranked if label not in example.labels][: self.sample]
+            for label in range(labels)
+        ]
+
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts, or when all of them have one label in common."""
-        ranked = self.chosen(sample, len(sample))
         labels = engine.model.labels
-        without = [
-            [example for example in ranked if label not in example.labels][: self.sample]
-            for label in range(len(labels))
-        ]
+        without = self.negatives(sample, len(labels))
         for label, texts in zip(labels, without, strict=True):
             if not texts:
                 raise InputError(

@@ -13,12 +13,6 @@ from assay.results.records import Group, Method
 
 Row = TypeVar("Row")
 
-PAGE_HEAD = """# The columns of every table
-
-The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_results.md) explains the tables,
-[statistics](statistics.md) their intervals and tests. Generated from the types of the rows by
-`python -m assay.results.columns > docs/columns.md`.
-"""
 # Columns that several tables have.
 Kind = Annotated[str, "`trained`, `untrained`, or `mixed` for a pair of both"]
 Explainer = Annotated[str, "the explainer"]
@@ -215,6 +209,21 @@ class LabelRow(GroupRow):
 
 
 @dataclass(frozen=True, slots=True)
+class SensitivityRow(GroupRow):
+    """One explainer under two baselines: a row of `baseline_sensitivity.csv`."""
+
+    explainer: Explainer
+    label: Annotated[str, "the label; empty for all explained classes together"]
+    baseline: Annotated[str, "one baseline"]
+    other: Annotated[str, "the other baseline"]
+    agreement: Annotated[float, "Spearman's rank correlation of a text's scores under both, mean over texts"]
+    low: Annotated[float, "lower end of its interval; empty where there is none"]
+    high: Annotated[float, "upper end of its interval"]
+    n_texts: Texts
+    note: Annotated[str, "why there is no interval, where that is so"]
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatorRow:
     """The agreement of a task's annotators on the explained texts: a row of `annotators.csv`."""
 
@@ -265,6 +274,7 @@ TABLES: dict[str, type] = {
     "ranks.csv": RankRow,
     "slices.csv": SliceRow,
     "labels.csv": LabelRow,
+    "baseline_sensitivity.csv": SensitivityRow,
     "annotators.csv": AnnotatorRow,
     "timing.csv": TimingRow,
     "data_sheet.csv": SheetRow,
@@ -295,25 +305,3 @@ def to_table(row: type[Row], rows: Iterable[Row]) -> pd.DataFrame:
 def from_table(row: type[Row], table: pd.DataFrame) -> list[Row]:
     """The rows of a table made by `to_table`."""
     return [row(*values) for values in zip(*(table[name] for name in names(row)), strict=True)]
-
-
-def page() -> str:
-    """The page of the documentation: the columns of every table, in Markdown."""
-    lines = [PAGE_HEAD]
-    for file, row in TABLES.items():
-        about = (row.__doc__ or "").split(": a row of")[0]
-        lines += [f"## `{file}`", "", f"One row: {about[0].lower()}{about[1:]}.", ""]
-        lines += [*column_table(columns(row)), ""]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def column_table(described: Iterable[Column]) -> list[str]:
-    """The lines of a Markdown table of columns."""
-    lines = (
-        f"| `{name}` | {getattr(type, '__name__', type)} | {meaning} |" for name, type, meaning in described
-    )
-    return ["| column | type | meaning |", "| --- | --- | --- |", *lines]
-
-
-if __name__ == "__main__":
-    print(page(), end="")

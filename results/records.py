@@ -13,6 +13,7 @@ from assay.metrics.annotators import AnnotatorAgreement
 from assay.metrics.cell_data import Metric
 from assay.models.alignment import Cut
 from assay.results.flag import Flag
+from assay.results.negatives import NegativeTexts
 from assay.tasks.data_sheet import DataSheet, Lengths
 
 TRAINED = "trained"
@@ -256,7 +257,8 @@ class Results:
     notes: sentences on the explained texts. remarks: what to know below every table. constant: the methods
     whose scores are the same for every token of some texts. clusters: by
     task, and by the id of a text that hangs together with others, the name of what they are, such as a
-    document.
+    document. baseline_pairs: by two baselines how far the explanations of an explainer agree under them
+    (assay.results.statistics.baseline_sensitivity). negatives: what the baseline of that name averages.
     """
 
     name: str
@@ -284,6 +286,8 @@ class Results:
     notes: Sequence[str] = ()
     constant: Mapping[tuple[Group, Method], Flag] = field(default_factory=dict)
     clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    baseline_pairs: Mapping[tuple[str, str], Sequence[CellScores]] = field(default_factory=dict)
+    negatives: Sequence[NegativeTexts] = ()
 
     def constant_in(self, group: Group) -> dict[Method, Flag]:
         """The methods with constant explanations in a group."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, product
 
-import numpy as np
-
+from assay.harness.reporting.content_scores import explained_part
 from assay.harness.reporting.missing import group_of, method_of
 from assay.harness.reporting.versions import Side
 from assay.harness.storage.layout import StoredCell
-from assay.harness.storage.store import Store, read_table
+from assay.harness.storage.store import Store
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import trial_cells
 from assay.results.records import Group, Method
@@ -26,8 +25,6 @@ from assay.results.versions.drift import (
     most_moved,
 )
 from assay.results.versions.matching import matched, matched_seeds, pairing
-
-COLUMNS = ["example_id", "target", "segments", "starts", "ends", "word_ids", "scores"]
 
 
 def drift(
@@ -95,11 +92,5 @@ def _explained(cell: Cell, store: Store | None) -> Explained:
     assert store is not None
     found: dict[tuple[str, int], Scores] = {}
     for part in StoredCell(store.cell(cell.key)).parts():
-        table = read_table(part, COLUMNS)
-        columns = [table[name].combine_chunks() for name in COLUMNS]
-        for id, target, segments, starts, ends, words, scores in zip(*columns, strict=True):
-            content = np.asarray(words.values) >= 0
-            places = np.stack([np.asarray(column.values) for column in (segments, starts, ends)])[:, content]
-            values = np.asarray(scores.values, dtype=np.float64)[content]
-            found[id.as_py(), target.as_py()] = Scores(places.astype(np.int32).tobytes(), values)
+        found |= explained_part(part)
     return found

@@ -50,6 +50,7 @@ def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
         # A group of pairs of models takes the facts of its single models.
         facts = [each for each in results.facts if each.group[:2] == group[:2]]
         alone = replace(results, cells=cells, facts=facts, texts=(), timings=(), models=(), labels=())
+        alone = replace(alone, baseline_pairs={}, negatives=())
         yield group, replace(alone, clusters={group.task: results.clusters_of(group)})
 
 

@@ -67,15 +67,15 @@ def _views(labels: LabelTexts, metric: Metric, results: Results, fewest: int) ->
     # The most frequent first: their numbers are the firmest.
     for label in sorted(range(len(labels.labels)), key=lambda label: -labels.texts[label]):
         name, texts = labels.labels[label], labels.texts[label]
-        of_label = [_restricted(cell, label) for cell in cells if label in cell.targets]
+        of_label = [only_label(cell, label) for cell in cells if label in cell.targets]
         never = isinstance(metric, Faithfulness) and not any(map(_is_predicted, of_label))
         if texts >= fewest and not never:
             about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": f1.get(name, float("nan"))}
             yield about, metric, of_label
 
 
-def _restricted(cell: CellScores, label: int) -> CellScores:
-    """The cell as if the task had this label only."""
+def only_label(cell: CellScores, label: int) -> CellScores:
+    """A cell that explains the label, restricted to it: the cell as if the task had this label only."""
     place = [cell.targets.index(label)]
     parts = {name: values[:, place] for name, values in cell.parts.items()}
     return replace(cell, parts=parts, targets=(label,))

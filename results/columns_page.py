@@ -1,0 +1,36 @@
+"""The page of the documentation on the columns of every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assay.results.columns import TABLES, Column, columns
+
+PAGE_HEAD = """# The columns of every table
+
+The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_results.md) explains the tables,
+[statistics](statistics.md) their intervals and tests. Generated from the types of the rows by
+`python -m assay.results.columns_page > docs/columns.md`.
+"""
+
+
+def page() -> str:
+    """The page of the documentation: the columns of every table, in Markdown."""
+    lines = [PAGE_HEAD]
+    for file, row in TABLES.items():
+        about = (row.__doc__ or "").split(": a row of")[0]
+        lines += [f"## `{file}`", "", f"One row: {about[0].lower()}{about[1:]}.", ""]
+        lines += [*column_table(columns(row)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def column_table(described: Iterable[Column]) -> list[str]:
+    """The lines of a Markdown table of columns."""
+    lines = (
+        f"| `{name}` | {getattr(type, '__name__', type)} | {meaning} |" for name, type, meaning in described
+    )
+    return ["| column | type | meaning |", "| --- | --- | --- |", *lines]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
