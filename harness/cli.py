@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay.harness.command_line import (
+    auditing,
     comparing,
     exchange,
     experiments,
@@ -30,6 +31,7 @@ COMMANDS = (
     *recommending.COMMANDS,
     *explaining.COMMANDS,
     *comparing.COMMANDS,
+    *auditing.COMMANDS,
     *stores.COMMANDS,
     *exchange.COMMANDS,
     *methods.COMMANDS,

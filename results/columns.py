@@ -206,6 +206,7 @@ class LabelRow(GroupRow):
     interval_note: Annotated[str, "why there is no interval by BCa over texts, where that is so"]
     no_best: Annotated[str, "why no explainer is called best on this label, where none is"]
     n_groups: TextGroups = 0
+    better_than_random: Annotated[bool, "shown to be better than the random control on this label"] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,16 @@ import platform
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
+from importlib.resources import files
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from assay.tasks.content import digest_now
+
+CODE = ("conf", "explainers", "harness", "metrics", "models", "results", "tasks")
+CODE_ENDINGS = frozenset({".py", ".yaml", ".csv", ".css", ".js", ".j2", ".mplstyle"})
 LIBRARIES = ("assay", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 
@@ -33,6 +39,28 @@ def library_versions() -> dict[str, str]:
 def explainer_libraries(explainers: Iterable[object]) -> dict[str, str]:
     """Versions of the libraries whose code explains, by name."""
     return {name: version(name) for one in explainers if (name := getattr(one, "library", None)) is not None}
+
+
+@cache
+def code_files() -> dict[str, str]:
+    """The SHA-256 of every file of the program, by its path from the folder of the package."""
+    root = Path(str(files("assay")))
+    found = [*root.glob("*.py"), *(path for name in CODE for path in (root / name).rglob("*"))]
+    return {
+        path.relative_to(root).as_posix(): digest_now(path)
+        for path in sorted(found)
+        if path.is_file() and path.suffix in CODE_ENDINGS
+    }
+
+
+def code_lines() -> str:
+    """`code_files` as `sha256sum` writes it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in code_files().items())
+
+
+def code_digest() -> str:
+    """The SHA-256 over `code_lines`: two programs with the same one have the same files."""
+    return hashlib.sha256(code_lines().encode()).hexdigest()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,34 @@ def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
             if path.exists():
                 shutil.rmtree(path)
             part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Nothing that was there is ever replaced: raises InputError unless `path` is free, or an empty folder.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise InputError(f"{str(path)!r} exists and is not an empty folder; give the name of a new one")
+    with _as_input_errors(path), whole_or_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield part
+            # mkdtemp lets nobody else in.
+            part.chmod(0o755)
+            try:
+                # Only an empty folder makes way, here and below.
+                if path.exists():
+                    path.rmdir()
+                part.rename(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                raise InputError(f"{str(path)!r} was filled meanwhile; give the name of a new one") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
 

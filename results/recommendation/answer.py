@@ -72,20 +72,23 @@ def _share(value: float) -> str:
 def record(found: Recommendation) -> dict[str, Any]:
     """A recommendation as plain values, for JSON; what is no number is None."""
     said = [{"key": one.key, "text": one.text} for one in sentences(found)]
-    plain = _plain(found)
+    plain = plain_values(found)
     return {**plain, "sentences": said}
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """A value as JSON has it: dataclasses and named tuples by their fields; what is no number is None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Method) or hasattr(value, "_asdict"):
-        return {name: _plain(each) for name, each in value._asdict().items()}
+        return {name: plain_values(each) for name, each in value._asdict().items()}
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping) and value and all(isinstance(name, str) for name in value):
+        return {name: plain_values(each) for name, each in value.items()}
     if isinstance(value, Mapping):
         # By method: JSON has no keys but texts.
-        return [{**_plain(key), "value": _plain(each)} for key, each in value.items()]
+        return [{**plain_values(key), "value": plain_values(each)} for key, each in value.items()]
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain_values(each) for each in value]
     return value

@@ -1,0 +1,88 @@
+"""What is known to limit explanations of single labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from assay.results.columns import LabelRow, method_of
+from assay.results.recommendation.evidence import TRUTH
+from assay.results.records import Group, Method, Results, TaskSize
+from assay.results.statistics.informed import FEWEST
+from assay.results.statistics.labels import OF_LABEL
+from assay.tasks.counted import counted
+
+# Below it, most of what a model says of a label is wrong, or most of the label is missed.
+LOW_F1 = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLimit:
+    """One label of the task.
+
+    Attributes:
+        label: its name.
+        texts: how many explained texts have it; None where texts have no labels.
+        f1: of the model on the label, mean over seeds; NaN where unknown.
+        values: by each metric the method on this label, of tasks with several labels per text.
+        limits: what limits explanations of the label, in words; none where nothing is known to.
+    """
+
+    label: str
+    texts: int | None
+    f1: float
+    values: tuple[LabelRow, ...]
+    limits: tuple[str, ...]
+
+
+def label_limits(
+    results: Results, labels: Sequence[LabelRow], group: Group, method: Method, task: TaskSize
+) -> Iterator[LabelLimit]:
+    """The labels of a task, in class order, with what limits explanations of each.
+
+    Args:
+        results: the scores, for the quality of the models.
+        labels: the rows of the comparison label by label.
+        group: task and model.
+        method: the explainer and its baseline.
+        task: for the labels and their texts.
+    """
+    rows = [row for row in labels if row.group == group and row.scope == OF_LABEL]
+    truth = [metric for metric in results.metrics if metric.property in TRUTH]
+    multi_label = any(one.group == group for one in results.labels)
+    for place, label in enumerate(task.labels):
+        texts = _texts(task, place)
+        known = [model.f1[label] for model in results.models if model.group == group and label in model.f1]
+        f1 = fmean(known) if known else math.nan
+        random = {row.metric for row in rows if row.label == label and row.explainer == results.random}
+        own = {row.metric: row for row in rows if row.label == label and method_of(row) == method}
+        said = [*_of_texts(texts), *_of_model(f1)]
+        if multi_label:
+            for metric in truth:
+                row = own.get(metric.name)
+                if row is None or not math.isfinite(row.value):
+                    said.append(f"{metric.title} was not measured on it")
+                elif metric.name in random and not row.better_than_random:
+                    said.append(f"not shown to be better than random ({metric.title})")
+        yield LabelLimit(label, texts, f1, tuple(own.values()), tuple(said))
+
+
+def _texts(task: TaskSize, label: int) -> int | None:
+    """How many explained texts have the label."""
+    if task.sheet is None or not task.sheet.labelled:
+        return None
+    return task.sheet.test.labels[label].texts
+
+
+def _of_texts(texts: int | None) -> list[str]:
+    if texts is None:
+        return ["the texts have no labels, so what is right is unknown"]
+    return [f"few texts: {counted(texts, 'explained text')} with it"] if texts < FEWEST else []
+
+
+def _of_model(f1: float) -> list[str]:
+    if math.isnan(f1):
+        return []
+    return [f"the model is poor at it: F1 {f1:.2f}, below {LOW_F1}"] if f1 < LOW_F1 else []

@@ -1,0 +1,90 @@
+"""Cards as Markdown, as JSON, and as a page to print on A4; every text in them is shown and never obeyed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from assay.results.card.card import Card
+from assay.results.card.sections import Section, evidence_pages, first_page, title
+from assay.results.inert import inert
+from assay.results.recommendation.answer import plain_values
+from assay.results.tables.text import escape_markdown, markdown_table
+
+VERSION = 1
+MATRICES = ("agreement", "low", "high", "texts")
+
+
+def to_markdown(card: Card) -> str:
+    """GitHub Markdown: the first page, a rule, the evidence."""
+    lines = [f"# {escape_markdown(title(card))}", ""]
+    for section in first_page(card):
+        lines += _markdown(section)
+    lines += ["---", ""]
+    for section in evidence_pages(card):
+        lines += _markdown(section)
+    return inert("\n".join(lines).rstrip() + "\n")
+
+
+def _markdown(section: Section) -> list[str]:
+    lines = [f"## {escape_markdown(section.title)}", ""]
+    if section.lines:
+        lines += [*(f"- {escape_markdown(line)}" for line in section.lines), ""]
+    for table in section.tables:
+        rows = [[escape_markdown(cell) for cell in row] for row in table.rows]
+        lines += [*markdown_table("", table.headings, table.align, rows), ""]
+    if section.code:
+        # Indented, so that no text can end it.
+        lines += [*(f"    {line}" for line in section.code.splitlines()), ""]
+    return lines
+
+
+def to_json(card: Card) -> str:
+    """One JSON object, in ASCII, with the numbers as they are; what is no number is null."""
+    return json.dumps(record(card), indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def record(card: Card) -> dict[str, Any]:
+    """A card as plain values; `card_version` names its form."""
+    shown = (field.name for field in fields(card) if field.name not in ("sensitivity", "sheet"))
+    plain = {name: plain_values(getattr(card, name)) for name in shown}
+    plain["sensitivity"] = [
+        {
+            "label": one.label,
+            "baselines": list(one.baselines),
+            **{name: plain_values(getattr(one, name).tolist()) for name in MATRICES},
+            "note": one.note,
+        }
+        for one in card.sensitivity
+    ]
+    return {"card_version": VERSION, **plain}
+
+
+def to_html(card: Card) -> str:
+    """A page that needs no network and runs no script; the first page fits one sheet of A4."""
+    html = _template().render(
+        title=title(card),
+        first=first_page(card),
+        evidence=list(evidence_pages(card)),
+        sheet=Markup(files("assay.results.card").joinpath("card.css").read_text("utf-8")),
+    )
+    # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
+    return inert(html.encode("utf-8", "replace").decode())
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("assay.results.card", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("card.html.j2")

@@ -1,0 +1,120 @@
+"""`assay card` on a small planted experiment: what a card says, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assay.harness.cli import main
+from assay.harness.config.places import command_without_places, without_places
+from assay.harness.storage.layout import StoredExperiment
+from assay.models.engine import Engine
+
+Out = pytest.CaptureFixture[str]
+
+
+def run(capsys: Out, *words: str) -> tuple[int, str, str]:
+    """The exit status, and what was printed to either stream."""
+    capsys.readouterr()
+    status = main(list(words))
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_a_card_says_what_the_tables_say_and_asks_no_model(
+    finished: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr(Engine, "__init__", asked)
+    given = ["card", "tiny", f"store={finished}", "--explainer", "occlusion", "--baseline", "mask"]
+    status, out, _ = run(capsys, *given, "--json", "--by", "Ann")
+    (card,) = json.loads(out)
+    assert status == 0 and card["method"] == {"explainer": "occlusion", "baseline": "mask"}
+    stored = StoredExperiment(finished / "experiments" / "tiny")
+    table = pd.read_csv(stored.comparison_table).query("explainer == 'occlusion' and baseline == 'mask'")
+    values = {row["metric"]: (row["value"], row["low"]) for row in table.to_dict(orient="records")}
+    shown = {one["row"]["metric"]: (one["row"]["value"], one["row"]["low"]) for one in card["evidence"]}
+    for name, (value, low) in shown.items():
+        assert value == pytest.approx(values[name][0], nan_ok=True) and low == pytest.approx(values[name][1])
+    assert set(shown) == set(values)
+    trials = [json.loads(path.read_text()) for path in finished.glob("trials/*/trial.json")]
+    assert card["about"]["weights"] == {str(one["seed"]): one["weights"] for one in trials}
+    assert card["about"]["data"]["explained texts"] == trials[0]["explained"]
+    assert card["about"]["by"] == "Ann" and card["about"]["command"].startswith("assay run name=tiny ")
+    assert {one["check"]["verdict"] for one in card["evidence"]} <= {"tells", "fails", "not checked"}
+    status, out, _ = run(capsys, *given)
+    assert status == 0 and out.startswith("# Explainer card: occlusion (mask), ")
+    assert "| run by |  |" in out and "## Known limits" in out and out.index("\n---\n") > 1000
+
+
+def test_cards_of_all_candidates_are_written_in_three_forms(
+    finished: Path, tmp_path: Path, capsys: Out
+) -> None:
+    given = ["card", "tiny", f"store={finished}", "--to", str(tmp_path / "cards")]
+    assert run(capsys, *given)[0] == 0
+    names = {path.name for path in (tmp_path / "cards").iterdir()}
+    methods = {"saliency_l2", "occlusion-mask", "occlusion-delete"}
+    endings = ("md", "json", "html")
+    assert names == {f"planted_counting-maxpool-{m}.{ending}" for m in methods for ending in endings}
+    status, _, err = run(capsys, *given)
+    assert status == 1 and "exists; give another folder, or --overwrite" in err
+    assert run(capsys, *given, "--overwrite")[0] == 0
+    file = tmp_path / "a file"
+    file.write_text("")
+    assert "expected a folder for the cards" in run(capsys, *given[:3], "--to", str(file))[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--explainer", "oclusion"], "has no scores of the explainer 'oclusion'; did you mean 'occlusion'?"),
+        (["--explainer", "occlusion", "--baseline", "pad"], "has no scores of the baseline 'pad'"),
+        (["--model", "cnn"], "has no scores of the model 'cnn'"),
+    ],
+)
+def test_what_is_not_there_is_named(finished: Path, capsys: Out, words: list[str], said: str) -> None:
+    status, out, err = run(capsys, "card", "tiny", f"store={finished}", *words)
+    assert (status, out) == (1, "") and said in err and err.count("\n") == 1
+
+
+def test_nothing_stored_yet(tiny: list[str], tmp_path: Path, capsys: Out) -> None:
+    status, _, err = run(capsys, "card", *tiny, f"store={tmp_path / 'new'}")
+    assert status == 1 and "nothing of the experiment 'tiny' is stored yet" in err and err.count("\n") == 1
+
+
+def test_texts_changed_since(store: Path, capsys: Out) -> None:
+    status, _, err = run(capsys, "card", "tiny", f"store={store}", "task.seed=7")
+    assert status == 1 and "or its texts or settings have changed since" in err and err.count("\n") == 1
+
+
+def test_an_incomplete_experiment(store: Path, capsys: Out) -> None:
+    shutil.rmtree(min(store.glob("cells/*")))
+    status, _, err = run(capsys, "card", "tiny", f"store={store}")
+    assert status == 1 and "is not complete: 1 of" in err and err.count("\n") == 1
+
+
+def test_a_damaged_store(store: Path, capsys: Out) -> None:
+    path = min(store.glob("cells/*/scores/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-7])
+    status, out, err = run(capsys, "card", "tiny", f"store={store}")
+    assert (status, out) == (1, "") and "is damaged" in err and "`assay run` computes it anew" in err
+
+
+def test_places_are_left_out() -> None:
+    cases = {
+        "model.path=[/a/b/m,/c/d/n]": "model.path=[<m>,<n>]",
+        "'/home/ann lee/x' is no folder": "'<x>' is no folder",
+        "/home/ann": "<path>",
+        "file:///home/ann/x": "<x>",
+        r"C:\Users\ann\x": "<x>",
+        "x and/or 1/2 ../x https://a.org/b/c": "x and/or 1/2 ../x https://a.org/b/c",
+        "see ~ann/data/x": "see <x>",
+    }
+    assert {text: without_places(text) for text in cases} == cases
+    assert command_without_places(("task.path=/home/ann lee/tos", "seed=0")) == ["task.path=<tos>", "seed=0"]
