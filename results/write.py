@@ -61,10 +61,10 @@ def write_results(
     # Begun here, and waited for at last.
     shown = grids(comparison, results.metrics, results.removal, alike=results.alike)
     drawing = drawings(results, shown, parallel_map)
-    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
+    labels = by_label(results, bootstrap)
+    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
     figures = list(drawing)
     text = plain(tables, bootstrap)
-    labels = by_label(results, bootstrap)
     of_labels = label_grids(labels, results)
     sheet = sheet_table(results.tasks, results.read)
     files = {

@@ -65,7 +65,7 @@ class MetricEvidence:
     """What one metric says of the method.
 
     Attributes:
-        property: that it measures.
+        measures: the property that it measures.
         column: its title and digits.
         row: the value with its interval and test.
         random: the value of random scores, NaN where it has none.
@@ -73,7 +73,7 @@ class MetricEvidence:
         shared: whether it takes tokens away as the method's baseline does.
     """
 
-    property: str
+    measures: str
     column: Column
     row: ComparisonRow
     random: float
@@ -122,7 +122,7 @@ class Card:
         sheet: the data sheet.
         limits: what is known of each label.
         sensitivity: how far its explanations hang on the baseline; all classes together, then each label.
-        baseline_said: which of its baselines is recommended, in sentences.
+        baselines: which of its baselines is recommended; None where it has one alone.
         warnings: what not to conclude.
     """
 
@@ -139,7 +139,7 @@ class Card:
     sheet: Sheet
     limits: tuple[LabelLimit, ...]
     sensitivity: tuple[Sensitivity, ...]
-    baseline_said: tuple[str, ...]
+    baselines: Recommendation | None
     warnings: tuple[str, ...]
 
 
@@ -170,7 +170,7 @@ class Sources:
 def make_card(sources: Sources, group: Group, method: Method, about: About) -> Card:
     """The card of a method in a group; both have a value in the comparison."""
     results, alpha = sources.results, sources.alpha
-    advice, of_baselines = sources.advice.get(group), sources.baselines.get((group, method.explainer))
+    advice = sources.advice.get(group)
     ranking = () if advice is None else advice.ranking
     task = next(one for one in results.tasks if one.name == group.task and group.model in (*one.models,))
     read = [one for one in results.read if one.group == group]
@@ -191,9 +191,7 @@ def make_card(sources: Sources, group: Group, method: Method, about: About) -> C
         sensitivity=tuple(
             one for one in sources.sensitivity if (one.group, one.explainer) == (group, method.explainer)
         ),
-        baseline_said=()
-        if of_baselines is None
-        else tuple(one.text for one in sentences(of_baselines, alpha)),
+        baselines=sources.baselines.get((group, method.explainer)),
         warnings=tuple(dict.fromkeys(_warnings(sources, group, method, task, evidence))),
     )
 

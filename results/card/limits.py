@@ -50,7 +50,8 @@ def label_limits(
         task: for the labels and their texts.
     """
     rows = [row for row in labels if row.group == group and row.scope == OF_LABEL]
-    truth = [metric for metric in results.metrics if metric.property in TRUTH]
+    by_label = {row.metric for row in labels if row.group == group}
+    truth = [metric for metric in results.metrics if metric.property in TRUTH and metric.name in by_label]
     multi_label = any(one.group == group for one in results.labels)
     for place, label in enumerate(task.labels):
         texts = _texts(task, place)

@@ -5,37 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean
 
 from assay.results.card.card import Card, MetricEvidence, p_words
 from assay.results.card.limits import FEWEST, LOW_F1, LabelLimit
-from assay.results.statistics.baseline_sensitivity import Sensitivity
+from assay.results.tables.baseline_sensitivity_layout import agreement_table, baseline_advice
 from assay.results.tables.layout import MISSING, Entry
+from assay.results.tables.sections import Section, TextTable
+from assay.results.tables.text import how_to_read
 from assay.tasks.counted import counted
 
 # So many labels and warnings stand on the first page; the rest is behind it.
 FIRST_LABELS, FIRST_WARNINGS = 6, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """headings: of the columns. align: a letter per column, "l" or "r". rows: their cells."""
-
-    headings: tuple[str, ...]
-    align: str
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """title: its heading. lines: sentences, each a line. tables: below them. code: shown as it is typed."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    code: str = ""
 
 
 def title(card: Card) -> str:
@@ -64,17 +45,17 @@ def evidence_pages(card: Card) -> Iterator[Section]:
         yield Section("What the checks of the metrics note", tuple(notes))
     yield Section("Limits per label", (_limit_words(),), (_per_label(card.limits),))
     if card.sensitivity:
-        yield from _sensitivity(card)
+        yield _sensitivity(card)
     if card.warnings:
         yield Section("All warnings", card.warnings)
     for table in card.sheet.tables:
         rows = tuple((name, *(cell.text for cell in cells)) for name, cells in table.rows)
         align = "l" + "r" * (len(table.headings) - 1)
-        yield Section(f"Data: {table.caption}", (), (Table(table.headings, align, rows),))
+        yield Section(f"Data: {table.caption}", (), (TextTable(table.headings, align, rows),))
     yield Section("Hashes (SHA-256)", (), (_hashes(card),))
     yield Section("Settings", code=json.dumps(card.about.settings, indent=2, sort_keys=True))
     versions = tuple(sorted(card.about.versions.items()))
-    yield Section("Versions", card.about.made_with, (Table(("what", "version"), "ll", versions),))
+    yield Section("Versions", card.about.made_with, (TextTable(("what", "version"), "ll", versions),))
     yield Section("To repeat it", code=card.about.command)
 
 
@@ -105,24 +86,24 @@ def _use(card: Card) -> str:
     )
 
 
-def _per_property(evidence: Sequence[MetricEvidence]) -> Table:
+def _per_property(evidence: Sequence[MetricEvidence]) -> TextTable:
     rows = tuple(
-        (one.property, one.column.heading, _value(one), _random(one), one.standing, one.check.verdict)
+        (one.measures, one.column.heading, _value(one), _random(one), one.standing, one.check.verdict)
         for one in _first_of_each(evidence)
     )
     headings = "property", "metric", "value [95 %]", "random", "standing", "metric's check"
-    return Table(headings, "llrrll", rows)
+    return TextTable(headings, "llrrll", rows)
 
 
 def _first_of_each(evidence: Sequence[MetricEvidence]) -> list[MetricEvidence]:
     """The first metric of every property that has a value, else the first."""
     found: dict[str, MetricEvidence] = {}
     for one in sorted(evidence, key=lambda one: not math.isfinite(one.row.value)):
-        found.setdefault(one.property, one)
-    return [one for one in evidence if found[one.property] is one]
+        found.setdefault(one.measures, one)
+    return [one for one in evidence if found[one.measures] is one]
 
 
-def _per_metric(evidence: Sequence[MetricEvidence]) -> Table:
+def _per_metric(evidence: Sequence[MetricEvidence]) -> TextTable:
     rows = tuple(
         (
             one.column.heading,
@@ -136,7 +117,7 @@ def _per_metric(evidence: Sequence[MetricEvidence]) -> Table:
         for one in evidence
     )
     headings = "metric", "value [95 %]", "random", "p", "texts × models", "standing", "metric's check"
-    return Table(headings, "lrrrrll", rows)
+    return TextTable(headings, "lrrrrll", rows)
 
 
 def _value(one: MetricEvidence) -> str:
@@ -149,7 +130,7 @@ def _random(one: MetricEvidence) -> str:
     return one.column.number(one.random)
 
 
-def _facts(card: Card) -> Table:
+def _facts(card: Card) -> TextTable:
     about, facts, task = card.about, card.about.facts, card.task
     macro = [one.macro_f1 for one in card.quality if not math.isnan(one.macro_f1)]
     quality = f"macro-F1 {fmean(macro):.2f} on the explained texts" if macro else "quality unknown"
@@ -162,7 +143,7 @@ def _facts(card: Card) -> Table:
     cost = [] if math.isnan(rows) else [f"at most {rows:,.0f} model rows per text"]
     if facts.seconds is not None:
         cost.append(f"p95 {facts.seconds.p95:.3g} s per text as it ran")
-    return Table(
+    return TextTable(
         ("", ""),
         "ll",
         (
@@ -199,14 +180,14 @@ def _first_warnings(card: Card) -> Iterator[str]:
         yield f"and {len(card.warnings) - FIRST_WARNINGS} more behind."
 
 
-def _sign_off(card: Card) -> Table:
+def _sign_off(card: Card) -> TextTable:
     rows = (
         ("run by", card.about.by),
         ("date of the card", card.about.date),
         ("approved by", ""),
         ("date, signature", ""),
     )
-    return Table(("", ""), "ll", rows)
+    return TextTable(("", ""), "ll", rows)
 
 
 def _limit_words() -> str:
@@ -217,7 +198,7 @@ def _limit_words() -> str:
     )
 
 
-def _per_label(limits: Sequence[LabelLimit]) -> Table:
+def _per_label(limits: Sequence[LabelLimit]) -> TextTable:
     metrics = list(dict.fromkeys(row.metric for one in limits for row in one.values))
     rows = tuple(
         (
@@ -229,7 +210,7 @@ def _per_label(limits: Sequence[LabelLimit]) -> Table:
         )
         for one in limits
     )
-    return Table(("label", "texts", "F1", *metrics, "limits"), "lrr" + "r" * len(metrics) + "l", rows)
+    return TextTable(("label", "texts", "F1", *metrics, "limits"), "lrr" + "r" * len(metrics) + "l", rows)
 
 
 def _of_label(one: LabelLimit, metric: str) -> str:
@@ -240,37 +221,23 @@ def _of_label(one: LabelLimit, metric: str) -> str:
     return f"{row.value:.3g}{interval}"
 
 
-def _sensitivity(card: Card) -> Iterator[Section]:
-    first = card.sensitivity[0]
-    pairs = list(combinations(range(len(first.baselines)), 2))
-    headings = tuple(f"{first.baselines[i]} / {first.baselines[j]}" for i, j in pairs)
-    rows = tuple(
-        (one.label or "all together", *(_agreement(one, place) for place in pairs))
-        for one in card.sensitivity
+def _sensitivity(card: Card) -> Section:
+    said = baseline_advice(card.method.explainer, card.baselines)
+    return Section(
+        "How far it hangs on the baseline",
+        (how_to_read("baselines"), *said),
+        (agreement_table(card.sensitivity),),
     )
-    words = (
-        "Rank correlation of a text's scores under two baselines, mean over texts; 1: the choice changes no "
-        "order, 0: the orders have nothing in common.",
-    )
-    table = Table(("label", *headings), "l" + "r" * len(pairs), rows)
-    said = [f"Which baseline to use with {card.method.explainer}: {one}" for one in card.baseline_said[:1]]
-    lines = (*words, *said, *card.baseline_said[1:])
-    yield Section("How far it hangs on the baseline", lines, (table,))
 
 
-def _agreement(one: Sensitivity, place: tuple[int, int]) -> str:
-    interval = "" if math.isnan(one.low[place]) else f" [{one.low[place]:.2f}, {one.high[place]:.2f}]"
-    return f"{_two(float(one.agreement[place]))}{interval}"
-
-
-def _hashes(card: Card) -> Table:
+def _hashes(card: Card) -> TextTable:
     about = card.about
     rows = [
         *((f"weights of the model, seed {seed}", value) for seed, value in about.weights.items()),
         *about.data.items(),
         ("files of the program", about.code),
     ]
-    return Table(("what", "SHA-256"), "ll", tuple(rows))
+    return TextTable(("what", "SHA-256"), "ll", tuple(rows))
 
 
 def _two(value: float) -> str:

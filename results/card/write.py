@@ -12,10 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from assay.results.card.card import Card
-from assay.results.card.sections import Section, evidence_pages, first_page, title
+from assay.results.card.sections import evidence_pages, first_page, title
 from assay.results.inert import inert
 from assay.results.recommendation.answer import plain_values
-from assay.results.tables.text import escape_markdown, markdown_table
+from assay.results.recommendation.answer import record as advice_record
+from assay.results.tables.sections import sections_markdown
+from assay.results.tables.text import escape_markdown
 
 VERSION = 1
 MATRICES = ("agreement", "low", "high", "texts")
@@ -23,26 +25,9 @@ MATRICES = ("agreement", "low", "high", "texts")
 
 def to_markdown(card: Card) -> str:
     """GitHub Markdown: the first page, a rule, the evidence."""
-    lines = [f"# {escape_markdown(title(card))}", ""]
-    for section in first_page(card):
-        lines += _markdown(section)
-    lines += ["---", ""]
-    for section in evidence_pages(card):
-        lines += _markdown(section)
+    first, evidence = sections_markdown(first_page(card)), sections_markdown(evidence_pages(card))
+    lines = [f"# {escape_markdown(title(card))}", "", *first, "---", "", *evidence]
     return inert("\n".join(lines).rstrip() + "\n")
-
-
-def _markdown(section: Section) -> list[str]:
-    lines = [f"## {escape_markdown(section.title)}", ""]
-    if section.lines:
-        lines += [*(f"- {escape_markdown(line)}" for line in section.lines), ""]
-    for table in section.tables:
-        rows = [[escape_markdown(cell) for cell in row] for row in table.rows]
-        lines += [*markdown_table("", table.headings, table.align, rows), ""]
-    if section.code:
-        # Indented, so that no text can end it.
-        lines += [*(f"    {line}" for line in section.code.splitlines()), ""]
-    return lines
 
 
 def to_json(card: Card) -> str:
@@ -52,7 +37,7 @@ def to_json(card: Card) -> str:
 
 def record(card: Card) -> dict[str, Any]:
     """A card as plain values; `card_version` names its form."""
-    shown = (field.name for field in fields(card) if field.name not in ("sensitivity", "sheet"))
+    shown = (field.name for field in fields(card) if field.name not in ("sensitivity", "sheet", "baselines"))
     plain = {name: plain_values(getattr(card, name)) for name in shown}
     plain["sensitivity"] = [
         {
@@ -63,6 +48,7 @@ def record(card: Card) -> dict[str, Any]:
         }
         for one in card.sensitivity
     ]
+    plain["baselines"] = None if card.baselines is None else advice_record(card.baselines)
     return {"card_version": VERSION, **plain}
 
 

@@ -16,14 +16,22 @@ from assay.results.parallel import ParallelMap, serial_map
 from assay.results.property_metrics import first_per_property
 from assay.results.records import Results
 from assay.results.statistics.agreement import Agreement, agreement, agreement_markdown, agreement_table
+from assay.results.statistics.baseline_sensitivity import (
+    Sensitivity,
+    recommended_baselines,
+    sensitivity,
+    sensitivity_table,
+)
 from assay.results.statistics.by_group import GroupResults
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall_table
 from assay.results.statistics.rank_table import rank_table
 from assay.results.statistics.stability import Stability, stability_table, steps_table
+from assay.results.tables.baseline_sensitivity_layout import sensitivity_markdown, sensitivity_sections
 from assay.results.tables.breakdown import SliceGrid, slice_grids
 from assay.results.tables.layout import Grid, restricted
 from assay.results.tables.overall_layout import overall_grids, overall_markdown
+from assay.results.tables.sections import Section
 from assay.results.tables.stability_layout import stability_markdown
 
 
@@ -40,6 +48,8 @@ class SummaryTables:
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     slices: pd.DataFrame = field(default_factory=pd.DataFrame)
     slice_grids: list[SliceGrid] = field(default_factory=list)
+    sensitivity: list[Sensitivity] = field(default_factory=list)
+    baselines: list[Section] = field(default_factory=list)
 
     @property
     def figures(self) -> list[Drawing]:
@@ -54,10 +64,11 @@ def findings(
     checks: Checks,
     bootstrap: Bootstrap,
     parallel_map: ParallelMap = serial_map,
+    labels: pd.DataFrame | None = None,
 ) -> SummaryTables:
     """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits.
-    parallel_map: over
-    what the figures are."""
+    parallel_map: over what the figures are. labels: by `by_label`; without it nothing is said of baselines.
+    """
     scores, stable, sliced = found.overall, found.stability, found.slices
     agreed = agreement(found.comparison, results.metrics)
     first = [metric.name for metric in first_per_property(results.metrics)]
@@ -65,6 +76,8 @@ def findings(
     of_agreement = parallel_map([partial(agreement_figures, agreed)])
     ranks = rank_table(results, alpha=bootstrap.alpha)
     of_slices = slice_grids(sliced, [restricted(grid, first) for grid in tables])
+    sensitive = [] if labels is None else sensitivity(results, found.comparison, labels, bootstrap)
+    advice = recommended_baselines(results, bootstrap) if sensitive else {}
     return SummaryTables(
         scores=scores,
         overall=overall_grids(scores, checks),
@@ -75,6 +88,10 @@ def findings(
         ranks=ranks,
         slices=sliced,
         slice_grids=of_slices,
+        sensitivity=sensitive,
+        baselines=sensitivity_sections(
+            sensitive, advice, results.negatives, results.metrics, bootstrap.alpha
+        ),
     )
 
 
@@ -95,4 +112,7 @@ def summary_files(found: SummaryTables, bootstrap: Bootstrap) -> dict[str, bytes
         "stability": stability_markdown(found.stability),
     }
     files = {f"{name}.csv": to_csv(table) for name, table in tables.items()}
+    if found.sensitivity:
+        files["baseline_sensitivity.csv"] = to_csv(sensitivity_table(found.sensitivity))
+        words["baseline_sensitivity"] = sensitivity_markdown(found.baselines)
     return files | {f"{name}.md": text.encode() for name, text in words.items()}

@@ -178,7 +178,7 @@ def _sensitivity(
     notes: dict[str, None] = {}
     metric, method = _Agreement(), Method(explainer)
     for pair, cells in pairs.items():
-        at = tuple(baselines.index(name) for name in pair)
+        at = baselines.index(pair[0]), baselines.index(pair[1])
         found = estimate(cells, metric, bootstrap, results.clusters_of(group)).get(method)
         if found is None or not found[0].values:
             continue

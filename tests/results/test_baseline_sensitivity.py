@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from results_synthetic import experiment
 from scipy.stats import spearmanr
 
+from assay.results.columns import ComparisonRow, from_table
 from assay.results.negatives import NegativeTexts, effective_number
 from assay.results.records import CellScores, Group, LabelTexts, Method, Results
 from assay.results.statistics.baseline_sensitivity import (
@@ -23,6 +27,7 @@ from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.results.versions.drift import Explained, Scores
+from assay.results.write import write_results
 
 GROUP = Group("planted", "cnn")
 BOOTSTRAP = Bootstrap(n=200)
@@ -40,6 +45,11 @@ def explained(rng: np.random.Generator, texts: int = 14, labels: int = 2) -> dic
                 values = scores + noise * rng.normal(size=tokens)
                 found[name][f"t{text:02d}", label] = Scores(bytes(tokens), values)
     return {name: dict(one) for name, one in found.items()}
+
+
+def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Spearman's, by scipy."""
+    return float(cast(Any, spearmanr(one, other))[0])
 
 
 def pairs(worlds: list[dict[str, Explained]]) -> dict[tuple[str, str], list[CellScores]]:
@@ -67,32 +77,57 @@ def test_the_matrix_is_the_mean_of_spearmans_correlation_text_by_text() -> None:
     for one, labels in zip(found, ([0, 1], [0], [1]), strict=True):
         assert one.baselines == BASELINES and (np.diag(one.agreement) == 1).all()
         for i, j in combinations(range(3), 2):
-            of_models = [
-                np.mean(
-                    [
-                        spearmanr(world[BASELINES[i]][place].scores, world[BASELINES[j]][place].scores)[0]
-                        for place in world["pad"]
-                        if place[1] in labels
-                    ]
-                )
+            of_texts = [
+                correlation(world[BASELINES[i]][place].scores, world[BASELINES[j]][place].scores)
                 for world in worlds
+                for place in world["pad"]
+                if place[1] in labels
             ]
-            assert one.agreement[i, j] == one.agreement[j, i] == pytest.approx(np.mean(of_models))
+            assert one.agreement[i, j] == one.agreement[j, i] == pytest.approx(np.mean(of_texts))
             assert one.low[i, j] < one.agreement[i, j] < one.high[i, j] and one.texts[i, j] == 14
         assert one.lowest[:2] in {("pad", "negatives"), ("mean", "negatives")}
     table = sensitivity_table(found)
-    assert len(table) == 9 and table["n_texts"].eq(14).all() and table["note"].eq("").all()
+    assert table["n_texts"].tolist() == [14] * 9 and table["note"].tolist() == [""] * 9
 
 
 def test_levels_are_those_of_the_comparison() -> None:
     made = results([explained(np.random.default_rng(1))])
     comparison = compare(made, BOOTSTRAP)
     (whole, *_) = sensitivity(made, comparison, by_label(made, BOOTSTRAP), BOOTSTRAP)
-    rows = comparison[(comparison["explainer"] == "lime") & (comparison["metric"] == "faithfulness")].dropna(
-        subset="value"
-    )
+    rows = [
+        row
+        for row in from_table(ComparisonRow, comparison)
+        if (row.explainer, row.metric) == ("lime", "faithfulness") and row.value == row.value
+    ]
     shown = {name: tuple(level) for name, level in whole.levels["faithfulness"].items()}
-    assert shown == {row["baseline"]: (row["value"], row["low"], row["high"]) for _, row in rows.iterrows()}
+    assert shown == {row.baseline: (row.value, row.low, row.high) for row in rows} and len(rows) == 3
+
+
+def test_the_section_says_what_agrees_least_and_what_is_recommended(tmp_path: Path) -> None:
+    odd = "<script>alert(1)</script> & =1+1"
+    made = results([explained(np.random.default_rng(1))])
+    made = replace(
+        made,
+        labels=[LabelTexts(GROUP, (odd, "ban"), (14, 14), 14)],
+        negatives=[NegativeTexts("planted", odd, 7, 7.0), NegativeTexts("planted", "ban", 99, 99.0)],
+    )
+    written = write_results(made, tmp_path, Bootstrap(n=40))
+    text = (tmp_path / "baseline_sensitivity.md").read_text()
+    assert "## Negatives: warnings" in text and "is drawn from 7 texts, fewer than 50" in text
+    assert "- Least alike: " in text and "## planted / cnn: lime" in text
+    assert "- Which baseline to use with lime, by faithfulness: Cannot be told: " in text
+    assert "| label | texts | pad / mean | pad / negatives | mean / negatives |" in text
+    assert "**Faithfulness (AUC-TP) ↓**" in text and "\\<script\\>" in text
+    table = (tmp_path / "baseline_sensitivity.csv").read_text()
+    assert len(table.splitlines()) == 10
+    page = written.page.read_text()
+    assert 'id="baselines"' in page and odd not in page and "&lt;script&gt;" in page
+
+
+def test_nothing_is_said_of_one_baseline(tmp_path: Path) -> None:
+    made = replace(results([explained(np.random.default_rng(1))]), baseline_pairs={})
+    page = write_results(made, tmp_path, Bootstrap(n=20)).page.read_text()
+    assert not (tmp_path / "baseline_sensitivity.md").exists() and 'id="baselines"' not in page
 
 
 def test_few_texts_have_no_interval_and_say_so() -> None:
