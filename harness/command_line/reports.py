@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.harness.command_line.terminal import print_error
 from assay.harness.exchange.atomic import whole_folder
+from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
@@ -120,7 +121,8 @@ def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     options = experiment.configs[0].report
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
     with process_pool(useful_processes(len(files))) as spreading:
-        results = collect(experiment, trials, files, spreading)
+        collected = collect(experiment, trials, files, spreading)
+        results = with_baselines(collected, trials, experiment.store)
         try:
             write_results(results, folder, bootstrap, spreading, knowledge_figures(experiment))
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:

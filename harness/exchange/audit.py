@@ -35,6 +35,7 @@ from assay.tasks.content import digest_now
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
+DECISIONS, EXPLANATIONS, CARDS, EVIDENCE = "decisions", "explanations", "cards", "evidence"
 # Of the form of a bundle; later versions verify it by its list alone.
 VERSION = 1
 README = f"""# A bundle for an audit
@@ -87,23 +88,25 @@ def write_bundle(experiment: Experiment, trials: Sequence[Trial], folder: Path, 
 
 def _write(of: Finished, folder: Path, asked: Asked) -> None:
     experiment, results = of.experiment, of.sources.results
-    (folder / "decisions").mkdir()
+    (folder / DECISIONS).mkdir()
     for trial in of.trials:
         table = _decisions(trial, experiment.store)
         name = file_name(trial.task_name, trial.model_name, trial.kind, str(trial.seed))
-        (folder / "decisions" / f"{name}.csv").write_bytes(to_csv(table))
+        (folder / DECISIONS / f"{name}.csv").write_bytes(to_csv(table))
     kept = tuple(text for text in experiment.command if not text.startswith(PLACES))
     shown = replace(experiment, command=tuple(command_without_places(kept)))
-    export_explanations(shown, of.trials, folder / "explanations", overwrite=False)
-    write_cards(cards(of, asked), folder / "cards", overwrite=False)
-    write_results(results, folder / "evidence", of.bootstrap)
+    export_explanations(shown, of.trials, folder / EXPLANATIONS, overwrite=False)
+    write_cards(cards(of, asked), folder / CARDS, overwrite=False)
+    write_results(results, folder / EVIDENCE, of.bootstrap)
     advice = list(of.sources.advice.values())
     texts = {
         "README.md": README.format(name=experiment.name),
         "code.sha256": code_lines(),
-        "evidence/recommendation.txt": answer(advice) + "\n",
-        "evidence/recommendation.json": _json([record(one) for one in advice]),
-        "evidence/metric_checks.csv": files("assay.results").joinpath("metric_checks.csv").read_text("utf-8"),
+        f"{EVIDENCE}/recommendation.txt": answer(advice) + "\n",
+        f"{EVIDENCE}/recommendation.json": _json([record(one) for one in advice]),
+        f"{EVIDENCE}/metric_checks.csv": files("assay.results")
+        .joinpath("metric_checks.csv")
+        .read_text("utf-8"),
         "hashes.json": _json(_hashes(of)),
         "settings.json": _json([_settings(trial) for trial in of.trials]),
         "audit.json": _json(

@@ -11,6 +11,7 @@ from typing import Any
 from assay.harness.config.keys import plain
 from assay.harness.config.places import command_without_places, plain_without_places, without_places
 from assay.harness.config.provenance import code_digest
+from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect
 from assay.harness.reporting.method_facts import method_facts
 from assay.harness.reporting.missing import cells_of_trial, group_of, method_of
@@ -99,7 +100,8 @@ def finished(experiment: Experiment, trials: Sequence[Trial]) -> Finished:
     require_finished(experiment, trials)
     options = experiment.configs[0].report
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
-    results = placeless(collect(experiment, trials), experiment)
+    collected = with_baselines(collect(experiment, trials), trials, experiment.store)
+    results = placeless(collected, experiment)
     comparison, labels = compare(results, bootstrap), by_label(results, bootstrap)
     facts = method_facts(trials, experiment.store, results.cells)
     advice = recommend(results, facts, bootstrap=bootstrap) if results.cells else []

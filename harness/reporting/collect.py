@@ -10,7 +10,6 @@ from assay.explainers.controls.heuristics import Heuristic
 from assay.harness.config.choice import Choice, Method, choose
 from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
-from assay.harness.reporting.baseline_pairs import baseline_pairs, negative_texts
 from assay.harness.reporting.constant import ExplainedFolder, constant_methods
 from assay.harness.reporting.data_sheets import task_sizes, texts_read
 from assay.harness.reporting.missing import (
@@ -97,8 +96,6 @@ def collect(
         notes=notes(trials, store),
         constant=_constant(done, store, frozenset(config.controls), parallel_map),
         clusters=_clusters(trials),
-        baseline_pairs=baseline_pairs(done, store, frozenset(config.controls)),
-        negatives=list(negative_texts(trials)),
     )
 
 

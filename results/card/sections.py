@@ -28,7 +28,7 @@ def first_page(card: Card) -> list[Section]:
     """What a reader must know, on one page."""
     return [
         Section("Verdict", tuple(_verdict(card))),
-        Section("Intended use", (card.about.use or _use(card),)),
+        Section("Intended use", tuple(filter(None, (card.about.use, _use(card))))),
         Section("Evidence per property", (), (_per_property(card.evidence),)),
         Section("Model, data, method", (), (_facts(card),)),
         Section("Known limits", tuple(_first_limits(card))),

@@ -16,7 +16,6 @@ from assay.explainers.sampled_baselines import Negatives
 from assay.harness.reporting.baseline_pairs import baseline_pairs, negative_texts
 from assay.harness.storage.store import Store
 from assay.harness.trials.experiment import load_trials, open_experiment
-from assay.harness.trials.trial import trial_cells
 from assay.tasks.sampling import rank
 
 
@@ -58,12 +57,7 @@ def test_at_most_so_many_texts_are_compared(
     monkeypatch.setattr("assay.harness.reporting.baseline_pairs.MOST_TEXTS", 7)
     experiment = open_experiment([*tiny, f"store={finished}"])
     trials, store = load_trials(experiment, record=False), Store(finished)
-    done = []
-    for trial in trials:
-        planned = trial_cells(trial, store)
-        assert planned is not None
-        done.append((trial, planned.done(store)))
-    found = baseline_pairs(done, store, frozenset({"random"}))
+    found = baseline_pairs(trials, store, frozenset({"random"}))
     ids = sorted((example.id for example in trials[0].task.test), key=lambda name: rank(name, 0))
     assert list(found) == [("mask", "delete")] and len(found["mask", "delete"]) == 2
     for cell in found["mask", "delete"]:
