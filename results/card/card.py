@@ -15,7 +15,7 @@ from assay.results.recommendation.constraints import MethodFacts
 from assay.results.recommendation.evidence import COST
 from assay.results.recommendation.recommendation import Ranked, Recommendation
 from assay.results.recommendation.sentences import sentences
-from assay.results.records import Group, Method, ModelQuality, Results, TaskSize
+from assay.results.records import Group, Method, ModelQuality, Results, TaskSize, grouped
 from assay.results.statistics.baseline_sensitivity import Sensitivity
 from assay.results.tables.data_sheet_layout import Sheet, sheets
 from assay.results.tables.layout import MISSING, Column, column_of
@@ -234,8 +234,9 @@ def _warnings(
     for one in judged:
         if said := warning(sources.checks, one.row.metric, one.column.title):
             yield said
-        if one.row.interval_note:
-            yield f"{one.column.title}: {one.row.interval_note}"
+    notes = grouped((one for one in judged if one.row.interval_note), lambda one: one.row.interval_note)
+    for note, of_note in notes.items():
+        yield f"{', '.join(one.column.title for one in of_note)}: {note}"
     truth = [one for one in judged if one.check.verdict == "tells" and not math.isnan(one.random)]
     if not any(one.row.better_than_random for one in truth):
         yield "no metric that tells good explanations from bad ones shows it to be better than random scores"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
 from assay.results.columns import LabelRow, method_of
 from assay.results.recommendation.evidence import TRUTH
@@ -18,6 +19,22 @@ from assay.tasks.counted import counted
 LOW_F1 = 0.5
 
 
+FEW, POOR = "few texts", "the model is poor at it"
+RANDOM, UNMEASURED, UNLABELLED = "not shown to be better than random", "not measured on it", "no labels"
+
+
+class Limit(NamedTuple):
+    """What limits explanations of a label. kind: one of those above. words: the number behind it."""
+
+    kind: str
+    words: str
+
+    @property
+    def text(self) -> str:
+        """Both in one."""
+        return f"{self.kind}: {self.words}"
+
+
 @dataclass(frozen=True, slots=True)
 class LabelLimit:
     """One label of the task.
@@ -27,14 +44,14 @@ class LabelLimit:
         texts: how many explained texts have it; None where texts have no labels.
         f1: of the model on the label, mean over seeds; NaN where unknown.
         values: by each metric the method on this label, of tasks with several labels per text.
-        limits: what limits explanations of the label, in words; none where nothing is known to.
+        limits: what limits explanations of the label; none where nothing is known to.
     """
 
     label: str
     texts: int | None
     f1: float
     values: tuple[LabelRow, ...]
-    limits: tuple[str, ...]
+    limits: tuple[Limit, ...]
 
 
 def label_limits(
@@ -61,12 +78,15 @@ def label_limits(
         own = {row.metric: row for row in rows if row.label == label and method_of(row) == method}
         said = [*_of_texts(texts), *_of_model(f1)]
         if multi_label:
-            for metric in truth:
-                row = own.get(metric.name)
-                if row is None or not math.isfinite(row.value):
-                    said.append(f"{metric.title} was not measured on it")
-                elif metric.name in random and not row.better_than_random:
-                    said.append(f"not shown to be better than random ({metric.title})")
+            rows_of = {metric.title: own.get(metric.name) for metric in truth}
+            lacking = [title for title, row in rows_of.items() if row is None or not math.isfinite(row.value)]
+            said += [Limit(UNMEASURED, ", ".join(lacking))] if lacking else []
+            weak = [
+                title
+                for title, row in rows_of.items()
+                if title not in lacking and row and row.metric in random and not row.better_than_random
+            ]
+            said += [Limit(RANDOM, ", ".join(weak))] if weak else []
         yield LabelLimit(label, texts, f1, tuple(own.values()), tuple(said))
 
 
@@ -77,13 +97,11 @@ def _texts(task: TaskSize, label: int) -> int | None:
     return task.sheet.test.labels[label].texts
 
 
-def _of_texts(texts: int | None) -> list[str]:
+def _of_texts(texts: int | None) -> list[Limit]:
     if texts is None:
-        return ["the texts have no labels, so what is right is unknown"]
-    return [f"few texts: {counted(texts, 'explained text')} with it"] if texts < FEWEST else []
+        return [Limit(UNLABELLED, "what is right is unknown")]
+    return [Limit(FEW, f"{counted(texts, 'explained text')} with it")] if texts < FEWEST else []
 
 
-def _of_model(f1: float) -> list[str]:
-    if math.isnan(f1):
-        return []
-    return [f"the model is poor at it: F1 {f1:.2f}, below {LOW_F1}"] if f1 < LOW_F1 else []
+def _of_model(f1: float) -> list[Limit]:
+    return [Limit(POOR, f"F1 {f1:.2f}, below {LOW_F1}")] if f1 < LOW_F1 else []

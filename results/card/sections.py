@@ -9,14 +9,15 @@ from statistics import fmean
 
 from assay.results.card.card import Card, MetricEvidence, p_words
 from assay.results.card.limits import FEWEST, LOW_F1, LabelLimit
-from assay.results.tables.baseline_sensitivity_layout import agreement_table, baseline_advice
+from assay.results.records import grouped
+from assay.results.tables.baseline_sensitivity_layout import agreement_table, baseline_advice, level_tables
 from assay.results.tables.layout import MISSING, Entry
 from assay.results.tables.sections import Section, TextTable
 from assay.results.tables.text import how_to_read
 from assay.tasks.counted import counted
 
 # So many labels and warnings stand on the first page; the rest is behind it.
-FIRST_LABELS, FIRST_WARNINGS = 6, 5
+FIRST_LABELS, FIRST_WARNINGS = 12, 5
 
 
 def title(card: Card) -> str:
@@ -163,15 +164,20 @@ def _facts(card: Card) -> TextTable:
 
 
 def _first_limits(card: Card) -> Iterator[str]:
+    """A line per kind of limit, with the labels concerned."""
     limited = [one for one in card.limits if one.limits]
     if not limited:
         yield f"No label has fewer than {FEWEST} texts or an F1 below {LOW_F1}; see the evidence behind."
         return
-    yield f"{len(limited)} of {counted(len(card.limits), 'label')} with limits (all of them behind):"
-    for one in limited[:FIRST_LABELS]:
-        yield f"{one.label}: {'; '.join(one.limits)}"
-    if more := limited[FIRST_LABELS:]:
-        yield f"and {', '.join(one.label for one in more)}"
+    yield f"{len(limited)} of {counted(len(card.limits), 'label')} with limits; the numbers are behind."
+    kinds = grouped(
+        ((limit.kind, one.label) for one in limited for limit in one.limits), lambda pair: pair[0]
+    )
+    for kind, pairs in kinds.items():
+        labels = [label for _, label in pairs]
+        more = labels[FIRST_LABELS:]
+        names = labels if not more else [*labels[:FIRST_LABELS], f"and {len(more)} more"]
+        yield f"{kind}: {'all' if len(labels) == len(card.limits) else ', '.join(names)}"
 
 
 def _first_warnings(card: Card) -> Iterator[str]:
@@ -206,7 +212,7 @@ def _per_label(limits: Sequence[LabelLimit]) -> TextTable:
             MISSING if one.texts is None else f"{one.texts:,}",
             _two(one.f1),
             *(_of_label(one, name) for name in metrics),
-            "; ".join(one.limits) or "none known",
+            "; ".join(limit.text for limit in one.limits) or "none known",
         )
         for one in limits
     )
@@ -223,11 +229,11 @@ def _of_label(one: LabelLimit, metric: str) -> str:
 
 def _sensitivity(card: Card) -> Section:
     said = baseline_advice(card.method.explainer, card.baselines)
-    return Section(
-        "How far it hangs on the baseline",
-        (how_to_read("baselines"), *said),
-        (agreement_table(card.sensitivity),),
+    tables = (
+        agreement_table(card.sensitivity),
+        *level_tables(card.sensitivity, [one.column for one in card.evidence]),
     )
+    return Section("How far it hangs on the baseline", (how_to_read("baselines"), *said), tables)
 
 
 def _hashes(card: Card) -> TextTable:

@@ -11,8 +11,8 @@ from assay.results.negatives import NegativeTexts
 from assay.results.recommendation.recommendation import Recommendation
 from assay.results.recommendation.sentences import sentences
 from assay.results.records import Group
-from assay.results.statistics.baseline_sensitivity import Sensitivity, by_explainer
-from assay.results.tables.layout import ARROWS, MISSING, Column, Entry
+from assay.results.statistics.baseline_sensitivity import Level, Sensitivity, by_explainer
+from assay.results.tables.layout import MISSING, Column, Entry
 from assay.results.tables.sections import Section, TextTable, sections_markdown
 from assay.results.tables.text import how_to_read
 
@@ -45,9 +45,10 @@ def sensitivity_sections(
     """
     warnings = tuple(one.warning for one in negatives if one.warning)
     sections = [Section("Negatives: warnings", warnings)] if warnings and found else []
+    columns = [Column(metric.name, metric.title, metric.direction, None) for metric in metrics]
     for (group, explainer), of_explainer in by_explainer(found).items():
         lines = (*_least(of_explainer), *baseline_advice(explainer, advice.get((group, explainer)), alpha))
-        tables = (agreement_table(of_explainer), *_levels(of_explainer, metrics))
+        tables = (agreement_table(of_explainer), *level_tables(of_explainer, columns))
         sections.append(Section(f"{group.title}: {explainer}", lines, tables))
     return sections
 
@@ -96,26 +97,26 @@ def _least(of_explainer: Sequence[Sensitivity]) -> Iterator[str]:
         yield f"No interval: {whole.note}."
 
 
-def _levels(of_explainer: Sequence[Sensitivity], metrics: Sequence[Metric]) -> Iterator[TextTable]:
-    """Completeness and faithfulness by baseline, a table per metric, a row per label."""
+def level_tables(of_explainer: Sequence[Sensitivity], columns: Sequence[Column]) -> Iterator[TextTable]:
+    """Completeness and faithfulness by baseline, a table per metric, a row per label.
+
+    columns: of the metrics, with the digits of their values.
+    """
     names = of_explainer[0].baselines
-    for metric in metrics:
-        rows = [(one, one.levels[metric.name]) for one in of_explainer if metric.name in one.levels]
+    for column in columns:
+        rows = [(one, one.levels[column.name]) for one in of_explainer if column.name in one.levels]
         if rows:
-            column = Column(metric.name, metric.title, metric.direction, None)
             cells = tuple(
-                (
-                    one.label or ALL,
-                    *(_level(column, Entry(*levels[name])) if name in levels else MISSING for name in names),
-                )
+                (one.label or ALL, *(_level(column, levels.get(name)) for name in names))
                 for one, levels in rows
             )
-            caption = f"{metric.title} {ARROWS[metric.direction]}"
-            yield TextTable(("label", *names), "l" + "r" * len(names), cells, caption)
+            yield TextTable(("label", *names), "l" + "r" * len(names), cells, column.heading)
 
 
-def _level(column: Column, entry: Entry) -> str:
-    return " ".join(filter(None, (column.number(entry.value), column.interval(entry))))
+def _level(column: Column, level: Level | None) -> str:
+    if level is None:
+        return MISSING
+    return " ".join(filter(None, (column.number(level.value), column.interval(Entry(*level)))))
 
 
 def _texts(one: Sensitivity) -> str:

@@ -15,7 +15,7 @@ from small_tasks import size_of
 from small_tasks import task as small_task
 
 from assay.results.card.card import About, Card, Sources, make_card
-from assay.results.card.limits import label_limits
+from assay.results.card.limits import FEW, POOR, RANDOM, UNMEASURED, Limit, label_limits
 from assay.results.card.sections import evidence_pages, first_page
 from assay.results.card.write import record, to_html, to_json, to_markdown
 from assay.results.checks import Check, packaged_checks
@@ -113,20 +113,29 @@ def test_limits_of_labels() -> None:
     results = made()
     rows = from_table(LabelRow, by_label(results, Bootstrap(n=50)))
     (task,) = results.tasks
-    poor = "the model is poor at it: F1 0.40, below 0.5"
+    few, poor = Limit(FEW, "2 explained texts with it"), Limit(POOR, "F1 0.40, below 0.5")
     neg, pos = label_limits(results, rows, GROUP, METHOD, task)
     # Two of the four texts of the small task have each label.
-    assert neg.limits == ("few texts: 2 explained texts with it", poor) and neg.texts == 2
-    assert pos.limits == ("few texts: 2 explained texts with it",) and pos.f1 == 0.8
+    assert neg.limits == (few, poor) and neg.texts == 2
+    assert pos.limits == (few,) and pos.f1 == 0.8
     worse = [replace(row, better_than_random=False) for row in rows]
     said = [one.limits[-1] for one in label_limits(results, worse, GROUP, METHOD, task)]
-    assert said == ["not shown to be better than random (Faithfulness (AUC-TP))"] * 2
+    assert said == [Limit(RANDOM, "Faithfulness (AUC-TP)")] * 2
     gone = [row for row in rows if row.label != "neg"]
     unmeasured = next(iter(label_limits(results, gone, GROUP, METHOD, task)))
-    assert "Faithfulness (AUC-TP) was not measured on it" in unmeasured.limits
+    assert Limit(UNMEASURED, "Faithfulness (AUC-TP)") in unmeasured.limits
     # Of tasks with one label per text nothing is measured by label.
     single = list(label_limits(replace(results, labels=()), (), GROUP, METHOD, task))
     assert [len(one.limits) for one in single] == [2, 1]
+
+
+def test_the_first_page_names_labels_by_what_limits_them() -> None:
+    (limits,) = (section for section in first_page(card(made())) if section.title == "Known limits")
+    assert limits.lines == (
+        "2 of 2 labels with limits; the numbers are behind.",
+        "few texts: all",
+        "the model is poor at it: neg",
+    )
 
 
 def test_every_text_is_inert() -> None:
