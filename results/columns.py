@@ -221,7 +221,7 @@ class SensitivityRow(GroupRow):
     low: Annotated[float, "lower end of its interval; empty where there is none"]
     high: Annotated[float, "upper end of its interval"]
     n_texts: Texts
-    note: Annotated[str, "why there is no interval, where that is so"]
+    note: Annotated[str, "why there is no interval, or none by BCa over texts, where that is so"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Sensitivity:
         low, high: (b, b) the 95 % interval, as of every metric of the comparison; NaN where there is none.
         texts: (b, b) how many texts it rests on.
         levels: by the names of the metrics of completeness and faithfulness, then by baseline.
-        note: why there are no intervals, where there are none.
+        note: why there is no interval, or none by BCa over texts, where that is so.
     """
 
     group: Group

@@ -94,7 +94,7 @@ def _least(of_explainer: Sequence[Sensitivity]) -> Iterator[str]:
         one, other, value = worst.lowest
         yield f"The label that hangs on it most: {worst.label} ({one} and {other}: {value:.2f})."
     if whole.note:
-        yield f"No interval: {whole.note}."
+        yield f"About the intervals: {whole.note}."
 
 
 def level_tables(of_explainer: Sequence[Sensitivity], columns: Sequence[Column]) -> Iterator[TextTable]:
