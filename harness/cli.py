@@ -13,6 +13,7 @@ from pathlib import Path
 from assay.harness.command_line import (
     auditing,
     comparing,
+    completion,
     exchange,
     experiments,
     explaining,
@@ -109,6 +110,8 @@ def _act(options: argparse.Namespace) -> int:
 
         print(f"assay {version('assay')}")
         return 0
+    if options.install_completion is not None:
+        return completion.install(options.install_completion or None)
     if options.command is None:
         _parser().print_help()
         return 2
@@ -117,6 +120,7 @@ def _act(options: argparse.Namespace) -> int:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
+    completion.answer(parser)
     options, rest = parser.parse_known_args(arguments)
     # argparse leaves over what stands behind an option: overrides may stand anywhere.
     if any(text.startswith("-") for text in rest) or (rest and not hasattr(options, "overrides")):
@@ -133,6 +137,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Try it: assay run experiment=quickstart",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument(
+        "--install-completion",
+        metavar="SHELL",
+        nargs="?",
+        const="",
+        help="let bash, zsh or fish complete commands, options and names, and exit (yours: SHELL)",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         _add(commands, command)
@@ -152,7 +163,8 @@ def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command:
     if command.options is not None:
         command.options(parser)
     if command.overrides:
-        parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=command.overrides)
+        words = parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=command.overrides)
+        words.completer = completion.overrides  # pyright: ignore[reportAttributeAccessIssue]
         parser.add_argument(
             "--config-dir",
             metavar="DIR",

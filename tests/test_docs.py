@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from assay.harness.cli import COMMANDS, main
-from assay.harness.config.compose import configuration, offered, sweep
+from assay.harness.config.compose import configuration, sweep
+from assay.harness.config.offered import offered
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -111,8 +111,8 @@ def choices(options: argparse.Namespace) -> int:
     With NAMES: the options of these choices, with their defaults and what they mean; of a group, such as
     baseline, what it offers.
     """
-    from assay.harness.config.compose import offered
     from assay.harness.config.described import description, summary
+    from assay.harness.config.offered import offered
 
     groups = {
         name: offered(name) for name in ("experiment", "task", "model", "explainer", "baseline", "metric")

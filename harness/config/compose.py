@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -22,8 +20,9 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from assay.harness.config.offered import offered
 from assay.harness.config.schema import Run, register
-from assay.harness.config.search_path import KEY, check_search_path, searched_folder
+from assay.harness.config.search_path import KEY, check_search_path
 from assay.harness.config.variants import varied
 from assay.tasks.errors import LONGEST_SHOWN, InputError, did_you_mean, shown
 
@@ -273,14 +272,6 @@ def _missing(error: MissingConfigException) -> str:
     if not choices:
         return f"the configuration {wanted!r} does not exist; `assay choices` lists what does"
     return f"there is no {group} named {name!r}; {did_you_mean(name, choices)}"
-
-
-def offered(group: str, overrides: Sequence[str] = ()) -> list[str]:
-    """The names that a group has in the shipped configuration, and in the folder that overrides name."""
-    folders = [Path(str(files("assay.conf"))), *filter(None, map(searched_folder, overrides))]
-    return (
-        sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")}) if group else []
-    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.build import build, check_parts
-from assay.harness.config.compose import SCHEMA, offered
+from assay.harness.config.compose import SCHEMA
 from assay.harness.config.keys import nested, plain
+from assay.harness.config.offered import offered
 from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, JUDGES, NEURONS, PAGES, SPLITS, Targets
 from assay.metrics.rationales import ANNOTATORS
 from assay.tasks.concepts import read_concepts

@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from assay.explainers.explanation import Cost
 from assay.explainers.score_file import Scores, text_print, write_scores
-from assay.harness.config.compose import configuration, offered, sweep
+from assay.harness.config.compose import configuration, sweep
 from assay.harness.config.keys import canonical
+from assay.harness.config.offered import offered
 from assay.harness.config.schema import Targets
 from assay.harness.config.search_path import search_path
 from assay.harness.exchange.atomic import whole_file

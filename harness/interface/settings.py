@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Built
-from assay.harness.config.compose import offered
 from assay.harness.config.keys import nested
+from assay.harness.config.offered import offered
 from assay.harness.config.schema import Run
 from assay.harness.config.setting_types import check_types
 from assay.tasks.errors import InputError, did_you_mean, shown

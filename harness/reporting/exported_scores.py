@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from assay.harness.config.choice import choose
-from assay.harness.config.compose import configurations, offered, sweep
+from assay.harness.config.compose import configurations, sweep
+from assay.harness.config.offered import offered
 from assay.harness.reporting.score_files import cell_scores
 from assay.metrics.cell_data import CellMetric, Metric
 from assay.metrics.with_removal import WithRemoval

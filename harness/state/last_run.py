@@ -84,7 +84,7 @@ def _with(known: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _advice(layout: Layout, name: str) -> str:
-    from assay.harness.config.compose import offered
+    from assay.harness.config.offered import offered
 
     if name in offered("experiment"):
         return f"it is a ready-made one: experiment={name}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from assay.harness.config.choice import Choice, choose
-from assay.harness.config.compose import Sweep, configurations, group_choices, offered, sweep
+from assay.harness.config.compose import Sweep, configurations, group_choices, sweep
+from assay.harness.config.offered import offered
 from assay.harness.config.ranges import check_chosen, check_ranges, check_task_and_model
 from assay.harness.config.variants import check_axes
 from assay.harness.storage.ledger import clear_failure, record_failure, warned

@@ -10,7 +10,8 @@ from tqdm import tqdm
 from assay.explainers.baselines import Baseline, Delete, Mask, Pad
 from assay.explainers.controls.known_quality import EXACT, INVERTED, NOISY, RANDOM, Quality
 from assay.harness.config.build import build
-from assay.harness.config.compose import configuration, offered
+from assay.harness.config.compose import configuration
+from assay.harness.config.offered import offered
 from assay.harness.reporting.score_files import cell_scores
 from assay.harness.validation.exact_worlds import World, additive, interacting
 from assay.harness.validation.known_cells import KnownCells, known_cells

@@ -11,8 +11,8 @@ import yaml
 
 from assay.harness.cli import main
 from assay.harness.command_line.terminal import OnceHandler
-from assay.harness.config.compose import offered
 from assay.harness.config.described import description
+from assay.harness.config.offered import offered
 
 
 def test_the_options_of_a_choice_with_defaults_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,7 +161,7 @@ def test_nothing_is_written_without_a_store(
 
 @pytest.mark.parametrize("group", ["explainer", "baseline", "metric"])
 def test_settings_by_name_are_those_that_the_command_line_composes(group: str) -> None:
-    from assay.harness.config.compose import offered
+    from assay.harness.config.offered import offered
 
     names = [name for name in offered(group) if name != "imported"]
     composed = configuration([f"{group}=[{','.join(names)}]"])[group]
