@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from assay.results.figures.style import GREY, LINES, Drawing, grid_lines, panels, render, series_look, style
+from assay.results.figures.style import GREY, Drawing, dashes, grid_lines, panels, render, series_look, style
 from assay.results.figures.visual_encoding import heading, shortened
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import grouped
@@ -52,9 +52,9 @@ def stability_figure(rankings: Sequence[Stability], metrics: Sequence[str]) -> D
 
 def _line(place: int, title: str = "") -> Line2D:
     """The later the thinner, because lines at 100 % overlap."""
-    look = series_look(place, filled=place % 2 == 0)
+    look = series_look(place)
     look |= {"markersize": max(3.5, 6.5 - 0.35 * place), "linewidth": max(0.9, 2.4 - 0.2 * place)}
-    return Line2D([], [], linestyle=LINES[place % len(LINES)], label=shortened(title, 40), **look)
+    return Line2D([], [], linestyle=dashes(place), label=shortened(title, 40), **look)
 
 
 def _panel(axes: Axes, lines: Sequence[Stability], looks: dict[str, int], sizes: Sequence[int]) -> None:

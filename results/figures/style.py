@@ -22,7 +22,11 @@ from assay.results.inert import inert
 # Okabe and Ito's palette without yellow, which is too pale on white; DARK stands for its black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-LINES = ("-", "--", "-.", ":")
+# After the solid line.
+DASHES = (
+    *((4, 2), (1, 1.5), (6, 2, 1, 2), (9, 3), (6, 2, 1, 2, 1, 2), (2, 4), (12, 2, 4, 2), (4, 1, 1, 1)),
+    *((7, 1.5, 1.5, 1.5, 1.5, 1.5), (1, 4)),
+)
 DARK = "#222222"
 GREY = "#767676"
 BAND = "#DDDDDD"
@@ -43,11 +47,26 @@ class Drawing:
     png: bytes
 
 
-def series_look(place: int, *, filled: bool) -> dict[str, Any]:
-    """Colour and marker of the line at a place among others."""
+def series_look(place: int) -> dict[str, Any]:
+    """Colour, marker and filling of the line at a place among others.
+
+    All differ up to 108 lines. Neighbours differ in colour and marker, and lines of one colour in marker and
+    filling.
+    """
+    turn = place // len(COLOURS)
     colour = COLOURS[place % len(COLOURS)]
-    face = colour if filled else "white"
-    return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "markerfacecolor": face}
+    # One marker further at every turn of the colours: colour and marker come together again after 54 lines.
+    marker = MARKERS[(place + turn) % len(MARKERS)]
+    return {"color": colour, "marker": marker, "markerfacecolor": "white" if turn % 2 else colour}
+
+
+def dashes(place: int) -> tuple[float, tuple[float, ...]] | str:
+    """The dashes of the line at a place, the first solid; no two are alike."""
+    if place == 0:
+        return "-"
+    again, place = divmod(place - 1, len(DASHES))
+    # One too many has the dashes of an earlier one, and three dots more for each time.
+    return 0, (*DASHES[place], *(1.0, 2.0) * (3 * again))
 
 
 @contextmanager
