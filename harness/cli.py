@@ -18,6 +18,7 @@ from assay.harness.command_line import (
     experiments,
     explaining,
     methods,
+    plotting,
     recommending,
     stores,
 )
@@ -33,6 +34,7 @@ COMMANDS = (
     *explaining.COMMANDS,
     *comparing.COMMANDS,
     *auditing.COMMANDS,
+    *plotting.COMMANDS,
     *stores.COMMANDS,
     *exchange.COMMANDS,
     *methods.COMMANDS,

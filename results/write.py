@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.results.checks import packaged_checks
-from assay.results.figures.every_figure import drawings
+from assay.results.figures.every_figure import Summaries, drawings, summary_drawings
 from assay.results.figures.style import Drawing
 from assay.results.inert import inert, to_csv
 from assay.results.page.report import page
@@ -63,7 +63,8 @@ def write_results(
     drawing = drawings(results, shown, parallel_map)
     labels = by_label(results, bootstrap)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
-    figures = list(drawing)
+    summaries = Summaries(of_groups, found.ranks, labels)
+    figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
     text = plain(tables, bootstrap)
     of_labels = label_grids(labels, results)
     sheet = sheet_table(results.tasks, results.read)

@@ -92,7 +92,7 @@ def logarithmic_values(grids: Sequence[Grid], metric: str) -> list[float]:
 
 def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequence[float]) -> None:
     """One panel, with a logarithmic axis if it is given values. Filled: not distinguishable from the best."""
-    _frame(axes, where)
+    frame(axes, where)
     zero = logarithmic(axes, values) if values else 0.0
     bars: dict[str, list[tuple[float, float, float]]] = {}
     dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
@@ -120,7 +120,8 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequenc
         axes.margins(x=0.08)
 
 
-def _frame(axes: Axes, where: Plan) -> None:
+def frame(axes: Axes, where: Plan) -> None:
+    """A line per explainer, controls apart."""
     count = len(where.explainers)
     axes.set_yticks(range(count), [where.label(name) for name in where.explainers])
     axes.set_ylim(count - 0.45, -0.55)

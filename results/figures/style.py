@@ -14,6 +14,7 @@ import matplotlib
 from matplotlib import rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -37,7 +38,8 @@ SETTINGS = rc_params_from_file(Path(__file__).with_name("assay.mplstyle"), use_d
 class Drawing:
     """A finished figure.
 
-    name: of its files. title: its heading. text: what it shows, for those who do not see it.
+    name: of its files. title: its heading. text: what it shows, for those who do not see it. pdf: only where
+    matplotlib's `savefig.format` asks for it, because reports need none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Drawing:
     text: str
     svg: bytes
     png: bytes
+    pdf: bytes = b""
 
 
 def series_look(place: int) -> dict[str, Any]:
@@ -89,8 +92,13 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     # The layout found for the one is kept for the other: it takes most of the time.
     figure.set_layout_engine("none")
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+    pdf = io.BytesIO()
+    if matplotlib.rcParams["savefig.format"] == "pdf":
+        FigureCanvasPdf(figure).print_pdf(
+            pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
+        )
     # XML holds no control characters.
-    return Drawing(name, title, text, inert(svg.getvalue().decode()).encode(), png.getvalue())
+    return Drawing(name, title, text, inert(svg.getvalue().decode()).encode(), png.getvalue(), pdf.getvalue())
 
 
 def panels(

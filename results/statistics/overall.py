@@ -38,7 +38,8 @@ class Overall:
 
     seeds: number of models behind them. anchors: metric name to the explainers that score 0 and 1, for those
     that have anchors. rows: of `overall.csv`, a row per candidate and form. constant: of candidates with
-    constant explanations, in how many texts.
+    constant explanations, in how many texts. parts: by candidate the anchored score on each metric, NaN where
+    it has none; of which the anchored form is the mean.
     """
 
     group: Group
@@ -47,6 +48,7 @@ class Overall:
     anchors: Mapping[str, tuple[str, str]]
     rows: tuple[OverallRow, ...]
     constant: Mapping[Method, str] = field(default_factory=dict)
+    parts: Mapping[Method, Mapping[str, float]] = field(default_factory=dict)
 
 
 def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
@@ -115,7 +117,12 @@ def _overall(
     seeds = counts.most_common(1)[0][0]
     flags = results.constant_in(group).items()
     constant = {one: flag.words for one, flag in flags if one in candidates}
-    return Overall(group, seeds, metrics, anchors, rows, constant)
+    names = [metric.name for metric in metrics]
+    parts = {
+        method: dict(zip(names, of_method.tolist(), strict=True))
+        for method, of_method in zip(candidates, values[ANCHORED][:, :, 0], strict=True)
+    }
+    return Overall(group, seeds, metrics, anchors, rows, constant, parts)
 
 
 def _row(

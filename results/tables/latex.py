@@ -2,58 +2,160 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.counts import HEADING as COUNTS
 from assay.results.tables.latex_escapes import escape_latex
-from assay.results.tables.layout import Column, Entry, Grid, Row
+from assay.results.tables.layout import Column, Entry, Grid
 from assay.results.tables.text import how_to_read, in_brackets
 
 # Points: a column of a narrow article, the gap between columns, and what a character of the two sizes takes.
 WIDTH, GAP, SCRIPT, TINY = 218.0, 6.0, 3.7, 2.7
-# Characters of a line of a heading.
-HEADING = 12
+# Characters of a line of a heading: above a column, and before a row.
+HEADING, ROW_HEADING = 12, 20
+# Lines of tables on a page, with room for the notes.
+PAGE = 68
 
 
-def latex(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in a cell: a line as plain text and as LaTeX, and a small one below it."""
+
+    text: str
+    tex: str
+    below: str = ""
+    below_tex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """lines: of the heading. below: a small line."""
+
+    lines: tuple[str, ...]
+    below: str = ""
+
+    @property
+    def width(self) -> float:
+        """In points."""
+        return max(SCRIPT * max(map(len, self.lines), default=0), TINY * len(self.below))
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A table: its first column, the headings of the others, and its cells.
+
+    corner: the heading above the first column. rule_before: the rows that stand below a rule.
+    """
+
+    corner: Heading
+    rows: tuple[Heading, ...]
+    columns: tuple[Heading, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    rule_before: frozenset[int]
+
+
+def latex(grids: Sequence[Grid], bootstrap: Bootstrap, *, transpose: bool = False) -> str:
     """LaTeX tables for `\\input`, one per grid; they need the package booktabs.
 
-    Metrics that do not fit beside each other in one column of text stand below each other.
+    Columns that do not fit beside each other in one column of text stand below each other. transpose: a row
+    per metric and a column per explainer.
     """
     head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
     words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
-    return head + "\n".join(_latex(grid, words) for grid in grids)
+    return head + "\n".join(_latex(grid, words, body_of(grid, transpose=transpose)) for grid in grids)
 
 
-def _latex(grid: Grid, words: str) -> str:
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{escape_latex(grid.caption)}.}}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}\renewcommand{\arraystretch}{0.75}",
-    ]
-    for place, block in enumerate(blocks(grid)):
-        lines += [r"\par\smallskip"] if place else []
-        lines += _tabular(grid, block)
+def _latex(grid: Grid, words: str, body: Body) -> str:
     notes = [escape_latex(words)]
     notes += [rf"$^{{{number}}}$ {escape_latex(note)}." for number, note in enumerate(grid.notes, 1)]
     notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
     notes += [f"{escape_latex(words)}." for words in grid.remarks]
     notes += [f"Warning: {escape_latex(words)}." for words in grid.warnings]
-    lines.append(r"\par\smallskip\raggedright\scriptsize " + " ".join(notes))
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    every = [list(_tabular(body, block)) for block in blocks(body)]
+    pages = list(_pages(every))
+    lines: list[str] = []
+    for place, page in enumerate(pages):
+        continued = " (continued)" if place else ""
+        lines += [
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(grid.caption)}{continued}.}}",
+            r"\centering\scriptsize\setlength{\tabcolsep}{3pt}\renewcommand{\arraystretch}{0.75}",
+        ]
+        for number, block in enumerate(page):
+            lines += [r"\par\smallskip"] if number else []
+            lines += block
+        if place == len(pages) - 1:
+            lines.append(r"\par\smallskip\raggedright\scriptsize " + " ".join(notes))
+        lines.append(r"\end{table}")
+    return "\n".join(lines) + "\n"
 
 
-def blocks(grid: Grid) -> list[list[int]]:
+def _pages(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+    """The blocks that stand on one page; one page where there are none."""
+    page: list[list[str]] = []
+    for block in blocks:
+        if page and sum(map(len, page)) + len(block) > PAGE:
+            yield page
+            page = []
+        page.append(block)
+    yield page
+
+
+def body_of(grid: Grid, *, transpose: bool = False) -> Body:
+    """The table of a grid: a row per method and a column per metric, or the other way round."""
+    cells = tuple(
+        tuple(_cell(column, entry) for column, entry in zip(grid.columns, row.entries, strict=True))
+        for row in grid.rows
+    )
+    if transpose:
+        metrics = tuple(_metric(column, ROW_HEADING) for column in grid.columns)
+        methods = tuple(_method(row.method.explainer, row.method.baseline, HEADING) for row in grid.rows)
+        turned = tuple(zip(*cells, strict=True)) if cells else tuple(() for _ in metrics)
+        return Body(Heading(("metric",), COUNTS), metrics, methods, turned, frozenset())
+    rules = frozenset(
+        place
+        for place, row in enumerate(grid.rows)
+        if place and row.control and not grid.rows[place - 1].control
+    )
+    methods = tuple(_method(row.method.explainer, row.method.baseline) for row in grid.rows)
+    metrics = tuple(_metric(column, HEADING) for column in grid.columns)
+    return Body(Heading(("explainer",), COUNTS), methods, metrics, cells, rules)
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False)
+
+
+def _metric(column: Column, letters: int) -> Heading:
+    return Heading(tuple(_wrapped(column.heading, letters)), column.count)
+
+
+def _method(explainer: str, baseline: str, letters: int = 0) -> Heading:
+    """With lines of at most so many letters, broken behind underscores; on one line if 0."""
+    parts = re.findall(r"[^_]*_*", explainer)[:-1] if letters else [explainer]
+    lines: list[str] = []
+    for part in parts or [explainer]:
+        if lines and len(lines[-1]) + len(part) <= letters:
+            lines[-1] += part
+        else:
+            lines.append(part)
+    return Heading(tuple(lines), f"({baseline})" if baseline else "")
+
+
+def blocks(body: Body) -> list[list[int]]:
     """The places of the columns that stand beside each other, as many as fit, at least one."""
-    names = [row.method.explainer for row in grid.rows]
-    below = [f"({row.method.baseline})" for row in grid.rows if row.method.baseline]
-    first = max(SCRIPT * max(map(len, names), default=0), TINY * max(map(len, [*below, COUNTS])))
+    first = max(heading.width for heading in (body.corner, *body.rows))
     found: list[list[int]] = []
     left = 0.0
-    for place, column in enumerate(grid.columns):
-        width = _width(column, [row.entries[place] for row in grid.rows]) + GAP
+    for place, heading in enumerate(body.columns):
+        inside = [row[place] for row in body.cells]
+        tops = max((SCRIPT * len(cell.text) for cell in inside), default=0.0)
+        below = max((TINY * len(cell.below) for cell in inside), default=0.0)
+        width = max(heading.width, tops, below) + GAP
         if not found or width > left:
             found.append([])
             left = WIDTH - first
@@ -62,56 +164,49 @@ def blocks(grid: Grid) -> list[list[int]]:
     return found
 
 
-def _width(column: Column, entries: Sequence[Entry]) -> float:
-    tops = [*_heading_lines(column), *(column.number(entry.value) + entry.mark for entry in entries)]
-    small = [column.count, *(_below(column, entry) for entry in entries)]
-    return max(SCRIPT * max(map(len, tops)), TINY * max(map(len, small)))
-
-
-def _tabular(grid: Grid, block: Sequence[int]) -> Iterator[str]:
-    columns = [grid.columns[place] for place in block]
+def _tabular(body: Body, block: Sequence[int]) -> Iterator[str]:
+    columns = [body.columns[place] for place in block]
     yield rf"\begin{{tabular}}{{@{{}}l{'r' * len(block)}@{{}}}}"
     yield r"\toprule"
-    yield " & ".join(["explainer", *map(_heading, columns)]) + r" \\"
-    counts = [rf"\tiny {escape_latex(column.count)}" for column in columns]
-    yield " & ".join([rf"\tiny {escape_latex(COUNTS)}", *counts]) + r" \\"
+    headings = [*body.corner.lines, *(_stacked(one.lines) for one in columns)]
+    yield " & ".join(headings) + r" \\"
+    counts = [rf"\tiny {escape_latex(one.below)}" if one.below else "" for one in columns]
+    yield " & ".join([rf"\tiny {escape_latex(body.corner.below)}", *counts]) + r" \\"
     yield r"\midrule"
-    for place, row in enumerate(grid.rows):
-        if row.control and place and not grid.rows[place - 1].control:
+    for place, (heading, row) in enumerate(zip(body.rows, body.cells, strict=True)):
+        if place in body.rule_before:
             yield r"\midrule"
-        yield from _rows(columns, row, [row.entries[column] for column in block])
+        yield from _lines(heading, [row[column] for column in block])
     yield r"\bottomrule"
     yield r"\end{tabular}"
 
 
-def _heading_lines(column: Column) -> list[str]:
-    return textwrap.wrap(column.heading, HEADING, break_long_words=False)
+def _stacked(lines: Sequence[str]) -> str:
+    stacked = r"\\".join(map(escape_latex, lines))
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
 
 
-def _heading(column: Column) -> str:
-    lines = r"\\".join(map(escape_latex, _heading_lines(column)))
-    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
+def _lines(heading: Heading, cells: Sequence[Cell]) -> Iterator[str]:
+    """The values of a row, and below them what is small."""
+    first, *others = heading.lines
+    yield " & ".join([escape_latex(first), *(cell.tex for cell in cells)]) + r" \\"
+    small = [rf"\tiny {escape_latex(heading.below)}"] if heading.below else [""]
+    below = [cell.below_tex for cell in cells]
+    # Further lines of the heading stand beside what is small of the cells.
+    names = [*map(escape_latex, others), *(small if heading.below or not others else [])]
+    for place, name in enumerate(names):
+        line = [name, *(below if place == 0 else [""] * len(below))]
+        if any(line):
+            yield " & ".join(line) + r" \\"
 
 
-def _rows(columns: Sequence[Column], row: Row, entries: Sequence[Entry]) -> Iterator[str]:
-    """The values of a method, and below them its baseline and their intervals."""
-    method = row.method
-    values = [escape_latex(method.explainer)]
-    below = [rf"\tiny ({escape_latex(method.baseline)})" if method.baseline else ""]
-    for column, entry in zip(columns, entries, strict=True):
-        number = _number(column.number(entry.value))
-        number = rf"\textbf{{{number}}}" if entry.best else number
-        number += escape_latex(entry.mark)
-        values.append(rf"--$^{{{entry.note}}}$" if entry.note else number)
-        words = _below(column, entry)
-        below.append(rf"\tiny {_number(words)}" if words else "")
-    yield " & ".join(values) + r" \\"
-    if any(below):
-        yield " & ".join(below) + r" \\"
-
-
-def _below(column: Column, entry: Entry) -> str:
-    return " ".join(filter(None, (column.interval(entry), in_brackets(entry.count))))
+def _cell(column: Column, entry: Entry) -> Cell:
+    number = column.number(entry.value)
+    shown = _number(number)
+    shown = rf"\textbf{{{shown}}}" if entry.best else shown
+    shown = rf"--$^{{{entry.note}}}$" if entry.note else shown + escape_latex(entry.mark)
+    below = " ".join(filter(None, (column.interval(entry), in_brackets(entry.count))))
+    return Cell(number + entry.mark, shown, below, rf"\tiny {_number(below)}" if below else "")
 
 
 def _number(text: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from results_synthetic import CONTROLS, METRICS, Group, Method, cell, decisions
 
 from assay.metrics.cell_data import Metric
-from assay.results.records import LabelTexts, Results
+from assay.results.records import Results
+from assay.results.tables.layout import Column, Entry, Grid, Row
 
 WITH_BASELINE = (
     *("occlusion", "integrated_gradients", "lime", "kernel_shap", "shapley_gp", "deep_lift", "owen"),
@@ -31,7 +32,7 @@ TWO = (ONE, Group("planted_counting", "cnn"))
 
 
 @cache
-def many(count: int, groups: tuple[Group, ...] = TWO, n: int = 24, seeds: int = 3) -> Results:
+def many(count: int, groups: tuple[Group, ...] = TWO, n: int = 12, seeds: int = 2) -> Results:
     """Results of `count` candidates and three controls by four metrics; some explainers are alike."""
     methods = [
         method
@@ -67,6 +68,47 @@ def many(count: int, groups: tuple[Group, ...] = TWO, n: int = 24, seeds: int = 
     )
 
 
+def quick_grids(results: Results) -> list[Grid]:
+    """The grids of results without statistics: values of the metrics, intervals of a fixed width, and one
+    best explainer in each column."""
+    columns = tuple(Column(m.name, m.title, m.direction, 2, "12 × 2") for m in results.metrics)
+    return [_quick_grid(group, results, columns) for group in dict.fromkeys(c.group for c in results.cells)]
+
+
+def _quick_grid(group: Group, results: Results, columns: tuple[Column, ...]) -> Grid:
+    metrics = {metric.name: metric for metric in results.metrics}
+    values: dict[tuple[Method, str], list[float]] = {}
+    for one in results.cells:
+        if one.group == group:
+            index = np.arange(len(one.units), dtype=np.intp)[None]
+            value = float(metrics[one.metric].summarise(dict(one.parts), index)[0])
+            values.setdefault((one.method, one.metric), []).append(value)
+    means = {key: float(np.mean(some)) for key, some in values.items()}
+    methods = list(dict.fromkeys(method for method, _ in means))
+    best = {}
+    for column in columns:
+        of_column = {m: means[m, column.name] for m in methods if m.explainer not in results.controls}
+        best[column.name] = (max if column.direction == "higher" else min)(
+            of_column, key=of_column.__getitem__
+        )
+    rows = [
+        Row(
+            method,
+            method.explainer in results.controls,
+            tuple(
+                Entry(
+                    *(value := means[method, column.name], 0.95 * value, 1.05 * value),
+                    best=best[column.name] == method,
+                    mark="†" * (method.baseline == "mask" and column.name == "faithfulness"),
+                )
+                for column in columns
+            ),
+        )
+        for method in methods
+    ]
+    return Grid(group, 2, columns, tuple(rows), (), ())
+
+
 def _levels(methods: Sequence[Method], rng: np.random.Generator) -> np.ndarray:
     levels = rng.choice([0.35, 0.6, 0.75], len(methods)) + rng.normal(0, 0.02, len(methods))
     fixed = {"random": 0.2, "gold": 0.95, "inverted": 0.05}
@@ -82,20 +124,3 @@ def _values(
         return np.full(len(difficulty), cost)
     level = quality if metric.direction == "higher" else 1 - quality
     return np.clip(level + difficulty + rng.normal(0, 0.1, len(difficulty)), 0, 1)
-
-
-def multi_label(count: int, labels: int) -> Results:
-    """The first group of `many` with a value for every label; a label in ten has few texts."""
-    known = many(count, (ONE,), 40, 2)
-    rng = np.random.default_rng(labels)
-    names = tuple(
-        f"{word} {place}" for place, word in zip(range(labels), ("joy", "anger") * labels, strict=False)
-    )
-    cells = []
-    for one in known.cells:
-        if one.metric in ("agreement", "confidence"):
-            base = one.parts["value"]
-            values = np.clip(base + rng.normal(0, 0.1, (len(base), labels)), 0, 1)
-            cells.append(replace(one, parts={"value": values}, targets=tuple(range(labels))))
-    texts = tuple(5 if place % 10 == 9 else 40 - place for place in range(labels))
-    return replace(known, cells=cells, labels=[LabelTexts(ONE, names, texts, 40)])

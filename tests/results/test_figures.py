@@ -15,11 +15,12 @@ from results_synthetic import CONTROLS, METHODS, QUALITY, Group, Method, experim
 
 from assay.harness.config.schema import CONTROLS as CONTROLS_SHIPPED
 from assay.metrics.faithfulness import macro_f1_curve
-from assay.results.figures.cost import Point, front, points_of
-from assay.results.figures.curves import CONTROL_LINES, control_dashes, lines_of
+from assay.results.figures.cost import points_of
+from assay.results.figures.cost_panel import Point, front
+from assay.results.figures.curves import lines_of
 from assay.results.figures.every_figure import drawings
 from assay.results.figures.label_placement import place_labels
-from assay.results.figures.style import Drawing
+from assay.results.figures.style import DASHES, Drawing, dashes
 from assay.results.figures.visual_encoding import heading, logarithmic, plan, short, shortened, wide_range
 from assay.results.flag import Flag
 from assay.results.records import Results
@@ -190,10 +191,8 @@ def test_curves_are_the_mean_over_seeds() -> None:
 
 def test_every_control_has_dashes_of_its_own() -> None:
     # All that are shipped, and another annotator.
-    every = [control_dashes(place) for place in range(20)]
-    assert len(CONTROLS_SHIPPED) + 1 <= len(CONTROL_LINES) and len(set(every)) == 20
-    for place in range(20):
-        Figure().subplots().plot([0, 1], [0, 1], linestyle=every[place])
+    every = [dashes(1 + place) for place in range(len(CONTROLS_SHIPPED) + 1)]
+    assert len(CONTROLS_SHIPPED) + 1 <= len(DASHES) and len(set(every)) == len(every)
 
 
 def test_front_keeps_who_is_better_than_all_cheaper_ones() -> None:

@@ -1,0 +1,76 @@
+"""One figure of an experiment by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+
+from assay.harness.reporting.collect import collect, score_files
+from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.plan import Trial
+from assay.results.figures.every_figure import Summaries, named_figures
+from assay.results.figures.names import KINDS
+from assay.results.figures.style import Drawing
+from assay.results.parallel import process_pool, useful_processes
+from assay.results.statistics.by_group import by_group
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.labels import by_label
+from assay.results.statistics.rank_table import rank_table
+from assay.results.tables.layout import grids
+from assay.tasks.errors import InputError, did_you_mean
+
+FORMATS = ("svg", "pdf", "png")
+METRIC = "METRIC"
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless a figure may be called so; METRIC is any word, a number may stand behind."""
+    stems = [kind.removesuffix(METRIC) for kind in KINDS]
+    if not any(name.startswith(stem) if stem.endswith("-") else _stem(name) == stem for stem in stems):
+        raise InputError(f"there is no figure {name!r}; {did_you_mean(name, KINDS)}")
+
+
+def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
+    """The figure as the report has it, with its PDF.
+
+    Args:
+        experiment: whose finished cells are shown.
+        trials: those whose texts could be read.
+        name: one of `KINDS`, with the name of a metric in place of METRIC.
+
+    Raises:
+        InputError: there is no such figure, or nothing for it to show.
+    """
+    check_name(name)
+    files = score_files(trials, experiment.store)
+    if not files:
+        raise InputError(f"nothing of experiment {experiment.name!r} is scored yet; run it, with assay run")
+    options = experiment.configs[0].report
+    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    with process_pool(useful_processes(len(files))) as spreading:
+        results = collect(experiment, trials, files, spreading)
+        found = by_group(results, bootstrap, spreading)
+    ranks, labels = rank_table(results, alpha=bootstrap.alpha), by_label(results, bootstrap)
+    shown = grids(found.comparison, results.metrics, results.removal, alike=results.alike)
+    figures = named_figures(results, shown, Summaries(found, ranks, labels))
+    call = figures.get(name, figures.get(_stem(name)))
+    if call is None:
+        raise InputError(f"{experiment.name!r} has no figure {name!r}; {did_you_mean(name, figures)}")
+    with matplotlib.rc_context({"savefig.format": "pdf"}):
+        drawn = call()
+    every = [] if drawn is None else [drawn] if isinstance(drawn, Drawing) else list(drawn)
+    for one in every:
+        # A name without its number is the first of several.
+        if name in (one.name, _stem(one.name)):
+            return one
+    if every:
+        names = did_you_mean(name, [one.name for one in every])
+        raise InputError(f"{experiment.name!r} has no figure {name!r}; {names}")
+    raise InputError(f"{experiment.name!r} has nothing to show as {name!r}: {KINDS.get(name, 'no value')}")
+
+
+def _stem(name: str) -> str:
+    """The name without the number behind it."""
+    stem, _, number = name.rpartition("-")
+    return stem if number.isdecimal() and stem else name

@@ -1,0 +1,151 @@
+"""Critical-difference diagrams (Demšar 2006, JMLR 7): average ranks, and who cannot be told apart by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from assay.results.columns import RankRow, from_table
+from assay.results.figures.style import DARK, GREY, Drawing, render, style
+from assay.results.figures.visual_encoding import shortened
+from assay.results.records import TRAINED, Method, grouped
+
+NAME = "critical_difference"
+# In inches.
+LINE, BAR, HALF, NAMES = 0.165, 0.075, 2.2, 2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """The ranked methods of one metric, best first, with their average ranks.
+
+    bars: the places (first, last) of those that cannot be told apart, as few as say all of it. note: what to
+    know of them.
+    """
+
+    title: str
+    methods: tuple[str, ...]
+    ranks: tuple[float, ...]
+    bars: tuple[tuple[int, int], ...]
+    difference: float
+    blocks: int
+    note: str = ""
+
+
+def critical_differences(ranks: pd.DataFrame, titles: dict[str, str]) -> Drawing | None:
+    """A diagram per metric of models that are trained, from the table by `rank_table`; None without ranks.
+
+    The groups are those of the table: Nemenyi's difference, and all where Friedman's test finds none. titles:
+    of the metrics to draw, by name.
+    """
+    rows = [row for row in from_table(RankRow, ranks) if row.kind == TRAINED and row.metric in titles]
+    found = [
+        diagram
+        for name, of_metric in grouped(rows, lambda row: row.metric).items()
+        if (diagram := diagram_of(of_metric, titles[name])) is not None
+    ]
+    if not found:
+        return None
+    with style(NAME):
+        heights = [_height(diagram) for diagram in found]
+        figure = Figure(figsize=(2 * (HALF + NAMES), sum(heights) + 0.1))
+        bottom = sum(heights) + 0.1
+        for diagram, height in zip(found, heights, strict=True):
+            bottom -= height
+            whole = figure.get_size_inches()
+            axes = figure.add_axes((0, bottom / whole[1], 1, height / whole[1]))
+            _draw(axes, diagram, height)
+        shown = ", ".join(diagram.title for diagram in found)
+        text = f"Average ranks, 1 the best; a bar joins those that cannot be told apart; for {shown}."
+        return render(figure, NAME, "Average ranks and critical differences", text)
+
+
+def diagram_of(rows: Sequence[RankRow], title: str) -> Diagram | None:
+    """The diagram of one metric; None where fewer than two are ranked or nothing was tested.
+
+    Explainers that took no part in the test are left out; where there are any, ranks among the others are not
+    those of the table, and only the best group has a bar.
+    """
+    ranked = sorted((row for row in rows if math.isfinite(row.rank)), key=lambda row: row.rank)
+    tested = [row for row in ranked if not row.note]
+    if len(tested) < 2 or not math.isfinite(tested[0].critical_difference):
+        return None
+    first = tested[0]
+    places = tuple(row.rank for row in tested)
+    best = sum(row.best for row in tested)
+    if best == len(tested):
+        # Friedman's test finds no difference, or Nemenyi's reaches the last.
+        bars: tuple[tuple[int, int], ...] = ((0, best - 1),)
+    elif len(tested) < len(ranked):
+        bars = ((0, best - 1),) if best > 1 else ()
+    else:
+        bars = cliques(places, first.critical_difference)
+    names = tuple(Method(row.explainer, row.baseline).title for row in tested)
+    note = "" if len(tested) == len(ranked) else f"{len(ranked) - len(tested)} on few texts left out"
+    return Diagram(title, names, places, bars, first.critical_difference, first.n_blocks, note)
+
+
+def cliques(ranks: Sequence[float], difference: float) -> tuple[tuple[int, int], ...]:
+    """The largest runs (first, last) of ascending ranks that lie closer than the difference.
+
+    Example:
+        >>> cliques([1.0, 1.5, 2.4, 4.0], 1.0)
+        ((0, 1), (1, 2))
+    """
+    found: list[tuple[int, int]] = []
+    for first, rank in enumerate(ranks):
+        last = max(place for place, other in enumerate(ranks) if other - rank < difference)
+        if last > first and not any(last <= end for _, end in found):
+            found.append((first, last))
+    return tuple(found)
+
+
+def _height(diagram: Diagram) -> float:
+    rows = math.ceil(len(diagram.methods) / 2)
+    return 0.75 + BAR * (len(diagram.bars) + 1) + LINE * rows + 0.15
+
+
+def _draw(axes: Axes, diagram: Diagram, height: float) -> None:
+    """In inches, with the axis of ranks at 0 and everything else below it or just above."""
+    count = len(diagram.methods)
+    low, high = 1.0, float(max(2, math.ceil(diagram.ranks[-1])))
+
+    def across(rank: float) -> float:
+        return (rank - low) / (high - low) * 2 * HALF
+
+    axes.set_xlim(-NAMES, 2 * HALF + NAMES)
+    axes.set_ylim(0.75 - height, 0.75)
+    axes.set_axis_off()
+    blocks = f"{diagram.blocks} models" if not diagram.note else f"{diagram.blocks} models; {diagram.note}"
+    axes.text(-NAMES + 0.1, 0.66, f"{diagram.title} ({blocks})", va="top", fontsize=9.5)
+    axes.plot([0, 2 * HALF], [0, 0], color=DARK, linewidth=1.0)
+    step = max(1, math.ceil((high - low) / 12))
+    for rank in range(1, int(high) + 1, step):
+        axes.plot([across(rank)] * 2, [0, 0.05], color=DARK, linewidth=0.8)
+        axes.text(across(rank), 0.07, str(rank), ha="center", va="bottom", fontsize=7.5)
+    # The critical difference as a scale, beside the title's line.
+    width = min(across(low + diagram.difference), 2 * HALF + NAMES - 0.2)
+    start = 2 * HALF + NAMES - 0.15 - width
+    axes.plot([start, start + width], [0.38, 0.38], color=DARK, linewidth=1.4)
+    for end in (start, start + width):
+        axes.plot([end, end], [0.34, 0.42], color=DARK, linewidth=1.0)
+    axes.text(start + width, 0.46, f"critical difference {diagram.difference:.2f}", ha="right", fontsize=7.5)
+    below = -BAR * (len(diagram.bars) + 1)
+    for place, (first, last) in enumerate(diagram.bars):
+        ends = across(diagram.ranks[first]) - 0.03, across(diagram.ranks[last]) + 0.03
+        axes.plot(ends, [-BAR * (place + 1)] * 2, color=DARK, linewidth=2.4, solid_capstyle="butt")
+    left = math.ceil(count / 2)
+    for place, (name, rank) in enumerate(zip(diagram.methods, diagram.ranks, strict=True)):
+        # From the outside in: the first on the left and the last on the right stand on top.
+        line = place if place < left else count - 1 - place
+        y = below - LINE * (line + 0.5)
+        side, align = (-0.1, "right") if place < left else (2 * HALF + 0.1, "left")
+        axes.plot([across(rank), across(rank), side], [0, y, y], color=GREY, linewidth=0.6)
+        shift = -0.04 if place < left else 0.04
+        said = f"{shortened(name, 27)} {rank:.1f}" if place < left else f"{rank:.1f} {shortened(name, 27)}"
+        axes.text(side + shift, y, said, ha=align, va="center", fontsize=7.5)

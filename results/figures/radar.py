@@ -1,0 +1,119 @@
+"""How good every explainer is by each property, as a small radar per explainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from assay.results.figures.style import DARK, GREY, Drawing, render, style
+from assay.results.figures.visual_encoding import Plan, heading, shortened
+from assay.results.panel_limit import PANEL_LIMIT
+from assay.results.records import Method, grouped
+from assay.results.statistics.overall import Overall
+
+NAME = "radar"
+# A radar has a shape from three properties on.
+FEWEST_PROPERTIES = 3
+PANELS_PER_ROW = 6
+SIDE = 1.5  # of a panel, in inches
+# Scores outside are drawn at this edge: -0.25 stands in the centre.
+LOW, HIGH = -0.25, 1.25
+
+
+def radars(scores: Sequence[Overall], where: Plan) -> list[Drawing]:
+    """A figure per group: the candidates' scores on the anchored scale of `overall`, a radar each.
+
+    Groups with fewer than three anchored properties have none.
+    """
+    found = [score for score in scores if len(_metrics(score)) >= FEWEST_PROPERTIES]
+    several = len(found) > 1
+    return [
+        _radar(score, where, f"{NAME}-{place}" if several else NAME)
+        for place, score in enumerate(found[:PANEL_LIMIT], 1)
+    ]
+
+
+def _metrics(score: Overall) -> dict[str, str]:
+    """Names and titles of the metrics of which any candidate has an anchored score."""
+    having = {name for parts in score.parts.values() for name, value in parts.items() if math.isfinite(value)}
+    return {metric.name: metric.title for metric in score.metrics if metric.name in having}
+
+
+def _radar(score: Overall, where: Plan, name: str) -> Drawing:
+    metrics = _metrics(score)
+    by_explainer = grouped(score.parts, lambda method: method.explainer)
+    wide = min(PANELS_PER_ROW, max(3, len(by_explainer)))
+    rows = math.ceil(len(by_explainer) / wide)
+    letters = dict(zip(metrics, ascii_uppercase, strict=False))
+    named = [f"{letters[each]}  {shortened(title, 40)}" for each, title in metrics.items()]
+    left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
+    key = [*where.legend(), *_key()]
+    with style(name):
+        entries = max(1, int(wide * SIDE / 2.2))
+        legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)
+        height = rows * (SIDE + 0.22) + 0.19 * (legend_rows + (1 if left_out else 0)) + 0.55
+        figure = Figure(figsize=(wide * SIDE + 0.3, height))
+        foot = (0.19 * (legend_rows + (1 if left_out else 0)) + 0.2) / height
+        top = 1 - 0.35 / height
+        size = figure.get_size_inches()
+        for place, (explainer, methods) in enumerate(by_explainer.items()):
+            across, down = place % wide, place // wide
+            left = (0.15 + across * SIDE + 0.14) / size[0]
+            bottom = top - ((down + 1) * (SIDE + 0.22) - 0.14) / height
+            extent = ((SIDE - 0.28) / size[0], (SIDE - 0.28) / height)
+            axes = figure.add_axes((left, bottom, *extent), projection="polar")
+            _panel(axes, methods, score.parts, list(metrics), list(letters.values()), where)
+            axes.set_title(shortened(where.label(explainer), 24), fontsize=7.5, loc="center", pad=9)
+        figure.text(0.15 / size[0], 1 - 0.05 / height, heading(score.group, 200), va="top", fontsize=9.5)
+        words = [Line2D([], [], linestyle="none", label=text) for text in named]
+        first = 0.19 * math.ceil(len(key) / entries) / height
+        look = {"handlelength": 0, "handletextpad": 0, "columnspacing": 1.2, "loc": "lower left"}
+        figure.legend(handles=words, bbox_to_anchor=(0, first + 0.03 / height), ncols=entries, **look)
+        figure.legend(handles=key, loc="lower left", ncols=entries, columnspacing=1.2)
+        if left_out:
+            said = f"Not anchored, so not shown: {', '.join(left_out)}"
+            figure.text(0.15 / size[0], foot - 0.12 / height, shortened(said, 110), fontsize=8, color=GREY)
+        text = f"Scores of {len(by_explainer)} explainers on {', '.join(metrics.values())}: 0 as random, 1 as"
+        return render(figure, name, "Properties of every explainer", f"{text} gold or the best.")
+
+
+def _key() -> list[Line2D]:
+    return [
+        Line2D([], [], color=DARK, linewidth=0.9, linestyle=(0, (4, 2)), label="as random (0)"),
+        Line2D([], [], color=DARK, linewidth=0.6, label="as the best or gold (1)"),
+    ]
+
+
+def _panel(
+    axes: Axes,
+    methods: Sequence[Method],
+    parts: Mapping[Method, Mapping[str, float]],
+    metrics: Sequence[str],
+    letters: Sequence[str],
+    where: Plan,
+) -> None:
+    angles = np.linspace(0, 2 * np.pi, len(metrics), endpoint=False)
+    closed = np.append(angles, angles[:1])
+    circle = np.linspace(0, 2 * np.pi, 90)
+    axes.plot(circle, np.zeros(90), color=DARK, linewidth=0.9, linestyle=(0, (4, 2)))
+    axes.plot(circle, np.ones(90), color=DARK, linewidth=0.6)
+    for method in methods:
+        values = np.array([parts[method].get(name, float("nan")) for name in metrics])
+        shown = np.clip(values, LOW, HIGH)
+        colour = where.colour(method)
+        axes.plot(closed, np.append(shown, shown[:1]), color=colour, linewidth=1.2)
+        axes.plot(angles, shown, where.marker(method), color=colour, markersize=3.5, linestyle="none")
+        if np.isfinite(shown).all() and len(methods) == 1:
+            axes.fill(closed, np.append(shown, shown[:1]), color=colour, alpha=0.15, linewidth=0)
+    axes.set_ylim(LOW, HIGH)
+    axes.set_yticks([])
+    axes.set_xticks(angles, letters, fontsize=7)
+    axes.tick_params(axis="x", pad=-3)
+    axes.spines[:].set_visible(False)
+    axes.grid(color="#DDDDDD", linewidth=0.6)

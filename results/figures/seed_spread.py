@@ -1,0 +1,123 @@
+"""How far the seeds of models move every explainer's values."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from assay.metrics.cell_data import Metric
+from assay.metrics.model_pairs import ModelPairMetric
+from assay.results.figures.points import frame
+from assay.results.figures.style import DARK, Drawing, render, style
+from assay.results.figures.visual_encoding import Plan, heading, logarithmic, plan, wide_range
+from assay.results.panel_limit import PANEL_LIMIT, listed
+from assay.results.records import CellScores, Method, Results
+from assay.results.statistics.comparison import by_group_and_metric
+from assay.results.statistics.estimates import Floats
+from assay.results.tables.layout import Column, Grid, restricted
+
+NAME = "seeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The values (S,) of one method by one metric, one for each of several model seeds."""
+
+    method: Method
+    values: Floats
+
+
+def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
+    """A row of panels per group, a panel per metric: a dot for each model seed, a stroke at their mean.
+
+    None where no group has two seeds. Metrics of pairs of models have no value of a single seed.
+    """
+    shown = {column.name for grid in grids for column in grid.columns}
+    single = [m for m in results.metrics if m.name in shown and not isinstance(m, ModelPairMetric)]
+    alone = [restricted(grid, [metric.name for metric in single]) for grid in grids]
+    cells = by_group_and_metric(results.cells)
+    found: list[tuple[Grid, dict[str, list[Spread]]]] = []
+    for grid in alone:
+        spreads = {
+            metric.name: some
+            for metric in single
+            if (some := spreads_of(cells.get((grid.group, metric.name), []), metric, grid))
+        }
+        if spreads:
+            known = {one.method for some in spreads.values() for one in some}
+            rows = tuple(row for row in grid.rows if row.method in known)
+            found.append((replace(grid, rows=rows), spreads))
+    if not found:
+        return None
+    drawn = found[:PANEL_LIMIT]
+    where = plan([grid for grid, _ in drawn], results.random)
+    columns = {
+        column.name: column for grid, spreads in drawn for column in grid.columns if column.name in spreads
+    }
+    with style(NAME):
+        size = (0.4 + where.margin + 1.75 * len(columns), len(drawn) * (where.inches + 0.95) + 0.55)
+        figure = Figure(figsize=size, layout="constrained")
+        every = figure.subplots(len(drawn), len(columns), squeeze=False, sharex="col")
+        for (grid, spreads), line in zip(drawn, every, strict=True):
+            for (name, column), axes in zip(columns.items(), line, strict=True):
+                _panel(axes, spreads.get(name, []), grid, column, where, drawn)
+                if axes is not line[0]:
+                    axes.set_yticklabels([])
+            line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
+        figure.align_ylabels(every[:, 0])
+        key = [
+            *where.legend(),
+            Line2D([], [], color=DARK, linewidth=1.4, label="from lowest to highest seed"),
+            *where.signs(),
+        ]
+        wide = max(1, min(len(key), int(size[0] / 2.4)))
+        figure.legend(handles=key, loc="outside lower left", ncols=wide, columnspacing=1.2)
+        groups = listed([grid.group.title for grid, _ in found])
+        text = f"A dot per model seed for every explainer and metric, for {groups}"
+        return render(figure, NAME, "How far model seeds spread", text)
+
+
+def spreads_of(cells: Sequence[CellScores], metric: Metric, grid: Grid) -> list[Spread]:
+    """Each method of the grid with its values by model seed, means over explainer seeds, where there are two
+    or more of them."""
+    values: dict[Method, dict[str, list[float]]] = {row.method: {} for row in grid.rows}
+    for cell in cells:
+        if cell.method in values and cell.units:
+            everything = np.arange(len(cell.units), dtype=np.intp)[None]
+            value = float(metric.summarise(dict(cell.parts), everything)[0])
+            values[cell.method].setdefault(cell.seed, []).append(value)
+    means = {method: [float(np.mean(runs)) for runs in by.values()] for method, by in values.items()}
+    known = {method: list(filter(math.isfinite, some)) for method, some in means.items()}
+    return [Spread(method, np.array(some)) for method, some in known.items() if len(some) > 1]
+
+
+def _panel(
+    axes: Axes,
+    spreads: Sequence[Spread],
+    grid: Grid,
+    column: Column,
+    where: Plan,
+    drawn: Sequence[tuple[Grid, Mapping[str, Sequence[Spread]]]],
+) -> None:
+    frame(axes, where)
+    axes.set_title("\n".join(textwrap.wrap(column.heading, 20, break_on_hyphens=False)), fontsize=8.5)
+    axes.tick_params(labelbottom=True)
+    # One scale for all groups, because panels of a column share it.
+    every = [value for _, of in drawn for one in of.get(column.name, []) for value in one.values.tolist()]
+    zero = logarithmic(axes, every) if wide_range(every) else 0.0
+    for one in spreads:
+        values = np.maximum(one.values, zero) if zero else one.values
+        height, colour = where.height(one.method, grid.rows), where.colour(one.method)
+        axes.hlines(height, values.min(), values.max(), color=colour, linewidth=1.4)
+        look = {"color": colour, "markersize": 3.5, "linestyle": "none", "markerfacecolor": "white"}
+        axes.plot(values, np.full(len(values), height), where.marker(one.method), **look)
+        axes.plot(values.mean(), height, "|", color=colour, markersize=8, markeredgewidth=1.6)
+    if not zero:
+        axes.margins(x=0.08)

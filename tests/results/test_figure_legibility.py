@@ -1,0 +1,199 @@
+"""On 3, 12 and 30 explainers no words of a figure lie on others or outside of it, and no lines look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations, pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from many_explainers import COUNTS, NAMES, ONE, many, quick_grids
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from results_synthetic import METRICS
+
+from assay.results.columns import LabelRow, names
+from assay.results.figures import style as styles
+from assay.results.figures.baseline_sensitivity import BaselineEffect, baseline_figure
+from assay.results.figures.cost import cost_against, pareto
+from assay.results.figures.critical_difference import critical_differences
+from assay.results.figures.curves import curves
+from assay.results.figures.label_heat_map import label_heat_map
+from assay.results.figures.points import by_metric, overview
+from assay.results.figures.radar import radars
+from assay.results.figures.seed_spread import seed_spread
+from assay.results.figures.style import DASHES, dashes, series_look
+from assay.results.figures.visual_encoding import plan
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.overall import Overall, overall
+from assay.results.statistics.rank_table import rank_table
+from assay.results.tables.layout import Grid
+
+FEW = Bootstrap(n=4, permutations=4)
+BASELINES = ("pad", "mask", "zero", "delete", "unk", "mean", "negatives", "random", "mlm")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure that is drawn from now on."""
+    found: list[Figure] = []
+
+    class Canvas(FigureCanvasAgg):
+        def __init__(self, figure: Figure) -> None:
+            super().__init__(figure)
+            found.append(figure)
+
+    monkeypatch.setattr(styles, "FigureCanvasAgg", Canvas)
+    return found
+
+
+@cache
+def grids_of(count: int) -> list[Grid]:
+    return quick_grids(many(count))
+
+
+@cache
+def scores_of(count: int) -> list[Overall]:
+    return overall(many(count, (ONE,)), FEW)
+
+
+def effects(count: int) -> list[BaselineEffect]:
+    """One per explainer, with two baselines and more."""
+    rng = np.random.default_rng(count)
+    found = []
+    for place, name in enumerate(NAMES[:count]):
+        names = BASELINES[: 2 + place % 8]
+        scores = rng.normal(size=(len(names), 40)) + rng.normal(size=40)
+        rated = rng.uniform(20, 60, (len(names), 1)) + np.array([0.0, -3.0, 4.0])
+        gap = np.abs(rng.normal(size=len(names))) if place % 2 else np.full(len(names), np.nan)
+        found.append(BaselineEffect(f"goemotions / cnn: {name}", names, np.corrcoef(scores), gap, rated))
+    return found
+
+
+def heat_map(count: int) -> object:
+    """Of a task with several labels per text, the last with few texts and a missing value."""
+    results, agreement = many(count), METRICS[1]
+    methods = list(dict.fromkeys(cell.method for cell in results.cells))
+    rng = np.random.default_rng(0)
+    rows = []
+    for place in range({3: 3, 12: 11, 30: 28}[count]):
+        for method, value in zip(methods, rng.uniform(0, 1, len(methods)).tolist(), strict=True):
+            known = {**dict.fromkeys(names(LabelRow)), **ONE._asdict(), "metric": agreement.name}
+            known |= {"scope": "label", "label": f"disappointment {place}", "texts": 40 - place}
+            known |= {"explainer": method.explainer, "baseline": method.baseline}
+            rows.append(known | {"value": float("nan") if place == 2 and value < 0.2 else value})
+    return label_heat_map(pd.DataFrame(rows), pd.DataFrame(), agreement, results.controls)
+
+
+def rank_figure(count: int) -> object:
+    results = many(count)
+    return critical_differences(rank_table(results), {m.name: m.title for m in results.metrics})
+
+
+FIGURES = {
+    "overview": lambda count: overview(grids_of(count), "random"),
+    "metric": lambda count: by_metric(grids_of(count), "agreement", "random"),
+    "curves": lambda count: curves(many(count), grids_of(count), "faithfulness"),
+    "cost": lambda count: cost_against(grids_of(count), "compute_time", "random"),
+    "pareto": lambda count: pareto(grids_of(count), scores_of(count), "compute_time", "random"),
+    "radar": lambda count: radars(scores_of(count), plan(grids_of(count), "random")),
+    "critical_difference": rank_figure,
+    "seeds": lambda count: seed_spread(many(count), grids_of(count)),
+    "labels": heat_map,
+    "baseline_sensitivity": lambda count: baseline_figure(effects(count), "Faithfulness (AUC-TP)", "lower"),
+}
+
+
+def words_of(figure: Figure) -> list[tuple[str, np.ndarray]]:
+    """Every text that is drawn, with its box in points: (left, bottom, right, top).
+
+    Of slanted texts the box is of their upper end only, because the whole one holds much that they do not.
+    """
+    figure.set_dpi(150)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    found: dict[int, Text] = {}
+
+    def record(*arguments: object, mtext: Text | None = None, **_: object) -> None:
+        if mtext is not None and str(arguments[3]).strip():
+            found[id(mtext)] = mtext
+
+    renderer.draw_text = record
+    figure.draw(renderer)
+    words = []
+    for text in found.values():
+        # Of an annotation without its arrow.
+        box = Text.get_window_extent(text, renderer).extents * 72 / figure.dpi
+        if text.get_rotation() % 90:
+            box = np.array([box[2] - 4, box[3] - 4, box[2], box[3]])
+        words.append((text.get_text(), box))
+    return words
+
+
+def overlapping(words: Sequence[tuple[str, np.ndarray]], slack: float = 0.75) -> list[tuple[str, str]]:
+    """The pairs of texts that share more than a hair's breadth in both directions."""
+    return [
+        (one, other)
+        for (one, a), (other, b) in combinations(words, 2)
+        if (np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) > slack).all()
+    ]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_words_overlap_or_are_cut_off(name: str, count: int, drawn: list[Figure]) -> None:
+    FIGURES[name](count)
+    assert drawn
+    for figure in drawn:
+        words = words_of(figure)
+        assert len(words) > count
+        assert overlapping(words) == []
+        width, height = figure.get_size_inches() * 72
+        outside = [
+            text for text, box in words if (box[:2] < -1).any() or box[2] > width + 1 or box[3] > height + 1
+        ]
+        assert outside == []
+
+
+def test_overlaps_are_found() -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.51, 0.5, "two")
+    figure.text(0.9, 0.9, "apart")
+    assert overlapping(words_of(figure)) == [("one", "two")]
+
+
+def look(line: Line2D) -> tuple[object, ...]:
+    """All that tells a line from others by eye."""
+    filled = to_hex(line.get_markerfacecolor()) == to_hex(line.get_color())
+    dashed = repr(line._dash_pattern)  # pyright: ignore[reportAttributeAccessIssue]
+    return to_hex(line.get_color()), dashed, str(line.get_marker()), filled
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_no_two_entries_of_the_legends_of_curves_look_alike(count: int, drawn: list[Figure]) -> None:
+    curves(many(count), grids_of(count), "faithfulness")
+    (figure,) = drawn
+    lines: dict[str, Line2D] = {}
+    for legend in [*figure.legends, *(axes.get_legend() for axes in figure.axes)]:
+        if legend is not None:
+            named = zip(legend.get_texts(), legend.get_lines(), strict=True)
+            lines |= {text.get_text().rstrip("†"): line for text, line in named}
+    shown = {name: look(lines[name]) for name in (*NAMES[:count], "gold", "random", "inverted")}
+    assert len(set(shown.values())) == len(shown) == count + 3
+
+
+def test_looks_and_dashes_are_all_distinct() -> None:
+    looks = [tuple(series_look(place).values()) for place in range(108)]
+    assert len(set(looks)) == 108
+    for one, other in pairwise(looks):
+        assert one[0] != other[0] and one[1] != other[1]
+    for apart in (6, 12, 18, 24):
+        assert looks[0][1] != looks[apart][1]
+    assert len({dashes(place) for place in range(40)}) == 40 and len(set(DASHES)) == len(DASHES)
+    for place in range(40):
+        Figure().subplots().plot([0, 1], [0, 1], linestyle=dashes(place))
