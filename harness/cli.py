@@ -21,6 +21,7 @@ from assay.harness.command_line import (
     plotting,
     recommending,
     stores,
+    tables,
 )
 from assay.harness.command_line.command import Command
 from assay.harness.command_line.terminal import InertFormatter, OnceHandler, inert_output, print_error
@@ -35,6 +36,7 @@ COMMANDS = (
     *comparing.COMMANDS,
     *auditing.COMMANDS,
     *plotting.COMMANDS,
+    *tables.COMMANDS,
     *stores.COMMANDS,
     *exchange.COMMANDS,
     *methods.COMMANDS,

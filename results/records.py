@@ -259,6 +259,8 @@ class Results:
     task, and by the id of a text that hangs together with others, the name of what they are, such as a
     document. baseline_pairs: by two baselines how far the explanations of an explainer agree under them
     (assay.results.statistics.baseline_sensitivity). negatives: what the baseline of that name averages.
+    classes: of Assay's own explainers and baselines in use, by
+    `assay.results.tables.bibliography.class_name`.
     """
 
     name: str
@@ -288,6 +290,7 @@ class Results:
     clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     baseline_pairs: Mapping[tuple[str, str], Sequence[CellScores]] = field(default_factory=dict)
     negatives: Sequence[NegativeTexts] = ()
+    classes: frozenset[str] = frozenset()
 
     def constant_in(self, group: Group) -> dict[Method, Flag]:
         """The methods with constant explanations in a group."""

@@ -19,6 +19,7 @@ from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.results.tables.annotators import annotator_table
+from assay.results.tables.bibliography import used_references
 from assay.results.tables.breakdown import label_grids, labels_markdown
 from assay.results.tables.data_sheet import sheet_table
 from assay.results.tables.data_sheet_layout import sheets, sheets_markdown
@@ -43,8 +44,8 @@ def write_results(
     parallel_map: ParallelMap = serial_map,
     knowledge: Sequence[Drawing] = (),
 ) -> Written:
-    """Write comparison.{csv,md,tex,txt}, timing.{csv,md}, data_sheet.{csv,md}, figures/*.{svg,png} and
-    report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
+    """Write comparison.{csv,md,tex,txt}, references.bib, timing.{csv,md}, data_sheet.{csv,md}, the folder
+    figures and report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
     annotators.csv. The page also shows `knowledge`, figures of embeddings and hidden layers. All but the
@@ -73,6 +74,7 @@ def write_results(
         "comparison.md": markdown(tables, bootstrap).encode(),
         "comparison.tex": latex(tables, bootstrap).encode(),
         "comparison.txt": text.encode(),
+        "references.bib": used_references(results).encode(),
         "timing.csv": to_csv(timing_table(results.timings)),
         "timing.md": timing_markdown(results.timings).encode(),
         "data_sheet.csv": to_csv(sheet, "%.10g"),

@@ -47,6 +47,7 @@ from assay.results.records import (
     Timing,
 )
 from assay.results.records import Method as ResultMethod
+from assay.results.tables.bibliography import class_name
 from assay.tasks.grouping import clusters
 
 RANDOM, MIXED = "random", "mixed"
@@ -96,7 +97,14 @@ def collect(
         notes=notes(trials, store),
         constant=_constant(done, store, frozenset(config.controls), parallel_map),
         clusters=_clusters(trials),
+        classes=_classes(choose(config).methods),
     )
+
+
+def _classes(methods: Sequence[Method]) -> frozenset[str]:
+    """The names of Assay's own classes of explainers and baselines."""
+    parts = [part for method in methods for part in (method.explainer, method.baseline)]
+    return frozenset(filter(None, map(class_name, parts)))
 
 
 def alike(choice: Choice, first: str) -> dict[str, frozenset[str]]:

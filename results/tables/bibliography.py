@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from importlib.resources import files
 
+from assay.results.records import Results
+
 # In front of what every one of Assay's own classes is called.
 OWN = "assay."
 _CLASSES = re.compile(r"^  assay = \{(.*)\},\n", re.MULTILINE)
@@ -27,6 +29,11 @@ def references() -> dict[str, tuple[str, frozenset[str]]]:
         assert match is not None, key
         found[key] = _CLASSES.sub("", entry).strip() + "\n", frozenset(match[1].split())
     return found
+
+
+def used_references(results: Results) -> str:
+    """The entries of the explainers, baselines and metrics of an experiment."""
+    return bibliography({*results.classes, *map(class_name, results.metrics)})
 
 
 def bibliography(classes: Iterable[str]) -> str:

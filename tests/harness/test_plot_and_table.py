@@ -1,0 +1,152 @@
+"""`assay plot` and `assay table` on a small planted experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assay.harness.cli import main
+from assay.harness.reporting.figure_files import check_name
+from assay.models.engine import Engine
+from assay.results.figures.names import KINDS
+from assay.tasks.errors import InputError
+
+NAME = "planted_small"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished experiment on a linear model with two seeds."""
+    folder = tmp_path_factory.mktemp("plot") / "store"
+    overrides = [
+        *(f"name={NAME}", "task=planted", "task.train=200", "task.dev=40", "task.test=30"),
+        *("model=linear", "model.training.epochs=6", "seed=0,1", "report.bootstrap=30"),
+        *("explainer=[gold,random,saliency_l2,occlusion,integrated_gradients]", "baseline=[mask,zero]"),
+        *("metric=[human_agreement,faithfulness,compute_time]", f"store={folder}"),
+    ]
+    assert main(["run", *overrides]) == 0
+    return folder
+
+
+def shown(store: Path, *words: str) -> int:
+    return main([*words, NAME, f"store={store}"])
+
+
+BEGINNINGS = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
+
+
+@pytest.mark.parametrize("suffix", BEGINNINGS)
+def test_a_figure_is_written_in_each_format_and_asks_no_model(
+    suffix: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr(Engine, "__init__", asked)
+    out = tmp_path / f"costs.{suffix}"
+    assert shown(store, "plot", "cost", "--out", str(out)) == 0
+    first = out.read_bytes()
+    assert first.startswith(BEGINNINGS[suffix])
+    if suffix != "pdf":
+        assert first == (store / "experiments" / NAME / "figures" / f"cost.{suffix}").read_bytes()
+    assert shown(store, "plot", "cost", "--out", str(out)) == 2  # exists
+    assert shown(store, "plot", "cost", "--out", str(out), "--overwrite") == 0
+    assert out.read_bytes() == first
+
+
+def test_every_figure_of_the_report_can_be_asked_for(store: Path, tmp_path: Path) -> None:
+    made = {path.stem for path in (store / "experiments" / NAME / "figures").glob("*.svg")}
+    assert {"overview", "pareto", "critical_difference", "seeds", "labels-faithfulness", "agreement"} <= made
+    for name in made:
+        check_name(name)
+    out = tmp_path / "labels.svg"
+    assert shown(store, "plot", "labels-faithfulness", "--out", str(out)) == 0
+    assert (
+        out.read_bytes()
+        == (store / "experiments" / NAME / "figures" / "labels-faithfulness.svg").read_bytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("paretto",), "there is no figure 'paretto'; did you mean 'pareto'? available: agreement"),
+        (("metric-faithfulnes",), "did you mean 'metric-faithfulness'"),
+        (("cost", "--out", "cost.gif"), "expected a name that ends in .svg, .pdf or .png"),
+        (("layers",), "has nothing to show as 'layers'"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_a_sentence(
+    words: tuple[str, ...], message: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(store, "plot", *words) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_names_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["plot", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(name in said for name in KINDS)
+    with pytest.raises(InputError, match="did you mean 'seeds'"):
+        check_name("seed")
+
+
+def test_latex_with_chosen_metrics_and_its_references(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "table.tex"
+    words = ("table", "--out", str(out), "--metrics", "compute_time,faithfulness")
+    assert shown(store, *words) == 0
+    text = out.read_text()
+    assert text.index("Model passes") < text.index("Faithfulness") and "Human" not in text
+    assert text.count(r"\begin{table}") == 1
+    known = (tmp_path / "references.bib").read_text()
+    keys = {
+        "simonyan2014deep",
+        "zeiler2014visualizing",
+        "sundararajan2017axiomatic",
+        "atanasova2020diagnostic",
+    }
+    assert all(f"{{{key}," in known for key in keys)
+    assert "ribeiro2016why" not in known and "assay =" not in known
+    assert (
+        known == (store / "experiments" / NAME / "references.bib").read_text().replace("\r", "")
+        or "deyoung" not in known
+    )
+    out.unlink()
+    assert shown(store, *words) == 2 and not out.exists()  # references.bib is there: nothing is written
+    assert shown(store, *words, "--overwrite", "--transpose") == 0
+    assert "metric & " in out.read_text()
+
+
+def test_other_formats_hold_the_same_numbers(store: Path, tmp_path: Path) -> None:
+    for suffix in ("csv", "parquet", "md", "html"):
+        assert shown(store, "table", "--out", str(tmp_path / f"t.{suffix}"), "--metrics", "faithfulness") == 0
+    one = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, na_values=[""])
+    two = pd.read_parquet(tmp_path / "t.parquet")
+    assert set(one["metric"]) == {"faithfulness"} and list(one) == list(two) and len(one) == len(two)
+    pd.testing.assert_series_equal(one["value"], two["value"])
+    report = pd.read_csv(store / "experiments" / NAME / "comparison.csv")
+    of_metric = report[report["metric"] == "faithfulness"]["value"].reset_index(drop=True)
+    pd.testing.assert_series_equal(of_metric, one["value"])
+    assert (
+        "<table>" in (tmp_path / "t.html").read_text()
+        and "| occlusion | mask |" in (tmp_path / "t.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "t.xlsx"), "a table ends in .tex, .md, .csv, .html, .parquet, not in .xlsx"),
+        (("--out", "t.csv", "--transpose"), "a table as .csv cannot be transposed"),
+        (("--out", "t.md", "--metrics", "faithfullness"), "did you mean 'faithfulness'"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(
+    words: tuple[str, ...], message: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(store, "table", *words) == 2
+    assert message in capsys.readouterr().err
