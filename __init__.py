@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.scoring import Scores, score
     from assay.harness.interface.tasks import data_sheet, task, texts
     from assay.harness.interface.tcav import tcav
+    from assay.harness.interface.words import ClassWords, global_words
     from assay.harness.interface.wrapping import wrap
     from assay.tasks.errors import InputError
 
@@ -69,12 +70,15 @@ _HOMES = {
     "Tcav": "harness.interface.concepts",
     "tcav": "harness.interface.tcav",
     "texts": "harness.interface.tasks",
+    "ClassWords": "harness.interface.words",
+    "global_words": "harness.interface.words",
     "wrap": "harness.interface.wrapping",
     "InputError": "tasks.errors",
 }
 
 __all__ = [
     "Cards",
+    "ClassWords",
     "Classifier",
     "ConceptExplanations",
     "Explanations",
@@ -97,6 +101,7 @@ __all__ = [
     "explain_by_concepts",
     "explainer",
     "fit",
+    "global_words",
     "important_words",
     "layer_concepts",
     "load",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from assay.results.checks import packaged_checks
 from assay.results.figures.every_figure import Summaries, drawings, summary_drawings
 from assay.results.figures.style import Drawing
+from assay.results.figures.words import words_figures
 from assay.results.inert import inert, to_csv
 from assay.results.page.report import page
 from assay.results.page.summary_tables import findings, summary_files
@@ -17,6 +21,7 @@ from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import Results
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.global_words import GlobalWords
 from assay.results.statistics.labels import by_label
 from assay.results.tables.annotators import annotator_table
 from assay.results.tables.bibliography import used_references
@@ -43,12 +48,14 @@ def write_results(
     bootstrap: Bootstrap,
     parallel_map: ParallelMap = serial_map,
     knowledge: Sequence[Drawing] = (),
+    words: GlobalWords | None = None,
 ) -> Written:
     """Write comparison.{csv,md,tex,txt}, references.bib, timing.{csv,md}, data_sheet.{csv,md}, the folder
     figures and report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
-    annotators.csv. The page also shows `knowledge`, figures of embeddings and hidden layers. All but the
+    annotators.csv; with `words` global_words.{csv,parquet} and how stable they are. The page also shows
+    `knowledge`, figures of embeddings and hidden layers. All but the
     timing files and the page, which show wall times, are the same bytes for the same scores, whatever they
     are spread over.
     """
@@ -87,6 +94,10 @@ def write_results(
         files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
     if results.annotators:
         files["annotators.csv"] = to_csv(annotator_table(results))
+    if words is not None and words.words:
+        figures += words_figures(words.words, results.controls)
+        for name, table in words.tables().items():
+            files |= {f"{name}.csv": to_csv(table), f"{name}.parquet": parquet(table)}
     for drawn in (*figures, *found.figures):
         files[f"figures/{drawn.name}.svg"] = drawn.svg
         files[f"figures/{drawn.name}.png"] = drawn.png
@@ -94,6 +105,13 @@ def write_results(
         shown = name.endswith((".md", ".tex", ".txt", ".html"))
         write_whole(folder / name, inert(content.decode()).encode() if shown else content)
     return Written(text, folder / "report.html")
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """The table as a Parquet file."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -28,8 +28,8 @@ def plot(options: argparse.Namespace) -> int:
         if suffix not in FORMATS:
             raise InputError(f"--out {str(out)!r}: expected a name that ends in .svg, .pdf or .png")
         experiment, trials = open_trials(options)
-        drawn = draw(experiment, trials, options.figure)
         with whole_file(out, overwrite=options.overwrite) as scratch:
+            drawn = draw(experiment, trials, options.figure)
             scratch.write_bytes({"svg": drawn.svg, "pdf": drawn.pdf, "png": drawn.png}[suffix])
     except InputError as error:
         print_error(f"error: {error}")

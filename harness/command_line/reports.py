@@ -10,6 +10,7 @@ from assay.harness.command_line.terminal import print_error
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
+from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
 from assay.harness.reporting.score_files import ScoreFile
@@ -123,8 +124,9 @@ def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     with process_pool(useful_processes(len(files))) as spreading:
         collected = collect(experiment, trials, files, spreading)
         results = with_baselines(collected, trials, experiment.store)
+        words = stored_words(trials, experiment.store, MOST_TEXTS)
         try:
-            write_results(results, folder, bootstrap, spreading, knowledge_figures(experiment))
+            write_results(results, folder, bootstrap, spreading, knowledge_figures(experiment), words)
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise InputError(
                 f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import matplotlib
 
 from assay.harness.reporting.collect import collect, score_files
+from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.figures.every_figure import Summaries, named_figures
 from assay.results.figures.names import KINDS
 from assay.results.figures.style import Drawing
+from assay.results.figures.words import words_figures
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
@@ -53,7 +55,12 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
         found = by_group(results, bootstrap, spreading)
     ranks, labels = rank_table(results, alpha=bootstrap.alpha), by_label(results, bootstrap)
     shown = grids(found.comparison, results.metrics, results.removal, alike=results.alike)
-    figures = named_figures(results, shown, Summaries(found, ranks, labels))
+    figures = {
+        **named_figures(results, shown, Summaries(found, ranks, labels)),
+        "global_words": lambda: words_figures(
+            stored_words(trials, experiment.store, MOST_TEXTS).words, results.controls
+        ),
+    }
     call = figures.get(name, figures.get(_stem(name)))
     if call is None:
         raise InputError(f"{experiment.name!r} has no figure {name!r}; {did_you_mean(name, figures)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from assay.results.tables.html import html
 from assay.results.tables.latex import latex
 from assay.results.tables.layout import Grid, grids
 from assay.results.tables.text import markdown
+from assay.results.write import parquet
 from assay.tasks.errors import InputError, did_you_mean
 
 TEX, MARKDOWN, CSV, HTML, PARQUET = FORMATS = ("tex", "md", "csv", "html", "parquet")
@@ -90,9 +90,7 @@ def written(
     if layout.format == CSV:
         return to_csv(comparison), b""
     if layout.format == PARQUET:
-        buffer = io.BytesIO()
-        comparison.to_parquet(buffer, index=False)
-        return buffer.getvalue(), b""
+        return parquet(comparison), b""
     shown = grids(comparison, results.metrics, results.removal, packaged_checks(), results.alike)
     tables: list[Grid] = [replace(grid, remarks=(*grid.remarks, *results.remarks)) for grid in shown]
     if layout.format == MARKDOWN:

@@ -15,6 +15,5 @@ KINDS = {
     "agreement": "which metrics rank explainers alike",
     "stability": "how many texts until the winner stays",
     "layers": "by which layer the tokens of a text become needless (methods that tell)",
-    "baseline_sensitivity": "what the choice of baseline changes",
     "global_words": "the words of each class",
 }
