@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +32,24 @@ def default_budget(model: Model, device: str) -> int:
     if torch.device(device).type != "cpu":
         return ACCELERATOR_BUDGET
     return SMALL_MODEL_BUDGET if _parameter_count(model) < SMALL_MODEL_PARAMETERS else LARGE_MODEL_BUDGET
+
+
+@contextmanager
+def memory_for(texts: int, tokens: int, option: str) -> Iterator[None]:
+    """Raise InputError where memory runs out in a step of training, whose batch no budget cuts: smaller
+    batches would be another training.
+
+    texts, tokens: how many are in the batch, and in its longest text. option: what sets its size.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise InputError(
+            f"training ran out of memory on a batch of {texts} texts of up to {tokens} tokens; lower "
+            f"{option}, or shorten the texts"
+        ) from error
 
 
 def halved(budget: int, lengths: NDArray[np.int32]) -> int:

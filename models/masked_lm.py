@@ -71,7 +71,12 @@ class Filling:
 
 def most_tokens(mlm: MaskedLM) -> int:
     """How many tokens a batch may have, if all of them are masked."""
-    return max(1, VALUES // max(len(mlm.ids), 1))
+    return most_places(len(mlm.ids))
+
+
+def most_places(choices: int) -> int:
+    """At how many places so many choices may be scored at once."""
+    return max(1, VALUES // max(choices, 1))
 
 
 def fill(mlm: MaskedLM, packed: PackedInputs, device: str, span: slice) -> FilledBatch:

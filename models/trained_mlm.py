@@ -170,6 +170,10 @@ class MLMNetwork(nn.Module):
 
     def forward(self, rows: Tensor, attention: Tensor, masked: Tensor) -> Tensor:
         """(M, C) scores of the choices at the masked places of rows (B, T) of the embedding."""
+        return self.scores(self.hidden(rows, attention, masked))
+
+    def hidden(self, rows: Tensor, attention: Tensor, masked: Tensor) -> Tensor:
+        """(M, D) what is expected at the masked places, as a vector like those of the embedding."""
         embedded = self.dropout(self.embedding(rows))
         # Padding must not be read: the backward direction begins with the last token of each row.
         packed = nn.utils.rnn.pack_padded_sequence(
@@ -178,5 +182,8 @@ class MLMNetwork(nn.Module):
         states, _ = nn.utils.rnn.pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=rows.shape[1]
         )
-        hidden = torch.relu(self.dense(self.dropout(states[masked])))
+        return torch.relu(self.dense(self.dropout(states[masked])))
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """(M, C) of the choices, of vectors (M, D)."""
         return hidden @ self.embedding.weight[self.choices].T + self.bias

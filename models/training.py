@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
+from assay.models.budget import memory_for
 from assay.models.encoding import Encoding
 from assay.models.objective import MAIN_LABELS, Objective, Trainable, device_of
 from assay.models.prediction import Split, encode_split, known_quality, predict_logits
@@ -253,16 +254,17 @@ def _one_epoch(
             batch = pad(encodings, model.pad_id, device=device)
             batch = _mask_some(batch, encodings, model.mask_id, training.mask_rate)
             targets = torch.from_numpy(split.targets[rows]).to(device)
-            loss = objective.loss(model, batch, targets, rows)
-            if penalty is not None:
-                penalised = penalty.penalty(model.network, batch)
-                loss = loss + weight * penalised
-                total_penalty += float(penalised.detach()) * len(rows)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                return value, total_penalty
-            optimizer.zero_grad()
-            loss.backward()
+            with memory_for(len(rows), batch.ids.shape[1], "model.training.batch_size"):
+                loss = objective.loss(model, batch, targets, rows)
+                if penalty is not None:
+                    penalised = penalty.penalty(model.network, batch)
+                    loss = loss + weight * penalised
+                    total_penalty += float(penalised.detach()) * len(rows)
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    return value, total_penalty
+                optimizer.zero_grad()
+                loss.backward()
             nn.utils.clip_grad_norm_(model.network.parameters(), training.clip)
             optimizer.step()
             total += value * len(rows)

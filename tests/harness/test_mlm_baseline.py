@@ -32,7 +32,8 @@ from assay.harness.trials.masked_lms import is_masked_lm, to_train, trained_mlm,
 from assay.harness.trials.notes import mlm_note
 from assay.harness.trials.trial import load_model
 from assay.harness.upkeep.references import references_of_experiment
-from assay.models.mlm_training import MLMReport, Prediction
+from assay.models.mlm_quality import Prediction
+from assay.models.mlm_training import MLMReport
 from assay.models.saving import weights_hash
 from assay.models.trained_mlm import TrainedMLM
 from assay.models.training import Training

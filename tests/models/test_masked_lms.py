@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertModel
 
+import assay.models.masked_lm
 import assay.models.mlm_training
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
 from assay.models.mlm_checkpoint import load_mlm
+from assay.models.mlm_quality import Counts, find_gaps, predict
 from assay.models.mlm_training import train_mlm
 from assay.models.saving import load, save
 from assay.models.seeding import seeded
-from assay.models.trained_mlm import TrainedMLM
+from assay.models.trained_mlm import MLMNetwork, TrainedMLM
 from assay.models.training import Training
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
@@ -110,6 +113,75 @@ def test_the_references_are_counts(trained) -> None:
     last = 0.6 * 0.5 + 0.3 * 0.5 + 0.1 / 8
     expected = np.exp(-np.mean(np.log([*inner, first, last])))
     assert report.trigram.perplexity == pytest.approx(expected)
+
+
+def test_measuring_keeps_no_probabilities_of_all_words_for_all_gaps(word_model: Callable[..., Any]) -> None:
+    from assay.models.linear import Linear
+    from assay.tasks.example import Example
+
+    words = [f"w{number}" for number in range(1000)]
+    texts = [" ".join(words[start : start + 10]) for start in range(0, 1000, 10)] * 2
+    examples = tuple(Example(f"e{n}", (text,), (n % 2,)) for n, text in enumerate(texts))
+    task = Task("many", ("x", "y"), examples, (), examples[:1], partial=True)
+    encodings = encode(Linear(min_count=1).untrained(task, 0), *texts)
+    mlm = SMALL.untrained(Linear(min_count=1).untrained(task, 0), encodings)
+    gaps = find_gaps(mlm, encodings)
+    tracemalloc.start()
+    try:
+        ours, counts = predict(mlm, gaps), Counts(mlm, encodings)
+        references = counts.unigram(gaps).mean(), counts.trigram(gaps).mean()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # All of them in double precision would be 16 MB.
+    assert (len(gaps.places), len(mlm.ids)) == (2000, 1000) and peak < 4e6
+    assert ours.mean().perplexity > 500 and references[0].perplexity == pytest.approx(1000)
+    # Every word has one left neighbour and one right one, or is at an end.
+    assert references[1].top_1 == 1.0
+
+
+def test_training_scores_no_more_places_at_once_than_memory_is_meant_for(
+    model: WordModel, trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = trained[0].network
+    scored: list[int] = []
+    scores = MLMNetwork.scores
+    monkeypatch.setattr(
+        MLMNetwork, "scores", lambda self, hidden: scored.append(len(hidden)) or scores(self, hidden)
+    )
+    weights = [network.embedding.weight, network.bias, network.dense.weight]
+    places = torch.randn(20, len(weights[0][0]), generator=torch.Generator().manual_seed(0))
+    choices = torch.arange(20) % len(network.choices)
+
+    def gradients(values: int) -> tuple[float, list[torch.Tensor]]:
+        monkeypatch.setattr(assay.models.masked_lm, "VALUES", values)
+        for one in weights:
+            one.requires_grad_(True).grad = None
+        hidden = places @ weights[2][:, : places.shape[1]].T
+        loss = assay.models.mlm_training._backward(network, hidden, choices)
+        found = [one.grad for one in weights if one.grad is not None]
+        for one in weights:
+            one.requires_grad_(False).grad = None
+        return loss, found
+
+    whole, in_parts = gradients(2**24), gradients(6 * len(network.choices))
+    assert scored == [20, 6, 6, 6, 2]
+    assert whole[0] == pytest.approx(in_parts[0], rel=1e-6)
+    assert len(whole[1]) == 3
+    for one, other in zip(whole[1], in_parts[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_running_out_of_memory_in_training_is_said(model: WordModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(MLMNetwork, "hidden", full)
+    texts = encode(model, *PAIRS)
+    with pytest.raises(
+        InputError, match=r"memory on a batch of 16 texts of up to 4 tokens; lower baseline\.mlm\.trained\.tr"
+    ):
+        train_mlm(SMALL, model, texts, texts[:8])
 
 
 def test_special_tokens_and_unknown_words_are_never_expected(toy_pair_task: Task, word_model) -> None:

@@ -102,6 +102,16 @@ def test_a_diverging_loss_is_named(toy_task):
         fit(hot, toy_task, 0)
 
 
+def test_running_out_of_memory_is_said_in_one_sentence(toy_task, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("assay.models.objective.label_loss", full)
+    message = r"memory on a batch of \d+ texts of up to \d+ tokens; lower model.training.batch_size"
+    with pytest.raises(InputError, match=message):
+        fit(SMALL, toy_task, 0)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
