@@ -161,8 +161,9 @@ def explanation(
     standard_error: NDArray[np.floating] | None = None,
     saturated: int = 0,
     cost: Cost | None = None,
+    by_layer: NDArray[np.float32] | None = None,
 ) -> Explanation:
-    """The record of one request's target; scores, standard_error: (T,)."""
+    """The record of one request's target; scores, standard_error: (T,), by_layer: (L, T)."""
     encoding = request.encoding
     return Explanation(
         example_id=request.example.id,
@@ -178,6 +179,7 @@ def explanation(
         standard_error=None if standard_error is None else standard_error.astype(np.float32),
         saturated=saturated,
         cost=cost or Cost(),
+        by_layer=by_layer,
     )
 
 

@@ -23,7 +23,7 @@ from assay.models.backward_rule import BackwardRule, Hook, no_hook
 from assay.models.budget import default_budget, halved, out_of_memory
 from assay.models.counters import MLM_COUNTERS, MODEL_COUNTERS, ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack
+from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack, text_rows
 from assay.models.masked_lm import Filling, MaskedLM, fill, most_tokens
 from assay.models.paths import (
     ENTRY,
@@ -223,7 +223,7 @@ class Engine:
         Two engines walk the same texts in step, though the cuts between batches depend on their budgets.
         of_tokens: those of an OpenModel that have one vector per token, and the logits.
         """
-        packed = pack([full_rows(encoding) for encoding in encodings], distinct=False)
+        packed = pack([text_rows(encodings)], distinct=False)
         order = np.argsort(packed.source, kind="stable")
         for span, layers in self.run(packed.lengths, partial(self._layers, packed, of_tokens)):
             lengths = packed.lengths[span]

@@ -134,8 +134,10 @@ class TrainedDiffMask:
             request, tokens = requests[asked[nth]], len(requests[asked[nth]].encoding)
             cost = Cost(1, 0, tokens, seconds * tokens)
             explained[asked[nth]] = [
-                replace(
-                    explanation(request, target, opened[place], value_input=float(logits[target]), cost=cost),
+                explanation(
+                    *(request, target, opened[place]),
+                    value_input=float(logits[target]),
+                    cost=cost,
                     by_layer=opened,
                 )
                 for target in request.targets.tolist()
