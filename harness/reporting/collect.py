@@ -23,13 +23,14 @@ from assay.harness.reporting.missing import (
 from assay.harness.reporting.paying import gate_notes, paying_notes
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.reporting.texts import shown_texts, text_facts
+from assay.harness.reporting.trained_parts import trained_notes
 from assay.harness.storage.layout import StoredCell
-from assay.harness.storage.store import Store, read_json
+from assay.harness.storage.store import Store
 from assay.harness.trials.cells import scores_path
 from assay.harness.trials.checks import model_remark
 from assay.harness.trials.experiment import Experiment
-from assay.harness.trials.masked_lms import generator
-from assay.harness.trials.notes import mlm_note, text_notes
+from assay.harness.trials.masked_lms import generator, to_train
+from assay.harness.trials.notes import text_notes
 from assay.harness.trials.pairs import pair_cells, pairs
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trained_gates import gates_of
@@ -140,24 +141,19 @@ def notes(trials: Sequence[Trial], store: Store) -> list[str]:
     """What a reader must know of the texts of trials whose models were asked."""
     records = ((trial, read_trial(trial, store)) for trial in trials)
     found = [note for trial, record in records if record is not None for note in text_notes(trial, record)]
-    return list(dict.fromkeys([*found, *_of_masked_lms(trials, store), *_of_training(trials, store)]))
+    return list(dict.fromkeys([*found, *_of_training(trials, store)]))
 
 
 def _of_training(trials: Sequence[Trial], store: Store) -> Iterator[str]:
     for trial in trials:
-        if any(gates_of(method.explainer) for method in trial.choice.methods):
-            done = _done(cells_of_trial(trial, store), store)
+        gated = any(gates_of(method.explainer) for method in trial.choice.methods)
+        if not gated and not to_train(trial.choice):
+            continue
+        done = _done(cells_of_trial(trial, store), store)
+        yield from trained_notes(trial, done, store)
+        if gated:
             yield from gate_notes(trial, done, store)
             yield from paying_notes(trial, done, store)
-
-
-def _of_masked_lms(trials: Sequence[Trial], store: Store) -> Iterator[str]:
-    for trial in trials:
-        if any(method.baseline and method.baseline.mixture for method in trial.choice.methods):
-            for cell in cells_of_trial(trial, store):
-                record = read_json(StoredCell(store.cell(cell.key)).record)
-                if record is not None and (about := record.get("masked_language_model")):
-                    yield mlm_note(trial, about)
 
 
 def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile]) -> str:

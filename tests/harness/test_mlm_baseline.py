@@ -181,6 +181,38 @@ def test_page_and_run_say_how_good_the_masked_model_is(done: tuple[Path, int]) -
     assert "not a test" not in mlm_note(trials[0], {**about, "beats_trigram": True})
 
 
+def test_the_quality_is_said_where_only_metrics_ask_the_masked_model(done: tuple[Path, int]) -> None:
+    chosen = [setting for setting in SMALL if not setting.startswith(("explainer", "baseline="))]
+    chosen += ["explainer=[random,occlusion]", "baseline=[mask]", *REMOVAL, f"store={done[0]}"]
+    chosen = [setting for setting in chosen if not setting.startswith("baseline.mlm")]
+    experiment = open_experiment(chosen)
+    assert [note for note in notes(load_trials(experiment), experiment.store) if "a trigram " in note]
+
+
+def test_results_on_two_trainings_are_not_set_side_by_side_unsaid(
+    done: tuple[Path, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shutil.copytree(done[0], tmp_path / "store")
+    (folder,) = [p.parent for p in store.glob("models/*/training.json") if is_masked_lm(parse_json(p))]
+    shutil.rmtree(folder)
+    train = assay.explainers.marginal.mlm.train_mlm
+    monkeypatch.setattr(
+        assay.explainers.marginal.mlm, "train_mlm", lambda spec, *rest: train(replace(spec, seed=7), *rest)
+    )
+    more = [
+        setting.replace("input_marginalization,", "input_marginalization,exact_search,") for setting in SMALL
+    ]
+    experiment = open_experiment([*more, *FEW, f"store={store}"])
+    trials = load_trials(experiment)
+    assert not [note for note in notes(trials, experiment.store) if "must not be compared" in note]
+    run(experiment)
+    (note,) = [note for note in notes(trials, experiment.store) if "must not be compared" in note]
+    (added,) = _cells(store, "exact_search", "mlm")
+    assert "results rest on 2 masked language models of the same settings" in note
+    assert "exact_search (mlm) on other weights than input_marginalization (mlm)" in note
+    assert f"remove cells/{added.folder.name} from the store and run again" in note
+
+
 @pytest.mark.parametrize(
     ("tokens", "ours", "theirs", "better"),
     [
