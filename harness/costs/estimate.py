@@ -93,6 +93,7 @@ class TrialWork:
         cells: those that make sense.
         refused: those that do not, each with the reason.
         gates: forward and backward rows, at most, of training explainers; in no cell.
+        trainings: how many trainings these are.
     """
 
     title: str
@@ -103,6 +104,7 @@ class TrialWork:
     cells: tuple[CellWork, ...]
     refused: tuple[str, ...]
     gates: int = 0
+    trainings: int = 0
 
     @property
     def amount(self) -> Amount:
@@ -190,19 +192,23 @@ def _trial(preview: TrialPreview, measured: Speeds, store: Store) -> TrialWork:
     size = trial.config.shards_per_job
     jobs = 0 if not left else 1 if size is None else ceil(shards / int(size))
     loading = Amount(preview.loading)
-    gates, rows = _gates(preview, planned, works, measured, store)
-    return TrialWork(trial.title, jobs, loading, training + gates, asking, tuple(works), tuple(refused), rows)
+    gates, rows, trainings = _gates(preview, planned, works, measured, store)
+    of_gates = rows, trainings
+    return TrialWork(
+        trial.title, jobs, loading, training + gates, asking, tuple(works), tuple(refused), *of_gates
+    )
 
 
 def _gates(
     preview: TrialPreview, planned: TrialCells, works: Sequence[CellWork], measured: Speeds, store: Store
-) -> tuple[Amount, int]:
-    """Training the explainers of cells that are left, those that read the same gates once; and its rows."""
+) -> tuple[Amount, int, int]:
+    """Training the explainers of cells that are left, those that read the same gates once; its rows; and how
+    many trainings it is."""
     pairs = zip(planned.possible, works, strict=True)
     wanted = {gates_of(cell.method.explainer) for cell, work in pairs if work.stored is not True}
     kinds = {one.settings: one for one in wanted if one is not None}
     layers = sum(name.startswith("layer:") for name in planned.capabilities) or USUAL_LAYERS
-    total, rows = Amount(), 0
+    total, rows, trainings = Amount(), 0, 0
     for settings, explainer in kinds.items():
         name = gates_key(explainer, planned.weights, preview.trial)
         if not StoredModel(store.model(name)).training.is_file():
@@ -210,8 +216,8 @@ def _gates(
             units = (forward + 2 * backward) * float(np.average(preview.lengths, weights=preview.count))
             amount = _amount(measured.rates.get(speeds.MODEL), units, 0, "training of diffmask")
             total += replace(amount, seconds=min(amount.seconds, 60 * settings.minutes))
-            rows += forward + backward
-    return total, rows
+            rows, trainings = rows + forward + backward, trainings + 1
+    return total, rows, trainings
 
 
 def _training(preview: TrialPreview, measured: Speeds) -> Amount:

@@ -148,9 +148,10 @@ def _trainings(previews: Sequence[TrialPreview]) -> list[str]:
 
 def _gates(work: Estimate) -> list[str]:
     """What training explainers asks, which is paid once."""
-    rows = sum(trial.gates for trial in work.trials)
-    told = f"Training of diffmask: at most {counted(rows, 'model row')} more, once, whatever is explained."
-    return [told] if rows else []
+    rows, trainings = (sum(getattr(trial, name) for trial in work.trials) for name in ("gates", "trainings"))
+    told = f"Training of diffmask: {counted(trainings, 'training')}, together at most "
+    told += f"{counted(rows, 'model row')} more, once, whatever is explained."
+    return [told] if trainings else []
 
 
 def _section(heading: str, sentences: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +17,10 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.marginal.mixture import Mixture
 from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.explainers.masks.diffmask import TrainedDiffMask
+from assay.explainers.masks.gates import StoredGates
 from assay.explainers.protocol import Explainer
+from assay.models.saving import weights_hash
+from assay.models.trained_mlm import WordMLM
 
 FIELD = b"made_with"
 # By what was trained, the hash of its weights.
@@ -35,11 +38,26 @@ def masked_lm_weights(baseline: Baseline) -> str:
     return str(baseline.about["weights"])
 
 
+def named_weights(explainer: Explainer, baseline: Baseline | None) -> MadeWith:
+    """What an explainer and a baseline that are fitted were made with, wherever it was trained."""
+    made: MadeWith = {}
+    if (trained := _trained_gates(explainer)) is not None:
+        made["gates"] = weights_hash(cast(Any, StoredGates(None, trained.gates)))
+    if isinstance(baseline, Mixture) and isinstance(baseline.mlm, WordMLM):
+        made["baseline"] = weights_hash(cast(Any, baseline.mlm))
+    return made
+
+
 def about_gates(explainer: Explainer) -> dict[str, Any]:
     """What is on record of the gates of a fitted explainer, or of the one it passes on; empty without any."""
+    trained = _trained_gates(explainer)
+    return {} if trained is None else trained.about
+
+
+def _trained_gates(explainer: Explainer) -> TrainedDiffMask | None:
     while (of := getattr(explainer, "of", None)) is not None:
         explainer = of
-    return explainer.about if isinstance(explainer, TrainedDiffMask) else {}
+    return explainer if isinstance(explainer, TrainedDiffMask) else None
 
 
 def named(table: pa.Table, made: MadeWith) -> pa.Table:

@@ -30,6 +30,7 @@ from assay.harness.storage.ledger import Failure, failure, record_failure
 from assay.harness.storage.store import Store, read_json, required_json, write_json
 from assay.harness.trials.cells import Loaded
 from assay.harness.trials.experiment import Experiment
+from assay.harness.trials.made_with import MadeWith, named_weights
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import failure_key
 from assay.harness.trials.trial import load_model
@@ -148,8 +149,14 @@ def _run(
     if missing and settings.recursive:
         # Every step needs the model of the one before.
         missing = list(settings.shares)
+    elif missing:
+        # Results of one method rest on one training.
+        made_with = loaded.made_with(method)
+        known = {share: read_json(path) for share, path in paths.items()}
+        missing = [share for share, of in known.items() if of is None or of.get("made_with", {}) != made_with]
     fill = written_mask(engine.model) if settings.absent == "mask" else DELETE
     explained: dict[str, Split] = {}
+    trained: dict[str, MadeWith] = {}
     sizes: dict[str, list[int]] = {}
     for share in tqdm(missing, desc=f"roar {title}", unit="model", disable=None):
         if not explained or settings.recursive:
@@ -157,11 +164,13 @@ def _run(
             draws = trial.request_seed(int(trial.config.explainer_seeds[0]), "roar", step)
             made = _made(method, loaded, engine, task)
             explained = explain_task(made, engine, task, draws, int(trial.config.shard))
+            made_with = named_weights(made.explainer, made.baseline)
+            trained = {"made_with": made_with} if made_with else {}
         sizes = sizes or {name: split.sizes(fill) for name, split in explained.items()}
         left = degrade_task(task, explained, sizes, share, fill, trial.seed)
         model, report = fit(build(trial.config.model), left, trial.seed, engine.device)
         quality = {"accuracy": report.test.accuracy, "macro_f1": report.test.macro_f1}
-        write_json(paths[share], {"share": share, **quality})
+        write_json(paths[share], {"share": share, **quality, **trained})
         if settings.recursive:
             task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
     own = required_json(StoredModel(store.model(trial.model_key)).training)["test"]
@@ -176,7 +185,13 @@ def _run(
         "recursive": settings.recursive,
         "absent": settings.absent,
     }
-    return [{**names, **record} for record in records]
+    return [{**names, **record, **_told(record)} for record in records]
+
+
+def _told(record: dict[str, Any]) -> dict[str, str]:
+    """What was trained for a result, as a cell of a table."""
+    made = record.get("made_with", {})
+    return {"made_with": "; ".join(f"{what} {weights}" for what, weights in made.items())} if made else {}
 
 
 def _made(method: Method, loaded: Loaded, engine: Engine, task: Task) -> Method:

@@ -311,8 +311,13 @@ def test_the_plan_tells_what_training_asks_apart(
     settings = [*settings, "explainer=[diffmask]"]
     assert main(["plan", *settings, f"store={tmp_path}"]) == 0
     told = capsys.readouterr().out
-    (rows,) = re.findall(r"Training of diffmask: at most ([\d,]+) model rows more, once", told)
+    said = r"Training of diffmask: (\d trainings?), together at most ([\d,]+) model rows more, once"
+    ((trainings, rows),) = re.findall(said, told)
+    assert trainings == "1 training"
     assert FORWARD + BACKWARD <= int(rows.replace(",", "")) <= FORWARD + BACKWARD + 13 * 30
+    assert main(["plan", *settings, "seed=0,1", f"store={tmp_path}"]) == 0
+    ((trainings, both),) = re.findall(said, capsys.readouterr().out)
+    assert trainings == "2 trainings" and int(both.replace(",", "")) == 2 * int(rows.replace(",", ""))
     assert "To do: 12 model rows" in told
     assert main(["plan", *SMALL, f"store={done[0]}"]) == 0
     assert "Training of diffmask" not in capsys.readouterr().out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from assay.explainers.masks import diffmask
 from assay.harness.cli import main
+from assay.harness.storage.store import parse_json
 from assay.harness.trials import trained_gates
 from assay.harness.validation import roar
 from assay.harness.validation.roar_texts import written_mask
@@ -128,6 +131,36 @@ def test_gates_of_the_trials_model_are_those_of_the_store(
         assert main(["roar", "--shares", share, *settings]) == 0
     assert len(trained) == 1
     assert len(accuracies(tmp_path)) == 6
+
+
+def test_results_name_the_gates_they_were_made_with_and_rest_on_one_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["roar", *SMALL, "model.training.epochs=1", "explainer=[diffmask]", f"store={tmp_path}"]
+    command += ["explainer.diffmask.steps=2"]
+    assert main([*command, "--shares", "20"]) == 0
+
+    def gates() -> str:
+        reports = map(parse_json, tmp_path.glob("models/*/training.json"))
+        (weights,) = [report["weights"] for report in reports if "gates_of" in report]
+        return f"gates {weights}"
+
+    def told() -> dict[int, str]:
+        found = pd.read_csv(tmp_path / "experiments" / "small" / "roar.csv", keep_default_na=False)
+        found = found[found["explainer"] == "diffmask"]
+        return dict(zip(found["share"], found["made_with"], strict=True))
+
+    first = gates()
+    assert told() == {0: "", 20: first}
+    for path in tmp_path.glob("models/*/training.json"):
+        if "gates_of" in parse_json(path):
+            shutil.rmtree(path.parent)
+    train = trained_gates.train_gates
+    monkeypatch.setattr(
+        trained_gates, "train_gates", lambda settings, *rest: train(replace(settings, seed=7), *rest)
+    )
+    assert main([*command, "--shares", "20,60"]) == 0
+    assert gates() != first and told() == {0: "", 20: gates(), 60: gates()}
 
 
 def test_bad_requests_are_refused_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
