@@ -84,6 +84,10 @@ class Baseline(Protocol):
         """The baseline once it has seen training texts; itself if it needs none."""
         return self
 
+    def for_one_call(self) -> Baseline:
+        """The baseline for one call of an explainer, during which it may keep what it will need again."""
+        return self
+
     def parts(self, target: int) -> tuple[Baseline, ...]:
         """The plain baselines whose explanations are averaged for a target."""
         return (self,)

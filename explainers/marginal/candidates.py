@@ -68,8 +68,9 @@ class Candidates:
     drawn: Ids
 
     @property
-    def empty(self) -> bool:
-        return not len(self.ids) and not len(self.drawn)
+    def size(self) -> int:
+        """How many are kept."""
+        return len(self.ids) + len(self.drawn)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

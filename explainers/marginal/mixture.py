@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -37,13 +37,37 @@ def policy(mode: Mode) -> str:
     )
 
 
+@dataclass(slots=True, eq=False)
+class Known:
+    """What a masked language model expects at single absent places, as long as one call lasts.
+
+    texts: by `id` each text, so that no other takes its number, with the candidates by place. size: how many
+    candidates are kept, at most `KEPT_CANDIDATES`.
+    """
+
+    texts: dict[int, tuple[Encoding, dict[int, Candidates]]] = field(default_factory=dict)
+    size: int = 0
+
+    def of(self, text: Encoding) -> Mapping[int, Candidates]:
+        """By place, what is kept of a text."""
+        return self.texts[id(text)][1] if id(text) in self.texts else {}
+
+    def add(self, texts: Sequence[Encoding], found: Sequence[Sequence[dict[int, Candidates]]]) -> None:
+        """Keep what was found for the masked rows of texts, until memory is full."""
+        for text, rows in zip(texts, found, strict=True):
+            _, kept = self.texts.setdefault(id(text), (text, {}))
+            for place, one in ((place, one) for row in rows for place, one in row.items()):
+                if self.size + one.size <= KEPT_CANDIDATES and place not in kept:
+                    kept[place], self.size = one, self.size + one.size
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture(Baseline):
     """The baseline `mlm`, fitted (`assay.explainers.marginal.mlm`).
 
     A coalition's output is the mean over its replacements (`expected_outputs`). The masked language model is
     asked one row per coalition (joint), or one per absent token of the text (independent). about: what is on
-    record of it, None if nothing is.
+    record of it, None if nothing is. known: what it need not be asked again, None if nothing is kept.
     """
 
     mlm: MaskedLM
@@ -51,6 +75,7 @@ class Mixture(Baseline):
     selection: Selection
     seed: int
     about: Mapping[str, Any] | None = None
+    known: Known | None = None
     name: ClassVar[str] = "mlm"
     needs: ClassVar[frozenset[str]] = frozenset({"mask_token"})
     references: ClassVar[bool] = False
@@ -64,6 +89,10 @@ class Mixture(Baseline):
     def most_rows(self, alone: int, others: int, words: int) -> tuple[int, int]:
         """By the selection."""
         return self.selection.most_rows(alone, others, words)
+
+    def for_one_call(self) -> Mixture:
+        """One that asks about a single absent token of a text once, as far as memory is meant for it."""
+        return replace(self, known=Known()) if self.mode == "independent" else self
 
     def rows(self, model: Model, encoding: Encoding, keep: NDArray[np.bool_]) -> MaskedInputs:
         raise InputError(
@@ -110,7 +139,10 @@ class Mixture(Baseline):
     def _answers(
         self, engine: Engine, pool: Sequence[Variants], masks: Sequence[NDArray[np.bool_]], space: Space
     ) -> list[CoalitionValues]:
-        found, costs = self._fill(engine, [encoding for encoding, _ in pool], masks)
+        encodings = [encoding for encoding, _ in pool]
+        found, costs = self._fill(engine, encodings, masks)
+        if self.known is not None:
+            self.known.add(encodings, found)
         values: list[list[NDArray[np.float64]]] = [[] for _ in pool]
         waiting, size = [], 0
         for portion in self._portions(pool, masks, found):
@@ -130,7 +162,10 @@ class Mixture(Baseline):
         """(M, T) bool: the places that each row of the masked language model masks."""
         if self.mode == "joint":
             return ~keep[~keep.all(axis=1)]
-        return np.eye(len(encoding), dtype=bool)[~keep.all(axis=0)]
+        absent = ~keep.all(axis=0)
+        if self.known is not None:
+            absent[list(self.known.of(encoding))] = False
+        return np.eye(len(encoding), dtype=bool)[absent]
 
     def _fill(
         self, engine: Engine, encodings: Sequence[Encoding], masks: Sequence[NDArray[np.bool_]]
@@ -179,7 +214,8 @@ class Mixture(Baseline):
         found: Sequence[Sequence[dict[int, Candidates]]],
     ) -> Iterator[_Portion]:
         for text, (encoding, keep) in enumerate(pool):
-            alone = {place: one for of_row in found[text] for place, one in of_row.items()}
+            alone = {} if self.known is None else dict(self.known.of(encoding))
+            alone |= {place: one for of_row in found[text] for place, one in of_row.items()}
             together = iter(found[text])
             rows: list[NDArray[np.int32]] = []
             weights: list[NDArray[np.float64]] = []
@@ -206,7 +242,7 @@ class Mixture(Baseline):
     ) -> Replacements:
         """Raises InputError where a place has no candidate."""
         for place in places.tolist():
-            if chosen[place].empty:
+            if not chosen[place].size:
                 sigma = self.selection.sigma
                 raise InputError(
                     f"baseline 'mlm' has no candidate for token {place}, {encoding.tokens[place]!r}, of the "

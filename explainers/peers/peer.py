@@ -72,7 +72,7 @@ class Peer(ABC):
             return []
         calls, seed = ModelCalls.begin(engine, request, self.output), seed_of(request, self.name)
         with alone(seed), told(about, request):
-            found = self.attribute(calls, baseline, seed)
+            found = self.attribute(calls, baseline and baseline.for_one_call(), seed)
         cost = calls.end(engine)
         if not np.isfinite(found.scores).all():
             raise InputError(f"{about} gave NaN or infinity as a score of example {request.example.id!r}")

@@ -263,7 +263,7 @@ def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
 def _explain(
     method: Asking, engine: Engine, pool: list[_Session], baseline: Baseline
 ) -> Iterator[list[Explanation]]:
-    active = pool
+    active, baseline = pool, baseline.for_one_call()
     while active:
         began = time.perf_counter()
         pool_of = [(one.request.encoding, one.units.keep(one.pending())) for one in active]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from explainer_models import encoding
+from numpy.typing import NDArray
 from tabular_models import (
     CLS,
     IDS,
@@ -33,9 +34,11 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.marginal.candidates import Candidates, Selection, replacements
 from assay.explainers.marginal.mixture import Mixture, Mode
 from assay.explainers.marginal.mlm import MaskedLanguageModel
+from assay.explainers.perturbation.ask_tell import Asking, AskTell, Estimate
 from assay.explainers.perturbation.input_marginalization import InputMarginalization
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.perturbation.output_spaces import Space
+from assay.explainers.perturbation.units import Units
 from assay.explainers.protocol import Request, incompatibility
 from assay.models.engine import Engine
 from assay.models.protocol import Batch
@@ -341,6 +344,45 @@ def test_the_masked_model_reads_a_row_per_coalition_or_per_token(mode: Mode, row
     of = baseline(language_model(), Selection(sigma=None, top_k=2), mode)
     (found,) = of.answers(Engine(classifier()), [(TEXT, keep)], "logit")
     assert (found.cost.mlm_rows, found.cost.mlm_tokens) == (rows, rows * len(TEXT))
+
+
+class InRounds(Asking):
+    """Asks for each token alone absent, for each alone present, and for pairs."""
+
+    name = "in_rounds"
+    output = "logit"
+
+    def converse(self, units: Units, rng: np.random.Generator) -> AskTell:
+        one = np.eye(len(units), dtype=bool)
+        total = np.zeros(())
+        for design in (~one, one, ~(one | np.roll(one, 1, axis=0))):
+            total = total + (yield design).values
+        return Estimate(total)
+
+
+def test_independent_places_are_asked_once_whatever_the_rounds_as_far_as_memory_is_meant_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, selection = classifier(), Selection(sigma=None, mc_samples=3)
+    request = Request(Example("e", ("x",), (0,)), TEXT, np.array([0, 1]))
+    other = replace(request, encoding=replace(TEXT, ids=TEXT.ids[[0, *reversed(PLACES)]]))
+
+    def found(mode: Mode) -> tuple[list[int], NDArray[np.float32]]:
+        records = InRounds().explain(
+            Engine(model), [request, other], baseline(language_model(), selection, mode)
+        )
+        return [of[0].cost.mlm_rows for of in records], np.stack([one.scores for of in records for one in of])
+
+    (rows, scores), (joint, _) = found("independent"), found("joint")
+    assert rows == [LENGTH, LENGTH]
+    # Of the first round each place, then each alone present, then pairs; and none present.
+    assert joint == [3 * LENGTH + 1] * 2
+    # The first text's places fill the memory.
+    size = 3 * LENGTH
+    monkeypatch.setattr(assay.explainers.marginal.mixture, "KEPT_CANDIDATES", size)
+    fewer, same = found("independent")
+    assert fewer == [LENGTH, 3 * LENGTH]
+    np.testing.assert_array_equal(scores, same)
 
 
 # What is refused, and what is said

@@ -34,6 +34,7 @@ from assay.models.masked_inputs import full_rows
 from assay.models.tokenizing import encode_texts
 from assay.models.training import Training
 from assay.models.transformer import Transformer
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Span, Task
 
 Build = Callable[[], PreTrainedTokenizerFast]
@@ -102,6 +103,33 @@ def test_units_are_words_with_their_text_once(build: Build):
     example = Example("e", (TEXT,), (0,))
     units = units_of(Request(example, encode(build, TEXT), np.array([0])), "word")
     assert [text.strip() for text in units.texts] == TEXT.split()
+
+
+@pytest.mark.parametrize("build", [wordpiece, *MARKED, with_prefix])
+@pytest.mark.parametrize("token", ["<s>", "</s>", "<pad>"])
+def test_a_mark_of_the_tokenizers_own_that_a_text_has_written_out_is_refused(build: Build, token: str):
+    if token not in build().special_tokens_map.values():
+        assert encode(build, f"a film {token} a plot").content.sum() > 4
+        return
+    for texts in ((f"a film {token} a plot",), ("a plot", f"{token}"), (f"{token}{token} film", "a plot")):
+        with pytest.raises(InputError) as caught:
+            encode(build, *texts)
+        assert f"has written out {token}, which the tokenizer takes for the beginning or" in str(caught.value)
+    spaced = encode(build, f"a film {token[0]} {token[1:]} a plot")
+    ends = set(build().all_special_ids) - {build().unk_token_id}
+    assert not ends & set(spaced.ids[spaced.content].tolist())
+
+
+@pytest.mark.parametrize("build", [wordpiece, *MARKED, with_prefix])
+def test_a_mask_or_an_unknown_word_that_is_written_out_is_one_word(build: Build):
+    tokenizer = build()
+    for token, number in (("<mask>", tokenizer.mask_token_id), ("<unk>", tokenizer.unk_token_id)):
+        found = encode(build, f"a film {token} a plot")
+        (place,) = np.flatnonzero(found.ids == number)
+        start, end = found.offsets[place]
+        assert found.content[place] and f"a film {token} a plot"[start:end] == token
+        # Beside it the word has at most the mark of the space before it.
+        assert {tuple(of) for of in found.offsets[found.word_ids == found.word_ids[place]]} == {(start, end)}
 
 
 def test_white_space_at_the_end_is_of_the_last_word():
