@@ -18,7 +18,7 @@ from assay.explainers.explanation import Cost, Explanation
 from assay.explainers.protocol import Explainer, Explanations, Request, Traits, explanation
 from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
-from assay.models.protocol import Batch
+from assay.models.protocol import Batch, Model
 from assay.tasks.errors import InputError, check_at_least, check_positive
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
@@ -67,7 +67,8 @@ class LearnedNoise(ABC):
                 f"explainer {self.name!r} is made from training texts, but there are none; give the task a "
                 "training split, or leave the explainer out"
             )
-        return Fitted(self, tuple(sorted(sample, key=lambda example: rank(example.id, 0))[: self.texts]))
+        texts = tuple(sorted(sample, key=lambda example: rank(example.id, 0))[: self.texts])
+        return Fitted(self, texts, engine.model, Spread.of(self.name, engine, texts))
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         """Raises InputError: a setting explains nothing."""
@@ -128,10 +129,16 @@ class LearnedNoise(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A method with the training texts that it is made from; keys have the version of the method."""
+    """A method with the training texts that it is made from; keys have the version of the method.
+
+    model, spread: how the values of this model's first layer vary over the texts; asked once, which is in no
+    text's cost.
+    """
 
     method: LearnedNoise
     texts: tuple[Example, ...]
+    model: Model
+    spread: Spread
     version: ClassVar[int] = 1
 
     @property
@@ -147,7 +154,8 @@ class Fitted:
         """For every request one explanation per target, in order."""
         if not requests:
             return []
-        spread = Spread.of(self.method.name, engine, self.texts)
+        changed = engine.model is not self.model
+        spread = Spread.of(self.method.name, engine, self.texts) if changed else self.spread
         return [self._explain_one(engine, request, spread) for request in requests]
 
     def _explain_one(self, engine: Engine, request: Request, spread: Spread) -> list[Explanation]:
@@ -170,18 +178,31 @@ class Fitted:
         ]
 
 
+def noise_of(explainer: Explainer | None) -> LearnedNoise | Fitted | None:
+    """The method that learns noise, fitted or not, which an explainer is or passes on; None for others."""
+    if explainer is None or isinstance(explainer, (LearnedNoise, Fitted)):
+        return explainer
+    return noise_of(getattr(explainer, "of", None))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """mean, deviation: (D,) of what the first layer reads, over the content tokens of training texts."""
+    """mean, deviation: (D,) of what the first layer reads, over the content tokens of training texts.
+
+    texts, tokens: how many the first layer was asked about for it, special tokens included.
+    """
 
     mean: Tensor
     deviation: Tensor
+    texts: int
+    tokens: int
 
     @classmethod
     def of(cls, name: str, engine: Engine, examples: Sequence[Example]) -> Spread:
         """Ask the model. Raises InputError where no value varies."""
         count, total, squares = 0, torch.zeros(1).double(), torch.zeros(1).double()
-        for encoding in engine.model.encode([example.texts for example in examples]):
+        encodings = engine.model.encode([example.texts for example in examples])
+        for encoding in encodings:
             _, entry = engine.entry(full_rows(encoding))
             values = entry[0].cpu().double()[torch.from_numpy(encoding.content)]
             count, total, squares = (
@@ -198,7 +219,8 @@ class Spread:
                 f"and that of {len(examples)} texts with {count} tokens does not vary; raise "
                 f"explainer.{name}.texts, or give the task other training texts"
             )
-        return cls(mean, variance.sqrt().clamp(min=float(LEAST_SPREAD * typical)))
+        deviation = variance.sqrt().clamp(min=float(LEAST_SPREAD * typical))
+        return cls(mean, deviation, len(encodings), sum(map(len, encodings)))
 
     @property
     def typical(self) -> float:

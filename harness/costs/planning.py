@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from assay.explainers.masks.learned_noise import LearnedNoise, noise_of
 from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Amount, CellWork, Estimate, estimate
@@ -65,7 +66,7 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
     speeds = recall(previews, experiment.store)
     work = estimate(previews, speeds, experiment.store)
     timed = any(of_trial.rates for of_trial in speeds.values())
-    lines = _plan(experiment.name, work, workers, source if timed else None)
+    lines = _plan(experiment.name, work, previews, workers, source if timed else None)
     # Of a large task the plan has a sample only, in which texts repeat less.
     whole = [each.trial for each in previews if each.sizes.test == len(each.trial.task.test)]
     trainings = _trainings(previews)
@@ -76,12 +77,15 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
     return Plan(text, len(previews))
 
 
-def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[str]:
+def _plan(
+    name: str, work: Estimate, previews: Sequence[TrialPreview], workers: int, source: str | None
+) -> list[str]:
     """Trials and explainers, each with what is stored and what is left to do.
 
     Args:
         name: the experiment's.
         work: what is left to do.
+        previews: of the trials.
         workers: processes that share the jobs.
         source: where rates come from; None if there are none.
     """
@@ -106,6 +110,7 @@ def _plan(name: str, work: Estimate, workers: int, source: str | None) -> list[s
         "and metrics.",
         *_masked_lms(cells),
         *_gates(work),
+        *_noise(previews),
         *([f"What {', '.join(uncounted)} asks of a model is not known and not in it."] if uncounted else []),
         *(_totals(work, workers, source) if source else [NO_TIMINGS]),
         *([NOT_LOOKED_UP] if unseen else []),
@@ -152,6 +157,20 @@ def _gates(work: Estimate) -> list[str]:
     told = f"Training of diffmask: {counted(trainings, 'training')}, together at most "
     told += f"{counted(rows, 'model row')} more, once, whatever is explained."
     return [told] if trainings else []
+
+
+def _noise(previews: Sequence[TrialPreview]) -> list[str]:
+    """What explainers that learn noise read of training texts, which is in no row of texts."""
+    read: dict[str, list[int]] = {}
+    for preview in previews:
+        for method in preview.trial.choice.methods:
+            if isinstance(noise := noise_of(method.explainer), LearnedNoise):
+                read.setdefault(method.explainer_name, []).append(min(noise.texts, preview.sizes.train))
+    return [
+        f"{name}: its noise is that of at most {counted(sum(texts), 'training text')} through the first "
+        f"layer ({counted(len(texts), 'cell')}), in no row above."
+        for name, texts in read.items()
+    ]
 
 
 def _section(heading: str, sentences: Collection[str]) -> list[str]:

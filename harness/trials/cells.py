@@ -281,13 +281,15 @@ def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
 
 
 def _seconds(found: Sequence[Sequence[Explanation]], spent: Counters) -> pd.DataFrame:
-    """Wall seconds per text, all its targets together; of the shard, seconds in the model by text, and how
-    often memory ran out."""
+    """Wall seconds per text, all its targets together; of the shard, seconds in the model by text, and in a
+    masked language model if one was asked, and how often memory ran out."""
+    apart = {"seconds_in_mlm": spent.mlm_seconds / max(len(found), 1)} if spent.mlm_rows else {}
     return pd.DataFrame(
         {
             "example_id": [records[0].example_id for records in found],
             "seconds": [records[0].cost.seconds for records in found],
             "seconds_in_model": spent.seconds / max(len(found), 1),
+            **apart,
             "halvings": spent.halvings,
         }
     )

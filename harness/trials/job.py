@@ -16,6 +16,7 @@ import torch
 from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
+from assay.explainers.masks.learned_noise import Fitted, noise_of
 from assay.explainers.reliability import unreliable
 from assay.harness.config.keys import plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
@@ -224,6 +225,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "baseline_policy": cell.method.baseline.policy if cell.method.baseline else None,
         **_of_masked_lm(cell, loaded),
         **_of_gates(cell, loaded),
+        **_of_noise(cell, loaded),
         "explainer_seed": cell.explainer_seed,
         # Only of code that is not Assay's.
         **({} if run_by is None else {"run_by": run_by}),
@@ -249,3 +251,11 @@ def _of_gates(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     """What the gates of the cell's explainer cost and reached, if it has any; it is in no text's cost."""
     about = about_gates(loaded.fitted_explainer(cell.method.explainer))
     return {"trained": about} if about else {}
+
+
+def _of_noise(cell: Cell, loaded: Loaded) -> dict[str, Any]:
+    """What the first layer was asked for an explainer that learns noise; it is in no text's cost."""
+    made = noise_of(loaded.fitted_explainer(cell.method.explainer))
+    if not isinstance(made, Fitted):
+        return {}
+    return {"noise_statistics": {"texts": made.spread.texts, "tokens": made.spread.tokens}}

@@ -55,9 +55,25 @@ def test_the_spread_is_that_of_all_tokens_of_the_training_texts_but_the_special_
 
 def test_training_texts_are_chosen_by_their_names_whatever_their_order() -> None:
     method, examples = InformationBottleneck(texts=3), training_texts(3)
-    engine = Engine(smooth())
+    engine = Engine(reading(smooth()))
     one, other = fitted(method, engine, examples), fitted(method, engine, examples[::-1])
     assert cast(Any, one).texts == cast(Any, other).texts and len(cast(Any, one).texts) == 3
+
+
+@both
+def test_the_training_texts_are_read_once_for_a_model(method, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    of = Spread.of
+    monkeypatch.setattr(Spread, "of", lambda *given: asked.append(len(given[2])) or of(*given))
+    engine, texts = Engine(reading(smooth())), training_texts(3)
+    made = fitted(method, engine, texts)
+    first, again = (made.explain(engine, [request((4, 9))], None)[0][0].scores for _ in range(2))
+    assert asked == [len(texts)] and cast(Any, made).spread.texts == len(texts)
+    # A changed model has values of its own.
+    changed = made.explain(Engine(reading(smooth())), [request((4, 9))], None)[0][0].scores
+    assert asked == [len(texts)] * 2
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, changed)
 
 
 # The information bottleneck
