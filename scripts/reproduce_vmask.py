@@ -9,8 +9,8 @@
 4. Post-hoc accuracy: how often k words alone, chosen by their masks, lead to the decision on the full text.
 The bar: every area is at least 0.95, and on reviews the masked model's accuracy is no more than two points
 below the base's (one-sided 95 % bound of the paired difference, at least 2,000 texts). 3 and 4 are reported.
-minilm reads pieces of words, which planted keywords are not, so it has no part in 1. It wants fewer reviews to
-train with (--train).
+minilm reads pieces of words, which planted keywords are not, so it has no part in 1. It wants fewer reviews
+to train with (--train).
 --quick: the cnn on few texts; under a minute. Its bar leaves accuracy out, for which the texts are too few.
 """
 
