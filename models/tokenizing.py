@@ -77,7 +77,9 @@ def _check_written(text: str, token: str, offsets: tuple[int, int], structural: 
 
 def _convert(backend, texts: tuple[str, ...], structural: frozenset[str]) -> Encoding:
     """The tokenizers library's record as ours."""
-    length = len(backend.ids)
+    # Each of these makes a list of all tokens.
+    tokens, spans, words = backend.tokens, backend.offsets, backend.word_ids
+    length = len(tokens)
     type_ids = np.array(backend.type_ids, dtype=np.int32).reshape(length)
     segments = np.clip(type_ids, 0, len(texts) - 1)
     offsets = np.zeros((length, 2), dtype=np.int32)
@@ -85,18 +87,16 @@ def _convert(backend, texts: tuple[str, ...], structural: frozenset[str]) -> Enc
     word = -1
     for segment, text in enumerate(texts):
         places = [at for at, of in enumerate(backend.sequence_ids) if of == segment]
-        pieces = _pieces(
-            text, [(backend.tokens[at], backend.offsets[at], backend.word_ids[at]) for at in places]
-        )
         for at in places:
-            _check_written(text, backend.tokens[at], backend.offsets[at], structural)
+            _check_written(text, tokens[at], spans[at], structural)
+        pieces = _pieces(text, [(tokens[at], spans[at], words[at]) for at in places])
         before: _Piece | None = None
         for at, piece in zip(places, pieces, strict=True):
             word += before is None or _opens_word(text, before, piece)
             before = piece
             segments[at], offsets[at], word_ids[at] = segment, (piece.start, piece.end), word
     return Encoding(
-        tuple(backend.tokens),
+        tuple(tokens),
         np.array(backend.ids, dtype=np.int32),
         segments,
         offsets,
