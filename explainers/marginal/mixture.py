@@ -162,10 +162,10 @@ class Mixture(Baseline):
         """(M, T) bool: the places that each row of the masked language model masks."""
         if self.mode == "joint":
             return ~keep[~keep.all(axis=1)]
-        absent = ~keep.all(axis=0)
+        places = np.flatnonzero(~keep.all(axis=0))
         if self.known is not None:
-            absent[list(self.known.of(encoding))] = False
-        return np.eye(len(encoding), dtype=bool)[absent]
+            places = np.setdiff1d(places, np.array(list(self.known.of(encoding)), dtype=np.intp))
+        return np.eye(len(encoding), dtype=bool)[places]
 
     def _fill(
         self, engine: Engine, encodings: Sequence[Encoding], masks: Sequence[NDArray[np.bool_]]
