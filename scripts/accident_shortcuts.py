@@ -6,10 +6,13 @@
    where a text has one of six words; its accuracy is over all texts. The bag of words is a logistic
    regression on which words a text has, trained on the earliest 80 % and tested on the latest 10 %. Both
    again on January to April 2017, the only months in which the file has reports of both kinds in numbers.
+   Of the masked abstracts, sentences of at most three words that ten texts have: a rest such as "Was." in
+   texts of one label alone would tell it (exact binomial test against all texts, Holm's correction).
 2. task=planted_accidents: the same bag of words on its test texts, and on its dev texts, in which the shift
    goes along with the label.
-The bar: no masked abstract has a phrase of the list, the word rule is no better on them than the more
-frequent label, and the bag of words loses at least 5 points; it stays under 85 % on the planted test texts.
+The bar: no masked abstract has a phrase of the list, no short sentence tells the label (p < 0.05), the word
+rule is no better on them than the more frequent label, and the bag of words loses at least 5 points; it stays
+under 85 % on the planted test texts.
 --quick: fewer planted texts; under a minute.
 """
 
@@ -21,11 +24,17 @@ from dataclasses import replace
 
 from bar import Table, finish, options
 
+from assay.results.statistics.estimates import holm
 from assay.tasks.example import Example, Task
 from assay.tasks.osha_accidents import LABELS, WORD_RULE, osha_accidents
 from assay.tasks.outcome_phrases import states_outcome
 from assay.tasks.planted_accidents import planted_accidents
-from assay.tasks.shortcuts import bag_of_words_accuracy, majority_accuracy, word_rule_accuracy
+from assay.tasks.shortcuts import (
+    bag_of_words_accuracy,
+    majority_accuracy,
+    short_sentences,
+    word_rule_accuracy,
+)
 
 MOST_PLANTED, LEAST_LOSS = 0.85, 0.05
 MONTHS = ("2017-01-01", "2017-04-30")
@@ -41,7 +50,7 @@ def osha_part(path: str) -> tuple[bool, str]:
     table = Table(
         "abstracts", texts=",d", fatal=".1%", word_rule=".1%", majority_in_test=".1%", bag_of_words=".1%"
     )
-    rules, bags, stated, majority = [], [], 0, 0.0
+    rules, bags, stated, majority, telling = [], [], 0, 0.0, list[str]()
     for months, since, until in (("all", None, None), ("January to April 2017", *MONTHS)):
         for masked, state in ((False, "as published"), (True, "masked")):
             task = osha_accidents(path=path, mask_outcome=masked, auxiliary=[], since=since, until=until)
@@ -53,11 +62,15 @@ def osha_part(path: str) -> tuple[bool, str]:
             if masked and since is None:
                 stated = sum(states_outcome(example.texts[0]) for example in texts)
                 majority = max(fatal, 1 - fatal)
+                short = short_sentences(texts, LABELS.index("Fatal"))
+                told = holm([one.p for one in short]) < 0.05
+                telling = [one.form for one, tells in zip(short, told, strict=True) if tells]
     figures = (
         f"word rule {rules[0]:.1%} before and {rules[1]:.1%} after (always one label: {majority:.1%}); "
-        f"bag of words {bags[0]:.1%} before and {bags[1]:.1%} after; {stated} masked texts state the outcome"
+        f"bag of words {bags[0]:.1%} before and {bags[1]:.1%} after; {stated} masked texts state the "
+        f"outcome; short sentences that tell it: {', '.join(telling) or 'none'}"
     )
-    return stated == 0 and rules[1] <= majority and bags[0] - bags[1] >= LEAST_LOSS, figures
+    return stated == 0 and not telling and rules[1] <= majority and bags[0] - bags[1] >= LEAST_LOSS, figures
 
 
 def planted_part(train: int, seeds: int) -> tuple[bool, str]:

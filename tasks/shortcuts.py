@@ -4,10 +4,64 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+from assay.tasks.outcome_phrases import sentences
+
+
+class ShortSentence(NamedTuple):
+    """A sentence of few words that several texts have.
+
+    Attributes:
+        form: it, in lower case, with 0 for every digit.
+        texts: how many have it.
+        share: of these with the label.
+        p: by an exact binomial test, two-sided, that they have the label as often as all texts.
+    """
+
+    form: str
+    texts: int
+    share: float
+    p: float
+
+
+def short_sentences(
+    examples: Sequence[Example], label: int, *, words: int = 3, least: int = 10
+) -> list[ShortSentence]:
+    """The sentences of at most so many words that at least `least` texts have, the smallest p first.
+
+    What leaves out a part of texts may leave such a rest in the texts of one label alone.
+
+    Args:
+        examples: of one label each.
+        label: the class that is counted.
+        words: of a sentence, at most.
+        least: texts that have it.
+
+    Example:
+        >>> written = ["He fell. Was."] * 10 + ["He fell."] * 10
+        >>> texts = [Example(str(at), (text,), (at // 10,)) for at, text in enumerate(written)]
+        >>> [(found.form, found.texts, found.share) for found in short_sentences(texts, 1)]
+        [('was.', 10, 0.0), ('he fell.', 20, 0.5)]
+    """
+    from scipy.stats import binomtest
+
+    having: dict[str, list[bool]] = {}
+    for example in examples:
+        every = (sentence for text in example.texts for sentence in sentences(text))
+        forms = {re.sub(r"\d", "0", one.lower()) for one in every if 0 < len(one.split()) <= words}
+        for form in forms:
+            having.setdefault(form, []).append(label in example.labels)
+    overall = sum(label in example.labels for example in examples) / max(1, len(examples))
+    found = [
+        ShortSentence(form, len(of), sum(of) / len(of), float(binomtest(sum(of), len(of), overall).pvalue))
+        for form, of in having.items()
+        if len(of) >= least
+    ]
+    return sorted(found, key=lambda one: (one.p, one.form))
 
 
 def word_rule_accuracy(examples: Iterable[Example], words: Iterable[str], label: int) -> float:
