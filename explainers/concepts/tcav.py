@@ -16,6 +16,9 @@ gets a CAV and an effect of its own, and p = (1 + draws with an effect at least 
 (1 + draws). The concept's effect is exchangeable with those of the draws, whatever the layer, the classifier
 and the number of texts, so p is exact: P(p <= alpha) <= alpha, and nearly equal.
 
+**The error.** Where there are more texts than a pool takes, another draw of them would give another effect.
+Its standard error comes from leaving out a tenth of the drawn texts at a time (delete-a-group jackknife).
+
 The usual test compares, by Student's t, the sign counts of many CAVs of one concept (with new random
 negatives each) with those of random sets. It does not hold, for two reasons. All CAVs of the concept share
 its positive examples, so they are not independent: with more CAVs the standard error goes to 0, but what is
@@ -43,6 +46,8 @@ from assay.tasks.randomness import generator
 
 # Random divisions whose CAVs are found at a time.
 _TOGETHER = 256
+# Parts of the drawn texts, of which one at a time is left out.
+_PARTS = 10
 # Effects that differ by less than this share are equal: sums in another order.
 _EQUAL = 1e-9
 
@@ -77,6 +82,7 @@ class TcavScore:
         concept, layer, target: by name; the class by number.
         texts: over how many texts the derivatives go.
         sign_count, magnitude, effect, p: as the module says.
+        error: the standard error of the effect over draws of the pool's texts; 0 if it has all.
     """
 
     concept: str
@@ -87,6 +93,7 @@ class TcavScore:
     magnitude: float
     effect: float
     p: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,8 +190,11 @@ def tcav_scores(
     scores = []
     for at, (pool, of_pool, one) in enumerate(zip(pools, vectors, found, strict=True)):
         effects = slopes.magnitude[at] * one.gap
-        rng = generator(seed, "tcav", one.concept.name)
-        p = chance(of_pool[one.layer], pool.has, slopes.gradient, effects, method, draws, rng)
+        values = of_pool[one.layer]
+        # The name of a concept draws nothing.
+        rng = generator(seed, "tcav", one.layer)
+        p = chance(values, pool.has, slopes.gradient, effects, method, draws, rng)
+        errors = draw_errors(values, pool.has, pool.drawn, slopes.gradient, method)
         for nth, target in enumerate(targets.tolist()):
             scores.append(
                 TcavScore(
@@ -196,6 +206,7 @@ def tcav_scores(
                     float(slopes.magnitude[at, nth]),
                     float(effects[nth]),
                     float(p[nth]),
+                    float(errors[nth]),
                 )
             )
     return scores
@@ -228,3 +239,25 @@ def chance(
         of_random = (random.unit @ gradient.T) * random.gaps[:, None]
         extreme += (np.abs(of_random) >= np.abs(effects) * (1 - _EQUAL)).sum(axis=0)
     return extreme / (1 + draws)
+
+
+def draw_errors(vectors: Floats32, has: Bools, drawn: Bools, gradient: Floats, method: Method) -> Floats:
+    """(M,) standard errors of a concept's effects over draws of texts, as the module says.
+
+    Args:
+        vectors: (N, U) of the texts, on each side in a random order.
+        has: (N,) which of them have the concept.
+        drawn: (N,) which of them were drawn from more.
+        gradient: (M, U) of the targets, mean over their texts.
+        method: how CAVs are found.
+    """
+    if not drawn.any():
+        return np.zeros(len(gradient))
+    sides = [drawn & side for side in (has, ~has)]
+    parts = min(_PARTS, *(int(side.sum()) for side in sides if side.any()))
+    part = np.full(len(has), -1)
+    for side in sides:
+        part[side] = np.arange(side.sum()) % parts
+    found = [directions(vectors[part != at], has[None, part != at], method) for at in range(parts)]
+    effects = np.concatenate([(one.unit @ gradient.T) * one.gaps[:, None] for one in found])
+    return np.sqrt((parts - 1) * effects.var(axis=0))

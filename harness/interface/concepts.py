@@ -65,7 +65,7 @@ class Tcav:
 
         Returns:
             concept, added_by, layer, label; texts: over how many the derivatives go; with_concept,
-            without_concept: texts behind the CAV; sign_count, magnitude, effect, p: as in
+            without_concept: texts behind the CAV; sign_count, magnitude, effect, effect_error, p: as in
             assay.explainers.concepts.tcav; p_holm: corrected for all rows; probe, probe_shuffled, probe_p:
             balanced accuracy of a linear classifier of the concept on texts that it was not fitted on, with
             true and with shuffled labels, and its p.
@@ -88,6 +88,7 @@ class Tcav:
                     "sign_count": score.sign_count,
                     "magnitude": score.magnitude,
                     "effect": score.effect,
+                    "effect_error": score.error,
                     "p": score.p,
                     "p_holm": corrected,
                     "probe": known.accuracy,

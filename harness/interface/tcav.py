@@ -67,7 +67,7 @@ def tcav(
             that the classifier was trained on.
         method: how CAVs are found: "difference" of means (FastCAV), or the weights of a linear "classifier".
         draws: random sets of texts that each concept is compared with.
-        examples: at most so many texts with, and without, a concept.
+        examples: at most so many texts with a concept, and five times as many without.
         fewest: with fewer, a concept is refused.
         shuffles: of the labels, for the probes.
         seed: of all draws.
@@ -127,7 +127,7 @@ def tcav(
             pools, vectors, found[layer], slopes, targets, method=method, draws=draws, seed=seed
         )
         for pool, of_pool in zip(pools, vectors, strict=True):
-            rng = generator(seed, "probe", pool.concept.name, layer)
+            rng = generator(seed, "probe", layer)
             probes[pool.concept.name, layer] = probe(of_pool[layer], pool.has, shuffles, rng)
     corrected = holm([score.p for score in scores])
     return Tcav(classifier, asked, tuple(scores), corrected, found, probes, told, seed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from assay.explainers.concepts.completeness import EXACT, completeness, shapley_values
 from assay.explainers.concepts.pools import Pool, concept_pools
 from assay.explainers.concepts.probes import probe
-from assay.explainers.concepts.tcav import chance, derivatives
+from assay.explainers.concepts.tcav import chance, derivatives, draw_errors
 from assay.explainers.concepts.text_vectors import layer_gradients, text_vectors
 from assay.explainers.concepts.vectors import Method, directions
 from assay.models.backward_rule import AUTOGRAD
@@ -212,13 +212,48 @@ def test_pools_take_one_text_of_a_group_and_draw_both_sides() -> None:
     ]
     labelled = label_concepts([Concept("ladder", "me", words=("ladder",))], examples)
     (pool,) = concept_pools(labelled, examples, 25, 5, 0)
-    assert len(pool.members) == 50 and pool.has.sum() == 25
-    assert len({examples[at].group or examples[at].id for at in pool.members.tolist()}) == 50
-    assert all("ladder" in examples[at].texts[0] for at in pool.members[pool.has].tolist())
-    (again,) = concept_pools(labelled, examples, 25, 5, 0)
-    assert isinstance(again, Pool) and again.members.tolist() == pool.members.tolist()
+    taken = [examples[at] for at in pool.members.tolist()]
+    # Of 70 groups and single texts some 35 have the concept. 25 of these are drawn, and all others taken.
+    assert isinstance(pool, Pool) and pool.has.sum() == 25 and 30 <= (~pool.has).sum() <= 40
+    assert pool.drawn.tolist() == pool.has.tolist()
+    assert len({example.group or example.id for example in taken}) == len(taken)
+    assert ["ladder" in example.texts[0] for example in taken] == pool.has.tolist()
     with pytest.raises(InputError, match="of 70 texts have it; expected at least 45"):
         concept_pools(labelled, examples, 60, 45, 0)
+
+
+def test_pools_go_by_what_texts_say_and_not_by_names_or_order() -> None:
+    examples = [Example(f"e{n}", (f"{('ladder', 'roof')[n % 2]} {n}",), (0,)) for n in range(900)]
+    concepts = [Concept(name, "me", words=("ladder",)) for name in ("ladder", "a", "B")]
+
+    def taken(texts: list[Example], seed: int) -> list[list[str]]:
+        pools = concept_pools(label_concepts(concepts, texts), texts, 40, 5, seed)
+        return [[texts[at].id for at in pool.members.tolist()] for pool in pools]
+
+    first, *others = taken(examples, 0)
+    assert len(first) == 40 + 200 and others == [first, first]
+    assert taken(examples[::-1], 0) == [first] * 3
+    (other, *_) = taken(examples, 1)
+    assert 0 < len({*first} & {*other}) < 120  # 200 of 450, twice
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_error_of_an_effect_is_its_spread_over_draws_of_texts(method: Method) -> None:
+    rng = np.random.default_rng(5)
+    everything = rng.standard_normal((3000, 6)).astype(np.float32)
+    everything[:1500, 0] += 1
+    gradient, has = rng.standard_normal((2, 6)), np.arange(200) < 100
+    effects, errors = [], []
+    for _ in range(150):
+        members = np.concatenate([rng.permutation(1500)[:100], 1500 + rng.permutation(1500)[:100]])
+        one = directions(everything[members], has[None], method)
+        effects.append((one.unit @ gradient.T)[0] * one.gaps)
+        errors.append(draw_errors(everything[members], has, np.ones(200, dtype=bool), gradient, method))
+    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(effects, axis=0), rtol=0.2)
+    # What was not drawn adds nothing: of texts that are all there, there is no other draw.
+    half = draw_errors(everything[members], has, has, gradient, method)
+    assert half.sum() < errors[-1].sum()
+    assert not draw_errors(everything[members], has, np.zeros(200, dtype=bool), gradient, method).any()
 
 
 def test_probes_tell_a_planted_concept_on_new_texts_and_no_other() -> None:

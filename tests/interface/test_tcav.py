@@ -50,6 +50,21 @@ def test_a_concept_that_the_class_depends_on_is_told_from_one_that_it_does_not(
     assert again.table().equals(found.table())
 
 
+def test_a_p_does_not_depend_on_the_name_of_a_concept(classifier: Classifier, toy_task: Task) -> None:
+    names = ("plot", "Plot", "a", "b", "c")
+    found = assay.tcav(
+        classifier, toy_task.test, dict.fromkeys(names, PLOT), labels=["positive"], examples=10, draws=199
+    ).table()
+    for column in ("p", "probe", "probe_p"):
+        assert found[column].nunique() == 1
+    for column in ("effect", "effect_error", "magnitude"):
+        np.testing.assert_allclose(found[column], found[column][0], rtol=1e-5)
+    assert found["with_concept"].tolist() == [10] * 5 and set(found["without_concept"]) == {50}
+    assert found["effect_error"].min() > 0
+    every = assay.tcav(classifier, toy_task.test, {"plot": PLOT}, labels=["positive"], draws=199).table()
+    assert every["effect_error"].tolist() == [0]
+
+
 def test_the_score_of_a_text_is_what_the_logit_loses_without_the_concept(
     classifier: Classifier, toy_task: Task
 ) -> None:
