@@ -58,7 +58,9 @@ def temperature(logits: NDArray[np.floating], gold: NDArray[np.int64]) -> float:
 def fit_linear(linear: nn.Linear, inputs: Tensor, loss: Callable[[Tensor], Tensor]) -> None:
     """Set a layer's weights to those of the lowest loss(outputs) + |weights|^2 / (2 N), found by L-BFGS.
 
-    The penalty is that of scikit-learn's LogisticRegression.
+    The weights of every output count. So under a softmax over K outputs this is scikit-learn's multinomial
+    LogisticRegression with C = 1; of two outputs, of which scikit-learn fits the difference alone, it is that
+    with C = 2; and of K outputs with a sigmoid each, whose loss is a mean over the K, C = 1 / K.
 
     Args:
         linear: changed in place.

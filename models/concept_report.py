@@ -40,7 +40,8 @@ class HeadReport:
 
     temperature: by which its logits are divided, fitted on the development texts; 1 where the decision was
     trained through them. p: of a sign test on the development texts that it is right more often than their
-    most frequent answer, one-sided; 1 without known answers. learned: whether p is at most 0.01.
+    most frequent answer, one-sided; 1 without known answers. learned: whether p is at most 0.01, so that the
+    head is shown to be better; of few known answers a good head may not be.
     """
 
     question: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -37,6 +38,7 @@ from assay.models.prediction import Split, encode_split, known_quality, split_qu
 from assay.models.protocol import Batch
 from assay.models.report import TrainingReport
 from assay.models.training import Training, train
+from assay.tasks.counted import counted
 from assay.tasks.example import Task
 
 PARTS = ("train", "dev", "test")
@@ -115,7 +117,7 @@ def train_concepts(
         seed: of training, and of the shuffled labels of `Leakage`.
 
     Returns:
-        The report, with the heads; those that are trained and not learned are named in a warning.
+        The report, with the heads; a warning names those that are trained and not shown to have learned.
     """
     began = time.perf_counter()
     layer = find_concept_layer(model.network)
@@ -139,14 +141,28 @@ def train_concepts(
         leakage = None
         if layer.through and report.epochs:
             leakage = _leakage(layer, vectors, gold["train"], splits, model, seed)
-    weak = [head.question for head in heads if report.epochs and head.dev.known and not head.learned]
-    if weak:
-        log.warning(
-            "model %s: the heads for %s are no better than a constant on the development texts of task %s",
-            spec.name, ", ".join(weak), task.name,
-        )  # fmt: skip
+    if report.epochs:
+        _tell_not_shown(heads, spec.name, task)
     seconds = time.perf_counter() - began
     return replace(report, **measured, concepts=ConceptReport(heads, leakage), seconds=seconds)
+
+
+def _tell_not_shown(heads: Sequence[HeadReport], model: str, task: Task) -> None:
+    """Log of which heads the development texts do not show that they learned something, and why."""
+    known = [head for head in heads if head.dev.known and not head.learned]
+    unknown = [head.question for head in heads if not head.dev.known]
+    if known:
+        named = ", ".join(f"{head.question} ({counted(head.dev.known, 'known answer')})" for head in known)
+        log.warning(
+            "model %s: the heads for %s are not shown to be better than a constant on the development texts "
+            "of task %s, so no sentence names their concepts", model, named, task.name,
+        )  # fmt: skip
+    if unknown:
+        log.warning(
+            "model %s: the development texts of task %s have no known answer to %s, so it cannot be told "
+            "whether these heads learned anything, and no sentence names their concepts; give some answers",
+            model, task.name, ", ".join(unknown),
+        )  # fmt: skip
 
 
 def text_vectors(model: Trainable, layer: ConceptLayer, split: Split, batch_size: int = 64) -> Tensor:

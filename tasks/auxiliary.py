@@ -26,6 +26,15 @@ class Auxiliary(NamedTuple):
     labels: tuple[str, ...]
 
 
+def answer_places(questions: Sequence[Auxiliary]) -> dict[str, tuple[int, int]]:
+    """The question and the place of every answer, by its name as concepts have it."""
+    return {
+        f"{question.name}: {label}": (number, at)
+        for number, question in enumerate(questions)
+        for at, label in enumerate(question.labels)
+    }
+
+
 class Answered(Protocol):
     """An example, as far as its answers are concerned."""
 
@@ -36,12 +45,19 @@ class Answered(Protocol):
 
 
 def check_auxiliary(examples: Iterable[Answered], questions: Sequence[Auxiliary], where: str) -> None:
-    """Raise InputError on the first example whose answers do not fit the questions.
+    """Raise InputError on two answers of one name, and on the first example whose answers do not fit.
 
     An example may have no answers at all, and answers to questions of another task are not looked at.
     """
     if not questions:
         return
+    names = Counter(f"{question.name}: {label}" for question in questions for label in question.labels)
+    for name, times in names.items():
+        if times > 1:
+            raise InputError(
+                f"{where}: {times} answers to auxiliary questions are called {shown(name)} (question: "
+                "answer), so their numbers would be mixed up; rename a question or an answer"
+            )
     sizes = [len(question.labels) for question in questions]
     for example in examples:
         if not example.auxiliary:

@@ -10,11 +10,12 @@ from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example
 from assay.tasks.sampling import USUAL_SHARES
 
-_US = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+# Of a year before or after these a digit is wrong.
+_US = re.compile(r"(\d{1,2})/(\d{1,2})/((?:19|20)\d\d)")
 
 
 def us_date(text: str) -> date:
-    """A date written as month/day/year. Raises InputError on any other text.
+    """A date written as month/day/year, from 1900 to 2099. Raises InputError on any other text.
 
     Example:
         >>> us_date("8/10/2017")

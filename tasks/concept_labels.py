@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.tasks.auxiliary import Auxiliary
+from assay.tasks.auxiliary import Auxiliary, answer_places
 from assay.tasks.concepts import Concept
+from assay.tasks.corrections import Corrections, Judged
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean, shown
-from assay.tasks.example import Example, Mention, Task
-from assay.tasks.files import Row, csv_rows
+from assay.tasks.example import Example, Mention
 
 # What a text has of a concept.
 HAS, HAS_NOT, UNKNOWN = 1, 0, -1
-# The columns of corrections.csv, and what stands for a reader in lines to copy.
-COLUMNS = ("id", "concept", "holds", "who")
-WHO = "YOUR NAME"
 
 log = logging.getLogger(__name__)
-
-
-class Judged(NamedTuple):
-    """A text and the name of a concept."""
-
-    example: str
-    concept: str
-
-
-# True or false where readers agree, None where they contradict each other.
-Corrections = Mapping[Judged, bool | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +57,7 @@ def label_concepts(
         concepts: by `read_concepts`.
         examples: the texts.
         questions: the auxiliary questions of their task.
-        corrections: by `read_corrections`.
+        corrections: by `assay.tasks.corrections.read_corrections`.
 
     Raises:
         InputError: a coded answer that the task does not have.
@@ -105,7 +88,7 @@ def mentions(
 
 def check_coded(concepts: Sequence[Concept], questions: Sequence[Auxiliary]) -> None:
     """Raise InputError on a coded answer that no question has."""
-    known = list(_places(questions))
+    known = list(answer_places(questions))
     for concept in concepts:
         for answer in concept.coded:
             if answer in known:
@@ -137,119 +120,10 @@ def check_positives(labelled: LabelledConcept, fewest: int) -> None:
             )
 
 
-def read_corrections(path: str | Path, concepts: Sequence[Concept], task: Task) -> dict[Judged, bool | None]:
-    """What readers said of concepts in single texts: a CSV file with the columns id, concept, holds (yes or
-    no),
-    who, and if they like date (as in 2026-11-30).
-
-    A concept may also be an answer to an auxiliary question of the task, as in "event_type: fall from height"
-    (`with_corrections`). Of several lines of one reader on one text and concept the one with the latest date
-    counts, without dates the last. Where readers contradict each other, the concept is not known of the text,
-    which a warning tells.
-
-    Raises:
-        InputError: an id that no text of the task has, an unknown concept, or a cell that cannot be read,
-            with its line.
-    """
-    file = Path(path).expanduser()
-    names = [*(concept.name for concept in concepts), *_places(task.auxiliary)]
-    ids = {example.id for split in (task.train, task.dev, task.test) for example in split}
-    said: dict[Judged, dict[str, tuple[date, bool]]] = {}
-    for row in csv_rows(file, wanted=COLUMNS):
-        judged, who, when, holds = _correction(row, names, ids)
-        readers = said.setdefault(judged, {})
-        if who not in readers or when >= readers[who][0]:
-            readers[who] = when, holds
-    found: dict[Judged, bool | None] = {}
-    for judged, readers in said.items():
-        answers = {holds for _, holds in readers.values()}
-        found[judged] = answers.pop() if len(answers) == 1 else None
-    undecided = [judged for judged, holds in found.items() if holds is None]
-    if undecided:
-        log.warning(
-            "%s: readers contradict each other on %s, the first %r in %r; these are not known",
-            file, counted(len(undecided), "text and concept", "texts and concepts"), *reversed(undecided[0]),
-        )  # fmt: skip
-    return found
-
-
-def with_corrections(task: Task, corrections: Corrections) -> Task:
-    """The task with the answers to auxiliary questions that readers corrected.
-
-    One that holds is the answer. One that does not hold, or on which readers contradict each other, is not
-    known if it was the answer. Of several that hold for one question, none is known.
-    """
-    if not task.auxiliary:
-        return task
-    places = _places(task.auxiliary)
-    given: dict[str, list[tuple[int, int, bool | None]]] = {}
-    for judged, holds in corrections.items():
-        if judged.concept in places:
-            given.setdefault(judged.example, []).append((*places[judged.concept], holds))
-    train, dev, test = (
-        tuple(
-            replace(example, auxiliary=_answers(example, given[example.id], len(task.auxiliary)))
-            if example.id in given
-            else example
-            for example in split
-        )
-        for split in (task.train, task.dev, task.test)
-    )
-    return replace(task, train=train, dev=dev, test=test) if given else task
-
-
-def _answers(
-    example: Example, given: Sequence[tuple[int, int, bool | None]], questions: int
-) -> tuple[int | None, ...]:
-    answers = list(example.auxiliary or (None,) * questions)
-    for question in {number for number, _, _ in given}:
-        holding = [at for number, at, holds in given if number == question and holds]
-        wrong = [at for number, at, holds in given if number == question and not holds]
-        if holding:
-            answers[question] = holding[0] if len(holding) == 1 else None
-        elif answers[question] in wrong:
-            answers[question] = None
-    return tuple(answers)
-
-
-def _correction(row: Row, names: Sequence[str], ids: Collection[str]) -> tuple[Judged, str, date, bool]:
-    cells = {column: str(row.values.get(column) or "").strip() for column in (*COLUMNS, "date")}
-    for column, known in (("id", ids), ("concept", names)):
-        # A line to copy has an apostrophe before what a spreadsheet would take for a formula.
-        if cells[column] not in known and cells[column].removeprefix("'") in known:
-            cells[column] = cells[column].removeprefix("'")
-    if cells["id"] not in ids:
-        raise InputError(
-            f"{row.where}: there is no text with the id {cells['id']!r}; expected one of the task's"
-        )
-    if cells["concept"] not in names:
-        raise InputError(
-            f"{row.where}: there is no concept {cells['concept']!r}; {did_you_mean(cells['concept'], names)}"
-        )
-    if cells["holds"].lower() not in ("yes", "no"):
-        raise InputError(f"{row.where}: holds is {cells['holds']!r}; expected yes or no")
-    if cells["who"] in ("", WHO):
-        raise InputError(f"{row.where}: who is {cells['who']!r}; expected the name of the reader")
-    try:
-        when = date.fromisoformat(cells["date"]) if cells["date"] else date.min
-    except ValueError:
-        raise InputError(f"{row.where}: date is {cells['date']!r}; expected one such as 2026-11-30") from None
-    return Judged(cells["id"], cells["concept"]), cells["who"], when, cells["holds"].lower() == "yes"
-
-
 def _coded_places(concept: Concept, questions: Sequence[Auxiliary]) -> list[tuple[int, int]]:
     """The question and the answer of each coded answer, as positions."""
-    places = _places(questions)
+    places = answer_places(questions)
     return [places[answer] for answer in concept.coded]
-
-
-def _places(questions: Sequence[Auxiliary]) -> dict[str, tuple[int, int]]:
-    """The question and the place of every answer, by its name as concepts have it."""
-    return {
-        f"{question.name}: {label}": (number, at)
-        for number, question in enumerate(questions)
-        for at, label in enumerate(question.labels)
-    }
 
 
 def _status(concept: Concept, example: Example, places: Sequence[tuple[int, int]], corrected: object) -> int:

@@ -15,10 +15,14 @@ from assay.tasks.example import Example, Mention, Span, is_blank
 from assay.tasks.files import file_text
 from assay.tasks.words import phrase_pattern
 
-# What denies a mention that follows it in the same clause, at most REACH words between.
+# What denies a mention that follows it in the same clause, at most REACH words between. Another clause may
+# begin at one of these words: "was not wearing a harness and fell".
+_NEXT_CLAUSE = r"(?:and|but|because|so|then|when|while|before|after)"
 _NEGATOR = r"(?:not|no|never|neither|nor|without|cannot|\w+n['\u2019]t)"
 REACH = 3
-_DENIED = re.compile(rf"(?<!\w)({_NEGATOR})(?:\s+[\w'\u2019-]+){{0,{REACH}}}\s+$", re.IGNORECASE)
+_DENIED = re.compile(
+    rf"(?<!\w)({_NEGATOR})(?:\s+(?!{_NEXT_CLAUSE}\b)[\w'\u2019-]+){{0,{REACH}}}\s+$", re.IGNORECASE
+)
 # So many characters before a mention are searched for a negator.
 _LOOKED_BACK = 160
 
@@ -34,8 +38,9 @@ class Concept:
         phrases: several words in a row, with any white space between.
         coded: answers to auxiliary questions of the task, as in "event_type: fall from height".
         negation: whether a negator at most `REACH` words before a mention, in the same clause, denies it, as
-            in "did not fall"; a comma or other punctuation between ends the clause. Negators are not, no,
-            never, neither, nor, without, cannot and words such as didn't.
+            in "did not fall". Punctuation between, and words that may begin a clause (and, but, because, so,
+            then, when, while, before, after), end the clause. Negators are not, no, never, neither, nor,
+            without, cannot and words such as didn't.
     """
 
     name: str
@@ -117,7 +122,13 @@ def read_concepts(source: str | Path | Mapping[str, Any]) -> tuple[Concept, ...]
             f"{where} holds {shown(entries)}; expected a mapping from the name of each concept to its entry, "
             "as in ladder: {words: [ladder, ladders], added_by: A. Miller}"
         )
-    return tuple(_concept(name, entry, where) for name, entry in entries.items())
+    found = tuple(_concept(name, entry, where) for name, entry in entries.items())
+    for at, concept in enumerate(found):
+        if any(concept.name == other.name for other in found[:at]):
+            raise InputError(
+                f"{where}: two concepts have the name {concept.name!r}, but for blanks around it; rename one"
+            )
+    return found
 
 
 def _entries(path: Path) -> Any:
@@ -159,7 +170,7 @@ def _concept(name: object, entry: object, source: str) -> Concept:
         raise InputError(f"{where} does not say who added it; expected added_by: <a name>")
     if not isinstance(negation, bool):
         raise InputError(f"{where}: negation is {shown(negation)}; expected true or false")
-    return Concept(name, added_by, words, phrases, coded, negation)
+    return Concept(name.strip(), added_by, words, phrases, coded, negation)
 
 
 def _texts(given: object, where: str) -> tuple[str, ...]:

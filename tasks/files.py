@@ -90,14 +90,20 @@ def csv_rows(
     delimiter: str = ",",
     quotes: bool = True,
     header: Sequence[str] | None = None,
+    loosely: bool = False,
 ) -> Iterator[Row]:
     """The records of a CSV file. Raises InputError on a broken record, a missing column, or no record at all.
 
     delimiter: what parts the fields, unless the first row only has the wanted columns with ; or tab or |.
     quotes: whether `"` encloses fields. header: the columns' names if the file does not begin with them.
     Columns wanted by number, such as "0", are places where the first row does not have them as names.
+    loosely: whether names of columns count in any case and with blanks around, and rows of empty fields, as
+    spreadsheets leave them, are passed over.
     """
     text = file_text(path)
+    if loosely:
+        names, end, rest = text.partition("\n")
+        text = re.sub(r" *([,;\t|]) *", r"\1", names.strip(" ").lower()) + end + rest
     columns = list(header) if header is not None else None
     if columns is not None:
         check_columns(f"{path} (columns named by header)", columns, wanted)
@@ -112,7 +118,7 @@ def csv_rows(
         for fields in reader:
             where = f"{path}, line {last_line + 1}"
             last_line = reader.line_num
-            if not fields:
+            if not fields or (loosely and not any(map(str.strip, fields))):
                 continue
             if header is not None and count == 0 and [field.strip() for field in fields] == list(header):
                 raise InputError(f"{where} holds the columns' names; leave task.header out")

@@ -35,6 +35,9 @@ LEFT_OUT = ("ACCIDENT ONLY", "FATALITY")
 FEWEST_WORDS = 4
 _ID, _TEXT, _DAYS, _DATE, _MINE = "DOCUMENT_NO", "NARRATIVE", "DAYS_LOST", "ACCIDENT_DT", "MINE_ID"
 _DEGREE, _INJURED = "DEGREE_INJURY", "NO_INJURIES"
+_NO_DATE = f"{_DATE} is no month/day/year"
+# Of day/month/year more than half are no month/day/year, and the others would be other days.
+_MOST_NO_DATE = 0.1
 _SOURCE = "https://arlweb.msha.gov/OpenGovernmentData/OGIMSHA.asp, Accident Injuries, Accidents.zip"
 
 log = logging.getLogger(__name__)
@@ -77,7 +80,8 @@ def msha_accidents(
         seed: of the split by mine.
 
     Raises:
-        InputError: on another layout, a column that is missing, or an option out of range.
+        InputError: on another layout, a column that is missing, more than a tenth of dates that are no
+            month/day/year, or an option out of range.
     """
     check_at_least("task.days", days, 1)
     check_choice("task.split", split, ("time", "mine"))
@@ -94,6 +98,13 @@ def msha_accidents(
     told = [f"{counted(rows, 'row')} {why}" for why, rows in left_out.items()] + list(reader.faults())
     if told:
         log.warning("%s: left out %s", file, "; ".join(told))
+    undated = reader.broken.get(_NO_DATE, (0, []))[0]
+    dated = undated + len(injuries)
+    if undated > _MOST_NO_DATE * dated:
+        raise InputError(
+            f"{file}: {_NO_DATE} in {undated} of {counted(dated, 'row')}; expected dates such as 7/31/2016, write "
+            "all with the month first"
+        )
     if not injuries:
         raise InputError(f"{file} has no row to read ({'; '.join(told) or 'it ends behind its names'})")
     names = [column.name for column in columns]
@@ -183,11 +194,14 @@ def _injury(values: Mapping[str, str], columns: Sequence[CodedColumn], days: int
     try:
         day = us_date(values[_DATE])
     except InputError as error:
-        raise _Broken(f"{_DATE} is no month/day/year") from error
+        raise _Broken(_NO_DATE) from error
     answers = tuple(
         _years(values, column) if column.name == EXPERIENCE else column.read(values) for column in columns
     )
-    label = int(_number(values, _DAYS) >= days)
+    lost = _number(values, _DAYS)
+    if lost % 1:
+        raise _Broken(f"{_DAYS} is no whole number")
+    label = int(lost >= days)
     # What is not known to be one mine does not hang together.
     mine = values[_MINE] or f"unknown mine of {values[_ID]}"
     return _Injury(values[_ID], " ".join(values[_TEXT].split()), label, day, mine, answers)

@@ -89,6 +89,10 @@ class PipeFile:
             )
         if not line.strip():
             raise InputError(f"{self.path} begins with an empty line; expected the columns' names")
+        if b"\r" in line.rstrip(b"\r\n"):
+            raise InputError(
+                f"{self.path}: lines end with a carriage return alone; expected line feeds, save it with them"
+            )
         header = _text(line).removeprefix("\ufeff").strip()
         names = [name.strip().strip('"').strip().upper() for name in header.split("|")]
         if len(names) == 1:

@@ -13,6 +13,7 @@ from assay.tasks.files import BRACKETS, Row, written_list
 from assay.tasks.label_votes import one_hot, shares_of, votes_of, winner
 from assay.tasks.labels import given_labels, is_integer, natural_order, plain_text
 from assay.tasks.rationale_cells import RationaleCell, check_groups, check_threshold
+from assay.tasks.table_answers import check_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Columns:
         check_threshold(self.rationale_threshold)
         if not isinstance(self.separator, str) or not self.separator:
             raise InputError(f"task.separator is {self.separator!r}; expected what stands between labels")
+        labels = self.label if isinstance(self.label, tuple) else (self.label,)
+        check_apart(self.auxiliary, self.text, self.pair, *labels)
 
     @property
     def wanted(self) -> list[str]:

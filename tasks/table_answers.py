@@ -22,6 +22,16 @@ def answer_columns(given: object) -> tuple[str, ...]:
     return tuple(map(str, given))
 
 
+def check_apart(auxiliary: Sequence[str], *taken: str | None) -> None:
+    """Raise InputError on an auxiliary column that holds a text or the main label."""
+    for column in auxiliary:
+        if column in taken:
+            raise InputError(
+                f"task.auxiliary has the column {column!r}, which is the task's text or label; expected "
+                "further questions about the text, leave it out"
+            )
+
+
 def with_answers(
     read: Mapping[str, Sequence[Example]], rows: Mapping[str, Sequence[Row]], columns: Sequence[str]
 ) -> tuple[dict[str, list[Example]], tuple[Auxiliary, ...]]:

@@ -17,7 +17,8 @@ from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.models.protocol import probabilities
 from assay.tasks.arrays import Floats
-from assay.tasks.concept_labels import Corrections, mentions
+from assay.tasks.concept_labels import mentions
+from assay.tasks.corrections import Corrections
 from assay.tasks.example import Example, Span
 
 # Of a text that has the concept but no word of it: at most so many words, which make up this share of what

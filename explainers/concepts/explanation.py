@@ -18,8 +18,8 @@ class ConceptPart:
         spans: the words of the text that carry the concept, in order.
         span_scores: how much each of them speaks for the concept.
         p: of a test against random concepts, corrected for the number of concepts; None where none was made.
-        learned: whether the model's head for it is better than a constant on the development texts; a part
-            that is not learned is shown as such, and left out of sentences.
+        learned: whether the development texts show that the model's head for it is better than a constant; a
+            part of which they do not is shown as such, and left out of sentences.
         added_by: who added the concept; "" where it is one of the task's own.
     """
 

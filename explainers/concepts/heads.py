@@ -34,7 +34,7 @@ class Heads:
     Attributes:
         names: (C,) "question: answer".
         question: (C,) the number of each answer's question.
-        learned: (Q,) whether a head is better than a constant on the development texts.
+        learned: (Q,) whether the development texts show that a head is better than a constant.
     """
 
     names: tuple[str, ...]

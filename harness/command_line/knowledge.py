@@ -215,7 +215,11 @@ def _concepts(loaded: Loaded, found: _Found, name: str | None) -> None:
         {"trial": trial.title, **{str(name): cell for name, cell in row.items()}} for row in rows
     ]
     if not trial.task.multi_label:
-        shares = told.completeness()
+        try:
+            shares = told.completeness()
+        except InputError as error:
+            found.left_out.append(f"completeness of {trial.title}: {error}")
+            return
         names = [vector.concept.name for vector in told.vectors[str(rows[0]["layer"])]]
         about = {"accuracy": shares.accuracy, "random": shares.random, "completeness": shares.total}
         found.completeness += [

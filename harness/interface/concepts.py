@@ -23,7 +23,7 @@ from assay.harness.interface.settings import chosen
 from assay.harness.interface.tasks import as_examples, items_of
 from assay.metrics.cell_data import gold, predicted
 from assay.tasks.arrays import Bools, Floats, Ints
-from assay.tasks.concept_labels import Corrections
+from assay.tasks.corrections import Corrections
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_choice, did_you_mean
 from assay.tasks.example import Example

@@ -26,8 +26,9 @@ from assay.harness.interface.tasks import as_examples, items_of
 from assay.models.neurons import hidden_layer
 from assay.results.statistics.estimates import holm
 from assay.tasks.arrays import Bools, Ints
-from assay.tasks.concept_labels import label_concepts, read_corrections, with_corrections
+from assay.tasks.concept_labels import label_concepts
 from assay.tasks.concepts import read_concepts
+from assay.tasks.corrections import read_corrections, with_corrections
 from assay.tasks.errors import InputError, check_at_least
 from assay.tasks.example import Task
 from assay.tasks.randomness import generator
@@ -62,7 +63,7 @@ def tcav(
         layers: one or several hidden layers, such as "pooled" or "layer_3"; None for the highest.
         labels: those that are asked about; None for all that the model gives to any of the texts.
         corrections: a CSV file of what readers said of concepts in single texts
-            (`assay.tasks.concept_labels.read_corrections`).
+            (`assay.tasks.corrections.read_corrections`).
         task: whose training texts (without any, test texts) have and have not the concepts; by default those
             that the classifier was trained on.
         method: how CAVs are found: "difference" of means (FastCAV), or the weights of a linear "classifier".

@@ -7,7 +7,7 @@ import io
 
 from assay.explainers.concepts.explanation import ConceptExplanation
 from assay.results.inert import inert_cell
-from assay.tasks.concept_labels import COLUMNS, WHO
+from assay.tasks.corrections import COLUMNS, WHO
 
 __all__ = ["COLUMNS", "WHO", "correction_lines", "csv_line"]
 

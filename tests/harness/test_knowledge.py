@@ -104,6 +104,13 @@ def test_concepts_of_a_reader_are_tested_and_a_changed_file_is_read_anew(
         file.write(entry.format(name="second", words="semu"))
     assert _run(store, *ask) == 0
     assert set(pd.read_csv(_folder(store) / "concepts.csv")["concept"]) == {"first", "second"}
+    # Of few texts completeness alone cannot be told.
+    capsys.readouterr()
+    assert _run(store, *ask, "knowledge.texts=5") == 0
+    told = capsys.readouterr().out
+    assert "Left out: completeness of planted / maxpool / seed 0: completeness: 5 texts" in told
+    assert "Left out: concepts of planted / maxpool" not in told
+    assert (_folder(store) / "concepts.csv").exists() and not (_folder(store) / "completeness.csv").exists()
 
 
 def test_what_no_model_can_be_asked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from assay.models.batching import pad
@@ -19,6 +20,7 @@ from assay.models.concept_fit import concept_loss, fit_linear, one_hot, temperat
 from assay.models.concept_layer import UNKNOWN, ConceptLayer, answers, find_concept_layer, side_by_side
 from assay.models.concept_minilm import ConceptMiniLM, ConceptTransformer
 from assay.models.concept_report import beats_constant, calibration_error, head_quality, macro_f1
+from assay.models.objective import label_loss
 from assay.models.protocol import BottleneckModel, ConceptModel, capabilities
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import Training, fit
@@ -349,7 +351,7 @@ def test_a_question_without_two_answers_gets_no_head(
         fit(SPEC, without_answers(task, 0), 0)
 
 
-def test_a_head_that_learned_nothing_is_named(asked_task: Task, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_head_not_shown_to_learn_is_named(asked_task: Task, caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(0)
 
     def drawn(examples: tuple[Example, ...]) -> tuple[Example, ...]:
@@ -360,15 +362,20 @@ def test_a_head_that_learned_nothing_is_named(asked_task: Task, caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         model, _ = fit(replace(SPEC, training=long), task, 0)
     assert isinstance(model, ConceptModel) and model.learned_questions() == (False, True)
-    assert "the heads for length are no better than a constant on the development texts" in caplog.text
+    known = f"the heads for length ({len(task.dev)} known answers) are not shown to be better than a constant"
+    assert known in caplog.text and "no known answer" not in caplog.text
 
 
-def test_heads_that_come_first_need_known_answers_to_choose_by(asked_task: Task) -> None:
+def test_heads_that_come_first_need_known_answers_to_choose_by(
+    asked_task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
     unknown = replace(asked_task, dev=tuple(replace(x, auxiliary=()) for x in asked_task.dev))
     with pytest.raises(InputError, match=r"task 'toy_asked' has none; .* model.concept_training=joint"):
         fit(replace(BOTTLENECK, concept_training="sequential"), unknown, 0)
     model, report = fit(BOTTLENECK, unknown, 0)
     assert isinstance(model, ConceptModel) and model.learned_questions() == (False, False)
+    assert "have no known answer to length, letter, so it cannot be told whether these heads" in caplog.text
+    assert "a constant" not in caplog.text
     assert report.concepts is not None and report.concepts.record()["heads"][0]["dev"]["accuracy"] is None
 
 
@@ -421,6 +428,31 @@ def test_a_linear_layer_is_fitted_to_its_optimum() -> None:
     ridge = torch.diag(torch.tensor([0.5, 0.5, 0.5, 0.0], dtype=torch.double))
     expected = torch.linalg.solve(design.T @ design + ridge, design.T @ targets.double())
     torch.testing.assert_close(linear.weight.double(), expected[:3].T, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "several", "strength"), [(2, False, 2.0), (3, False, 1.0), (2, True, 0.5)]
+)
+def test_a_decision_is_scikit_learns_with_the_strength_that_docs_say(
+    labels: int, several: bool, strength: float
+) -> None:
+    rng = np.random.default_rng(3)
+    inputs = rng.standard_normal((80, 4))
+    noisy = inputs @ rng.standard_normal((4, labels)) + rng.standard_normal((80, labels))
+    targets = (noisy > 0) if several else np.eye(labels)[noisy.argmax(axis=1)]
+    linear = nn.Linear(4, labels).requires_grad_(False)
+    given = torch.from_numpy(targets.astype(np.float64))
+    fit_linear(linear, torch.from_numpy(inputs), lambda logits: label_loss(logits, given, several))
+    logits = linear(torch.from_numpy(inputs).float()).double().numpy()
+    peer = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000)
+    fitted = [
+        peer.fit(inputs, answers).decision_function(inputs)
+        for answers in (targets.T if several else [targets.argmax(axis=1)])
+    ]
+    expected = np.stack(fitted, axis=1) if several or labels == 2 else fitted[0]
+    if not several:
+        logits = logits[:, 1:] - logits[:, :1] if labels == 2 else logits - logits.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(logits, expected, atol=2e-3)
 
 
 SMALL_CNN = ConceptCnn(

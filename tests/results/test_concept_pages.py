@@ -108,6 +108,16 @@ def test_what_does_not_add_up_has_no_sum() -> None:
     assert "do not add up" in seen and "sum:" not in seen and "0.010" in seen
 
 
+def test_what_is_not_shown_to_be_learned_is_not_said_to_be_unlearned() -> None:
+    part = ConceptPart("cause: fall", 1.0, 0.9, learned=False)
+    case = given("1", 0.7, 1, part)
+    of_case = words(case_page(Kept(1, case), TWO))
+    of_all = words(portfolio_page(gather([case], TWO), TWO, FEW))
+    for seen in (of_case, of_all):
+        assert "not shown to be learned" in seen and "perhaps too few, do not show that" in seen
+        assert "learned nothing" not in seen and "no better than" not in seen
+
+
 def test_a_case_without_concepts_has_a_page() -> None:
     seen = words(case_page(Kept(1, given("1", 0.7)), TWO))
     assert "No concept explains this decision" in seen and "There is no concept" in seen

@@ -13,19 +13,15 @@ from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPar
 from assay.results.concepts.corrections import correction_lines
 from assay.tasks.auxiliary import Auxiliary
 from assay.tasks.concept_labels import (
-    COLUMNS,
     HAS,
     HAS_NOT,
     UNKNOWN,
-    WHO,
-    Judged,
     check_positives,
     label_concepts,
     mentions,
-    read_corrections,
-    with_corrections,
 )
 from assay.tasks.concepts import Concept
+from assay.tasks.corrections import COLUMNS, WHO, Judged, read_corrections, with_corrections
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 from assay.tasks.planted_accidents import planted_accidents
@@ -94,7 +90,6 @@ def test_of_one_reader_the_latest_counts_and_readers_may_contradict(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("t9,ladder,no,A,", r"line 3: there is no text with the id 't9'"),
         ("t0,lader,no,A,", r"line 3: there is no concept 'lader'; did you mean 'ladder'"),
         ("t0,ladder,maybe,A,", r"line 3: holds is 'maybe'; expected yes or no"),
         ("t0,ladder,,A,", r"line 3: holds is ''; expected yes or no"),

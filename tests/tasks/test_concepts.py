@@ -68,6 +68,7 @@ def test_both_texts_of_a_pair_are_searched() -> None:
         ("He didn't really fall", "didn't"),
         ("He didn’t fall", "didn’t"),
         ("NO sign of a fall", "NO"),
+        ("He did not slip or fall", "not"),
         ("without one single bad fall", "without"),
         (f"{'word ' * 400}never fall", "never"),
     ],
@@ -86,6 +87,9 @@ def test_a_negator_of_the_same_clause_denies(text: str, negator: str) -> None:
         "knot fall",
         f"{'x' * 157}not fall",
         "a fall, not a slip",
+        "He wore no harness and had a fall",
+        "not tied off when the fall came",
+        "He was not seen before the fall",
     ],
 )
 def test_other_negators_deny_nothing(text: str) -> None:

@@ -106,6 +106,32 @@ def test_rows_that_cannot_be_learnt_from_are_counted_by_reason(
         assert part in caplog.text
 
 
+def test_days_first_are_refused_and_impossible_numbers_are_broken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {8: {"ACCIDENT_DT": "01/08/2996"}, 10: {"DAYS_LOST": "1.5"}, 12: {"DAYS_LOST": "91.0"}}
+    task = _read(tmp_path, wrong)
+    assert not {8, 10} & set(_all(task)) and _all(task)[12].labels == (1,)
+    assert "1 broken line (ACCIDENT_DT is no month/day/year; line 10)" in caplog.text
+    assert "1 broken line (DAYS_LOST is no whole number; line 12)" in caplog.text
+    days_first = {
+        number: {"ACCIDENT_DT": "/".join([day, month, year])}
+        for number in range(ROWS)
+        for month, day, year in [accident(number)["ACCIDENT_DT"].split("/")]
+    }
+    with pytest.raises(
+        InputError, match=r"no month/day/year in \d+ of 196 rows; expected dates such as 7/31"
+    ):
+        _read(tmp_path, days_first)
+
+
+def test_line_ends_of_old_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("\r".join(["|".join(HEADER), written(accident(1)), ""]).encode())
+    with pytest.raises(InputError, match="lines end with a carriage return alone; expected line feeds"):
+        msha_accidents(path=str(path))
+
+
 def test_broken_rows_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     lines = [written(accident(number)) for number in range(ROWS)]
     lines[0] += "|one|more"

@@ -97,3 +97,14 @@ def test_what_is_no_column_of_answers_is_refused(
     rows[0] |= changed
     with pytest.raises(InputError, match=message):
         local(path=_write(tmp_path, "jsonl", rows), auxiliary=auxiliary)
+
+
+@pytest.mark.parametrize("column", ["label", "text"])
+def test_the_label_and_the_text_are_no_further_questions(column: str, tmp_path: Path) -> None:
+    message = rf"task.auxiliary has the column '{column}', which is the task's text or label"
+    with pytest.raises(InputError, match=message):
+        local(path=_write(tmp_path, "csv", ROWS), auxiliary=["part", column])
+    with pytest.raises(InputError, match=message):
+        assay.texts(ROWS, auxiliary=[column])
+    # A column that is not the label may be called so.
+    assert assay.texts(ROWS, label="part", auxiliary=["label"]).auxiliary[0].labels == ("a", "b")
