@@ -102,8 +102,8 @@ def msha_accidents(
     dated = undated + len(injuries)
     if undated > _MOST_NO_DATE * dated:
         raise InputError(
-            f"{file}: {_NO_DATE} in {undated} of {counted(dated, 'row')}; expected dates such as 7/31/2016, write "
-            "all with the month first"
+            f"{file}: {_NO_DATE} in {undated} of {counted(dated, 'row')}; expected dates such as 7/31/2016, "
+            "write all with the month first"
         )
     if not injuries:
         raise InputError(f"{file} has no row to read ({'; '.join(told) or 'it ends behind its names'})")

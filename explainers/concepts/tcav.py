@@ -112,25 +112,38 @@ class Derivatives:
     gradient: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PoolVectors:
+    """The layers' vectors of the texts of all pools, each text once.
+
+    Attributes:
+        members: (N,) positions of the texts, in ascending order.
+        rows: (N, U) by layer.
+    """
+
+    members: Ints
+    rows: Mapping[str, Floats32]
+
+    def of(self, pool: Pool, layer: str) -> Floats32:
+        """(n, U) those of a pool's texts, in its order."""
+        return self.rows[layer][np.searchsorted(self.members, pool.members)]
+
+
 def pool_vectors(
     engine: Engine, pools: Sequence[Pool], examples: Sequence[Example], layers: Sequence[str]
-) -> list[Mapping[str, Floats32]]:
-    """The layers' vectors of each pool's texts, (N, U) by layer; a text of several pools is read once."""
+) -> PoolVectors:
+    """The layers' vectors of the pools' texts."""
     members = np.unique(np.concatenate([pool.members for pool in pools]))
-    found = text_vectors(engine, [examples[at] for at in members.tolist()], layers)
-    return [
-        {layer: rows[np.searchsorted(members, pool.members)] for layer, rows in found.items()}
-        for pool in pools
-    ]
+    return PoolVectors(members, text_vectors(engine, [examples[at] for at in members.tolist()], layers))
 
 
 def concept_vectors(
-    pools: Sequence[Pool], vectors: Sequence[Mapping[str, Floats32]], layer: str, method: Method
+    pools: Sequence[Pool], vectors: PoolVectors, layer: str, method: Method
 ) -> list[ConceptVector]:
     """The CAV of each pool's concept in a layer."""
     found = []
-    for pool, of_pool in zip(pools, vectors, strict=True):
-        one = directions(of_pool[layer], pool.has[None], method)
+    for pool in pools:
+        one = directions(vectors.of(pool, layer), pool.has[None], method)
         positives = int(pool.has.sum())
         sides = positives, len(pool.has) - positives
         found.append(
@@ -166,7 +179,7 @@ def derivatives(
 
 def tcav_scores(
     pools: Sequence[Pool],
-    vectors: Sequence[Mapping[str, Floats32]],
+    vectors: PoolVectors,
     found: Sequence[ConceptVector],
     slopes: Derivatives,
     targets: Ints,
@@ -188,9 +201,9 @@ def tcav_scores(
         seed: of these.
     """
     scores = []
-    for at, (pool, of_pool, one) in enumerate(zip(pools, vectors, found, strict=True)):
+    for at, (pool, one) in enumerate(zip(pools, found, strict=True)):
         effects = slopes.magnitude[at] * one.gap
-        values = of_pool[one.layer]
+        values = vectors.of(pool, one.layer)
         # The name of a concept draws nothing.
         rng = generator(seed, "tcav", one.layer)
         p = chance(values, pool.has, slopes.gradient, effects, method, draws, rng)

@@ -127,9 +127,9 @@ def tcav(
         scores += tcav_scores(
             pools, vectors, found[layer], slopes, targets, method=method, draws=draws, seed=seed
         )
-        for pool, of_pool in zip(pools, vectors, strict=True):
+        for pool in pools:
             rng = generator(seed, "probe", layer)
-            probes[pool.concept.name, layer] = probe(of_pool[layer], pool.has, shuffles, rng)
+            probes[pool.concept.name, layer] = probe(vectors.of(pool, layer), pool.has, shuffles, rng)
     corrected = holm([score.p for score in scores])
     return Tcav(classifier, asked, tuple(scores), corrected, found, probes, told, seed)
 
