@@ -107,4 +107,4 @@ def test_the_label_and_the_text_are_no_further_questions(column: str, tmp_path: 
     with pytest.raises(InputError, match=message):
         assay.texts(ROWS, auxiliary=[column])
     # A column that is not the label may be called so.
-    assert assay.texts(ROWS, label="part", auxiliary=["label"]).auxiliary[0].labels == ("a", "b")
+    assert assay.texts(ROWS, label="days", auxiliary=["label"]).auxiliary[0].labels == ("a", "b")
