@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import check_at_least
+from assay.tasks.grouping import folds_of, in_random_order
 from assay.tasks.randomness import generator
 
 # What one text shows: a number for each name.
@@ -24,8 +25,8 @@ Shown = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class LinearReader:
-    """A logistic regression on what is shown, read across folds: each text is in one fold, about which the
-    reader is asked after seeing the others.
+    """A logistic regression on what is shown, read across folds: each text is in one fold, with those that it
+    hangs together with, about which the reader is asked after seeing the others.
 
     Attributes:
         folds: how many.
@@ -40,7 +41,7 @@ class LinearReader:
     def __post_init__(self) -> None:
         check_at_least("simulatability: folds", self.folds, 2)
 
-    def right(self, shown: Sequence[Shown], decisions: Ints) -> Floats:
+    def right(self, shown: Sequence[Shown], decisions: Ints, units: Sequence[bytes]) -> Floats:
         """(N,) 1 where the reader tells the decision, else 0.
 
         A name that the texts of training do not show is not read. A reader that saw a single decision gives
@@ -50,10 +51,12 @@ class LinearReader:
         Args:
             shown: of the N texts.
             decisions: (N,) of the model.
+            units: what each text hangs together with (`assay.tasks.grouping.unit_keys`); where all texts are
+                one unit, nothing can be told, which is NaN.
         """
         from sklearn.linear_model import LogisticRegression
 
-        fold = generator(self.seed, "folds", len(shown)).permutation(len(shown)) % self.folds
+        fold = folds_of(units, self.folds, self.seed, "folds")
         values = self._table(shown)
         found = np.full(len(shown), np.nan)
         for held in range(self.folds):
@@ -84,23 +87,40 @@ def top(scores: Mapping[str, float], count: int) -> dict[str, float]:
     return {name: score for name, score in ranked if score}
 
 
-def shuffled(shown: Sequence[Shown], seed: int = 0) -> list[Shown]:
-    """The explanations of other texts: each text gets that of the next in a random order."""
-    order = generator(seed, "shuffled", len(shown)).permutation(len(shown))
+def shuffled(
+    shown: Sequence[Shown], keys: Sequence[bytes], units: Sequence[bytes], seed: int = 0
+) -> list[Shown]:
+    """The explanations of other texts: each text gets that of one of the next unit in a random order.
+
+    Args:
+        shown: of the N texts.
+        keys: of the texts.
+        units: what each hangs together with.
+        seed: of the order.
+    """
+    members: dict[bytes, list[int]] = {}
+    for place in sorted(range(len(shown)), key=keys.__getitem__):
+        members.setdefault(units[place], []).append(place)
+    order = in_random_order(units, seed, "shuffled")
     found: list[Shown] = [{} for _ in shown]
-    for place, text in enumerate(order.tolist()):
-        found[text] = shown[int(order[(place + 1) % len(order)])]
+    for unit, following in zip(order, [*order[1:], *order[:1]], strict=True):
+        for nth, place in enumerate(members[unit]):
+            found[place] = shown[members[following][nth % len(members[following])]]
     return found
 
 
-def random_scores(names: Sequence[Sequence[str]], count: int, seed: int = 0) -> list[Shown]:
-    """For each text, `count` of its names with normal random scores, those of the largest |score|."""
-    rng = generator(seed, "random explanation", len(names))
-    return [
-        top(dict(zip(of_text, rng.standard_normal(len(of_text)), strict=True)), count) for of_text in names
-    ]
+def random_scores(
+    names: Sequence[Sequence[str]], keys: Sequence[bytes], count: int, seed: int = 0
+) -> list[Shown]:
+    """For each text, `count` of its names with normal random scores, those of the largest |score|; keys: of
+    the texts, equal ones of which have equal scores."""
+    found = list[Shown]()
+    for of_text, key in zip(names, keys, strict=True):
+        scores = generator(seed, "random explanation", key.hex()).standard_normal(len(of_text))
+        found.append(top(dict(zip(of_text, scores, strict=True)), count))
+    return found
 
 
-def majority_right(decisions: Ints, folds: int = 5, seed: int = 0) -> Floats:
+def majority_right(decisions: Ints, units: Sequence[bytes], folds: int = 5, seed: int = 0) -> Floats:
     """(N,) whether "the most frequent decision of the other folds" is right, without an explanation."""
-    return LinearReader(folds, seed=seed).right([{}] * len(decisions), decisions)
+    return LinearReader(folds, seed=seed).right([{}] * len(decisions), decisions, units)

@@ -13,8 +13,11 @@ import assay
 from assay.harness.interface.classifiers import Classifier
 from assay.harness.interface.concept_explanations import ConceptExplanations
 from assay.harness.validation.concept_judging import stable
+from assay.results.concepts.case_page import BASES
 from assay.results.concepts.cases import Case, Portfolio
+from assay.results.concepts.mentions import percent
 from assay.results.concepts.sentence import sentence
+from assay.results.concepts.units import unit
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.judges import Judged, JudgedRow, judged_rows
 from assay.tasks.example import Example, Task
@@ -86,24 +89,26 @@ def first_row(rows: Sequence[JudgedRow], judge: str, what: str) -> JudgedRow:
 
 
 def as_read(found: ConceptExplanations, task: Task, place: int) -> str:
-    """One case as a reader sees it: the sentence, the concepts with their words, and the text."""
+    """One case as a reader sees it: the sentence, the concepts with their words, what they add up to, and the
+    text."""
     example, focus = found.examples[place], len(task.labels) - 1
     explanation = found.records[place][focus]
     probabilities = tuple(found.probabilities[place].tolist())
     case = Case(explanation, example.texts, probabilities, example.labels)
-    lines = [sentence(case, Portfolio(task.name, task.labels, focus))]
-    for part in [part for part in explanation.parts[:4] if abs(part.score) >= SMALLEST]:
+    portfolio = Portfolio(task.name, task.labels, focus)
+    lines = [sentence(case, portfolio)]
+    told = [part for part in explanation.parts[:4] if abs(part.score) >= SMALLEST]
+    for part in told:
         words = " … ".join(example.texts[0][span.start : span.end] for span in part.spans)
-        given = "–" if part.probability is None else f"{part.probability:.0%}"
+        given = "–" if part.probability is None else percent(part.probability)
         lines.append(f"    {part.score:+.2f}  {part.name} ({given}){': ' + words if words else ''}")
-    lines.append(
-        f"    {explanation.base:+.2f}  {_base(explanation.method)}; {explanation.rest:+.2f}  the rest"
-    )
+    base = BASES[explanation.method].format(noun="report")
+    every = sum(part.score for part in explanation.parts)
+    others = every - sum(part.score for part in told)
+    sums = {base: explanation.base, "other concepts": others, "the rest": explanation.rest}
+    lines.append("    " + "; ".join(f"{score:+.2f}  {name}" for name, score in sums.items() if score))
+    lines.append(f"    {explanation.base + every + explanation.rest:+.2f}  {unit(portfolio, focus).name}")
     return "\n".join([*lines, f"    {example.texts[0]}"])
-
-
-def _base(method: str) -> str:
-    return "a report of average concepts" if method == "bottleneck" else "a report without words"
 
 
 def drawn(texts: Sequence[Example], count: int, seed: int = 0) -> list[int]:

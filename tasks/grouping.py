@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,41 @@ def together(examples: Sequence[Example], *, by_group: bool = True) -> list[list
     for place in range(len(examples)):
         units.setdefault(root(place), []).append(place)
     return list(units.values())
+
+
+def unit_keys(examples: Sequence[Example]) -> list[bytes]:
+    """A key per example that those which hang together share (`together`), made of their texts: it does not
+    depend on ids, nor on the order of the examples."""
+    keys = [text_key(example.texts) for example in examples]
+    found = [b""] * len(examples)
+    for unit in together(examples):
+        key = min(keys[place] for place in unit)
+        for place in unit:
+            found[place] = key
+    return found
+
+
+def folds_of(units: Sequence[bytes], folds: int, *names: object) -> Ints:
+    """(N,) the fold of each text: those of one unit share one, and the folds are of equal size, as far as the
+    units allow. The order of the texts changes nothing.
+
+    Args:
+        units: what each text hangs together with, by `unit_keys`.
+        folds: how many.
+        names: what the random order of the units depends on, such as a seed.
+    """
+    sizes = Counter(units)
+    filled, fold = [0] * folds, dict[bytes, int]()
+    for unit in in_random_order(sizes, *names):
+        fold[unit] = filled.index(min(filled))
+        filled[fold[unit]] += sizes[unit]
+    return np.array([fold[unit] for unit in units], dtype=np.intp)
+
+
+def in_random_order(keys: Iterable[bytes], *names: object) -> list[bytes]:
+    """The different keys in an order that depends on them and on the names alone."""
+    salt = "\x1f".join(map(str, names)).encode()
+    return sorted({*keys}, key=lambda key: hashlib.blake2b(key + salt).digest())
 
 
 def clusters(examples: Sequence[Example]) -> dict[str, str]:

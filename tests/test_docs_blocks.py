@@ -77,6 +77,7 @@ RUN_ELSEWHERE = {
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
     "docs/accidents.md: import assay": "a test below",
+    "docs/accidents.md: from datetime": "a test below",
     "docs/pooled_words.md: import assay": "a test below",
     "docs/knowledge.md: import assay": "a test below",
     "docs/knowledge.md: concepts = ": "a test below",
@@ -233,6 +234,16 @@ def test_the_lines_of_the_accidents_page_print_concepts(capsys: pytest.CaptureFi
     assert lines[0].startswith("shift: ") and {line.split(":")[0] for line in lines} == {
         "shift", "event_type", "body_part", "nature", "cause"
     }  # fmt: skip
+
+
+def test_the_lines_of_the_accidents_page_write_months(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = block_at("docs/accidents.md: from datetime").text.replace("train=800", "train=100")
+    exec(compile(small, "docs/accidents.md", "exec"), {"__name__": "__main__"})
+    page = (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
+    assert "2020-01</th>" in page and "2020-02</th>" in page
 
 
 def test_the_lines_of_the_page_on_recommendations_run(capsys: pytest.CaptureFixture[str]) -> None:

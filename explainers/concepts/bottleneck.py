@@ -22,9 +22,10 @@ from assay.tasks.errors import InputError
 class BottleneckExplainer:
     """What each concept contributes to the logit of a label, exactly.
 
-    base + scores + rest is the logit. A score is the weight of the answer, relative to the average training
-    text and to the mean over labels, x its probability; `linear_decision` says why. Scores of heads that did
-    not learn count as well, since the decision reads them.
+    base + scores is the logit; of labels of which one holds, less the mean over labels. A score is the weight
+    of the answer, relative to the average training text and to the mean over labels, x (its probability - the
+    mean over the training texts); `linear_decision` says why. Scores of heads that did not learn count as
+    well, since the decision reads them.
 
     Attributes:
         words: finds the words of each concept.
@@ -48,8 +49,8 @@ class BottleneckExplainer:
         """
         heads, decision = Heads.of(engine.model), linear_decision(engine)
         for found in self.words.answers(engine, requests, baseline):
-            contributions, rest = decision.contributions(found.probabilities[None])
-            logits = decision.base + contributions[0].sum(axis=1) + rest[0]
+            (contributions,) = decision.contributions(found.probabilities[None])
+            logits = decision.base + contributions.sum(axis=1)
             probabilities = expit(logits) if engine.model.multi_label else softmax(logits)
             yield [
                 ConceptExplanation(
@@ -57,9 +58,8 @@ class BottleneckExplainer:
                     self.method,
                     target,
                     float(probabilities[target]),
-                    found.parts(heads, contributions[0, target]),
+                    found.parts(heads, contributions[target], decision.means),
                     float(decision.base[target]),
-                    float(rest[0, target]),
                     additive=True,
                 )
                 for target in found.request.targets.tolist()

@@ -12,6 +12,8 @@ import numpy as np
 
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
+from assay.tasks.grouping import folds_of
+from assay.tasks.randomness import generator
 
 # Up to so many concepts every subset is tried; beyond, random orders are.
 EXACT = 10
@@ -41,29 +43,33 @@ class Completeness:
     full: float
 
 
-def completeness(scores: Floats, classes: Ints, full: float, rng: np.random.Generator) -> Completeness:
+def completeness(
+    scores: Floats, classes: Ints, full: float, units: Sequence[bytes], seed: int
+) -> Completeness:
     """Completeness, and the share of each concept.
 
     A logistic regression (standardised scores, L2 penalty with C = 1) predicts the class of a text from the
-    scores of some concepts; its accuracy is on texts that it was not fitted on, by four-fold
-    cross-validation.
+    scores of some concepts; its accuracy is on texts that it was not fitted on, nor on others that they hang
+    together with, by four-fold cross-validation.
 
     Args:
         scores: (N, C) of texts and concepts.
         classes: (N,) what is predicted: the model's decisions, or the gold labels.
         full: the model's accuracy: 1 of its own decisions.
-        rng: draws the folds and, of more than EXACT concepts, orders.
+        units: what each text hangs together with (`assay.tasks.grouping.unit_keys`).
+        seed: of the folds and, of more than EXACT concepts, orders.
 
     Raises:
-        InputError: fewer than two classes, too few texts, or a model that is no better than its most frequent
-            class.
+        InputError: fewer than two classes, too few texts that do not hang together, or a model that is no
+            better than its most frequent class.
     """
-    if len({*classes.tolist()}) < 2 or len(classes) < 2 * FOLDS:
+    if len({*classes.tolist()}) < 2 or len({*units}) < 2 * FOLDS:
+        apart = "" if len({*units}) == len(classes) else f" that hang together in {len({*units})} groups"
         raise InputError(
-            f"completeness: {len(classes)} texts have {len({*classes.tolist()})} different classes; "
-            f"expected at least {2 * FOLDS} texts and two classes"
+            f"completeness: {len(classes)} texts{apart} have {len({*classes.tolist()})} different classes; "
+            f"expected at least {2 * FOLDS} texts{' of different groups' if apart else ''} and two classes"
         )
-    folds = rng.permutation(np.arange(len(classes)) % FOLDS)
+    folds = folds_of(units, FOLDS, seed, "completeness")
     known: dict[tuple[int, ...], float] = {}
 
     def accuracy(concepts: tuple[int, ...]) -> float:
@@ -77,6 +83,7 @@ def completeness(scores: Floats, classes: Ints, full: float, rng: np.random.Gene
             f"completeness: the model is right on {full:.1%} of the texts and its most frequent class on "
             f"{random:.1%}; expected a model that is better, so there is nothing to explain"
         )
+    rng = generator(seed, "orders of concepts")
     shares = shapley_values(accuracy, scores.shape[1], rng) / (full - random)
     return Completeness((everything - random) / (full - random), shares, everything, random, full)
 

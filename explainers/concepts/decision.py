@@ -73,9 +73,10 @@ def explain_decision(
     drives = driven.drives[:, 0].cpu().double().numpy()
     parts = []
     for at, one in enumerate(vectors):
+        nearer = _nearer(float(along[at]), one.gap)
         said = [mention for mention in mentions(one.concept, example, corrections) if mention.affirmed]
         spans = [span for mention in said for span in mention.spans]
-        if not said and along[at] > one.gap / 2:
+        if not said and nearer:
             spans = _driving(encoding, drives[at])
         known = evidence[one.concept.name]
         parts.append(
@@ -87,12 +88,18 @@ def explain_decision(
                 p=known.p,
                 learned=known.learned,
                 added_by=one.concept.added_by,
+                seen=bool(said) and nearer,
             )
         )
     logits = torch.from_numpy(found.logits)
     probability = probabilities(logits, multi_label=engine.model.multi_label)[0, target]
     ranked = tuple(sorted(parts, key=lambda part: (-abs(part.score), part.name)))
     return ConceptExplanation(example.id, "tcav", target, float(probability), ranked)
+
+
+def _nearer(along: float, gap: float) -> bool:
+    """Whether a text lies nearer to the texts with the concept than to those without."""
+    return abs(along - gap) < abs(along)
 
 
 def _of_span(encoding: Encoding, drives: Floats, span: Span) -> float:

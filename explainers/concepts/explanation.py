@@ -13,7 +13,8 @@ class ConceptPart:
 
     Attributes:
         name: of the concept, "question: answer" where an auxiliary head gives it.
-        score: its contribution to the logit of the explained label; above 0 it speaks for the label.
+        score: its contribution to the logit of the explained label; above 0 it speaks for the label. Of
+            labels of which one holds, its contribution to the logit - the mean over labels.
         probability: what the model gives to the concept in this text, from 0 to 1; None where no head does.
         spans: the words of the text that carry the concept, in order.
         span_scores: how much each of them speaks for the concept.
@@ -21,6 +22,9 @@ class ConceptPart:
         learned: whether the development texts show that the model's head for it is better than a constant; a
             part of which they do not is shown as such, and left out of sentences.
         added_by: who added the concept; "" where it is one of the task's own.
+        usual: the probability that the score counts from, such as the mean over the training texts: below it,
+            the score is of what the text has less of. None where the score is of words that the text has.
+        seen: where no head gives a probability, whether the text mentions the concept and a layer sees it.
     """
 
     name: str
@@ -31,6 +35,15 @@ class ConceptPart:
     p: float | None = None
     learned: bool = True
     added_by: str = ""
+    usual: float | None = None
+    seen: bool = True
+
+    @property
+    def present(self) -> bool:
+        """Whether the score is of a concept that the text has: as likely as not, and likelier than usual."""
+        if self.probability is None:
+            return self.seen
+        return self.probability >= 0.5 and (self.usual is None or self.probability > self.usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,11 @@ class ConceptExplanation:
         target: the class that is explained.
         probability: of the target.
         parts: in descending order of |score|, equal ones by name.
-        base: the logit of the target for a text of average concepts, or 0 where the method has none.
-        rest: what no concept explains. Where `additive`, base + scores + rest is the logit of the target.
-        additive: whether that holds.
+        base: what the sum starts from: of a bottleneck the logit of a text of average concepts, of side heads
+            that of the text without words; 0 where the method has none.
+        rest: what no concept explains.
+        additive: whether base + scores + rest is the logit of the target; of labels of which one holds, its
+            logit - the mean over all labels, so that the softmax of these sums gives the probabilities.
     """
 
     example_id: str

@@ -105,8 +105,9 @@ class HeadAnswers:
     scores: Floats
     marked: Bools
 
-    def parts(self, heads: Heads, scores: Floats) -> tuple[ConceptPart, ...]:
-        """One part per answer, from their scores (C,), in descending order of |score|."""
+    def parts(self, heads: Heads, scores: Floats, usual: Floats | None = None) -> tuple[ConceptPart, ...]:
+        """One part per answer, from their scores (C,), in descending order of |score|; usual: (C,) the
+        probabilities that scores count from."""
         found = []
         for at, (name, question) in enumerate(zip(heads.names, heads.question.tolist(), strict=True)):
             spans, of_spans = (), ()
@@ -120,6 +121,7 @@ class HeadAnswers:
                     spans,
                     of_spans,
                     learned=bool(heads.learned[question]),
+                    usual=None if usual is None else float(usual[at]),
                 )
             )
         return tuple(sorted(found, key=lambda part: (-abs(part.score), part.name)))

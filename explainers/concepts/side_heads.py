@@ -17,6 +17,7 @@ from assay.explainers.explanation import Explanation
 from assay.explainers.paths.integrated_gradients import IntegratedGradients
 from assay.explainers.protocol import Explainer, Request
 from assay.models.engine import Engine
+from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError
 
 
@@ -25,15 +26,15 @@ class SideHeadsExplainer:
     """What the words of each concept add to the logit of a label.
 
     Word i adds a_i to the decision, by an additive explainer, and b_ik to the likeliest answer of question k.
-    A
-    concept's score is the sum of a_i over the words that carry it; a word that carries several is shared
-    among them by b_ik (`shares.shared`). What no concept claims is the rest, so that
+    A concept's score is the sum of a_i over the words that carry it; a word that carries several is shared
+    among them by b_ik (`shares.shared`). What no concept claims is the rest, with the error of the explainer,
+    so that
 
-        scores + rest = sum of a_i = f(text) - f(baseline),
+        scores + rest = f(text) - f(baseline).
 
-    up to the error of the explainer. Where only differences between labels decide (softmax), a_i is compared
-    with its mean over labels, and what moves all labels alike is in the rest. It tells which concepts stand
-    in the words that decide, not that the model infers the decision from them.
+    Where only differences between labels decide (softmax), a_i and f are compared with their means over
+    labels. It tells which concepts stand in the words that decide, not that the model infers the decision
+    from them.
 
     Attributes:
         words: finds the words of each concept.
@@ -54,7 +55,7 @@ class SideHeadsExplainer:
     def explain(
         self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None
     ) -> Iterator[list[ConceptExplanation]]:
-        """For every request one explanation per target, in order; `base` is the logit at the baseline.
+        """For every request one explanation per target, in order; `base` is f(baseline).
 
         Args:
             engine: asks the model.
@@ -76,29 +77,46 @@ class SideHeadsExplainer:
             probabilities = engine.probabilities(encodings)
             answers = self.words.answers(engine, chunk, baseline)
             for found, records, row in zip(answers, decided, probabilities, strict=True):
-                of_target = {record.target: record for record in records}
-                common = np.zeros(len(found.words.of))
-                if not engine.model.multi_label:
-                    common = np.stack([record.scores for record in records]).astype(np.float64).mean(axis=0)
+                of_target = _compared(records, relative=not engine.model.multi_label)
                 yield [
-                    self._explained(found, of_target[target], common, heads, float(row[target]))
+                    self._explained(found, of_target[target], heads, target, float(row[target]))
                     for target in found.request.targets.tolist()
                 ]
 
     def _explained(
-        self, found: HeadAnswers, record: Explanation, common: np.ndarray, heads: Heads, probability: float
+        self, found: HeadAnswers, decision: _Decision, heads: Heads, target: int, probability: float
     ) -> ConceptExplanation:
-        tokens = record.scores.astype(np.float64)
-        claimed, _ = shared(found.words.sums(tokens - common), found.scores, found.marked)
+        claimed, _ = shared(found.words.sums(decision.tokens), found.scores, found.marked)
         scores = np.zeros(len(heads.names))
         scores[found.likeliest] = claimed
         return ConceptExplanation(
-            record.example_id,
+            found.request.example.id,
             self.method,
-            record.target,
+            target,
             probability,
             found.parts(heads, scores),
-            record.value_baseline,
-            record.value_input - record.value_baseline - float(claimed.sum()),
+            decision.baseline,
+            decision.text - decision.baseline - float(claimed.sum()),
             additive=True,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decision:
+    """tokens: (T,) a_i. text, baseline: f of them."""
+
+    tokens: Floats
+    text: float
+    baseline: float
+
+
+def _compared(records: Sequence[Explanation], *, relative: bool) -> dict[int, _Decision]:
+    """By target what explains the decision; if `relative`, compared with the mean over the records."""
+    table = np.array(
+        [[*record.scores, record.value_input, record.value_baseline] for record in records], dtype=np.float64
+    )
+    table = table - table.mean(axis=0) if relative else table
+    return {
+        record.target: _Decision(row[:-2], float(row[-2]), float(row[-1]))
+        for record, row in zip(records, table, strict=True)
+    }

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from assay.explainers.baselines import Baseline, Delete, Mask
-from assay.explainers.concepts.explanation import ConceptExplanation
 from assay.explainers.concepts.heads import Heads, HeadWords
 from assay.explainers.explanation import Explanation
 from assay.harness.config.keys import canonical, key, plain
@@ -33,9 +32,9 @@ from assay.harness.validation.concept_explanations import (
     to_table,
 )
 from assay.harness.validation.concept_judging import Explained, complete, judge, stable
+from assay.harness.validation.concept_pages import write_pages
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
-from assay.results.concepts.cases import Case, PastCases, Portfolio
-from assay.results.concepts.write import write_concept_pages
+from assay.models.protocol import ConceptModel
 from assay.results.inert import inert, to_csv
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.judges import Judged, JudgedRow, judged_rows
@@ -45,8 +44,6 @@ from assay.tasks.grouping import clusters
 
 # Marks the folder as one to replace, and says who could not be asked.
 MARK = "left_out.txt"
-# Training texts among which similar cases are sought.
-PAST = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,7 +210,8 @@ def _complete(loaded: Loaded, explained: Explained, found: _Found) -> list[dict[
     except InputError as error:
         found.left_out.append(f"completeness of {title}: {error}")
         return []
-    questions = list(dict.fromkeys(name.partition(": ")[0] for name in heads.names))
+    assert isinstance(loaded.model, ConceptModel)
+    questions = [question.name for question in loaded.model.questions]
     shares = [*zip(questions, told.shares.tolist(), strict=True), ("all questions", told.total)]
     return [{"trial": title, "question": question, "share": share} for question, share in shares]
 
@@ -244,53 +242,26 @@ def _rows(of_model: Sequence[_OfTrial], bootstrap: Bootstrap) -> list[JudgedRow]
 
 
 def _stable(one: _OfTrial, other: _OfTrial) -> Judged:
-    """How alike the concept scores of two seeds are, for the label that the first gives."""
-    return stable(one.explained.concepts, other.explained.concepts, one.explained.given)
+    """How alike the concept scores of two seeds are, for the label that the first gives; NaN without one."""
+    found = stable(one.explained.concepts, other.explained.concepts, one.explained.given)
+    gives = one.explained.gives
+    return {
+        judge: {what: np.where(gives, values, np.nan) for what, values in of_judge.items()}
+        for judge, of_judge in found.items()
+    }
 
 
 def _write_pages(one: _OfTrial, loaded: Loaded, folder: Path, bootstrap: Bootstrap) -> None:
     """The portfolio and a page per case, about the task's last label."""
     task, explained = one.trial.task, one.explained
-    focus = len(task.labels) - 1
-    cases = (
-        _case(example, of_text[focus], row.tolist(), one.trial)
-        for example, of_text, row in zip(
-            explained.examples, explained.concepts, explained.probabilities, strict=True
-        )
-    )
-    portfolio = Portfolio(
+    write_pages(
+        folder,
         one.trial.title,
-        task.labels,
-        focus,
-        task.multi_label,
-        kind=task.auxiliary[0].name.replace("_", " "),
+        loaded.engine,
+        task,
+        explained.examples,
+        explained.concepts,
+        explained.probabilities,
+        focus=len(task.labels) - 1,
+        bootstrap=bootstrap,
     )
-    write_concept_pages(folder, cases, portfolio, _past(loaded, one.names), bootstrap)
-
-
-def _case(
-    example: Example, explanation: ConceptExplanation, probabilities: list[float], trial: Trial
-) -> Case:
-    question = trial.task.auxiliary[0]
-    answer = example.auxiliary[0] if example.auxiliary else None
-    return Case(
-        explanation,
-        example.texts,
-        tuple(probabilities),
-        example.labels or None,
-        kind="" if answer is None else question.labels[answer],
-        group=example.group,
-    )
-
-
-def _past(loaded: Loaded, names: tuple[str, ...]) -> PastCases:
-    """Training texts and what the heads give to each concept."""
-    from assay.models.concept_heads import heads as heads_of
-    from assay.models.engine import Engine
-    from assay.models.masked_inputs import full_rows
-
-    examples = loaded.trial.task.train[:PAST]
-    view = Engine(heads_of(loaded.model), loaded.engine.device, loaded.engine.budget)
-    encodings = loaded.model.encode([example.texts for example in examples])
-    logits = np.concatenate(view.logits([full_rows(encoding) for encoding in encodings]))
-    return PastCases(examples, names, Heads.of(loaded.model).probabilities(logits))

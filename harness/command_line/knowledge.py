@@ -34,7 +34,7 @@ from assay.results.statistics.ablation_curve import AblationCurve
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.errors import InputError
 
-VERSION = 3
+VERSION = 4
 # Marks the folder as one to replace, and says who could not be asked.
 MARK = "left_out.txt"
 # Words of a dimension in the table.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.explainers.baselines import Baseline
@@ -16,8 +18,10 @@ from assay.harness.interface.explanations import Explanations
 from assay.harness.interface.tasks import as_examples, items_of
 from assay.harness.validation.concept_explanations import explain_by_concepts as explained
 from assay.harness.validation.concept_judging import Explained, judge
+from assay.harness.validation.concept_pages import write_pages
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
 from assay.tasks.arrays import Floats
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean
 from assay.tasks.example import Example, Task
 from assay.tasks.grouping import clusters
@@ -62,7 +66,8 @@ class ConceptExplanations:
         return [of_text[labels.index(label)] for of_text in self.records]
 
     def to_frame(self, label: str | None = None) -> pd.DataFrame:
-        """One row per text and concept: text, label, concept, score, probability, learned and words."""
+        """One row per text and concept: text, label, concept, score, probability, usual (the probability that
+        the score of a bottleneck counts from), learned and words."""
         import pandas as pd
 
         rows = [
@@ -72,6 +77,7 @@ class ConceptExplanations:
                 "concept": part.name,
                 "score": part.score,
                 "probability": part.probability,
+                "usual": part.usual,
                 "learned": part.learned,
                 "words": " ".join(example.texts[s.segment][s.start : s.end] for s in part.spans),
             }
@@ -87,7 +93,11 @@ class ConceptExplanations:
             words: explanations of all labels of the same texts by words, to compare with.
             budget: how many concepts, or words, of a text the linear reader sees.
             seed: of all draws.
+
+        Raises:
+            InputError: words of other texts or in another order, of some labels only, or of another model.
         """
+        self._check(words)
         by_words = {} if words is None else {name: list(one.records) for name, one in words.by_name.items()}
         model = self.classifier.model
         encodings = model.encode([example.texts for example in self.examples])
@@ -95,6 +105,28 @@ class ConceptExplanations:
             self.examples, encodings, self.probabilities, model.multi_label, self.records, by_words
         )
         return judge(texts, self.classifier.engine, self.baseline, budget=budget, seed=seed)
+
+    def _check(self, words: Explanations | None) -> None:
+        if words is None:
+            return
+        explained = [example.texts for example in words.loaded.trial.task.test]
+        own = [example.texts for example in self.examples]
+        if explained != own:
+            places = (at for at, (one, other) in enumerate(zip(own, explained, strict=False)) if one != other)
+            at = next(places, min(len(own), len(explained)))
+            raise InputError(
+                f"judge compares explanations of the same texts in the same order, but concepts explain "
+                f"{counted(len(own), 'text')} and words {len(explained)}, which differ from number {at + 1} "
+                "on; explain the same texts by words"
+            )
+        if (
+            words.loaded.model is not self.classifier.model
+            and words.loaded.weights != self.classifier.weights
+        ):
+            raise InputError(
+                "judge compares explanations of one model, but the words are those of another; explain this "
+                "model by words"
+            )
 
     def judge(
         self,
@@ -127,10 +159,7 @@ class ConceptExplanations:
         """
         import pandas as pd
 
-        source = task or self.classifier.task
-        if source is None:
-            raise InputError("questions have answers in a task, and this model has none; give task=<a task>")
-        model = self.classifier.model
+        source, model = self._source(task), self.classifier.model
         answered = probabilities_of(self.of(), Heads.of(model).names)
         found = question_quality(model, source, self.examples, answered)
         return pd.DataFrame(
@@ -139,6 +168,49 @@ class ConceptExplanations:
                 for question, (quality, learned) in found.items()
             ]
         )
+
+    def write_pages(
+        self,
+        folder: str | Path,
+        label: str | None = None,
+        *,
+        dates: Mapping[str, date] | None = None,
+        task: Task | None = None,
+    ) -> Path:
+        """Write a page per text and a portfolio of all of them (docs/accidents.md).
+
+        Args:
+            folder: is made if it is not there.
+            label: that the pages are about; None for the last one.
+            dates: of what the texts tell, by their ids, such as `event_dates` has; for a table by month.
+            task: of the texts; by default that of training.
+
+        Returns:
+            The portfolio's page, index.html.
+
+        Raises:
+            InputError: no such label or task, or dates of other texts.
+        """
+        source, labels = self._source(task), self.classifier.labels
+        if label is not None and label not in labels:
+            raise InputError(f"there is no label {label!r}; {did_you_mean(label, labels)}")
+        return write_pages(
+            Path(folder),
+            f"{source.name}, {self.classifier.name}",
+            self.classifier.engine,
+            source,
+            self.examples,
+            self.records,
+            self.probabilities,
+            focus=len(labels) - 1 if label is None else labels.index(label),
+            dates=dates,
+        )
+
+    def _source(self, task: Task | None) -> Task:
+        source = task or self.classifier.task
+        if source is None:
+            raise InputError("questions have answers in a task, and this model has none; give task=<a task>")
+        return source
 
     def __len__(self) -> int:
         return len(self.records)

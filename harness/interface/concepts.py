@@ -27,7 +27,7 @@ from assay.tasks.corrections import Corrections
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_choice, did_you_mean
 from assay.tasks.example import Example
-from assay.tasks.randomness import generator
+from assay.tasks.grouping import unit_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +169,8 @@ class Tcav:
                 raise InputError("some of the texts have no gold label; leave of_gold out")
             truth = gold(self.examples, len(self.classifier.labels))
         classes, decisions = (self._classes(table, label) for table in (truth, told))
-        rng = generator(self.seed, "completeness", of_layer)
-        return completeness(np.concatenate(scores), classes, float((classes == decisions).mean()), rng)
+        full = float((classes == decisions).mean())
+        return completeness(np.concatenate(scores), classes, full, unit_keys(self.examples), self.seed)
 
     def __repr__(self) -> str:
         concepts = counted(len({score.concept for score in self.scores}), "concept")

@@ -19,7 +19,7 @@ from assay.models.protocol import BottleneckModel
 from assay.tasks.example import Example, Span
 
 # Raised when the numbers of kept explanations change.
-VERSION = 1
+VERSION = 2
 _PART = pa.struct(
     [
         ("name", pa.string()),
@@ -30,6 +30,8 @@ _PART = pa.struct(
         ("p", pa.float64()),
         ("learned", pa.bool_()),
         ("added_by", pa.string()),
+        ("usual", pa.float64()),
+        ("seen", pa.bool_()),
     ]
 )
 _SCHEMA = pa.schema(

@@ -29,6 +29,7 @@ from assay.models.engine import Engine
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
+from assay.tasks.grouping import text_key, unit_keys
 from assay.tasks.randomness import generator
 
 # Texts that are asked about at a time.
@@ -55,10 +56,26 @@ class Explained:
     concepts: Sequence[Sequence[ConceptExplanation]]
     words: Mapping[str, Sequence[Sequence[Explanation]]]
 
+    def __post_init__(self) -> None:
+        labels, ids = range(self.probabilities.shape[1]), [example.id for example in self.examples]
+        judged = {"concepts": self.concepts, **{f"words by {name}": one for name, one in self.words.items()}}
+        for name, records in judged.items():
+            found = [[(one.example_id, one.target) for one in of_text] for of_text in records]
+            if found != [[(name, label) for label in labels] for name in ids]:
+                raise InputError(
+                    f"the judged explanations of {name} are not of the same {len(ids)} texts in their order, "
+                    "one for each label; explain the same texts, with targets='all'"
+                )
+
     @property
     def given(self) -> Ints:
         """(N,) the most probable label, of which deletion and causes are judged."""
         return self.probabilities.argmax(axis=1)
+
+    @property
+    def gives(self) -> Bools:
+        """(N,) whether the model gives that label; of several, it may give none."""
+        return self.probabilities.max(axis=1) >= 0.5 if self.multi_label else np.ones(len(self.given), bool)
 
     @property
     def decisions(self) -> Ints:
@@ -99,8 +116,10 @@ def judge(
 
 
 def top_part(explanation: ConceptExplanation) -> ConceptPart | None:
-    """The learned concept with words that speaks most for the label; None where none does."""
-    speaking = [part for part in explanation.parts if part.learned and part.spans and part.score > 0]
+    """The learned concept that the text has, with words, that speaks most for the label; None without any."""
+    speaking = [
+        part for part in explanation.parts if part.learned and part.present and part.spans and part.score > 0
+    ]
     return max(speaking, key=lambda part: part.score, default=None)
 
 
@@ -108,8 +127,9 @@ def deleted(
     explained: Explained, engine: Engine, removal: Baseline, seed: int
 ) -> dict[str, dict[str, Floats]]:
     """How far the probability of the given label falls without all words of its top concept; by each
-    word-level explainer, without as many words of the highest scores; and without as many random ones."""
-    count, given = len(explained.examples), explained.given.tolist()
+    word-level explainer, without as many words of the highest scores; and without as many random ones. NaN
+    where the model gives no label, or no such concept has words."""
+    count, given, gives = len(explained.examples), explained.given.tolist(), explained.gives
     found = {name: np.full((count, 3), np.nan) for name in explained.words}
     for start in range(0, count, CHUNK):
         rows = range(start, min(start + CHUNK, count))
@@ -117,7 +137,7 @@ def deleted(
         asked: list[tuple[str, int]] = []
         for row in rows:
             part = top_part(explained.concepts[row][given[row]])
-            if part is None:
+            if part is None or not gives[row]:
                 continue
             example, encoding = explained.examples[row], explained.encodings[row]
             words = TextWords.read(encoding, example.texts)
@@ -144,11 +164,12 @@ def deleted(
 
 
 def known(explained: Explained) -> dict[str, dict[str, Floats]]:
-    """The true cause first, and the words of concepts; nothing where neither is known."""
-    causes, f1 = [], []
+    """The true cause first, of texts to which the model gives a label, and the words of concepts; nothing
+    where neither is known."""
+    causes, f1, gives = [], [], explained.gives
     for row, explanation in enumerate(explained.of_given()):
         example = explained.examples[row]
-        causes.append(first_cause(explanation, example))
+        causes.append(first_cause(explanation, example) if gives[row] else (np.nan, np.nan))
         words = TextWords.read(explained.encodings[row], example.texts)
         of_concepts = list(word_f1(explanation, example, words).values())
         f1.append(np.mean(of_concepts, axis=0) if of_concepts else (np.nan, np.nan))
@@ -164,32 +185,35 @@ def known(explained: Explained) -> dict[str, dict[str, Floats]]:
 def simulated(explained: Explained, budget: int, seed: int) -> dict[str, dict[str, Floats]]:
     """How often a linear reader tells the decision from the explanations, with scores and by names alone;
     beside it from explanations by words, shuffled and random ones, the text itself, and nothing."""
-    labels = explained.shown_labels
-    every = [
-        {f"{label}: {part.name}": part.score for label in labels for part in of_text[label].parts}
+    labels, decisions = explained.shown_labels, explained.decisions
+    keys = [text_key(example.texts) for example in explained.examples]
+    units = unit_keys(explained.examples)
+    concepts = [
+        top({_name(label, part): part.score for label in labels for part in of_text[label].parts}, budget)
         for of_text in explained.concepts
     ]
-    concepts = [top(shown, budget) for shown in every]
+    names = [
+        [f"{label}: {part.name}" for label in labels for part in of_text[label].parts]
+        for of_text in explained.concepts
+    ]
     explanations: dict[str, Sequence[Shown]] = {"concepts": concepts}
     for name, records in explained.words.items():
         explanations[f"words by {name}"] = [
             top(_words(of_text, labels, example), budget)
             for of_text, example in zip(records, explained.examples, strict=True)
         ]
-    explanations["concepts of another text"] = shuffled(concepts, seed)
-    explanations["random concepts"] = random_scores([list(shown) for shown in every], budget, seed)
+    explanations["concepts of another text"] = shuffled(concepts, keys, units, seed)
+    explanations["random concepts"] = random_scores(names, keys, budget, seed)
     found = {}
     for judge, names_only in (("reader of scores", False), ("reader of names", True)):
         reader = LinearReader(names_only=names_only, seed=seed)
-        found[judge] = {
-            what: reader.right(shown, explained.decisions) for what, shown in explanations.items()
-        }
+        found[judge] = {what: reader.right(shown, decisions, units) for what, shown in explanations.items()}
         texts = [
             dict.fromkeys(_written(encoding, example), 1.0)
             for encoding, example in zip(explained.encodings, explained.examples, strict=True)
         ]
-        found[judge]["all words of the text, no explanation"] = reader.right(texts, explained.decisions)
-        found[judge]["nothing"] = majority_right(explained.decisions, reader.folds, seed)
+        found[judge]["all words of the text, no explanation"] = reader.right(texts, decisions, units)
+        found[judge]["nothing"] = majority_right(decisions, units, reader.folds, seed)
     return found
 
 
@@ -215,17 +239,28 @@ def complete(explained: Explained, heads: Heads, seed: int = 0) -> Completeness:
     A question contributes the sum over its answers.
 
     Raises:
-        InputError: other than two labels, of which one number per question tells; too few texts, or a single
-            decision.
+        InputError: texts with other than one of two labels, of which one number per question tells; too few
+            texts, or a single decision.
     """
+    if explained.multi_label:
+        raise InputError(
+            "texts may have several labels, of which one number per question does not tell; "
+            "expected a task in which one of two labels holds"
+        )
     if len(explained.shown_labels) != 1:
         raise InputError(
-            f"completeness is told of two labels, and there are {explained.probabilities.shape[1]}, of which "
-            "one number per question does not tell"
+            f"there are {explained.probabilities.shape[1]} labels, of which one number per "
+            "question does not tell; expected two"
         )
     (label,), of_question = explained.shown_labels, np.eye(len(heads.learned))[heads.question]
     scores = score_table([of_text[label] for of_text in explained.concepts], heads.names) @ of_question
-    return completeness(scores, explained.decisions, 1.0, generator(seed, "completeness"))
+    return completeness(scores, explained.decisions, 1.0, unit_keys(explained.examples), seed)
+
+
+def _name(label: int, part: ConceptPart) -> str:
+    """What a reader is told of a concept: its name, or that the text has less of it than usual."""
+    less = part.usual is not None and (part.probability or 0.0) < part.usual
+    return f"{label}: {'less of ' if less else ''}{part.name}"
 
 
 def _words(records: Sequence[Explanation], labels: Sequence[int], example: Example) -> dict[str, float]:

@@ -14,9 +14,12 @@ from assay.results.concepts.gathered import Kept
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.similar import most_similar
 from assay.results.concepts.template import render
+from assay.results.concepts.units import unit
 
 # So many concepts stand in the table; the others follow folded.
 ROWS = 12
+# What the sum of a case starts from, by the method of its explanation.
+BASES = {"bottleneck": "a {noun} of average concepts", "side_heads": "a {noun} without words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def case_page(kept: Kept, portfolio: Portfolio, past: PastCases | None = None) -
     case, explanation = kept.case, kept.case.explanation
     numbers = numbered(explanation.parts, case.texts)
     shown, folded = explanation.parts[:ROWS], explanation.parts[ROWS:]
-    before, after = _sums(explanation, shown)
+    before, after = _sums(explanation, shown, portfolio.noun)
     # one scale for all bars of the page
     every = bars([*(score for _, score in (*before, *after)), *(part.score for part in explanation.parts)])
     sums = [Sum(name, score, bar) for (name, score), bar in zip((*before, *after), every, strict=False)]
@@ -54,6 +57,7 @@ def case_page(kept: Kept, portfolio: Portfolio, past: PastCases | None = None) -
         before=sums[: len(before)],
         after=sums[len(before) :],
         total=explanation.base + explanation.rest + sum(part.score for part in explanation.parts),
+        unit=unit(portfolio, explanation.target),
         tested=any(part.p is not None for part in explanation.parts),
         contributed=any(part.added_by for part in explanation.parts),
         pieces=coloured(explanation.parts, case.texts, numbers),
@@ -70,14 +74,21 @@ def _rows(parts: Sequence[ConceptPart], of_parts: Sequence[Bar]) -> list[tuple[C
 
 
 def _sums(
-    explanation: ConceptExplanation, shown: Sequence[ConceptPart]
+    explanation: ConceptExplanation, shown: Sequence[ConceptPart], noun: str
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """What stands before and behind the concepts so that the column adds up; nothing where it does not."""
     if not explanation.additive:
         return [], []
-    after = [("what no concept explains", explanation.rest)]
+    before = [(name.format(noun=noun), explanation.base) for name in _base(explanation)]
+    after = [("what no concept explains", explanation.rest)] if explanation.rest else []
     others = explanation.parts[len(shown) :]
     if others:
         name = f"{len(others)} further concepts, below" if len(others) > 1 else "1 further concept, below"
         after.insert(0, (name, sum(part.score for part in others)))
-    return [("a text of average concepts", explanation.base)], after
+    return before, after
+
+
+def _base(explanation: ConceptExplanation) -> list[str]:
+    """The name of what the sum starts from; nothing where a method that starts from nothing has no name."""
+    named = BASES.get(explanation.method)
+    return [named or "where the sum starts"] if named or explanation.base else []

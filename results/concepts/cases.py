@@ -27,7 +27,7 @@ class Case:
         texts: one text, or a pair.
         probabilities: of every label of the task, in its order.
         gold: the labels that hold; None where nobody knows.
-        date: of what the text tells, where it is known.
+        date: of what the text tells, as a datetime.date; None where it is not known.
         kind: its answer to the question that the portfolio is parted by, such as "fall from height"; "" where
             it is not known.
         group: what it hangs together with, such as a mine; intervals draw groups. None: nothing.
@@ -54,6 +54,7 @@ class Case:
                 f"{where} explains label {explanation.target}, but has {len(self.probabilities)} "
                 "probabilities; expected one per label"
             )
+        self._check_date(where)
         given = self.probabilities[explanation.target]
         if not abs(given - explanation.probability) <= _SAME_PROBABILITY:
             raise InputError(
@@ -64,6 +65,15 @@ class Case:
             raise InputError(f"{where} has a concept twice; expected one part per concept")
         for part in explanation.parts:
             self._check(part, where)
+
+    def _check_date(self, where: str) -> None:
+        """pandas' NaT is a date that is unequal to itself."""
+        given: object = self.date
+        if given is not None and not (isinstance(given, date) and given == given and given.year >= 1000):
+            raise InputError(
+                f"{where} has the date {given!r}; expected a datetime.date with a year of four digits, or "
+                "None where it is not known"
+            )
 
     def _check(self, part: ConceptPart, where: str) -> None:
         if not math.isfinite(part.score):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from markupsafe import Markup, escape
 
 from assay.explainers.concepts.explanation import ConceptPart
-from assay.results.concepts.sentence import heading, merged
+from assay.results.concepts.mentions import heading, merged
 
 # So many concepts of a text have a number and a colour of their own.
 COLOURS = 8

@@ -69,6 +69,7 @@ class Gathered:
         months, kinds, groups: per case; "" where it is not known.
         wrong: how many decisions are wrong.
         methods: how cases were explained.
+        additive: whether contributions add up in all explained cases.
         kept: the cases that have a page, in their order.
         worst: the most confident wrong decisions, the most confident first.
     """
@@ -85,6 +86,7 @@ class Gathered:
     groups: list[str | None] = field(default_factory=list)
     wrong: int = 0
     methods: set[str] = field(default_factory=set)
+    additive: bool = True
     kept: list[Kept] = field(default_factory=list)
     worst: list[Kept] = field(default_factory=list)
 
@@ -172,6 +174,7 @@ def _note(case: Case, portfolio: Portfolio, found: Gathered) -> None:
         place = len(found.explained)
         found.explained.append(found.cases - 1)
         found.methods.add(case.explanation.method)
+        found.additive &= case.explanation.additive
         may_be_named = {part.name for part in told(case.explanation)}
         for part in case.explanation.parts:
             concept = found.concepts.setdefault(part.name, Concept())

@@ -13,6 +13,7 @@ from assay.results.concepts.early import MEASURES, SHARES, Found, calibration, e
 from assay.results.concepts.gathered import Gathered, Kept
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.template import render
+from assay.results.concepts.units import unit
 from assay.results.page.heatmap import shade
 from assay.results.page.inline_svg import inline
 from assay.results.statistics.estimates import Bootstrap
@@ -53,6 +54,7 @@ def portfolio_page(found: Gathered, portfolio: Portfolio, bootstrap: Bootstrap) 
         portfolio=portfolio,
         found=found,
         label=label,
+        unit=unit(portfolio, portfolio.focus).name if found.additive else f"the logit of “{label}”",
         level=bootstrap.level,
         known=int(found.known().sum()),
         drivers=list(zip(lines, drawn, strict=True)),

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
 from assay.results.concepts.cases import Case, Portfolio, decided, is_wrong
+from assay.results.concepts.mentions import percent, quoted, shown, spoken, template_of
 from assay.results.inert import inert
-from assay.tasks.example import Span
 
-# A contribution below this moves no probability by more than 1.3 points (a quarter of it).
+# Logits above the mean of all labels: of two labels, a smaller contribution moves no probability by more than
+# 2.5 points, half of it.
 SMALLEST = 0.05
 # Nor is a concept named whose contribution is a smaller share of the largest one.
 SMALLEST_SHARE = 0.1
 LEVEL = 0.05
-# Below this probability the model is unsure of its decision.
-SURE = 0.6
-# From this probability a concept is said to be there without reserve; below 1 - this, not to be there.
-CLEAR = 0.8
-# A word with its apostrophes.
-WORD = re.compile(r"[\w'’]+")
-# So many reasons, concepts against a decision, places of a concept and characters of each are quoted.
-REASONS, AGAINST, QUOTES, LONGEST_QUOTE = 3, 2, 2, 60
+# Below so many per cent, as they are shown, the model is unsure of its decision.
+SURE = 60
+# So many reasons, and concepts against a decision, are named.
+REASONS, AGAINST = 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,9 @@ class Facts:
         confidence: the probability of the decision that is told.
         reasons: concepts that are told and speak for the decision.
         against: concepts that are told and speak against it.
-        additive: whether contributions add up to the logit.
-        unexplained: the larger of what the average case and what nothing named contribute to the decision.
+        additive: whether contributions add up to the decision.
+        unexplained: the larger of what the sum starts from and of what nothing named contributes to the
+            decision.
         wrong: whether the decision is wrong; None where that is not known.
         truth: what the file says, in words.
     """
@@ -71,22 +68,13 @@ class Template:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConceptTemplate:
-    """How one concept is spoken of, as its probability permits: `verb` once for several, `item` for each."""
-
-    permitted: Callable[[float | None], bool]
-    verb: str
-    item: str
-
-
 DECISIONS = (
     Template(
-        lambda f: f.denied and f.confidence < SURE,
+        lambda f: f.denied and shown(f.confidence) < SURE,
         "The model is unsure and does not say {label} ({percent} for it)",
     ),
     Template(lambda f: f.denied, "The model does not say {label} ({percent} for it)"),
-    Template(lambda f: f.confidence < SURE, "The model is unsure and says {label} ({percent})"),
+    Template(lambda f: shown(f.confidence) < SURE, "The model is unsure and says {label} ({percent})"),
     Template(lambda f: True, "The model says {label} ({percent})"),
 )
 LINKS = (
@@ -105,13 +93,6 @@ OUTCOMES = (
     Template(lambda f: True, ""),
 )
 SENTENCE = (DECISIONS, LINKS, COUNTERS, OUTCOMES)
-MENTIONS = (
-    ConceptTemplate(lambda p: p is None, "the model makes use", "of {name}{quotes}"),
-    ConceptTemplate(lambda p: p is not None and p >= CLEAR, "the {noun} speaks", "of {name}{quotes}"),
-    ConceptTemplate(lambda p: p is not None and p >= 0.5, "the {noun} seems to speak", "of {name}{quotes}"),
-    ConceptTemplate(lambda p: p is not None and 1 - p < CLEAR, "the {noun} seems not to speak", "of {name}"),
-    ConceptTemplate(lambda p: True, "the {noun} does not speak", "of {name}"),
-)
 
 
 def sentence(case: Case, portfolio: Portfolio) -> str:
@@ -134,11 +115,16 @@ def told(explanation: ConceptExplanation) -> list[ConceptPart]:
     """The concepts that a sentence may name, in their order.
 
     One is named if the model learned it, if its |score| is at least `SMALLEST` and at least `SMALLEST_SHARE`
-    of the largest among those learned, and, where it was tested, if its p is below `LEVEL`.
+    of the largest among those learned, where it was tested, if its p is below `LEVEL`, and if one of
+    `MENTIONS` is permitted.
     """
     learned = [part for part in explanation.parts if part.learned]
     least = max([SMALLEST, *(SMALLEST_SHARE * abs(part.score) for part in learned)])
-    return [part for part in learned if abs(part.score) >= least and (part.p is None or part.p < LEVEL)]
+    return [
+        part
+        for part in learned
+        if abs(part.score) >= least and (part.p is None or part.p < LEVEL) and template_of(part) is not None
+    ]
 
 
 def facts_of(case: Case, portfolio: Portfolio) -> Facts:
@@ -175,95 +161,3 @@ def _truth(case: Case, portfolio: Portfolio) -> str:
         return f"that {quoted(portfolio.labels[case.explanation.target])} does not hold"
     names = [case.explanation.target] if portfolio.multi_label else (case.gold or ())
     return " and ".join(quoted(portfolio.labels[label]) for label in names)
-
-
-def spoken(parts: Sequence[ConceptPart], texts: Sequence[str], noun: str) -> str:
-    """Clauses about concepts, "the report speaks of A and of B, and does not speak of C"."""
-    by_template: dict[int, list[str]] = {}
-    for part in parts:
-        place = next(at for at, each in enumerate(MENTIONS) if each.permitted(part.probability))
-        item = MENTIONS[place].item.format(name=in_words(part.name), quotes=_quotes(part, texts))
-        by_template.setdefault(place, []).append(item)
-    clauses = [
-        f"{MENTIONS[place].verb.format(noun=noun)} {listed(items)}" for place, items in by_template.items()
-    ]
-    return listed(clauses, comma=", and ")
-
-
-def listed(items: Sequence[str], comma: str = " and ") -> str:
-    """ "a, b and c"."""
-    return comma.join(filter(None, (", ".join(items[:-1]), *items[-1:])))
-
-
-def in_words(name: str) -> str:
-    """A concept's name in a sentence: "event_type: fall from height" is "the event type fall from height"."""
-    question, colon, answer = name.partition(": ")
-    return f"the {question.replace('_', ' ')} {answer}" if colon and question and answer else name
-
-
-def heading(name: str) -> str:
-    """A concept's name in a table: "event_type: fall from height" is "event type: fall from height"."""
-    question, colon, answer = name.partition(": ")
-    return f"{question.replace('_', ' ')}: {answer}" if colon and question and answer else name
-
-
-def quoted(text: str) -> str:
-    """The text between quotation marks."""
-    return f"“{text}”"
-
-
-def percent(probability: float) -> str:
-    """A probability in per cent, never 0 % or 100 %."""
-    if probability > 0.995:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
-
-
-def merged(part: ConceptPart, texts: Sequence[str]) -> list[tuple[Span, float]]:
-    """The places of a concept with their scores, joined where only blanks stand between them.
-
-    Without scores each counts 1. Places that speak against the concept are left out.
-    """
-    scores = part.span_scores or (1.0,) * len(part.spans)
-    found = list[tuple[Span, float]]()
-    for span, score in sorted(
-        zip(part.spans, scores, strict=True), key=lambda pair: (pair[0].segment, pair[0])
-    ):
-        if score <= 0:
-            continue
-        last = found[-1][0] if found else None
-        if last and last.segment == span.segment and not texts[span.segment][last.end : span.start].strip():
-            joined = Span(last.start, max(last.end, span.end), span.segment)
-            found[-1] = joined, found[-1][1] + score
-        else:
-            found.append((span, score))
-    return found
-
-
-def _quotes(part: ConceptPart, texts: Sequence[str]) -> str:
-    """The strongest places of a concept, in their order, in brackets; nothing where it has none."""
-    places = merged(part, texts)
-    strongest = sorted(places, key=lambda place: -place[1])[:QUOTES]
-    words = [_shortened(whole_words(texts[span.segment], span)) for span, _ in sorted(strongest)]
-    return f" ({', '.join(map(quoted, words))})" if words else ""
-
-
-def whole_words(text: str, span: Span) -> str:
-    """What a span covers, and the rest of the words that it begins and ends in; models cut "he's" in two.
-
-    Example:
-        >>> whole_words("the employee's finger", Span(13, 21))
-        "employee's finger"
-    """
-    start, end = span.start, span.end
-    for word in WORD.finditer(text):
-        if word.start() < span.start < word.end():
-            start = word.start()
-        if word.start() < span.end < word.end():
-            end = word.end()
-    return text[start:end]
-
-
-def _shortened(words: str) -> str:
-    line = " ".join(words.split())
-    return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1].rstrip()}…"

@@ -11,7 +11,7 @@ from importlib.resources import files
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from assay.results.concepts.sentence import heading, percent
+from assay.results.concepts.mentions import heading, percent
 from assay.results.inert import inert
 from assay.results.statistics.intervals import Interval
 from assay.results.tables.layout import MISSING

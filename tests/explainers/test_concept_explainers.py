@@ -93,7 +93,9 @@ def test_what_is_said_sums_to_the_logit(through: bool):
         for label, one in enumerate(of_text):
             assert sorted(part.name for part in one.parts) == sorted(NAMES)
             total = one.base + sum(part.score for part in one.parts) + one.rest
-            assert total == pytest.approx(expected[0, label], abs=1e-6)
+            # Of two labels of which one holds, as far as the logit lies from the mean of both.
+            assert total == pytest.approx(expected[0, label] - expected[0].mean(), abs=1e-6)
+            assert total == pytest.approx(np.log(given[label] / given[1 - label]) / 2, abs=1e-5)
             assert one.probability == pytest.approx(given[label], abs=1e-6)
             ranked = [(-abs(part.score), part.name) for part in one.parts]
             assert ranked == sorted(ranked) and one.target == label
@@ -113,12 +115,47 @@ def test_a_bottleneck_says_what_each_answer_adds():
         relative - np.repeat([relative[:, :2] @ means[:2], relative[:, 2:] @ means[2:]], [2, 3], axis=0).T
     )
     for label, one in enumerate(of_text):
-        assert one.base == pytest.approx(weights[label] @ means + bias[label], abs=1e-6)
-        for name, probability, effect in zip(NAMES, expected, centred[label], strict=True):
+        base = weights @ means + bias
+        assert one.base == pytest.approx(base[label] - base.mean(), abs=1e-6) and one.rest == 0
+        for name, probability, mean, effect in zip(NAMES, expected, means, centred[label], strict=True):
             (part,) = [part for part in one.parts if part.name == name]
             assert part.probability == pytest.approx(probability, abs=1e-6)
-            assert part.score == pytest.approx(effect * probability, abs=1e-6)
+            assert part.usual == pytest.approx(mean, abs=1e-6)
+            assert part.score == pytest.approx(effect * (probability - mean), abs=1e-6)
     assert _part(of_text[1], "event: fall", requests[0].example.texts[0])[1] == ["fell roof"]
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_of_several_labels_the_sum_is_the_logit(through: bool):
+    model = _bottleneck() if through else _side_heads()
+    model.multi_label = True
+    engine, requests = Engine(model), _requests(model)
+    explainer = BottleneckExplainer(FINE) if through else SideHeadsExplainer(FINE)
+    logits = engine.logits([full_rows(request.encoding) for request in requests])
+    for of_text, expected in zip(explainer.explain(engine, requests, Mask()), logits, strict=True):
+        for label, one in enumerate(of_text):
+            total = one.base + sum(part.score for part in one.parts) + one.rest
+            assert total == pytest.approx(expected[0, label], abs=1e-6)
+            assert one.probability == pytest.approx(1 / (1 + np.exp(-total)), abs=1e-6)
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_a_number_added_to_the_bias_of_both_labels_changes_nothing(through: bool):
+    model = _bottleneck() if through else _side_heads()
+    explainer = BottleneckExplainer(FINE) if through else SideHeadsExplainer(FINE)
+    before, after = [], []
+    for found in (before, after):
+        found += [
+            one for of_text in explainer.explain(Engine(model), _requests(model), Mask()) for one in of_text
+        ]
+        with torch.no_grad():
+            decision = model.network.get_submodule("dense").get_submodule("decision")
+            decision.get_parameter("bias").add_(5.0)
+    for one, other in zip(before, after, strict=True):
+        assert (one.base, one.rest) == pytest.approx((other.base, other.rest), abs=1e-5)
+        assert [part.score for part in one.parts] == pytest.approx(
+            [part.score for part in other.parts], abs=1e-5
+        )
 
 
 def test_a_head_that_learned_nothing_claims_no_words():

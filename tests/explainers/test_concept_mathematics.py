@@ -26,16 +26,15 @@ def test_contributions_of_concepts_sum_to_the_logits(relative: bool):
     weights, bias, means = RNG.normal(size=(4, 5)), RNG.normal(size=4), _answers(30).mean(axis=0)
     decision = LinearDecision(weights, bias, means, QUESTION, relative)
     probabilities = _answers(7)
-    parts, rest = decision.contributions(probabilities)
-    np.testing.assert_allclose(
-        decision.base + parts.sum(axis=2) + rest, probabilities @ weights.T + bias, atol=1e-12
-    )
-    # An answer that the model does not give contributes nothing.
-    assert (decision.contributions(np.eye(5)[[0]])[0][0, :, 1:3] == 0).all()
+    parts, logits = decision.contributions(probabilities), probabilities @ weights.T + bias
+    compared = logits - logits.mean(axis=1, keepdims=True) if relative else logits
+    np.testing.assert_allclose(decision.base + parts.sum(axis=2), compared, atol=1e-12)
+    # The average text has contributions of nothing, so its logits are the base.
+    assert (decision.contributions(means[None]) == 0).all()
     if relative:
         np.testing.assert_allclose(parts.sum(axis=1), 0, atol=1e-12)
+        assert decision.base.sum() == pytest.approx(0, abs=1e-12)
     else:
-        assert (rest == 0).all()
         # All answers to a question together: weight x (probability - mean), as in a linear model of any data.
         expected = (probabilities - means)[:, None] * weights
         for question in (0, 1):
@@ -43,6 +42,21 @@ def test_contributions_of_concepts_sum_to_the_logits(relative: bool):
             np.testing.assert_allclose(
                 parts[:, :, of_question].sum(axis=2), expected[:, :, of_question].sum(axis=2), atol=1e-12
             )
+
+
+def test_what_speaks_for_a_label_does_so_where_the_text_has_more_of_it_than_usual():
+    decision = LinearDecision(
+        np.array([[0.0, 0, 0, 0, 0], [4.0, -1, -1, 0, 0]]),
+        np.zeros(2),
+        np.array([0.2, 0.4, 0.4, 0.5, 0.5]),
+        QUESTION,
+    )
+    more, less = np.array([0.33, 0.33, 0.34, 0.5, 0.5]), np.array([0.0, 0.5, 0.5, 0.5, 0.5])
+    found = decision.contributions(np.stack([more, less]))[:, 1]
+    # The weight is half of 4, compared with the mean of both labels; 0 is that of the average text.
+    np.testing.assert_allclose(found[:, 0], np.array([0.13, -0.2]) * 2.0)
+    # What is less than usual of the others speaks for the label, which they speak against.
+    assert (found[0, 1:3] > 0).all() and (found[1, 1:3] < 0).all()
 
 
 def test_a_number_that_changes_no_decision_changes_no_contribution():
@@ -53,6 +67,10 @@ def test_a_number_that_changes_no_decision_changes_no_contribution():
     moved = weights + np.array([[3.0, 3.0, 3.0, 0, 0], [0, 0, 0, -2.0, -2.0]]) + RNG.normal(size=5)
     other = LinearDecision(moved, np.zeros(2), means, QUESTION)
     np.testing.assert_allclose(plain.effects, other.effects, atol=1e-12)
+    # Nor does one that is added to the bias of both labels.
+    np.testing.assert_allclose(
+        plain.base, LinearDecision(weights, np.full(2, 5.0), means, QUESTION).base, atol=1e-12
+    )
     # Without the average text the numbers would be others: the test can fail.
     assert np.abs(moved - moved.mean(axis=0) - weights + weights.mean(axis=0)).max() > 0.5
 

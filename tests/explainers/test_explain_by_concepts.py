@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from presence_models import QUESTIONS, WORDS, presence_model, presence_task
 
 import assay
+from assay.explainers.concepts.heads import Heads
 from assay.harness.interface.classifiers import Classifier
+from assay.harness.validation.concept_judging import Explained, complete, known
 from assay.metrics.concept_scores import stability
 from assay.models.engine import Engine
 from assay.models.linear import Linear
+from assay.results.concepts.cases import Case, Portfolio
+from assay.results.concepts.sentence import sentence
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.example import Example, Mention, Rationale, Span, Task
 from assay.tasks.planted_accidents import causes, planted_accidents
@@ -107,6 +115,54 @@ def test_judges_find_what_is_known_of_the_model(classifier: Classifier):
     assert p["reader of names", "random concepts"] < 0.02
 
 
+def test_words_of_other_texts_labels_and_models_are_not_judged(classifier: Classifier):
+    texts = _texts()[:8]
+    found = assay.explain_by_concepts(classifier, texts)
+
+    def words(of: Classifier, explained: object, **options: Any) -> Any:
+        return assay.explain(of, explained, ["occlusion"], baseline="mask", **options)
+
+    for other in (texts[::-1], texts[:5], [*texts[:7], _texts()[9]]):
+        with pytest.raises(assay.InputError, match="same texts in the same order"):
+            found.judge(words(classifier, other))
+    # Texts without ids of their own are called alike in any order.
+    plain = [example.texts[0] for example in texts]
+    with pytest.raises(assay.InputError, match="8 texts and words 8, which differ from number 1 on"):
+        assay.explain_by_concepts(classifier, plain).judge(words(classifier, plain[::-1]))
+    for targets in ("predicted", "gold"):
+        with pytest.raises(assay.InputError, match=r"words by occlusion are not of .* targets='all'"):
+            found.judge(words(classifier, texts, targets=targets))
+    engine = Engine(presence_model(HEADS, -DECISION))
+    other = Classifier("presence", engine, {}, 0, "another", presence_task(), (), False)
+    with pytest.raises(assay.InputError, match="the words are those of another"):
+        found.judge(words(other, texts))
+
+
+def test_the_order_of_the_texts_moves_no_judge(classifier: Classifier):
+    texts = _texts()[:30]
+    copies = [replace(text, id=f"{text.id} again", group=text.id) for text in texts[:10]]
+    texts = (*(replace(text, group=text.id) for text in texts), *copies)
+    found, back = (assay.explain_by_concepts(classifier, each).judged() for each in (texts, texts[::-1]))
+    for judge in ("reader of scores", "reader of names"):
+        for what, values in found[judge].items():
+            assert back[judge][what][::-1].tolist() == values.tolist(), what
+            assert values[30:].tolist() == values[:10].tolist()
+
+
+def test_of_several_labels_only_those_that_the_model_gives_are_judged(classifier: Classifier):
+    texts = _texts()[:6]
+    found = assay.explain_by_concepts(classifier, texts)
+    encodings = classifier.model.encode([text.texts for text in texts])
+    probabilities = found.probabilities.copy()
+    probabilities[1] = [0.3, 0.4]
+    explained = Explained(texts, encodings, probabilities, True, found.records, {})
+    causes = known(explained)["true cause first"]["top concept"]
+    assert np.flatnonzero(np.isnan(causes)).tolist() == [1]
+    assert np.isfinite(known(replace(explained, multi_label=False))["true cause first"]["top concept"]).all()
+    with pytest.raises(assay.InputError, match="may have several labels"):
+        complete(explained, Heads.of(classifier.model))
+
+
 def test_questions_are_told_with_their_quality(classifier: Classifier):
     table = assay.explain_by_concepts(classifier, _texts()).questions()
     found: dict[str, list[Any]] = table.to_dict("list")
@@ -157,3 +213,59 @@ def test_true_causes_come_first_and_concepts_have_their_words(decision: str, lea
     value = {row["what"]: row["value"] for row in rows}
     assert value["top concept"] >= 0.95 and value["random concept"] < 0.2
     assert value["chosen words"] >= least and value["as many random words"] < 0.1
+
+
+def test_pages_by_month_are_written_from_dates_by_id(classifier: Classifier, tmp_path: Path):
+    texts = _texts()[:12]
+    found = assay.explain_by_concepts(classifier, texts)
+    dates = {text.id: date(2020, 1 + at % 2, 3) for at, text in enumerate(texts)}
+    index = found.write_pages(tmp_path, "short", dates=dates)
+    page = index.read_text(encoding="utf-8")
+    assert "2020-01</th>" in page and "2020-02</th>" in page and "What drives “short”" in page
+    assert len(list((tmp_path / "cases").glob("*.html"))) == 12
+    with pytest.raises(
+        assay.InputError, match="none of the 1 dates is that of an explained text, such as '0'"
+    ):
+        found.write_pages(tmp_path, dates={"another": date(2020, 1, 3)})
+    with pytest.raises(assay.InputError, match="no label 'lon'"):
+        found.write_pages(tmp_path, "lon")
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_sentences_and_sums_are_those_of_the_probabilities(through: bool):
+    """Whatever is added to both labels alike, sentences are the same, and the sum gives the probability."""
+    weights = np.array([[0.0, 3, 0, 1, 0], [3, 0, 0, -1, 0]]) if through else DECISION
+    said = list[list[str]]()
+    for bias in (0.0, 5.0, -5.0):
+        model = presence_model(HEADS, weights, through=through)
+        layer = model.network.get_submodule("dense")
+        layer.get_buffer("means").copy_(torch.tensor([0.3, 0.7, 0.5, 0.2, 0.3]))
+        with torch.no_grad():
+            layer.get_submodule("decision").get_parameter("bias").fill_(bias)
+        mine = Classifier("presence", Engine(model), {}, 0, "", presence_task(), (), False)
+        found, portfolio = assay.explain_by_concepts(mine, _texts()), Portfolio("p", mine.labels, 1)
+        said.append([])
+        for of_text, text, given in zip(found.records, found.examples, found.probabilities, strict=True):
+            one = of_text[1]
+            total = one.base + sum(part.score for part in one.parts) + one.rest
+            assert 1 / (1 + np.exp(-2 * total)) == pytest.approx(given[1], abs=1e-5)
+            said[-1].append(sentence(Case(one, text.texts, tuple(given.tolist())), portfolio))
+    assert said[0] == said[1] == said[2] and sum(", because " in one for one in said[0]) > 30
+
+
+def test_what_lengthens_is_never_missing_as_a_reason():
+    """Half an affirmed concept that speaks for a label is no reason by its absence."""
+    # "fall" speaks for the second label; heads that waver give it a third.
+    heads = HEADS * 0.0
+    heads[1, WORDS.index("slipped")] = np.log(2)
+    model = presence_model(heads, np.array([[0.0, 0, 0, 0, 0], [4.0, 0, 0, 0, 0]]), through=True)
+    layer = model.network.get_submodule("dense")
+    layer.get_buffer("means").copy_(torch.tensor([0.1, 0.9, 0.4, 0.3, 0.3]))
+    mine = Classifier("presence", Engine(model), {}, 0, "", presence_task(), (), False)
+    found = assay.explain_by_concepts(mine, "he slipped late")
+    case = Case(found.records[0][1], ("he slipped late",), tuple(found.probabilities[0].tolist()))
+    said = sentence(case, Portfolio("p", mine.labels, 1))
+    (fall,) = [part for part in found.records[0][1].parts if part.name == "event: fall"]
+    assert fall.probability == pytest.approx(1 / 3) and fall.score == pytest.approx((1 / 3 - 0.1) * 1.8)
+    assert "the model gives more than usual to the event fall (33 %, usually 10 %)" in said
+    assert "not speak" not in said and "not to speak of the event fall" not in said

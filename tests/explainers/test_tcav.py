@@ -26,6 +26,7 @@ from assay.tasks.concept_labels import label_concepts
 from assay.tasks.concepts import Concept
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
+from assay.tasks.grouping import text_key
 
 METHODS: tuple[Method, ...] = ("difference", "classifier")
 
@@ -297,25 +298,44 @@ def test_completeness_is_shared_out_among_concepts_that_tell_the_decision() -> N
     scores = np.stack([first, second, rng.standard_normal(300)], axis=1) + 0.01 * rng.standard_normal(
         (300, 3)
     )
-    found = completeness(scores, classes, 1.0, rng)
+    apart = [text_key([f"text {at}"]) for at in range(300)]
+    found = completeness(scores, classes, 1.0, apart, 0)
     assert found.total == pytest.approx(1, abs=0.02) and found.accuracy > 0.99
     assert found.random == pytest.approx(1 - classes.mean(), abs=0.01)
     assert found.shares.sum() == pytest.approx(found.total)
     assert abs(found.shares[2]) < 0.05 and abs(found.shares[0] - found.shares[1]) < 0.1
     # Of a model that is right less often, the same concepts explain more.
-    half = completeness(scores, classes, 0.9, np.random.default_rng(0))
+    half = completeness(scores, classes, 0.9, apart, 0)
     assert half.total > 1
-    nothing = completeness(rng.standard_normal((300, 2)), classes, 1.0, rng)
+    nothing = completeness(rng.standard_normal((300, 2)), classes, 1.0, apart, 0)
     assert abs(nothing.total) < 0.1
-    several = completeness(scores, first + second, 1.0, rng)
+    several = completeness(scores, first + second, 1.0, apart, 0)
     assert several.total > 0.95
+    # In another order of the texts it is the same.
+    order = rng.permutation(300)
+    moved = completeness(scores[order], classes[order], 1.0, [apart[at] for at in order], 0)
+    assert moved.shares.tolist() == pytest.approx(found.shares.tolist())
+
+
+def test_copies_of_a_text_do_not_tell_its_decision() -> None:
+    rng = np.random.default_rng(0)
+    scores, classes = rng.standard_normal((30, 9)), rng.integers(2, size=30)
+    apart = [text_key([f"text {at}"]) for at in range(150)]
+    once = completeness(scores, classes, 1.0, apart[:30], 0)
+    five, tiled = np.tile(scores, (5, 1)), np.tile(classes, 5)
+    assert completeness(five, tiled, 1.0, apart[:30] * 5, 0).total == pytest.approx(once.total, abs=0.2)
+    assert once.total < 0.1
+    # As texts of their own they do: the test can fail.
+    assert completeness(five, tiled, 1.0, apart, 0).total > once.total + 0.3
 
 
 def test_completeness_of_nothing_is_refused() -> None:
-    rng, scores = np.random.default_rng(6), np.zeros((20, 1))
+    scores, apart = np.zeros((20, 1)), [text_key([f"text {at}"]) for at in range(20)]
     with pytest.raises(
         InputError, match="20 texts have 1 different classes; expected at least 8 texts and two"
     ):
-        completeness(scores, np.zeros(20, dtype=np.intp), 1.0, rng)
+        completeness(scores, np.zeros(20, dtype=np.intp), 1.0, apart, 0)
     with pytest.raises(InputError, match="expected a model that is better"):
-        completeness(scores, np.arange(20) % 2, 0.2, rng)
+        completeness(scores, np.arange(20) % 2, 0.2, apart, 0)
+    with pytest.raises(InputError, match="20 texts that hang together in 7 groups have 2 different"):
+        completeness(scores, np.arange(20) % 2, 1.0, [apart[at // 3] for at in range(20)], 0)

@@ -11,6 +11,7 @@ import pytest
 
 from assay.harness.cli import main
 from assay.harness.command_line import concepts
+from assay.tasks.planted_accidents import planted_accidents
 
 SMALL = [
     *("experiment=accidents", "task.train=320", "task.dev=40", "task.test=14", "model.training.epochs=8"),
@@ -81,6 +82,40 @@ def test_a_model_without_concepts_is_left_out(tmp_path: Path, capsys: pytest.Cap
     assert "Left out: planted_accidents / maxpool / seed 0: the model answers no questions" in (
         capsys.readouterr().out
     )
+
+
+def test_questions_may_have_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    texts = planted_accidents(train=150, dev=5, test=5).train
+    rows = [
+        {
+            "text": text.texts[0],
+            "label": str(text.labels[0]),
+            "Cause: main": f"a: {text.auxiliary[0]}",
+            "Cause: other": str(text.auxiliary[1]),
+        }
+        for text in texts
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "odd.csv", index=False)
+    store = tmp_path / "store"
+    asked = [
+        "task=local",
+        f"task.path={tmp_path / 'odd.csv'}",
+        'task.auxiliary=["Cause: main","Cause: other"]',
+    ]
+    small = [
+        "explainer=[occlusion]",
+        "metric=[self_agreement]",
+        "report.bootstrap=50",
+        "model.training.epochs=6",
+    ]
+    asked += ["model=concept_cnn", "model.training.learning_rate=0.01", "name=odd", f"store={store}"]
+    assert main(["run", *asked, *small, "concepts.ask=[pages,judges]"]) == 0
+    folder = store / "experiments" / "odd" / "concepts"
+    assert [row["question"] for row in _rows(folder / "completeness.csv")] == [
+        *("Cause: main", "Cause: other", "all questions"),
+    ]
+    assert {row["question"] for row in _rows(folder / "questions.csv")} == {"Cause: main", "Cause: other"}
+    assert list(folder.glob("*/index.html"))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import assay
 from assay.harness.interface.classifiers import Classifier
 from assay.models.engine import Engine
 from assay.models.word_model import WordModel
+from assay.results.concepts.cases import Case, Portfolio
+from assay.results.concepts.sentence import sentence
 from assay.tasks.example import Task
 
 PRAISE: dict[str, Any] = {"words": ["wonderful", "brilliant", "delightful"], "added_by": "A. Miller"}
@@ -101,8 +103,17 @@ def test_words_that_no_list_has_are_found_by_the_layer(classifier: Classifier, t
     assert ["the film was delightful about a plot"[s.start : s.end] for s in part.spans][:1] == ["delightful"]
     (denied,) = found.explain("a wonderful film, not a brilliant scene", "positive")
     assert len(denied.parts[0].spans) == 1
-    (other,) = found.explain("the film about a plot", "positive")
+    text = "the film about a plot"
+    (other,) = found.explain(text, "positive")
     assert other.parts[0].score < part.score
+    # The layer sees praise in these texts, which mention none: a sentence that named it would say of them
+    # what they do not have.
+    (mentioned,) = found.explain("a wonderful film", "positive")
+    assert mentioned.parts[0].seen and not part.seen and not other.parts[0].seen
+    given = tuple(classifier.predict_proba(text)[0].tolist())
+    strong = replace(other, parts=(replace(other.parts[0], p=0.001),))
+    said = sentence(Case(strong, (text,), given), Portfolio("p", classifier.labels, 2))
+    assert "praise" not in said and "No concept explains" in said
 
 
 def test_a_concept_that_the_layer_does_not_know_is_not_learned(

@@ -15,8 +15,14 @@ from assay.metrics.concept_quality import answer_quality, frequencies
 from assay.metrics.concept_scores import expected_f1, first_named, overlap, stability
 from assay.metrics.simulatability import LinearReader, majority_right, random_scores, shuffled, top
 from assay.tasks.errors import InputError
+from assay.tasks.grouping import folds_of, text_key
 
 RNG = np.random.default_rng(3)
+
+
+def _apart(texts: int) -> list[bytes]:
+    """Keys of texts that do not hang together."""
+    return [text_key([f"text {at}"]) for at in range(texts)]
 
 
 def test_brier_score_accuracy_and_calibration_are_those_of_their_definitions():
@@ -109,41 +115,73 @@ def test_the_reader_is_the_regression_written_out():
     texts = 40
     shown = [{name: float(RNG.normal()) for name in "abc" if RNG.random() < 0.8} for _ in range(texts)]
     decisions = np.array([int(one.get("a", 0.0) + 0.3 * RNG.normal() > 0) for one in shown])
-    reader = LinearReader(folds=4, seed=1)
+    reader, units = LinearReader(folds=4, seed=1), _apart(texts)
     values = np.array([[one.get(name, 0.0) for name in "abc"] for one in shown])
     right = np.full(texts, np.nan)
-    # Which folds: read off from the texts that change when one text's decision is asked alone.
-    from assay.tasks.randomness import generator
-
-    fold = generator(1, "folds", texts).permutation(texts) % 4
+    fold = folds_of(units, 4, 1, "folds")
     for held in range(4):
         read = fold != held
         scaled = values / np.abs(values[read]).max(axis=0)
         model = LogisticRegression(max_iter=1000).fit(scaled[read], decisions[read])
         right[~read] = model.predict(scaled[~read]) == decisions[~read]
-    assert reader.right(shown, decisions).tolist() == right.tolist()
+    assert reader.right(shown, decisions, units).tolist() == right.tolist()
     assert right.mean() > 0.7
     # Names alone tell nothing here.
-    assert LinearReader(folds=4, names_only=True).right(shown, decisions).mean() < 0.7
+    assert LinearReader(folds=4, names_only=True).right(shown, decisions, units).mean() < 0.7
+
+
+def test_a_reader_learns_nothing_from_texts_that_hang_together_with_those_asked_about():
+    """Random words and random decisions: whoever sees another copy of a text knows its decision."""
+    rng = np.random.default_rng(0)
+    shown = [{f"w{at}": 1.0 for at in rng.choice(200, 8, replace=False)} for _ in range(30)]
+    decisions, units = rng.integers(0, 2, 30), _apart(30)
+    once = LinearReader().right(shown, decisions, units)
+    five = LinearReader().right(shown * 5, np.tile(decisions, 5), units * 5)
+    assert (five.reshape(5, 30) == five[:30]).all() and max(once.mean(), five.mean()) < 0.7
+    # As texts of their own, copies tell all of it: the test can fail.
+    assert LinearReader().right(shown * 5, np.tile(decisions, 5), _apart(150)).mean() == 1
+    # Where all texts hang together nothing can be told.
+    assert np.isnan(LinearReader().right(shown, decisions, units[:1] * 30)).all()
+
+
+def test_the_order_of_the_texts_changes_nothing():
+    shown = [{name: float(RNG.normal()) for name in "abcd" if RNG.random() < 0.8} for _ in range(40)]
+    decisions = np.array([int(one.get("a", 0.0) > 0) for one in shown])
+    keys = _apart(40)
+    units = [keys[at - at % 2] for at in range(40)]
+    order = RNG.permutation(40)
+    moved_keys, moved_units = [keys[at] for at in order], [units[at] for at in order]
+    moved = [shown[at] for at in order]
+    found = LinearReader().right(shown, decisions, units)
+    assert LinearReader().right(moved, decisions[order], moved_units).tolist() == found[order].tolist()
+    others, names = shuffled(shown, keys, units), [list(one) for one in shown]
+    assert shuffled(moved, moved_keys, moved_units) == [others[at] for at in order]
+    drawn = random_scores(names, keys, 2)
+    assert random_scores([names[at] for at in order], moved_keys, 2) == [drawn[at] for at in order]
 
 
 def test_controls_of_the_reader():
     decisions = np.array([0, 1] * 50)
     shown = [{"fall": 2.0} if decision else {"slip": -1.0} for decision in decisions.tolist()]
     reader = LinearReader(names_only=True)
-    assert reader.right(shown, decisions).mean() == 1
-    assert reader.right(shuffled(shown), decisions).mean() < 0.7
-    of_random = random_scores([["fall", "slip"]] * 100, 1)
+    apart = _apart(100)
+    assert reader.right(shown, decisions, apart).mean() == 1
+    assert reader.right(shuffled(shown, apart, apart), decisions, apart).mean() < 0.7
+    of_random = random_scores([["fall", "slip"]] * 100, apart, 1)
     assert {name for one in of_random for name in one} == {"fall", "slip"} and len(of_random[0]) == 1
-    assert reader.right(of_random, decisions).mean() < 0.7
+    assert reader.right(of_random, decisions, apart).mean() < 0.7
     # Nobody keeps an explanation, and all are given.
     numbered = [{str(at): 1.0} for at in range(7)]
-    moved = shuffled(numbered)
+    moved = shuffled(numbered, apart[:7], apart[:7])
     assert sorted(map(str, moved)) == sorted(map(str, numbered))
     assert all(one != other for one, other in zip(moved, numbered, strict=True))
+    # Of texts that hang together in threes, each gets one of another three.
+    threes = [apart[at // 3] for at in range(7)]
+    for at, one in enumerate(shuffled(numbered, apart[:7], threes)):
+        assert int(next(iter(one))) // 3 != at // 3
     mostly = np.array([1] * 30 + [0] * 10)
-    assert majority_right(mostly).tolist() == mostly.tolist()
-    assert majority_right(np.ones(10, int)).tolist() == [1.0] * 10
+    assert majority_right(mostly, apart[:40]).tolist() == mostly.tolist()
+    assert majority_right(np.ones(10, int), apart[:10]).tolist() == [1.0] * 10
     with pytest.raises(InputError, match="folds is 1; expected"):
         LinearReader(folds=1)
 

@@ -13,13 +13,13 @@ from assay.results.concepts.cases import Case, PastCases, Portfolio
 from assay.tasks.example import Example, Task
 from assay.tasks.planted_accidents import planted_accidents
 
-# What a concept adds to the logit of a long absence if it holds; a third of it, turned, if it does not.
+# What a concept adds to half the log-odds of a long absence, x (its probability - the usual one).
 WEIGHTS = {
     "event_type: fall from height": 2.6, "event_type: caught in machinery": 2.1, "body_part: back": 1.9,
     "body_part: neck": 1.5, "shift: night": 0.7, "nature: fracture": 0.4, "cause: haste": 0.03,
     "event_type: slip on level ground": -1.2, "body_part: hand": -1.0, "body_part: face": -0.8,
 }  # fmt: skip
-BASE, REST = -1.1, 0.2
+USUAL, BASE, REST = 0.25, -1.1, 0.2
 
 
 def small_task(test: int = 40) -> Task:
@@ -38,8 +38,9 @@ def parts_of(example: Example, rng: np.random.Generator) -> tuple[ConceptPart, .
         parts.append(
             ConceptPart(
                 name,
-                score=weight * (probability - 0.25),
+                score=weight * (probability - USUAL),
                 probability=probability,
+                usual=USUAL,
                 spans=spans,
                 span_scores=(1.0,) * len(spans),
                 learned=name != "cause: worn equipment",
@@ -52,7 +53,7 @@ def parts_of(example: Example, rng: np.random.Generator) -> tuple[ConceptPart, .
 def case_of(example: Example, place: int = 0) -> Case:
     rng = np.random.default_rng([place, len(example.texts[0])])
     parts = parts_of(example, rng)
-    given = 1 / (1 + math.exp(-(BASE + REST + sum(part.score for part in parts))))
+    given = 1 / (1 + math.exp(-2 * (BASE + REST + sum(part.score for part in parts))))
     explanation = ConceptExplanation(
         example.id, "bottleneck", 1, given, parts, base=BASE, rest=REST, additive=True
     )

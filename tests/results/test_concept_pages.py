@@ -8,13 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from concept_cases import BASE, REST, case_of, cases, past, portfolio, small_task
 
@@ -84,10 +85,12 @@ def test_the_page_of_a_case_tells_all_of_it() -> None:
         assert f"{part.score:+.2f}" in seen
     assert f"Date {date(2017, 1, 15)} Event type {case.kind}" in seen
     total = BASE + REST + sum(part.score for part in case.explanation.parts)
-    assert f"sum: logit of “90 days or more” {total:+.2f}" in seen
-    assert (
-        f"a text of average concepts {BASE:+.2f}" in seen and f"what no concept explains {REST:+.2f}" in seen
-    )
+    assert f"sum: half the log-odds of “90 days or more” {total:+.2f}" in seen
+    assert f"a report of average concepts {BASE:+.2f}" in seen
+    assert f"what no concept explains {REST:+.2f}" in seen and "usually 25 %" in seen
+    # By what the page says of its unit, the sum is the probability that it shows.
+    assert "its probability is 1 / (1 + exp(−2 × sum))" in seen
+    assert case.probabilities[1] == pytest.approx(1 / (1 + np.exp(-2 * total)))
     assert "Ann Reader" in seen and "id,concept,holds,who" in seen
 
 
@@ -97,9 +100,45 @@ def test_the_lines_that_are_shown_add_up_also_where_some_are_folded() -> None:
     html = case_page(Kept(1, Case(explained, ("a text",), (0.3, 0.7))), TWO)
     table = html[html.index("<tbody>", html.index('class="concepts"')) : html.index("<tfoot>")]
     numbers = [float(n) for n in re.findall(r'<td class="number">([+-][\d.]+)</td>', table)]
-    shown = re.search(r"sum: logit of “yes” ([+-][\d.]+)", words(html))
+    shown = re.search(r"sum: half the log-odds of “yes” ([+-][\d.]+)", words(html))
     assert shown and sum(numbers) == pytest.approx(float(shown[1]), abs=1e-9)
     assert len(numbers) == 12 + 3 and "2 further concepts, below" in words(table)
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "said"),
+    [
+        (
+            Portfolio("p", ("a", "b", "c"), 1),
+            "the logit of “b” above the mean over all labels: its probability is exp(",
+        ),
+        (
+            Portfolio("p", ("a", "b", "c"), 1, multi_label=True),
+            "the logit of “b”: its probability is 1 / (1 + exp(−sum))",
+        ),
+    ],
+)
+def test_a_page_says_what_its_sum_is(portfolio: Portfolio, said: str) -> None:
+    part = ConceptPart("c", 0.4, 0.9)
+    explained = ConceptExplanation("1", "side_heads", 1, 0.7, (part,), base=-0.3, rest=0.1, additive=True)
+    case = Case(explained, ("a text",), (0.2, 0.7, 0.1))
+    seen = words(case_page(Kept(1, case), portfolio))
+    # What a sum starts from is that of the method: side heads know no average text.
+    assert f"add up to {said}" in seen and "a report without words -0.30" in seen and "average" not in seen
+    assert "What each concept contributes to the logit of “b”" in words(
+        portfolio_page(gather([case], portfolio), portfolio, FEW)
+    )
+
+
+@pytest.mark.parametrize("given_date", ["2020-01-02", pd.NaT, 2020, date(16, 1, 2)])
+def test_a_date_that_is_none_is_refused(given_date: Any) -> None:
+    with pytest.raises(InputError, match=r"case '1' has the date .*; expected a datetime\.date"):
+        given("1", 0.7, date=given_date)
+
+
+def test_dates_with_a_time_are_months() -> None:
+    for when in (datetime(2020, 1, 2, 3), pd.Timestamp("2020-01-02")):
+        assert gather([given("1", 0.7, date=when)], TWO).months == ["2020-01"]
 
 
 def test_what_does_not_add_up_has_no_sum() -> None:

@@ -9,19 +9,9 @@ from itertools import product
 import pytest
 
 from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
-from assay.results.concepts import sentence as module
 from assay.results.concepts.cases import Case, Portfolio
-from assay.results.concepts.sentence import (
-    DECISIONS,
-    LINKS,
-    MENTIONS,
-    SENTENCE,
-    facts_of,
-    percent,
-    sentence,
-    told,
-    whole_words,
-)
+from assay.results.concepts.mentions import MENTIONS, heading, in_words, percent, whole_words
+from assay.results.concepts.sentence import DECISIONS, LINKS, SENTENCE, facts_of, sentence, told
 from assay.tasks.example import Span
 
 TEXT = "The roofer fell off the scaffold and hurt the lower back; the knee was not hurt."
@@ -36,7 +26,7 @@ def spans(*words: str) -> tuple[Span, ...]:
 
 FALL = ConceptPart("event_type: fall from height", 1.4, 0.97, spans("fell off", "the scaffold"), (0.7, 0.4))
 BACK = ConceptPart("body_part: back", 0.9, 0.85, spans("lower back"), (1.0,))
-KNEE = ConceptPart("knee", -0.5, 0.1, spans("knee", "not"), (0.5, 0.5))
+KNEE = ConceptPart("knee", -0.5, 0.1, spans("knee", "not"), (0.5, 0.5), usual=0.4)
 
 
 def case(
@@ -124,18 +114,44 @@ def test_no_concept_and_only_concepts_against() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "expected"),
+    ("probability", "usual", "expected"),
     [
-        (0.8, "the report speaks of the body part back (“lower back”)"),
-        (0.79, "the report seems to speak of the body part back (“lower back”)"),
-        (0.5, "the report seems to speak of the body part back (“lower back”)"),
-        (0.49, "the report seems not to speak of the body part back."),
-        (0.2, "the report does not speak of the body part back."),
-        (None, "the model makes use of the body part back (“lower back”)"),
+        (0.8, 0.3, "the report speaks of the body part back (“lower back”)"),
+        (0.8, None, "the report speaks of the body part back (“lower back”)"),
+        (0.7951, 0.3, "the report speaks of the body part back (“lower back”)"),
+        (0.79, 0.3, "the report seems to speak of the body part back (“lower back”)"),
+        (0.5, 0.3, "the report seems to speak of the body part back (“lower back”)"),
+        (0.33, 0.1, "the model gives more than usual to the body part back (33 %, usually 10 %)."),
+        (0.7, 0.9, "the model gives less than usual to the body part back (70 %, usually 90 %)."),
+        (0.49, 0.6, "the report seems not to speak of the body part back."),
+        (0.2, 0.6, "the report does not speak of the body part back."),
+        (0.2049, 0.6, "the report does not speak of the body part back."),
+        (None, None, "the model makes use of the body part back (“lower back”)"),
+        # What the score counts from is not known, or told in the same per cent.
+        (0.2, None, "(81 %). No concept explains this decision."),
+        (0.33, 0.3301, "the report seems not to speak of the body part back."),
+        (0.3301, 0.33, "(81 %). No concept explains this decision."),
     ],
 )
-def test_a_concept_is_spoken_of_as_surely_as_the_model_is(probability: float | None, expected: str) -> None:
-    assert expected in sentence(case(replace(BACK, probability=probability)), TWO)
+def test_a_concept_is_spoken_of_as_its_score_and_probability_permit(
+    probability: float | None, usual: float | None, expected: str
+) -> None:
+    assert expected in sentence(case(replace(BACK, probability=probability, usual=usual)), TWO)
+
+
+def test_a_concept_that_no_head_gives_is_named_only_where_the_text_has_it() -> None:
+    tested = replace(BACK, probability=None, p=0.01)
+    assert "makes use of" in sentence(case(tested), TWO)
+    said = sentence(case(replace(tested, seen=False)), TWO)
+    assert said.endswith("(81 %). No concept explains this decision.")
+
+
+def test_a_name_with_two_colons_is_left_as_it_is() -> None:
+    assert (
+        in_words("body_part: back") == "the body part back"
+        and heading("body_part: back") == "body part: back"
+    )
+    assert in_words("Cause: main: a_b") == heading("Cause: main: a_b") == "Cause: main: a_b"
 
 
 def test_words_that_speak_against_a_concept_are_no_quotation_of_it() -> None:
@@ -154,8 +170,13 @@ def test_long_quotations_are_cut_and_two_are_the_most() -> None:
 
 
 def test_probabilities_are_never_certain() -> None:
-    given = [percent(value) for value in (1.0, 0.996, 0.994, 0.5, 0.006, 0.004, 0.0)]
-    assert given == ["over 99 %", "over 99 %", "99 %", "50 %", "1 %", "under 1 %", "under 1 %"]
+    given = [percent(value) for value in (1.0, 0.996, 0.995, 0.994, 0.5, 0.006, 0.005, 0.004, 0.0)]
+    assert given == [*["over 99 %"] * 3, "99 %", "50 %", "1 %", *["under 1 %"] * 3]
+
+
+def test_the_model_is_unsure_below_the_per_cent_that_are_told() -> None:
+    assert "(60 %)" in (said := sentence(case(FALL, given=0.5951), TWO)) and "is unsure" not in said
+    assert "is unsure and says “90 days or more” (59 %)" in sentence(case(FALL, given=0.594), TWO)
 
 
 def test_names_and_words_are_inert_and_no_format() -> None:
@@ -164,14 +185,15 @@ def test_names_and_words_are_inert_and_no_format() -> None:
 
 
 PARTS = [
-    replace(part, score=sign * part.score, probability=probability, learned=learned, p=p)
+    replace(part, score=sign * part.score, probability=probability, usual=usual, learned=learned, p=p)
     for part, sign in ((FALL, 1), (BACK, -1))
-    for probability, learned, p in [
-        (0.9, True, None), (0.6, True, 0.01), (0.4, True, None), (0.1, True, None), (None, True, 0.2),
-        (None, True, 0.001), (0.9, False, None),
+    for probability, usual, learned, p in [
+        (0.9, 0.3, True, None), (0.6, None, True, 0.01), (0.4, 0.45, True, None), (0.1, 0.3, True, None),
+        (None, None, True, 0.2), (None, None, True, 0.001), (0.9, None, False, None), (0.4, 0.2, True, None),
+        (0.6, 0.7, True, None), (0.4, None, True, None),
     ]
 ]  # fmt: skip
-SHOWN = [(), *((part,) for part in PARTS), *((a, b) for a in PARTS[:7] for b in PARTS[7:])]
+SHOWN = [(), *((part,) for part in PARTS), *((a, b) for a in PARTS[:10] for b in PARTS[10:])]
 EVERY = [
     (portfolio, case(*parts, given=given, gold=gold, portfolio=portfolio, additive=additive, base=base))
     for portfolio, parts, given, gold, additive, base in product(
@@ -201,15 +223,27 @@ def test_no_sentence_is_surer_than_its_numbers() -> None:
         sign = 1 if says else -1
         for part in explanation.parts:
             name = part.name.partition(": ")[2]
-            may = part.learned and (part.p is None or part.p < 0.05)
+            may = (
+                part.learned
+                and (part.p is None or part.p < 0.05)
+                and (part.probability, part.usual) != (0.4, None)
+            )
             assert (name in said) == may, said
             if not may:
                 continue
+            given_to, usual = part.probability, part.usual
+            more = usual is None or given_to is None or given_to > usual
             assert (
                 f"speaks of the event type {name}" in said or f"speaks of the body part {name}" in said
-            ) == ((part.probability or 0) >= 0.8)
-            assert (f"{name} (“" in said) == (part.probability is None or part.probability >= 0.5)
+            ) == ((given_to or 0) >= 0.8)
+            assert (f"{name} (“" in said) == (given_to is None or (more and given_to >= 0.5))
             before = said[: said.index(name)]
+            # By the last verb before the name, the text lacks only what it has less of than usual.
+            verbs = re.findall("speaks?|not (?:to )?speak|more than|less than|makes use", before)
+            if verbs[-1].startswith(("not", "less")):
+                assert not more
+            else:
+                assert more
             assert bool(re.search("against it (counts )?that|although", before)) == (sign * part.score < 0)
         named = [part for part in explanation.parts if part.name.partition(": ")[2] in said]
         reasons = sum(max(0.0, sign * part.score) for part in named)
@@ -234,7 +268,7 @@ def test_every_template_is_reached() -> None:
 
 def test_no_word_of_time_or_recovery_is_in_a_template() -> None:
     words = " ".join(
-        [*(t.words for table in SENTENCE for t in table), *(f"{t.verb} {t.item}" for t in module.MENTIONS)]
+        [*(t.words for table in SENTENCE for t in table), *(f"{t.verb} {t.item}" for t in MENTIONS)]
     )
     assert not re.search(r"recover|absence|days|heal|return|injur|long|short|expect", words)
 

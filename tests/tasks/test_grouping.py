@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, GradedSpan, Rationale, Span, Task, fingerprint
-from assay.tasks.grouping import clusters, overlap, remarks, text_key, together
+from assay.tasks.grouping import clusters, folds_of, overlap, remarks, text_key, together, unit_keys
 from assay.tasks.local import local
 from assay.tasks.sampling import hold_out
 
@@ -259,3 +259,30 @@ def test_what_only_scores_depend_on_changes_prints_of_explained_texts() -> None:
     ]
     assert len({fingerprint([example]) for example in examples}) == 1
     assert len({fingerprint([example], explained=True) for example in examples}) == 3
+
+
+@given(ROWS, st.integers(2, 6), st.randoms())
+@settings(max_examples=50, deadline=None)
+def test_folds_keep_together_what_hangs_together_in_any_order(
+    rows: list[tuple[int, str | None, int]], folds: int, chance: Any
+) -> None:
+    found = examples(rows)
+    units = unit_keys(found)
+    for a, b in product(range(len(found)), repeat=2):
+        if hang_together(found[a], found[b]):
+            assert units[a] == units[b]
+    assert len({*units}) == len(closure(found))
+    fold = folds_of(units, folds, 0).tolist()
+    assert len({*fold}) == min(folds, len({*units}))
+    order = list(range(len(found)))
+    chance.shuffle(order)
+    moved = unit_keys([found[at] for at in order])
+    assert moved == [units[at] for at in order]
+    assert folds_of(moved, folds, 0).tolist() == [fold[at] for at in order]
+
+
+def test_folds_are_of_equal_size_and_drawn_by_their_names() -> None:
+    units = [text_key([f"text {at}"]) for at in range(41)]
+    sizes = np.bincount(folds_of(units, 5, 0, "folds"))
+    assert sorted(sizes.tolist()) == [8, 8, 8, 8, 9]
+    assert folds_of(units, 5, 0, "folds").tolist() != folds_of(units, 5, 1, "folds").tolist()
