@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -17,11 +18,34 @@ SCRIPTS = [
 ]
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_it_takes_help(path: Path):
-    run = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("usage: ") and "--quick" in run.stdout
+# Runs each script with --help; what they import is imported once.
+ASK_ALL = """
+import contextlib, io, json, runpy, sys
+told = {}
+for path in sys.argv[1:]:
+    sys.argv, sys.path[0] = [path, "--help"], path.rpartition("/")[0]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            runpy.run_path(path, run_name="__main__")
+            status = None
+        except SystemExit as stop:
+            status = stop.code
+        except BaseException as error:
+            status = repr(error)
+    told[path] = status, said.getvalue()
+print(json.dumps(told))
+"""
+
+
+def test_each_takes_help() -> None:
+    paths = [str(path) for path in SCRIPTS]
+    run = subprocess.run([sys.executable, "-c", ASK_ALL, *paths], capture_output=True, text=True, check=True)
+    told: dict[str, tuple[object, str]] = json.loads(run.stdout)
+    assert told.keys() == set(paths)
+    for path, (status, said) in told.items():
+        assert status == 0, f"{path}: {status}: {said}"
+        assert said.startswith("usage: ") and "--quick" in said, path
 
 
 @pytest.mark.slow

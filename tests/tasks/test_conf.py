@@ -36,7 +36,9 @@ def test_configuration_fits_its_loader(file: Path) -> None:
 def test_configuration_loads_or_asks_for_its_path(file: Path) -> None:
     loader, settings = _loader(file)
     if file.stem.startswith(("planted", "digit")):
-        task = loader(**settings)
+        # The million texts are one rule's: a thousand show that they load.
+        sizes = {split: min(settings[split], 1000) for split in settings.keys() & {"train", "dev", "test"}}
+        task = loader(**settings | sizes)
         assert isinstance(task, Task) and task.name == file.stem
     elif file.stem != "reviews":
         with pytest.raises(InputError, match=r"set task\.path"):
