@@ -244,7 +244,7 @@ def test_the_error_of_an_effect_is_its_spread_over_draws_of_texts(method: Method
     everything = rng.standard_normal((3000, 6)).astype(np.float32)
     everything[:1500, 0] += 1
     gradient, has = rng.standard_normal((2, 6)), np.arange(200) < 100
-    effects, errors = [], []
+    effects, errors, members = [], [], np.arange(0)
     for _ in range(150):
         members = np.concatenate([rng.permutation(1500)[:100], 1500 + rng.permutation(1500)[:100]])
         one = directions(everything[members], has[None], method)
