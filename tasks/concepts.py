@@ -17,7 +17,7 @@ from assay.tasks.words import phrase_pattern
 
 # What denies a mention that follows it in the same clause, at most REACH words between. Another clause may
 # begin at one of these words: "was not wearing a harness and fell".
-_NEXT_CLAUSE = r"(?:and|but|because|so|then|when|while|before|after)"
+_NEXT_CLAUSE = r"(?:and|but|because|so|then|when|while|before|after|whether)"
 _NEGATOR = r"(?:not|no|never|neither|nor|without|cannot|\w+n['\u2019]t)"
 REACH = 3
 _DENIED = re.compile(
@@ -39,7 +39,7 @@ class Concept:
         coded: answers to auxiliary questions of the task, as in "event_type: fall from height".
         negation: whether a negator at most `REACH` words before a mention, in the same clause, denies it, as
             in "did not fall". Punctuation between, and words that may begin a clause (and, but, because, so,
-            then, when, while, before, after), end the clause. Negators are not, no, never, neither, nor,
+            then, when, while, before, after, whether), end the clause. Negators are not, no, never, neither, nor,
             without, cannot and words such as didn't.
     """
 
