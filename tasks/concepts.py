@@ -39,8 +39,8 @@ class Concept:
         coded: answers to auxiliary questions of the task, as in "event_type: fall from height".
         negation: whether a negator at most `REACH` words before a mention, in the same clause, denies it, as
             in "did not fall". Punctuation between, and words that may begin a clause (and, but, because, so,
-            then, when, while, before, after, whether), end the clause. Negators are not, no, never, neither, nor,
-            without, cannot and words such as didn't.
+            then, when, while, before, after, whether), end the clause. Negators are not, no, never, neither,
+            nor, without, cannot and words such as didn't.
     """
 
     name: str
