@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example
+from assay.tasks.labels import plain_text
 from assay.tasks.sampling import USUAL_SHARES
 
 # Of a year before or after these a digit is wrong.
 _US = re.compile(r"(\d{1,2})/(\d{1,2})/((?:19|20)\d\d)")
+# Year-month-day, and perhaps a time behind it.
+_ISO = re.compile(r"(19|20)\d\d-\d{2}-\d{2}([T ][\d:.,]+(Z|[+-][\d:]+)?)?")
 
 
 def us_date(text: str) -> date:
@@ -28,6 +31,33 @@ def us_date(text: str) -> date:
         return date(int(match[3]), int(match[1]), int(match[2]))
     except ValueError as error:
         raise InputError(f"the date is {shown(text)}; expected month/day/year, such as 8/10/2017") from error
+
+
+def iso_date(value: object) -> date | None:
+    """The date of a cell: year-month-day, perhaps with a time, or a date of a typed file; None of an empty one.
+
+    Other ways of writing are refused, because 3/4/2025 is a day in March or in April.
+
+    Raises:
+        InputError: on anything else.
+
+    Example:
+        >>> iso_date("2025-04-21 10:30"), iso_date(" ")
+        (datetime.date(2025, 4, 21), None)
+    """
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    text = plain_text(value)
+    try:
+        if text and not _ISO.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError as error:
+        raise InputError(
+            f"the date is {shown(value)}; expected year-month-day, such as 2025-04-21"
+        ) from error
 
 
 def split_by_date(

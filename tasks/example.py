@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 from unicodedata import category
 
@@ -92,7 +93,8 @@ class Example:
     number in a multi-label task. group: what it hangs together with, such as the sentences of one document;
     a split does not part a group. shares: of each class among the votes for the one label, where it was voted
     for, otherwise nothing. auxiliary: the class in each auxiliary question of the task, None where it is not
-    known; empty where nothing is. mentions: the concepts that the text is known to speak of, in order.
+    known; empty where nothing is. mentions: the concepts that the text is known to speak of, in order. date: of
+    what the text tells, for tables by month; no model, explanation or score depends on it.
     Raises InputError on an empty text, a negative label, a span that lies outside its text, a grade that is
     no share, or shares that do not sum to 1.
     """
@@ -105,6 +107,7 @@ class Example:
     shares: tuple[float, ...] = ()
     auxiliary: tuple[int | None, ...] = ()
     mentions: tuple[Mention, ...] = ()
+    date: date | None = None
 
     def __post_init__(self) -> None:
         where = f"example {self.id!r}"
@@ -270,8 +273,8 @@ def check_labels(
 def fingerprint(examples: Iterable[Example], *, explained: bool = False) -> str:
     """Hex sha256 over what results depend on in the examples, in order: equal prints mean equal data.
 
-    Groups of examples, and annotators of a text in which none marked anything, are not in it: no model,
-    explanation or score that is stored depends on them.
+    Groups and dates of examples, and annotators of a text in which none marked anything, are not in it: no
+    model, explanation or score that is stored depends on them.
     explained: also what only scores of these very texts depend on: alternatives, groups of annotators, votes,
     mentions of concepts.
     """

@@ -37,6 +37,7 @@ def hub(
     id: str | None = None,
     group: str | None = None,
     auxiliary: Sequence[str] | None = None,
+    date: str | None = None,
     dev_share: float = 0.1,
     seed: int = 0,
 ) -> Task:
@@ -68,6 +69,7 @@ def hub(
         group,
         rationale_threshold,
         answer_columns(auxiliary),
+        date,
     )
     sources = {"train": train, "dev": None if train is None else dev, "test": test}
     data = {

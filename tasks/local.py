@@ -105,6 +105,7 @@ def local(
     id: str | int | None = None,
     group: str | int | None = None,
     auxiliary: Sequence[str | int] | None = None,
+    date: str | int | None = None,
     header: Sequence[str] | None = None,
     quotes: bool | None = None,
     fractions: Sequence[float] | None = None,
@@ -117,8 +118,8 @@ def local(
     part of train becomes dev. Such splits are stratified by label and do not depend on the order of the rows,
     only on ids. They part no group and no texts that are equal but for white space and case. With the
     fractions 0, 0, 1, or `test` alone, all texts are explained.
-    text, text_pair, label, rationale, rationale_threshold, id, group, auxiliary, separator: the columns, see
-    assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
+    text, text_pair, label, rationale, rationale_threshold, id, group, auxiliary, date, separator: the
+    columns, see assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
     label: None for texts without labels, which only a finished model can explain.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
     an index if no cell holds a name (assay.tasks.table.read_labels).
@@ -127,8 +128,9 @@ def local(
     Raises InputError naming file and line.
     """
     columns = named_columns(
-        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary
-    )
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary,
+        date,
+    )  # fmt: skip
     files = data_files(path, train, dev, test)
     rows = {split: list(data_rows(file, columns, header, quotes)) for split, file in files.items()}
     if isinstance(label, int) or header is not None:
@@ -152,6 +154,7 @@ def named_columns(
     group: str | int | None,
     rationale_threshold: float | None,
     auxiliary: Sequence[str | int] | None = None,
+    date: str | int | None = None,
 ) -> Columns:
     """Columns whose places are names, too."""
     several = tuple(map(str, label)) if isinstance(label, (list, tuple)) else None
@@ -166,6 +169,7 @@ def named_columns(
         None if group is None else str(group),
         rationale_threshold,
         answer_columns(auxiliary),
+        None if date is None else str(date),
     )
 
 

@@ -111,7 +111,9 @@ def msha_accidents(
     asked = questions(names, (injury.answers for injury in injuries))
     answers = positions(asked, (injury.answers for injury in injuries))
     examples = [
-        Example(injury.id, (injury.text,), (injury.label,), group=injury.mine, auxiliary=given)
+        Example(
+            injury.id, (injury.text,), (injury.label,), group=injury.mine, auxiliary=given, date=injury.day
+        )
         for injury, given in zip(injuries, answers, strict=True)
     ]
     labels = (f"under {days} days", f"{days} days or more")
@@ -122,19 +124,6 @@ def msha_accidents(
         rest, test = hold_out(examples, USUAL_SHARES[2], seed)
         train, dev = hold_out(rest, USUAL_SHARES[1] / (1 - USUAL_SHARES[2]), seed)
     return Task(name, labels, tuple(train), tuple(dev), tuple(test), auxiliary=asked)
-
-
-def accident_dates(path: str, degrees_left_out: Sequence[str] = LEFT_OUT) -> dict[str, date]:
-    """The date of every accident that `msha_accidents` reads, by the id of its example, for reports by month.
-
-    Raises:
-        InputError: on another layout, or a column that is missing.
-    """
-    file = given_path(path, option="task.path", what="the file Accidents.txt", source=_SOURCE)
-    degrees = [degree.strip().upper() for degree in degrees_left_out]
-    wanted = {_ID, _TEXT, _DAYS, _DATE, _MINE, _INJURED, *([_DEGREE] if degrees else [])}
-    reader = PipeFile(file, sorted(wanted))
-    return {injury.id: injury.day for injury in _injuries(reader, (), 1, degrees, Counter[str]())}
 
 
 class _Broken(Exception):

@@ -97,7 +97,7 @@ def osha_accidents(
             continue
         answers = [column.read(row.values) for column in columns]
         with located(row.where):
-            example = Example(case, (text,), (label,), group=row.values[_CASE].strip())
+            example = Example(case, (text,), (label,), group=row.values[_CASE].strip(), date=day)
         reports.append(_Report(example, day, answers))
     for column in columns:
         column.warn(file)
@@ -121,21 +121,6 @@ def osha_accidents(
             examples[place] = replace(examples[place], group=examples[unit[0]].group)
     train, dev, test = split_by_date(examples, [report.day for report in reports], units, str(file))
     return Task(name, LABELS, train, dev, test, auxiliary=asked)
-
-
-def event_dates(path: str) -> dict[str, date]:
-    """The event date of every row by the id of its example, for reports by month; no text has it.
-
-    Raises:
-        InputError: naming the line, on a missing column or a broken date.
-    """
-    file = given_path(path, option="task.path", what="the CSV file of abstracts", source=_SOURCE)
-    found, seen = dict[str, date](), Counter[str]()
-    for row in csv_rows(file, wanted=(_CASE, _DATE)):
-        with located(row.where):
-            day = us_date(row.values[_DATE])
-        found[_case(row, seen)] = day
-    return found
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from assay.tasks.by_date import iso_date
 from assay.tasks.errors import InputError, did_you_mean, located
 from assay.tasks.example import Example, Rationale, Task, is_blank
 from assay.tasks.files import BRACKETS, Row, written_list
@@ -37,6 +38,7 @@ class Columns:
             not parted by a split.
         multi_label: whether a row may have any number of labels.
         auxiliary: columns with answers to further questions, one or none each (assay.tasks.table_answers).
+        date: when what the text tells happened, as 2025-04-21; an empty cell is not known.
         separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
             none.
     """
@@ -51,6 +53,7 @@ class Columns:
     group: str | None = None
     rationale_threshold: float | None = None
     auxiliary: tuple[str, ...] = ()
+    date: str | None = None
 
     def __post_init__(self) -> None:
         check_threshold(self.rationale_threshold)
@@ -63,7 +66,9 @@ class Columns:
     def wanted(self) -> list[str]:
         """The columns that must exist."""
         labels = self.label if isinstance(self.label, tuple) else (self.label,)
-        named = (self.text, self.pair, *labels, self.id, self.rationale, self.group, *self.auxiliary)
+        named = (
+            self.text, self.pair, *labels, self.id, self.rationale, self.group, *self.auxiliary, self.date,
+        )  # fmt: skip
         return [column for column in named if column is not None]
 
 
@@ -185,7 +190,8 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
             'expected objects with a "label", or a column of labels'
         )
     with located(row.where):
-        return Example(example_id, tuple(texts), tuple(classes), rationales, group, shares)
+        day = None if columns.date is None else iso_date(row.values[columns.date])
+        return Example(example_id, tuple(texts), tuple(classes), rationales, group, shares, date=day)
 
 
 def _labels_of(row: Row, columns: Columns) -> tuple[list[str], dict[str, float]]:

@@ -77,12 +77,16 @@ class ConceptOptions:
     """What `assay run` asks of models that answer auxiliary questions after the report (docs/concepts.md).
 
     ask: "pages", a page per case and portfolio, "judges", tables of how far the explanations can be believed,
-    or both; nothing by default. texts: at most so many are explained. share: the price of a word, as a share
+    or both; nothing by default. label: that pages are about, null for the last of the task. title, noun: of
+    pages; what they call a text. texts: at most so many are explained. share: the price of a word, as a share
     of the largest score, when the words of a concept are chosen. budget: how many concepts, or words, of a
     text the linear reader sees.
     """
 
     ask: list[str] = field(default_factory=list)
+    label: str | None = None
+    title: str | None = None
+    noun: str = "report"
     texts: int = 200
     share: float = 0.4
     budget: int = 3

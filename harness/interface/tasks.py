@@ -70,6 +70,7 @@ def texts(
     id: str | int | None = None,
     group: str | int | None = None,
     auxiliary: Sequence[str | int] | None = None,
+    date: str | int | None = None,
     labels: Sequence[str | int | float | bool] | None = None,
     multi_label: bool = False,
     separator: str = ",",
@@ -93,6 +94,7 @@ def texts(
         id: the column of the ids; by default rows are numbered.
         group: the column that says which rows hang together, such as a document; `fractions` part no group.
         auxiliary: columns with answers to further questions about the text; an empty cell is not known.
+        date: the column of dates, as 2025-04-21, for pages by month; an empty cell is not known.
         labels: the names of the classes in order; by default those that occur, in natural order.
         multi_label: whether a text may have any number of labels.
         separator: between the labels of a cell that is a string.
@@ -114,8 +116,9 @@ def texts(
         ('bad', 'good')
     """
     columns = named_columns(
-        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary
-    )
+        text, text_pair, label, id, rationale, multi_label, separator, group, rationale_threshold, auxiliary,
+        date,
+    )  # fmt: skip
     split_column = None if split is None else str(split)
     rows = _rows(frame, [*columns.wanted, *([split_column] if split_column is not None else [])])
     names = read_labels(rows, columns, labels)

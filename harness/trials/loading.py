@@ -15,7 +15,7 @@ from assay.harness.config.schema import SPLITS, Targets
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import model_content
 from assay.models.concept_layer import require_questions
-from assay.tasks.errors import InputError, did_you_mean
+from assay.tasks.errors import InputError, check_choice, did_you_mean
 from assay.tasks.example import Task, fingerprint
 from assay.tasks.grouping import clusters
 from assay.tasks.sampling import ALL_EXPLAINED, limit
@@ -100,7 +100,7 @@ def _limited(config: DictConfig, tasks: dict[str, Task]) -> LimitedTask:
 
 def check_texts(config: DictConfig, task: Task) -> None:
     """Raise InputError on a task without texts to train a model that is trained, auxiliary questions for one
-    with concepts, or labels to explain."""
+    with concepts, labels to explain, or the label that pages are about."""
     name = config.model.name
     if not task.train and reads_training_texts(config.model):
         raise InputError(
@@ -110,6 +110,8 @@ def check_texts(config: DictConfig, task: Task) -> None:
         )
     if "concept_training" in config.model:
         require_questions(task, name)
+    if config.concepts.ask and config.concepts.label is not None:
+        check_choice("concepts.label", config.concepts.label, task.labels)
     if config.targets is Targets.gold and not task.labelled:
         raise InputError(
             f"targets=gold explains the labels of texts, but those of task {task.name!r} have none; set "

@@ -17,7 +17,7 @@ from msha_file import HEADER, accident, write, written
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
-from assay.tasks.msha_accidents import accident_dates, msha_accidents
+from assay.tasks.msha_accidents import msha_accidents
 
 ROWS = 200
 
@@ -295,7 +295,6 @@ def test_200_000_rows_in_a_minute_and_2_gb(tmp_path: Path, caplog: pytest.LogCap
 def test_dates_are_those_of_the_examples_also_where_a_number_occurs_twice(tmp_path: Path) -> None:
     twice = {"DOCUMENT_NO": f"{20:012}", "ACCIDENT_DT": "05/06/2011", "DAYS_LOST": ""}
     task = _read(tmp_path, {10: twice, 30: {**twice, "ACCIDENT_DT": "07/08/2012", "DAYS_LOST": "1"}})
-    dates = accident_dates(str(tmp_path / "Accidents.txt"))
-    assert {int(name) for name in dates} == set(_all(task))
-    assert dates[f"{20:012}"] == date(2001, 1, 11)
-    assert max(dates[example.id] for example in task.train) < min(dates[example.id] for example in task.test)
+    assert _all(task)[20].date == date(2001, 1, 11)
+    days = {split: [example.date for example in getattr(task, split)] for split in ("train", "test")}
+    assert max(filter(None, days["train"])) < min(filter(None, days["test"])) and None not in days["test"]

@@ -11,7 +11,7 @@ import pytest
 
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
-from assay.tasks.osha_accidents import event_dates, osha_accidents, plain
+from assay.tasks.osha_accidents import osha_accidents, plain
 
 HEADER = (
     "summary_nr", "Event Date", "Abstract Text", "Event Keywords", "Degree of Injury", "nature_of_inj",
@@ -181,17 +181,14 @@ def test_characters_and_repeated_ends(text: str, expected: str) -> None:
 
 def test_dates_are_those_of_the_examples(tmp_path: Path) -> None:
     task = _read(tmp_path, {7: {"summary_nr": "6"}, 8: {"Abstract Text": "He was killed."}})
-    dates = event_dates(str(tmp_path / "osha.csv"))
-    assert set(dates) >= set(_all(task))
-    assert (
-        dates["6"] == date(2016, 1, 7)
-        and dates["6-2"] == date(2016, 1, 8)
-        and dates["99"] == date(2016, 4, 16)
-    )
-    assert max(dates[example.id] for example in task.train) < min(dates[example.id] for example in task.test)
+    dates = {name: example.date for name, example in _all(task).items()}
+    assert dates["6"] == date(2016, 1, 7) and dates["6-2"] == date(2016, 1, 8)
+    assert dates["99"] == date(2016, 4, 16)
+    days = {split: [dates[example.id] for example in getattr(task, split)] for split in ("train", "test")}
+    assert max(filter(None, days["train"])) < min(filter(None, days["test"])) and None not in days["test"]
 
 
 def test_a_broken_date_is_named(tmp_path: Path) -> None:
     path = _write(tmp_path, [_row(0), _row(1, **{"Event Date": "2016-01-31"})])
     with pytest.raises(InputError, match=r"osha\.csv.*3.*expected month/day/year"):
-        event_dates(path)
+        osha_accidents(path=path)
