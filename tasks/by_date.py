@@ -34,7 +34,7 @@ def us_date(text: str) -> date:
 
 
 def iso_date(value: object) -> date | None:
-    """The date of a cell: year-month-day, perhaps with a time, or a date of a typed file; None of an empty one.
+    """The date of a cell: year-month-day, perhaps with a time, or a typed date; None of an empty one.
 
     Other ways of writing are refused, because 3/4/2025 is a day in March or in April.
 

@@ -93,8 +93,8 @@ class Example:
     number in a multi-label task. group: what it hangs together with, such as the sentences of one document;
     a split does not part a group. shares: of each class among the votes for the one label, where it was voted
     for, otherwise nothing. auxiliary: the class in each auxiliary question of the task, None where it is not
-    known; empty where nothing is. mentions: the concepts that the text is known to speak of, in order. date: of
-    what the text tells, for tables by month; no model, explanation or score depends on it.
+    known; empty where nothing is. mentions: the concepts that the text is known to speak of, in order. date:
+    of what the text tells, for tables by month; no model, explanation or score depends on it.
     Raises InputError on an empty text, a negative label, a span that lies outside its text, a grade that is
     no share, or shares that do not sum to 1.
     """

@@ -119,7 +119,8 @@ def local(
     only on ids. They part no group and no texts that are equal but for white space and case. With the
     fractions 0, 0, 1, or `test` alone, all texts are explained.
     text, text_pair, label, rationale, rationale_threshold, id, group, auxiliary, date, separator: the
-    columns, see assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without names.
+    columns, see assay.tasks.table.Columns; a number is the place, from 0, of a column in a CSV file without
+    names.
     label: None for texts without labels, which only a finished model can explain.
     labels: their names in class order; None takes those that occur, in natural order. A cell holds a name, or
     an index if no cell holds a name (assay.tasks.table.read_labels).

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from assay.tasks.example import Span
 
+# So many concepts has an explanation that is printed.
+SHOWN = 8
+
 
 @dataclass(frozen=True, slots=True)
 class ConceptPart:
@@ -71,3 +74,21 @@ class ConceptExplanation:
     base: float = 0.0
     rest: float = 0.0
     additive: bool = False
+
+    def __repr__(self) -> str:
+        """The decision and what the concepts contribute, a line each."""
+        lines = [
+            f"Text {self.example_id!r}, label number {self.target} ({self.probability:.0%}), {self.method}"
+        ]
+        for part in self.parts[:SHOWN]:
+            given = "" if part.probability is None else f" ({part.probability:.0%})"
+            lines.append(f"{part.score:+8.2f}  {part.name}{given}")
+        if len(self.parts) > SHOWN:
+            lines.append(
+                f"{sum(part.score for part in self.parts[SHOWN:]):+8.2f}  {len(self.parts) - SHOWN} more"
+            )
+        if self.additive:
+            lines.append(
+                f"{self.base:+8.2f}  where the sum starts; {self.rest:+.2f}  what no concept explains"
+            )
+        return "\n".join(lines)

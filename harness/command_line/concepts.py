@@ -32,12 +32,13 @@ from assay.harness.validation.concept_explanations import (
     to_table,
 )
 from assay.harness.validation.concept_judging import Explained, complete, judge, stable
-from assay.harness.validation.concept_pages import write_pages
+from assay.harness.validation.concept_pages import About, write_pages
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
 from assay.models.protocol import ConceptModel
 from assay.results.inert import inert, to_csv
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.judges import Judged, JudgedRow, judged_rows
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 from assay.tasks.grouping import clusters
@@ -110,7 +111,9 @@ def _inputs(trials: Sequence[Trial], store: Store) -> list[object]:
 def _settings(trial: Trial) -> list[object]:
     config = trial.config
     parts = (config.concepts, config.report, config.baseline, config.removal, config.explainer)
-    return [VERSION, trial.explained, *map(plain, parts)]
+    days = [example.date.isoformat() if example.date else "" for example in trial.task.test]
+    dated = [days] if any(days) else []
+    return [VERSION, trial.explained, *map(plain, parts), *dated]
 
 
 def _ask(trial: Trial, store: Store, found: _Found, folder: Path, bootstrap: Bootstrap) -> None:
@@ -252,16 +255,28 @@ def _stable(one: _OfTrial, other: _OfTrial) -> Judged:
 
 
 def _write_pages(one: _OfTrial, loaded: Loaded, folder: Path, bootstrap: Bootstrap) -> None:
-    """The portfolio and a page per case, about the task's last label."""
-    task, explained = one.trial.task, one.explained
+    """The portfolio and a page per case, about the label that is chosen."""
+    trial, explained, options = one.trial, one.explained, one.trial.config.concepts
+    labels, count = trial.task.labels, len(explained.examples)
+    about = About(
+        str(options.title or trial.title),
+        None if options.label is None else labels.index(str(options.label)),
+        str(options.noun),
+        model=trial.title if options.title else "",
+        chosen_by="concepts.label=NAME",
+        notes=(
+            f"The cases are {counted(count, 'test text')}, which the model did not learn from; training "
+            "texts have no page.",
+        ),
+    )
+    focus = about.focus(labels)
     write_pages(
         folder,
-        one.trial.title,
+        about,
         loaded.engine,
-        task,
+        trial.task,
         explained.examples,
-        explained.concepts,
+        [of_text[focus] for of_text in explained.concepts],
         explained.probabilities,
-        focus=len(task.labels) - 1,
         bootstrap=bootstrap,
     )

@@ -18,7 +18,7 @@ from assay.harness.interface.explanations import Explanations
 from assay.harness.interface.tasks import as_examples, items_of
 from assay.harness.validation.concept_explanations import explain_by_concepts as explained
 from assay.harness.validation.concept_judging import Explained, judge
-from assay.harness.validation.concept_pages import write_pages
+from assay.harness.validation.concept_pages import About, sentences, write_pages
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
 from assay.tasks.arrays import Floats
 from assay.tasks.counted import counted
@@ -169,11 +169,25 @@ class ConceptExplanations:
             ]
         )
 
+    def sentences(self, label: str | None = None, *, noun: str = "report") -> list[str]:
+        """What the model decides on each text and why, in a sentence each (docs/accidents.md).
+
+        Args:
+            label: whose explanation is told; None for the label that the model gives.
+            noun: what a text is called, such as "claim".
+
+        Raises:
+            InputError: there is no such label.
+        """
+        return sentences(self.classifier.model, self.examples, self.of(label), self.probabilities, noun=noun)
+
     def write_pages(
         self,
         folder: str | Path,
         label: str | None = None,
         *,
+        title: str | None = None,
+        noun: str = "report",
         dates: Mapping[str, date] | None = None,
         task: Task | None = None,
     ) -> Path:
@@ -182,7 +196,10 @@ class ConceptExplanations:
         Args:
             folder: is made if it is not there.
             label: that the pages are about; None for the last one.
-            dates: of what the texts tell, by their ids, such as `event_dates` has; for a table by month.
+            title: of the portfolio; by default the names of task and model.
+            noun: what a text is called, such as "claim".
+            dates: of what the texts tell, by their ids, where texts have none (`date=` of `texts`); for a
+                table by month.
             task: of the texts; by default that of training.
 
         Returns:
@@ -192,17 +209,20 @@ class ConceptExplanations:
             InputError: no such label or task, or dates of other texts.
         """
         source, labels = self._source(task), self.classifier.labels
-        if label is not None and label not in labels:
-            raise InputError(f"there is no label {label!r}; {did_you_mean(label, labels)}")
+        explained = self.of(labels[-1] if label is None else label)
+        about = About(
+            title or f"{source.name}, {self.classifier.name}",
+            None if label is None else labels.index(label),
+            noun,
+        )
         return write_pages(
             Path(folder),
-            f"{source.name}, {self.classifier.name}",
+            about,
             self.classifier.engine,
             source,
             self.examples,
-            self.records,
+            explained,
             self.probabilities,
-            focus=len(labels) - 1 if label is None else labels.index(label),
             dates=dates,
         )
 
@@ -218,7 +238,12 @@ class ConceptExplanations:
     def __iter__(self) -> Iterator[ConceptExplanation]:
         return iter(self.of())
 
+    def __getitem__(self, place: int) -> ConceptExplanation:
+        return self.of()[place]
+
     def __repr__(self) -> str:
+        if len(self) == 1:
+            return self.sentences()[0]
         method = self.records[0][0].method.replace("_", " ") if self.records else "no"
         return f"Decisions on {len(self)} texts explained by concepts ({method})"
 
@@ -251,7 +276,7 @@ def explain_by_concepts(
         InputError: a classifier that answers no questions, or a share out of range.
 
     Example:
-        >>> explain_by_concepts(model, task.test).to_frame()  # doctest: +SKIP
+        >>> explain_by_concepts(model, "He fell off a ladder.").sentences()[0]  # doctest: +SKIP
     """
     check_classifier(classifier)
     Heads.of(classifier.model)

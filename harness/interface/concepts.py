@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +22,13 @@ from assay.explainers.concepts.text_vectors import text_vectors
 from assay.harness.interface.classifiers import Classifier
 from assay.harness.interface.settings import chosen
 from assay.harness.interface.tasks import as_examples, items_of
+from assay.harness.validation.concept_pages import About, sentences, write_pages
 from assay.metrics.cell_data import gold, predicted
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.corrections import Corrections
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_choice, did_you_mean
-from assay.tasks.example import Example
+from assay.tasks.example import Example, Task
 from assay.tasks.grouping import unit_keys
 
 if TYPE_CHECKING:
@@ -139,6 +141,61 @@ class Tcav:
                 )
             )
         return explained
+
+    def sentences(
+        self, texts: object, label: str | None = None, layer: str | None = None, *, noun: str = "report"
+    ) -> list[str]:
+        """`explain` in a sentence each; noun: what a text is called."""
+        examples = as_examples(items_of(texts), pairs=self.classifier.pairs)
+        explained = self.explain(examples, label, layer)
+        given = self.classifier.predict_proba(examples)
+        return sentences(self.classifier.model, examples, explained, given, noun)
+
+    def write_pages(
+        self,
+        folder: str | Path,
+        texts: object,
+        label: str | None = None,
+        layer: str | None = None,
+        *,
+        title: str | None = None,
+        noun: str = "report",
+        task: Task | None = None,
+    ) -> Path:
+        """Write a page per text and a portfolio of all of them, explained by these concepts.
+
+        Args:
+            folder: is made if it is not there.
+            texts: a text, or a list of texts or examples.
+            label: that the pages are about, one of those in `table`; None for the last of them.
+            layer: one of those in `table`; None for the highest.
+            title: of the portfolio; by default the names of task and model.
+            noun: what a text is called, such as "claim".
+            task: of the texts, whose first auxiliary question parts them; by default that of training.
+
+        Returns:
+            The portfolio's page, index.html.
+
+        Raises:
+            InputError: a label or a layer that is not in the table, or no task.
+        """
+        source, labels = task or self.classifier.task, self.classifier.labels
+        if source is None:
+            raise InputError("pages are of texts of a task, and this model has none; give task=<a task>")
+        examples = as_examples(items_of(texts), pairs=self.classifier.pairs)
+        last = labels[max(score.target for score in self.scores)]
+        explained = self.explain(examples, last if label is None else label, layer)
+        name = title or f"{source.name}, {self.classifier.name}"
+        number = None if label is None and last == labels[-1] else labels.index(label or last)
+        return write_pages(
+            Path(folder),
+            About(name, number, noun),
+            self.classifier.engine,
+            source,
+            examples,
+            explained,
+            self.classifier.predict_proba(examples),
+        )
 
     def completeness(
         self, layer: str | None = None, *, label: str | None = None, of_gold: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from assay.explainers.concepts.heads import Heads
 from assay.models.concept_heads import heads as heads_of
 from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
+from assay.models.protocol import ConceptModel, Model
 from assay.results.concepts.cases import Case, PastCases, Portfolio
+from assay.results.concepts.sentence import sentence
 from assay.results.concepts.write import write_concept_pages
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.arrays import Floats
@@ -24,16 +27,52 @@ from assay.tasks.example import Example, Task
 PAST = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What pages are about, and how they call it.
+
+    Attributes:
+        title: of the portfolio.
+        label: its number; None for the last of the task, which the pages say.
+        noun: what a text is called.
+        model: which model it is, where the title does not tell.
+        chosen_by: the setting by which a reader chooses another label.
+        notes: further sentences for the portfolio.
+    """
+
+    title: str
+    label: int | None = None
+    noun: str = "report"
+    model: str = ""
+    chosen_by: str = "label="
+    notes: tuple[str, ...] = ()
+
+    def focus(self, labels: Sequence[str]) -> int:
+        """The number of the label."""
+        return len(labels) - 1 if self.label is None else self.label
+
+    def portfolio(self, labels: Sequence[str], *, multi_label: bool, kind: str = "kind") -> Portfolio:
+        """What pages of these labels are about; `kind`: the question that parts them."""
+        focus = self.focus(labels)
+        default = (
+            f"These pages are about “{labels[focus]}”, the last label of the task; {self.chosen_by} chooses "
+            "another."
+        )
+        notes = (default, *self.notes) if self.label is None else self.notes
+        return Portfolio(
+            self.title, tuple(labels), focus, multi_label, kind, self.noun, notes=notes, model=self.model
+        )
+
+
 def write_pages(
     folder: Path,
-    title: str,
+    about: About,
     engine: Engine,
     task: Task,
     examples: Sequence[Example],
-    explanations: Sequence[Sequence[ConceptExplanation]],
+    explanations: Sequence[ConceptExplanation],
     probabilities: Floats,
     *,
-    focus: int,
     dates: Mapping[str, date] | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Path:
@@ -41,14 +80,13 @@ def write_pages(
 
     Args:
         folder: is made if it is not there.
-        title: of the portfolio.
+        about: the label that is explained, and what it is called.
         engine: asks the model what it gives to the concepts in training texts, for similar past cases.
         task: of the texts.
         examples: N texts.
-        explanations: for each one per label.
+        explanations: of each text for the label that the pages are about.
         probabilities: (N, K) of the labels.
-        focus: the label that the pages are about.
-        dates: of what texts tell, by their ids; for months.
+        dates: of what texts tell, by their ids, where examples have none; for months.
         bootstrap: draws and level of intervals.
 
     Returns:
@@ -58,37 +96,60 @@ def write_pages(
         InputError: dates of which none is that of a text, or that are no dates.
     """
     known, model = dates or {}, engine.model
-    asked = task.auxiliary[0].name if task.auxiliary else "kind"
     if known and not any(example.id in known for example in examples):
         raise InputError(
             f"none of the {len(known)} dates is that of an explained text, such as {examples[0].id!r}; "
             "expected dates by the ids of examples"
         )
     cases = (
-        Case(
-            of_text[focus],
-            example.texts,
-            tuple(row),
-            example.labels or None,
-            known.get(example.id),
-            _kind(example, task),
-            example.group,
+        replace(
+            _case(example, explanation, row),
+            date=known.get(example.id, example.date),
+            kind=_kind(example, task),
+            group=example.group,
         )
-        for example, of_text, row in zip(examples, explanations, probabilities.tolist(), strict=True)
+        for example, explanation, row in zip(examples, explanations, probabilities.tolist(), strict=True)
     )
-    labels = tuple(model.labels)
-    portfolio = Portfolio(title, labels, focus, model.multi_label, kind=asked.replace("_", " "))
+    kind = task.auxiliary[0].name.replace("_", " ") if task.auxiliary else "kind"
+    portfolio = about.portfolio(model.labels, multi_label=model.multi_label, kind=kind)
     return write_concept_pages(folder, cases, portfolio, _past(engine, task.train[:PAST]), bootstrap)
 
 
+def sentences(
+    model: Model,
+    examples: Sequence[Example],
+    explanations: Sequence[ConceptExplanation],
+    probabilities: Floats,
+    noun: str = "report",
+) -> list[str]:
+    """What the model decides on each text and why, in a sentence (assay.results.concepts.sentence).
+
+    Args:
+        model: that decides.
+        examples: N texts.
+        explanations: one of each.
+        probabilities: (N, K) of the labels.
+        noun: what a text is called.
+    """
+    portfolio = About("", noun=noun).portfolio(model.labels, multi_label=model.multi_label)
+    return [
+        sentence(_case(example, explanation, row), portfolio)
+        for example, explanation, row in zip(examples, explanations, probabilities.tolist(), strict=True)
+    ]
+
+
+def _case(example: Example, explanation: ConceptExplanation, probabilities: Sequence[float]) -> Case:
+    return Case(explanation, example.texts, tuple(probabilities), example.labels or None)
+
+
 def _kind(example: Example, task: Task) -> str:
-    answer = example.auxiliary[0] if example.auxiliary else None
+    answer = example.auxiliary[0] if example.auxiliary and task.auxiliary else None
     return "" if answer is None else task.auxiliary[0].labels[answer]
 
 
 def _past(engine: Engine, examples: Sequence[Example]) -> PastCases | None:
-    """Training texts and what the heads give to each concept."""
-    if not examples:
+    """Training texts and what the heads give to each concept; None without texts or heads."""
+    if not examples or not isinstance(engine.model, ConceptModel):
         return None
     heads, view = Heads.of(engine.model), Engine(heads_of(engine.model), engine.device, engine.budget)
     encodings = engine.model.encode([example.texts for example in examples])

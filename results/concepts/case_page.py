@@ -14,6 +14,7 @@ from assay.results.concepts.gathered import Kept
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.similar import most_similar
 from assay.results.concepts.template import render
+from assay.results.concepts.terms import about_another
 from assay.results.concepts.units import unit
 
 # So many concepts stand in the table; the others follow folded.
@@ -47,6 +48,7 @@ def case_page(kept: Kept, portfolio: Portfolio, past: PastCases | None = None) -
         portfolio=portfolio,
         explanation=explanation,
         sentence=sentence(case, portfolio),
+        about_another=about_another(case, portfolio),
         decided=[portfolio.labels[label] for label in decided(case, portfolio)],
         wrong=is_wrong(case, portfolio),
         probabilities=list(zip(portfolio.labels, case.probabilities, strict=True)),

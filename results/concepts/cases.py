@@ -124,6 +124,7 @@ class Portfolio:
 
     Attributes:
         title: of the portfolio, such as the task and the model.
+        model: which model it is, where the title does not tell; "" says nothing.
         labels: of the task.
         focus: the label whose drivers, errors and early detection are shown.
         multi_label: whether any number of labels may hold.
@@ -143,6 +144,7 @@ class Portfolio:
     pages: int = 200
     seed: int = 0
     notes: tuple[str, ...] = ()
+    model: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.focus < len(self.labels):

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.results.concepts.gathered import Gathered
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.statistics.intervals import Floats, Interval
+from assay.results.statistics.intervals import UNKNOWN, Floats, Interval
 from assay.results.statistics.weighted import weighted_intervals
 
 # So many concepts and columns has a table by month or by kind; a mean of fewer cases is not shown.
@@ -25,8 +25,8 @@ class Driver:
         name: of the concept.
         size: the mean of |contribution| over all cases. Signed contributions say nothing there: they
             have a mean of 0 where a method counts from a text of average concepts.
-        size_interval: of it.
-        mean: the mean contribution to the cases that the model gives the label; NaN without any.
+        size_interval: of it; not known of fewer than `FEWEST` cases.
+        mean: the mean contribution to the cases that the model gives the label; NaN of fewer than `FEWEST`.
         mean_interval: of it.
         told: in how many cases a sentence may name it.
         learned: whether the model learned it.
@@ -83,6 +83,12 @@ def drivers(found: Gathered, bootstrap: Bootstrap) -> list[Driver]:
 
     groups = np.unique(found.group_numbers()[explained], return_inverse=True)[1].astype(np.intp)
     values, intervals = weighted_intervals(means, groups, bootstrap)
+    # of a few cases an interval says more than they do
+    if len(explained) < FEWEST:
+        intervals = [UNKNOWN] * len(intervals)
+    if chosen.sum() < FEWEST:
+        values[len(names) :] = np.nan
+        intervals = [*intervals[: len(names)], *[UNKNOWN] * len(names)]
     lines = [
         Driver(
             name,

@@ -168,8 +168,12 @@ def whole_words(text: str, span: Span) -> str:
 
 
 def _shortened(words: str) -> str:
+    """At most `LONGEST_QUOTE` characters, cut between words; within one only where the first is longer."""
     line = " ".join(words.split())
-    return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1].rstrip()}…"
+    if len(line) <= LONGEST_QUOTE:
+        return line
+    whole = line[: LONGEST_QUOTE - 1].rpartition(" ")[0]
+    return f"{whole} …" if whole else f"{line[: LONGEST_QUOTE - 1]}…"
 
 
 def shown(probability: float | None) -> int:

@@ -13,6 +13,7 @@ from assay.results.concepts.early import MEASURES, SHARES, Found, calibration, e
 from assay.results.concepts.gathered import Gathered, Kept
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.template import render
+from assay.results.concepts.terms import heading_of
 from assay.results.concepts.units import unit
 from assay.results.page.heatmap import shade
 from assay.results.page.inline_svg import inline
@@ -63,6 +64,7 @@ def portfolio_page(found: Gathered, portfolio: Portfolio, bootstrap: Bootstrap) 
         unlearned=[line.name for line in lines if not line.learned],
         contributed=any(line.added_by for line in lines),
         parted=[(title, what, table, _shades(table)) for title, what, table in parted if table],
+        parted_by=heading_of([what for _, what, table in parted if table]),
         fewest=FEWEST,
         detection=detection,
         measures=list(zip(MEASURES, _by_chance(detection), strict=True)) if detection else [],

@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from assay.results.concepts.mentions import heading, percent
+from assay.results.concepts.terms import method_in_words
 from assay.results.inert import inert
 from assay.results.statistics.intervals import Interval
 from assay.results.tables.layout import MISSING
@@ -54,7 +55,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    functions = heading, percent, signed, share, decimals, interval
+    functions = heading, percent, signed, share, decimals, interval, method_in_words
     environment.filters |= {function.__name__: function for function in functions}
     return environment
 

@@ -204,7 +204,19 @@ def test_corrections_say_the_contrary_and_are_a_csv_file() -> None:
     assert list(csv.DictReader(io.StringIO(lines))) == [
         {"id": "7", "concept": "a, b", "holds": "no", "who": "YOUR NAME"},
         {"id": "7", "concept": "'=1+1", "holds": "yes", "who": "YOUR NAME"},
+        {"id": "7", "concept": "no head", "holds": "no", "who": "YOUR NAME"},
     ]
+
+
+def test_the_likeliest_answer_is_what_the_model_says_also_below_one_half() -> None:
+    given = {"event: fall": 0.4, "event: slip": 0.35, "part: back": 0.9, "part: hand": 0.1, "ladder": 0.45}
+    parts = *(ConceptPart(name, 1.0, p) for name, p in given.items()), ConceptPart("roof", 1.0, seen=False)
+    lines = dict(correction_lines(ConceptExplanation("7", "bottleneck", 1, 0.8, parts)))
+    said = {name: line.split(",")[2] for name, line in lines.items()}
+    assert said == {
+        "event: fall": "no", "event: slip": "yes", "part: back": "no", "part: hand": "yes", "ladder": "yes",
+        "roof": "yes",
+    }  # fmt: skip
 
 
 # Similar cases
@@ -242,6 +254,49 @@ def test_drivers_are_means_over_the_cases() -> None:
     assert [line.name for line in lines.values()][-1] == "cause: worn equipment"
 
 
+@pytest.mark.parametrize(("chosen", "shown"), [(4, False), (5, True)])
+def test_of_few_cases_the_mean_and_its_interval_are_not_shown(chosen: int, shown: bool) -> None:
+    stream = [given(f"{n}", 0.9 if n < chosen else 0.1, 0, ConceptPart("c", n / 10, 0.9)) for n in range(20)]
+    (line,) = drivers(gather(stream, TWO), FEW)
+    assert (line.mean == line.mean) == shown == np.isfinite(line.mean_interval.low)
+    assert np.isfinite(line.size_interval.low)
+    page = words(portfolio_page(gather(stream, TWO), TWO, FEW))
+    assert (f"over the {chosen} cases" in page) and ("fewer than 5)" in page) != shown
+
+
+def test_a_heading_names_the_tables_that_there_are() -> None:
+    dated = [
+        given(f"{n}", 0.7, 1, ConceptPart("c", 1.0, 0.9), date=date(2017, 1 + n % 2, 3), kind=f"k{n % 2}")
+        for n in range(12)
+    ]
+    of = {
+        "By month and event type": dated,
+        "By event type": [replace(case, date=None) for case in dated],
+        "By month": [replace(case, kind="") for case in dated],
+    }
+    for heading, stream in of.items():
+        html = portfolio_page(gather(stream, TWO), TWO, FEW)
+        assert re.findall(r'<h2 id="parted">(.*?)</h2>', html) == [heading]
+        assert f'<a href="#parted">{heading}</a>' in html
+        assert ("By month" in words(html)) == ("month" in heading)
+
+
+def test_bars_about_a_label_that_the_model_does_not_say_are_explained() -> None:
+    parts = (ConceptPart("c", -1.0, 0.9),)
+    three = Portfolio("p", ("a", "b", "c"), 1)
+    explained = ConceptExplanation("1", "bottleneck", 1, 0.1, parts, additive=True)
+    pages = {
+        "The model says “no”. So what speaks against “yes” here, speaks for its decision.": case_page(
+            Kept(1, given("1", 0.2, None, *parts)), TWO
+        ),
+        "The model does not say “b”. So what speaks against “b” here": case_page(
+            Kept(1, Case(explained, ("t",), (0.8, 0.1, 0.1))), three
+        ),
+    }
+    assert all(sentence in words(html) for sentence, html in pages.items())
+    assert "So what speaks" not in words(case_page(Kept(1, given("1", 0.8, None, *parts)), TWO))
+
+
 def test_months_and_kinds_are_means_of_their_cases() -> None:
     found = gather(cases(TASK), portfolio(TASK))
     name = "body_part: back"
@@ -267,7 +322,7 @@ def test_cases_that_explain_another_label_do_not_count_among_drivers() -> None:
     found = gather(
         [given("1", 0.7, 1, part), Case(other, ("t",), (0.9, 0.1), (0,)), given("2", 0.7, 1, part)], TWO
     )
-    assert [(line.size, line.mean, line.told) for line in drivers(found, FEW)] == [(1.0, 1.0, 2)]
+    assert [(line.size, line.told) for line in drivers(found, FEW)] == [(1.0, 2)]
     assert "2 of 3 cases are explained for “yes”" in words(portfolio_page(found, TWO, FEW))
 
 

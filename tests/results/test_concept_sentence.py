@@ -159,6 +159,14 @@ def test_words_that_speak_against_a_concept_are_no_quotation_of_it() -> None:
     assert "(“lower back”)" in sentence(case(part), TWO)
 
 
+def test_quotations_are_cut_between_words() -> None:
+    text = "the driver felt a sharp pain in the lower back as he lifted a heavy crate from the truck"
+    part = ConceptPart("c", 1.0, 0.9, (Span(0, len(text)),), (1.0,))
+    explained = ConceptExplanation("1", "bottleneck", 1, 0.8, (part,), additive=True)
+    said = sentence(Case(explained, (text,), (0.2, 0.8)), TWO)
+    assert "(“the driver felt a sharp pain in the lower back as he …”)" in said
+
+
 def test_long_quotations_are_cut_and_two_are_the_most() -> None:
     long = "x" * 100
     text = f"{long}. one. two. three"

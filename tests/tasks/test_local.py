@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.tasks.errors import InputError
-from assay.tasks.example import Rationale, Span, Task
+from assay.tasks.example import Rationale, Span, Task, fingerprint
 from assay.tasks.local import local
 
 ROWS = [
@@ -47,6 +49,32 @@ def test_every_format_gives_the_same_task(tmp_path: Path, suffix: str) -> None:
     assert expected.labels == ("no", "yes")
     assert (len(expected.train), len(expected.dev), len(expected.test)) == (24, 3, 3)
     assert expected.test[0].rationales == (Rationale((Span(0, 4),)),)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_dates_are_those_of_a_column_and_change_nothing_else(tmp_path: Path, suffix: str) -> None:
+    days = [f"2025-{1 + n % 12:02}-03" + (" 10:30:00" if n % 2 else "") for n in range(30)]
+    written = [None if n == 4 else day for n, day in enumerate(days)]
+    if suffix == ".parquet":
+        written = [None if day is None else datetime.fromisoformat(day) for day in written]
+    path = _write(tmp_path / f"a{suffix}", [row | {"day": d} for row, d in zip(ROWS, written, strict=True)])
+    task, without = _load(path, date="day"), _load(path)
+    found = {example.id: example.date for split in (task.train, task.dev, task.test) for example in split}
+    assert found.pop("k4") is None
+    assert found == {f"k{n}": date.fromisoformat(days[n][:10]) for n in range(30) if n != 4}
+    for split in ("train", "dev", "test"):
+        dated, plain = getattr(task, split), getattr(without, split)
+        assert [replace(example, date=None) for example in dated] == list(plain)
+        assert fingerprint(dated, explained=True) == fingerprint(plain, explained=True)
+
+
+@pytest.mark.parametrize("cell", ["3/4/2025", "2025-02-30", "20250403", "2025-04", "yesterday", "45000"])
+def test_a_cell_that_is_no_date_is_refused_with_its_row(tmp_path: Path, cell: str) -> None:
+    path = _write(
+        tmp_path / "a.csv", [row | {"day": "2025-01-02"} for row in ROWS[:9]] + [ROWS[9] | {"day": cell}]
+    )
+    with pytest.raises(InputError, match=f"a.csv, line 11: the date is '{cell}'; expected year-month-day"):
+        _load(path, date="day")
 
 
 def test_one_file_is_split_whatever_the_order_of_its_rows(tmp_path: Path) -> None:
