@@ -15,7 +15,7 @@ from assay.harness.interface.concept_explanations import ConceptExplanations
 from assay.harness.validation.concept_judging import stable
 from assay.results.concepts.case_page import BASES
 from assay.results.concepts.cases import Case, Portfolio
-from assay.results.concepts.mentions import percent
+from assay.results.concepts.mentions import percent, whole_words
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.units import unit
 from assay.results.statistics.estimates import Bootstrap
@@ -99,7 +99,7 @@ def as_read(found: ConceptExplanations, task: Task, place: int) -> str:
     lines = [sentence(case, portfolio)]
     told = [part for part in explanation.parts[:4] if abs(part.score) >= SMALLEST]
     for part in told:
-        words = " … ".join(example.texts[0][span.start : span.end] for span in part.spans)
+        words = " … ".join(whole_words(example.texts[0], span) for span in part.spans)
         given = "–" if part.probability is None else percent(part.probability)
         lines.append(f"    {part.score:+.2f}  {part.name} ({given}){': ' + words if words else ''}")
     base = BASES[explanation.method].format(noun="report")

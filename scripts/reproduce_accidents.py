@@ -146,10 +146,13 @@ def explanation_part(models: Models, task: Task, texts: Sequence[Example]) -> tu
         falls, without = (first_row(rows, FALL, what) for what in ("as many random", "top concept"))
         other, own = (first_row(rows, NAMES, what) for what in ("concepts of another", "concepts"))
         met &= min(falls.difference, other.difference) > 0 and max(falls.p, other.p) < 0.05
+        fell = (
+            f"the probability falls by {without.value:.3f} without the words of the top concept, by "
+            f"{falls.value:.3f} without random ones"
+        )
         figures.append(
-            f"{kind}: the probability falls by {without.value:.3f} without the words of the top concept, by "
-            f"{falls.value:.3f} without random ones; a reader of concept names is right on {own.value:.1%}, "
-            f"of another text's on {other.value:.1%}"
+            f"{kind}: {fell if without.texts else 'no learned concept has words in a text'}; a reader of concept "
+            f"names is right on {own.value:.1%}, of another text's on {other.value:.1%}"
         )
         shown += [as_read(found[0], task, place) for place in drawn(texts, CASES)] if not shown else []
     print("\nFive cases, explained through side heads\n", *shown, sep="\n\n")
@@ -172,7 +175,8 @@ def main() -> None:
     settings: dict[str, Any] = {"over_limit": "truncate", "store": chosen.store or None}
     if chosen.quick:
         task = replace(task, train=task.train[::4], dev=task.dev[:100], test=task.test[:100])
-        settings["training"] = {"epochs": 2}
+        # Enough for a head to learn something, so that the first judge has concepts to judge.
+        settings["training"] = {"epochs": 3, "learning_rate": 0.01}
     seeds, count = (1, 12) if chosen.quick else (chosen.seeds, chosen.texts)
     kinds = {"cnn": ("cnn", {}), **KINDS}
     models = {
@@ -185,7 +189,8 @@ def main() -> None:
     told, of_explanations = explanation_part(models, task, texts)
     finish(
         chosen.quick or (met and not_worse and told),
-        f"{figures}; learned heads {'' if not_worse else 'not '}as good as constants; {of_explanations}"
+        f"{figures}; learned heads {'' if not_worse else 'not '}at least as good as the most frequent "
+        f"answer; {of_explanations}"
         f"{' (quick: not judged)' if chosen.quick else ''}",
     )
 

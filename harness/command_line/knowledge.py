@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,10 @@ from assay.results.figures.style import Drawing
 from assay.results.inert import inert, to_csv
 from assay.results.statistics.ablation_curve import AblationCurve
 from assay.results.statistics.estimates import Bootstrap
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
+
+log = logging.getLogger(__name__)
 
 VERSION = 4
 # Marks the folder as one to replace, and says who could not be asked.
@@ -210,6 +214,13 @@ def _concepts(loaded: Loaded, found: _Found, name: str | None) -> None:
         draws=int(options.draws),
         seed=trial.seed,
     )
+    own = {vector.concept.name for of_layer in told.vectors.values() for vector in of_layer}
+    answers = sum(judged.concept not in own for judged in told.corrections)
+    if answers:
+        log.warning(
+            "%s: %s of auxiliary answers train no model in a run; assay.corrected(task, path) is a task to "
+            "train one on", options.corrections, counted(answers, "correction"),
+        )  # fmt: skip
     rows = told.table().to_dict("records")
     found.concepts += [
         {"trial": trial.title, **{str(name): cell for name, cell in row.items()}} for row in rows

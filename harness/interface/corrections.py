@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from assay.harness.interface.arguments import checked
+from assay.tasks.auxiliary import answer_places
 from assay.tasks.concepts import read_concepts
-from assay.tasks.corrections import read_corrections, with_corrections
+from assay.tasks.corrections import Corrections, read_corrections, with_corrections
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Task
+
+log = logging.getLogger(__name__)
 
 
 @checked
@@ -38,4 +44,32 @@ def corrected(task: Task, path: str | Path, concepts: str | Path | Mapping[str, 
     if not task.auxiliary:
         raise InputError(f"task {task.name!r} has no auxiliary labels, so there is nothing to correct")
     read = () if concepts is None else read_concepts(concepts)
-    return with_corrections(task, read_corrections(path, read, task))
+    corrections = read_corrections(path, read, task)
+    for line in effects(corrections, task):
+        log.warning("%s: %s", path, line)
+    return with_corrections(task, corrections)
+
+
+def effects(corrections: Corrections, task: Task) -> list[str]:
+    """What readers may not expect of corrected answers: that no model learns from those on some texts, and
+    that of several answers to one question none is known."""
+    train, places = {example.id for example in task.train}, answer_places(task.auxiliary)
+    answers = [judged for judged in corrections if judged.concept in places]
+    outside = sum(judged.example not in train for judged in answers)
+    holding = Counter(
+        (judged.example, places[judged.concept][0]) for judged in answers if corrections[judged]
+    )
+    twice = [key for key, count in holding.items() if count > 1]
+    told = []
+    if outside:
+        told.append(
+            f"{outside} of {counted(len(answers), 'corrected answer')} {'is' if outside == 1 else 'are'} on "
+            "texts that no model is trained on; they only change what its answers are compared with"
+        )
+    if twice:
+        example, question = twice[0]
+        told.append(
+            f"{counted(len(twice), 'question')} {'has' if len(twice) == 1 else 'have'} several answers that "
+            f"hold, the first {task.auxiliary[question].name!r} of {example!r}; such an answer is not known"
+        )
+    return told

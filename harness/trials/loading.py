@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from assay.harness.config.build import build
 from assay.harness.config.choice import Choice, choose, on_groups
+from assay.harness.config.compose import offered
 from assay.harness.config.finished import is_finished, reads_training_texts
 from assay.harness.config.keys import canonical, groups_key, label_parts, model_key, plain
 from assay.harness.config.schema import SPLITS, Targets
@@ -120,8 +121,11 @@ def check_texts(config: DictConfig, task: Task) -> None:
 
 
 def check_names(config: DictConfig) -> None:
-    """Raise InputError on options for a model that `limits` does not know, most likely misspelt."""
-    known = {"default", *config.sweep.get("model", []), str(config.model.name)}
+    """Raise InputError on options for a model that `limits` does not know, most likely misspelt.
+
+    An experiment may have limits of shipped models that are only chosen from the command line.
+    """
+    known = {"default", *config.sweep.get("model", []), str(config.model.name), *offered("model")}
     for name in config.limits:
         if name not in known:
             raise InputError(

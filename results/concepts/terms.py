@@ -8,7 +8,7 @@ from assay.results.concepts.cases import Case, Portfolio, decided
 
 # By `ConceptExplanation.method`: how contributions are found.
 METHODS = {
-    "bottleneck": "exact, as the model decides by the concepts alone",
+    "bottleneck": "exactly: the model decides by the concepts alone",
     "side_heads": "by the words that carry a concept and what they add to the decision",
     "tcav": "by how the decision changes if the text moves towards texts with a concept (TCAV)",
 }

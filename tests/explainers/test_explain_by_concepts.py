@@ -269,3 +269,29 @@ def test_what_lengthens_is_never_missing_as_a_reason():
     assert fall.probability == pytest.approx(1 / 3) and fall.score == pytest.approx((1 / 3 - 0.1) * 1.8)
     assert "the model gives more than usual to the event fall (33 %, usually 10 %)" in said
     assert "not speak" not in said and "not to speak of the event fall" not in said
+
+
+def test_a_text_has_its_sentence_and_prints_readably(classifier: Classifier):
+    found = assay.explain_by_concepts(classifier, "he slipped late")
+    (said,) = found.sentences(noun="claim")
+    assert said.startswith("The model says “short”") and "the claim" in said and "slipped" in said
+    assert repr(found) == found.sentences()[0] != said
+    assert found[0] == next(iter(found))
+    printed = repr(found[0])
+    assert printed.splitlines()[0].startswith("Text 'text-0', label number 0 (")
+    assert f"{found[0].parts[0].score:+.2f}  event: slip (" in printed and "Part(" not in printed
+    about_long = found.sentences("long")
+    assert about_long[0].startswith("The model says “short”")
+    with pytest.raises(assay.InputError, match="there is no label 'lnog'; did you mean 'long'"):
+        found.sentences("lnog")
+
+
+def test_pages_are_about_the_label_with_the_months_of_the_texts(classifier: Classifier, tmp_path: Path):
+    texts = [replace(text, date=date(2025, 1 + at % 2, 7)) for at, text in enumerate(_texts()[:12])]
+    found = assay.explain_by_concepts(classifier, texts)
+    page = found.write_pages(tmp_path / "a", "short", title="My claims", noun="claim").read_text("utf-8")
+    assert "<h1>My claims" in page and "What speaks for “short”" in page and "2025-02" in page
+    assert "the last label of the task" not in page
+    page = found.write_pages(tmp_path / "b").read_text("utf-8")
+    assert "These pages are about “long”, the last label of the task; label= chooses another." in page
+    assert len(list((tmp_path / "b" / "cases").glob("*.html"))) == 12

@@ -11,6 +11,8 @@ import pytest
 
 from assay.harness.cli import main
 from assay.harness.command_line import concepts
+from assay.harness.config.compose import configurations, sweep
+from assay.harness.trials.loading import check_names, limits_of
 from assay.tasks.planted_accidents import planted_accidents
 
 SMALL = [
@@ -137,3 +139,63 @@ def test_settings_out_of_range_are_refused(
 def test_without_being_asked_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert _run(tmp_path / "store", "concepts.ask=[]", "seed=0", "model.training.epochs=1") == 0
     assert "Concepts" not in capsys.readouterr().out and not _folder(tmp_path / "store").exists()
+
+
+def _own_table(folder: Path) -> Path:
+    """Planted accidents as a user has them: a CSV file with dates, of which some are not known."""
+    task = planted_accidents(train=140, dev=1, test=1)
+    rows = [
+        {
+            "claim": f"C{n}",
+            "day": "" if n % 10 == 0 else f"2025-{1 + n % 3:02}-15",
+            "narrative": example.texts[0],
+            "cause": task.auxiliary[0].labels[example.auxiliary[0] or 0],
+            "absence": ("short", "long")[example.labels[0]],
+        }
+        for n, example in enumerate(task.train)
+    ]
+    path = folder / "claims.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+OWN = [
+    *("experiment=accidents", "task=local", "task.text=narrative", "task.label=absence", "task.id=claim"),
+    *("task.auxiliary=[cause]", "task.fractions=[0.5,0.1,0.4]", "model.training.epochs=1", "seed=0"),
+    *("explainer=[random]", "metric=[self_agreement]", "model.decision=concepts", "concepts.ask=[pages]"),
+]
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_your_own_table_has_months_and_pages_about_the_label_that_you_choose(tmp_path: Path, chosen: bool):
+    options = ["concepts.label=long", "concepts.title=My claims", "task.date=day"] if chosen else []
+    store = tmp_path / "store"
+    assert main(["run", *OWN, f"task.path={_own_table(tmp_path)}", f"store={store}", *options]) == 0
+    (page,) = _folder(store).glob("*/index.html")
+    html = page.read_text(encoding="utf-8")
+    assert f"What speaks for “{'long' if chosen else 'short'}”" in html
+    default = (
+        "These pages are about “short”, the last label of the task; concepts.label=NAME chooses another."
+    )
+    assert (default in html) != chosen
+    assert ("2025-02" in html and "By month" in html) == chosen
+    assert ("<h1>My claims" in html and "model: local / concept_cnn" in html) == chosen
+    assert "which the model did not learn from" in html
+
+
+def test_a_label_that_the_task_does_not_have_is_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    store = tmp_path / "store"
+    options = [f"task.path={_own_table(tmp_path)}", f"store={store}", "concepts.label=lnog"]
+    assert main(["run", *OWN, *options]) == 1
+    assert "concepts.label is 'lnog'; did you mean 'long'" in capsys.readouterr().err
+    assert not (store / "models").exists()
+
+
+def test_minilm_has_limits_of_its_own():
+    configs = configurations(sweep(["experiment=accidents", "model=concept_minilm", "seed=0"]))
+    assert {limits_of(config)["test"] for config in configs} == {20}
+    (config, _) = configurations(sweep(["experiment=accidents", "seed=0"]))
+    check_names(config)
+    assert limits_of(config) == {"train": 6000, "dev": 500, "test": 200}

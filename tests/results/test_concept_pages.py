@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from html import unescape
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from assay.tasks.example import Example, Span
 TASK = small_task()
 FEW = Bootstrap(n=30)
 TWO = Portfolio("p", ("no", "yes"), 1)
+SHEETS = ("page", "report.css"), ("concepts", "pages.css")
 EVIL = '<script>alert(1)</script> & "quotes" =1+1\x1b'
 
 
@@ -570,3 +572,34 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         replace(TWO, pages=0)
     with pytest.raises(InputError, match=re.escape("values of shape (1, 1); expected (1, 2)")):
         PastCases([Example("1", ("t",), (0,))], ("a", "b"), np.ones((1, 1)))
+
+
+# How eyes see linear RGB (Machado et al. 2009, full protanopia and deuteranopia), and CIE's XYZ of it.
+EYES = {
+    "usual": np.eye(3),
+    "protan": np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]]),
+    "deutan": np.array([[0.3673, 0.8606, -0.228], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(colour: str, eyes: str) -> np.ndarray:
+    """(3,) CIELAB of a colour such as #0b57a4."""
+    rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = XYZ @ np.clip(EYES[eyes] @ linear, 0, 1) / np.array([0.9505, 1.0, 1.0888])
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eyes", list(EYES))
+def test_colours_of_concepts_are_none_of_those_for_and_against(eyes: str) -> None:
+    sheets = [files("assay.results").joinpath(*at).read_text("utf-8") for at in SHEETS]
+    values = [re.findall(r"--(c[1-8]|link|against): (#[0-9a-f]{6})", sheet) for sheet in sheets]
+    half = {name: [value for name_, value in of if name_ == name] for of in values for name, _ in of}
+    assert all(len(colours) == 2 for colours in half.values()) and len(half) == 10
+    for scheme in (0, 1):
+        for number in range(1, 9):
+            own = lab(half[f"c{number}"][scheme], eyes)
+            apart = [np.linalg.norm(own - lab(half[name][scheme], eyes)) for name in ("link", "against")]
+            assert min(apart) > 12, (number, scheme, apart)
