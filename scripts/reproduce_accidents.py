@@ -151,8 +151,8 @@ def explanation_part(models: Models, task: Task, texts: Sequence[Example]) -> tu
             f"{falls.value:.3f} without random ones"
         )
         figures.append(
-            f"{kind}: {fell if without.texts else 'no learned concept has words in a text'}; a reader of concept "
-            f"names is right on {own.value:.1%}, of another text's on {other.value:.1%}"
+            f"{kind}: {fell if without.texts else 'no learned concept has words in a text'}; a reader of "
+            f"concept names is right on {own.value:.1%}, of another text's on {other.value:.1%}"
         )
         shown += [as_read(found[0], task, place) for place in drawn(texts, CASES)] if not shown else []
     print("\nFive cases, explained through side heads\n", *shown, sep="\n\n")

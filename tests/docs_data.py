@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.tasks import msha_accidents, osha_accidents
+from assay.tasks.planted_accidents import planted_accidents
 
 WORDS = (("good", "positive"), ("awful", "negative"), ("usual", "neutral"))
 EMOTIONS = ("joy", "fear", "neutral")
@@ -92,7 +93,7 @@ def write_goemotions(folder: Path) -> None:
 
 
 def write_accidents(folder: Path) -> None:
-    """osha.csv, whose rows differ in the clause that states the outcome, and MSHA's Accidents.txt."""
+    """osha.csv, whose rows differ in the clause that states the outcome, MSHA's Accidents.txt, and claims.csv."""
     ends = (("and was hospitalized", "Nonfatal"), ("and was killed", "Fatal"))
     osha, msha = [], []
     for number in range(400):
@@ -110,6 +111,19 @@ def write_accidents(folder: Path) -> None:
             | {"DEGREE_INJURY": "DAYS AWAY", "NO_INJURIES": 1, "TOT_EXPER": 2.5, "DAYS_LOST": number % 2 * 99}
             | dict.fromkeys(coded, "1")
         )
+    claims = planted_accidents(train=120, dev=1, test=1)
+    heading = ("cause", "injury_type")
+    answers = [claims.auxiliary[at] for at in (3, 2)]
+    rows = [
+        {"claim_no": f"C{number:04}", "date": f"2025-{1 + number % 4:02}-21", "narrative": example.texts[0]}
+        | {
+            name: question.labels[example.auxiliary[at] or 0]
+            for name, question, at in zip(heading, answers, (3, 2), strict=True)
+        }
+        | {"absence": ("short", "long")[example.labels[0]]}
+        for number, example in enumerate(claims.train)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
     pd.DataFrame(osha).to_csv(folder / "osha.csv", index=False)
     pd.DataFrame(msha).to_csv(folder / "Accidents.txt", index=False, sep="|")
 

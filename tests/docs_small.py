@@ -69,6 +69,10 @@ SMALL = {
         "task.train=200 task.dev=40 task.test=6 model.training.epochs=2 model.dimensions=8 seed=0 "
         "metric=[faithfulness] report.bootstrap=20"
     ),
+    "docs/accidents.md: assay run experiment=accidents task=local": Small(
+        "model.decision=concepts seed=0 explainer=[random] metric=[self_agreement] report.bootstrap=20",
+        {"epochs=40": "epochs=2"},
+    ),
     "docs/accidents.md: .venv/bin/python scripts/accident_shortcuts": Small("--quick", SCRIPTS, slow=True),
     "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
     "docs/compare.md: assay compare": Small(

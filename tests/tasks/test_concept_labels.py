@@ -119,6 +119,21 @@ def test_corrected_answers_come_back_as_auxiliary_labels(tmp_path: Path) -> None
         assay.corrected(replace(TASK, auxiliary=()), path)
 
 
+def test_what_corrections_do_not_do_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "c.csv"
+    task = replace(TASK, train=EXAMPLES[2:])
+    lines = "t0,part: back,no,A\nt3,part: head,yes,A\nt3,part: back,yes,A\n"
+    path.write_text(f"id,concept,holds,who\n{lines}", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        assay.corrected(task, path)
+    assert "1 of 3 corrections is of texts that no model is trained on; they only change" in caplog.text
+    assert "1 question has several answers that hold, the first 'part' of 't3'" in caplog.text
+    caplog.clear()
+    path.write_text("id,concept,holds,who\nt3,part: head,yes,A\n", encoding="utf-8")
+    assay.corrected(task, path)
+    assert not caplog.text
+
+
 def test_lines_that_pages_offer_are_read(tmp_path: Path) -> None:
     odd = Concept("=ladder", "me", words=("ladder",))
     task = replace(TASK, train=(replace(EXAMPLES[0], id="-t0"),), test=EXAMPLES[1:2])
