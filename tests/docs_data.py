@@ -93,7 +93,7 @@ def write_goemotions(folder: Path) -> None:
 
 
 def write_accidents(folder: Path) -> None:
-    """osha.csv, whose rows differ in the clause that states the outcome, MSHA's Accidents.txt, and claims.csv."""
+    """osha.csv, whose rows differ in the clause that states the outcome, Accidents.txt, and claims.csv."""
     ends = (("and was hospitalized", "Nonfatal"), ("and was killed", "Fatal"))
     osha, msha = [], []
     for number in range(400):
