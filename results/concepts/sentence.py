@@ -78,8 +78,12 @@ DECISIONS = (
     Template(lambda f: True, "The model says {label} ({percent})"),
 )
 LINKS = (
-    Template(lambda f: not f.reasons and not f.against, ". No concept explains this decision"),
-    Template(lambda f: not f.reasons, ", although {against}. No concept explains this decision"),
+    Template(
+        lambda f: not f.reasons and not f.against, ". No concept that can be named speaks for this decision"
+    ),
+    Template(
+        lambda f: not f.reasons, ", although {against}. No concept that can be named speaks for this decision"
+    ),
     Template(lambda f: f.additive and f.decisive, ", because {reasons}"),
     Template(lambda f: f.additive, ", in part because {reasons}"),
     Template(lambda f: True, "; for it counts that {reasons}"),

@@ -161,7 +161,7 @@ def test_what_is_not_shown_to_be_learned_is_not_said_to_be_unlearned() -> None:
 
 def test_a_case_without_concepts_has_a_page() -> None:
     seen = words(case_page(Kept(1, given("1", 0.7)), TWO))
-    assert "No concept explains this decision" in seen and "There is no concept" in seen
+    assert "No concept that can be named speaks for this decision" in seen and "There is no concept" in seen
 
 
 def test_words_keep_their_text_and_have_the_numbers_of_their_concepts() -> None:

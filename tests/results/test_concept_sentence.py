@@ -105,11 +105,12 @@ def test_what_outweighs_the_reasons_is_not_passed_over() -> None:
 
 def test_no_concept_and_only_concepts_against() -> None:
     assert (
-        sentence(case(), TWO) == "The model says “90 days or more” (81 %). No concept explains this decision."
+        sentence(case(), TWO)
+        == "The model says “90 days or more” (81 %). No concept that can be named speaks for this decision."
     )
     assert sentence(case(KNEE), TWO) == (
         "The model says “90 days or more” (81 %), although the report does not speak of knee. No concept "
-        "explains this decision."
+        "that can be named speaks for this decision."
     )
 
 
@@ -128,9 +129,9 @@ def test_no_concept_and_only_concepts_against() -> None:
         (0.2049, 0.6, "the report does not speak of the body part back."),
         (None, None, "the model makes use of the body part back (“lower back”)"),
         # What the score counts from is not known, or told in the same per cent.
-        (0.2, None, "(81 %). No concept explains this decision."),
+        (0.2, None, "(81 %). No concept that can be named speaks for this decision."),
         (0.33, 0.3301, "the report seems not to speak of the body part back."),
-        (0.3301, 0.33, "(81 %). No concept explains this decision."),
+        (0.3301, 0.33, "(81 %). No concept that can be named speaks for this decision."),
     ],
 )
 def test_a_concept_is_spoken_of_as_its_score_and_probability_permit(
@@ -143,7 +144,7 @@ def test_a_concept_that_no_head_gives_is_named_only_where_the_text_has_it() -> N
     tested = replace(BACK, probability=None, p=0.01)
     assert "makes use of" in sentence(case(tested), TWO)
     said = sentence(case(replace(tested, seen=False)), TWO)
-    assert said.endswith("(81 %). No concept explains this decision.")
+    assert said.endswith("(81 %). No concept that can be named speaks for this decision.")
 
 
 def test_a_name_with_two_colons_is_left_as_it_is() -> None:
@@ -256,7 +257,7 @@ def test_no_sentence_is_surer_than_its_numbers() -> None:
         named = [part for part in explanation.parts if part.name.partition(": ")[2] in said]
         reasons = sum(max(0.0, sign * part.score) for part in named)
         if not reasons:
-            assert "No concept explains this decision" in said and "because" not in said
+            assert "No concept that can be named speaks for this decision" in said and "because" not in said
         if ", because" in said:
             rest = explanation.rest + sum(part.score for part in explanation.parts if part not in named)
             assert explanation.additive
