@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ from assay.tasks.corrections import read_corrections, with_corrections
 from assay.tasks.errors import InputError, check_at_least
 from assay.tasks.example import Task
 from assay.tasks.randomness import generator
+
+# Of fewer texts with a label its scores are warned of.
+FEW = 5
+
+log = logging.getLogger(__name__)
 
 
 @checked
@@ -130,6 +136,11 @@ def tcav(
         for pool in pools:
             rng = generator(seed, "probe", layer)
             probes[pool.concept.name, layer] = probe(vectors.of(pool, layer), pool.has, shuffles, rng)
+    for target, count in {score.target: score.texts for score in scores if score.texts < FEW}.items():
+        log.warning(
+            "tcav: only %s label %r, so its sign counts and effects say little of other texts",
+            "1 text gets" if count == 1 else f"{count} texts get", classifier.labels[target],
+        )  # fmt: skip
     corrected = holm([score.p for score in scores])
     return Tcav(classifier, asked, tuple(scores), corrected, found, probes, told, seed)
 

@@ -68,6 +68,33 @@ def test_a_p_does_not_depend_on_the_name_of_a_concept(classifier: Classifier, to
     assert every["effect_error"].tolist() == [0]
 
 
+def test_a_label_of_few_texts_is_told(
+    classifier: Classifier, toy_task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [text for text in toy_task.test if classifier.predict_proba(text)[0].argmax() == 2]
+    for count, said in ((1, "only 1 text gets label 'positive'"), (5, "")):
+        caplog.clear()
+        assay.tcav(classifier, texts[:count], {"praise": PRAISE}, draws=19)
+        assert said in caplog.text and bool(said) == ("tcav: only" in caplog.text)
+
+
+def test_concepts_of_a_reader_have_sentences_and_pages(
+    classifier: Classifier, toy_task: Task, tmp_path: Path
+) -> None:
+    found = assay.tcav(classifier, toy_task.test, {"praise": PRAISE}, draws=199)
+    praised = next(text for text in toy_task.test if "wonderful" in text.texts[0])
+    (said,) = found.sentences(praised, "positive", noun="review")
+    assert said.startswith("The model says “positive”") and "praise (“wonderful”)" in said
+    page = found.write_pages(tmp_path, toy_task.test[:6], title="My reviews").read_text("utf-8")
+    assert "<h1>My reviews" in page and "What speaks for “positive”" in page and "A. Miller" in page
+    cases = sorted((tmp_path / "cases").glob("*.html"))
+    assert len(cases) == 6
+    line = f"<li><code>{toy_task.test[0].id},praise,"
+    assert line in cases[0].read_text("utf-8") and "assay.tcav(" in cases[0].read_text("utf-8")
+    with pytest.raises(assay.InputError, match="label"):
+        found.write_pages(tmp_path, toy_task.test[:6], "superb")
+
+
 def test_the_score_of_a_text_is_what_the_logit_loses_without_the_concept(
     classifier: Classifier, toy_task: Task
 ) -> None:
