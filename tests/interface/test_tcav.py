@@ -82,7 +82,8 @@ def test_concepts_of_a_reader_have_sentences_and_pages(
     classifier: Classifier, toy_task: Task, tmp_path: Path
 ) -> None:
     found = assay.tcav(classifier, toy_task.test, {"praise": PRAISE}, draws=199)
-    praised = next(text for text in toy_task.test if "wonderful" in text.texts[0])
+    positive = (text for text in toy_task.test if classifier.predict_proba(text)[0].argmax() == 2)
+    praised = next(text for text in positive if "wonderful" in text.texts[0])
     (said,) = found.sentences(praised, "positive", noun="review")
     assert said.startswith("The model says “positive”") and "praise (“wonderful”)" in said
     page = found.write_pages(tmp_path, toy_task.test[:6], title="My reviews").read_text("utf-8")

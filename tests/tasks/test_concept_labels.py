@@ -126,7 +126,7 @@ def test_what_corrections_do_not_do_is_told(tmp_path: Path, caplog: pytest.LogCa
     path.write_text(f"id,concept,holds,who\n{lines}", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         assay.corrected(task, path)
-    assert "1 of 3 corrections is of texts that no model is trained on; they only change" in caplog.text
+    assert "1 of 3 corrected answers is on texts that no model is trained on; they only change" in caplog.text
     assert "1 question has several answers that hold, the first 'part' of 't3'" in caplog.text
     caplog.clear()
     path.write_text("id,concept,holds,who\nt3,part: head,yes,A\n", encoding="utf-8")
