@@ -38,7 +38,7 @@ class Columns:
             not parted by a split.
         multi_label: whether a row may have any number of labels.
         auxiliary: columns with answers to further questions, one or none each (assay.tasks.table_answers).
-        date: when what the text tells happened, as 2025-04-21; an empty cell is not known.
+        date: of what the text tells, as 2025-04-21; an empty cell is not known.
         separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
             none.
     """
@@ -66,10 +66,8 @@ class Columns:
     def wanted(self) -> list[str]:
         """The columns that must exist."""
         labels = self.label if isinstance(self.label, tuple) else (self.label,)
-        named = (
-            self.text, self.pair, *labels, self.id, self.rationale, self.group, *self.auxiliary, self.date,
-        )  # fmt: skip
-        return [column for column in named if column is not None]
+        named = (self.text, self.pair, *labels, self.id, self.rationale, self.group, self.date)
+        return [column for column in (*named, *self.auxiliary) if column is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +188,7 @@ def _example(row: Row, columns: Columns, labels: Labels, own_id: str) -> Example
             'expected objects with a "label", or a column of labels'
         )
     with located(row.where):
-        day = None if columns.date is None else iso_date(row.values[columns.date])
+        day = iso_date(row.values[columns.date]) if columns.date else None
         return Example(example_id, tuple(texts), tuple(classes), rationales, group, shares, date=day)
 
 
