@@ -34,13 +34,11 @@ class Columns:
             "labels") and, of spans, "weight" (or "score") from 0 to 1.
         rationale_threshold: the grade from which on a graded mark counts where marks are yes or no; None:
             above 0, so that an average of annotators is what any of them marked.
-        group: what the row hangs together with, such as its document; rows of a group, and equal texts, are
-            not parted by a split.
+        group: what the row hangs together with, as its document; a split parts no group and no equal texts.
         multi_label: whether a row may have any number of labels.
         auxiliary: columns with answers to further questions, one or none each (assay.tasks.table_answers).
         date: of what the text tells, as 2025-04-21; an empty cell is not known.
-        separator: between the labels of a multi-label cell; a cell that is a list, or written like one, needs
-            none.
+        separator: between the labels of a multi-label cell; a list, or a cell written like one, needs none.
     """
 
     text: str = "text"
