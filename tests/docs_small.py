@@ -70,7 +70,8 @@ SMALL = {
         "metric=[faithfulness] report.bootstrap=20"
     ),
     "docs/accidents.md: assay run experiment=accidents task=local": Small(
-        "model.decision=concepts seed=0 explainer=[random] metric=[self_agreement] report.bootstrap=20",
+        "model.decision=concepts model.dimensions=8 limits.default.test=6 seed=0 explainer=[random] "
+        "metric=[self_agreement] report.bootstrap=20",
         {"epochs=40": "epochs=2"},
     ),
     "docs/accidents.md: .venv/bin/python scripts/accident_shortcuts": Small("--quick", SCRIPTS, slow=True),
