@@ -225,22 +225,32 @@ class ShownScores:
 class ShownText:
     """A text (or pair) to be shown with coloured tokens.
 
-    offsets: (T, 2) character ranges. segments: (T,) which text a token is in. content: (T,) false for special
-    tokens. probabilities: class name to the model's output. rationales: what people marked, as (start, end,
-    segment).
+    gold: its labels; None where texts have none. offsets: (T, 2) character ranges. segments: (T,) which text
+    a token is in. word_ids: (T,) the word it belongs to, -1 for special tokens. probabilities: class name to
+    the model's output. rationales: what people marked, as (start, end, segment).
     """
 
     id: str
     group: Group
     texts: tuple[str, ...]
-    gold: tuple[str, ...]
+    gold: tuple[str, ...] | None
     predicted: tuple[str, ...]
     probabilities: Mapping[str, float]
     offsets: NDArray[np.int32]
     segments: NDArray[np.int32]
-    content: NDArray[np.bool_]
+    word_ids: NDArray[np.int32]
     explanations: Sequence[ShownScores]
     rationales: Sequence[tuple[int, int, int]] = ()
+
+    @property
+    def content(self) -> NDArray[np.bool_]:
+        """(T,) false for special tokens."""
+        return self.word_ids >= 0
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the model decides otherwise than the labels say; false where there are none."""
+        return self.gold is not None and {*self.gold} != {*self.predicted}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

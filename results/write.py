@@ -6,6 +6,8 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +17,13 @@ from assay.results.figures.every_figure import Summaries, drawings, summary_draw
 from assay.results.figures.style import Drawing
 from assay.results.figures.words import words_figures
 from assay.results.inert import inert, to_csv
-from assay.results.page.report import page
+from assay.results.page.content import Content
+from assay.results.page.report import pages
 from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
-from assay.results.records import Results
-from assay.results.statistics.by_group import by_group
+from assay.results.recommendation.recommend import recommend
+from assay.results.records import Results, trained_groups
+from assay.results.statistics.by_group import by_group, results_by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.global_words import GlobalWords
 from assay.results.statistics.labels import by_label
@@ -51,7 +55,8 @@ def write_results(
     words: GlobalWords | None = None,
 ) -> Written:
     """Write comparison.{csv,md,tex,txt}, references.bib, timing.{csv,md}, data_sheet.{csv,md}, the folder
-    figures and report.html, and what `summary_files` names: overall scores, agreement, stability and slices.
+    figures and report.html, with report/*.html where there are many tasks and models, and what
+    `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
     annotators.csv; with `words` global_words.{csv,parquet} and how stable they are. The page also shows
@@ -69,6 +74,14 @@ def write_results(
     # Begun here, and waited for at last.
     shown = grids(comparison, results.metrics, results.removal, alike=results.alike)
     drawing = drawings(results, shown, parallel_map)
+    judged = trained_groups(cell.group for cell in results.cells)
+    recommended = parallel_map(
+        [
+            partial(recommend, alone, {}, bootstrap=bootstrap)
+            for group, alone in results_by_group(results)
+            if group in judged
+        ]
+    )
     labels = by_label(results, bootstrap)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
     summaries = Summaries(of_groups, found.ranks, labels)
@@ -86,9 +99,11 @@ def write_results(
         "timing.md": timing_markdown(results.timings).encode(),
         "data_sheet.csv": to_csv(sheet, "%.10g"),
         "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
-        "report.html": page(results, tables, figures, bootstrap, of_labels, found, knowledge).encode(),
         **summary_files(found, bootstrap),
     }
+    advice = list(chain.from_iterable(recommended))
+    content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
+    files |= {name: html.encode() for name, html in pages(content).items()}
     if results.labels:
         files["labels.csv"] = to_csv(labels)
         files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
@@ -101,9 +116,13 @@ def write_results(
     for drawn in (*figures, *found.figures):
         files[f"figures/{drawn.name}.svg"] = drawn.svg
         files[f"figures/{drawn.name}.png"] = drawn.png
-    for name, content in files.items():
+    for name, written in files.items():
         shown = name.endswith((".md", ".tex", ".txt", ".html"))
-        write_whole(folder / name, inert(content.decode()).encode() if shown else content)
+        write_whole(folder / name, inert(written.decode()).encode() if shown else written)
+    # Pages of tasks and models that are no longer in the experiment.
+    for page in (folder / "report").glob("*.html"):
+        if f"report/{page.name}" not in files:
+            page.unlink()
     return Written(text, folder / "report.html")
 
 

@@ -18,7 +18,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS = ("conf", "explainers", "harness", "metrics", "models", "results", "tasks")
 DATA = (
     *("py.typed", "conf/config.yaml", "results/figures/assay.mplstyle"),
-    *("results/page/report.html.j2", "results/page/report.css"),
+    *("results/page/report.html.j2", "results/page/report.css", "results/page/report.js"),
+    "results/page/explorer.js",
     *("results/concepts/case.html.j2", "results/concepts/pages.css", "results/concepts/pages.js"),
 )
 # A user's own packages of the same names, which must neither hide Assay's nor be hidden.

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from assay.tasks.errors import InputError
 if TYPE_CHECKING:
     from assay.harness.interface.configured import Configured
     from assay.harness.interface.explanations import Explanations, TextExplanation
+    from assay.tasks.example import Example, Task
 
 # What is an override and no text: a key before the first "=", without a space.
 OVERRIDE = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@-]*=", re.ASCII)
@@ -36,9 +38,10 @@ def explain(options: argparse.Namespace) -> int:
     """Explain texts with a classifier of the store, which is trained if it is not there.
 
     Overrides choose one task, one model and one seed, as `assay run` does, and the explainers
-    (shapley_gp). Each text is shown with its words coloured by what they say for the predicted label, the
-    strongest words below it, how far another run would repeat them, and how good the explainer was where
-    this store has measured it on this model. Nothing is stored but the model. Exit status: 0.
+    (shapley_gp). Texts are given, or named by their ids in the task (--id). Each is shown with its words
+    coloured by what they say for the predicted label, the strongest words below it, how far another run
+    would repeat them, and how good the explainer was where this store has measured it on this model.
+    Nothing is stored but the model. Exit status: 0.
     """
     from assay.harness.config.build import build
     from assay.harness.config.choice import Built
@@ -47,15 +50,16 @@ def explain(options: argparse.Namespace) -> int:
     from assay.harness.reporting.benchmarks import benchmarks
 
     texts, overrides = _parted(options)
-    wanted = configured(overrides)
+    wanted = configured(overrides, with_texts=bool(options.id))
     settings = wanted.settings
     built = {
         group: {name: Built(entry, build(entry)) for name, entry in settings[group].items()}
         for group in ("explainer", "baseline")
     }
+    given = _as_pairs(texts) if wanted.classifier.pairs else texts
     explained: Explanations = explain_texts(
         wanted.classifier,
-        _as_pairs(texts) if wanted.classifier.pairs else texts,
+        [*_of_task(wanted.task, options.id), *given] if wanted.task and options.id else given,
         built["explainer"],
         baseline=built["baseline"],
         targets=settings["targets"],
@@ -82,9 +86,9 @@ def _parted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     texts = [argument for argument in given if not OVERRIDE.match(argument)]
     if options.file is not None:
         texts += _lines(options.file)
-    elif not texts and not sys.stdin.isatty():
+    elif not texts and not options.id and not sys.stdin.isatty():
         texts = [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
-    if not texts:
+    if not texts and not options.id:
         raise InputError(
             'there is no text to explain; give one in quotes, as in assay explain "a fine film" task=reviews '
             "model=cnn, or --file FILE with one on each line"
@@ -104,6 +108,19 @@ def _lines(file: Path) -> list[str]:
             f"--file {str(file)!r} cannot be read ({error}); expected UTF-8, one text per line"
         ) from error
     return [line for line in lines if line.strip()]
+
+
+def _of_task(task: Task, ids: Sequence[str]) -> list[Example]:
+    """The texts of the task with these ids, within its limits."""
+    known = {example.id: example for example in (*task.train, *task.dev, *task.test)}
+    for id in ids:
+        if id not in known:
+            near = get_close_matches(id, known, n=1) or list(known)[-1:]
+            raise InputError(
+                f"--id {id!r}: none of the {len(known):,} texts of task {task.name!r} has this id; expected "
+                f"one such as {near[0]!r}"
+            )
+    return [known[id] for id in ids]
 
 
 def _as_pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
@@ -210,6 +227,13 @@ def _write_html(path: Path, explained: Explanations) -> None:
 
 
 def _options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--id",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="a text of the task, by its id; may be repeated",
+    )
     command.add_argument(
         "--file", metavar="FILE", type=Path, help="texts, one on each line; a tab between those of a pair"
     )

@@ -40,10 +40,13 @@ class EngineOptions:
 
 @dataclass
 class ReportOptions:
-    """bootstrap: resamples behind every interval. texts: how many coloured texts the page shows."""
+    """bootstrap: resamples behind every interval. texts: so many texts at most are on the page.
+
+    seed: of the resamples, and of which texts are on the page.
+    """
 
     bootstrap: int = 1000
-    texts: int = 20
+    texts: int = 500
     seed: int = 0
 
 

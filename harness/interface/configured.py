@@ -39,7 +39,7 @@ class Configured:
         task_name: of the task that the model was trained on.
         store: where the model is.
         model_key: the name of the model there.
-        task: the texts; None where neither the model nor a baseline needs them.
+        task: the texts; None where neither the model nor a baseline needs them, and nobody asked for them.
     """
 
     classifier: Classifier
@@ -50,7 +50,7 @@ class Configured:
     task: Task | None = None
 
 
-def configured(overrides: Sequence[str]) -> Configured:
+def configured(overrides: Sequence[str], *, with_texts: bool = False) -> Configured:
     """The one classifier that overrides describe.
 
     A model that was found once is found again without its texts, unless code, configuration or a file that
@@ -58,14 +58,16 @@ def configured(overrides: Sequence[str]) -> Configured:
 
     Args:
         overrides: of one trial: one task, one model, one seed; `store` says where models are kept.
+        with_texts: whether the task's texts are wanted in any case.
 
     Raises:
         InputError: the overrides describe several classifiers, or none.
     """
-    return _recalled(overrides) or _loaded(overrides)
+    recalled = None if with_texts else _recalled(overrides)
+    return recalled or _loaded(overrides, with_texts=with_texts)
 
 
-def _loaded(overrides: Sequence[str]) -> Configured:
+def _loaded(overrides: Sequence[str], *, with_texts: bool) -> Configured:
     # Slow to import, and of no use where the model is found again.
     from assay.harness.trials.experiment import checked_configurations
     from assay.harness.trials.loading import load_trial
@@ -98,7 +100,7 @@ def _loaded(overrides: Sequence[str]) -> Configured:
     }
     if ready is None and not needs_texts:
         _keep(overrides, store, trial.config, record)
-    texts = trial if needs_texts else None
+    texts = trial if needs_texts or with_texts else None
     return _configured(record, store, model, weights, texts, trained=ready is None)
 
 

@@ -22,7 +22,8 @@ from assay.harness.reporting.missing import (
 )
 from assay.harness.reporting.paying import gate_notes, paying_notes
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
-from assay.harness.reporting.texts import shown_texts, text_facts
+from assay.harness.reporting.shown_texts import shown_texts
+from assay.harness.reporting.texts import text_facts
 from assay.harness.reporting.trained_parts import trained_notes
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
@@ -89,7 +90,7 @@ def collect(
         absences=[*failures(experiment, trials), *refusals(planned, store)],
         timings=_timings(done, store, parallel_map),
         models=[quality for trial in trials if (quality := _quality(trial, store)) is not None],
-        texts=list(shown_texts(done, store, int(config.report.texts))),
+        texts=list(shown_texts(done, store, int(config.report.texts), int(config.report.seed))),
         labels=list(dict.fromkeys(_labels(trial) for trial in trials if _by_label(trial))),
         annotators={name: agreed for name, agreed in _annotators(trials) if agreed},
         facts=[of_trial for of_trial in facts if of_trial is not None],

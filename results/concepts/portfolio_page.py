@@ -15,8 +15,8 @@ from assay.results.concepts.sentence import sentence
 from assay.results.concepts.template import render
 from assay.results.concepts.terms import heading_of
 from assay.results.concepts.units import unit
-from assay.results.page.heatmap import shade
 from assay.results.page.inline_svg import inline
+from assay.results.page.shades import shade
 from assay.results.statistics.estimates import Bootstrap
 
 MODEL = "this model"

@@ -1,11 +1,12 @@
-"""The report: one HTML page with everything people read about an experiment, complete in itself."""
+"""The report: HTML with everything people read about an experiment, each page complete in itself."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from itertools import count
@@ -13,57 +14,98 @@ from itertools import count
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from assay.results.figures.style import Drawing
+from assay.results.page.content import Content
+from assay.results.page.explorer import explorer
+from assay.results.page.first_screen import SCORE, WARNINGS, Answer, answers, warnings
 from assay.results.page.glossary import code_marked, definition, value_range
-from assay.results.page.heatmap import coloured, marked, unread
 from assay.results.page.inline_svg import inline
-from assay.results.page.summary_tables import SummaryTables
+from assay.results.page.numbers import by_label, three_digits
 from assay.results.panel_limit import PANEL_LIMIT, limit_sentence
-from assay.results.records import Method, Missing, Results, ShownText, Timing, grouped
+from assay.results.recommendation.answer import agreement
+from assay.results.records import Method, Missing, Results, Timing, grouped
 from assay.results.statistics.comparison import methods_of
-from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.annotators import annotator_rows
-from assay.results.tables.breakdown import LabelGrid
 from assay.results.tables.counts import HEADING
 from assay.results.tables.data_sheet_layout import sheets
-from assay.results.tables.layout import ARROWS, MISSING, Grid
+from assay.results.tables.layout import ARROWS, MISSING
 from assay.results.tables.stability_layout import HEADINGS, stability_lines
 from assay.results.tables.text import how_to_read
 from assay.results.tables.timing import seed_means
 
 SOURCES = files("assay.results.page")
+INDEX = "report.html"
+# Of the name of a task and model as much as this is in the name of its page.
+SLUG = 60
 
 
-def page(
-    results: Results,
-    grids: Sequence[Grid],
-    drawings: Sequence[Drawing],
-    bootstrap: Bootstrap | None = None,
-    labels: Sequence[LabelGrid] = (),
-    found: SummaryTables | None = None,
-    knowledge: Sequence[Drawing] = (),
-) -> str:
-    """The whole page. Whatever is empty is left out, or said to be missing.
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page of one task and model in the index: where it is, its title, and its answers."""
 
-    bootstrap: what the grids were made with, for the words about intervals. labels: the comparison label by
-    label, of multi-label tasks. found: what follows from the scores beyond it. knowledge: figures of
-    embeddings and hidden layers. Equal input gives equal bytes.
-    Names and texts are escaped; a content security policy lets the page run its own script and nothing else.
+    href: str
+    title: str
+    answers: tuple[Answer, ...]
+
+
+def pages(content: Content) -> dict[str, str]:
+    """The report by file name: one page, or an index and a page for each of many tasks and models.
+
+    Equal input gives equal bytes. Names and texts are escaped; a content security policy lets a page run its
+    own script and nothing else.
     """
-    script, sheet = (SOURCES.joinpath(name).read_text("utf-8") for name in ("report.js.j2", "report.css"))
-    found = found or SummaryTables()
+    if not content.is_large:
+        return {INDEX: page(content)}
+    parts = {
+        f"report/{number:03d}-{_slug(' '.join(place))}.html": content.of(place)
+        for number, place in enumerate(content.places, 1)
+    }
+    links = [
+        Link(name, " / ".join(place), tuple(answers(part.advice, part.grids, part.results.timings)))
+        for place, (name, part) in zip(content.places, parts.items(), strict=True)
+    ]
+    index = page(content, links=links)
+    return {INDEX: index} | {name: page(part, up=f"../{INDEX}") for name, part in parts.items()}
+
+
+def page(content: Content, *, links: Sequence[Link] = (), up: str = "") -> str:
+    """A whole page.
+
+    Args:
+        content: what it is about.
+        links: the pages of single tasks and models, of an index, which shows the rest.
+        up: where the index is, of such a page.
+    """
+    beware = warnings(content.results, [*content.grids, *content.found.overall])
+    content = content.summary() if links else content
+    results, found = content.results, content.found
+    scripts = [SOURCES.joinpath(name).read_text("utf-8") for name in ("report.js", "explorer.js")]
+    script, sheet = "\n".join(scripts), SOURCES.joinpath("report.css").read_text("utf-8")
     numbers = count(1)
     figures, agreement_figures, stability_figures, knowledge_figures = (
         [inline(drawing, next(numbers)) for drawing in drawn]
-        for drawn in (drawings, found.agreement_figures, found.stability_figures, knowledge[:PANEL_LIMIT])
+        for drawn in (
+            content.drawings,
+            found.agreement_figures,
+            found.stability_figures,
+            content.knowledge[:PANEL_LIMIT],
+        )
     )
     explainers = _explainers(results)
-    html = _template(results).render(
+    html = _template().render(
         results=results,
-        bootstrap=bootstrap or Bootstrap(),
+        bootstrap=content.bootstrap,
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sheet=Markup(sheet),
+        links=links,
+        up=up,
+        agreement=agreement(content.advice) if len(content.advice) > 1 else "",
+        answers=[] if links else answers(content.advice, content.grids, results.timings),
+        warnings=beware[:WARNINGS],
+        more_warnings=[*beware[WARNINGS:], *results.notes],
+        score_column=SCORE,
+        explorer=explorer(results) if results.texts else None,
+        explain=results.command.removeprefix("assay run").strip(),
         missing=MISSING,
         arrows=ARROWS,
         counts_heading=HEADING,
@@ -71,31 +113,33 @@ def page(
         controls=[title for name, title in explainers.items() if name in results.controls],
         seeds=_seeds(results),
         sheets=sheets(results.tasks, results.read),
-        grids=grids,
-        label_grids=labels,
-        how_to_read=partial(how_to_read, bootstrap=bootstrap),
+        grids=content.grids,
+        label_grids=content.labels,
+        how_to_read=partial(how_to_read, bootstrap=content.bootstrap),
         annotators=annotator_rows(results),
         figures=figures,
         knowledge_figures=knowledge_figures,
-        more_knowledge=len(knowledge) - len(knowledge_figures),
+        more_knowledge=len(content.knowledge) - len(knowledge_figures),
         found=found,
         agreement_figures=agreement_figures,
         stability_headings=HEADINGS,
         stability=stability_lines(found.stability),
         stability_figures=stability_figures,
-        first_groups=limit_sentence(len({grid.group for grid in grids})),
+        first_groups=limit_sentence(len({grid.group for grid in content.grids})),
         timings=_timings(results),
         skipped=_skipped(results.absences),
         failures=[absence for absence in results.absences if absence.failed],
-        shown=_shown(results),
-        unsigned=any(not shown.signed for text in results.texts for shown in text.explanations),
-        cut=any(unread(text, segment) for text in results.texts for segment in range(len(text.texts))),
     )
     # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
     return html.encode("utf-8", "replace").decode()
 
 
-def _template(results: Results) -> Template:
+def _slug(title: str) -> str:
+    """The title as part of a file name on any system."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:SLUG].strip("-")
+
+
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("assay.results.page", ""),
         autoescape=True,
@@ -103,9 +147,8 @@ def _template(results: Results) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    functions = three_digits, by_label, marked, definition, value_range, code_marked
+    functions = three_digits, by_label, definition, value_range, code_marked
     environment.filters |= {function.__name__: function for function in functions}
-    environment.filters["by_class"] = partial(_by_class, results)
     return environment.get_template("report.html.j2")
 
 
@@ -127,27 +170,6 @@ def _seeds(results: Results) -> list[str]:
     return sorted(seeds, key=lambda seed: (not seed.isdecimal(), int(seed) if seed.isdecimal() else 0, seed))
 
 
-def _shown(results: Results) -> list[str]:
-    """The explainers that any text is shown under."""
-    methods = {shown.method for text in results.texts for shown in text.explanations}
-    ordered = sorted(methods, key=lambda method: (results.rank(method), method))
-    return list(dict.fromkeys(method.explainer for method in ordered))
-
-
-def by_label(values: Mapping[str, float]) -> str:
-    """Numbers by label in one line; a dash if there are none."""
-    return ", ".join(f"{label} {three_digits(value)}" for label, value in values.items()) or MISSING
-
-
-def _by_class(results: Results, text: ShownText) -> dict[str, list[tuple[Method, tuple[Markup, ...]]]]:
-    """The explanations of a text by explained class: per method its coloured text, or both of a pair."""
-    ordered = sorted(text.explanations, key=lambda shown: results.rank(shown.method))
-    return {
-        target: [(shown.method, coloured(text, shown)) for shown in of_class]
-        for target, of_class in grouped(ordered, lambda shown: shown.target).items()
-    }
-
-
 def _skipped(absences: Iterable[Missing]) -> dict[str, list[str]]:
     """What was left out on purpose, by reason."""
     on_purpose = (absence for absence in absences if not absence.failed)
@@ -166,12 +188,3 @@ def _timings(results: Results) -> list[Timing]:
         for of_group in by_group.values()
         for timing in sorted(of_group, key=lambda timing: results.rank(timing.method))
     ]
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits without an exponent; a dash if it is no number."""
-    if not math.isfinite(value):
-        return MISSING
-    if value == 0:
-        return "0"
-    return f"{value:,.{min(12, max(0, 2 - math.floor(math.log10(abs(value)))))}f}"

@@ -31,7 +31,7 @@ class GroupResults:
 
 def by_group(results: Results, bootstrap: Bootstrap, parallel_map: ParallelMap = serial_map) -> GroupResults:
     """Of all groups, in order; parallel_map: over what the groups are."""
-    groups = list(_alone(results))
+    groups = list(results_by_group(results))
     trained = set(trained_groups(group for group, _ in groups))
     calls = [partial(_of_group, alone, bootstrap, group in trained) for group, alone in groups]
     # Without any group the tables have their columns still.
@@ -44,7 +44,7 @@ def by_group(results: Results, bootstrap: Bootstrap, parallel_map: ParallelMap =
     )
 
 
-def _alone(results: Results) -> Iterator[tuple[Group, Results]]:
+def results_by_group(results: Results) -> Iterator[tuple[Group, Results]]:
     """Each group and all that is known of it, which is little enough to be sent to another process."""
     for group, cells in grouped(results.cells, lambda cell: cell.group).items():
         # A group of pairs of models takes the facts of its single models.

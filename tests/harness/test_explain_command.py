@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from assay.harness.cli import main
@@ -110,10 +111,33 @@ def test_it_says_how_good_the_same_settings_were_on_the_same_model(
     assert "Not measured on this model in this store: occlusion" in capsys.readouterr().out
 
 
+def test_a_text_of_the_task_is_found_by_its_id_and_explained_as_in_the_experiment(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = ["metric=[faithfulness]", "name=measured", "report.bootstrap=20", "targets=predicted"]
+    assert main(["run", *given, *measured]) == 0
+    (part,) = (tmp_path / "store" / "cells").glob("*/explanations/part-00000.parquet")
+    rows = pq.read_table(part).to_pylist()
+    ids = [rows[-1]["example_id"], rows[0]["example_id"]]
+    found = _records(given, capsys, *(word for id in ids for word in ("--id", id)))
+    assert [record["text"] for record in found] == [0, 1]
+    for record, row in zip(found, (rows[-1], rows[0]), strict=True):
+        words = record["words"]
+        assert isinstance(words, list)
+        scores = [score for score, word in zip(row["scores"], row["word_ids"], strict=True) if word >= 0]
+        np.testing.assert_allclose([word["score"] for word in words], scores, rtol=1e-5)
+    both = _records(given, capsys, "awful", "--id", ids[0])
+    assert [record["texts"] for record in both] == [found[0]["texts"], ["awful"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "there is no text to explain"),
+        (
+            ["--id", "no such"],
+            "--id 'no such': none of the 24 texts of task 'local' has this id; expected one",
+        ),
         (["a text", "seed=0,1"], "describe 2 classifiers"),
         (["--file", "nowhere.txt"], "cannot be read"),
         (["a text", "explainer=[oclusion]"], "occlusion"),

@@ -184,7 +184,7 @@ def shown(text: str) -> ShownText:
         probabilities={"neg": 0.7, "pos": 0.3},
         offsets=offsets,
         segments=np.zeros(len(spans), dtype=np.int32),
-        content=np.asarray([0, *[1] * (len(spans) - 2), 0], dtype=bool),
+        word_ids=np.asarray([-1, *range(len(spans) - 2), -1], dtype=np.int32),
         explanations=[
             ShownScores(method, "neg", rng.normal(size=len(spans)).astype(np.float32))
             for method in (METHODS[0], METHODS[2], METHODS[5])
@@ -204,7 +204,7 @@ def pair() -> ShownText:
         probabilities={"neg": 0.9, "pos": 0.1},
         offsets=np.asarray([(0, 0), (0, 1), (2, 5), (0, 0), (0, 2), (3, 6), (0, 0)], dtype=np.int32),
         segments=np.asarray([0, 0, 0, 0, 1, 1, 1], dtype=np.int32),
-        content=np.asarray([0, 1, 1, 0, 1, 1, 0], dtype=bool),
+        word_ids=np.asarray([-1, 0, 1, -1, 2, 3, -1], dtype=np.int32),
         explanations=[
             ShownScores(METHODS[0], "neg", np.asarray([0, 0.1, 0.2, 0, 1, -0.5, 0], dtype=np.float32))
         ],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM, browse, probed
 from concept_cases import cases, past, portfolio, small_task
 from test_concept_pages import evil_pages
-from test_report_browser import CHROMIUM, browse, probed
 
 from assay.results.concepts.write import write_concept_pages
 from assay.results.statistics.estimates import Bootstrap

@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM, probed
 from results_synthetic import experiment
 from small_tasks import size_of, task
 from test_report import built
-from test_report_browser import CHROMIUM, probed
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found")
 
 DARK = "--blink-settings=preferredColorScheme=0"
 # Contrast as WCAG 2 defines it, of every text in the section with the page behind it.
 PROBE = """
-const part = document.querySelector("#data").parentElement;
+const part = document.querySelector("#data").closest("section");
+for (const folded of document.querySelectorAll("details")) folded.open = true;
 const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
 const light = (colour) => {
   const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;

@@ -43,7 +43,7 @@ def test_pairs_are_drawn_as_they_are_written_and_without_layers_there_is_no_figu
 
 def test_a_text_without_tokens_or_scores_is_passed_over() -> None:
     words = shown("no token here")
-    empty = by_layers(replace(words, content=np.zeros_like(words.content)))
+    empty = by_layers(replace(words, word_ids=np.full_like(words.word_ids, -1)))
     unscored = by_layers(shown("a text unscored"))
     *others, last = unscored.explanations
     assert last.by_layer is not None

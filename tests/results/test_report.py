@@ -14,9 +14,15 @@ from results_synthetic import METHODS, METRICS, experiment, shown
 
 from assay.results.checks import FAILS, Check
 from assay.results.figures.style import Drawing
+from assay.results.page.content import Content
+from assay.results.page.first_screen import BEST
 from assay.results.page.glossary import code_marked
-from assay.results.page.report import page, three_digits
+from assay.results.page.numbers import three_digits
+from assay.results.page.report import page, pages
 from assay.results.page.summary_tables import findings
+from assay.results.recommendation.answer import agreement
+from assay.results.recommendation.recommend import recommend
+from assay.results.recommendation.sentences import sentences
 from assay.results.records import Group, Method, Missing, Results, ShownScores, TaskSize, Timing
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
@@ -80,7 +86,8 @@ def built(
     of_groups = by_group(results, BOOTSTRAP)
     tables = split_grids(of_groups.comparison, results.metrics, results.removal, checks)
     found = findings(results, of_groups, tables, checks or {}, BOOTSTRAP)
-    return page(results, tables, drawings, BOOTSTRAP, found=found)
+    advice = recommend(results, {}, bootstrap=BOOTSTRAP)
+    return page(Content(results, tables, drawings, BOOTSTRAP, found=found, advice=advice))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +142,6 @@ def test_the_page_says_what_is_known(html: str):
         "Human agreement: the task has no human rationales",
         "lime cannot use the zero baseline: it removes words",
         "planted / cnn / trained / seed 1 / saliency: out of memory",
-        "Gold pos , predicted neg (wrong) neg 0.700, pos 0.300",
     ):
         assert expected in words
 
@@ -196,11 +202,11 @@ def test_everything_from_outside_is_escaped():
     )
     html = built(results, [drawing(EVIL, EVIL)])
     parsed = Page(html)
-    assert [tag for tag, _ in parsed.tags].count("script") == 1
-    assert "alert(1)" not in parsed.text_in("script")
+    assert [of.get("type") for tag, of in parsed.tags if tag == "script"] == ["application/json", None]
+    assert "<script>alert" not in parsed.text_in("script")
     assert "49" not in parsed.text_in("h1")
     assert EVIL in parsed.text_in("pre") and EVIL in parsed.text_in("h1") and EVIL in parsed.text_in("code")
-    assert EVIL in parsed.values("value") and EVIL in parsed.values("data-explainer")
+    assert EVIL in parsed.values("value") and EVIL in parsed.text_in("summary")
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_page():
@@ -233,7 +239,7 @@ def test_whatever_is_missing_is_left_out(results: Results):
     assert parsed.text_in("h1")
     ids = set(parsed.values("id"))
     assert {value[1:] for value in parsed.values("href")} <= ids
-    assert ("texts" in ids) == bool(results.texts)
+    assert "answer" in ids and ("texts" in ids) == bool(results.texts)
     assert ("failures" in ids) == any(absence.failed for absence in results.absences)
 
 
@@ -241,15 +247,6 @@ def test_wall_times_are_the_mean_over_seeds_in_milliseconds():
     one = Timing(Group("t", "m"), Method("lime", "pad"), "0", 5, 0.010, 0.002, 0.1)
     results = replace(NOTHING, timings=[one, replace(one, seed="1", median=0.030)])
     assert "lime (pad) 20.0 2.00 to 100" in Page(built(results)).text_in("tbody")
-
-
-def test_several_classes_each_have_their_lines():
-    text = shown("a b")
-    both = [replace(of, target=target) for target in ("neg", "pos") for of in text.explanations]
-    parsed = Page(built(replace(NOTHING, texts=[replace(text, explanations=both)])))
-    words = parsed.text_in("article")
-    assert "Scores for the class neg" in words and "Scores for the class pos" in words
-    assert parsed.values("data-explainer") == 2 * ["occlusion", "lime", "random"]
 
 
 @pytest.mark.parametrize(
@@ -271,31 +268,22 @@ def test_backticks_become_code_and_nothing_else_does():
     assert str(code_marked("see `a<b`, not <b>")) == "see <code>a&lt;b</code>, not &lt;b&gt;"
 
 
-def test_texts_list_their_explainers_in_the_order_of_the_tables():
-    text = shown("a b")
-    mixed = replace(text, explanations=text.explanations[::-1])
-    parsed = Page(
-        built(replace(NOTHING, texts=[mixed], explainers=("lime", "random"), controls=frozenset({"random"})))
-    )
-    assert parsed.values("value") == ["lime", "occlusion", "random"]
-    assert parsed.values("data-explainer") == ["lime", "occlusion", "random"]
-
-
 def section(html: str, name: str) -> str:
+    """What is folded below a heading."""
     start = html.index(f'<h2 id="{name}">')
     return html[start : html.index("</section>", start)]
 
 
 def test_findings_have_their_sections_in_order(html: str):
     names = re.findall(r'<h2 id="([a-z]+)">', html)
-    order = ["overall", "comparison", "agreement", "stability", "slices", "figures"]
+    order = ["answer", "comparison", "texts", "overall", "agreement", "stability", "slices", "figures"]
     assert [name for name in names if name in order] == order
     words = section(html, "overall")
     assert "depends on who is in the table" in words and words.count('<table class="sortable">') == 2
     assert "Do the metrics agree?" in section(html, "agreement")
     assert "drawing3-" in section(html, "agreement")
     assert section(html, "stability").count('<table class="sortable narrow">') == 2
-    assert section(html, "slices").count("<details>") == 4 + 3
+    assert section(html, "slices").count("<details><summary>") == 4 + 3
     assert "model wrong" in section(html, "slices") and "By gold label" in section(html, "slices")
 
 
@@ -322,5 +310,84 @@ def test_names_in_the_findings_are_escaped():
     facts = [replace(of, labels=tuple((EVIL,) for _ in of.ids)) for of in base.facts]
     html = built(replace(base, cells=cells, facts=facts, explainers=()))
     parsed = Page(html)
-    assert [tag for tag, _ in parsed.tags].count("script") == 1
+    assert [of.get("type") for tag, of in parsed.tags if tag == "script"] == ["application/json", None]
     assert EVIL in parsed.text_in("details") and EVIL in parsed.text_in("td")
+
+
+def test_the_first_screen_has_the_words_of_the_recommendation_and_the_best_in_a_table(html: str):
+    results = experiment(n=20)
+    first, second = recommend(results, {}, bootstrap=BOOTSTRAP)
+    words = Page(section(html, "answer").partition("</h2>")[2]).text_in("details")
+    for advice in (first, second):
+        for sentence in sentences(advice):
+            assert sentence.text in words
+    assert agreement([first, second]) in section(html, "answer")
+    table = re.findall(r"<tbody>(.*?)</tbody>", section(html, "answer"), flags=re.S)[0]
+    rows = re.findall(r'<th scope="row">(.*?)( <small class="tag">recommended</small>)?</th>', table)
+    assert [name for name, _ in rows] == [one.method.title for one in first.ranking[:BEST]]
+    assert [bool(tag) for _, tag in rows] == [one.recommended for one in first.ranking[:BEST]]
+    # The stars are the best groups of the comparison: all that are bold there, of those that are here.
+    compared = section(html, "comparison")
+    bold = re.findall(r"<tbody>(.*?)</tbody>", compared, flags=re.S)[0].count("<strong>")
+    assert table.count('class="star"') == bold
+
+
+def test_what_cannot_be_told_is_the_answer_and_the_table_stands():
+    quality = {"occlusion", "lime", "saliency"}
+    base = experiment(n=20, groups=[Group("planted", "cnn")])
+    # Nobody is better than random where everybody has random's scores.
+    level = {(c.metric, c.seed): c.parts for c in base.cells if c.method.explainer == "random"}
+    cells = [
+        replace(c, parts=level[c.metric, c.seed]) if c.method.explainer in quality else c for c in base.cells
+    ]
+    html = built(replace(base, cells=cells))
+    answer = section(html, "answer")
+    assert "Cannot be told: nothing here is shown to beat random on" in answer
+    assert "recommended" not in answer and "Price:" not in answer
+    assert answer.count('<th scope="row">') == 5
+
+
+def test_three_warnings_stand_first_and_the_rest_is_folded():
+    base = experiment(n=10)
+    models = [
+        replace(base.models[0], seed=str(n), remark=f"no better than a constant ({n})") for n in range(4)
+    ]
+    html = built(replace(base, models=models, notes=["a note"]))
+    warned = re.findall(r'<div class="alert".*?</div>', html, flags=re.S)[0]
+    shown, _, folded = warned.partition("<details>")
+    assert shown.count("<li>") == 3 and "1 part of this experiment failed" in shown
+    assert "3 more" in folded and folded.count("<li>") == 3 and "a note." in folded
+
+
+def test_many_tasks_and_models_have_a_page_each():
+    groups = [Group(task, model) for task in ("planted", EVIL, "c") for model in ("cnn", "lstm")]
+    base = experiment(groups=groups, methods=METHODS[:3] + METHODS[5:6], seeds=["0"], n=10)
+    results = replace(base, texts=[replace(text, group=groups[2]) for text in base.texts])
+    of_groups = by_group(results, BOOTSTRAP)
+    tables = split_grids(of_groups.comparison, results.metrics)
+    found = findings(results, of_groups, tables, {}, BOOTSTRAP)
+    advice = recommend(results, {}, bootstrap=BOOTSTRAP)
+    found_pages = pages(Content(results, tables, [drawing("one")], BOOTSTRAP, found=found, advice=advice))
+    index = Page(found_pages["report.html"])
+    links = [href for href in index.values("href") if not href.startswith("#")]
+    assert links == [name for name in found_pages if name != "report.html"] and len(links) == 6
+    assert all(re.fullmatch(r"report/00\d-[a-z0-9-]+\.html", name) for name in links)
+    words = index.text_in("table")
+    for one in advice:
+        assert f"{one.group.title} {sentences(one)[0].text}" in words
+    assert "comparison" not in index.values("id") and "figures" in index.values("id")
+    for group, name in zip(groups, links, strict=True):
+        own = Page(found_pages[name])
+        assert "../report.html" in own.values("href")
+        assert own.text_in("h3").count(f"{group.title} (1 model seed)") >= 1
+        others = [other.title for other in groups if other != group]
+        assert not any(f"{other} (1 model seed)" in own.text_in("h3") for other in others)
+        assert ("texts" in own.values("id")) == (group == groups[2])
+        ids = set(own.values("id"))
+        assert {value[1:] for value in own.values("href") if value.startswith("#")} <= ids
+
+
+def test_a_few_tasks_and_models_share_a_page():
+    results = experiment(n=10)
+    tables = split_grids(by_group(results, BOOTSTRAP).comparison, results.metrics)
+    assert list(pages(Content(results, tables, bootstrap=BOOTSTRAP))) == ["report.html"]

@@ -1,135 +1,289 @@
-"""The page in a real browser: its script runs, tables sort, a phone need not scroll sideways."""
+"""The report in Chromium: every control by mouse and by keyboard, accessible, silent, without a request."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
-from html import unescape
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from results_synthetic import experiment
+from browser_reports import EVIL, KINDS
+from chromium import DRIVEN, LOOSE, MODES, Opened, axe, browse, driver, opened, told
 
-from assay.results.figures.every_figure import drawings
-from assay.results.page.report import page
-from assay.results.page.summary_tables import findings
-from assay.results.statistics.by_group import by_group
-from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.layout import grids, split_grids
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found")
-
-# Clicks what a reader would click and leaves what it saw in the document's title.
-PROBE = """
-const table = document.querySelector("#comparison").parentElement.querySelector("table.sortable");
-const names = () => [...table.querySelectorAll("tbody tr:not(.divider)")].map((row) => row.innerText);
-const heading = [...table.tHead.rows[0].cells].find((cell) => cell.textContent.includes("Human agreement"));
-const orders = [names()];
-const states = [heading.getAttribute("aria-sort")];
-for (let click = 0; click < 3; click++) {
-  heading.querySelector("button").click();
-  orders.push(names());
-  states.push(heading.getAttribute("aria-sort"));
-}
-const box = document.querySelector("#choice input[value=lime]");
-const shown = (line) => line.offsetHeight > 0;
-const lines = () => [...document.querySelectorAll(".line[data-explainer]")].filter(shown).length;
-const before = lines();
-box.click();
-document.title = JSON.stringify({
-  orders, states, before, after: lines(),
-  width: document.documentElement.clientWidth, needed: document.documentElement.scrollWidth,
-});
-"""
-
-
-def browse(folder: Path, html: str, *options: str) -> subprocess.CompletedProcess[str]:
-    file = folder / "page.html"
-    file.write_text(html, encoding="utf-8")
-    command = [
-        str(CHROMIUM),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-sync",
-        "--disable-component-update",
-        "--no-first-run",
-        "--enable-logging=stderr",
-        "--virtual-time-budget=2000",
-        f"--user-data-dir={folder / 'profile'}",
-        *options,
-        file.as_uri(),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+pytestmark = pytest.mark.skipif(not DRIVEN, reason="no Chromium found, or no Playwright")
+SINGLE, RATIONALES, MULTI, THIRTY = KINDS
 
 
 @pytest.fixture(scope="module")
-def html() -> str:
-    results = experiment(n=20)
-    bootstrap = Bootstrap(n=40)
-    of_groups = by_group(results, bootstrap)
-    tables = split_grids(of_groups.comparison, results.metrics)
-    figures = list(drawings(results, grids(of_groups.comparison, results.metrics)))
-    found = findings(results, of_groups, tables, {}, bootstrap)
-    return page(results, tables, figures, bootstrap, found=found)
+def browser() -> Iterator[Browser]:
+    with driver() as started:
+        yield started
 
 
-def probed(folder: Path, html: str, width: int, probe: str = PROBE, *options: str) -> dict[str, Any]:
-    """What a probe saw in a frame of that width; browsers do not make a window as narrow as a phone."""
-    open_policy = re.sub(r"script-src 'sha256-[^']*'", "script-src 'unsafe-inline'", html)
-    inner = open_policy.replace("</body>", f"<script>{probe}</script></body>")
-    literal = json.dumps(inner).replace("</", "<\\/")
-    outer = (
-        f'<iframe style="width:{width}px;height:800px;border:0" '
-        f'onload="document.title = this.contentDocument.title"></iframe><script>'
-        f"document.querySelector('iframe').srcdoc = {literal}</script>"
-    )
-    dumped = browse(folder, f"<!DOCTYPE html><title></title>{outer}", "--dump-dom", *options).stdout
-    title = re.search(r"<title>(\{.*?\})</title>", dumped)
-    assert title, "the probe did not run"
-    return json.loads(unescape(title[1]))
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {kind: make(tmp_path_factory.mktemp("report")) for kind, make in KINDS.items()}
 
 
-def test_headings_sort_and_boxes_hide_lines(tmp_path: Path, html: str):
-    seen = probed(tmp_path, html, 1200)
-    given, best, worst, again = ([line.split("\t") for line in order] for order in seen["orders"])
-    assert seen["states"] == [None, "descending", "ascending", None]
-    assert again == given != best
-    column = 3
-    for order, sign in ((best, -1), (worst, 1)):
-        values = [float(line[column].split()[0]) for line in order]
-        assert values[:5] == sorted(values[:5], key=lambda value: sign * value)
-        assert values[5:] == sorted(values[5:], key=lambda value: sign * value)
-        assert {line[0] for line in order[5:]} == {"gold", "random", "inverted"}
-    assert (seen["before"], seen["after"]) == (7, 5)
+def data_of(seen: Opened) -> dict[str, Any]:
+    """What the explorer draws."""
+    return json.loads(seen.page.evaluate("document.getElementById('text-data').textContent"))
 
 
-def test_a_phone_does_not_scroll_sideways(tmp_path: Path, html: str):
-    unbroken = html.replace("synthetic", "s" * 300).replace("saliency", "saliency" * 20)
-    seen = probed(tmp_path, unbroken, 390)
-    assert 300 < seen["width"] <= 390
-    assert seen["needed"] == seen["width"]
+def listed(seen: Opened) -> list[str]:
+    """The ids of the texts that are drawn."""
+    headings = seen.page.query_selector_all("#text-list h3")
+    return [str(heading.evaluate("(element) => element.childNodes[1].data")) for heading in headings]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_as_written_runs_its_script_without_complaint(tmp_path: Path, html: str, width: int):
-    shot = tmp_path / "shot.png"
-    run = browse(tmp_path, html, f"--window-size={width},1000", f"--screenshot={shot}")
-    assert "CONSOLE" not in run.stderr
-    assert len(shot.read_bytes()) > 20_000
-    # The script takes `disabled` off the headings' buttons and `hidden` off the boxes.
-    dumped = browse(tmp_path, html, "--dump-dom").stdout
-    assert '<button type="button">' in dumped and "disabled" not in dumped.split("<script>")[0]
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing(browser: Browser, reports: dict[str, Path], kind: str, mode: str):
+    with opened(browser, reports[kind], mode) as seen:
+        seen.unfold()
+        if mode != "phone":
+            # Of what is scrolled away or below a sticky head, no colours can be told.
+            seen.page.add_style_tag(content=LOOSE)
+            seen.page.set_viewport_size({"width": 6000, "height": 900})
+        found = axe(seen.page)
+        assert told(found["violations"]) == []
+        # A phone has the colours of the light. Figures are images with a text beside; they stand on white.
+        unclear = [one for one in found["incomplete"] if (one["id"], mode) != ("color-contrast", "phone")]
+        assert [line for line in told(unclear) if not line.startswith("color-contrast: <text ")] == []
 
 
-def test_the_policy_stops_foreign_scripts(tmp_path: Path, html: str):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_never_scrolls_sideways_and_what_does_can_be_reached(
+    browser: Browser, reports: dict[str, Path], kind: str, mode: str
+):
+    with opened(browser, reports[kind], mode) as seen:
+        seen.unfold()
+        width = MODES[mode][0]
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        wide = [
+            box for box in seen.all(".box") if box.evaluate("(box) => box.scrollWidth > box.clientWidth + 1")
+        ]
+        assert wide or mode != "phone"
+        for box in wide[:3]:
+            box.focus()
+            seen.page.keyboard.press("ArrowRight")
+            seen.page.wait_for_function("(box) => box.scrollLeft > 0", arg=box)
+
+
+def test_the_first_screen_answers(browser: Browser, reports: dict[str, Path]):
+    for kind in KINDS:
+        with opened(browser, reports[kind]) as seen:
+            for selector in (".headline", "table.best tbody tr:last-child"):
+                box = seen.all(selector)[0].bounding_box()
+                assert box["y"] + box["height"] <= 900, (kind, selector)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_control_works_by_mouse_and_by_keyboard(browser: Browser, reports: dict[str, Path], kind: str):
+    with opened(browser, reports[kind]) as seen:
+        for link in seen.all("nav a"):
+            target = seen.page.query_selector(str(link.get_attribute("href")))
+            for use in (link.click, lambda link=link: link.press("Enter")):
+                use()
+                seen.page.wait_for_timeout(20)
+                assert target and target.evaluate("(heading) => heading.closest('details')?.open ?? true")
+                top = target.bounding_box()
+                assert top is not None and -5 <= top["y"] < 900
+        seen.unfold()
+        for summary in seen.page.query_selector_all("summary"):
+            is_open = "(summary) => summary.parentElement.open"
+            if not summary.is_visible():
+                continue
+            before = summary.evaluate(is_open)
+            summary.evaluate("(summary) => summary.scrollIntoView({block: 'center'})")
+            summary.click(position={"x": 5, "y": 5})
+            assert summary.evaluate(is_open) != before
+            summary.press("Enter")
+            assert summary.evaluate(is_open) == before
+        for button in seen.all("th button"):
+            heading = button.evaluate_handle("(button) => button.closest('th')").as_element()
+            assert heading is not None
+            button.press("Enter")
+            first = heading.get_attribute("aria-sort")
+            button.click()
+            second = heading.get_attribute("aria-sort")
+            assert {first, second} == {"ascending", "descending"}
+            button.press("Space")
+            assert heading.get_attribute("aria-sort") is None
+        for box in seen.all("input[type=checkbox]"):
+            before = box.is_checked()
+            box.press("Space")
+            assert box.is_checked() != before
+            box.click()
+            assert box.is_checked() == before
+        for field in seen.all(".filter input"):
+            status = field.evaluate_handle("(field) => field.closest('.filter').querySelector('.count')")
+            field.click()
+            seen.page.keyboard.type("nothing has this name")
+            assert str(status.inner_text()).startswith("0 of ")  # pyright: ignore[reportAttributeAccessIssue]
+            seen.page.keyboard.press("Control+A")
+            seen.page.keyboard.press("Delete")
+
+
+def test_a_table_sorts_and_keeps_its_controls_apart(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[SINGLE]) as seen:
+        table = "#comparison >> xpath=ancestor::section >> css=table.sortable >> nth=0"
+        rows = seen.page.locator(f"{table} >> css=tbody tr:not(.divider)")
+        heading = seen.page.locator(f"{table} >> css=thead th", has_text="Human agreement")
+        given = rows.all_inner_texts()
+        for sign, order in ((-1, "descending"), (1, "ascending")):
+            heading.locator("button").click()
+            assert heading.get_attribute("aria-sort") == order
+            lines = [line.split("\t") for line in rows.all_inner_texts()]
+            values = [float(line[3].split()[0]) for line in lines]
+            assert values[:5] == sorted(values[:5], key=lambda value, sign=sign: sign * value)
+            assert values[5:] == sorted(values[5:], key=lambda value, sign=sign: sign * value)
+            assert {line[0] for line in lines[5:]} == {"gold", "random", "inverted"}
+        heading.locator("button").click()
+        assert rows.all_inner_texts() == given
+
+
+def test_rows_are_filtered_by_their_names(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[THIRTY]) as seen:
+        table = seen.page.locator("#comparison >> xpath=ancestor::section >> css=.box").first
+        seen.page.get_by_label("Filter rows").first.fill("long_name mask")
+        shown = table.locator("tbody tr:visible:not(.divider)").all_inner_texts()
+        assert shown == [] or all("long_name" in row and "mask" in row for row in shown)
+        seen.page.get_by_label("Filter rows").first.fill("long_name")
+        assert len(table.locator("tbody tr:visible:not(.divider)").all()) == 8
+        assert "8 of 31 rows" in seen.page.locator(".filter .count").first.inner_text()
+
+
+def test_heads_stay_in_sight(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[THIRTY]) as seen:
+        box = seen.page.locator("#comparison >> xpath=ancestor::section >> css=.box").first
+        top = "getBoundingClientRect().top"
+        where = f"(box) => box.querySelector('thead').{top} - box.{top}"
+        assert box.evaluate("(box) => box.scrollHeight > box.clientHeight + 200")
+        box.evaluate("(box) => { box.scrollTop = 200; }")
+        assert abs(box.evaluate(where)) < 2
+
+
+def test_texts_are_searched_filtered_and_sorted(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[SINGLE]) as seen:
+        texts = data_of(seen)["texts"]
+        ids = [text["id"] for text in texts]
+        assert len(ids) == 24 and listed(seen) == ids[:5]
+        page = seen.page
+        status = page.locator("#text-count")
+        page.get_by_label("wrong predictions only").check()
+        wrong = [text["id"] for text in texts if text["wrong"]]
+        assert f"of {len(wrong)} that match" in status.inner_text() and listed(seen) == wrong[:5]
+        page.get_by_label("wrong predictions only").press("Space")
+        page.get_by_label("Order").select_option("disagreement")
+        apart = {text["id"]: max([-1, *(of["disagreement"] or -1 for of in text["said"])]) for text in texts}
+        assert listed(seen) == sorted(ids, key=lambda id: -apart[id])[:5]
+        page.get_by_label("Order").focus()
+        page.keyboard.press("ArrowUp")
+        assert listed(seen) == ids[:5]
+        page.locator("[name=label]").select_option("neg")
+        of_label = [text["id"] for text in texts if "neg" in [*text["gold"], *text["predicted"]]]
+        assert 0 < len(of_label) < len(ids) and f"of {len(of_label)} that match" in status.inner_text()
+        page.locator("[name=label]").select_option("")
+        page.locator("[name=group]").select_option(label=f"{EVIL} / minilm")
+        assert listed(seen) == [text["id"] for text in texts if text["group"] == 1][:5]
+        page.locator("[name=group]").select_option("")
+        page.get_by_label("Search").fill("SENTENCE 4")
+        assert [id.split()[0] for id in listed(seen)] == ["more-4", "more-4"]
+        page.get_by_label("Search").fill("no such words")
+        assert status.inner_text() == "No text matches." and listed(seen) == []
+
+
+def test_more_texts_are_shown_and_the_focus_goes_to_the_first_of_them(
+    browser: Browser, reports: dict[str, Path]
+):
+    with opened(browser, reports[SINGLE]) as seen:
+        more = seen.page.locator("#text-more")
+        more.press("Enter")
+        assert len(listed(seen)) == 10
+        assert seen.page.evaluate("document.activeElement.id") == "text-6"
+        for _ in range(3):
+            more.click()
+        assert len(listed(seen)) == 24 and not more.is_visible()
+
+
+def test_scores_are_of_whole_words_and_stand_in_a_table_for_who_has_no_mouse(
+    browser: Browser, reports: dict[str, Path]
+):
+    with opened(browser, reports[SINGLE]) as seen:
+        seen.page.get_by_label("Search").fill("more-4")
+        text = next(text for text in data_of(seen)["texts"] if text["id"].startswith("more-4"))
+        lines = text["said"][0]["lines"]
+        summary = seen.page.locator("article").first.locator(".all-scores summary").first
+        summary.press("Enter")
+        rows = seen.page.locator("article").first.locator(".all-scores tbody tr")
+        seen.page.wait_for_function("document.querySelectorAll('.all-scores tbody tr').length")
+        found = [row.split("\t") for row in rows.all_inner_texts()]
+        # Its first two tokens are one word.
+        assert len(found) == len(lines[0][1]) and found[0][0] == "sentence 4"
+        for at, row in enumerate(found):
+            assert [float(cell.replace("−", "-")) for cell in row[1:]] == [scores[at] for _, scores in lines]
+        strongest = seen.page.locator("article").first.locator(".strongest").first.inner_text()
+        largest = max(range(len(found)), key=lambda at: abs(lines[0][1][at]))
+        assert strongest.startswith(f"strongest: {found[largest][0]} {found[largest][1]}")
+
+
+def test_marked_words_are_underlined_and_labels_have_lines_of_their_own(
+    browser: Browser, reports: dict[str, Path]
+):
+    with opened(browser, reports[RATIONALES]) as seen:
+        marks = seen.page.locator("article").first.locator(".line").first.locator("mark")
+        text = data_of(seen)["texts"][0]
+        marked = "".join(characters for characters, _, flag in text["pieces"][0] if flag & 1)
+        assert "".join(marks.all_inner_texts()) == marked and marked
+        assert "underline" in marks.first.evaluate("(mark) => getComputedStyle(mark).textDecorationLine")
+    with opened(browser, reports[MULTI]) as seen:
+        several = next(text for text in data_of(seen)["texts"] if len(text["said"]) > 1)
+        seen.page.get_by_label("Search").fill(several["id"])
+        told = seen.page.locator("article").first.locator(".target b").all_inner_texts()
+        assert told == [of["target"] for of in several["said"]]
+        assert EVIL in [option.inner_text() for option in seen.page.locator("[name=label] option").all()]
+
+
+def test_boxes_hide_the_scores_of_an_explainer(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[RATIONALES]) as seen:
+        seen.page.locator(".explainers summary").click()
+        lines = seen.page.locator("article").first.locator(".line dt")
+        before = lines.all_inner_texts()
+        seen.page.get_by_label("lime").uncheck()
+        assert lines.all_inner_texts() == [name for name in before if not name.startswith("lime")] != before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_and_texts_are_never_markup(browser: Browser, reports: dict[str, Path], kind: str):
+    with opened(browser, reports[kind]) as seen:
+        seen.unfold()
+        assert seen.page.evaluate("document.scripts.length") == 2
+        said = seen.page.inner_text("body")
+        assert EVIL in said
+        assert all("alert(1)" not in script for script in seen.page.locator("head").all_inner_texts()[1:])
+
+
+def test_paper_has_every_part(browser: Browser, reports: dict[str, Path]):
+    with opened(browser, reports[SINGLE]) as seen:
+        folded = "document.querySelectorAll('details:not([open])').length"
+        before = seen.page.evaluate(folded)
+        seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert before > 5 and seen.page.evaluate("document.querySelectorAll('.part:not([open])').length") == 0
+        seen.page.emulate_media(media="print")
+        assert not seen.page.locator("nav").is_visible()
+        assert not seen.page.locator(".filters").is_visible()
+        seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert seen.page.evaluate(folded) == before
+
+
+def test_the_policy_stops_foreign_scripts(tmp_path: Path, reports: dict[str, Path]):
+    html = reports[THIRTY].read_text(encoding="utf-8")
     planted = html.replace("</body>", "<script>document.title = 'taken over'</script></body>")
     run = browse(tmp_path, planted, "--dump-dom")
     assert "<title>taken over</title>" not in run.stdout

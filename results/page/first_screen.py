@@ -1,0 +1,159 @@
+"""What a reader sees first: whom to use or why that cannot be told, the best, and what to beware of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from assay.results.page.numbers import three_digits
+from assay.results.recommendation.recommendation import Recommendation
+from assay.results.recommendation.sentences import sentences
+from assay.results.records import Group, Method, Results, Timing, grouped
+from assay.results.tables.layout import BESIDE, Column, Entry, Grid, Row
+from assay.results.tables.timing import seed_means
+from assay.tasks.counted import counted
+
+# So many explainers are in the table, so many sentences stand behind the answer, and so many warnings below.
+BEST, REASONS, WARNINGS = 5, 3, 3
+SCORE = Column("score", "score, 0 is random", "higher", 3)
+# Of so many recommended explainers the price is told; of more, that of the cheapest and of the dearest.
+PRICED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BestRow:
+    """An explainer in the table of the first screen.
+
+    Attributes:
+        row: its entries, one per property.
+        recommended: whether it is in the recommended group.
+        score: its weighted score with its interval; a value of NaN where it has none.
+        milliseconds: median wall time per text, NaN if unknown.
+    """
+
+    row: Row
+    recommended: bool
+    score: Entry
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer for one task and model.
+
+    Attributes:
+        group: task and model.
+        told: whether somebody is recommended.
+        headline: the sentence that says whom to use, or that this cannot be told and why.
+        reasons: the sentences that come next.
+        more: all others, folded.
+        price: what the recommended explainers cost per text, "" where that is unknown.
+        columns: of the table, one per property.
+        rows: of the best explainers.
+        explainers: how many were compared.
+        by_score: whether the rows are ordered by the recommendation's score.
+    """
+
+    group: Group
+    told: bool
+    headline: str
+    reasons: tuple[str, ...]
+    more: tuple[str, ...]
+    price: str
+    columns: tuple[Column, ...]
+    rows: tuple[BestRow, ...]
+    explainers: int
+    by_score: bool
+
+
+def answers(
+    advice: Sequence[Recommendation], grids: Sequence[Grid], timings: Sequence[Timing]
+) -> list[Answer]:
+    """An answer for every recommendation, with the best explainers of its comparison.
+
+    Args:
+        advice: what is recommended, as `assay recommend` says it.
+        grids: the comparisons; of each group the one of the six properties.
+        timings: of every model.
+    """
+    main = {grid.group: grid for grid in reversed(grids) if grid.part != BESIDE}
+    seconds = {(one.group, one.method): one.median for one in seed_means(timings)}
+    return [
+        _answer(one, main.get(one.group), {m: s for (group, m), s in seconds.items() if group == one.group})
+        for one in advice
+    ]
+
+
+def _answer(found: Recommendation, grid: Grid | None, seconds: Mapping[Method, float]) -> Answer:
+    said = [sentence.text for sentence in sentences(found)]
+    rows = [row for row in grid.rows if not row.control] if grid else []
+    ranked = {one.method: place for place, one in enumerate(found.ranking)}
+    # Who is not ranked comes behind, by how many properties it is among the best on.
+    rows.sort(key=lambda row: (ranked.get(row.method, len(ranked)), -sum(one.best for one in row.entries)))
+    return Answer(
+        found.group,
+        not found.refused,
+        said[0],
+        tuple(said[1 : 1 + REASONS]),
+        tuple(said[1 + REASONS :]),
+        _price(found, seconds),
+        grid.columns if grid else (),
+        tuple(_best_row(row, found, seconds) for row in rows[:BEST]),
+        len(rows),
+        bool(ranked),
+    )
+
+
+def _best_row(row: Row, found: Recommendation, seconds: Mapping[Method, float]) -> BestRow:
+    one = next((each for each in found.ranking if each.method == row.method), None)
+    score = (math.nan,) * 3 if one is None else (one.score, one.low, one.high)
+    return BestRow(
+        row,
+        one is not None and one.recommended,
+        Entry(*score),
+        1000 * seconds.get(row.method, math.nan),
+    )
+
+
+def _price(found: Recommendation, seconds: Mapping[Method, float]) -> str:
+    """What the recommended explainers cost, the cheapest first."""
+    known = sorted(
+        (one for one in found.ranking if one.recommended and not math.isnan(one.rows)),
+        key=lambda one: one.rows,
+    )
+    told = [
+        f"{three_digits(one.rows)} rows of the model"
+        + (f" and {three_digits(1000 * seconds[one.method])} ms" if one.method in seconds else "")
+        + f" per text ({one.method.title})"
+        for one in (known if len(known) <= PRICED else (known[0], known[-1]))
+    ]
+    return " to ".join(told) if len(known) > PRICED else "; ".join(told)
+
+
+def warnings(results: Results, grids: Sequence[Grid]) -> list[str]:
+    """What to beware of, the gravest first: failures, poor models, metrics that failed their check, constant
+    scores, texts that occur twice."""
+    return list(dict.fromkeys(_warnings(results, grids)))
+
+
+def _warnings(results: Results, grids: Sequence[Grid]) -> Iterator[str]:
+    failed = sum(absence.failed for absence in results.absences)
+    if failed:
+        yield f"{counted(failed, 'part')} of this experiment failed; the numbers are of what is left"
+    for model in results.models:
+        if model.remark:
+            yield f"{model.group.title}, seed {model.seed}: {model.remark}"
+    for grid in grids:
+        yield from grid.warnings
+    judged = {
+        (group, method): flag
+        for (group, method), flag in results.constant.items()
+        if method.explainer not in results.controls and group.kind != "mixed"
+    }
+    for group, of_group in grouped(judged, lambda place: place[0]).items():
+        told = "; ".join(f"{method.title} {judged[group, method].words}" for _, method in of_group)
+        yield f"{group.title}: all tokens of a text have one score: {told}"
+    for task in results.tasks:
+        for remark in task.remarks:
+            yield f"{task.name}: {remark}"
