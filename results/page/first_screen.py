@@ -10,7 +10,7 @@ from assay.results.page.numbers import three_digits
 from assay.results.recommendation.recommendation import Recommendation
 from assay.results.recommendation.sentences import sentences
 from assay.results.records import Group, Method, Results, Timing, grouped
-from assay.results.tables.layout import BESIDE, Column, Entry, Grid, Row
+from assay.results.tables.layout import BESIDE, SIGNS, Column, Entry, Grid, Row
 from assay.results.tables.timing import seed_means
 from assay.tasks.counted import counted
 
@@ -53,6 +53,7 @@ class Answer:
         rows: of the best explainers.
         explainers: how many were compared.
         by_score: whether the rows are ordered by the recommendation's score.
+        signs: what the signs beside values mean, of those that are in the rows.
     """
 
     group: Group
@@ -65,6 +66,7 @@ class Answer:
     rows: tuple[BestRow, ...]
     explainers: int
     by_score: bool
+    signs: tuple[str, ...] = ()
 
 
 def answers(
@@ -91,6 +93,7 @@ def _answer(found: Recommendation, grid: Grid | None, seconds: Mapping[Method, f
     ranked = {one.method: place for place, one in enumerate(found.ranking)}
     # Who is not ranked comes behind, by how many properties it is among the best on.
     rows.sort(key=lambda row: (ranked.get(row.method, len(ranked)), -sum(one.best for one in row.entries)))
+    marks = "".join(entry.mark for row in rows[:BEST] for entry in row.entries)
     return Answer(
         found.group,
         not found.refused,
@@ -102,16 +105,17 @@ def _answer(found: Recommendation, grid: Grid | None, seconds: Mapping[Method, f
         tuple(_best_row(row, found, seconds) for row in rows[:BEST]),
         len(rows),
         bool(ranked),
+        tuple(f"{sign} {words}" for sign, words in SIGNS.items() if sign in marks),
     )
 
 
 def _best_row(row: Row, found: Recommendation, seconds: Mapping[Method, float]) -> BestRow:
     one = next((each for each in found.ranking if each.method == row.method), None)
-    score = (math.nan,) * 3 if one is None else (one.score, one.low, one.high)
+    score = Entry(math.nan, math.nan, math.nan) if one is None else Entry(one.score, one.low, one.high)
     return BestRow(
         row,
         one is not None and one.recommended,
-        Entry(*score),
+        score,
         1000 * seconds.get(row.method, math.nan),
     )
 
@@ -120,7 +124,7 @@ def _price(found: Recommendation, seconds: Mapping[Method, float]) -> str:
     """What the recommended explainers cost, the cheapest first."""
     known = sorted(
         (one for one in found.ranking if one.recommended and not math.isnan(one.rows)),
-        key=lambda one: one.rows,
+        key=lambda one: (one.rows, seconds.get(one.method, 0.0)),
     )
     told = [
         f"{three_digits(one.rows)} rows of the model"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -109,7 +109,12 @@ def opened(browser: Browser, file: Path, mode: str = "light") -> Iterator[Opened
     seen = Opened(page)
     page.on("console", lambda said: seen.complaints.append(said.text))
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (seen.complaints.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        seen.complaints.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(file.as_uri())
@@ -119,7 +124,10 @@ def opened(browser: Browser, file: Path, mode: str = "light") -> Iterator[Opened
 
 
 # Sticky heads cover cells, so that colours behind them cannot be told.
-LOOSE = "body { max-width: none !important } .box { overflow: visible; max-height: none } thead, tr > * { position: static !important }"
+LOOSE = (
+    "body { max-width: none !important } .box { overflow: visible; max-height: none } "
+    "thead, tr > * { position: static !important }"
+)
 
 
 def axe(page: Page) -> dict[str, Any]:
