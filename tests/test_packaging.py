@@ -19,6 +19,7 @@ FLOORS = ("conf", "explainers", "harness", "metrics", "models", "results", "task
 DATA = (
     *("py.typed", "conf/config.yaml", "results/figures/assay.mplstyle"),
     *("results/page/report.html.j2", "results/page/report.css", "results/page/report.js"),
+    "results/page/tables.js",
     "results/page/explorer.js",
     *("results/concepts/case.html.j2", "results/concepts/pages.css", "results/concepts/pages.js"),
 )

@@ -26,7 +26,7 @@ def render(name: str, **values: object) -> str:
     """
     report, own = files("assay.results.page"), files("assay.results.concepts")
     script = "\n".join(
-        (report.joinpath("report.js.j2").read_text("utf-8"), own.joinpath("pages.js").read_text("utf-8"))
+        (report.joinpath("tables.js").read_text("utf-8"), own.joinpath("pages.js").read_text("utf-8"))
     )
     sheet = "\n".join(
         (report.joinpath("report.css").read_text("utf-8"), own.joinpath("pages.css").read_text("utf-8"))

@@ -150,6 +150,9 @@ def _warnings(results: Results, grids: Sequence[Grid]) -> Iterator[str]:
             yield f"{model.group.title}, seed {model.seed}: {model.remark}"
     for grid in grids:
         yield from grid.warnings
+    for negatives in results.negatives:
+        if negatives.warning:
+            yield negatives.warning
     judged = {
         (group, method): flag
         for (group, method), flag in results.constant.items()

@@ -33,6 +33,7 @@ from assay.results.tables.text import how_to_read
 from assay.results.tables.timing import seed_means
 
 SOURCES = files("assay.results.page")
+SCRIPTS = ("tables.js", "report.js", "explorer.js")
 INDEX = "report.html"
 # Of the name of a task and model as much as this is in the name of its page.
 SLUG = 60
@@ -78,7 +79,7 @@ def page(content: Content, *, links: Sequence[Link] = (), up: str = "") -> str:
     beware = warnings(content.results, [*content.grids, *content.found.overall])
     content = content.summary() if links else content
     results, found = content.results, content.found
-    scripts = [SOURCES.joinpath(name).read_text("utf-8") for name in ("report.js", "explorer.js")]
+    scripts = [SOURCES.joinpath(name).read_text("utf-8") for name in SCRIPTS]
     script, sheet = "\n".join(scripts), SOURCES.joinpath("report.css").read_text("utf-8")
     numbers = count(1)
     figures, agreement_figures, stability_figures, knowledge_figures = (
