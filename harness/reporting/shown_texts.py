@@ -21,7 +21,7 @@ from assay.tasks.randomness import generator
 
 COLUMNS = ("example_id", "target", "segments", "starts", "ends", "word_ids", "scores", "by_layer")
 # So many scores of tokens keep a page at a few megabytes.
-MOST_SCORES = 400_000
+MOST_SCORES = 300_000
 
 
 def shown_texts(

@@ -52,7 +52,7 @@ def browse(folder: Path, html: str, *options: str) -> subprocess.CompletedProces
 def probed(folder: Path, html: str, width: int, probe: str, *options: str) -> dict[str, Any]:
     """What a probe saw in a frame of that width; browsers do not make a window as narrow as a phone."""
     open_policy = re.sub(r"script-src 'sha256-[^']*'", "script-src 'unsafe-inline'", html)
-    inner = open_policy.replace("</body>", f"<script>{probe}</script></body>")
+    inner = open_policy.replace("</body>", f"<script>{{{probe}}}</script></body>")
     literal = json.dumps(inner).replace("</", "<\\/")
     outer = (
         f'<iframe style="width:{width}px;height:800px;border:0" '
