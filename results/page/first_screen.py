@@ -127,12 +127,17 @@ def _price(found: Recommendation, seconds: Mapping[Method, float]) -> str:
         key=lambda one: (one.rows, seconds.get(one.method, 0.0)),
     )
     told = [
-        f"{three_digits(one.rows)} rows of the model"
+        f"{_rows(one.rows)} of the model"
         + (f" and {three_digits(1000 * seconds[one.method])} ms" if one.method in seconds else "")
         + f" per text ({one.method.title})"
         for one in (known if len(known) <= PRICED else (known[0], known[-1]))
     ]
     return " to ".join(told) if len(known) > PRICED else "; ".join(told)
+
+
+def _rows(value: float) -> str:
+    """A mean number of rows; it has decimals only where it is none of one text."""
+    return counted(int(value), "row") if value == int(value) else f"{three_digits(value)} rows"
 
 
 def warnings(results: Results, grids: Sequence[Grid]) -> list[str]:

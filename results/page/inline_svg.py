@@ -15,12 +15,13 @@ WIDE = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing ready for the page; `wide` ones want a row of their own."""
+    """A drawing ready for the page; `wide` ones want a row of their own. place: its number on the page."""
 
     title: str
     text: str
     svg: Markup
     wide: bool
+    place: int
 
 
 def inline(drawing: Drawing, place: int) -> Figure:
@@ -40,4 +41,10 @@ def inline(drawing: Drawing, place: int) -> Figure:
     width = re.search(r'<svg[^>]*\bwidth="([\d.]+)pt"', svg)
     label = escape(f"{drawing.title}. {drawing.text}")
     labelled = f'<svg role="img" aria-label="{label}"' + svg.removeprefix("<svg")
-    return Figure(drawing.title, drawing.text, Markup(labelled), wide=width is None or float(width[1]) > WIDE)
+    return Figure(
+        drawing.title,
+        drawing.text,
+        Markup(labelled),
+        wide=width is None or float(width[1]) > WIDE,
+        place=place,
+    )

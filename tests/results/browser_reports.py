@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from results_synthetic import AGREEMENT, CONTROLS, FAITHFULNESS, QUALITY, experiment, shown
+from results_synthetic import AGREEMENT, CONTROLS, FAITHFULNESS, METHODS, QUALITY, experiment, shown
 
 from assay.harness.cli import main
 from assay.metrics.cell_data import Metric
@@ -102,6 +102,13 @@ def multi_label(folder: Path) -> Path:
     several = "task.multi_label=true", "task.separator=;"
     explainers = "explainer=[random,occlusion,saliency_l2]"
     return _run(folder, f"task.path={file}", *several, explainers, "metric=[faithfulness,compute_time]")
+
+
+def many_groups(folder: Path) -> Path:
+    """Six tasks and models, so that each has a page."""
+    groups = [Group(task, model) for task in ("planted", "reviews", EVIL) for model in ("cnn", "minilm")]
+    metrics = FAITHFULNESS, cast(Metric, AGREEMENT)
+    return _written(experiment(groups, METHODS[:3], ["0"], metrics, n=12), folder)
 
 
 KINDS = {

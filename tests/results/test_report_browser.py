@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser_reports import EVIL, KINDS
+from browser_reports import EVIL, KINDS, many_groups
 from chromium import DRIVEN, LOOSE, MODES, Opened, axe, browse, driver, opened, told
 
 if TYPE_CHECKING:
@@ -275,6 +275,21 @@ def test_paper_has_every_part(browser: Browser, reports: dict[str, Path]):
         assert not seen.page.locator(".filters").is_visible()
         seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert seen.page.evaluate(folded) == before
+
+
+def test_an_index_leads_to_a_page_for_each_task_and_model(browser: Browser, tmp_path: Path):
+    index = many_groups(tmp_path)
+    for mode in MODES:
+        with opened(browser, index, mode) as seen:
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= MODES[mode][0]
+            assert told(axe(seen.page)["violations"]) == []
+            links = seen.page.locator("table.index a")
+            targets = [str(link.get_attribute("href")) for link in links.all()]
+    assert len(targets) == 6
+    with opened(browser, index.parent / targets[-1]) as seen:
+        assert seen.page.locator("h3", has_text=EVIL).count() > 0
+        up = str(seen.page.locator(".up a").get_attribute("href"))
+        assert (index.parent / "report" / up).resolve() == index.resolve()
 
 
 def test_the_policy_stops_foreign_scripts(tmp_path: Path, reports: dict[str, Path]):
