@@ -15,7 +15,8 @@ from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.trial import read_trial
 from assay.metrics.cell_data import predicted
-from assay.results.records import ShownScores, ShownText, grouped
+from assay.results.records import grouped
+from assay.results.shown import ShownScores, ShownText
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 

@@ -12,7 +12,8 @@ from assay.results.figures.style import DARK, Drawing, render, style
 from assay.results.figures.visual_encoding import heading, shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT, listed
-from assay.results.records import ShownScores, ShownText, grouped
+from assay.results.records import grouped
+from assay.results.shown import ShownScores, ShownText
 
 NAME = "layers"
 # More tokens of a text than these cannot be read.

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from assay.results.inert import inert
 from assay.results.page.text_pieces import pieces, word_scores, words
-from assay.results.records import Method, Results, ShownScores, ShownText, grouped
+from assay.results.records import Method, Results, grouped
+from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.disagreement import disagreement
 
 # Of a task with more labels than that, the probabilities of the likeliest stand beside a text, and of those

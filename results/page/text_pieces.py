@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.results.records import ShownText
+from assay.results.shown import ShownText
 
 NO_WORD = -1
 

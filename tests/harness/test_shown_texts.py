@@ -12,7 +12,7 @@ from assay.harness.cli import main
 from assay.harness.reporting import shown_texts
 from assay.harness.reporting.collect import collect
 from assay.harness.trials.experiment import load_trials, open_experiment
-from assay.results.records import ShownText
+from assay.results.shown import ShownText
 
 RUN = (
     *("name=small", "task=planted", "task.train=60", "task.dev=20", "task.test=12", "model=linear"),

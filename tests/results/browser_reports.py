@@ -13,7 +13,8 @@ from results_synthetic import AGREEMENT, CONTROLS, FAITHFULNESS, METHODS, QUALIT
 
 from assay.harness.cli import main
 from assay.metrics.cell_data import Metric
-from assay.results.records import Group, Method, Results, ShownScores, ShownText
+from assay.results.records import Group, Method, Results
+from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.write import write_results
 

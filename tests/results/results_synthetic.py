@@ -19,12 +19,11 @@ from assay.results.records import (
     Missing,
     ModelQuality,
     Results,
-    ShownScores,
-    ShownText,
     TaskSize,
     TextFacts,
     Timing,
 )
+from assay.results.shown import ShownScores, ShownText
 
 QUALITY = {"occlusion": 0.8, "lime": 0.78, "saliency": 0.5, "random": 0.2, "gold": 1.0, "inverted": 0.1}
 CONTROLS = frozenset({"random", "gold", "inverted"})

@@ -12,7 +12,7 @@ from results_synthetic import METHODS, experiment, shown
 
 from assay.metrics.reexplaining import rank_agreement
 from assay.results.page.explorer import Explorer, explorer
-from assay.results.records import ShownScores, ShownText
+from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.disagreement import disagreement
 
 EVIL = '<script>alert(1)</script> & "quotes" =1+1 </script><!-- \u202e\x1b[31m'

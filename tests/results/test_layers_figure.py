@@ -8,7 +8,8 @@ import numpy as np
 from results_synthetic import pair, shown
 
 from assay.results.figures.layers import TOKENS, layers_figure
-from assay.results.records import Method, ShownScores, ShownText
+from assay.results.records import Method
+from assay.results.shown import ShownScores, ShownText
 
 LAYERS = ("embedding", "layer_1", "layer_2")
 

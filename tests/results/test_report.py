@@ -23,7 +23,8 @@ from assay.results.page.summary_tables import findings
 from assay.results.recommendation.answer import agreement
 from assay.results.recommendation.recommend import recommend
 from assay.results.recommendation.sentences import sentences
-from assay.results.records import Group, Method, Missing, Results, ShownScores, TaskSize, Timing
+from assay.results.records import Group, Method, Missing, Results, TaskSize, Timing
+from assay.results.shown import ShownScores
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.layout import split_grids

@@ -281,6 +281,7 @@ def test_paper_has_every_part(browser: Browser, reports: dict[str, Path]):
 
 def test_an_index_leads_to_a_page_for_each_task_and_model(browser: Browser, tmp_path: Path):
     index = many_groups(tmp_path)
+    targets: list[str] = []
     for mode in MODES:
         with opened(browser, index, mode) as seen:
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= MODES[mode][0]

@@ -9,7 +9,8 @@ import pytest
 
 from assay.results.page.shades import shade
 from assay.results.page.text_pieces import NO_WORD, Word, pieces, unread, word_scores, words
-from assay.results.records import Group, ShownText
+from assay.results.records import Group
+from assay.results.shown import ShownText
 
 
 def text_of(
