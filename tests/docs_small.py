@@ -149,6 +149,8 @@ SMALL = {
     "docs/scale.md: assay plan": Small(replaced={"device=cuda": "device=cpu"}, slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import resource': Small(replaced={"10**6": "10**3"}),
+    "docs/figures.md: assay plot": Small(ADVISED, before=f"assay run experiment=quickstart {ADVISED}"),
+    "docs/figures.md: assay table": Small(ADVISED, before=f"assay run experiment=quickstart {ADVISED}"),
     "docs/recommend.md: assay run": Small(ADVISED),
     "docs/recommend.md: assay recommend": Small(
         ADVISED,

@@ -78,6 +78,7 @@ RUN_ELSEWHERE = {
     "docs/own_data_and_model.md: # myconf/model/service.yaml": "a test below",
     "docs/own_data_and_model.md: ASSAY_TRUST=myservice": "a test below",
     "docs/python.md: ": "a test below runs all of them in order",
+    "docs/figures.md: import assay": "a test below",
     "docs/recommend.md: import assay": "a test below",
     "docs/serving.md: import assay": "a test below",
     "docs/serving.md: from concurrent": "a test below",
@@ -257,6 +258,12 @@ def test_the_lines_of_the_page_on_recommendations_run(capsys: pytest.CaptureFixt
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(block_at("docs/recommend.md: import assay").text, "docs/recommend.md", "exec"), namespace)
     assert capsys.readouterr().out.startswith("planted / linear\n  Use occlusion")
+
+
+def test_the_lines_of_the_page_on_figures_run() -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(block_at("docs/figures.md: import assay").text, "docs/figures.md", "exec"), namespace)
+    assert set(namespace["words"].words["explainer"]) == {"occlusion", "saliency_l2"}
 
 
 def test_the_lines_of_the_vmask_page_run() -> None:

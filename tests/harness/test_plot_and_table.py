@@ -203,7 +203,12 @@ def test_words_of_explanations_in_memory_are_the_same() -> None:
     found = assay.explain(model, task.test, ["occlusion", "saliency_l2"], baseline="mask")
     table = assay.global_words(found, fewest=2, listed=5).words
     for label in set(table["label"]):
-        explained = [found["occlusion"][place] for place in range(len(task.test))]
+        of_method = found["occlusion"]
+        explained = [
+            of_method[place, record.target]
+            for place, records in enumerate(of_method.records)
+            for record in records
+        ]
         scores: dict[str, list[float]] = {}
         for one in explained:
             if one.label == label:

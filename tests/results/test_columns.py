@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +25,8 @@ from assay.results.columns import (
 )
 from assay.results.columns_page import column_table, page
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.global_words import WordRun, global_words
+from assay.results.statistics.word_totals import ScoredWords, word_means
 from assay.results.write import write_results
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,7 +44,10 @@ def test_the_page_of_exports_has_the_columns_of_the_export() -> None:
 
 def test_files_have_the_columns_of_their_rows(tmp_path: Path) -> None:
     results = experiment([Group("planted", "cnn")], seeds=("0",), n=5, metrics=(cast(Metric, AGREEMENT),))
-    write_results(results, tmp_path, Bootstrap(n=10))
+    scored = (ScoredWords(str(place), "pos", [("good", 0.5 * place)]) for place in range(20))
+    run = WordRun(results.cells[0].group, results.cells[0].method, "0", 0, word_means(scored, 10))
+    other = replace(run, seed="1", words={"pos": dict.fromkeys("abc", run.words["pos"]["good"])})
+    write_results(results, tmp_path, Bootstrap(n=10), words=global_words([run, other]))
     written = {path.name for path in tmp_path.glob("*.csv")}
     assert written == set(TABLES) - {"labels.csv", "annotators.csv", "baseline_sensitivity.csv"}
     for name in written:

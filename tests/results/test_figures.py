@@ -58,7 +58,7 @@ def figures() -> dict[str, Drawing]:
 def test_there_is_a_figure_for_everything(figures: dict[str, Drawing]) -> None:
     metrics = ("faithfulness", "agreement", "confidence", "compute_time")
     names = {f"metric-{name}" for name in metrics}
-    assert set(figures) == {"overview", "curves-faithfulness", "cost"} | names
+    assert set(figures) == {"overview", "curves-faithfulness", "cost", "seeds"} | names
 
 
 def test_svg_is_well_formed_and_says_who_is_drawn(figures: dict[str, Drawing]) -> None:
@@ -117,9 +117,10 @@ def test_a_single_candidate_is_not_called_worse() -> None:
 def test_without_faithfulness_there_are_no_curves_and_without_cost_no_cost_figure() -> None:
     known = experiment(ONE, n=8)
     some = [cell for cell in known.cells if cell.metric in ("agreement", "confidence")]
-    assert set(draw(replace(known, cells=some))) == {"overview", "metric-agreement", "metric-confidence"}
+    names = {"overview", "metric-agreement", "metric-confidence", "seeds"}
+    assert set(draw(replace(known, cells=some))) == names
     only = [cell for cell in known.cells if cell.metric == "compute_time"]
-    assert set(draw(replace(known, cells=only))) == {"overview", "metric-compute_time"}
+    assert set(draw(replace(known, cells=only))) == {"overview", "metric-compute_time", "seeds"}
 
 
 def test_nan_is_left_out() -> None:
@@ -162,7 +163,7 @@ def test_signs_stand_beside_names_and_are_explained() -> None:
         assert ("≡ constant explanations" in said) == ("≡" in said)
         # A baseline that is the metric's operator.
         assert ("lime†" in said) == (
-            drawing.name in ("overview", "metric-faithfulness", "curves-faithfulness", "cost")
+            drawing.name in ("overview", "metric-faithfulness", "curves-faithfulness", "cost", "seeds")
         )
         assert "§" not in said and "lime≡" not in said
     few = draw(experiment(ONE, n=5))["metric-agreement"]
