@@ -84,8 +84,10 @@ def write_results(
     )
     labels = by_label(results, bootstrap)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
-    summaries = Summaries(of_groups, found.ranks, labels)
+    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity)
     figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
+    if words is not None:
+        figures += words_figures(words.words, results.controls)
     text = plain(tables, bootstrap)
     of_labels = label_grids(labels, results)
     sheet = sheet_table(results.tasks, results.read)
@@ -110,7 +112,6 @@ def write_results(
     if results.annotators:
         files["annotators.csv"] = to_csv(annotator_table(results))
     if words is not None and words.words:
-        figures += words_figures(words.words, results.controls)
         for name, table in words.tables().items():
             files |= {f"{name}.csv": to_csv(table), f"{name}.parquet": parquet(table)}
     for drawn in (*figures, *found.figures):

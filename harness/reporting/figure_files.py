@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib
 
+from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect, score_files
 from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.trials.experiment import Experiment
@@ -15,6 +16,7 @@ from assay.results.figures.names import KINDS
 from assay.results.figures.style import Drawing
 from assay.results.figures.words import words_figures
 from assay.results.parallel import process_pool, useful_processes
+from assay.results.statistics.baseline_sensitivity import sensitivity
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
@@ -24,6 +26,7 @@ from assay.tasks.errors import InputError, did_you_mean
 
 FORMATS = ("svg", "pdf", "png")
 METRIC = "METRIC"
+BASELINES = "baseline_sensitivity"
 
 
 def check_name(name: str) -> None:
@@ -55,8 +58,14 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
         found = by_group(results, bootstrap, spreading)
     ranks, labels = rank_table(results, alpha=bootstrap.alpha), by_label(results, bootstrap)
     shown = grids(found.comparison, results.metrics, results.removal, alike=results.alike)
+    # Baselines are compared for their own figure alone, because that reads explanations.
+    sensitive = (
+        sensitivity(with_baselines(results, trials, experiment.store), found.comparison, labels, bootstrap)
+        if name == BASELINES
+        else ()
+    )
     figures = {
-        **named_figures(results, shown, Summaries(found, ranks, labels)),
+        **named_figures(results, shown, Summaries(found, ranks, labels, sensitive)),
         "global_words": lambda: words_figures(
             stored_words(trials, experiment.store, MOST_TEXTS).words, results.controls
         ),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from assay.metrics.cell_data import Metric
 from assay.results.figures.agreement import shade
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, render, style
 from assay.results.figures.visual_encoding import DIRECTIONS, shortened
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.statistics.agreement import two_digits
+from assay.results.statistics.baseline_sensitivity import COMPLETENESS, FAITHFULNESS, Sensitivity
 from assay.results.statistics.estimates import Floats
 
 NAME = "baseline_sensitivity"
@@ -37,6 +40,41 @@ class BaselineEffect:
     correlation: Floats
     gap: Floats
     faithfulness: Floats
+
+
+def baseline_effects(
+    found: Sequence[Sensitivity], metrics: Sequence[Metric]
+) -> tuple[list[BaselineEffect], str]:
+    """The effects on all explained classes together, and the name of the metric of faithfulness beside them:
+    the first that is configured, "" if none is."""
+    names = [metric.name for metric in metrics if metric.property == FAITHFULNESS][:1]
+    gaps = [metric.name for metric in metrics if metric.name.partition("[")[0] == COMPLETENESS][:1]
+    effects = [
+        BaselineEffect(
+            f"{one.group.title}: {one.explainer}",
+            one.baselines,
+            one.agreement,
+            _levels(one, gaps)[:, 0],
+            _levels(one, names),
+        )
+        for one in found
+        if not one.label
+    ]
+    return effects, "".join(names)
+
+
+def _levels(one: Sensitivity, names: Sequence[str]) -> Floats:
+    """(B, 3) value, low and high of each baseline by a metric, NaN where there is none."""
+    of_metric = {name: level for metric in names for name, level in one.levels.get(metric, {}).items()}
+    return np.array([of_metric.get(name, (math.nan,) * 3) for name in one.baselines], dtype=np.float64)
+
+
+def sensitivity_figure(found: Sequence[Sensitivity], metrics: Sequence[Metric]) -> Drawing | None:
+    """`baseline_figure` of what `assay.results.statistics.baseline_sensitivity` found."""
+    effects, name = baseline_effects(found, metrics)
+    of_name = [metric for metric in metrics if metric.name == name]
+    titles = [metric.title for metric in of_name] or ["faithfulness"]
+    return baseline_figure(effects, titles[0], *(metric.direction for metric in of_name))
 
 
 def baseline_figure(
@@ -63,7 +101,7 @@ def baseline_figure(
     with style(NAME):
         size = (wide * (names + sum(widths) + 0.3 * len(widths)) + 0.4, sum(heights) + 0.1)
         figure = Figure(figsize=size, layout="constrained")
-        ratios = {"height_ratios": heights, "width_ratios": widths * wide}
+        ratios: dict[str, Any] = {"height_ratios": heights, "width_ratios": widths * wide}
         every = figure.subplots(down, len(widths) * wide, squeeze=False, **ratios)
         better = f"\n({DIRECTIONS[direction]})" if direction in DIRECTIONS else ""
         parts = every.reshape(down * wide, len(widths))

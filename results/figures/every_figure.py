@@ -10,6 +10,7 @@ from itertools import chain
 import pandas as pd
 
 from assay.results.figures.agreement import agreement_figures
+from assay.results.figures.baseline_sensitivity import sensitivity_figure
 from assay.results.figures.cost import cost_against, pareto
 from assay.results.figures.critical_difference import critical_differences
 from assay.results.figures.curves import curves
@@ -25,6 +26,7 @@ from assay.results.parallel import ParallelMap, serial_map
 from assay.results.property_metrics import first_per_property, six_properties
 from assay.results.records import Results
 from assay.results.statistics.agreement import agreement
+from assay.results.statistics.baseline_sensitivity import Sensitivity
 from assay.results.statistics.by_group import GroupResults
 from assay.results.tables.layout import Grid, restricted
 
@@ -37,12 +39,13 @@ Call = Callable[[], Drawing | Sequence[Drawing] | None]
 class Summaries:
     """What figures beside the comparison show.
 
-    found: by `by_group`. ranks: by `rank_table`. labels: by `by_label`.
+    found: by `by_group`. ranks: by `rank_table`. labels: by `by_label`. sensitivity: by `sensitivity`.
     """
 
     found: GroupResults
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     labels: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sensitivity: Sequence[Sensitivity] = ()
 
 
 def drawings(
@@ -63,7 +66,8 @@ def drawings(
 def summary_drawings(
     results: Results, grids: Sequence[Grid], summaries: Summaries, parallel_map: ParallelMap = serial_map
 ) -> Iterator[Drawing]:
-    """The Pareto front, radars, critical differences and heat maps of labels; those that show something."""
+    """The Pareto front, radars, critical differences, heat maps of labels, and what baselines change; those
+    that show something."""
     return _drawn(parallel_map(list(_of_summaries(results, grids, summaries).values())))
 
 
@@ -113,6 +117,7 @@ def _of_summaries(results: Results, grids: Sequence[Grid], summaries: Summaries)
     calls: dict[str, Call] = {
         "radar": partial(radars, found.overall, plan(main, results.random)),
         "critical_difference": partial(critical_differences, summaries.ranks, titles),
+        "baseline_sensitivity": partial(sensitivity_figure, summaries.sensitivity, results.metrics),
     }
     for name in _cost(results):
         calls["pareto"] = partial(pareto, main, found.overall, name, results.random)

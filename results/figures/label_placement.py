@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assay.results.statistics.estimates import Floats
 
@@ -109,6 +109,6 @@ def _crossed(start: Floats, ends: Floats, labels: Floats) -> Floats:
     """(k,) how many labels are crossed by the straight line to each end, where there is a line."""
     steps = np.linspace(0, 1, 12)[:, None]
     along = (start + steps * (ends[:, None] - start))[:, :, None]
-    inside: NDArray[np.bool_] = ((along >= labels[:, :2]) & (along <= labels[:, 2:])).all(axis=3)
+    inside = np.all((along >= labels[:, :2]) & (along <= labels[:, 2:]), axis=3)
     lines = np.hypot(*(ends - start).T) > LEADER
     return np.where(lines, inside.any(axis=1).sum(axis=1), 0).astype(np.float64)

@@ -15,5 +15,6 @@ KINDS = {
     "agreement": "which metrics rank explainers alike",
     "stability": "how many texts until the winner stays",
     "layers": "by which layer the tokens of a text become needless (methods that tell)",
+    "baseline_sensitivity": "how attributions, completeness and faithfulness move with the baseline",
     "global_words": "the words of each class",
 }

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from assay.results.inert import inert
 
@@ -63,7 +64,7 @@ def series_look(place: int) -> dict[str, Any]:
     return {"color": colour, "marker": marker, "markerfacecolor": "white" if turn % 2 else colour}
 
 
-def dashes(place: int) -> tuple[float, tuple[float, ...]] | str:
+def dashes(place: int) -> LineStyleType:
     """The dashes of the line at a place, the first solid; no two are alike."""
     if place == 0:
         return "-"

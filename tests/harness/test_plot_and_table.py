@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -87,6 +88,20 @@ def test_what_there_is_not_is_refused_in_a_sentence(
     assert message in said and said.count("\n") == 1
 
 
+def test_the_figure_of_baselines_shows_the_numbers_of_the_report(store: Path, tmp_path: Path) -> None:
+    folder = store / "experiments" / NAME
+    out = tmp_path / "baselines.svg"
+    assert shown(store, "plot", "baseline_sensitivity", "--out", str(out)) == 0
+    said = out.read_bytes()
+    assert said == (folder / "figures" / "baseline_sensitivity.svg").read_bytes()
+    table: Any = pd.read_csv(folder / "baseline_sensitivity.csv", keep_default_na=False, na_values=[""])
+    alone = table[(table["explainer"] == "occlusion") & (table["label"] == "")]
+    assert f">{alone['agreement'].iloc[0]:.2f}<".encode() in said.replace(b"\xe2\x88\x92", b"-").replace(
+        b" ", b""
+    )
+    assert b"occlusion" in said and b"integrated_gradients" in said and b"saliency_l2" not in said
+
+
 def test_names_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plot", "--help"])
@@ -121,11 +136,11 @@ def test_latex_with_chosen_metrics_and_its_references(store: Path, tmp_path: Pat
 def test_other_formats_hold_the_same_numbers(store: Path, tmp_path: Path) -> None:
     for suffix in ("csv", "parquet", "md", "html"):
         assert shown(store, "table", "--out", str(tmp_path / f"t.{suffix}"), "--metrics", "faithfulness") == 0
-    one = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, na_values=[""])
-    two = pd.read_parquet(tmp_path / "t.parquet")
+    one: Any = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, na_values=[""])
+    two: Any = pd.read_parquet(tmp_path / "t.parquet")
     assert set(one["metric"]) == {"faithfulness"} and list(one) == list(two) and len(one) == len(two)
     pd.testing.assert_series_equal(one["value"], two["value"])
-    report = pd.read_csv(store / "experiments" / NAME / "comparison.csv")
+    report: Any = pd.read_csv(store / "experiments" / NAME / "comparison.csv")
     of_metric = report[report["metric"] == "faithfulness"]["value"].reset_index(drop=True)
     pd.testing.assert_series_equal(of_metric, one["value"])
     assert (
@@ -152,7 +167,7 @@ def test_a_table_that_cannot_be_is_refused(
 def words_by_hand(store: Path, explainer: str) -> pd.DataFrame:
     """Each word of each exported explanation: text, seed, label, word and the sum of its tokens' scores."""
     rows = []
-    explained = assay.load(store, NAME).explanations
+    explained: Any = assay.load(store, NAME).explanations
     for one in explained[
         (explained["explainer"] == explainer) & (explained["baseline"] == "mask")
     ].itertuples():
@@ -168,10 +183,11 @@ def words_by_hand(store: Path, explainer: str) -> pd.DataFrame:
 
 def test_words_of_classes_are_those_of_the_exported_explanations(store: Path) -> None:
     found = assay.global_words(assay.load(store, NAME), fewest=3, listed=1000)
-    table = found.words
+    table: Any = found.words
     assert not set(table["explainer"]) & {"random", "gold"}
     mine = table[(table["explainer"] == "occlusion") & (table["baseline"] == "mask")]
-    by_text = words_by_hand(store, "occlusion").groupby(["label", "word", "seed", "id"])["score"].mean()
+    by_hand: Any = words_by_hand(store, "occlusion")
+    by_text = by_hand.groupby(["label", "word", "seed", "id"])["score"].mean()
     per_seed = by_text.groupby(["label", "word", "seed"]).agg(["mean", "count"])
     enough = per_seed[per_seed["count"] >= 3]
     expected = enough["mean"].groupby(["label", "word"]).mean()
@@ -187,7 +203,7 @@ def test_words_of_classes_are_those_of_the_exported_explanations(store: Path) ->
 
 def test_the_report_has_the_words_as_csv_and_parquet_and_a_figure(store: Path) -> None:
     folder = store / "experiments" / NAME
-    one = pd.read_csv(folder / "global_words.csv", keep_default_na=False, na_values=[""])
+    one: Any = pd.read_csv(folder / "global_words.csv", keep_default_na=False, na_values=[""])
     two = pd.read_parquet(folder / "global_words.parquet")
     assert len(one) == len(two) > 0 and (one["n_texts"] >= 10).all()
     whole = assay.global_words(assay.load(store, NAME)).words
@@ -201,7 +217,7 @@ def test_words_of_explanations_in_memory_are_the_same() -> None:
     task = assay.task("planted", train=200, dev=40, test=40)
     model = assay.fit("linear", task)
     found = assay.explain(model, task.test, ["occlusion", "saliency_l2"], baseline="mask")
-    table = assay.global_words(found, fewest=2, listed=5).words
+    table: Any = assay.global_words(found, fewest=2, listed=5).words
     for label in set(table["label"]):
         of_method = found["occlusion"]
         explained = [

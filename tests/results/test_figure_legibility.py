@@ -71,7 +71,9 @@ def effects(count: int) -> list[BaselineEffect]:
         scores = rng.normal(size=(len(names), 40)) + rng.normal(size=40)
         rated = rng.uniform(20, 60, (len(names), 1)) + np.array([0.0, -3.0, 4.0])
         gap = np.abs(rng.normal(size=len(names))) if place % 2 else np.full(len(names), np.nan)
-        found.append(BaselineEffect(f"goemotions / cnn: {name}", names, np.corrcoef(scores), gap, rated))
+        found.append(
+            BaselineEffect(f"goemotions / cnn: {name}", names, np.asarray(np.corrcoef(scores)), gap, rated)
+        )
     return found
 
 
@@ -127,7 +129,7 @@ def words_of(figure: Figure) -> list[tuple[str, np.ndarray]]:
     words = []
     for text in found.values():
         # Of an annotation without its arrow.
-        box = Text.get_window_extent(text, renderer).extents * 72 / figure.dpi
+        box = np.asarray(Text.get_window_extent(text, renderer).extents) * 72 / figure.dpi
         if text.get_rotation() % 90:
             box = np.array([box[2] - 4, box[3] - 4, box[2], box[3]])
         words.append((text.get_text(), box))
