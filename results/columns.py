@@ -225,42 +225,6 @@ class SensitivityRow(GroupRow):
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalWordRow(GroupRow):
-    """One word of one class as one explainer sees it: a row of `global_words.csv`."""
-
-    explainer: Explainer
-    baseline: Baseline
-    label: Annotated[str, "the class"]
-    word: Annotated[str, "the word in small letters, sub-words joined"]
-    value: Annotated[
-        float,
-        "its mean attribution over the texts with it that were explained for the class; of several "
-        "occurrences in a text the mean counts; averaged over model seeds",
-    ]
-    low: Annotated[float, "lower end of the interval of `value`, over texts"]
-    high: Annotated[float, "upper end of the interval of `value`, over texts"]
-    seed_deviation: SeedDeviation
-    n_seeds: Annotated[int, "number of model seeds in which enough texts have it"]
-    n_texts: Annotated[int, "number of texts with it, in the run with fewest"]
-    occurrences: Annotated[int, "how often it stands in them, likewise"]
-    texts: Annotated[str, "the ids of the texts in which it has most weight, as a JSON list"]
-    interval_note: Annotated[str, "why there is no interval, where that is so"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WordStabilityRow(GroupRow):
-    """How far the order of a class's words is kept: a row of `global_words_stability.csv`."""
-
-    explainer: Explainer
-    baseline: Baseline
-    label: Annotated[str, "the class"]
-    over: Annotated[str, "what changes: `model seeds`, `explainer seeds` or `explainers` (all others)"]
-    rho: Annotated[float, "Spearman's correlation of the words' means, averaged over pairs"]
-    n_pairs: Annotated[int, "number of pairs of runs, or of other explainers"]
-    n_words: Annotated[int, "number of words that both have, in the pair with fewest"]
-
-
-@dataclass(frozen=True, slots=True)
 class AnnotatorRow:
     """The agreement of a task's annotators on the explained texts: a row of `annotators.csv`."""
 
@@ -300,24 +264,6 @@ class SheetRow:
     value: Annotated[float, "its number; empty if unknown"]
     unit: Annotated[str, "what `value` counts; `share` from 0 to 1"]
     reason: Annotated[str, "why the value is unknown"] = ""
-
-
-TABLES: dict[str, type] = {
-    "comparison.csv": ComparisonRow,
-    "overall.csv": OverallRow,
-    "agreement.csv": AgreementRow,
-    "stability.csv": StabilityRow,
-    "stability_texts.csv": SubsampleRow,
-    "ranks.csv": RankRow,
-    "slices.csv": SliceRow,
-    "labels.csv": LabelRow,
-    "baseline_sensitivity.csv": SensitivityRow,
-    "annotators.csv": AnnotatorRow,
-    "global_words.csv": GlobalWordRow,
-    "global_words_stability.csv": WordStabilityRow,
-    "timing.csv": TimingRow,
-    "data_sheet.csv": SheetRow,
-}
 
 
 def method_of(row: ComparisonRow | OverallRow | SliceRow | LabelRow | TimingRow) -> Method:

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assay.results.columns import TABLES, Column, columns
+from assay.results.columns import (
+    AgreementRow,
+    AnnotatorRow,
+    Column,
+    ComparisonRow,
+    LabelRow,
+    OverallRow,
+    RankRow,
+    SensitivityRow,
+    SheetRow,
+    SliceRow,
+    StabilityRow,
+    SubsampleRow,
+    TimingRow,
+    columns,
+)
+from assay.results.word_columns import GlobalWordRow, WordStabilityRow
 
 PAGE_HEAD = """# The columns of every table
 
@@ -12,6 +28,24 @@ The CSV files of `<store>/experiments/<name>/`. [Reading the results](reading_re
 [statistics](statistics.md) their intervals and tests. Generated from the types of the rows by
 `python -m assay.results.columns_page > docs/columns.md`.
 """
+
+
+TABLES: dict[str, type] = {
+    "comparison.csv": ComparisonRow,
+    "overall.csv": OverallRow,
+    "agreement.csv": AgreementRow,
+    "stability.csv": StabilityRow,
+    "stability_texts.csv": SubsampleRow,
+    "ranks.csv": RankRow,
+    "slices.csv": SliceRow,
+    "labels.csv": LabelRow,
+    "baseline_sensitivity.csv": SensitivityRow,
+    "annotators.csv": AnnotatorRow,
+    "global_words.csv": GlobalWordRow,
+    "global_words_stability.csv": WordStabilityRow,
+    "timing.csv": TimingRow,
+    "data_sheet.csv": SheetRow,
+}
 
 
 def page() -> str:

@@ -150,6 +150,10 @@ SMALL = {
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import time': Small(slow=True),
     'docs/scale.md: OMP_NUM_THREADS=1 python -c "import resource': Small(replaced={"10**6": "10**3"}),
     "docs/figures.md: assay plot": Small(ADVISED, before=f"assay run experiment=quickstart {ADVISED}"),
+    "docs/figures.md: assay run": Small(
+        "task.train=200 task.test=30 model=linear seed=0 explainer=[random,saliency_l2,occlusion] "
+        "metric=[faithfulness,human_agreement,compute_time] baseline=[mask] report.bootstrap=30"
+    ),
     "docs/figures.md: assay table": Small(ADVISED, before=f"assay run experiment=quickstart {ADVISED}"),
     "docs/recommend.md: assay run": Small(ADVISED),
     "docs/recommend.md: assay recommend": Small(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -28,7 +28,6 @@ LEFT, BELOW = 0.55, 0.5  # room for its tick labels and axis title
 ACROSS, DOWN = LEFT + WIDTH + 0.15, BELOW + HEIGHT + 0.3  # from one panel to the next
 LINE = 0.19  # of a legend
 LETTERS = 7.5  # size of labels, in points
-FRAME = 72 * WIDTH, 72 * HEIGHT
 LABEL: dict[str, Any] = {
     **{"xycoords": "axes fraction", "textcoords": "axes fraction"},
     **{"ha": "center", "va": "center", "fontsize": LETTERS},
@@ -50,31 +49,40 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Panel:
     """points: of the methods. title: of the panel. higher: whether more of the quality is better. axis: what
-    quality is, where the title does not say."""
+    quality is, where the title does not say. width: in inches.
+    """
 
     points: Sequence[Point]
     title: str
     higher: bool
     axis: str = ""
+    width: float = WIDTH
+
+    @property
+    def frame(self) -> tuple[float, float]:
+        """Width and height in points."""
+        return 72 * self.width, 72 * HEIGHT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """How each explainer is named in a panel, and where, in points of the panel.
 
-    points: (n, 2) what is named. sizes, corners: (n, 2) of the labels, by their lower left corners.
+    points: (n, 2) what is named. sizes, corners: (n, 2) of the labels, by their lower left corners. frame:
+    of the panel.
     """
 
     names: Mapping[str, str]
     points: Floats
     sizes: Floats
     corners: Floats
+    frame: tuple[float, float]
 
     @property
     def free(self) -> bool:
         """Whether nothing is covered, and few labels stand far from what they name."""
         far = sum(map(has_leader, self.points, self.corners, self.sizes))
-        return far <= len(self.names) / 4 and fits(self.corners, self.sizes, FRAME)
+        return far <= len(self.names) / 4 and fits(self.corners, self.sizes, self.frame)
 
 
 def front(points: Sequence[Point], *, higher: bool) -> list[Point]:
@@ -93,6 +101,8 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     rows = math.ceil(len(panels) / wide)
     # As wide as two panels at least, because legends need it.
     across = max(wide, 2) * ACROSS
+    if wide == 1:
+        panels = [replace(panel, width=across - LEFT - 0.15) for panel in panels]
     named = [_labels(panel, where) for panel in panels]
     numbered = any(name.isdigit() for labels in named for name in labels.names.values())
     look = {"color": GREY, "linewidth": 2.5, "alpha": 0.4, "marker": "o", "markersize": 9}
@@ -106,7 +116,7 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     for place, (panel, labels) in enumerate(zip(panels, named, strict=True)):
         left, bottom = LEFT + place % wide * ACROSS, foot + BELOW + (rows - 1 - place // wide) * DOWN
         size = (across, rows * DOWN + foot)
-        axes = figure.add_axes((left / size[0], bottom / size[1], WIDTH / size[0], HEIGHT / size[1]))
+        axes = figure.add_axes((left / size[0], bottom / size[1], panel.width / size[0], HEIGHT / size[1]))
         _draw(axes, panel, labels, where)
         axes.set_xlabel(cost, fontsize=8.5)
         axes.set_ylabel(panel.axis, fontsize=8.5, labelpad=2)
@@ -179,7 +189,7 @@ def _draw(axes: Axes, panel: Panel, labels: Labels, where: Plan) -> None:
         axes.plot([across], [point.value], marker, **look)
     for place, (name, text) in enumerate(labels.names.items()):
         anchor, size, corner = labels.points[place], labels.sizes[place], labels.corners[place]
-        ends = {"xy": tuple(anchor / FRAME), "xytext": tuple((corner + size / 2) / FRAME)}
+        ends = {"xy": tuple(anchor / panel.frame), "xytext": tuple((corner + size / 2) / panel.frame)}
         look = {**LABEL, "color": GREY if name in where.controls else DARK}
         arrow = LEADER if has_leader(anchor, corner, size) else None
         axes.annotate(text, **ends, **look, arrowprops=arrow)
@@ -220,13 +230,17 @@ def _placed(panel: Panel, names: Mapping[str, str], where: Plan) -> Labels:
     def in_points(points: Sequence[tuple[float, float]]) -> Floats:
         x, y = np.array(points).reshape(-1, 2).T
         shares = (np.log10(x) - left) / (right - left), (y - bottom) / (top - bottom)
-        return np.stack(shares, axis=1) * np.array(FRAME)
+        return np.stack(shares, axis=1) * np.array(panel.frame)
 
     places = [(point, (max(point.cost, zero), point.value)) for point in panel.points]
     groups = list(grouped(places, lambda place: place[0].method.explainer).values())
     lines = [(max(at for _, at in group), min(at for _, at in group)) for group in groups]
     covered = [place for _, place in places] + _along(_edge(axes, panel, where, zero))
     covered += [step for pair in lines if pair[0] != pair[1] for step in _along(np.array(pair))]
+    for point, (at, _) in places:
+        if math.isfinite(point.low) and math.isfinite(point.high):
+            covered += _along(np.array([(at, point.low), (at, point.high)]))
     anchors = in_points([group[0][1] for group in groups])
     sizes = np.array([(_width(name), 9.5) for name in names.values()])
-    return Labels(names, anchors, sizes, place_labels(anchors, sizes, in_points(covered), FRAME))
+    corners = place_labels(anchors, sizes, in_points(covered), panel.frame)
+    return Labels(names, anchors, sizes, corners, panel.frame)

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from assay.results.columns import GlobalWordRow
 from assay.results.figures.agreement import HATCH, shade
 from assay.results.figures.style import DARK, Drawing, render, style
 from assay.results.figures.visual_encoding import heading, shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Method, grouped
+from assay.results.word_columns import GlobalWordRow
 
 NAME = "global_words"
 SHOWN = 12

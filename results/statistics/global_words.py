@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from assay.results.columns import GlobalWordRow, WordStabilityRow, to_table
+from assay.results.columns import to_table
 from assay.results.records import Group, Method, grouped
 from assay.results.statistics.ranking import FEWEST as FEWEST_RANKED
 from assay.results.statistics.word_totals import NAMED_TEXTS, WordMean, Words
+from assay.results.word_columns import GlobalWordRow, WordStabilityRow
 
 MODEL_SEEDS, EXPLAINER_SEEDS, EXPLAINERS = "model seeds", "explainer seeds", "explainers"
 # Words of a class and explainer in the table.

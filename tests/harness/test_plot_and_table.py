@@ -95,7 +95,7 @@ def test_the_figure_of_baselines_shows_the_numbers_of_the_report(store: Path, tm
     said = out.read_bytes()
     assert said == (folder / "figures" / "baseline_sensitivity.svg").read_bytes()
     table: Any = pd.read_csv(folder / "baseline_sensitivity.csv", keep_default_na=False, na_values=[""])
-    alone = table[(table["explainer"] == "occlusion") & (table["label"] == "")]
+    alone = table[(table["explainer"] == "occlusion") & table["label"].isna()]
     assert f">{alone['agreement'].iloc[0]:.2f}<".encode() in said.replace(b"\xe2\x88\x92", b"-").replace(
         b" ", b""
     )

@@ -13,7 +13,6 @@ from results_synthetic import AGREEMENT, Group, Method, experiment
 from assay.harness.exchange import export_scores
 from assay.metrics.cell_data import Metric
 from assay.results.columns import (
-    TABLES,
     Column,
     ComparisonRow,
     SubsampleRow,
@@ -23,7 +22,7 @@ from assay.results.columns import (
     names,
     to_table,
 )
-from assay.results.columns_page import column_table, page
+from assay.results.columns_page import TABLES, column_table, page
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.global_words import WordRun, global_words
 from assay.results.statistics.word_totals import ScoredWords, word_means
