@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,8 @@ from assay.results.tables.text import how_to_read, in_brackets
 WIDTH, GAP, SCRIPT, TINY = 218.0, 6.0, 3.7, 2.7
 # Characters of a line of a heading: above a column, and before a row.
 HEADING, ROW_HEADING = 12, 20
-# Lines of tables on a page, with room for the notes.
-PAGE = 68
+# Lines of tables on a page, with room for the notes, and rows of two lines that stand below each other.
+PAGE, ROWS = 62, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _latex(grid: Grid, words: str, body: Body) -> str:
     notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
     notes += [f"{escape_latex(words)}." for words in grid.remarks]
     notes += [f"Warning: {escape_latex(words)}." for words in grid.warnings]
-    every = [list(_tabular(body, block)) for block in blocks(body)]
+    every = [list(_tabular(body, block, part)) for part in _parts(len(body.rows)) for block in blocks(body)]
     pages = list(_pages(every))
     lines: list[str] = []
     for place, page in enumerate(pages):
@@ -98,11 +99,23 @@ def _pages(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
     """The blocks that stand on one page; one page where there are none."""
     page: list[list[str]] = []
     for block in blocks:
-        if page and sum(map(len, page)) + len(block) > PAGE:
+        if page and sum(map(_lines_of, [*page, block])) > PAGE:
             yield page
             page = []
         page.append(block)
     yield page
+
+
+def _lines_of(block: Sequence[str]) -> int:
+    """How many lines of text a tabular has; those of a heading stand in one of its lines."""
+    return sum(line.count(r"\\") for line in block)
+
+
+def _parts(rows: int) -> list[range]:
+    """The rows in parts of about equal size that are no longer than a page."""
+    count = max(1, math.ceil(rows / ROWS))
+    size = math.ceil(rows / count)
+    return [range(start, min(start + size, rows)) for start in range(0, rows, size or 1)] or [range(0)]
 
 
 def body_of(grid: Grid, *, transpose: bool = False) -> Body:
@@ -164,7 +177,7 @@ def blocks(body: Body) -> list[list[int]]:
     return found
 
 
-def _tabular(body: Body, block: Sequence[int]) -> Iterator[str]:
+def _tabular(body: Body, block: Sequence[int], rows: range) -> Iterator[str]:
     columns = [body.columns[place] for place in block]
     yield rf"\begin{{tabular}}{{@{{}}l{'r' * len(block)}@{{}}}}"
     yield r"\toprule"
@@ -173,10 +186,10 @@ def _tabular(body: Body, block: Sequence[int]) -> Iterator[str]:
     counts = [rf"\tiny {escape_latex(one.below)}" if one.below else "" for one in columns]
     yield " & ".join([rf"\tiny {escape_latex(body.corner.below)}", *counts]) + r" \\"
     yield r"\midrule"
-    for place, (heading, row) in enumerate(zip(body.rows, body.cells, strict=True)):
-        if place in body.rule_before:
+    for place in rows:
+        if place in body.rule_before and place > rows.start:
             yield r"\midrule"
-        yield from _lines(heading, [row[column] for column in block])
+        yield from _lines(body.rows[place], [body.cells[place][column] for column in block])
     yield r"\bottomrule"
     yield r"\end{tabular}"
 

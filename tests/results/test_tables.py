@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from many_explainers import many, quick_grids
 from results_synthetic import METHODS, METRICS, Group, Method, experiment
 
 from assay.results.records import Results
@@ -218,7 +219,11 @@ def default_table() -> list[Grid]:
 
 @pytest.mark.latex
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("found", [nasty, default_table, lambda: tables(experiment(n=12))])
+@pytest.mark.parametrize(
+    "found",
+    [nasty, default_table, lambda: tables(experiment(n=12)), lambda: quick_grids(many(30))[:1]],
+    ids=["nasty", "default", "two groups", "30 explainers"],
+)
 def test_latex_compiles_and_fits_one_column(
     found: Callable[[], list[Grid]], engine: str, tmp_path: Path
 ) -> None:
@@ -258,6 +263,18 @@ def test_metrics_that_do_not_fit_beside_each_other_stand_below() -> None:
     assert [len(block) for block in blocks(body_of(grid))] == [3, 3]
     text = latex([grid], FEW)
     assert r"\begin{table}" in text and "table*" not in text and text.count(r"\begin{tabular}{@{}lrrr") == 2
+
+
+def test_long_tables_go_on_with_every_method_and_metric_once() -> None:
+    (grid,) = quick_grids(many(30))[:1]
+    for transpose in (False, True):
+        text = latex([grid], FEW, transpose=transpose)
+        assert text.count("(continued)") == text.count(r"\begin{table}") - 1 > 0
+        numbers = [
+            line for line in text.splitlines() if re.search(r"& .*\d\.\d", line) and "tiny" not in line
+        ]
+        shown = sum(len(re.findall(r"(?<![\[\d])\d+\.\d\d", line)) for line in numbers)
+        assert shown == len(grid.rows) * len(grid.columns)
 
 
 def test_one_explainer_one_seed_one_text() -> None:
