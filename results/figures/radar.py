@@ -86,7 +86,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
 def _key() -> list[Line2D]:
     return [
         Line2D([], [], color=DARK, linewidth=0.9, linestyle=(0, (4, 2)), label="as random (0)"),
-        Line2D([], [], color=DARK, linewidth=0.6, label="as the best or gold (1)"),
+        Line2D([], [], color=DARK, linewidth=0.6, label="as the best or gold (1); above 1.25 at the edge"),
     ]
 
 
@@ -108,7 +108,9 @@ def _panel(
         shown = np.clip(values, LOW, HIGH)
         colour = where.colour(method)
         axes.plot(closed, np.append(shown, shown[:1]), color=colour, linewidth=1.2)
-        axes.plot(angles, shown, where.marker(method), color=colour, markersize=3.5, linestyle="none")
+        axes.plot(
+            angles, shown, where.marker(method), color=colour, markersize=3.5, linestyle="none", clip_on=False
+        )
         if np.isfinite(shown).all() and len(methods) == 1:
             axes.fill(closed, np.append(shown, shown[:1]), color=colour, alpha=0.15, linewidth=0)
     axes.set_ylim(LOW, HIGH)

@@ -64,17 +64,18 @@ def _drawing(name: str, title: str, labels: Mapping[str, Shares]) -> Drawing:
     methods = list(dict.fromkeys(method for shares in labels.values() for method in shares))
     chosen = {label: top_words(shares) for label, shares in labels.items()}
     letters = max(len(shortened(inert(word), 16)) for words in chosen.values() for word in words)
+    most = max(len(words) for words in chosen.values())
     below = max(len(shortened(method.title, 28)) for method in methods)
     panel = 0.2 + 0.07 * letters + CELL * len(methods) + 0.15
     wide = max(1, min(len(labels), PANELS_PER_ROW, int(11 / panel)))
     down = math.ceil(len(labels) / wide)
     with style(name):
-        size = (max(wide * panel + 0.4, 4.6), down * (ROW * SHOWN + 0.4) + 0.064 * below + 0.75)
+        size = (max(wide * panel + 0.4, 4.6), down * (ROW * most + 0.4) + 0.064 * below + 0.75)
         figure = Figure(figsize=size, layout="constrained")
         every = figure.subplots(down, wide, squeeze=False).ravel().tolist()
         for place, (axes, (label, shares)) in enumerate(zip(every, labels.items(), strict=False)):
             lowest = place + wide >= len(labels)
-            _panel(axes, label, chosen[label], shares, methods if lowest else [], list(methods))
+            _panel(axes, label, chosen[label], shares, methods if lowest else [], methods, most)
         for unused in every[len(labels) :]:
             unused.set_axis_off()
         figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
@@ -95,6 +96,7 @@ def _panel(
     shares: Shares,
     named: Sequence[Method],
     methods: Sequence[Method],
+    rows: int,
 ) -> None:
     for row, word in enumerate(words):
         for column, method in enumerate(methods):
@@ -107,7 +109,7 @@ def _panel(
             box.set_edgecolor("white")
             axes.add_patch(box)
     axes.set_xlim(-0.5, len(methods) - 0.5)
-    axes.set_ylim(SHOWN - 0.5, -0.5)
+    axes.set_ylim(max(rows, len(words)) - 0.5, -0.5)
     axes.set_yticks(range(len(words)), [shortened(inert(word), 16) for word in words], fontsize=7.5)
     titles = [shortened(method.title, 28) for method in named]
     axes.set_xticks(range(len(named)), titles, rotation=90, fontsize=7)

@@ -29,10 +29,12 @@ from assay.results.figures.radar import radars
 from assay.results.figures.seed_spread import seed_spread
 from assay.results.figures.style import DASHES, dashes, series_look
 from assay.results.figures.visual_encoding import plan
+from assay.results.figures.words import words_figures
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall
 from assay.results.statistics.rank_table import rank_table
 from assay.results.tables.layout import Grid
+from assay.results.word_columns import GlobalWordRow
 
 FEW = Bootstrap(n=4, permutations=4)
 BASELINES = ("pad", "mask", "zero", "delete", "unk", "mean", "negatives", "random", "mlm")
@@ -92,6 +94,19 @@ def heat_map(count: int) -> object:
     return label_heat_map(pd.DataFrame(rows), pd.DataFrame(), agreement, results.controls)
 
 
+def words_figure(count: int) -> object:
+    """Of two classes, with words of all lengths."""
+    rng = np.random.default_rng(0)
+    every = ("good", "a", "=1+1", "<script>", "internationalisation", "w" * 40, "film", "the", "not", "plot")
+    rows = [
+        GlobalWordRow(*ONE, *method, label, word, float(rng.normal()), -1.0, 1.0, 0.1, 2, 20, 30, "[]")
+        for label in ("joy", "disappointment")
+        for method in dict.fromkeys(cell.method for cell in many(count).cells)
+        for word in every
+    ]
+    return words_figures(rows, many(count).controls)
+
+
 def rank_figure(count: int) -> object:
     results = many(count)
     return critical_differences(rank_table(results), {m.name: m.title for m in results.metrics})
@@ -107,6 +122,7 @@ FIGURES = {
     "critical_difference": rank_figure,
     "seeds": lambda count: seed_spread(many(count), grids_of(count)),
     "labels": heat_map,
+    "global_words": words_figure,
     "baseline_sensitivity": lambda count: baseline_figure(effects(count), "Faithfulness (AUC-TP)", "lower"),
 }
 
