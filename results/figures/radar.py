@@ -55,7 +55,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
     left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
     key = [*where.legend(), *_key()]
     with style(name):
-        entries = max(1, int(wide * SIDE / 2.2))
+        entries = max(1, int(wide * SIDE / 3.0))
         legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)
         height = rows * (SIDE + 0.22) + 0.19 * (legend_rows + (1 if left_out else 0)) + 0.55
         figure = Figure(figsize=(wide * SIDE + 0.3, height))
@@ -86,7 +86,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
 def _key() -> list[Line2D]:
     return [
         Line2D([], [], color=DARK, linewidth=0.9, linestyle=(0, (4, 2)), label="as random (0)"),
-        Line2D([], [], color=DARK, linewidth=0.6, label="as the best or gold (1); above 1.25 at the edge"),
+        Line2D([], [], color=DARK, linewidth=0.6, label="as gold or the best (1); drawn up to 1.25"),
     ]
 
 
