@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from assay.models.backward_rule import AUTOGRAD
 from assay.models.batching import pad
 from assay.models.check import check_model
 from assay.models.protocol import Batch, capabilities
@@ -48,6 +49,26 @@ def test_padding_does_not_matter(model):
     encodings = model.encode(TEXTS)
     short, long = pad(encodings, model.pad_id), pad(encodings, model.pad_id, width=40)
     torch.testing.assert_close(logits(model, short), logits(model, long), atol=1e-5, rtol=0)
+
+
+def test_a_hook_that_looks_and_one_that_puts_in_the_same_change_nothing(model):
+    if "open_layers" not in capabilities(model):
+        pytest.skip("shows no layers")
+    batch = pad(model.encode(TEXTS), model.pad_id)
+
+    def answer(hook):
+        with torch.inference_mode():
+            embeddings = model.embed(batch.ids)
+            entry = model.enter(embeddings, batch) if hasattr(model, "enter") else embeddings
+            return model.open_logits(entry, batch, AUTOGRAD, hook)
+
+    seen, exchanged = [], []
+    plain = logits(model, batch)
+    looked = answer(lambda name, value: seen.append(name) or value)
+    put_in = answer(lambda name, value: exchanged.append(name) or value.clone())
+    assert set(model.layers) <= set(seen) and seen == exchanged
+    torch.testing.assert_close(looked, plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(looked, put_in, atol=1e-6, rtol=0)
 
 
 def test_what_lies_in_the_padding_does_not_matter(model):
