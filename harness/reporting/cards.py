@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -91,12 +91,23 @@ def require_finished(experiment: Experiment, trials: Sequence[Trial]) -> None:
         )
 
 
+def require_placeless_names(names: Iterable[str]) -> None:
+    """Raise InputError on a task or model that is named by a place, as by short values of an axis."""
+    for name in names:
+        if without_places(name) != name:
+            raise InputError(
+                f"{name!r} holds a place of this machine, which belongs in no card; run it with a path from "
+                "the working folder, such as model.path=v1,v2"
+            )
+
+
 def finished(experiment: Experiment, trials: Sequence[Trial]) -> Finished:
     """An experiment whose cards can be made.
 
     Raises:
         InputError: nothing is stored, or not all of it.
     """
+    require_placeless_names(name for trial in trials for name in (trial.task_name, trial.model_name))
     require_finished(experiment, trials)
     options = experiment.configs[0].report
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))

@@ -12,6 +12,7 @@ import pytest
 import assay
 from assay.harness.cli import main
 from assay.harness.config.places import command_without_places, without_places
+from assay.harness.reporting.cards import require_placeless_names
 from assay.harness.storage.layout import StoredExperiment
 from assay.models.engine import Engine
 
@@ -116,6 +117,13 @@ def test_a_damaged_store(store: Path, capsys: Out) -> None:
     path.write_bytes(path.read_bytes()[:-7])
     status, out, err = run(capsys, "card", "tiny", f"store={store}")
     assert (status, out) == (1, "") and "is damaged" in err and "`assay run` computes it anew" in err
+
+
+def test_a_model_named_by_a_place_gets_no_card() -> None:
+    require_placeless_names(["reviews", "transformer[path=v1]", "transformer[path=models/v1]"])
+    for name in ("transformer[path=/home/ann/v1]", "local[path=~/x.csv]"):
+        with pytest.raises(assay.InputError, match="holds a place of this machine"):
+            require_placeless_names(["reviews", name])
 
 
 def test_places_are_left_out() -> None:
