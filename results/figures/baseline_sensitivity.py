@@ -156,3 +156,4 @@ def _dots(axes: Axes, effect: BaselineEffect, values: Floats, title: str) -> Non
         if math.isfinite(row[0]):
             axes.plot([row[0]], [place], "o", color=COLOURS[0], markersize=4.5)
     axes.margins(x=0.15)
+    axes.locator_params(axis="x", nbins=4)

@@ -63,12 +63,10 @@ def test_every_figure_of_the_report_can_be_asked_for(store: Path, tmp_path: Path
     assert {"overview", "pareto", "critical_difference", "seeds", "labels-faithfulness", "agreement"} <= made
     for name in made:
         check_name(name)
-    out = tmp_path / "labels.svg"
-    assert shown(store, "plot", "labels-faithfulness", "--out", str(out)) == 0
-    assert (
-        out.read_bytes()
-        == (store / "experiments" / NAME / "figures" / "labels-faithfulness.svg").read_bytes()
-    )
+    for name in ("labels-faithfulness", "baseline_sensitivity"):
+        out = tmp_path / f"{name}.svg"
+        assert shown(store, "plot", name, "--out", str(out)) == 0
+        assert out.read_bytes() == (store / "experiments" / NAME / "figures" / out.name).read_bytes()
 
 
 @pytest.mark.parametrize(
