@@ -21,6 +21,7 @@ from assay.results.page.content import Content
 from assay.results.page.report import pages
 from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
+from assay.results.recommendation.answer import verdict
 from assay.results.recommendation.recommend import recommend
 from assay.results.records import Results, trained_groups
 from assay.results.statistics.by_group import by_group, results_by_group
@@ -104,6 +105,7 @@ def write_results(
         **summary_files(found, bootstrap),
     }
     advice = list(chain.from_iterable(recommended))
+    files["verdict.txt"] = verdict(advice).encode()
     content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
     files |= {name: html.encode() for name, html in pages(content).items()}
     if results.labels:

@@ -99,7 +99,9 @@ def _inline_runs() -> list[str]:
 @pytest.mark.parametrize("command", _inline_runs())
 def test_commands_within_sentences_are_possible(command: str) -> None:
     _, verb, *words = shlex.split(command)
-    assert verb in {*(command.name for command in COMMANDS), "--version", "|"}, command
+    assert verb in {*(command.name for command in COMMANDS), "--version", "--install-completion", "|"}, (
+        command
+    )
     overrides = [word for word in words if "=" in word and not word.startswith("-")]
     if verb in ("run", "plan", "status", "report"):
         assert sweep(overrides).trials()

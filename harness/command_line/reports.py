@@ -30,6 +30,8 @@ from assay.tasks.errors import InputError
 
 # So often a run starts over because a file was damaged; files found damaged together count once.
 REPAIR_ATTEMPTS = 5
+# Tables of more lines stay in their file: what a terminal shows at last is the verdict.
+MOST_LINES = 60
 # The file that marks a folder outside the store as a report's, so that the next one may replace it.
 MARK = "assay-report.json"
 
@@ -93,7 +95,7 @@ def write_report(
     made_from: dict[str, Any] = {"inputs": inputs(experiment, trials, files), "cells": cells} | (
         {"knowledge": knowledge} if knowledge else {}
     )
-    whole = stored.comparison.is_file() and stored.page.is_file()
+    whole = all(path.is_file() for path in (stored.verdict, stored.comparison, stored.page))
     if anew or not whole or read_json(stored.report_record) != made_from:
         if not files:
             return
@@ -108,9 +110,16 @@ def write_report(
         else:
             _write(experiment, trials, files, stored.folder)
             write_json(stored.report_record, made_from)
-    print(stored.comparison.read_text(encoding="utf-8"))
+    comparison = stored.comparison.read_text(encoding="utf-8")
+    short = comparison.count("\n") <= MOST_LINES
+    if short:
+        print(comparison)
     for note in notes(trials, experiment.store):
         print(inert(f"{note}."))
+    if verdict := stored.verdict.read_text(encoding="utf-8"):
+        print(f"\n{verdict}Why, and how sure that is: assay recommend {experiment.name}\n")
+    if not short:
+        print(f"Tables: {stored.comparison}")
     print(f"Report: {stored.page}")
 
 

@@ -165,6 +165,7 @@ class StoredExperiment(_Stored):
         report_record: the key of everything that the page was made from.
         command: the overrides that the experiment was last run with.
         page: the page that people read.
+        verdict: which explainer to use for each task and model, in a sentence each, for a terminal.
         comparison: the main table, for a terminal.
         comparison_table: the main table, with all its columns.
         knowledge: the folder of what embeddings and hidden layers know.
@@ -174,6 +175,7 @@ class StoredExperiment(_Stored):
     report_record = _Child("report.json")
     command = _Child("command.json")
     page = _Child("report.html")
+    verdict = _Child("verdict.txt")
     comparison = _Child("comparison.txt")
     comparison_table = _Child("comparison.csv")
     knowledge = _Child("knowledge")

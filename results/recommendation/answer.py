@@ -19,6 +19,13 @@ def answer(found: Sequence[Recommendation]) -> str:
     return "\n\n".join([*blocks, *([agreement(found)] if len(found) > 1 else [])])
 
 
+def verdict(found: Sequence[Recommendation]) -> str:
+    """The first sentence of each recommendation, a line each, and whether they agree; "" of none."""
+    lines = [f"{one.group.title}: {sentences(one)[0].text}" for one in found]
+    lines += [agreement(found)] if len(found) > 1 else []
+    return "".join(f"{line}\n" for line in lines)
+
+
 def agreement(found: Sequence[Recommendation]) -> str:
     """Whether the recommendations of several groups agree, in one line."""
     told = [set(one.methods) for one in found if not one.refused]
