@@ -11,6 +11,7 @@ import pytest
 
 import assay
 from assay.harness.cli import main
+from assay.harness.command_line import reports
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.models.engine import Engine
@@ -65,6 +66,24 @@ def test_it_answers_each_group_without_asking_a_model(
     assert main(["recommend", NAME, f"store={store}"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("planted / linear\n  Use ") and "95 % interval" in text
+
+
+def test_a_report_ends_with_the_verdict_and_long_tables_stay_in_their_file(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["report", NAME, f"store={store}"]) == 0
+    short = capsys.readouterr().out
+    monkeypatch.setattr(reports, "MOST_LINES", 5)
+    assert main(["report", NAME, f"store={store}"]) == 0
+    long = capsys.readouterr().out
+    verdict = (store / "experiments" / NAME / "verdict.txt").read_text(encoding="utf-8")
+    said = str(assay.recommend(assay.load(store, NAME)))
+    for line in verdict.splitlines():
+        assert line.partition(": ")[2] in said
+    last = f"{verdict}Why, and how sure that is: assay recommend {NAME}\n\n"
+    assert last in short and last in long
+    assert "texts × models" in short and "texts × models" not in long
+    assert "Tables: " in long and "Tables: " not in short
 
 
 def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:
