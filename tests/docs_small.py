@@ -159,7 +159,7 @@ SMALL = {
     "docs/recommend.md: assay recommend": Small(
         ADVISED,
         {"--latency 0.05": "--latency 100"},
-        before=f"assay run experiment=quickstart baseline@removal=[mask,delete] {ADVISED}",
+        before=f"assay run experiment=quickstart {ADVISED}",
     ),
     "docs/serving.md: assay explain": Small(
         "model.training.epochs=1 limits.default.train=60 limits.default.dev=20"
