@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 # From the root, a home, or a drive.
-_START = r"(?:file://)?(?:/|~[\w.-]*[/\\]|[A-Za-z]:[\\/]|\\\\)"
-# In quotes up to their end; otherwise up to what ends a path in an override or a sentence. None of a URL.
+_START = r"(?:file:(?://)?)?(?:/|~[\w.-]*[/\\]|[A-Za-z]:[\\/]|\\\\)"
+# In quotes up to their end; otherwise up to what ends a path in an override or a sentence. None of a
+# URL, and no sign between blanks, as in "task / model".
 _PLACE = re.compile(
     rf"""(?P<quote>['"])(?P<quoted>{_START}[^'"\n]*)(?P=quote)"""
-    rf"""|(?<![\w./:~\\<-])(?P<bare>{_START}[^\s,;:\[\]{{}}()'"=<>|]*)"""
+    rf"""|(?<![\w./~\\<-])(?!(?<=:)//)(?P<bare>{_START}[^\s,;:\[\]{{}}()'"=<>|]+)"""
 )
+
+# User and password of a URL.
+_USER_OF_URL = re.compile(r"(?<=://)[^\s/@]+@")
 
 
 def without_places(text: str) -> str:
@@ -22,7 +26,8 @@ def without_places(text: str) -> str:
         >>> without_places("task.path=/home/ann/tos model.path=~/m store=C:\\x\\y https://a.org/b a/b 1/2")
         'task.path=<tos> model.path=<m> store=<y> https://a.org/b a/b 1/2'
     """
-    if re.match(_START, text) and "\n" not in text:
+    text = _USER_OF_URL.sub("", text)
+    if re.match(rf"{_START}\S", text) and "\n" not in text:
         return _name(text)
     return _PLACE.sub(_shown, text)
 

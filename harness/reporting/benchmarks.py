@@ -100,7 +100,6 @@ def _interval(row: Mapping[Any, Any]) -> str:
 
 
 def _standing(row: Mapping[Any, Any]) -> str:
-    if str(row["best"]) == "True":
-        return "not told apart from the best"
     certain = str(row.get("better_than_random")) == "True"
-    return "better than random" if certain else "not shown to be better than random"
+    random = "better than random" if certain else "not shown to be better than random"
+    return f"not told apart from the best, {random}" if str(row["best"]) == "True" else random

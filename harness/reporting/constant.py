@@ -100,7 +100,8 @@ class ConstantCounts:
         if len(more) > SHOWN_LABELS:
             more[SHOWN_LABELS:] = [f"for {counted(len(more) - SHOWN_LABELS, 'more label')}"]
         words = "; ".join(filter(None, [self.whole.words, *more]))
-        return Flag(words, frozenset(of_labels) if labels else None)
+        always = 0 < self.whole.constant == self.whole.texts
+        return Flag(words, frozenset(of_labels) if labels else None, always)
 
 
 def constant_methods(

@@ -28,19 +28,21 @@ def verdict(found: Sequence[Recommendation]) -> str:
 
 def agreement(found: Sequence[Recommendation]) -> str:
     """Whether the recommendations of several groups agree, in one line."""
-    told = [set(one.methods) for one in found if not one.refused]
+    of_told = [one.methods for one in found if not one.refused]
+    told = [set(methods) for methods in of_told]
     refused = len(found) - len(told)
     cannot = f"{refused} of {len(found)} cannot be told" if refused else ""
     if not told:
         return f"None of {len(found)} can be told."
     groups = counted(len(told), "recommendation")
-    common = [method for one in found for method in one.methods if all(method in each for each in told)]
+    every = dict.fromkeys(method for methods in of_told for method in methods)
+    common = [method for method in every if all(method in each for each in told)]
     if len(told) == 1:
-        said = f"One recommendation: {named([*common], 'or')}"
+        said = f"One recommendation: {named(common, 'or')}"
     elif all(each == told[0] for each in told):
-        said = f"All {groups} are the same: {named(list(dict.fromkeys(common)), 'or')}"
+        said = f"All {groups} are the same: {named(common, 'or')}"
     elif common:
-        said = f"In all {groups}: {named(list(dict.fromkeys(common)))}; they differ in others"
+        said = f"In all {groups}: {named(common)}; they differ in others"
     else:
         said = f"The {groups} have no explainer in common"
     return f"{said}{f'; {cannot}' if cannot else ''}."

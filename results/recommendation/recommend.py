@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from assay.results.checks import Checks, packaged_checks
+from assay.results.flag import Flag
 from assay.results.property_metrics import shares_operator
 from assay.results.recommendation.constraints import Constraints, MethodFacts, Violation, violations
 from assay.results.recommendation.decision import Decision, decide
@@ -30,7 +31,7 @@ from assay.results.recommendation.recommendation import (
 from assay.results.recommendation.robustness import first_shares, texts_to_settle
 from assay.results.records import Group, Method, Results, trained_groups
 from assay.results.statistics.comparison import methods_of
-from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.ranking import percentiles
 from assay.results.statistics.verdicts import conclude
 
@@ -106,11 +107,21 @@ def decide_groups(
     for group in trained_groups(methods):
         evidence = measure(results, group, properties, bootstrap)
         candidates = [method for method in methods[group] if method.explainer not in results.controls]
+        flags = results.constant_in(group)
         broken = {
-            method: violations(facts.get((group, method), UNKNOWN), constraints) for method in candidates
+            method: [
+                *violations(facts.get((group, method), UNKNOWN), constraints),
+                *(_tells_nothing(flag) for flag in (flags.get(method),) if flag and flag.always),
+            ]
+            for method in candidates
         }
         found[group] = _decided(results, evidence, broken, weighed, bootstrap), weighed
     return found
+
+
+def _tells_nothing(flag: Flag) -> Violation:
+    """No constraint of the user's: who gives all tokens one score explains nothing, whatever its values."""
+    return Violation("constant", f"gives all tokens one score {flag.words}")
 
 
 def _decided(
@@ -156,8 +167,13 @@ def _recommendation(
         texts_to_settle(decision.views, decision.group, decision.alpha),
         {method: flags[method].words for method in decision.group if method in flags},
         min((one.texts for one in behind), default=0),
-        min((len(one.values) for one in behind), default=0),
+        min((_models(one) for one in behind), default=0),
     )
+
+
+def _models(estimate: Estimate) -> int:
+    """How many model seeds an estimate rests on; cells of pairs of models name both."""
+    return len({seed for cells in estimate.cells.values() for cell in cells for seed in cell.seed.split("-")})
 
 
 def _ranking(decided: Decided, bootstrap: Bootstrap) -> tuple[Ranked, ...]:

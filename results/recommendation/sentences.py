@@ -33,7 +33,7 @@ TEMPLATES: Mapping[str, Template] = {
         "Nothing can be recommended: every explainer here is a control.", "no candidate was planned"
     ),
     "all violate": Template(
-        "Nothing can be recommended: no explainer is shown to keep all constraints.",
+        "Nothing can be recommended: no explainer is shown to keep all constraints and tell tokens apart.",
         "each candidate has a constraint that its measurement does not keep",
     ),
     "no truth": Template(
@@ -107,7 +107,7 @@ TEMPLATES: Mapping[str, Template] = {
         "the ratio of mean model rows per text, at least 2; a count, no estimate of other texts",
     ),
     "constant": Template(
-        "{methods} gives all tokens one score in {words}.", "the count of such texts, above 1 %"
+        "{methods} gives all tokens one score {words}.", "the count of such texts, above 1 %"
     ),
     "weights": Template(
         "{methods} has the highest score under {share} of {draws} random weightings of the properties.",

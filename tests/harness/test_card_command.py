@@ -135,6 +135,10 @@ def test_places_are_left_out() -> None:
         r"C:\Users\ann\x": "<x>",
         "x and/or 1/2 ../x https://a.org/b/c": "x and/or 1/2 ../x https://a.org/b/c",
         "see ~ann/data/x": "see <x>",
+        "+explainer.imported={path:/home/bob/z}": "+explainer.imported={path:<z>}",
+        "task.path=file:/home/bob/a.csv": "task.path=<a.csv>",
+        "https://bob:pw@host/x": "https://host/x",
+        "planted / linear: 40 of 500 texts": "planted / linear: 40 of 500 texts",
     }
     assert {text: without_places(text) for text in cases} == cases
     assert command_without_places(("task.path=/home/ann lee/tos", "seed=0")) == ["task.path=<tos>", "seed=0"]

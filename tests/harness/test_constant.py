@@ -111,10 +111,16 @@ def test_a_label_alone_is_flagged(constant: int, of_all: int, labels: tuple[str,
     assert parts.flag(labels) == flag
 
 
+def test_a_flag_says_whether_all_texts_are_meant() -> None:
+    assert ConstantCounts(ConstantTexts(10, 10)).flag().always
+    assert not ConstantCounts(ConstantTexts(10, 9)).flag().always
+    assert not ConstantCounts(ConstantTexts()).flag().always
+
+
 def test_labels_are_named_up_to_three() -> None:
     labels = ("a", "b", "c", "d", "e")
     counts = ConstantCounts(ConstantTexts(10), {at: ConstantTexts(10, 10) for at in range(5)})
-    words, of_labels = counts.flag(labels)
+    words, of_labels, _ = counts.flag(labels)
     assert words.count("for ") == 4 and words.endswith("for c in all 10 texts; for 2 more labels")
     assert of_labels == set(labels)
 

@@ -15,8 +15,20 @@ from assay.harness.command_line import reports
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.models.engine import Engine
+from assay.results.recommendation.answer import agreement
+from assay.results.recommendation.recommendation import Recommendation
+from assay.results.records import Group, Method
 
 NAME = "planted_small"
+
+
+# Of a finished experiment on a linear model with two seeds, measured with two removal operators.
+OVERRIDES = (
+    *("task=planted", "task.train=300", "task.dev=40", "task.test=60"),
+    *("model=linear", "model.training.epochs=8", "seed=0,1", "report.bootstrap=50"),
+    *("explainer=[gold,random,input_x_gradient_mean,occlusion,lime]", "explainer.lime.rows=30"),
+    *("baseline=[mask]", "baseline@removal=[mask,delete]"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +36,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished experiment on a linear model with two seeds, measured with two removal operators."""
     folder = tmp_path_factory.mktemp("recommend") / "store"
     overrides = [
-        *(f"name={NAME}", "task=planted", "task.train=300", "task.dev=40", "task.test=60"),
-        *("model=linear", "model.training.epochs=8", "seed=0,1", "report.bootstrap=50"),
-        *("explainer=[gold,random,saliency_l2,occlusion,lime]", "explainer.lime.rows=30"),
-        *("baseline=[mask]", "baseline@removal=[mask,delete]", f"store={folder}"),
+        f"name={NAME}",
+        *OVERRIDES,
+        f"store={folder}",
         "metric=[human_agreement,faithfulness,compute_time]",
     ]
     assert main(["run", *overrides]) == 0
@@ -61,11 +72,37 @@ def test_it_answers_each_group_without_asking_a_model(
     status, said = answer(store, capsys)
     assert (status, said["told"], len(said["groups"])) == (0, True, 1)
     for group in said["groups"]:
-        assert names(group) <= {"saliency_l2", "occlusion", "lime"} and group["texts"] == 60
+        assert names(group) <= {"input_x_gradient_mean", "occlusion", "lime"} and group["texts"] == 60
     capsys.readouterr()
     assert main(["recommend", NAME, f"store={store}"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("planted / linear\n  Use ") and "95 % interval" in text
+
+
+def test_who_gives_all_tokens_one_score_is_not_recommended(store: Path) -> None:
+    """saliency_l2 of a linear model: one weight's length per word, whatever the word."""
+    chosen = ["explainer=[gold,random,saliency_l2,lime]", "metric=[human_agreement,faithfulness]"]
+    assert main(["run", *OVERRIDES, *chosen, "name=constant", f"store={store}"]) == 0
+    (one,) = assay.recommend(assay.load(store, "constant")).of
+    left_out = {each.method.explainer: each.violations[0].reason for each in one.excluded}
+    assert left_out == {"saliency_l2": "gives all tokens one score in all 60 texts"}
+    assert "saliency_l2" not in {method.explainer for method in one.methods}
+
+
+def test_what_recommendations_have_in_common_is_named_once_and_of_those_that_are_told() -> None:
+    group = Group("one", "linear", "trained")
+    told = Recommendation(group, "", (Method("lime", "mask"),))
+    refused = Recommendation(group, "one operator", (Method("lime", "mask"), Method("occlusion", "mask")))
+    said = "One recommendation: lime with baseline mask; 1 of 2 cannot be told."
+    assert agreement([told, refused]) == agreement([refused, told]) == said
+
+
+def test_models_are_counted_not_pairs_of_them(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rationale consistency has one value per pair of models."""
+    paired = ["metric=[human_agreement,faithfulness,rationale_consistency]", f"store={store}"]
+    assert main(["run", *OVERRIDES, *paired, "name=paired"]) == 0
+    (one,) = assay.recommend(assay.load(store, "paired")).of
+    assert one.models == 2
 
 
 def test_a_report_ends_with_the_verdict_and_long_tables_stay_in_their_file(
@@ -87,11 +124,11 @@ def test_a_report_ends_with_the_verdict_and_long_tables_stay_in_their_file(
 
 
 def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:
-    every = {"saliency_l2", "occlusion", "lime"}
+    every = {"input_x_gradient_mean", "occlusion", "lime"}
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({"gradients": False}, {"occlusion", "lime"}),
-        ({"deterministic": True, "rows": 500}, {"saliency_l2", "occlusion"}),
-        ({"rows": 5}, {"saliency_l2"}),
+        ({"deterministic": True, "rows": 500}, {"input_x_gradient_mean", "occlusion"}),
+        ({"rows": 5}, {"input_x_gradient_mean"}),
     ]
     for limits, kept in cases:
         (one,) = assay.recommend(runs, **limits).of
@@ -154,12 +191,12 @@ def test_python_says_what_the_command_says(
 def test_scores_at_hand() -> None:
     task = assay.task("planted", train=200, dev=20, test=60)
     model = assay.fit("linear", task)
-    found = assay.explain(model, task.test, ["occlusion", "saliency_l2", "random"], baseline="mask")
+    found = assay.explain(model, task.test, ["occlusion", "input_x_gradient_mean", "random"], baseline="mask")
     scores = assay.score(found, ["faithfulness", "human_agreement"], removal=["mask", "delete"])
     advice = assay.recommend(scores, {"human agreement": 1.0}, gradients=False, latency=1000.0)
     (one,) = advice.of
     assert [method.explainer for method in one.methods] == ["occlusion"]
-    assert [each.method.explainer for each in one.excluded] == ["saliency_l2"]
+    assert [each.method.explainer for each in one.excluded] == ["input_x_gradient_mean"]
     assert str(advice).startswith("planted / linear\n  Use occlusion with baseline mask")
     # By the metric that shares its operator alone, it cannot be told.
     alone = assay.score(found, "faithfulness", removal="mask")
