@@ -78,10 +78,8 @@ class LstmNetwork(WordNetwork):
             # Seen from outside, a state stands at the token after which it is reached.
             places = [order.argsort(dim=1) for order in (onward, _once(backward, lengths))]
             states = torch.cat([_reorder(*pair) for pair in zip(read, places, strict=True)], dim=2)
-            told = hook("states", states)
-            if told is not states:
-                halves = told.chunk(2, dim=2)
-                read = [_reorder(*pair) for pair in zip(halves, (onward, backward), strict=True)]
+            halves = hook("states", states).chunk(2, dim=2)
+            read = [_reorder(*pair) for pair in zip(halves, (onward, backward), strict=True)]
         rows = torch.arange(len(last), device=last.device)
         state = torch.cat([states[rows, last[:, 0]] for states in read], dim=1)
         return torch.where(lengths > 0, state, 0.0)

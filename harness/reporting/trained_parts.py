@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pyarrow import ArrowException
 
 from assay.explainers.marginal.mlm import MaskedLanguageModel
-from assay.harness.storage.layout import MODELS, StoredCell, StoredModel
+from assay.harness.storage.layout import CELLS, MODELS, StoredCell, StoredModel
 from assay.harness.storage.store import Store, read_json
 from assay.harness.trials.made_with import has_masked_lm, read_made_with
 from assay.harness.trials.masked_lms import is_masked_lm
@@ -93,7 +93,7 @@ def _several(trial: Trial, used: Sequence[Use]) -> Iterator[str]:
         if len(by_weights) > 1:
             *fewer, most = sorted(by_weights.values(), key=len)
             others = list(dict.fromkeys(use.result for of in fewer for use in of))
-            folders = list(dict.fromkeys(f"cells/{use.cell}" for of in fewer for use in of))
+            folders = list(dict.fromkeys(f"{CELLS}/{use.cell}" for of in fewer for use in of))
             yield (
                 f"{trial.title}: results rest on {len(by_weights)} {kind} of the same settings, trained one "
                 f"after the other, and must not be compared: {', '.join(others)} on other weights than "

@@ -166,8 +166,7 @@ class StoredExperiment(_Stored):
         command: the overrides that the experiment was last run with.
         page: the page that people read.
         verdict: which explainer to use for each task and model, in a sentence each, for a terminal.
-        comparison: the main table, for a terminal.
-        comparison_table: the main table, with all its columns.
+        comparison, comparison_table: the main table, for a terminal and with all its columns.
         knowledge: the folder of what embeddings and hidden layers know.
         knowledge_record: what it was made from, and its figures.
     """

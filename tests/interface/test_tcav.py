@@ -141,7 +141,7 @@ def test_words_that_no_list_has_are_found_by_the_layer(classifier: Classifier, t
     given = tuple(classifier.predict_proba(text)[0].tolist())
     strong = replace(other, parts=(replace(other.parts[0], p=0.001),))
     said = sentence(Case(strong, (text,), given), Portfolio("p", classifier.labels, 2))
-    assert "praise" not in said and "No concept explains" in said
+    assert "praise" not in said and "No concept that can be named" in said
 
 
 def test_a_concept_that_the_layer_does_not_know_is_not_learned(

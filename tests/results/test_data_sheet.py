@@ -161,8 +161,11 @@ def test_names_of_users_are_inert_everywhere() -> None:
     size = size_of(evil, EVIL)
     read = TextsRead(Group(EVIL, EVIL), 4, Lengths(1, 2, 3, 4, 5))
     html = built(results(size, read=(read,)))
+    plain = built(results(size_of(task("ann"), "cnn")))
     parsed = Page(html)
-    assert [tag for tag, _ in parsed.tags].count("script") == 1
+    assert [tag for tag, _ in parsed.tags].count("script") == [tag for tag, _ in Page(plain).tags].count(
+        "script"
+    )
     words = Page(section(html, "data")).text_in("th")
     assert EVIL in words and "alert(1)</script>" not in section(html, "data")
     written = to_csv(sheet_table([size], [read]), "%.10g").decode()

@@ -23,6 +23,7 @@ def _dataset(count: int, label: Any = None, many: bool = False) -> datasets.Data
             "label": label or datasets.ClassLabel(names=["minus", "plus"]),
             "why": datasets.Sequence(datasets.Sequence(datasets.Value("int32"))),
             "unused": datasets.Value("int32"),
+            "kind": datasets.Value("string"),
         }
     )
     return datasets.Dataset.from_dict(
@@ -31,6 +32,7 @@ def _dataset(count: int, label: Any = None, many: bool = False) -> datasets.Data
             "label": [[n % 2] if many else n % 2 for n in range(count)],
             "why": [[[0, 4]]] * count,
             "unused": [0] * count,
+            "kind": [f"kind {n % 3}" for n in range(count)],
         },
         features=features,
     )
@@ -62,11 +64,11 @@ def test_a_column_says_what_hangs_together(calls: list[tuple[Any, ...]]) -> None
 
 
 def test_columns_hold_answers_to_further_questions(calls: list[tuple[Any, ...]]) -> None:
-    task = hub(path="owner/set", revision=REVISION, auxiliary=["unused", "text"])
-    assert [question.name for question in task.auxiliary] == ["unused", "text"]
+    task = hub(path="owner/set", revision=REVISION, auxiliary=["unused", "kind"])
+    assert [question.name for question in task.auxiliary] == ["unused", "kind"]
     assert task.auxiliary[0].labels == ("0",)
     (number, place) = task.train[3].auxiliary
-    assert number == 0 and place is not None and task.auxiliary[1].labels[place] == task.train[3].texts[0]
+    assert number == 0 and place is not None and task.auxiliary[1].labels[place] == "kind 0"
     assert hub(path="owner/set", revision=REVISION).auxiliary == ()
     with pytest.raises(
         InputError, match=r"task\.auxiliary is 'unused'; expected a list of different columns"
