@@ -317,6 +317,7 @@ def test_completeness_is_shared_out_among_concepts_that_tell_the_decision() -> N
     assert moved.shares.tolist() == pytest.approx(found.shares.tolist())
 
 
+@pytest.mark.slow
 def test_copies_of_a_text_do_not_tell_its_decision() -> None:
     rng = np.random.default_rng(0)
     scores, classes = rng.standard_normal((30, 9)), rng.integers(2, size=30)

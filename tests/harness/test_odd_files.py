@@ -60,6 +60,8 @@ FILES = {
     "command": "experiments/tiny/command.json",
     "snapshot": "experiments/tiny/manifest-*.json",
 }
+# The others are slow tests.
+USUAL = ("a list", "an empty file", "too deep", "a folder", "a link to nothing")
 # Those that commands are tried with too, beside `assay verify`.
 COMMANDED = ("a list", "a folder")
 
@@ -81,7 +83,9 @@ def _sentence(said: str, path: Path) -> None:
     assert "Traceback" not in said and "Errno" not in said and "Error:" not in said, (path, said)
 
 
-@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize(
+    "harm", [harm if harm in USUAL else pytest.param(harm, marks=pytest.mark.slow) for harm in HARMS]
+)
 @pytest.mark.parametrize("kind", FILES)
 def test_it_is_found_and_told_in_a_sentence(
     kind: str, harm: str, planned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
