@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -12,7 +12,6 @@ from transformers import PreTrainedTokenizerBase
 
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
-from assay.tasks.errors import InputError
 
 # What SentencePiece and byte-level tokenizers write for the space before a word.
 WORD_MARKS = "▁Ġ"
@@ -28,11 +27,10 @@ def encode_texts(
 
     Type ids are the tokenizer's own. Tokens of the text carry the number of their text as segment, special
     tokens their type id. Leading and trailing white space is trimmed off the offsets, which some tokenizers
-    include; a mark that stands alone belongs to the piece that it opens. What a text has written out of the
-    mask token or of that for unknown words is read as such, as one word. Raises InputError on a text over the
-    limit, and on one that has written out what the tokenizer puts around texts: it would end there.
+    include; a mark that stands alone belongs to the piece that it opens. A special token that is written out in a
+    text is read as such, as by the network's own call, and is a word of the text. Raises InputError on a text
+    over the limit.
     """
-    structural = _structural(tokenizer)
     encodings: list[Encoding | None] = [None] * len(texts)
     for arity in (1, 2):
         chosen = [index for index, text in enumerate(texts) if len(text) == arity]
@@ -46,7 +44,7 @@ def encode_texts(
             ).encodings
         assert records is not None
         for index, backend in zip(chosen, records, strict=True):
-            encodings[index] = limit.apply(_convert(backend, texts[index], structural), texts[index])
+            encodings[index] = limit.apply(_convert(backend, texts[index]), texts[index])
     return [encoding for encoding in encodings if encoding is not None]
 
 
@@ -57,25 +55,7 @@ def own_inputs(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...]) -> di
         return dict(tokenizer(first, second[0] if second else None, return_tensors="pt", verbose=False))
 
 
-def _structural(tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
-    """The tokens that say where texts begin and end, and what is none."""
-    named: dict[str, Any] = dict(tokenizer.special_tokens_map)
-    roles = ("bos_token", "eos_token", "cls_token", "sep_token", "pad_token")
-    return frozenset({str(named[role]) for role in roles if role in named} - {str(named.get("mask_token"))})
-
-
-def _check_written(text: str, token: str, offsets: tuple[int, int], structural: frozenset[str]) -> None:
-    start, end = offsets
-    # Where the same token stands for unknown words, others are read as it, too.
-    if token in structural and text[start:end].strip() == token:
-        raise InputError(
-            f"the text {text[max(0, start - 20) : end + 20]!r} has written out {token}, which the tokenizer "
-            "takes for the beginning or end of a text and not for words; write it in another way, such as "
-            "with a space in it, or give the parts as a pair of texts"
-        )
-
-
-def _convert(backend, texts: tuple[str, ...], structural: frozenset[str]) -> Encoding:
+def _convert(backend, texts: tuple[str, ...]) -> Encoding:
     """The tokenizers library's record as ours."""
     # Each of these makes a list of all tokens.
     tokens, spans, words = backend.tokens, backend.offsets, backend.word_ids
@@ -87,8 +67,6 @@ def _convert(backend, texts: tuple[str, ...], structural: frozenset[str]) -> Enc
     word = -1
     for segment, text in enumerate(texts):
         places = [at for at, of in enumerate(backend.sequence_ids) if of == segment]
-        for at in places:
-            _check_written(text, tokens[at], spans[at], structural)
         pieces = _pieces(text, [(tokens[at], spans[at], words[at]) for at in places])
         before: _Piece | None = None
         for at, piece in zip(places, pieces, strict=True):

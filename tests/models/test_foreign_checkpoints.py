@@ -45,7 +45,7 @@ TEXTS = (
         "日本語のテキスト",
     ),
     *("zero\u200bwidth\u200djoin", "tabs\tand\nlines\r\n", "control \x07 and \x00 signs", "a" * 90),
-    *("MiXeD cAsInG ISTANBUL İstanbul ß", "literal <p> </p> [X] tags", "<mask> and <unk>"),
+    *("MiXeD cAsInG ISTANBUL İstanbul ß", "literal </s> <s> [SEP] tokens", "<mask> and <unk>"),
     *("½ ﬁ ①", "  leading and trailing  ", "...!?", "12 345,678.90", "soft\u00adhyphen", "▁ Ġ marks"),
     *("the film " * 14, "a b c d e f g h"),
 )
