@@ -27,9 +27,9 @@ def encode_texts(
 
     Type ids are the tokenizer's own. Tokens of the text carry the number of their text as segment, special
     tokens their type id. Leading and trailing white space is trimmed off the offsets, which some tokenizers
-    include; a mark that stands alone belongs to the piece that it opens. A special token that is written out in a
-    text is read as such, as by the network's own call, and is a word of the text. Raises InputError on a text
-    over the limit.
+    include; a mark that stands alone belongs to the piece that it opens. A special token that is written out
+    in a text is read as such, as by the network's own call, and is a word of the text. Raises InputError on a
+    text over the limit.
     """
     encodings: list[Encoding | None] = [None] * len(texts)
     for arity in (1, 2):
