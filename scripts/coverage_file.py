@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 from collections.abc import Iterable
@@ -14,9 +15,9 @@ from coverage_settings import Setting
 from assay.tasks.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-# What a result depends on: other code, other results.
-SIMULATED = (f"scripts/coverage_{part}.py" for part in ("kinds", "settings", "texts", "truths", "worlds"))
-CODE = ("results/statistics/*.py", "metrics/**/*.py", *SIMULATED)
+# What a result depends on: other code, other results. The rest of what these import decides no number.
+SIMULATED = ROOT / "scripts" / "coverage_settings.py"
+DECIDING = ("metrics", "results/statistics", "scripts")
 
 
 class Chunk(NamedTuple):
@@ -49,8 +50,24 @@ class Chunk(NamedTuple):
 
 def code() -> str:
     """A hash of the code that results depend on."""
-    paths = sorted(path for pattern in CODE for path in ROOT.glob(pattern))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
+    paths = (path for path in simulated() if path.relative_to(ROOT).as_posix().startswith(DECIDING))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:12]
+
+
+def simulated() -> set[Path]:
+    """The files of code that a simulation runs: what is imported by its settings, and by these in turn."""
+    found, left = set[Path](), [SIMULATED]
+    while left:
+        path = left.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                place = node.module.removeprefix("assay.").replace(".", "/")
+                places = (place, f"scripts/{place}", *(f"{place}/{each.name}" for each in node.names))
+                left += [ROOT / f"{each}.py" for each in places if (ROOT / f"{each}.py").exists()]
+    return found
 
 
 def read(path: Path) -> list[Chunk]:

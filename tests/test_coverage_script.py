@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,6 +130,23 @@ def test_a_run_begins_with_what_most_experiments_have(scripts):
     for first in (0, 100):
         of_round = [setting for setting, begin, _ in work if begin == first]
         assert set(of_round[: len(usual)]) == set(usual) and len(of_round) == len(wanted)
+
+
+def test_code_is_what_simulations_import(scripts):
+    """So that results are kept while other code changes, and only then."""
+    file = scripts("coverage_file")
+    found = {path.relative_to(file.ROOT).as_posix() for path in file.simulated()}
+    assert {"scripts/coverage_texts.py", "metrics/as_coded/faithfulness.py"} <= found
+    assert {"results/statistics/permutation.py", "results/statistics/intervals.py"} <= found
+    # These draw and describe what is known already.
+    assert not found & {"results/statistics/word_totals.py", "results/statistics/global_words.py"}
+    # What a process has really imported, of the folders that count, is no more than that.
+    command = "import sys; sys.path.insert(0, 'scripts'); import coverage_settings; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", command], cwd=file.ROOT, capture_output=True, check=True)
+    counted = tuple(f"assay.{folder.replace('/', '.')}." for folder in file.DECIDING)
+    imported = [name for name in printed.stdout.decode().split() if name.startswith(counted)]
+    paths = {f"{name.removeprefix('assay.').replace('.', '/')}.py" for name in imported}
+    assert {path for path in paths if (file.ROOT / path).exists()} <= found and len(paths) > 10
 
 
 def test_a_run_goes_on_where_it_was_killed(scripts, tmp_path: Path):

@@ -27,8 +27,8 @@ class Template(NamedTuple):
     permitted_by: str
 
 
-# What nothing is recommended for, then what is said of a recommendation, in the order of the answer.
-TEMPLATES: Mapping[str, Template] = {
+# Why nothing is recommended.
+REFUSALS: Mapping[str, Template] = {
     "no candidate": Template(
         "Nothing can be recommended: every explainer here is a control.", "no candidate was planned"
     ),
@@ -67,6 +67,10 @@ TEMPLATES: Mapping[str, Template] = {
         "{properties}.",
         "max-T bounds of the metrics that do not share the method's operator",
     ),
+}
+# The same, then what is said of a recommendation, in the order of the answer.
+TEMPLATES: Mapping[str, Template] = {
+    **REFUSALS,
     "use only": Template(
         "Use {methods}, the only one that is compared.", "one candidate keeps all constraints and has values"
     ),

@@ -15,6 +15,8 @@ from scipy.stats import spearmanr
 
 from assay.results.columns import ComparisonRow, from_table
 from assay.results.negatives import NegativeTexts, effective_number
+from assay.results.recommendation.recommendation import Recommendation
+from assay.results.recommendation.sentences import REFUSALS
 from assay.results.records import CellScores, Group, LabelTexts, Method, Results
 from assay.results.statistics.baseline_sensitivity import (
     pair_agreement,
@@ -26,6 +28,7 @@ from assay.results.statistics.baseline_sensitivity import (
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
+from assay.results.tables.baseline_sensitivity_layout import baseline_advice
 from assay.results.versions.drift import Explained, Scores
 from assay.results.write import write_results
 
@@ -151,6 +154,13 @@ def test_a_baseline_is_recommended_by_the_rules_of_recommend() -> None:
     assert {one.method.explainer for one in found.ranking} == {"lime"}
     # One operator judges: a baseline cannot be told by it.
     assert found.refused == "one operator" and set(found.unjudged) <= {Method("lime", n) for n in BASELINES}
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_why_no_baseline_is_recommended_is_said(reason: str) -> None:
+    (said,) = baseline_advice("lime", Recommendation(GROUP, reason, ()))
+    assert said.startswith("Which baseline to use with lime, by faithfulness: ")
+    assert "Cannot be told" in said or "Nothing can be recommended" in said
 
 
 def test_the_effective_number_is_that_of_the_similarity_matrix() -> None:

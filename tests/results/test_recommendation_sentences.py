@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from assay.results.recommendation.recommendation import Change, PropertyVerdict, Ranked, Recommendation
-from assay.results.recommendation.sentences import TEMPLATES, Sentence, sentences
+from assay.results.recommendation.sentences import REFUSALS, TEMPLATES, Sentence, sentences
 from assay.results.records import Group, Method
 
 A, B, C = Method("occlusion", "mask"), Method("saliency"), Method("lime", "mask")
 NAN = float("nan")
 TRUTH = {"faithfulness", "human agreement"}
-REFUSALS = [key for key, one in TEMPLATES.items() if one.words.startswith(("Cannot", "Nothing can"))]
 
 
 def verdict(
