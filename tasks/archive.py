@@ -25,7 +25,9 @@ def reader(path: Path, *, marker: str) -> Reader:
     """
     if path.is_dir():
         if not (path / marker).is_file():
-            raise InputError(f"{path} has no file {marker}; set task.path to the folder that holds it")
+            held = sorted(one for one in path.iterdir() if one.is_file() and tarfile.is_tarfile(one))
+            expected = f"the archive {held[0]}" if held else "the folder that holds it"
+            raise InputError(f"{path} has no file {marker}; set task.path to {expected}")
         return _folder_reader(path.resolve())
     members = _members(path)
     roots = sorted(PurePosixPath(name).parent for name in members if PurePosixPath(name).name == marker)

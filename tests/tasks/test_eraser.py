@@ -219,6 +219,15 @@ def test_a_broken_archive_is_named(tmp_path: Path) -> None:
             reader(tmp_path / "broken.tar.gz", marker="test.jsonl")
 
 
+def test_a_folder_that_holds_the_archive_names_it(tmp_path: Path) -> None:
+    _archive(_folder(tmp_path / "movies"), tmp_path / "data.tar.gz")
+    (tmp_path / "SOURCE.txt").write_text("from there")
+    with pytest.raises(InputError, match=r"set task\.path to the archive .*data\.tar\.gz$"):
+        reader(tmp_path, marker="test.jsonl")
+    with pytest.raises(InputError, match=r"set task\.path to the folder that holds it$"):
+        reader(tmp_path / "movies" / "docs", marker="test.jsonl")
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "movies")
     (tmp_path / "secret").write_text("secret")
