@@ -32,7 +32,7 @@ from assay.harness.validation.concept_explanations import (
     to_table,
 )
 from assay.harness.validation.concept_judging import Explained, complete, judge, stable
-from assay.harness.validation.concept_pages import About, write_pages
+from assay.harness.validation.concept_pages import PAGES_VERSION, About, write_pages
 from assay.harness.validation.concept_questions import probabilities_of, question_quality
 from assay.models.protocol import ConceptModel
 from assay.results.inert import inert, to_csv
@@ -113,7 +113,7 @@ def _settings(trial: Trial) -> list[object]:
     parts = (config.concepts, config.report, config.baseline, config.removal, config.explainer)
     days = [example.date.isoformat() if example.date else "" for example in trial.task.test]
     dated = [days] if any(days) else []
-    return [VERSION, trial.explained, *map(plain, parts), *dated]
+    return [VERSION, PAGES_VERSION, trial.explained, *map(plain, parts), *dated]
 
 
 def _ask(trial: Trial, store: Store, found: _Found, folder: Path, bootstrap: Bootstrap) -> None:

@@ -16,6 +16,13 @@ from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
 from assay.models.protocol import ConceptModel, Model
 from assay.results.concepts.cases import Case, PastCases, Portfolio
+from assay.results.concepts.coded_fields import (
+    BOTH,
+    CODED,
+    coded_cases,
+    coded_probabilities,
+    joined_probabilities,
+)
 from assay.results.concepts.sentence import sentence
 from assay.results.concepts.write import write_concept_pages
 from assay.results.statistics.estimates import Bootstrap
@@ -23,6 +30,8 @@ from assay.tasks.arrays import Floats
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 
+# Of what pages say; pages that a store has of another are written anew.
+PAGES_VERSION = 2
 # Training texts among which similar cases are sought.
 PAST = 2000
 
@@ -78,6 +87,8 @@ def write_pages(
 ) -> Path:
     """Write the portfolio and a page per case; kinds are the answers to the task's first auxiliary question.
 
+    Beside the model stand what the coded answers alone, and with the narrative, tell of the label.
+
     Args:
         folder: is made if it is not there.
         about: the label that is explained, and what it is called.
@@ -101,16 +112,22 @@ def write_pages(
             f"none of the {len(known)} dates is that of an explained text, such as {examples[0].id!r}; "
             "expected dates by the ids of examples"
         )
+    focus = about.focus(model.labels)
+    others, notes = _others(engine, task, examples, focus, probabilities[:, focus])
     cases = (
         replace(
             _case(example, explanation, row),
             date=known.get(example.id, example.date),
             kind=_kind(example, task),
             group=example.group,
+            others={name: float(given[place]) for name, given in others.items()},
         )
-        for example, explanation, row in zip(examples, explanations, probabilities.tolist(), strict=True)
+        for place, (example, explanation, row) in enumerate(
+            zip(examples, explanations, probabilities.tolist(), strict=True)
+        )
     )
     kind = task.auxiliary[0].name.replace("_", " ") if task.auxiliary else "kind"
+    about = replace(about, notes=(*about.notes, *notes))
     portfolio = about.portfolio(model.labels, multi_label=model.multi_label, kind=kind)
     return write_concept_pages(folder, cases, portfolio, _past(engine, task.train[:PAST]), bootstrap)
 
@@ -145,6 +162,32 @@ def _case(example: Example, explanation: ConceptExplanation, probabilities: Sequ
 def _kind(example: Example, task: Task) -> str:
     answer = example.auxiliary[0] if example.auxiliary and task.auxiliary else None
     return "" if answer is None else task.auxiliary[0].labels[answer]
+
+
+def _others(
+    engine: Engine, task: Task, examples: Sequence[Example], label: int, narrative: Floats
+) -> tuple[dict[str, Floats], list[str]]:
+    """What coded fields, and both, give to the label in each text, and what they are, in sentences. Nothing
+    where no text has a coded answer, or all training texts have one label."""
+    answers = [len(question.labels) for question in task.auxiliary]
+    train, dev, cases = (coded_cases(each, answers, label) for each in (task.train, task.dev, examples))
+    if not (train.is_varied and train.answers.any() and cases.answers.any()):
+        return {}, []
+    names = ", ".join(question.name.replace("_", " ") for question in task.auxiliary)
+    others = {CODED: coded_probabilities(train, cases)}
+    notes = [
+        f"“{CODED}” is a logistic regression on the coded answers ({names}) of the {len(task.train):,} "
+        "training texts. They count as the file has them, perhaps coded by somebody who knew the outcome."
+    ]
+    if dev.is_varied:
+        encodings = engine.model.encode([example.texts for example in task.dev])
+        given = engine.probabilities(encodings)[:, label]
+        others[BOTH] = joined_probabilities(train, dev, given, cases, narrative)
+        notes.append(
+            f"“{BOTH}” joins its log-odds and the model's by a logistic regression on the {len(task.dev):,} "
+            "dev texts."
+        )
+    return others, notes
 
 
 def _past(engine: Engine, examples: Sequence[Example]) -> PastCases | None:

@@ -231,6 +231,18 @@ def test_pages_by_month_are_written_from_dates_by_id(classifier: Classifier, tmp
         found.write_pages(tmp_path, "lon")
 
 
+def test_pages_set_coded_fields_beside_the_narrative(classifier: Classifier, tmp_path: Path):
+    texts = _texts()[:12]
+    page = assay.explain_by_concepts(classifier, texts).write_pages(tmp_path / "a").read_text("utf-8")
+    for name in ("coded fields", "narrative and coded fields"):
+        assert f'<th scope="col" class="number">{name}</th>' in page
+        assert f"“{name}” " in page
+    # Without a coded answer there is nothing to set beside it.
+    bare = [replace(text, auxiliary=()) for text in texts]
+    page = assay.explain_by_concepts(classifier, bare).write_pages(tmp_path / "b").read_text("utf-8")
+    assert "coded fields" not in page
+
+
 @pytest.mark.parametrize("through", [False, True])
 def test_sentences_and_sums_are_those_of_the_probabilities(through: bool):
     """Whatever is added to both labels alike, sentences are the same, and the sum gives the probability."""
