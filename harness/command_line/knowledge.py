@@ -24,6 +24,7 @@ from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.titles import file_name
 from assay.harness.trials.trial import load_model, read_card
+from assay.harness.validation.concept_pages import PAGES_VERSION
 from assay.harness.validation.embedding_knowledge import embedding_knowledge
 from assay.metrics.embedding_tables import EmbeddingKnowledge, Judging
 from assay.metrics.word_intrusion import WordIntrusion
@@ -38,7 +39,7 @@ from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 # Marks the folder as one to replace, and says who could not be asked.
 MARK = "left_out.txt"
 # Words of a dimension in the table.
@@ -47,9 +48,10 @@ WORDS = 10
 
 @dataclass(slots=True, eq=False)
 class _Found:
-    """What is written: rows of tables, figures, and what could not be asked. all_read: whether every model
-    could be read."""
+    """What is written: rows of tables, figures, and what could not be asked. folder: of pages, which are
+    written at once. all_read: whether every model could be read."""
 
+    folder: Path
     bootstrap: Bootstrap
     scores: dict[str, list[TableScore]] = field(default_factory=dict)
     chance: float = 0.0
@@ -68,8 +70,8 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     """Ask the models of an experiment what `knowledge.ask` says, and write the folder `knowledge` beside the
     report, unless it was written from the same models and settings; prints where it lies.
 
-    A model that cannot be asked is left out, with the reason. Dimensions and neurons are drawn for the first
-    seed of each task and model. Returns the exit status: 1 if no model could be asked.
+    A model that cannot be asked is left out, with the reason. Dimensions and neurons are drawn, and pages
+    written, for the first seed of each task and model. Returns the exit status: 1 if no model could be asked.
     """
     config, store = experiment.configs[0], experiment.store
     stored = StoredExperiment(store.experiment(experiment.name))
@@ -77,23 +79,24 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     inputs = canonical(_inputs(config, trials, store))
     known = read_json(record) or {}
     if known.get("inputs") != inputs or not folder.is_dir():
-        found = _Found(Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed)))
-        drawn: set[tuple[str, str]] = set()
-        for trial in trials:
-            kind = trial.task_name, trial.model_name
-            if _ask(trial, store, found, draw=kind not in drawn):
-                drawn.add(kind)
-        asked = bool(found.scores or found.curves or found.concepts)
-        # By the weights that were asked. What could not be read may be readable the next time.
-        inputs = canonical(_inputs(config, trials, store)) if found.all_read else None
-        figures = _figures(found)
-        shown = [{"name": one.name, "title": one.title, "text": one.text} for one in figures]
-        known = {"inputs": inputs, "left_out": found.left_out, "asked": asked, "figures": shown}
+        bootstrap = Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed))
         with whole_folder(folder, mark=MARK, overwrite=True) as scratch:
+            found = _Found(scratch, bootstrap)
+            drawn: set[tuple[str, str]] = set()
+            for trial in trials:
+                kind = trial.task_name, trial.model_name
+                if _ask(trial, store, found, draw=kind not in drawn):
+                    drawn.add(kind)
+            figures = _figures(found)
             _write(found, figures, scratch)
             (scratch / MARK).write_text(
                 "".join(f"{inert(line)}\n" for line in found.left_out), encoding="utf-8"
             )
+        asked = bool(found.scores or found.curves or found.concepts)
+        # By the weights that were asked. What could not be read may be readable the next time.
+        inputs = canonical(_inputs(config, trials, store)) if found.all_read else None
+        shown = [{"name": one.name, "title": one.title, "text": one.text} for one in figures]
+        known = {"inputs": inputs, "left_out": found.left_out, "asked": asked, "figures": shown}
         write_json(record, known)
     for line in known["left_out"]:
         print(f"Left out: {line}")
@@ -105,7 +108,8 @@ def _inputs(config: DictConfig, trials: Sequence[Trial], store: Store) -> list[o
     models = [[trial.title, trial.model_key, _weights(trial, store), trial.explained] for trial in trials]
     baselines = [plain(trial.config.baseline) for trial in trials[:1]]
     files = content(config.knowledge)
-    return [VERSION, plain(config.knowledge), *files, plain(config.report), baselines, models]
+    about = plain(config.concepts), PAGES_VERSION
+    return [VERSION, plain(config.knowledge), *files, plain(config.report), baselines, about, models]
 
 
 def _weights(trial: Trial, store: Store) -> str | None:
@@ -225,6 +229,15 @@ def _concepts(loaded: Loaded, found: _Found, name: str | None) -> None:
     found.concepts += [
         {"trial": trial.title, **{str(name): cell for name, cell in row.items()}} for row in rows
     ]
+    if name is not None and options.pages:
+        about = trial.config.concepts
+        told.write_pages(
+            found.folder / f"pages-{name}",
+            trial.task.test[: int(options.pages)],
+            about.label,
+            title=about.title or trial.title,
+            noun=str(about.noun),
+        )
     if not trial.task.multi_label:
         try:
             shares = told.completeness()

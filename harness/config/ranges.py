@@ -63,6 +63,7 @@ RANGES: dict[str, Range] = {
     "knowledge.words": Range(50),
     "knowledge.min_count": Range(1),
     "knowledge.draws": Range(19),
+    "knowledge.pages": Range(0),
     "concepts.texts": Range(1),
     "concepts.budget": Range(1),
 }

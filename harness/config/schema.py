@@ -59,6 +59,7 @@ class KnowledgeOptions:
     dimensions, sparsity: of the re-coded table. words, min_count: the judged words, the most frequent ones
     and how often they must occur in the training texts. concepts: a YAML file of a reader's concepts.
     corrections: a CSV file of what readers corrected. draws: random sets that each concept is compared with.
+    pages: texts that have a page explained by these concepts, about `concepts.label`; 0: none.
     """
 
     ask: list[str] = field(default_factory=list)
@@ -73,6 +74,7 @@ class KnowledgeOptions:
     concepts: str | None = None
     corrections: str | None = None
     draws: int = 999
+    pages: int = 20
 
 
 @dataclass

@@ -98,12 +98,17 @@ def test_concepts_of_a_reader_are_tested_and_a_changed_file_is_read_anew(
     found = pd.read_csv(_folder(store) / "concepts.csv")
     assert set(found["concept"]) == {"first"} and set(found["layer"]) == {"pooled"}
     assert set(found["added_by"]) == {"'=me"} and all(0 < p <= 1 for p in found["p"].tolist())
+    pages = _folder(store) / "pages-planted-maxpool"
+    assert "first" in (pages / "index.html").read_text(encoding="utf-8")
+    assert len([*(pages / "cases").glob("case-*.html")]) == 12
     shares = pd.read_csv(_folder(store) / "completeness.csv")
     assert sum(shares["share"].tolist()) == pytest.approx(shares["completeness"].tolist()[0])
     with path.open("a", encoding="utf-8") as file:
         file.write(entry.format(name="second", words="semu"))
     assert _run(store, *ask) == 0
     assert set(pd.read_csv(_folder(store) / "concepts.csv")["concept"]) == {"first", "second"}
+    assert "second" in (pages / "index.html").read_text(encoding="utf-8")
+    assert _run(store, *ask, "knowledge.pages=0") == 0 and not pages.exists()
     # Of few texts completeness alone cannot be told.
     capsys.readouterr()
     assert _run(store, *ask, "knowledge.texts=5") == 0
