@@ -183,8 +183,9 @@ def main() -> None:
         chunks = known(path, chosen.seed, chosen.resamples) if path else []
     except InputError as error:
         sys.exit(str(error))
+    now = code()
     work = [
-        partial(run, *piece, chosen.seed, chosen.resamples, code()) for piece in pieces(wanted, sims, chunks)
+        partial(run, *piece, chosen.seed, chosen.resamples, now) for piece in pieces(wanted, sims, chunks)
     ]
     workers = chosen.workers or len(os.sched_getaffinity(0))
     deadline = time.monotonic() + 60 * (chosen.minutes if chosen.minutes is not None else float("inf"))
