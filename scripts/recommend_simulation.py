@@ -136,7 +136,7 @@ def simulate(setting: Setting, draw: int, seed: int) -> Outcome:
     facts = {(GROUP, FORBIDDEN): MethodFacts(stochastic=True)}
     results, only = drawn(setting, rng), Constraints(deterministic=True)
     ((found, _),) = decide_groups(results, facts, only, bootstrap=Bootstrap(seed=draw)).values()
-    methods, best = () if found.refused else found.decision.group, Method("explainer0")
+    methods, best = found.recommended, Method("explainer0")
     return Outcome(
         best in methods,
         len(methods) == 1,

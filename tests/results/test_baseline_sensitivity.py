@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from assay.results.columns import ComparisonRow, from_table
 from assay.results.negatives import NegativeTexts, effective_number
 from assay.results.recommendation.recommendation import Recommendation
-from assay.results.recommendation.sentences import REFUSALS
+from assay.results.recommendation.templates import REFUSALS
 from assay.results.records import CellScores, Group, LabelTexts, Method, Results
 from assay.results.statistics.baseline_sensitivity import (
     pair_agreement,
