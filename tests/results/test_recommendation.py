@@ -218,8 +218,8 @@ def test_who_can_be_told_is_recommended_beside_a_baseline_that_cannot() -> None:
     first, second = [one.text for one in sentences(found)][:2]
     assert first.startswith("Cannot be told: lime with baseline mask may be best, but a baseline needs")
     assert second == (
-        "Of those that two operators judge, or that need no baseline, use fair: not told apart from the best of "
-        "them by faithfulness."
+        "Of those that two operators judge, or that need no baseline, use fair: not told apart from the best "
+        "of them by faithfulness."
     )
 
 
