@@ -70,7 +70,9 @@ def _views(labels: LabelTexts, metric: Metric, results: Results, fewest: int) ->
         of_label = [only_label(cell, label) for cell in cells if label in cell.targets]
         never = isinstance(metric, Faithfulness) and not any(map(_is_predicted, of_label))
         if texts >= fewest and not never:
-            about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": f1.get(name, float("nan"))}
+            # Of a label that no text has, F1 is undefined.
+            of_model = f1.get(name, float("nan")) if texts else float("nan")
+            about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": of_model}
             yield about, metric, of_label
 
 
