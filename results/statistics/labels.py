@@ -15,6 +15,7 @@ from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1
 from assay.results.columns import ComparisonRow, LabelRow, method_of, names, to_table
 from assay.results.records import CellScores, Group, LabelTexts, Results
 from assay.results.statistics.comparison import estimate, method_rows, methods_of
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 
@@ -43,7 +44,7 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
                 every = method_rows(group, methods[group], averaged, estimates, results, bootstrap)
                 about["metric"] = metric.name
                 rows += [_row(row, about) for row in every if method_of(row) in estimates]
-    return to_table(LabelRow, rows)
+    return unstarred(to_table(LabelRow, rows), results)
 
 
 def _row(row: ComparisonRow, about: Mapping[str, Any]) -> LabelRow:
