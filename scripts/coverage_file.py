@@ -48,15 +48,15 @@ class Chunk(NamedTuple):
         return Setting(self.table, self.world, self.shape, self.n, self.models, self.worse)
 
 
-def code() -> str:
-    """A hash of the code that results depend on."""
-    paths = (path for path in simulated() if path.relative_to(ROOT).as_posix().startswith(DECIDING))
+def code(start: Path = SIMULATED, deciding: tuple[str, ...] = DECIDING) -> str:
+    """A hash of the code that results depend on: what a script imports of the deciding folders."""
+    paths = (path for path in simulated(start) if path.relative_to(ROOT).as_posix().startswith(deciding))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:12]
 
 
-def simulated() -> set[Path]:
+def simulated(start: Path = SIMULATED) -> set[Path]:
     """The files of code that a simulation runs: what is imported by its settings, and by these in turn."""
-    found, left = set[Path](), [SIMULATED]
+    found, left = set[Path](), [start]
     while left:
         path = left.pop()
         if path in found:

@@ -1,6 +1,6 @@
 """Does a recommendation name the best explainer, and none where there is none? Simulated, with known truths.
 
-    python scripts/recommend_simulation.py [--quick] [--draws N] [--only WORDS]
+    python scripts/recommend_simulation.py [--quick] [--draws N] [--only WORDS] [--file FILE]
 
 Each draw makes up the scores of some explainers, of random scores and of gold on a few texts, and asks
 `assay.results.recommendation.recommend` who is recommended, as the command does. One explainer is so many
@@ -11,18 +11,22 @@ operators. An explainer that is better than all others, but draws at random, is 
 The bar, of every setting: the best is in the recommended group in at least 95 %, named alone in at least 90 %
 at five standard errors, one named alone in at most 6 % where all are equal; refused in at least 95 % where
 none is better than random; never a control, never the forbidden one. --quick: fewer draws, the bar with the
-binomial bound (99.9 %) of so few.
+binomial bound (99.9 %) of so few. --file: finished settings are kept there, and not run again by the same
+code with as many draws and the same seed.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 from bar import Table, finish, options
+from coverage_file import code
 from scipy.stats import binom
 
 from assay.metrics.cell_data import Metric
@@ -53,6 +57,8 @@ LEVEL, SPREAD = 0.4, 0.08
 # Above the level: random scores, gold marks, the forbidden explainer.
 APART = {"random": -0.3, "gold": 0.0, FORBIDDEN.explainer: 0.05}
 GAPS = (0.0, 1.0, 2.0, 3.0, 5.0)
+# What a result depends on, of what this script imports.
+DECIDING = ("metrics", "results/property_metrics", "results/recommendation", "results/statistics", "scripts")
 
 
 class Setting(NamedTuple):
@@ -136,7 +142,7 @@ def simulate(setting: Setting, draw: int, seed: int) -> Outcome:
     facts = {(GROUP, FORBIDDEN): MethodFacts(stochastic=True)}
     results, only = drawn(setting, rng), Constraints(deterministic=True)
     ((found, _),) = decide_groups(results, facts, only, bootstrap=Bootstrap(seed=draw)).values()
-    methods, best = () if found.refused else found.decision.group, Method("explainer0")
+    methods, best = found.recommended, Method("explainer0")
     return Outcome(
         best in methods,
         len(methods) == 1,
@@ -146,10 +152,9 @@ def simulate(setting: Setting, draw: int, seed: int) -> Outcome:
     )
 
 
-def misses(setting: Setting, found: list[Outcome], *, sure: bool) -> list[str]:
-    """Which bars are missed; sure: only beyond what chance would do at the bar itself."""
-    n = len(found)
-    count = dict(zip(Outcome._fields, map(sum, zip(*found, strict=True)), strict=True))
+def misses(setting: Setting, shares: Sequence[float], n: int, *, sure: bool) -> list[str]:
+    """Which bars are missed, by the shares of n draws; sure: only beyond what chance would do at the bar."""
+    count = {name: round(n * share) for name, share in zip(Outcome._fields, shares, strict=True)}
     bars: list[tuple[str, int, float]] = []
     if setting.gap is None:
         bars.append(("refused", count["refused"], 0.95))
@@ -168,6 +173,34 @@ def _fewest(n: int, share: float) -> int:
     return int(binom.ppf(1 - CONFIDENCE, n, share))
 
 
+class Finished:
+    """The settings that a file has of the same code, draws and seed; a line of JSON each."""
+
+    def __init__(self, path: Path | None, draws: int, seed: int) -> None:
+        """path: None keeps nothing."""
+        self._path = path
+        self._by = {"draws": draws, "seed": seed, "code": code(Path(__file__), DECIDING)}
+        self._known: dict[Setting, list[float]] = {}
+        # Behind the last line break stands nothing, or half a line of a run that was killed.
+        text = path.read_text(encoding="utf-8") if path and path.exists() else ""
+        for line in map(json.loads, text.split("\n")[:-1]):
+            if {name: line[name] for name in self._by} == self._by:
+                self._known[Setting(*line["setting"])] = line["shares"]
+        if path and not text.endswith("\n"):
+            path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+
+    def shares(self, setting: Setting) -> list[float]:
+        """In which share of draws each of `Outcome` holds: as it is known, or simulated and kept."""
+        if setting not in self._known:
+            found = [simulate(setting, draw, self._by["seed"]) for draw in range(self._by["draws"])]
+            self._known[setting] = np.mean(np.array(found, dtype=float), axis=0).tolist()
+            if self._path:
+                line = json.dumps({"setting": setting, "shares": self._known[setting], **self._by})
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(f"{line}\n")
+        return self._known[setting]
+
+
 def main() -> None:
     chosen = options(
         __doc__,
@@ -175,21 +208,23 @@ def main() -> None:
         draws=(int, f"draws of a setting ({FULL})"),
         seed=(0, "of all draws"),
         only=("", "settings whose line has these words"),
+        file=(Path, "that keeps finished settings, and that a later run goes on with"),
     )
     draws = chosen.draws or (QUICK if chosen.quick else FULL)
     shown = dict.fromkeys(("best_in_group", "best_alone", "any_alone", "refused"), ".1%")
     table = Table("by", "scores", "explainers", gap="", **shown)
     missed, began, run = [], time.monotonic(), 0
+    finished = Finished(chosen.file, draws, chosen.seed)
     for setting in settings():
         if chosen.only not in " ".join(map(str, setting)):
             continue
-        found = [simulate(setting, draw, chosen.seed) for draw in range(draws)]
-        shares = np.mean(np.array(found, dtype=float), axis=0)
+        found = finished.shares(setting)
         gap = "no better than random" if setting.gap is None else f"{setting.gap:g}"
-        has_best, alone, best_alone, refused, _ = shares.tolist()
-        shares = has_best, best_alone, alone, refused
-        table.row(setting.kind, setting.shape, str(setting.explainers), gap, *shares)
-        missed += [f"{name} of {setting}" for name in misses(setting, found, sure=draws < FULL)]
+        has_best, alone, best_alone, refused, _ = found
+        table.row(
+            setting.kind, setting.shape, str(setting.explainers), gap, has_best, best_alone, alone, refused
+        )
+        missed += [f"{name} of {setting}" for name in misses(setting, found, draws, sure=draws < FULL)]
         run += 1
     seconds = time.monotonic() - began
     bars = "95 % in group, 90 % alone at 5, at most 6 % alone at 0, 95 % refused where none is better"

@@ -33,6 +33,7 @@ from assay.results.flag import Flag
 from assay.results.records import Group, Method, Missing, Results
 from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_choice
@@ -92,7 +93,8 @@ class Scores:
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
-        table = compare(self.results(), Bootstrap(n=resamples, seed=seed))
+        results = self.results()
+        table = unstarred(compare(results, Bootstrap(n=resamples, seed=seed)), results)
         names = {PEOPLE: PEOPLE.title} | {method: name for name, method in self._methods().items()}
         pairs = zip(table["explainer"], table["baseline"], strict=True)
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])

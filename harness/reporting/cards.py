@@ -31,6 +31,7 @@ from assay.results.recommendation.recommend import recommend
 from assay.results.records import Group, Method, Results
 from assay.results.statistics.baseline_sensitivity import recommended_baselines, sensitivity
 from assay.results.statistics.comparison import compare, methods_of
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.tasks.counted import counted
@@ -113,7 +114,8 @@ def finished(experiment: Experiment, trials: Sequence[Trial]) -> Finished:
     bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
     collected = with_baselines(collect(experiment, trials), trials, experiment.store)
     results = placeless(collected, experiment)
-    comparison, labels = compare(results, bootstrap), by_label(results, bootstrap)
+    comparison = unstarred(compare(results, bootstrap), results)
+    labels = by_label(results, bootstrap)
     facts = method_facts(trials, experiment.store, results.cells)
     advice = recommend(results, facts, bootstrap=bootstrap) if results.cells else []
     sources = Sources(

@@ -16,6 +16,7 @@ from assay.results.parallel import process_pool, useful_processes
 from assay.results.property_metrics import six_properties
 from assay.results.records import Results
 from assay.results.statistics.comparison import compare
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.bibliography import used_references
 from assay.results.tables.html import html
@@ -68,7 +69,7 @@ def table_file(experiment: Experiment, trials: Sequence[Trial], layout: Layout) 
     with process_pool(useful_processes(len(files))) as spreading:
         results = collect(experiment, trials, files, spreading)
     results = chosen(results, layout.metrics)
-    comparison = compare(results, bootstrap)
+    comparison = unstarred(compare(results, bootstrap), results)
     return written(results, comparison, bootstrap, layout)
 
 

@@ -119,6 +119,7 @@ def _of_store(name: Named, folder: Path, experiment: str) -> Side:
         settings={metric: one.settings for metric, one in metrics.items()},
         removals=_removals(metrics.values(), str(next(iter(config.removal), ""))),
         texts=texts_of(trials),
+        labels={trial.task_name: tuple(trial.task.labels) for trial in trials},
         weights={
             (group_of(trial), str(trial.seed)): str(card["weights"])
             for trial in trials

@@ -21,6 +21,7 @@ LOW_F1 = 0.5
 
 FEW, POOR = "few texts", "the model is poor at it"
 RANDOM, UNMEASURED, UNLABELLED = "not shown to be better than random", "not measured on it", "no labels"
+ABSENT = "F1 undefined"
 
 
 class Limit(NamedTuple):
@@ -42,7 +43,7 @@ class LabelLimit:
     Attributes:
         label: its name.
         texts: how many explained texts have it; None where texts have no labels.
-        f1: of the model on the label, mean over seeds; NaN where unknown.
+        f1: of the model on the label, mean over seeds; NaN where unknown, and where no text has the label.
         values: by each metric the method on this label, of tasks with several labels per text.
         limits: what limits explanations of the label; none where nothing is known to.
     """
@@ -73,7 +74,8 @@ def label_limits(
     for place, label in enumerate(task.labels):
         texts = _texts(task, place)
         known = [model.f1[label] for model in results.models if model.group == group and label in model.f1]
-        f1 = fmean(known) if known else math.nan
+        # Of a label that no text has there is nothing to find, whatever a record has for it.
+        f1 = fmean(known) if known and texts != 0 else math.nan
         random = {row.metric for row in rows if row.label == label and row.explainer == results.random}
         own = {row.metric: row for row in rows if row.label == label and method_of(row) == method}
         said = [*_of_texts(texts), *_of_model(f1)]
@@ -100,6 +102,8 @@ def _texts(task: TaskSize, label: int) -> int | None:
 def _of_texts(texts: int | None) -> list[Limit]:
     if texts is None:
         return [Limit(UNLABELLED, "what is right is unknown")]
+    if texts == 0:
+        return [Limit(FEW, "no explained text with it"), Limit(ABSENT, "no text to find it in")]
     return [Limit(FEW, f"{counted(texts, 'explained text')} with it")] if texts < FEWEST else []
 
 

@@ -135,6 +135,9 @@ def _facts(card: Card) -> TextTable:
     about, facts, task = card.about, card.about.facts, card.task
     macro = [one.macro_f1 for one in card.quality if not math.isnan(one.macro_f1)]
     quality = f"macro-F1 {fmean(macro):.2f} on the explained texts" if macro else "quality unknown"
+    if macro and (absent := sum(one.texts == 0 for one in card.limits)):
+        verb = "counts" if absent == 1 else "count"
+        quality += f", in which {counted(absent, 'label')} that no text has {verb} as 0"
     abilities = [
         "gradients" if facts.gradients else "no gradients",
         "scores add up" if facts.additive else "scores need not add up",

@@ -39,8 +39,9 @@ function exploreTexts(data, part) {
     return words;
   };
 
-  function coloured(text, scores, signed) {
-    const largest = Math.max(0, ...scores.map(Math.abs));
+  // Without colours where nothing is told apart.
+  function coloured(text, scores, signed, constant = false) {
+    const largest = constant ? 0 : Math.max(0, ...scores.map(Math.abs));
     return text.pieces.map((pieces) => make("span", { className: "words", dir: "auto" }, ...pieces.map(
       ([characters, word, flags]) => {
         const score = word < 0 ? null : scores[word] ?? null;
@@ -52,13 +53,15 @@ function exploreTexts(data, part) {
       })));
   }
 
-  function line(text, words, [place, scores]) {
+  function line(text, words, [place, scores], constant) {
     const { title, signed } = data.methods[place];
     const strongest = scores.map((score, at) => [score, words[at]]).filter(([score]) => score)
       .sort(([a], [b]) => Math.abs(b) - Math.abs(a)).slice(0, STRONGEST)
       .map(([score, word]) => `${word} ${number(score, signed)}`);
-    return make("div", { className: "line" }, make("dt", {}, title), make("dd", {}, ...coloured(text, scores, signed),
-      make("span", { className: "strongest" }, strongest.length ? `strongest: ${strongest.join(", ")}` : "all scores are 0")));
+    const told = constant ? "constant: every token has the same score" : `strongest: ${strongest.join(", ")}`;
+    return make("div", { className: "line" }, make("dt", {}, title),
+      make("dd", {}, ...coloured(text, scores, signed, constant),
+        make("span", { className: "strongest" }, strongest.length ? told : "all scores are 0")));
   }
 
   // Every score in a table, made when it is asked for.
@@ -97,11 +100,11 @@ function exploreTexts(data, part) {
     if (data.groups.length > 1) heading.append(" ", make("span", { className: "where" }, data.groups[text.group]));
     const element = make("article", {}, heading, outcome);
     element.setAttribute("aria-labelledby", heading.id);
-    for (const { target, disagreement, lines } of text.said) {
+    for (const { target, disagreement, constant, lines } of text.said) {
       const kept = lines.filter(([at]) => shown.has(data.methods[at].explainer));
       const about = make("p", { className: "target" }, "What speaks for ", make("b", {}, target));
       if (disagreement !== null) about.append(` (disagreement ${disagreement.toFixed(2)})`);
-      element.append(about, make("dl", { className: "lines" }, ...kept.map((one) => line(text, words, one))));
+      element.append(about, make("dl", { className: "lines" }, ...kept.map((one) => line(text, words, one, constant.includes(one[0])))));
       if (kept.length) element.append(table(words, kept, `text ${place}, ${target}`));
     }
     if (!text.said.length) element.append(make("p", { className: "target" }, "No explainer has finished this text."),

@@ -17,6 +17,7 @@ from assay.results.page.text_pieces import pieces, word_scores, words
 from assay.results.records import Method, Results, grouped
 from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.disagreement import disagreement
+from assay.results.statistics.rank_correlation import is_constant
 
 # Of a task with more labels than that, the probabilities of the likeliest stand beside a text, and of those
 # that are predicted or right.
@@ -129,7 +130,12 @@ def _said(
     """What the explainers say of one label."""
     ordered = sorted(shown, key=lambda one: places[one.method])
     scores = {one.method: word_scores(of, one.scores) for one in ordered}
-    judged = [one for one in ordered if one.method.explainer not in results.controls]
+    # By tokens: a word of several would stand out of words of one, though nothing is told apart.
+    several = int(text.content.sum()) > 1
+    constant = [one.method for one in ordered if several and is_constant(one.scores[text.content])]
+    judged = [
+        one for one in ordered if one.method.explainer not in results.controls and one.method not in constant
+    ]
     apart = (
         disagreement(np.stack([scores[one.method] for one in judged]), [one.signed for one in judged])
         if judged
@@ -138,6 +144,7 @@ def _said(
     return {
         "target": inert(target),
         "disagreement": None if math.isnan(apart) else round(apart, 2),
+        "constant": [places[method] for method in constant],
         "lines": [[places[method], [*map(_number, values.tolist())]] for method, values in scores.items()],
     }
 

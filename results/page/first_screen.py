@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from assay.results.page.numbers import three_digits
 from assay.results.recommendation.recommendation import Recommendation
@@ -80,14 +81,12 @@ def answers(
         timings: of every model.
     """
     main = {grid.group: grid for grid in reversed(grids) if grid.part != BESIDE}
-    seconds = {(one.group, one.method): one.median for one in seed_means(timings)}
-    return [
-        _answer(one, main.get(one.group), {m: s for (group, m), s in seconds.items() if group == one.group})
-        for one in advice
-    ]
+    of_group = grouped(timings, lambda one: one.group)
+    return [_answer(one, main.get(one.group), of_group.get(one.group, [])) for one in advice]
 
 
-def _answer(found: Recommendation, grid: Grid | None, seconds: Mapping[Method, float]) -> Answer:
+def _answer(found: Recommendation, grid: Grid | None, timings: Sequence[Timing]) -> Answer:
+    seconds = {one.method: one.median for one in seed_means(timings)}
     said = [sentence.text for sentence in sentences(found)]
     rows = [row for row in grid.rows if not row.control] if grid else []
     ranked = {one.method: place for place, one in enumerate(found.ranking)}
@@ -100,7 +99,7 @@ def _answer(found: Recommendation, grid: Grid | None, seconds: Mapping[Method, f
         said[0],
         tuple(said[1 : 1 + REASONS]),
         tuple(said[1 + REASONS :]),
-        _price(found, seconds),
+        _price(found, timings),
         grid.columns if grid else (),
         tuple(_best_row(row, found, seconds) for row in rows[:BEST]),
         len(rows),
@@ -120,19 +119,29 @@ def _best_row(row: Row, found: Recommendation, seconds: Mapping[Method, float]) 
     )
 
 
-def _price(found: Recommendation, seconds: Mapping[Method, float]) -> str:
-    """What the recommended explainers cost, the cheapest first."""
+def _price(found: Recommendation, timings: Sequence[Timing]) -> str:
+    """What the recommended explainers cost, the cheapest first; of models that differ in time the range."""
+    seconds = {
+        method: [one.median for one in of_method]
+        for method, of_method in grouped(timings, lambda one: one.method).items()
+    }
     known = sorted(
         (one for one in found.ranking if one.recommended and not math.isnan(one.rows)),
-        key=lambda one: (one.rows, seconds.get(one.method, 0.0)),
+        key=lambda one: (one.rows, fmean(seconds.get(one.method, [0.0]))),
     )
     told = [
         f"{_rows(one.rows)} of the model"
-        + (f" and {three_digits(1000 * seconds[one.method])} ms" if one.method in seconds else "")
+        + (f" and {_milliseconds(seconds[one.method])} ms" if one.method in seconds else "")
         + f" per text ({one.method.title})"
         for one in (known if len(known) <= PRICED else (known[0], known[-1]))
     ]
     return " to ".join(told) if len(known) > PRICED else "; ".join(told)
+
+
+def _milliseconds(seconds: Sequence[float]) -> str:
+    """One time, or the range of several that differ in what is shown."""
+    low, high = (three_digits(1000 * end) for end in (min(seconds), max(seconds)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _rows(value: float) -> str:

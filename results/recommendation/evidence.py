@@ -53,6 +53,7 @@ class Evidence:
         random: the estimate of the random control, where that is a level; it scores 0.
         rivals: those of the candidates and of gold marks, of which the best scores 1.
         better: the methods in question that are better than random for certain, all at once.
+        few: the methods with values of fewer than ten texts, or groups of texts, which are no estimates.
     """
 
     property: str
@@ -63,6 +64,7 @@ class Evidence:
     random: Estimate | None
     rivals: tuple[Estimate, ...]
     better: frozenset[Method] = frozenset()
+    few: frozenset[Method] = frozenset()
 
     def of(self, methods: Sequence[Method], level: float) -> Evidence:
         """With those of the methods that are better than random (max-T lower bounds, `better_than`)."""
@@ -149,12 +151,10 @@ def measure(
         if metric.name in of_texts:
             of_metric = [_on_all(cell, units) for cell in of_metric]
         estimated = estimate(of_metric, metric, bootstrap, clusters)
-        estimates = {
-            method: one
-            for method, (one, _) in estimated.items()
-            if one.values and not few_texts(one.texts, one.n)
-        }
-        found.append(_evidence(each, operator, metric, estimates, results))
+        valued = {method: one for method, (one, _) in estimated.items() if one.values}
+        few = frozenset(method for method, one in valued.items() if few_texts(one.texts, one.n))
+        estimates = {method: one for method, one in valued.items() if method not in few}
+        found.append(replace(_evidence(each, operator, metric, estimates, results), few=few))
     return found
 
 

@@ -57,6 +57,11 @@ class Decided:
     beats: Mapping[Method, tuple[str, ...]]
     refused: str
 
+    @property
+    def recommended(self) -> tuple[Method, ...]:
+        """The group; nobody if it is refused."""
+        return () if self.refused else self.decision.group
+
 
 def recommend(
     results: Results,
@@ -148,13 +153,17 @@ def _recommendation(
     behind = [
         each.estimates[method] for view in decision.views for each in view.evidence for method in present
     ]
-    lacking = {m: (Violation("value", f"has no value of {name}"),) for m, name in decision.left_out.items()}
+    lacking = {
+        method: (Violation("value", _lacks(method, name, decided.evidence)),)
+        for method, name in decision.left_out.items()
+    }
+    # Those that are shown to beat random come first.
+    methods = tuple(sorted(decision.group, key=lambda method: not beats[method]))
     flags = results.constant_in(group)
     return Recommendation(
         group,
         decided.refused,
-        # Those that are shown to beat random come first.
-        tuple(sorted(decision.group, key=lambda method: not beats[method])),
+        methods,
         decision.untested,
         _ranking(decided, bootstrap),
         tuple(_verdict(each, tuple(beats), counting, results, bootstrap) for each in decided.evidence),
@@ -164,11 +173,17 @@ def _recommendation(
             if (reasons := (*violated, *lacking.get(method, ())))
         ),
         tuple(_changes(results, decided, weights, bootstrap)),
-        texts_to_settle(decision.views, decision.group, decision.alpha),
-        {method: flags[method].words for method in decision.group if method in flags},
+        texts_to_settle(decision.views, methods, decision.alpha),
+        {method: flags[method].words for method in methods if method in flags},
         min((one.texts for one in behind), default=0),
         min((_models(one) for one in behind), default=0),
     )
+
+
+def _lacks(method: Method, name: str, evidence: Sequence[Evidence]) -> str:
+    """Why a method has no estimate of a property, in words."""
+    few = any(method in each.few for each in evidence if each.property == name)
+    return f"has values of fewer than ten texts of {name}" if few else f"has no value of {name}"
 
 
 def _models(estimate: Estimate) -> int:
@@ -185,7 +200,7 @@ def _ranking(decided: Decided, bootstrap: Bootstrap) -> tuple[Ranked, ...]:
             float(score[0]),
             *percentiles(score[1:], bootstrap.level),
             p=min(view.p[method] for view in decision.views),
-            recommended=method in decision.group and not decided.refused,
+            recommended=method in decided.recommended,
             first=shares.get(method, float("nan")),
             beats_random=decided.beats[method],
             rows=_cost(method, decided.evidence),
@@ -261,6 +276,7 @@ def _verdict(
         evidence.random is not None and any(method in evidence.estimates for method in allowed),
         said.no_best,
         evidence.tells,
+        tuple(sorted(m for m in evidence.few if m in allowed or m.explainer == results.random)),
     )
 
 
@@ -284,8 +300,8 @@ def _changes(results: Results, decided: Decided, weights: Weights, bootstrap: Bo
         }
         if without != {method: list(violated) for method, violated in decided.broken.items()}:
             other = _decided(results, decided.evidence, without, weights, bootstrap)
-            group = () if other.refused else other.decision.group
-            if group and (decided.refused or set(group) != set(decision.group)):
+            group = other.recommended
+            if group and set(group) != set(decided.recommended):
                 found.append(Change(constraint, "", group))
     if len({view.group for view in decision.views}) > 1:
         found += [Change("", view.operator, view.group) for view in decision.views]

@@ -54,6 +54,7 @@ class PropertyVerdict:
         has_level: whether random scores are measured and are a level.
         note: why nobody is called best, "" where somebody is.
         tells: whether its check says that it tells good explanations from bad ones.
+        few: those, and random scores, that have values of fewer than ten texts, or groups of texts.
     """
 
     property: str
@@ -67,6 +68,7 @@ class PropertyVerdict:
     has_level: bool
     note: str
     tells: bool = True
+    few: tuple[Method, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Recommendation:
 
     Attributes:
         group: task, model and kind of model.
-        refused: why nothing is recommended, as a key of `TEMPLATES` (assay.results.recommendation.sentences);
+        refused: why nothing is recommended, as a key of `TEMPLATES` (assay.results.recommendation.templates);
             "" where something is.
         methods: those that cannot be told apart from the best, the highest score first. Where it is refused,
             those that would be, or none.

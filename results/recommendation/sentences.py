@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from assay.results.recommendation.evidence import COST, TRUTH
 from assay.results.recommendation.recommendation import PropertyVerdict, Recommendation
 from assay.results.recommendation.robustness import DRAWS
+from assay.results.recommendation.templates import TEMPLATES
 from assay.results.records import Method, grouped
 from assay.tasks.counted import counted
 
@@ -20,124 +21,6 @@ MOST_WEIGHTINGS, LEAST_SHARE = 3, 0.005
 MOST_TEXTS = 1_000_000
 
 
-class Template(NamedTuple):
-    """A sentence with blanks. permitted_by: the test or statistic without which it is not said."""
-
-    words: str
-    permitted_by: str
-
-
-# Why nothing is recommended.
-REFUSALS: Mapping[str, Template] = {
-    "no candidate": Template(
-        "Nothing can be recommended: every explainer here is a control.", "no candidate was planned"
-    ),
-    "all violate": Template(
-        "Nothing can be recommended: no explainer is shown to keep all constraints and tell tokens apart.",
-        "each candidate has a constraint that its measurement does not keep",
-    ),
-    "no truth": Template(
-        "Cannot be told: no metric of faithfulness, human agreement or ground truth that tells good "
-        "explanations from bad ones has values.",
-        "no such metric with the verdict *tells* in docs/metric_checks.md has a value",
-    ),
-    "no random": Template(
-        "Cannot be told: no random scores were measured to compare with (add random to explainer).",
-        "the random control has no value on those metrics",
-    ),
-    "nothing beats random": Template(
-        "Cannot be told: nothing here is shown to beat random on {properties}.",
-        "on each of those metrics no lower bound of a difference to random is above 0 (max-T, 95 %)",
-    ),
-    "nothing counts": Template(
-        "Cannot be told: of what has a weight, nothing measured here tells explainers from random scores.",
-        "the same bounds on every weighted property",
-    ),
-    "operators disagree": Template(
-        "Cannot be told: no explainer is among the best by two removal operators.",
-        "the groups of the views (p > alpha / views) have no member in common",
-    ),
-    "one operator": Template(
-        "Cannot be told: {methods} may be best, but a baseline needs two removal operators that agree, one "
-        "of them not its own (baseline@removal=[mask,delete]).",
-        "the views whose group has the method: fewer than two, or all of its own operator",
-    ),
-    "none of the best beats random": Template(
-        "Cannot be told: of the best by these weights, {methods}, none is shown to beat random on "
-        "{properties}.",
-        "max-T bounds of the metrics that do not share the method's operator",
-    ),
-}
-# The same, then what is said of a recommendation, in the order of the answer.
-TEMPLATES: Mapping[str, Template] = {
-    **REFUSALS,
-    "use only": Template(
-        "Use {methods}, the only one that is compared.", "one candidate keeps all constraints and has values"
-    ),
-    "use one": Template("Use {methods}.", "each other explainer has p <= alpha / views (Holm) in a view"),
-    "use any": Template(
-        "Use {methods}: they cannot be told apart by {score}.",
-        "each of them has p > alpha / views (Holm) in two views, or in the only one",
-    ),
-    "worse": Template(
-        "{methods} did worse by {score}{operators} (p {p} for each).",
-        "the p of each <= alpha / views (Holm) in a view",
-    ),
-    "beats": Template(
-        "{methods} {beat} random on {properties}.",
-        "lower max-T bounds above 0, by a metric that tells and does not share the operator",
-    ),
-    "not shown": Template(
-        "{methods} {is_} not shown to beat random on {properties}.", "no such lower bound is above 0"
-    ),
-    "alike": Template(
-        "{methods} cannot be told apart on {properties}.",
-        "on each metric of these p > 5 % for each of them, and somebody is called best",
-    ),
-    "best on": Template(
-        "{methods} is among the best on {properties}.",
-        "on each metric of these its p > 5 % and some other's p <= 5 %; one is not of its own operator",
-    ),
-    "worse on": Template(
-        "{methods} is worse than the best on {properties} (p {p}).",
-        "p <= 5 % on each metric of it (Holm), of which one favours none of the best over it",
-    ),
-    "no better": Template(
-        "Nothing here is shown to beat random on {properties}.",
-        "on each metric of it no lower bound of a difference to random is above 0 (max-T)",
-    ),
-    "cheaper": Template(
-        "{methods} costs {ratio} times less than {other}.",
-        "the ratio of mean model rows per text, at least 2; a count, no estimate of other texts",
-    ),
-    "constant": Template(
-        "{methods} gives all tokens one score {words}.", "the count of such texts, above 1 %"
-    ),
-    "weights": Template(
-        "{methods} has the highest score under {share} of {draws} random weightings of the properties.",
-        "the share of 10,000 seeded draws, uniform over all weights that sum to 1",
-    ),
-    "more texts": Template(
-        "About {texts} more texts like these would tell {methods} from {other} with power 0.8, if they "
-        "differ as they did here.",
-        "the paired bootstrap's deviation; every metric is a mean of one value per text",
-    ),
-    "without": Template(
-        "Without the constraint on {constraint}: {methods}.",
-        "the decision made again with the explainers that violate only it",
-    ),
-    "by operator": Template(
-        "By {operator} alone, not told apart from the best: {methods}.", "the group of that view"
-    ),
-    "latency": Template(
-        "Latency is the upper 95 % limit of the p95 over texts: {how}.",
-        "an order statistic of the times of 59 texts or more",
-    ),
-    "scope": Template(
-        "This is about texts like these {texts} and {models}; anything else was not measured.",
-        "the fewest texts and models behind what counts",
-    ),
-}
 TOLD = "weighted score"
 
 
@@ -156,7 +39,7 @@ def sentences(found: Recommendation, alpha: float = 0.05) -> list[Sentence]:
         alpha: of the tests of single properties.
     """
     said = list(_refusal(found)) if found.refused else [*_use(found), *_about(found, alpha)]
-    said += [*_no_better(found), *_changes(found)]
+    said += [*_no_better(found), *_few(found), *_changes(found)]
     if found.latency:
         said.append(_say("latency", how=found.latency))
     if found.texts:
@@ -190,6 +73,19 @@ def _say(key: str, **blanks: str) -> Sentence:
 def _refusal(found: Recommendation) -> Iterator[Sentence]:
     methods = found.unjudged if found.refused == "one operator" else found.methods
     yield _say(found.refused, methods=named(methods), properties=_judging(found))
+    if found.refused == "one operator":
+        yield from _use_judged(found)
+
+
+def _use_judged(found: Recommendation) -> Iterator[Sentence]:
+    """Whom to use all the same where the baselines of some that may be best are not judged."""
+    better = {one.method for one in found.ranking if one.beats_random}
+    judged = [method for method in found.methods if method not in found.unjudged]
+    told, others = [m for m in judged if m in better], [m for m in judged if m not in better]
+    if told:
+        yield _say("use judged", methods=named(told, "or"), score=_score(found))
+    if others:
+        yield _say("not shown", methods=_titles(others), is_=_verb(others), properties=_judging(found))
 
 
 def _use(found: Recommendation) -> Iterator[Sentence]:
@@ -282,6 +178,17 @@ def _no_better(found: Recommendation) -> Iterator[Sentence]:
     ]
     if names and found.refused != "nothing beats random":
         yield _say("no better", properties=_row(names, "or"))
+
+
+def _few(found: Recommendation) -> Iterator[Sentence]:
+    """Whose values rest on too few texts to be compared, and on which properties."""
+    of: dict[Method, dict[str, None]] = {}
+    for verdict in found.properties:
+        for method in verdict.few:
+            of.setdefault(method, {})[verdict.property] = None
+    for properties, methods in grouped(of, lambda method: tuple(of[method])).items():
+        has, on = _verb(methods, "has", "have"), _row(properties)
+        yield _say("few texts", methods=_titles(methods), has=has, properties=on)
 
 
 def _cheaper(first: Method, rows: float, other: Method, others: float) -> Iterator[Sentence]:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
-from assay.metrics.reexplaining import rank_agreement
 from assay.results.columns import ComparisonRow, LabelRow, SensitivityRow, from_table, to_table
 from assay.results.recommendation.recommend import recommend
 from assay.results.recommendation.recommendation import Recommendation
@@ -22,6 +21,7 @@ from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import few_texts
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.labels import OF_LABEL, only_label
+from assay.results.statistics.rank_correlation import rank_correlation
 from assay.results.versions.drift import Explained
 
 # The part of `Results.baseline_pairs`, and the metrics that are shown beside it.
@@ -30,6 +30,8 @@ COMPLETENESS, FAITHFULNESS = "completeness", "faithfulness"
 
 
 class _Agreement(MetricBase):
+    """How values of two cells are summarised; no cell is scored by it."""
+
     info = MetricInfo(
         "baseline_agreement",
         "Rank correlation of two baselines",
@@ -39,10 +41,6 @@ class _Agreement(MetricBase):
         "baseline sensitivity",
         AGREEMENT,
     )
-
-    def score(self, subject: object) -> pd.DataFrame:
-        """It is of two cells, so it scores none."""
-        raise NotImplementedError
 
 
 class Level(NamedTuple):
@@ -92,7 +90,7 @@ class Sensitivity:
 
 def pair_agreement(one: Explained, other: Explained) -> dict[tuple[str, int], float]:
     """Rank correlation of two methods' explanations of the same texts and classes, which have the same
-    tokens; texts of one token are left out.
+    tokens; texts of one token are left out. NaN where an explanation is constant.
 
     Raises:
         ValueError: the tokens of a text differ, which one model's cannot.
@@ -102,7 +100,7 @@ def pair_agreement(one: Explained, other: Explained) -> dict[tuple[str, int], fl
         if place in other and len(scores) > 1:
             if other[place].tokens != tokens:
                 raise ValueError(f"text {place[0]!r} has other tokens under the other baseline")
-            found[place] = rank_agreement(scores, other[place].scores)
+            found[place] = rank_correlation(scores, other[place].scores)
     return found
 
 

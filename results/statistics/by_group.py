@@ -12,6 +12,7 @@ import pandas as pd
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import Group, Results, grouped, trained_groups
 from assay.results.statistics.comparison import compare
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall
 from assay.results.statistics.slices import slices
@@ -55,10 +56,11 @@ def results_by_group(results: Results) -> Iterator[tuple[Group, Results]]:
 
 
 def _of_group(alone: Results, bootstrap: Bootstrap, trained: bool) -> GroupResults:
-    comparison = compare(alone, bootstrap)
+    every = compare(alone, bootstrap)
+    comparison = unstarred(every, alone)
     if not trained:
         return GroupResults(comparison, [], [], slices(replace(alone, cells=())))
-    stable = stability(alone, comparison, bootstrap)
+    stable = stability(alone, every, bootstrap)
     return GroupResults(comparison, overall(alone, bootstrap), stable, slices(alone))
 
 

@@ -15,6 +15,7 @@ from assay.metrics.faithfulness import Faithfulness, FaithfulnessMicro, macro_f1
 from assay.results.columns import ComparisonRow, LabelRow, method_of, names, to_table
 from assay.results.records import CellScores, Group, LabelTexts, Results
 from assay.results.statistics.comparison import estimate, method_rows, methods_of
+from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
 
@@ -43,7 +44,7 @@ def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd
                 every = method_rows(group, methods[group], averaged, estimates, results, bootstrap)
                 about["metric"] = metric.name
                 rows += [_row(row, about) for row in every if method_of(row) in estimates]
-    return to_table(LabelRow, rows)
+    return unstarred(to_table(LabelRow, rows), results)
 
 
 def _row(row: ComparisonRow, about: Mapping[str, Any]) -> LabelRow:
@@ -70,7 +71,9 @@ def _views(labels: LabelTexts, metric: Metric, results: Results, fewest: int) ->
         of_label = [only_label(cell, label) for cell in cells if label in cell.targets]
         never = isinstance(metric, Faithfulness) and not any(map(_is_predicted, of_label))
         if texts >= fewest and not never:
-            about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": f1.get(name, float("nan"))}
+            # Of a label that no text has, F1 is undefined.
+            of_model = f1.get(name, float("nan")) if texts else float("nan")
+            about = {"scope": OF_LABEL, "label": name, "texts": texts, "f1": of_model}
             yield about, metric, of_label
 
 

@@ -13,6 +13,7 @@ from assay.metrics.cell_data import Metric
 from assay.results.columns import RankRow, names, to_table
 from assay.results.records import CellScores, Method, Results, grouped
 from assay.results.statistics.clusters import Index, members, padded, text_of, unit_clusters
+from assay.results.statistics.constant_methods import CONSTANT, is_constant_everywhere
 from assay.results.statistics.informed import counts, few_texts, informed_units
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.ranking import ranks as ranks_within
@@ -31,7 +32,8 @@ def rank_table(results: Results, by: Literal["seed", "unit"] = "seed", alpha: fl
     in every block are ranked; for others, and where fewer than two explainers or blocks are left, there is
     NaN. best: less than the critical difference behind the first, or all if the Friedman test finds no
     difference. An explainer that rests on few texts (`assay.results.statistics.informed.few_texts`) has a
-    rank, but is neither tested nor best, as in the comparison; `note` says so.
+    rank, but is neither tested nor best, as in the comparison; so has one whose explanations are constant in
+    every text. `note` says so.
     """
     rows: list[RankRow] = []
     candidates = [cell for cell in results.cells if cell.method.explainer not in results.controls]
@@ -55,7 +57,11 @@ def _rank_rows(
     higher = metric.direction == "higher"
     ranks = average_ranks(values, higher=higher)
     behind = [_fewest([cell for cell in cells if cell.method == one], metric, results) for one in methods]
-    notes = [few_texts(*each) for each in behind]
+    notes = [
+        few_texts(*each) or (CONSTANT if is_constant_everywhere(results, method, groups) else "")
+        for each, method in zip(behind, methods, strict=True)
+        for groups in ({cell.group for cell in cells if cell.method == method},)
+    ]
     tested = np.isfinite(ranks) & np.array([not note for note in notes], dtype=bool)
     n, k = len(values), int(tested.sum())
     p = friedman(round_ties(values[:, tested].T).T)[1]

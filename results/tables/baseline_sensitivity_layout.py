@@ -9,7 +9,8 @@ from itertools import combinations
 from assay.metrics.cell_data import Metric
 from assay.results.negatives import NegativeTexts
 from assay.results.recommendation.recommendation import Recommendation
-from assay.results.recommendation.sentences import REFUSALS, sentences
+from assay.results.recommendation.sentences import sentences
+from assay.results.recommendation.templates import REFUSALS
 from assay.results.records import Group
 from assay.results.statistics.baseline_sensitivity import Level, Sensitivity, by_explainer
 from assay.results.tables.layout import MISSING, Column, Entry
@@ -18,7 +19,7 @@ from assay.results.tables.text import how_to_read
 
 ALL = "all together"
 # Of what is said of a recommendation, what is about quality; the rest stands with the recommendation.
-TOLD = frozenset((*REFUSALS, "use only", "use one", "use any", "worse"))
+TOLD = frozenset((*REFUSALS, "use only", "use one", "use any", "use judged", "few texts", "worse"))
 Advice = Mapping[tuple[Group, str], Recommendation]
 
 

@@ -15,15 +15,24 @@ from assay.results.records import CellScores, Group, Method, grouped
 from assay.results.statistics.clusters import text_of
 from assay.results.statistics.comparison import aligned, estimate, units_of
 from assay.results.statistics.estimates import Bootstrap, Estimate, holm
+from assay.results.statistics.informed import informed_units, text_count
 from assay.results.statistics.ranking import sign
 from assay.results.statistics.text_pairs import is_pairwise
 from assay.results.statistics.verdicts import NOTHING
 from assay.results.versions.difference import Change, change
 from assay.results.versions.matching import Pairing, Seeds, matched, matched_seeds, pairing
-from assay.results.versions.records import BETTER, UNMOVED, UNTOLD, WORSE, ChangeRow, Version
+from assay.results.versions.records import (
+    BETTER,
+    PAIRED,
+    UNMOVED,
+    UNPAIRED,
+    UNTOLD,
+    WORSE,
+    ChangeRow,
+    Version,
+)
 from assay.tasks.errors import InputError
 
-PAIRED, UNPAIRED = "paired", "unpaired"
 TRAINED_ONCE = "it is trained once over many texts, so one draw differs from another on all of them"
 
 
@@ -128,13 +137,20 @@ def _row(
         verdict=UNTOLD,
         about=found.about,
         texts=PAIRED if paired else UNPAIRED,
-        n_texts=min(found.one.texts, found.other.texts),
+        n_texts=(n_texts := min(found.one.texts, found.other.texts)),
+        shared_texts=min(n_texts, _shared(cells, metric)) if paired else 0,
         seeds_a=len(found.one.values),
         seeds_b=len(found.other.values),
         control=method.explainer in a.controls | b.controls,
         note=found.note,
     )
     return row, found
+
+
+def _shared(sides: Sequence[Sequence[CellScores]], metric: Metric) -> int:
+    """The number of texts that have a value on both sides."""
+    one, other = (informed_units(cells, metric) for cells in sides)
+    return text_count(one & other, metric)
 
 
 def _estimate(

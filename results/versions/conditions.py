@@ -75,11 +75,15 @@ def judge(one: Condition, rows: Sequence[ChangeRow], drift: Sequence[DriftRow]) 
     A change counts beyond noise alone. Where no candidate could be tested, nothing tells.
     """
     if one.verb == "<":
-        known = _candidates([row for row in drift if math.isfinite(row.agreement)])
+        about = _candidates(drift)
+        known = [row for row in about if math.isfinite(row.agreement)]
         if not known:
-            return Judgement(one, None, "no explanation of the same text and class is known of both versions")
+            reasons = "; ".join(dict.fromkeys(row.left_out for row in about if row.left_out))
+            none = "no explanation of the same text and class can be compared between the versions"
+            return Judgement(one, None, f"{none} ({reasons})" if reasons else none)
         lowest = min(known, key=lambda row: row.agreement)
-        words = f"the lowest agreement is {lowest.agreement:.3f}, of {_title(lowest)}"
+        left = f" ({len(about) - len(known)} cannot be told)" if len(known) < len(about) else ""
+        words = f"the lowest agreement is {lowest.agreement:.3f}, of {_title(lowest)}{left}"
         return Judgement(one, lowest.agreement < one.number, words)
     about = _candidates([row for row in rows if row.metric == one.name])
     wanted = (WORSE, BETTER) if one.verb == MOVED else (one.verb,)

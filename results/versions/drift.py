@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics.reexplaining import rank_agreement
 from assay.results.records import Group, Method
+from assay.results.statistics.rank_correlation import rank_correlation
 
 # So many texts are named.
 MOST = 10
 OTHER_CLASS, OTHER_TOKENS, ONE_TOKEN = "explained for other classes", "cut into other tokens", "of one token"
+CONSTANT = "with one score for all tokens"
 
 
 class Scores(NamedTuple):
@@ -38,7 +40,10 @@ class DriftRow:
     other_model: Annotated[str, "the model of B"]
     explainer: Annotated[str, "the explainer"]
     baseline: Annotated[str, "what an absent token becomes"]
-    agreement: Annotated[float, "mean over texts of Spearman's correlation of A's scores with B's"]
+    agreement: Annotated[
+        float,
+        "mean over texts of Spearman's correlation of A's scores with B's; empty where none can be told",
+    ]
     within: Annotated[float, "the same between two model seeds of A; empty with one seed"]
     n_texts: Annotated[int, "number of texts"]
     left_out: Annotated[str, "texts that cannot be compared, and why"]
@@ -82,8 +87,10 @@ def between(pairs: Iterable[tuple[Explained, Explained]], texts: frozenset[str])
                 reasons.setdefault(text, OTHER_TOKENS)
             elif len(mine.scores) < 2:
                 reasons.setdefault(text, ONE_TOKEN)
+            elif math.isnan(value := rank_correlation(mine.scores, theirs.scores)):
+                reasons.setdefault(text, CONSTANT)
             else:
-                found[text].append(rank_agreement(mine.scores, theirs.scores))
+                found[text].append(value)
     left = Counter(reason for text, reason in reasons.items() if text not in found)
     return OfTexts({text: float(np.mean(values)) for text, values in found.items()}, left)
 
@@ -111,7 +118,8 @@ def drift_row(
 def most_moved(
     task: str, by_method: Sequence[OfTexts], texts: Mapping[str, str], most: int = MOST
 ) -> list[MovedText]:
-    """The texts with the lowest agreement, mean over methods; equal ones in the order of their ids.
+    """The texts with the lowest agreement, mean over methods; equal ones in the order of their ids. A text
+    whose agreement is 1.00 did not move, and is none of them.
 
     Args:
         task: its name.
@@ -124,5 +132,6 @@ def most_moved(
         for text, agreement in found.agreement.items():
             values[text].append(agreement)
     means = {text: float(np.mean(of_text)) for text, of_text in values.items()}
-    lowest = sorted(means, key=lambda text: (means[text], text))[:most]
+    moved = [text for text, mean in means.items() if round(mean, 2) < 1]
+    lowest = sorted(moved, key=lambda text: (means[text], text))[:most]
     return [MovedText(task, text, means[text], texts.get(text, "")) for text in lowest]

@@ -37,8 +37,31 @@ def matched(a: Version, b: Version) -> list[tuple[Group, Group]]:
     """The groups that are compared: those of one name or, where each version has one, these.
 
     Raises:
-        InputError: no name is in both, and a version has several.
+        InputError: no name is in both, and a version has several; or they are of different tasks.
     """
+    found = _matched(a, b)
+    for one, other in found:
+        _require_one_task(a, b, one.task, other.task)
+    return found
+
+
+def _require_one_task(a: Version, b: Version, task: str, other: str) -> None:
+    """Raise InputError on different tasks: of other labels, or of other names and without a shared text."""
+    labels = a.labels.get(task), b.labels.get(other)
+    if labels[0] is not None and labels[1] is not None and set(labels[0]) != set(labels[1]):
+        mine, theirs = (
+            f"{version.name!r} has {name!r} with the labels {', '.join(map(repr, of))}"
+            for version, name, of in ((a, task, labels[0]), (b, other, labels[1]))
+        )
+        raise InputError(f"different tasks cannot be compared: {mine}, {theirs}; choose two runs of one task")
+    if task != other and pairing(a, b, task, other).shared is None:
+        raise InputError(
+            f"different tasks cannot be compared: {a.name!r} has {task!r}, {b.name!r} has {other!r}; choose "
+            "two runs of one task"
+        )
+
+
+def _matched(a: Version, b: Version) -> list[tuple[Group, Group]]:
     same = [(group, group) for group in a.groups if group in b.groups]
     if same:
         return same

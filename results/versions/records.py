@@ -11,6 +11,7 @@ from assay.results.records import CellScores, Group
 
 # What a verdict says.
 BETTER, WORSE, UNMOVED, UNTOLD = "better", "worse", "no difference found", "cannot be told"
+PAIRED, UNPAIRED = "paired", "unpaired"
 # Which models a test is about.
 THESE, AGAIN = "these models", "models trained again"
 
@@ -27,6 +28,7 @@ class Version:
         removals: by metric name the operator that it takes tokens away with, where known.
         texts: by task what names each explained text with its labels and rationales, by its id; a task is
             left out if that is unknown.
+        labels: by task the names of its labels; a task is left out if they are unknown.
         weights: by group and seed the hash of the model's weights; empty where unknown.
         controls: explainers that are no candidates.
         trained: explainers that were trained once over many texts, so that their draws are no text's own.
@@ -39,6 +41,7 @@ class Version:
     settings: Mapping[str, str] = field(default_factory=dict)
     removals: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     weights: Mapping[tuple[Group, str], str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()
     trained: frozenset[str] = frozenset()
@@ -72,6 +75,7 @@ class ChangeRow:
     about: Annotated[str, "what interval and test are about: `these models` or `models trained again`"]
     texts: Annotated[str, "`paired` or `unpaired`"]
     n_texts: Annotated[int, "number of texts with a value, in the version with fewer"]
+    shared_texts: Annotated[int, "number of texts with a value in both versions; 0 where they are not paired"]
     seeds_a: Annotated[int, "number of model seeds of A"]
     seeds_b: Annotated[int, "number of model seeds of B"]
     control: Annotated[bool, "a control (random, gold, ...)"]

@@ -14,7 +14,7 @@ from assay.results.columns import to_table
 from assay.results.inert import inert
 from assay.results.versions.conditions import Judgement
 from assay.results.versions.drift import DriftRow, MovedText
-from assay.results.versions.records import BETTER, UNTOLD, WORSE, ChangeRow
+from assay.results.versions.records import BETTER, PAIRED, UNTOLD, WORSE, ChangeRow
 from assay.tasks.counted import counted
 
 # So many characters of a text are shown.
@@ -41,6 +41,8 @@ def comparison_text(
     if moved:
         lines += ["", "Texts whose explanations moved most"]
         lines += [f"  {text.agreement:6.2f}  {_one_line(text.id)}  {_one_line(text.text)}" for text in moved]
+    elif any(math.isfinite(row.agreement) and not row.control for row in drift):
+        lines += ["", "No text's explanations moved: wherever it can be told, the correlation is 1.00."]
     words = {True: "holds", False: "does not hold", None: "cannot be judged"}
     for one in judgements:
         lines += ["", f"fail-if {one.condition.text!r} {words[one.holds]}: {one.words}"]
@@ -106,9 +108,14 @@ def _cells(row: ChangeRow) -> list[str]:
     return [
         *(explainer, row.metric, *map(_number, (row.value_a, row.value_b))),
         f"{row.difference:+.3g}" if math.isfinite(row.difference) else "",
-        *(interval, p, f"{row.n_texts}", f"{row.seeds_a}, {row.seeds_b}"),
+        *(interval, p, _texts(row), f"{row.seeds_a}, {row.seeds_b}"),
         row.verdict if row.control is False else f"{row.verdict} (control)",
     ]
+
+
+def _texts(row: ChangeRow) -> str:
+    """How many shared texts a change rests on."""
+    return f"{row.shared_texts} shared" if row.texts == PAIRED else f"{row.n_texts}, none shared"
 
 
 def _drift_lines(drift: Sequence[DriftRow]) -> Iterator[list[str]]:
@@ -116,7 +123,8 @@ def _drift_lines(drift: Sequence[DriftRow]) -> Iterator[list[str]]:
     for row in drift:
         explainer = f"{row.explainer} ({row.baseline})" if row.baseline else row.explainer
         left = f"left out: {row.left_out}" if row.left_out else ""
-        yield [explainer, *map(_number, (row.agreement, row.within)), str(row.n_texts), left]
+        agreement = _number(row.agreement) or "cannot be told"
+        yield [explainer, agreement, _number(row.within), f"{row.n_texts} shared", left]
 
 
 def _by_group(rows: Sequence[ChangeRow]) -> list[tuple[tuple[str, str, str], list[ChangeRow]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -16,16 +17,17 @@ from scipy.stats import spearmanr
 from assay.results.columns import ComparisonRow, from_table
 from assay.results.negatives import NegativeTexts, effective_number
 from assay.results.recommendation.recommendation import Recommendation
-from assay.results.recommendation.sentences import REFUSALS
+from assay.results.recommendation.templates import REFUSALS
 from assay.results.records import CellScores, Group, LabelTexts, Method, Results
 from assay.results.statistics.baseline_sensitivity import (
+    _Agreement,  # pyright: ignore[reportPrivateUsage]
     pair_agreement,
     pair_cell,
     recommended_baselines,
     sensitivity,
     sensitivity_table,
 )
-from assay.results.statistics.comparison import compare
+from assay.results.statistics.comparison import compare, estimate
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.results.tables.baseline_sensitivity_layout import baseline_advice
@@ -144,6 +146,12 @@ def test_a_text_of_other_tokens_is_no_pair_and_one_token_has_no_order() -> None:
     one: Explained = {("t", 0): Scores(b"ab", np.array([1.0, 2.0])), ("u", 0): Scores(b"c", np.ones(1))}
     other: Explained = {("t", 0): Scores(b"ac", np.array([1.0, 2.0]))}
     assert pair_agreement(one, one) == {("t", 0): 1.0}
+    # One score for all tokens is no order: neither 0 nor 1.
+    flat: Explained = {("t", 0): Scores(b"ab", np.zeros(2))}
+    assert np.isnan([pair_agreement(*pair)["t", 0] for pair in ((one, flat), (flat, flat))]).all()
+    scored = pair_cell(GROUP, "lime", "0", 0, {("t", 0): 0.5, ("u", 0): math.nan})
+    found = estimate([scored], _Agreement(), BOOTSTRAP)[Method("lime")][0]
+    assert (found.value, found.texts) == (0.5, 1)
     with pytest.raises(ValueError, match="'t' has other tokens"):
         pair_agreement(one, other)
 

@@ -129,6 +129,28 @@ def test_limits_of_labels() -> None:
     assert [len(one.limits) for one in single] == [2, 1]
 
 
+def test_the_f1_of_a_label_without_texts_is_undefined_and_not_0() -> None:
+    results = made()
+    (task,) = results.tasks
+    assert task.sheet is not None
+    test = task.sheet.test
+    none = replace(test, labels=(replace(test.labels[0], texts=0), *test.labels[1:]))
+    models = [replace(one, f1={"neg": 0.0, "pos": 0.8}) for one in results.models]
+    task = replace(task, sheet=replace(task.sheet, test=none))
+    neg, pos = label_limits(replace(results, models=models, labels=()), (), GROUP, METHOD, task)
+    assert np.isnan(neg.f1) and pos.f1 == 0.8
+    assert [limit.text for limit in neg.limits] == [
+        "few texts: no explained text with it",
+        "F1 undefined: no text to find it in",
+    ]
+    shown = to_markdown(card(replace(results, models=models, tasks=[task])))
+    assert "macro-F1 0.60 on the explained texts, in which 1 label that no text has counts as 0" in shown
+    assert "no text has counts as 0" not in to_markdown(card(results))
+    absent = replace(results, models=models, labels=[LabelTexts(GROUP, ("neg", "pos"), (0, 30), 60)])
+    rows = from_table(LabelRow, by_label(absent, Bootstrap(n=50), fewest=0))
+    assert all(np.isnan(row.f1) for row in rows if row.label == "neg")
+
+
 def test_the_first_page_names_labels_by_what_limits_them() -> None:
     (limits,) = (section for section in first_page(card(made())) if section.title == "Known limits")
     assert limits.lines == (

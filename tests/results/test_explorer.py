@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from results_synthetic import METHODS, experiment, shown
 
-from assay.metrics.reexplaining import rank_agreement
 from assay.results.page.explorer import Explorer, explorer
 from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.disagreement import disagreement
+from assay.results.statistics.rank_correlation import rank_correlation
 
 EVIL = '<script>alert(1)</script> & "quotes" =1+1 </script><!-- \u202e\x1b[31m'
 
@@ -85,24 +85,44 @@ def test_controls_do_not_count_as_disagreeing():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_disagreement_is_one_less_the_mean_rank_agreement_of_pairs(seed: int):
+def test_disagreement_is_one_less_the_mean_rank_correlation_of_pairs(seed: int):
     rng = np.random.default_rng(seed)
     scores = rng.integers(-2, 3, size=(4, 6)).astype(float)
     scores[3] = 0.7 * (seed % 2)
     scores[2] = scores[3] if seed == 4 else scores[2]
-    pairs = [rank_agreement(scores[a], scores[b]) for a in range(4) for b in range(a)]
-    assert disagreement(scores, [True] * 4) == pytest.approx(1 - np.mean(pairs))
-    sizes = [rank_agreement(abs(scores[a]), abs(scores[b])) for a in range(4) for b in range(a)]
-    assert disagreement(scores, [False] * 4) == pytest.approx(1 - np.mean(sizes))
+    pairs = [rank_correlation(scores[a], scores[b]) for a in range(4) for b in range(a)]
+    # Constant ones take part in no pair.
+    assert np.isnan(pairs).sum() == (5 if seed == 4 else 3)
+    assert disagreement(scores, [True] * 4) == pytest.approx(1 - np.nanmean(pairs))
+    sizes = [rank_correlation(abs(scores[a]), abs(scores[b])) for a in range(4) for b in range(a)]
+    assert disagreement(scores, [False] * 4) == pytest.approx(1 - np.nanmean(sizes))
     # Two with signs are compared by their scores, all other pairs by sizes.
     mixed = [
-        rank_agreement(scores[a], scores[b])
+        rank_correlation(scores[a], scores[b])
         if {a, b} <= {0, 1}
-        else rank_agreement(abs(scores[a]), abs(scores[b]))
+        else rank_correlation(abs(scores[a]), abs(scores[b]))
         for a in range(4)
         for b in range(a)
     ]
-    assert disagreement(scores, [True, True, False, False]) == pytest.approx(1 - np.mean(mixed))
+    assert disagreement(scores, [True, True, False, False]) == pytest.approx(1 - np.nanmean(mixed))
+    assert np.isnan(disagreement(scores[[0, 3]], [True] * 2))
+
+
+def test_a_constant_explanation_is_told_by_its_tokens_and_disagrees_with_none():
+    """Summed over sub-words, a constant explanation has words that stand out."""
+    text = shown("a b c")
+    text = replace(text, word_ids=np.array([-1, 0, 0, 1, -1], dtype=np.int32))
+    rising, flat = np.array([9, 0, 1, 2, 9], dtype=np.float32), np.array([0, 1, 1, 1, 0], dtype=np.float32)
+    lines = [
+        ShownScores(method, "neg", scores)
+        for method, scores in zip(METHODS, (rising, rising, flat), strict=False)
+    ]
+    _, data = of(replace(text, explanations=lines))
+    (said,) = data["texts"][0]["said"]
+    assert said["disagreement"] == 0 and said["constant"] == [2]
+    assert said["lines"][2][1] == [2, 1]
+    _, data = of(replace(text, explanations=[lines[0], replace(lines[2], method=METHODS[1])]))
+    assert data["texts"][0]["said"][0]["disagreement"] is None
 
 
 def test_disagreement_is_unknown_of_one_explanation_or_one_word():

@@ -209,6 +209,39 @@ def test_a_baseline_needs_two_operators_that_agree() -> None:
     assert advice({AGREEMENT: levels}).methods == (MASKED,)
 
 
+def test_who_can_be_told_is_recommended_beside_a_baseline_that_cannot() -> None:
+    found = advice({BY_MASK: {MASKED: 0.8, FAIR: 0.7, POOR: 0.4, RANDOM: 0.2}})
+    assert (found.refused, found.unjudged) == ("one operator", (MASKED,)) and set(found.methods) == {
+        MASKED,
+        FAIR,
+    }
+    first, second = [one.text for one in sentences(found)][:2]
+    assert first.startswith("Cannot be told: lime with baseline mask may be best, but a baseline needs")
+    assert second == (
+        "Of those that two operators judge, or that need no baseline, use fair: not told apart from the best "
+        "of them by faithfulness."
+    )
+
+
+def test_values_of_few_texts_are_said_to_be_of_few() -> None:
+    results = made_up({AGREEMENT: CLEAR, BY_MASK: CLEAR})
+    few = [
+        replace(one, units=one.units[:9], parts={name: of[:9] for name, of in one.parts.items()})
+        if one.method == FAIR and one.metric == AGREEMENT.name
+        else one
+        for one in results.cells
+    ]
+    (found,) = recommend(replace(results, cells=few), {}, bootstrap=BRIEF)
+    told = [one.text for one in sentences(found) if one.key == "few texts"]
+    assert told == ["fair has values of fewer than ten texts, or groups of texts, on human agreement."]
+    (excluded,) = found.excluded
+    assert excluded.method == FAIR
+    assert excluded.violations[0].reason == "has values of fewer than ten texts of human agreement"
+    all_few = advice({AGREEMENT: CLEAR, BY_MASK: CLEAR}, texts=9)
+    assert "ten texts or more" in sentences(all_few)[0].text
+    assert sentences(all_few)[1].text.startswith("fair, good, poor and random have values of fewer than ten")
+
+
 def test_operators_that_disagree_recommend_nothing() -> None:
     found = advice(
         {BY_MASK: {GOOD: 0.8, FAIR: 0.5, RANDOM: 0.2}, BY_DELETE: {GOOD: 0.5, FAIR: 0.8, RANDOM: 0.2}}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
 
 import pytest
 
 from assay.results.recommendation.recommendation import Change, PropertyVerdict, Ranked, Recommendation
-from assay.results.recommendation.sentences import REFUSALS, TEMPLATES, Sentence, sentences
+from assay.results.recommendation.sentences import Sentence, sentences
+from assay.results.recommendation.templates import REFUSALS, TEMPLATES
 from assay.results.records import Group, Method
 
 A, B, C = Method("occlusion", "mask"), Method("saliency"), Method("lime", "mask")
@@ -20,24 +22,31 @@ TRUTH = {"faithfulness", "human agreement"}
 
 
 def verdict(
-    name: str, p: dict[Method, float], better: tuple[Method, ...], sharing: tuple[Method, ...], note: str
+    name: str,
+    p: dict[Method, float],
+    better: tuple[Method, ...],
+    sharing: tuple[Method, ...],
+    note: str,
+    few: tuple[Method, ...] = (),
 ) -> PropertyVerdict:
     """Of one metric, as `recommend` makes it."""
     operator = "mask" if name == "faithfulness" else ""
     best = () if note else tuple(method for method in p if p[method] > 0.05)
-    return PropertyVerdict(name, name, operator, 0.5, best, p, better, sharing, True, note)
+    return PropertyVerdict(name, name, operator, 0.5, best, p, better, sharing, True, note, few=few)
 
 
 def walk() -> Iterator[Recommendation]:
-    """Every combination of who is recommended, worse, better than random, sharing an operator, cheaper."""
+    """Every combination of who is recommended, worse, better than random, sharing an operator, cheaper,
+    and measured on few texts."""
     groups = ((A,), (B,), (A, B), (B, C, A))
-    for group, low, ahead, sharing, note, costs in product(
+    for group, low, ahead, sharing, note, costs, few in product(
         groups,
         product((False, True), repeat=3),
         ((), (A,), (A, B, C)),
         ((), (A, C)),
         ("", "few"),
         (1.0, 40.0),
+        ((), (B, C)),
     ):
         p = {method: 0.01 if is_low else 0.5 for method, is_low in zip((A, B, C), low, strict=True)}
         beats = {
@@ -67,7 +76,7 @@ def walk() -> Iterator[Recommendation]:
             ranking=ranking,
             properties=(
                 verdict("faithfulness", p, ahead, sharing, note),
-                verdict("dataset consistency", dict.fromkeys((A, B, C), 0.5), (), (), ""),
+                verdict("dataset consistency", dict.fromkeys((A, B, C), 0.5), (), (), "", few),
             ),
             changes=(Change("latency", "", (C,)), Change("", "mask", (A, B))),
             more_texts={} if len(group) < 2 else {group[1]: 100},
@@ -99,7 +108,13 @@ def is_permitted(one: Sentence, found: Recommendation) -> bool:
             group_only() and all(each.p <= 0.05 for method, each in ranked.items() if method not in said)
         ),
         "use any": lambda: group_only() and len(said) > 1 and all(ranked[method].p > 0.05 for method in said),
+        "use judged": lambda: (
+            found.refused == "one operator"
+            and {*said} == {m for m in found.methods if m not in found.unjudged and ranked[m].beats_random}
+            and all(ranked[method].p > 0.05 for method in said)
+        ),
         "worse": lambda: all(ranked[method].p <= 0.05 for method in said) and not {*said} & {*found.methods},
+        "few texts": lambda: all(({*of[name].few} == {*said}) is (name in one.text) for name in of),
         "beats": lambda: (
             "faithfulness" in one.text
             and all(method in faithful.better and method not in faithful.sharing for method in said)
@@ -142,8 +157,8 @@ def test_no_combination_says_more_than_its_numbers() -> None:
         for one in sentences(found):
             assert is_permitted(one, found), (one, found)
             seen.add(one.key)
-    # Each is said somewhere, so that each is checked; these two stand in tests of their own.
-    assert seen == {*TEMPLATES} - {*REFUSALS} - {"use only"}
+    # Each is said somewhere, so that each is checked; these stand in tests of their own.
+    assert seen == {*TEMPLATES} - {*REFUSALS} - {"use only", "use judged"}
 
 
 @pytest.mark.parametrize("key", REFUSALS)
@@ -155,6 +170,24 @@ def test_a_refusal_recommends_nothing(key: str) -> None:
         said = sentences(refused)
         assert [one.key for one in said if one.key in REFUSALS] == [key] and said[0].key == key
         assert not any(one.text.startswith("Use ") or one.key in ("beats", "best on") for one in said)
+
+
+def test_where_one_operator_does_not_judge_some_the_others_are_recommended() -> None:
+    seen: set[str] = set()
+    for found in walk():
+        for unjudged in ((A,), (B,), (A, C)):
+            if {*unjudged} <= {*found.methods}:
+                said = sentences(replace(found, refused="one operator", unjudged=unjudged))
+                assert {*methods_in(said[0].text)} == {*unjudged}
+                told = [one for one in said if one.key in ("use judged", "not shown")]
+                assert all(
+                    is_permitted(one, replace(found, refused="one operator", unjudged=unjudged))
+                    for one in told
+                )
+                of_told = [method for one in told for method in methods_in(one.text)]
+                assert sorted(of_told) == sorted({*found.methods} - {*unjudged})
+                seen |= {one.key for one in told}
+    assert seen == {"use judged", "not shown"}
 
 
 def test_one_alone_is_not_called_better() -> None:

@@ -15,13 +15,14 @@ from results_synthetic import METHODS, METRICS, experiment, shown
 from assay.results.checks import FAILS, Check
 from assay.results.figures.style import Drawing
 from assay.results.page.content import Content
-from assay.results.page.first_screen import BEST
+from assay.results.page.first_screen import BEST, answers
 from assay.results.page.glossary import code_marked
 from assay.results.page.numbers import three_digits
 from assay.results.page.report import page, pages
 from assay.results.page.summary_tables import findings
 from assay.results.recommendation.answer import agreement
 from assay.results.recommendation.recommend import recommend
+from assay.results.recommendation.recommendation import Ranked, Recommendation
 from assay.results.recommendation.sentences import sentences
 from assay.results.records import Group, Method, Missing, Results, TaskSize, Timing
 from assay.results.shown import ShownScores
@@ -318,6 +319,25 @@ def test_names_in_the_findings_are_escaped():
     parsed = Page(html)
     assert [of.get("type") for tag, of in parsed.tags if tag == "script"] == ["application/json", None]
     assert EVIL in parsed.text_in("details") and EVIL in parsed.text_in("td")
+
+
+def test_the_price_is_the_range_of_the_groups_own_models():
+    here, other, method = Group("t", "m"), Group("t", "other"), Method("lime", "pad")
+    ranked = Ranked(method, 1.0, 0.9, 1.1, 0.9, True, 1.0, ("faithfulness",), 20.0)
+    advice = Recommendation(here, "", (method,), ranking=(ranked,))
+
+    def price(*of: tuple[Group, float]) -> str:
+        timings = [
+            Timing(group, method, str(seed), 5, value, 0.001, 0.9) for seed, (group, value) in enumerate(of)
+        ]
+        (found,) = answers([advice], [], timings)
+        return found.price
+
+    assert price((here, 0.010), (here, 0.025), (other, 0.5)) == (
+        "20 rows of the model and 10.0 to 25.0 ms per text (lime (pad))"
+    )
+    assert price((here, 0.010), (here, 0.010)) == "20 rows of the model and 10.0 ms per text (lime (pad))"
+    assert price((other, 0.5)) == "20 rows of the model per text (lime (pad))"
 
 
 def test_the_first_screen_has_the_words_of_the_recommendation_and_the_best_in_a_table(html: str):

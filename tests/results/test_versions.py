@@ -19,10 +19,18 @@ from assay.results.records import CellScores, Group, Method
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.versions.changes import changes
 from assay.results.versions.conditions import check_metrics, condition, judge, status
-from assay.results.versions.drift import OTHER_CLASS, OTHER_TOKENS, Scores, between, drift_row, most_moved
+from assay.results.versions.drift import (
+    CONSTANT,
+    OTHER_CLASS,
+    OTHER_TOKENS,
+    Scores,
+    between,
+    drift_row,
+    most_moved,
+)
 from assay.results.versions.matching import matched, matched_seeds, pairing
 from assay.results.versions.records import AGAIN, BETTER, THESE, UNMOVED, UNTOLD, WORSE, ChangeRow, Version
-from assay.results.versions.text import comparison_json, comparison_text
+from assay.results.versions.text import changes_table, comparison_json, comparison_text
 from assay.tasks.errors import InputError
 
 GROUP, LIME = Group("reviews", "cnn"), Method("lime", "mask")
@@ -159,6 +167,70 @@ def test_groups_are_matched_by_name_or_are_the_only_ones() -> None:
     several = replace(a, cells=[*a.cells, *version(models([0.0]), group=Group("t", "x")).cells])
     with pytest.raises(InputError, match="NAME@MODEL"):
         matched(several, b)
+
+
+def test_different_tasks_are_refused() -> None:
+    a = version(models([0.0]))
+    other = version(models([0.3]), name="B", group=Group("tweets", "cnn"), words="tweet")
+    said = (
+        "different tasks cannot be compared: 'A' has 'reviews', 'B' has 'tweets'; choose two runs of one task"
+    )
+    # Nor are tables, of which no text is known.
+    for second in (other, replace(other, texts={})):
+        with pytest.raises(InputError) as caught:
+            changes(a, second, Bootstrap(n=100), these_models=True)
+        assert str(caught.value) == said
+    # Under another name, too, the same texts are one task.
+    renamed = version(models([0.3]), name="B", group=Group("tweets", "cnn"))
+    assert matched(a, renamed) == [(GROUP, Group("tweets", "cnn"))]
+    # Under one name, other labels are another task; their order is none.
+    of_a = replace(a, labels={"reviews": ("bad", "good")})
+    matched(of_a, replace(a, labels={"reviews": ("good", "bad")}))
+    with pytest.raises(InputError, match=r"'reviews' with the labels 'bad', 'good', .* 'joy', 'anger'"):
+        matched(of_a, replace(a, labels={"reviews": ("joy", "anger")}))
+
+
+def test_each_change_says_how_many_shared_texts_it_rests_on() -> None:
+    a, b = models([0.0]), models([0.3])
+    a[0][:5], b[0][3:12] = np.nan, np.nan
+    paired = only(version(a, weights="w"), version(b, name="B", weights="w"))
+    assert (paired.texts, paired.n_texts, paired.shared_texts) == ("paired", 51, 48)
+    apart = only(version(a, weights="w"), version(b, name="B", weights="w", known=False))
+    assert (apart.texts, apart.n_texts, apart.shared_texts) == ("unpaired", 51, 0)
+    shown = comparison_text(("a", "b"), [paired, apart], [], [], [], [])
+    assert "48 shared" in shown and "51, none shared" in shown
+    told = json.loads(comparison_json(("a", "b"), [paired, apart], [], [], [], []))["changes"]
+    assert [row["shared_texts"] for row in told] == [48, 0]
+    assert changes_table([paired, apart])["shared_texts"].tolist() == [48, 0]
+
+
+def test_the_agreement_of_a_constant_explanation_cannot_be_told() -> None:
+    flat, rising = explanation([0.5, 0.5, 0.5]), explanation([1, 2, 3])
+    for one, other in ((flat, flat), (flat, rising), (rising, flat)):
+        found = between([({("x", 0): one}, {("x", 0): other})], frozenset("x"))
+        assert not found.agreement and found.left_out == {CONSTANT: 1}
+        row = drift_row((GROUP, GROUP), LIME, found, None, control=False)
+        assert math.isnan(row.agreement) and row.n_texts == 0
+        judged = judge(condition("agreement < 0.5"), [], [row])
+        assert judged.holds is None and CONSTANT in judged.words
+        assert "cannot be told" in comparison_text(("a", "b"), [ROW], [], [row], [], [])
+        told = json.loads(comparison_json(("a", "b"), [ROW], [], [row], [], []))
+        assert told["agreement"][0]["agreement"] is None
+    # Of several classes, those that can be told count.
+    pair = {("x", 0): flat, ("x", 1): rising}, {("x", 0): rising, ("x", 1): explanation([3, 2, 1])}
+    assert between([pair], frozenset("x")).agreement == {"x": -1.0}
+    known = drift_row((GROUP, GROUP), LIME, between([pair], frozenset("x")), None, control=False)
+    judged = judge(condition("agreement < 0.5"), [], [known, replace(known, agreement=math.nan)])
+    assert judged.holds is True and "1 cannot be told" in judged.words
+
+
+def test_a_text_that_did_not_move_is_none_of_those_that_moved() -> None:
+    rising, other = explanation(range(30)), explanation([1, 0, *range(2, 30)])
+    same, near = {("x", 0): rising, ("y", 0): rising}, {("x", 0): rising, ("y", 0): other}
+    found = between([(same, near)], frozenset("xy"))
+    assert found.agreement["y"] < 1 and most_moved("t", [found], {}) == []
+    row = drift_row((GROUP, GROUP), LIME, found, None, control=False)
+    assert "No text's explanations moved" in comparison_text(("a", "b"), [ROW], [], [row], [], [])
 
 
 def test_holm_goes_over_the_table_and_other_settings_are_left_out() -> None:

@@ -1,0 +1,66 @@
+"""Who gives all tokens one score in every text is called best nowhere, and flagged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+from results_synthetic import METHODS, METRICS, experiment
+
+from assay.results.flag import Flag
+from assay.results.records import Group, Method, Results
+from assay.results.statistics.by_group import by_group
+from assay.results.statistics.constant_methods import CONSTANT, NOBODY
+from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.rank_table import rank_table
+from assay.results.tables.counts import CONSTANT as SIGN
+from assay.results.tables.layout import grids
+
+GROUP, BOOTSTRAP = Group("planted", "cnn"), Bootstrap(n=60)
+ALWAYS, MOSTLY = Flag("in all 20 texts", always=True), Flag("in 19 of 20 texts")
+
+
+def starred(table: pd.DataFrame) -> set[Method]:
+    return {Method(*row) for row in table[table["best"]][["explainer", "baseline"]].itertuples(index=False)}
+
+
+def flagged(base: Results, flag: Flag, *methods: Method) -> Results:
+    return replace(base, constant={(GROUP, method): flag for method in methods})
+
+
+def test_a_method_that_is_constant_in_every_text_has_no_star() -> None:
+    base = experiment([GROUP], n=20)
+    before = by_group(base, BOOTSTRAP).comparison
+    first = sorted(starred(before))[0]
+    assert starred(by_group(flagged(base, MOSTLY, first), BOOTSTRAP).comparison) == starred(before)
+    constant = flagged(base, ALWAYS, first)
+    after = by_group(constant, BOOTSTRAP).comparison
+    assert starred(after) == starred(before) - {first}
+    # Nothing else moves where others are still best.
+    others = [name for name in before if name not in ("best", "no_best", "constant")]
+    pd.testing.assert_frame_equal(before[others], after[others])
+    for grid in grids(after, METRICS):
+        (row,) = (row for row in grid.rows if row.method == first)
+        assert not any(entry.best for entry in row.entries)
+        assert any(SIGN in entry.mark for entry in row.entries)
+
+
+def test_where_nobody_else_could_be_best_it_is_said_that_nobody_is() -> None:
+    base = experiment([GROUP], n=20)
+    candidates = [method for method in METHODS if method.explainer not in base.controls]
+    table = by_group(flagged(base, ALWAYS, *candidates), BOOTSTRAP).comparison
+    assert not table["best"].any() and not table[table["control"]]["no_best"].eq(NOBODY).any()
+    had = by_group(base, BOOTSTRAP).comparison
+    for metric in had[had["best"]]["metric"].unique():
+        assert table[(table["metric"] == metric) & ~table["control"]]["no_best"].eq(NOBODY).all()
+
+
+def test_ranks_call_it_neither_tested_nor_best_if_it_is_so_everywhere() -> None:
+    base = experiment([GROUP], n=20)
+    first = sorted(starred(by_group(base, BOOTSTRAP).comparison))[0]
+    rows = rank_table(flagged(base, ALWAYS, first))
+    own = rows[(rows["explainer"] == first.explainer) & (rows["baseline"] == first.baseline)]
+    assert len(own) and not own["best"].any() and own["note"].eq(CONSTANT).all()
+    assert own["rank"].notna().any() and not (rows["note"] == CONSTANT).all()
+    elsewhere = replace(base, constant={(Group("another", "cnn"), first): ALWAYS})
+    assert not rank_table(elsewhere)["note"].eq(CONSTANT).any()
