@@ -54,7 +54,8 @@ def _shared(product: Tensor, a: Tensor, b: Tensor) -> Tensor:
 class Lrp(SinglePass[PropagationBatch]):
     """Relevance of every token to the target logit, summed over what the first layer reads of it.
 
-    Signed. The scores sum to the logit up to what biases and softmaxes keep, without either exactly.
+    Signed. The scores sum to the logit up to what biases and softmaxes keep, without either exactly. Source:
+    Bach et al., PLOS ONE 2015; rules of Achtibat et al., ICML 2024, and Arras et al., WASSA 2017.
     """
 
     name: ClassVar[str] = "lrp"

@@ -15,7 +15,8 @@ from assay.harness.config.keys import plain
 from assay.harness.config.places import command_without_places, plain_without_places
 from assay.harness.config.provenance import code_digest, code_lines, library_versions
 from assay.harness.exchange.atomic import new_folder
-from assay.harness.exchange.audit_sums import SUMS, Bundle, write_sums
+from assay.harness.exchange.audit_pages import COLUMNS_PAGE, README, column_page
+from assay.harness.exchange.audit_sums import Bundle, write_sums
 from assay.harness.exchange.cards import file_name, write_cards
 from assay.harness.exchange.export_explanations import export_explanations
 from assay.harness.reporting.cards import Asked, Finished, cards, finished, require_finished
@@ -38,23 +39,6 @@ from assay.tasks.errors import InputError
 DECISIONS, EXPLANATIONS, CARDS, EVIDENCE = "decisions", "explanations", "cards", "evidence"
 # Of the form of a bundle; later versions verify it by its list alone.
 VERSION = 1
-README = f"""# A bundle for an audit
-
-Made by `assay audit` of the experiment {{name}}.
-
-- `decisions/`: what the model decided on every explained text, with its probabilities.
-- `explanations/`: why, a score per token (Parquet; its README.md has the columns).
-- `cards/`: an explainer card for every explainer: one page first, the evidence behind.
-- `evidence/`: the report and its tables, the recommendation, the checks of the metrics.
-- `hashes.json`, `code.sha256`: SHA-256 of the models' weights, of the texts and of the program's files.
-  Weights are not in the bundle; a model has these weights if its hash is the same.
-- `settings.json`: every setting of every trial. Places of the machine are left out: `<tos>` is a path.
-- `{SUMS}`: the SHA-256 of every other file here.
-
-To verify it without Assay: `sha256sum -c {SUMS}` in this folder names a changed or missing file; then
-compare `sha256sum {SUMS}` with the root hash that was filed elsewhere.
-`assay audit FOLDER --verify --root HASH` does both, and names files that were added.
-"""
 
 
 def write_bundle(experiment: Experiment, trials: Sequence[Trial], folder: Path, asked: Asked) -> Bundle:
@@ -120,6 +104,9 @@ def _write(of: Finished, folder: Path, asked: Asked) -> None:
             }
         ),
     }
+    texts[COLUMNS_PAGE] = column_page(
+        {*texts, *(path.relative_to(folder).as_posix() for path in folder.rglob("*.csv"))}
+    )
     for name, text in texts.items():
         (folder / name).write_bytes(inert(text).encode())
 

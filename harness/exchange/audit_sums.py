@@ -47,7 +47,7 @@ def verify_bundle(folder: Path, root: str | None = None) -> Bundle:
         root: the root hash that was filed; without it a list that was replaced is not noticed.
 
     Raises:
-        InputError: the folder is no bundle, or the root hash is none.
+        InputError: the folder is no bundle, its list is empty, or the root hash is none.
     """
     if root is not None and not re.fullmatch("[0-9a-f]{64}", root):
         raise InputError(f"--root {root!r} is no root hash; expected the 64 digits that assay audit printed")
@@ -55,6 +55,11 @@ def verify_bundle(folder: Path, root: str | None = None) -> Bundle:
     if sums.is_symlink() or not sums.is_file():
         raise InputError(f"{str(folder)!r} is no bundle of assay audit, because it has no {SUMS}")
     content = sums.read_bytes()
+    if not content.strip():
+        raise InputError(
+            f"{SUMS} of {str(folder)!r} lists no file, so that it verifies nothing; expected a line per file "
+            "of the bundle: take the list from another copy"
+        )
     found = hashlib.sha256(content).hexdigest()
     faults = []
     if root is not None and root != found:
@@ -76,6 +81,8 @@ def verify_bundle(folder: Path, root: str | None = None) -> Bundle:
         elif digest_now(path) != digest:
             faults.append(f"{name} was changed")
     faults += [f"{name} was added" for name in sorted(there - listed.keys())]
+    parents = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
+    faults += [f"{name} was added, an empty folder" for name in sorted(set(_empty(folder)) - parents)]
     return Bundle(len(listed), found, tuple(faults))
 
 
@@ -93,3 +100,10 @@ def _names(folder: Path) -> Iterator[str]:
             inside = (Path(parent) / name).relative_to(folder).as_posix()
             if inside != SUMS:
                 yield inside
+
+
+def _empty(folder: Path) -> Iterator[str]:
+    """Every folder inside with nothing in it that can be read."""
+    for parent, folders, files in os.walk(folder):
+        if not folders and not files and Path(parent) != folder:
+            yield Path(parent).relative_to(folder).as_posix()

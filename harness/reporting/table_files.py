@@ -27,7 +27,7 @@ from assay.results.write import parquet
 from assay.tasks.errors import InputError, did_you_mean
 
 TEX, MARKDOWN, CSV, HTML, PARQUET = FORMATS = ("tex", "md", "csv", "html", "parquet")
-TRANSPOSED = (TEX, HTML)
+TRANSPOSED = (TEX, MARKDOWN, HTML)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Layout:
             endings = ", ".join(f".{one}" for one in FORMATS)
             raise InputError(f"a table ends in {endings}, not in .{self.format}; give --out such a name")
         if self.transpose and self.format not in TRANSPOSED:
-            raise InputError(f"a table as .{self.format} cannot be transposed; choose .tex or .html")
+            raise InputError(f"a table as .{self.format} cannot be transposed; choose .tex, .md or .html")
 
 
 def table_file(experiment: Experiment, trials: Sequence[Trial], layout: Layout) -> tuple[bytes, bytes]:
@@ -95,7 +95,7 @@ def written(
     shown = grids(comparison, results.metrics, results.removal, packaged_checks(), results.alike)
     tables: list[Grid] = [replace(grid, remarks=(*grid.remarks, *results.remarks)) for grid in shown]
     if layout.format == MARKDOWN:
-        return inert(markdown(tables, bootstrap)).encode(), b""
+        return inert(markdown(tables, bootstrap, transpose=layout.transpose)).encode(), b""
     if layout.format == HTML:
         return inert(html(tables, bootstrap, transpose=layout.transpose)).encode(), b""
     text = inert(latex(tables, bootstrap, transpose=layout.transpose))

@@ -7,7 +7,9 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
+from assay.results.records import TRAINED
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.counts import HEADING as COUNTS
 from assay.results.tables.latex_escapes import escape_latex
@@ -16,6 +18,8 @@ from assay.results.tables.text import how_to_read, in_brackets
 
 # Points: a column of a narrow article, the gap between columns, and what a character of the two sizes takes.
 WIDTH, GAP, SCRIPT, TINY = 218.0, 6.0, 3.7, 2.7
+# Of a name in code, in typewriter: what a character takes, and an underscore, which is a rule.
+SCRIPT_CODE, UNDERSCORE = 3.72, 2.7
 # Characters of a line of a heading: above a column, and before a row.
 HEADING, ROW_HEADING = 12, 20
 # Lines of tables on a page, with room for the notes, and rows of two lines that stand below each other.
@@ -34,15 +38,32 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """lines: of the heading. below: a small line."""
+    """lines: of the heading. below: a small line. code: whether they are names in code, not words."""
 
     lines: tuple[str, ...]
     below: str = ""
+    code: bool = False
 
     @property
     def width(self) -> float:
         """In points."""
-        return max(SCRIPT * max(map(len, self.lines), default=0), TINY * len(self.below))
+        return max([TINY * len(self.below), *map(self._width_of, self.lines)])
+
+    def _width_of(self, line: str) -> float:
+        if not self.code:
+            return SCRIPT * len(line)
+        return SCRIPT_CODE * len(line) - (SCRIPT_CODE - UNDERSCORE) * line.count("_")
+
+    def set_lines(self) -> list[str]:
+        """The lines as LaTeX."""
+        return [code(line) if self.code else escape_latex(line) for line in self.lines]
+
+    def set_below(self) -> str:
+        """The small line as LaTeX; "" if there is none."""
+        shown = escape_latex(self.below)
+        if self.code and self.below:
+            shown = f"({code(self.below[1:-1])})"
+        return rf"\tiny {shown}" if self.below else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +86,45 @@ def latex(grids: Sequence[Grid], bootstrap: Bootstrap, *, transpose: bool = Fals
     Columns that do not fit beside each other in one column of text stand below each other. transpose: a row
     per metric and a column per explainer.
     """
+    labels = _labels(grids)
     head = "% Needs \\usepackage{booktabs}. Intervals stand below the values.\n"
     words = how_to_read("comparison", bootstrap).replace("in brackets", "below")
-    return head + "\n".join(_latex(grid, words, body_of(grid, transpose=transpose)) for grid in grids)
+    return head + "\n".join(
+        _latex(grid, label, words, body_of(grid, transpose=transpose))
+        for grid, label in zip(grids, labels, strict=True)
+    )
 
 
-def _latex(grid: Grid, words: str, body: Body) -> str:
+def code(name: str) -> str:
+    """A name in code as LaTeX, in typewriter.
+
+    Example:
+        >>> code("saliency_l2")
+        '\\\\texttt{saliency\\\\_l2}'
+    """
+    return rf"\texttt{{{escape_latex(name)}}}"
+
+
+def _labels(grids: Sequence[Grid]) -> list[str]:
+    """What `\\ref` finds each table by: its task and model, and a number from the second of them on."""
+    found: list[str] = []
+    for grid in grids:
+        kind = () if grid.group.kind == TRAINED else (grid.group.kind,)
+        parts = [re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in (*grid.group[:2], *kind)]
+        base = "tab:" + "-".join(filter(None, parts))
+        further = (f"{base}-{number}" for number in count(2))
+        found.append(next(name for name in chain([base], further) if name not in found))
+    return found
+
+
+def _caption(grid: Grid) -> str:
+    """The caption with the names of task and model in typewriter."""
+    rest = grid.caption.removeprefix(f"{grid.group.task} / {grid.group.model}")
+    names = f"{code(grid.group.task)} / {code(grid.group.model)}"
+    return names + " " * rest.startswith(" ") + escape_latex(rest)
+
+
+def _latex(grid: Grid, label: str, words: str, body: Body) -> str:
     notes = [escape_latex(words)]
     notes += [rf"$^{{{number}}}$ {escape_latex(note)}." for number, note in enumerate(grid.notes, 1)]
     notes += [f"Left out: {escape_latex(line)}." for line in grid.left_out]
@@ -83,7 +137,8 @@ def _latex(grid: Grid, words: str, body: Body) -> str:
         continued = " (continued)" if place else ""
         lines += [
             r"\begin{table}",
-            rf"\caption{{{escape_latex(grid.caption)}{continued}.}}",
+            rf"\caption{{{_caption(grid)}{continued}.}}",
+            *([] if place else [rf"\label{{{label}}}"]),
             r"\centering\scriptsize\setlength{\tabcolsep}{3pt}\renewcommand{\arraystretch}{0.75}",
         ]
         for number, block in enumerate(page):
@@ -156,7 +211,7 @@ def _method(explainer: str, baseline: str, letters: int = 0) -> Heading:
             lines[-1] += part
         else:
             lines.append(part)
-    return Heading(tuple(lines), f"({baseline})" if baseline else "")
+    return Heading(tuple(lines), f"({baseline})" if baseline else "", code=True)
 
 
 def blocks(body: Body) -> list[list[int]]:
@@ -181,10 +236,8 @@ def _tabular(body: Body, block: Sequence[int], rows: range) -> Iterator[str]:
     columns = [body.columns[place] for place in block]
     yield rf"\begin{{tabular}}{{@{{}}l{'r' * len(block)}@{{}}}}"
     yield r"\toprule"
-    headings = [*body.corner.lines, *(_stacked(one.lines) for one in columns)]
-    yield " & ".join(headings) + r" \\"
-    counts = [rf"\tiny {escape_latex(one.below)}" if one.below else "" for one in columns]
-    yield " & ".join([rf"\tiny {escape_latex(body.corner.below)}", *counts]) + r" \\"
+    yield " & ".join([*body.corner.lines, *map(_stacked, columns)]) + r" \\"
+    yield " & ".join(one.set_below() for one in (body.corner, *columns)) + r" \\"
     yield r"\midrule"
     for place in rows:
         if place in body.rule_before and place > rows.start:
@@ -194,19 +247,19 @@ def _tabular(body: Body, block: Sequence[int], rows: range) -> Iterator[str]:
     yield r"\end{tabular}"
 
 
-def _stacked(lines: Sequence[str]) -> str:
-    stacked = r"\\".join(map(escape_latex, lines))
+def _stacked(heading: Heading) -> str:
+    stacked = r"\\".join(heading.set_lines())
     return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
 
 
 def _lines(heading: Heading, cells: Sequence[Cell]) -> Iterator[str]:
     """The values of a row, and below them what is small."""
-    first, *others = heading.lines
-    yield " & ".join([escape_latex(first), *(cell.tex for cell in cells)]) + r" \\"
-    small = [rf"\tiny {escape_latex(heading.below)}"] if heading.below else [""]
+    first, *others = heading.set_lines()
+    yield " & ".join([first, *(cell.tex for cell in cells)]) + r" \\"
+    small = [heading.set_below()]
     below = [cell.below_tex for cell in cells]
     # Further lines of the heading stand beside what is small of the cells.
-    names = [*map(escape_latex, others), *(small if heading.below or not others else [])]
+    names = [*others, *(small if heading.below or not others else [])]
     for place, name in enumerate(names):
         line = [name, *(below if place == 0 else [""] * len(below))]
         if any(line):

@@ -29,28 +29,22 @@ def _template() -> Template:
     return Environment(loader=loader, undefined=StrictUndefined).get_template("how_to_read.j2")
 
 
-def markdown(grids: Sequence[Grid], bootstrap: Bootstrap) -> str:
-    """GitHub Markdown, one table per grid."""
+def markdown(grids: Sequence[Grid], bootstrap: Bootstrap, *, transpose: bool = False) -> str:
+    """GitHub Markdown, one table per grid; transpose: a row per metric and a column per explainer."""
     return "\n".join(
         [
             "# Comparison",
             "",
             how_to_read("comparison", bootstrap),
             "",
-            *(grid_markdown(grid) for grid in grids),
+            *(grid_markdown(grid, transpose=transpose) for grid in grids),
         ]
     )
 
 
-def grid_markdown(grid: Grid) -> str:
-    """One table with its heading and what stands below it."""
-    headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
-    rows = [[f"*{COUNTS}*", "", *(column.count for column in grid.columns)]]
-    for index, row in enumerate(grid.rows):
-        if row.control and (index == 0 or not grid.rows[index - 1].control):
-            rows.append(["*controls*", *("" for _ in headings[1:])])
-        rows.append([*map(escape_markdown, row.method), *map(markdown_cell, grid.columns, row.entries)])
-    lines = markdown_table(grid.caption, headings, "ll" + "r" * len(grid.columns), rows)
+def grid_markdown(grid: Grid, *, transpose: bool = False) -> str:
+    """One table with its heading and what stands below it; transpose: a row per metric."""
+    lines = _turned(grid) if transpose else _upright(grid)
     notes = [f"{number}. {escape_markdown(note)}" for number, note in enumerate(grid.notes, 1)]
     left_out = [f"- {escape_markdown(line)}" for line in grid.left_out]
     for heading, items in (("Missing:", notes), ("Left out:", left_out)):
@@ -59,6 +53,29 @@ def grid_markdown(grid: Grid) -> str:
     for words in (*grid.remarks, *(f"Warning: {words}" for words in grid.warnings)):
         lines += ["", f"{escape_markdown(words)}."]
     return "\n".join(lines) + "\n"
+
+
+def _upright(grid: Grid) -> list[str]:
+    headings = ["explainer", "baseline", *(column.heading for column in grid.columns)]
+    rows = [[f"*{COUNTS}*", "", *(column.count for column in grid.columns)]]
+    for index, row in enumerate(grid.rows):
+        if row.control and (index == 0 or not grid.rows[index - 1].control):
+            rows.append(["*controls*", *("" for _ in headings[1:])])
+        rows.append([*map(escape_markdown, row.method), *map(markdown_cell, grid.columns, row.entries)])
+    return markdown_table(grid.caption, headings, "ll" + "r" * len(grid.columns), rows)
+
+
+def _turned(grid: Grid) -> list[str]:
+    headings = ["metric", *(row.method.title for row in grid.rows), COUNTS]
+    rows = [
+        [
+            escape_markdown(column.heading),
+            *(markdown_cell(column, row.entries[place]) for row in grid.rows),
+            column.count,
+        ]
+        for place, column in enumerate(grid.columns)
+    ]
+    return markdown_table(grid.caption, headings, "l" + "r" * (len(grid.rows) + 1), rows)
 
 
 def markdown_table(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -66,6 +68,7 @@ def test_it_holds_decisions_explanations_cards_evidence_and_hashes(bundle: Path,
     there = {path.name for path in bundle.iterdir()}
     folders = {"decisions", "explanations", "cards", "evidence"}
     files = {"README.md", "SHA256SUMS", "audit.json", "hashes.json", "settings.json", "code.sha256"}
+    files |= {"columns.md"}
     assert there == folders | files
     hashes = json.loads((bundle / "hashes.json").read_text())
     trials = [json.loads(path.read_text()) for path in finished.glob("trials/*/trial.json")]
@@ -80,6 +83,25 @@ def test_it_holds_decisions_explanations_cards_evidence_and_hashes(bundle: Path,
     assert len(list((bundle / "decisions").glob("*.csv"))) == 2
     assert len(list((bundle / "explanations" / "data").glob("*.parquet"))) == 8
     assert json.loads((bundle / "audit.json").read_text())["by"] == "The team"
+
+
+def test_its_first_page_leads_to_everything_and_every_column_is_explained(bundle: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (bundle / "README.md").read_text())
+    assert all((bundle / link).exists() for link in links)
+    assert {link.split("/")[0] for link in links} == {path.name for path in bundle.iterdir()} - {"README.md"}
+    sections = (bundle / "columns.md").read_text().split("\n## `")[1:]
+    explained = {
+        section.split("`")[0]: set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
+        for section in sections
+    }
+    tables = list(bundle.rglob("*.csv"))
+    assert len(tables) > 8
+    for path in tables:
+        name = path.relative_to(bundle).as_posix()
+        name = "decisions/*.csv" if name.startswith("decisions/") else name
+        with path.open(encoding="utf-8") as file:
+            heads = {re.sub(r"^p\(.*", "p(LABEL)", head) for head in next(csv.reader(file))}
+        assert heads <= explained[name] and "" not in heads, name
 
 
 def test_no_user_host_path_or_value_of_the_environment_is_in_it(bundle: Path) -> None:
@@ -126,6 +148,10 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "changed": (lambda folder: flip(folder / "cards" / CARD), f"cards/{CARD} was changed"),
     "missing": (lambda folder: (folder / "audit.json").unlink(), "audit.json is missing"),
     "added": (lambda folder: (folder / "cards" / ".x").write_text(""), "cards/.x was added"),
+    "an empty folder added": (
+        lambda folder: (folder / "cards" / "more" / "yet").mkdir(parents=True),
+        "cards/more/yet was added, an empty folder",
+    ),
     "a folder linked in": (lambda folder: (folder / "more").symlink_to("/"), "more was added"),
     "a link in place of a file": (_link, "audit.json was changed: it is no file any more"),
     "a name outside": (_outside, ", was changed: it names no file of the bundle"),
@@ -153,6 +179,23 @@ def test_a_list_that_was_replaced_is_known_by_the_filed_root(copy: Path, capsys:
     assert said(capsys, str(copy), "--verify")[0] == 0
     status, text = said(capsys, str(copy), "--verify", "--root", root)
     assert status == 1 and "SHA256SUMS was changed: its hash is" in text
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\n"])
+def test_an_empty_list_verifies_nothing(copy: Path, capsys: Out, content: str) -> None:
+    (copy / "SHA256SUMS").write_text(content)
+    status, text = said(capsys, "--verify", str(copy))
+    assert status == 1 and "lists no file, so that it verifies nothing" in text and text.count("\n") == 1
+    for path in copy.iterdir():
+        if path.name != "SHA256SUMS":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert said(capsys, "--verify", str(copy))[0] == 1
+
+
+def test_a_folder_whose_files_are_missing_is_not_called_added(copy: Path) -> None:
+    for path in (copy / "decisions").iterdir():
+        path.unlink()
+    assert {line.split(" ", 1)[1] for line in verify_bundle(copy).faults} == {"is missing"}
 
 
 def test_a_bundle_of_version_1_verifies() -> None:

@@ -129,6 +129,9 @@ def test_latex_with_chosen_metrics_and_its_references(store: Path, tmp_path: Pat
     assert shown(store, *words) == 2 and not out.exists()  # references.bib is there: nothing is written
     assert shown(store, *words, "--overwrite", "--transpose") == 0
     assert "metric & " in out.read_text()
+    page = tmp_path / "table.md"
+    assert shown(store, "table", "--out", str(page), "--metrics", "faithfulness", "--transpose") == 0
+    assert "| metric | " in page.read_text() and page.read_text().count("| Faithfulness") == 1
 
 
 def test_other_formats_hold_the_same_numbers(store: Path, tmp_path: Path) -> None:

@@ -189,6 +189,40 @@ def test_latex_is_balanced(found: Callable[[], list[Grid]]) -> None:
     assert not re.search(r"[↑↓–]", text)
 
 
+def test_latex_names_are_in_typewriter_and_each_table_has_a_caption_and_a_label(both: list[Grid]) -> None:
+    for transpose in (False, True):
+        text = latex([*both, both[0]], FEW, transpose=transpose)
+        assert r"\caption{\texttt{planted} / \texttt{cnn} (2 model seeds).}" in text
+        labels = re.findall(r"\\label\{([^}]*)\}", text)
+        assert labels == ["tab:planted-cnn", "tab:reviews-minilm", "tab:planted-cnn-2"]
+        assert re.findall(r"\\caption\{.*\}\n\\label", text) and text.count(r"\caption{") >= len(labels)
+        for name in ("gold", "lime"):
+            assert name not in re.sub(r"\\texttt\{[^}]*\}", "", text).split(r"\raggedright")[0]
+    nasty_one = Grid(Group("a_b", "m", "untrained"), 1, (), (), (), ())
+    assert r"\caption{\texttt{a\_b} / \texttt{m}, untrained (1 model seed).}" in latex([nasty_one], FEW)
+    assert r"\label{tab:a-b-m-untrained}" in latex([nasty_one], FEW)
+
+
+def test_markdown_transposed_holds_the_same_cells(both: list[Grid]) -> None:
+    def cells(text: str) -> list[list[list[str]]]:
+        blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
+        parts = [[re.split(r"(?<!\\)\|", line)[1:-1] for line in block.splitlines()] for block in blocks]
+        return [[[cell.strip() for cell in row] for row in block] for block in parts]
+
+    upright, turned = cells(markdown(both, FEW)), cells(markdown(both, FEW, transpose=True))
+    assert len(turned) == len(both)
+    for grid, one, other in zip(both, upright, turned, strict=True):
+        assert other[0] == ["metric", *(row.method.title for row in grid.rows), "texts × models"]
+        assert len(other) == len(grid.columns) + 2 and {len(row) for row in other} == {len(grid.rows) + 2}
+        counts, body = one[2], [row for row in one[3:] if row[0] != "*controls*"]
+        for place in range(len(grid.columns)):
+            row = other[place + 2]
+            assert row[0] == one[0][place + 2] and row[-1] == counts[place + 2]
+            assert row[1:-1] == [line[place + 2] for line in body]
+    below = [re.sub(r"(?m)^\|.*\n", "", markdown(both, FEW, transpose=turn)) for turn in (False, True)]
+    assert below[0] == below[1] and "Left out:" in below[0]
+
+
 def test_latex_rows_have_as_many_cells_as_the_table_has_columns() -> None:
     (grid,) = nasty()
     body = latex([grid], FEW).split(r"\midrule", 1)[1].split(r"\bottomrule")[0]
