@@ -516,7 +516,8 @@ def test_gates_survive_saving(lstm: Any, toy_task: Task, tmp_path: Path) -> None
     assert again.network.shape == trained.gates.shape and again.spec == FEW.settings
     encodings = lstm.encode([example.texts for example in toy_task.test])
     both = [
-        FEW.using(gates, {}, lstm).by_layer(Engine(lstm), encodings) for gates in (trained.gates, again.network)
+        FEW.using(gates, {}, lstm).by_layer(Engine(lstm), encodings)
+        for gates in (trained.gates, again.network)
     ]
     for one, other in zip(*both, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -22,7 +22,6 @@ from assay.explainers.masks.gate_training import GateSettings
 from assay.harness.cli import main
 from assay.harness.interface.settings import settings_of, shipped
 from assay.harness.reporting.collect import notes
-from assay.harness.reporting.paying import pays_from
 from assay.harness.storage.layout import StoredCell, StoredModel, is_set_aside
 from assay.harness.storage.store import parse_json, write_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
@@ -33,6 +32,7 @@ from assay.harness.trials.trained_gates import gates_key
 from assay.harness.trials.trial import load_model
 from assay.harness.upkeep.references import references_of_experiment
 from assay.models.saving import weights_hash
+from assay.results.training_costs import pays_from
 from assay.tasks.errors import InputError
 
 OPTIONS: dict[str, Any] = {"steps": 6, "batch_size": 8, "warmup": 0, "epsilon": 1e-6}
@@ -150,6 +150,7 @@ def test_the_report_says_from_how_many_texts_training_pays_and_draws_the_layers(
     folder = done[0] / "experiments" / "gates"
     svg = (folder / "figures" / "layers.svg").read_text()
     assert "embedding" in svg and "states" in svg
+    assert "occlusion (mask): from 34 texts" in (folder / "figures" / "cost_of_training.svg").read_text()
     assert "34 texts on" in (folder / "report.html").read_text()
 
 

@@ -73,7 +73,9 @@ def _drawn(device: str) -> Tensor:
     "device",
     [
         "cpu",
-        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+        ),
     ],
 )
 def test_draws_on_the_networks_device_go_on(device: str, training: Training, tmp_path: Path) -> None:
