@@ -20,8 +20,8 @@ from assay.explainers.masks.gates import Gates
 from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.paths import check_layer
 from assay.models.known_weights import Weights
+from assay.models.paths import check_layer
 from assay.models.protocol import Model, OpenModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example

@@ -397,7 +397,7 @@ def test_the_command_trains_it_and_prints_how_good_it_is(
         for reference in ("masked LM", "trigram", "unigram"):
             # Both classifiers read texts alike, so they share one.
             assert told.count(f"  {reference}: perplexity ") == 1
-        assert "2 epochs in" in told and "ended by epochs" in told
+        assert "2 epochs in" in told and "ended because all epochs were done" in told
     assert len(list(tmp_path.glob("models/*"))) == 1
 
 
