@@ -44,7 +44,7 @@ def save_progress(
 ) -> None:
     """Write everything that the next epoch depends on; the file is whole or what it was before.
 
-    rng: of the training's draws, kept with torch's generator, which the caller has seeded in a scope of its
+    rng: of the training's draws, kept with torch's generators, which the caller has seeded in a scope of its
     own; None where draws belong to steps. Raises OSError, such as of a full disk.
     """
     parts: Weights = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -57,7 +57,7 @@ def save_progress(
         "spent": progress.spent,
     }
     if rng is not None:
-        parts["generator"] = torch.default_generator.get_state()
+        parts |= {name: one.get_state() for name, one in _generators(network).items()}
         about["rng"] = rng.bit_generator.state
     unfinished = path.with_name(f"{path.name}.part")
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in parts.items()}
@@ -82,15 +82,17 @@ def load_progress(
     if not path.exists():
         return None
     before = deepcopy(network.state_dict()), deepcopy(optimizer.state_dict())
-    draws = rng and deepcopy(rng.bit_generator.state), rng and torch.default_generator.get_state()
+    draws = rng and deepcopy(rng.bit_generator.state)
+    states = {name: one.get_state() for name, one in _generators(network).items()}
     try:
         return _restore(path, network, optimizer, rng)
     except _UNFIT as error:
         network.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
-        if rng is not None and draws[0] is not None and draws[1] is not None:
-            rng.bit_generator.state = draws[0]
-            torch.default_generator.set_state(draws[1])
+        if rng is not None and draws is not None:
+            rng.bit_generator.state = draws
+            for name, one in _generators(network).items():
+                one.set_state(states[name])
         reason = " ".join(str(error).split())[:200]
         log.warning("%s does not tell how far this training has come (%s); it begins anew", path, reason)
         return None
@@ -121,8 +123,20 @@ def _restore(
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     if rng is not None:
         rng.bit_generator.state = about["rng"]
-        torch.default_generator.set_state(parts["generator"])
+        for name, one in _generators(network).items():
+            one.set_state(parts[name])
     return progress
+
+
+def _generators(network: nn.Module) -> dict[str, torch.Generator]:
+    """torch's generators that training draws from: that of the processor, and on an accelerator that of the
+    device where the network is, from which dropout draws there. States of all are on the processor."""
+    device = next(network.parameters()).device
+    found = {"generator": torch.default_generator}
+    if device.type == "cuda":
+        number = torch.cuda.current_device() if device.index is None else device.index
+        found["generator.cuda"] = torch.cuda.default_generators[number]
+    return found
 
 
 def _of(parts: Weights, prefix: str) -> Weights:

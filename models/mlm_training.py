@@ -24,7 +24,8 @@ from assay.models.protocol import Batch, Model
 from assay.models.seeding import seeded
 from assay.models.trained_mlm import MLMNetwork, TrainedMLM, WordMLM
 from assay.models.training import rate_factor
-from assay.models.training_clock import training_clock
+from assay.models.training_clock import announce, training_clock
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
 # The 95 % quantile of the standard normal distribution.
@@ -113,6 +114,8 @@ def _run(mlm: WordMLM, texts: Sequence[Encoding], gaps: Gaps, resume: Path | Non
     clock = training_clock(next(network.parameters()).device)
     began, stopped = clock() - progress.spent, "epochs"
     numbers = range(len(progress.epochs) + 1, training.epochs + 1)
+    what = f"a masked language model on {counted(len(texts), 'text')}"
+    announce(what, training.epochs, "epoch", mlm.spec.minutes, next(network.parameters()).device)
     for number in tqdm(numbers, desc="training masked LM", unit="epoch", disable=None):
         loss, in_time = _epoch(mlm, texts, optimizer, rng, number, clock, began + 60 * mlm.spec.minutes)
         perplexity = predict(mlm, gaps).mean().perplexity

@@ -33,7 +33,7 @@ class TrainedMLM:
     half of the texts have such a share of their tokens masked, the others any share, as coalitions have.
     minutes: of the processor (`training_clock`), after which training ends, whatever training.epochs and
     training.patience say.
-    seed: of training.
+    seed: of training, and of which training texts measure it where the task has no development texts.
     """
 
     version: ClassVar[int] = 1

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from assay.models.batching import pad, shuffled_batches
+from assay.models.best_epoch import ended, rank
 from assay.models.budget import memory_for
 from assay.models.encoding import Encoding
 from assay.models.objective import MAIN_LABELS, Objective, Trainable, device_of
@@ -22,6 +23,7 @@ from assay.models.prediction import Split, encode_split, known_quality, predict_
 from assay.models.protocol import Batch
 from assay.models.report import Epoch, TrainingReport
 from assay.models.seeding import seeded
+from assay.models.training_resume import Resume
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.example import Task
 
@@ -112,11 +114,14 @@ class OwnTraining(Protocol):
     def train_model(self, model: Any, task: Task, seed: int) -> TrainingReport: ...
 
 
-def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M_co, TrainingReport]:
+def fit(
+    spec: Spec[M_co], task: Task, seed: int, device: str = "cpu", resume: Resume | None = None
+) -> tuple[M_co, TrainingReport]:
     """Build the model of a spec for a task and train it, after its base if it has one (`StagedSpec`); with
     `init_only` only build and measure it.
 
-    Raises InputError where training texts are missing.
+    resume: from which a training that was stopped goes on, to the same weights as if it had not been, in
+    whichever stage; an `OwnTraining` begins anew. Raises InputError where training texts are missing.
     """
     if spec.training.epochs and not spec.init_only and not task.train:
         raise InputError(
@@ -129,12 +134,16 @@ def fit(spec: Spec[M_co], task: Task, seed: int, device: str = "cpu") -> tuple[M
         return model, spec.train_model(model, task, seed)
     base_report, penalty = None, None
     if isinstance(spec, StagedSpec) and spec.training.epochs and not spec.init_only:
-        base, base_report = fit(spec.base(), task, seed, device)
+        base, base_report = fit(spec.base(), task, seed, device, resume and resume.base())
         spec.start(model, base)
         penalty = spec.bottleneck
     model.network.to(device)
     report = train(
-        model, task, spec.training, seed, init_only=spec.init_only, name=spec.name, penalty=penalty
+        *(model, task, spec.training, seed),
+        init_only=spec.init_only,
+        name=spec.name,
+        penalty=penalty,
+        resume=resume,
     )
     return model, replace(report, base=base_report)
 
@@ -149,12 +158,13 @@ def train(
     name: str = "model",
     penalty: Penalty | None = None,
     objective: Objective = MAIN_LABELS,
+    resume: Resume | None = None,
 ) -> TrainingReport:
     """Train in place on task.train; leaves the weights of the epoch to keep, frozen and in eval mode.
 
     Best: highest macro-F1 on task.dev, the lower development loss among equals; with a penalty, of the epochs
     of its least weight, the earlier ones having had another aim. Equal seeds on equal hardware give equal
-    weights. Raises InputError when the loss is not finite.
+    weights, stopped and resumed or not. Raises InputError when the loss is not finite.
     """
     began = time.perf_counter()
     parts = {"train": task.train, "dev": task.dev, "test": task.test}
@@ -164,7 +174,7 @@ def train(
     if training.epochs and not init_only:
         with seeded(seed):
             epochs, best_epoch = _run_epochs(
-                model, splits["train"], splits["dev"], training, seed, name, penalty, objective
+                *(model, splits["train"], splits["dev"], training, seed, name, penalty, objective, resume)
             )
     # Explaining differentiates with respect to inputs; gradients of parameters would be paid for in vain.
     model.network.eval().requires_grad_(False)
@@ -181,7 +191,7 @@ def train(
         test=measured["test"],
         examples={part: len(split) for part, split in splits.items()},
         truncated={part: sum(e.truncated > 0 for e in split.encodings) for part, split in splits.items()},
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began + (resume.seconds_before if resume else 0.0),
     )
 
 
@@ -194,34 +204,41 @@ def _run_epochs(
     name: str,
     penalty: Penalty | None,
     objective: Objective,
+    resume: Resume | None,
 ) -> tuple[list[Epoch], int]:
     optimizer = torch.optim.AdamW(
         model.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
     rng = np.random.default_rng(seed)
     epochs: list[Epoch] = []
-    best = (-math.inf, -1.0, -math.inf)
     best_epoch, best_weights = 0, deepcopy(model.network.state_dict())
-    for number in tqdm(range(1, training.epochs + 1), desc=f"training {name}", unit="epoch", disable=None):
-        weight = penalty.weight(number) if penalty else 0.0
-        train_loss, penalised = _one_epoch(
-            model, train_split, training, optimizer, rng, number, (weight, penalty), objective
-        )
-        dev_loss, macro_f1 = objective.judge(model, dev_split, training.batch_size)
-        if not math.isfinite(train_loss + dev_loss):
-            raise InputError(
-                f"training of {name!r} diverged: in epoch {number} the loss is {train_loss} in training, "
-                f"{dev_loss} on the development texts; lower model.training.learning_rate, now "
-                f"{training.learning_rate}"
+    if resume is not None and (found := resume.load(model.network, optimizer, rng)):
+        epochs, best_epoch, best_weights = found
+    least = penalty.weight(training.epochs) if penalty else 0.0
+    with tqdm(
+        desc=f"training {name}", total=training.epochs, initial=len(epochs), unit="epoch", disable=None
+    ) as bar:
+        while not ended(epochs, best_epoch, training.epochs, training.patience, least):
+            number = len(epochs) + 1
+            weight = penalty.weight(number) if penalty else 0.0
+            train_loss, penalised = _one_epoch(
+                model, train_split, training, optimizer, rng, number, (weight, penalty), objective
             )
-        of_penalty = (weight, penalised) if penalty else (None, None)
-        epochs.append(Epoch(number, train_loss, dev_loss, macro_f1, *of_penalty))
-        if (-weight, macro_f1, -dev_loss) > best:
-            best = (-weight, macro_f1, -dev_loss)
-            best_epoch, best_weights = number, deepcopy(model.network.state_dict())
-        falls = penalty is not None and weight > penalty.weight(training.epochs)
-        if not falls and number - best_epoch >= training.patience:
-            break
+            dev_loss, macro_f1 = objective.judge(model, dev_split, training.batch_size)
+            if not math.isfinite(train_loss + dev_loss):
+                raise InputError(
+                    f"training of {name!r} diverged: in epoch {number} the loss is {train_loss} in training, "
+                    f"{dev_loss} on the development texts; lower model.training.learning_rate, now "
+                    f"{training.learning_rate}"
+                )
+            of_penalty = (weight, penalised) if penalty else (None, None)
+            epochs.append(Epoch(number, train_loss, dev_loss, macro_f1, *of_penalty))
+            if not best_epoch or rank(epochs[-1]) > rank(epochs[best_epoch - 1]):
+                best_epoch, best_weights = number, deepcopy(model.network.state_dict())
+            bar.update()
+            if resume is not None:
+                done = ended(epochs, best_epoch, training.epochs, training.patience, least)
+                resume.save(epochs, (best_epoch, best_weights), model.network, optimizer, rng, ended=done)
     if training.keep == "last":
         return epochs, len(epochs)
     model.network.load_state_dict(best_weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from assay.models.alignment import Cut
 from assay.results.flag import Flag
 from assay.results.negatives import NegativeTexts
 from assay.results.shown import ShownText
+
+if TYPE_CHECKING:
+    from assay.results.training_costs import TrainingCost
 from assay.tasks.data_sheet import DataSheet, Lengths
 
 TRAINED = "trained"
@@ -223,7 +226,7 @@ class Results:
     document. baseline_pairs: by two baselines how far the explanations of an explainer agree under them
     (assay.results.statistics.baseline_sensitivity). negatives: what the baseline of that name averages.
     classes: of Assay's own explainers and baselines in use, by
-    `assay.results.tables.bibliography.class_name`.
+    `assay.results.tables.bibliography.class_name`. training_costs: of explainers that were trained, by model.
     """
 
     name: str
@@ -254,6 +257,7 @@ class Results:
     baseline_pairs: Mapping[tuple[str, str], Sequence[CellScores]] = field(default_factory=dict)
     negatives: Sequence[NegativeTexts] = ()
     classes: frozenset[str] = frozenset()
+    training_costs: Sequence[TrainingCost] = ()
 
     def constant_in(self, group: Group) -> dict[Method, Flag]:
         """The methods with constant explanations in a group."""

@@ -244,7 +244,7 @@ def main() -> None:
         models=(["cnn", "lstm", "minilm"], "models to explain"),
         texts=(40, "texts to explain"),
         train=(1000, "texts to train with"),
-        minutes=(0.4, "of the processor, to train a masked language model"),
+        minutes=(20.0, "of the processor at most, to train a masked language model"),
         top_k=(10, "replacements of a token, the most probable ones"),
         mlm=("", "the folder of a masked language model with minilm's tokenizer"),
         tweets=("", "the folder with train.csv of Tweet Sentiment Extraction"),

@@ -46,6 +46,8 @@ class MaskedLanguageModel(Selection, Baseline):
     mode: Mode = "joint"
     seed: int = 0
     trained: TrainedMLM = field(default_factory=TrainedMLM)
+    # 2: texts to measure with are drawn by the seed of training, not by that of draws.
+    version: ClassVar[int] = 2
     name: ClassVar[str] = Mixture.name
     needs: ClassVar[frozenset[str]] = Mixture.needs
     references: ClassVar[bool] = Mixture.references
@@ -90,10 +92,11 @@ class MaskedLanguageModel(Selection, Baseline):
     def split(
         self, train: Sequence[Example], dev: Sequence[Example]
     ) -> tuple[Sequence[Example], Sequence[Example]]:
-        """Texts to train on and to measure with; some of the training texts where there are no others."""
+        """Texts to train on and to measure with; where there are no others some of the training texts, by the
+        seed of training, so that baselines which differ in draws alone share one training."""
         if dev:
             return train, dev
-        ranked = sorted(train, key=lambda example: rank(example.id, self.seed))
+        ranked = sorted(train, key=lambda example: rank(example.id, self.trained.seed))
         held_out = -(-len(ranked) // HELD_OUT)
         return ranked[held_out:], ranked[:held_out]
 

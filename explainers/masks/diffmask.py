@@ -20,8 +20,9 @@ from assay.explainers.masks.gates import Gates
 from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.known_weights import Weights
 from assay.models.paths import check_layer
-from assay.models.protocol import OpenModel
+from assay.models.protocol import Model, OpenModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -85,7 +86,7 @@ class DiffMask(GateSettings):
         )
         for warning in warnings(report.record()):
             log.warning("%s", warning)
-        return self.using(gates, report.record())
+        return self.using(gates, report.record(), engine.model)
 
     def check(self, engine: Engine) -> None:
         """Raise InputError on a model that does not show its layers, or not that one."""
@@ -97,9 +98,9 @@ class DiffMask(GateSettings):
         if self.layer is not None:
             check_layer(engine.model, self.layer)
 
-    def using(self, gates: Gates, about: dict[str, Any]) -> TrainedDiffMask:
-        """With trained gates, and the record of their training."""
-        return TrainedDiffMask(gates, self.layer or gates.shape.layers[-1], about)
+    def using(self, gates: Gates, about: dict[str, Any], model: Model) -> TrainedDiffMask:
+        """With gates that were trained on a model, and the record of their training."""
+        return TrainedDiffMask(gates, self.layer or gates.shape.layers[-1], about, Weights.of(model))
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         raise InputError("diffmask has no gates yet; use what `fitted(engine, examples)` returns")
@@ -111,18 +112,20 @@ class DiffMask(GateSettings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedDiffMask:
-    """`DiffMask` with its gates. about: the record of `assay.explainers.masks.gate_training.GateReport`."""
+    """`DiffMask` with its gates. about: the record of `assay.explainers.masks.gate_training.GateReport`.
+    model: the weights of the model that they were trained on, the only one that they explain."""
 
     gates: Gates
     layer: str
     about: dict[str, Any]
+    model: Weights
     version: ClassVar[int] = DiffMask.version
     traits = replace(DiffMask.traits, from_texts=False)
 
     def explain(self, engine: Engine, requests: Sequence[Request], baseline: Baseline | None) -> Explanations:
         """For every request one explanation per target, in order.
 
-        Raises InputError on a model whose layers are not those that the gates were trained on.
+        Raises InputError on a model with other layers or weights than that which the gates were trained on.
         """
         asked = [at for at, request in enumerate(requests) if len(request.targets)]
         explained: Explanations = [[] for _ in requests]
@@ -163,6 +166,11 @@ class TrainedDiffMask:
             raise InputError(
                 f"the gates of diffmask were trained on a model with the layers {', '.join(shape.layers)}; "
                 "train them for this one with `fitted`"
+            )
+        if not self.model.are_those_of(engine.model):
+            raise InputError(
+                "the gates of diffmask were trained on a model with other weights, and say nothing of this "
+                "one; train them for this one with `fitted`"
             )
         for batch in engine.activations(encodings, of_tokens=True):
             states = {name: torch.from_numpy(batch.layers[name]).to(device, dtype) for name in shape.layers}

@@ -25,7 +25,8 @@ from assay.models.engine import Engine
 from assay.models.masked_inputs import text_rows
 from assay.models.mlm_progress import Progress, load_progress, save_progress
 from assay.models.seeding import seeded
-from assay.models.training_clock import training_clock
+from assay.models.training_clock import announce, training_clock
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_at_least, check_choice, check_positive
 from assay.tasks.randomness import generator
 
@@ -171,7 +172,9 @@ class _Trainer:
         progress = found or Progress((), 0, {}, 0.0)
         clock = training_clock(self.engine.device)
         began, looks = clock() - progress.spent, math.ceil(settings.steps / LOOK)
-        stopped = "steps"
+        stopped, count = "steps", len(self.gates.networks)
+        what = f"gates of diffmask at {counted(count, 'layer')} on {counted(len(self.texts), 'text')}"
+        announce(what, settings.steps, "step", settings.minutes, self.engine.device)
         with tqdm(total=looks, initial=len(progress.epochs), desc="training gates", disable=None) as bar:
             while len(progress.epochs) < looks:
                 start = LOOK * len(progress.epochs)

@@ -20,7 +20,7 @@ from assay.harness.reporting.missing import (
     pair_group,
     refusals,
 )
-from assay.harness.reporting.paying import gate_notes, paying_notes
+from assay.harness.reporting.paying import gate_notes, paying_notes, training_costs
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.reporting.shown_texts import shown_texts
 from assay.harness.reporting.texts import text_facts
@@ -100,6 +100,7 @@ def collect(
         constant=_constant(done, store, frozenset(config.controls), parallel_map),
         clusters=_clusters(trials),
         classes=_classes(choose(config).methods),
+        training_costs=[cost for trial, cells in done for cost in training_costs(trial, cells, store)],
     )
 
 

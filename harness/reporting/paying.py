@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from assay.explainers.masks.gate_report import warnings
+from assay.harness.reporting.missing import group_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
+from assay.results.figures.paying import COMPARED
+from assay.results.training_costs import TrainingCost
 
-# At most so many explainers are compared, the cheapest ones.
-COMPARED = 6
 
-
-def pays_from(training: float, own: float, other: float) -> int | None:
-    """The fewest texts for which training and own rows are at most the other's rows; None if for none.
-
-    Args:
-        training: rows forward and backward, once.
-        own: rows for each text.
-        other: rows of the compared explainer for each text.
-
-    Example:
-        >>> pays_from(990, 1, 100), pays_from(990, 1, 1)
-        (10, None)
-    """
-    return None if other <= own else math.ceil(training / (other - own))
+def training_costs(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[TrainingCost]:
+    """Of every explainer of the trial that was trained; cells: those that are complete."""
+    stored = {cell.title: StoredCell(store.cell(cell.key)) for cell in cells}
+    for title, cell in stored.items():
+        trained = (read_json(cell.record) or {}).get("trained")
+        if trained is not None:
+            rows = {name: rows_of_text(other) for name, other in stored.items()}
+            training = trained["forward_rows"] + trained["backward_rows"]
+            yield TrainingCost(group_of(trial), title, training, rows.pop(title), rows)
 
 
 def paying_notes(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[str]:
     """A sentence for every explainer of the trial that was trained; cells: those that are complete."""
-    stored = {cell.title: StoredCell(store.cell(cell.key)) for cell in cells}
-    for title, cell in stored.items():
-        trained = (read_json(cell.record) or {}).get("trained")
-        if trained is None:
-            continue
-        training = trained["forward_rows"] + trained["backward_rows"]
-        own, others = rows_of_text(cell), {name: rows_of_text(other) for name, other in stored.items()}
-        texts = {name: pays_from(training, own, rows) for name, rows in others.items()}
-        paid = sorted((count, name) for name, count in texts.items() if count is not None)[-COMPARED:]
-        told = ", ".join(f"{name} from {count:,} texts on" for count, name in paid)
+    for cost in training_costs(trial, cells, store):
+        paid = list(cost.pays().items())[-COMPARED:]
+        told = ", ".join(f"{name} from {count:,} texts on" for name, count in paid)
         yield (
-            f"{trial.task_name} / {trial.model_name}: training of {title} asked {training:,} model rows, "
-            "once, which are in no cost per text"
+            f"{trial.task_name} / {trial.model_name}: training of {cost.method} asked {cost.training:,} "
+            "model rows, once, which are in no cost per text"
             + (f"; with them it is cheaper than {told}" if told else "")
-            + ("" if told or len(others) == 1 else "; no explainer here is dearer, however many texts")
+            + ("" if told or not cost.others else "; no explainer here is dearer, however many texts")
         )
 
 

@@ -99,7 +99,7 @@ class Loaded:
             if explainer.settings not in self._gates:
                 self._gates[explainer.settings] = explainer.fitted(self.engine, self.trial.task.train)
             known = self._gates[explainer.settings]
-            return explainer.using(known.gates, known.about)
+            return explainer.using(known.gates, known.about, self.engine.model)
         passing_on: Any = explainer
         if hasattr(passing_on, "of"):
             return replace(passing_on, of=self.fitted_explainer(passing_on.of))

@@ -12,6 +12,13 @@ from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.models.engine import Engine
 
+# What ended a training, by the word for it in its report.
+ENDED = {
+    "perplexity": "the perplexity on development texts stalled",
+    "time": "its time was over, before the perplexity on development texts stalled",
+    "epochs": "all epochs were done, before the perplexity on development texts stalled",
+}
+
 
 def train_all(trials: Sequence[Trial], store: Store) -> Iterator[str]:
     """Train those of the chosen baselines and removal operators; lines that tell of each, once."""
@@ -42,7 +49,7 @@ def described(record: dict[str, Any]) -> list[str]:
         f"from, {record['candidates']:.0f} of them above 1e-5 on average"
     )
     lines.append(
-        f"  {len(record['epochs'])} epochs in {record['cpu_seconds']:.0f} CPU seconds, ended by "
-        f"{record['stopped']}"
+        f"  {len(record['epochs'])} epochs in {record['cpu_seconds']:.0f} CPU seconds, ended because "
+        f"{ENDED[record['stopped']]}"
     )
     return [*lines, *(f"  warning: {warning}" for warning in warnings(record))]

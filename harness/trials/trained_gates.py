@@ -70,7 +70,10 @@ def with_gates(
         stored, record = load(folder, engine.device), read_json(path) or {}
         if record.get("weights") != weights_hash(stored):
             raise InputError(f"{folder} has other weights than its records tell; train again")
-        return explainer.using(cast(Gates, stored.network), {name: record[name] for name in ABOUT})
+        if record.get("gates_of") != weights:
+            raise InputError(f"{folder} has gates of another model than its name tells; train again")
+        about = {name: record[name] for name in ABOUT}
+        return explainer.using(cast(Gates, stored.network), about, engine.model)
 
     return read_or_retrain(folder, ready)
 

@@ -18,7 +18,7 @@ from assay.harness.config.choice import (
     capabilities_record,
     recorded_capabilities,
 )
-from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial
+from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial, unfinished_training
 from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import (
     Store,
@@ -43,6 +43,7 @@ from assay.models.protocol import Model, capabilities
 from assay.models.report import Majority, Quality, majority, quality, unknown_quality, vote_distance
 from assay.models.saving import load, save, weights_hash
 from assay.models.training import encode_split, fit
+from assay.models.training_resume import Resume
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -153,13 +154,16 @@ def trained_model(trial: Trial, store: Store) -> tuple[Model, str]:
         return read_json(report_path) is not None
 
     def train() -> None:
-        model, report = fit(build(trial.config.model), trial.task, trial.seed, device)
+        resume = Resume(unfinished_training(folder), guard=whole_or_full)
+        resume.path.parent.mkdir(parents=True, exist_ok=True)
+        model, report = fit(build(trial.config.model), trial.task, trial.seed, device, resume)
         if folder.is_file():
             set_aside(folder)
         with whole_or_full(folder):
             save(model, folder)
         about = {"seconds": report.seconds, "weights": weights_hash(model)}
         write_json(report_path, {**report.record(), **about})
+        resume.remove()
 
     def ready() -> tuple[Model, str]:
         run_once(store, f"model-{trial.model_key}", f"training of {trial.title}", trained, train)

@@ -16,6 +16,8 @@ from assay.results.figures.critical_difference import critical_differences
 from assay.results.figures.curves import curves
 from assay.results.figures.label_heat_map import label_heat_map
 from assay.results.figures.layers import layers_figure
+from assay.results.figures.paying import NAME as PAYING
+from assay.results.figures.paying import paying
 from assay.results.figures.points import by_metric, overview
 from assay.results.figures.radar import radars
 from assay.results.figures.seed_spread import seed_spread
@@ -103,6 +105,7 @@ def _of_scores(results: Results, grids: Sequence[Grid]) -> dict[str, Call]:
     calls: dict[str, Call] = {
         f"curves-{metric.name}": partial(curves, results, grids, metric.name) for metric in results.metrics
     }
+    calls[PAYING] = partial(paying, results.training_costs)
     calls["layers"] = partial(layers_figure, results.texts)
     calls["seeds"] = partial(seed_spread, results, _main(results, grids))
     return calls

@@ -7,6 +7,7 @@ KINDS = {
     "metric-METRIC": "every explainer by one metric, a panel per task and model",
     "curves-METRIC": "macro-F1 as the highest tokens are taken away (faithfulness)",
     "cost": "every property against passes through the model",
+    "cost_of_training": "from how many texts training an explainer pays (explainers that are trained)",
     "pareto": "overall quality against passes through the model, with the Pareto front",
     "radar": "a radar of the properties per explainer, from random (0) to the best (1)",
     "critical_difference": "average ranks, and who cannot be told apart by them",

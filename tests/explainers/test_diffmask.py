@@ -488,6 +488,27 @@ def test_it_is_refused_where_it_makes_no_sense(lstm: Any, toy_task: Task) -> Non
         _trained(FEW, lstm, toy_task).explain(Engine(smooth()), [request((4, 9))], None)
 
 
+def test_gates_explain_only_the_model_that_they_were_trained_on(
+    word_model: Any, lstm: Any, toy_task: Task
+) -> None:
+    """Another one with the same layers would get scores that say nothing of it, and nobody would notice."""
+    trained, other = _trained(FEW, lstm, toy_task), word_model("lstm", trained=False)
+    encodings = lstm.encode([example.texts for example in toy_task.test])
+    assert weights_hash(other) != weights_hash(lstm) and other.layers == lstm.layers
+    with pytest.raises(InputError, match="were trained on a model with other weights, and say nothing of"):
+        trained.by_layer(Engine(other), encodings)
+    # The same weights in another network are the same model, until they change.
+    other.network.load_state_dict(lstm.network.state_dict())
+    for one, same in zip(
+        *(trained.by_layer(Engine(model), encodings) for model in (lstm, other)), strict=True
+    ):
+        np.testing.assert_array_equal(one, same)
+    with torch.no_grad():
+        other.network.dense.bias.add_(1)
+    with pytest.raises(InputError, match="a model with other weights"):
+        trained.by_layer(Engine(other), encodings)
+
+
 def test_gates_survive_saving(lstm: Any, toy_task: Task, tmp_path: Path) -> None:
     trained = _trained(replace(FEW, gating="hidden", units=5), lstm, toy_task)
     save(cast(Any, StoredGates(FEW.settings, trained.gates)), tmp_path / "gates")
@@ -495,7 +516,8 @@ def test_gates_survive_saving(lstm: Any, toy_task: Task, tmp_path: Path) -> None
     assert again.network.shape == trained.gates.shape and again.spec == FEW.settings
     encodings = lstm.encode([example.texts for example in toy_task.test])
     both = [
-        FEW.using(gates, {}).by_layer(Engine(lstm), encodings) for gates in (trained.gates, again.network)
+        FEW.using(gates, {}, lstm).by_layer(Engine(lstm), encodings)
+        for gates in (trained.gates, again.network)
     ]
     for one, other in zip(*both, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -38,7 +38,7 @@ from assay.explainers.perturbation.ask_tell import Asking, AskTell, Estimate
 from assay.explainers.perturbation.input_marginalization import InputMarginalization
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.perturbation.output_spaces import Space
-from assay.explainers.perturbation.units import Units
+from assay.explainers.perturbation.units import Units, units_of
 from assay.explainers.protocol import Request, incompatibility
 from assay.models.engine import Engine
 from assay.models.protocol import Batch
@@ -116,6 +116,34 @@ def test_tokens_absent_together_are_summed_over_all_sequences(
     other = marginal(model, mlm, IDS_OF_TEXT, places, joint=mode != "joint")
     # Only neighbours are read, so what is not beside each other agrees in both modes.
     assert np.allclose(expected, other, atol=1e-10) == (places == (2, 4))
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("mode", ["joint", "independent"])
+@pytest.mark.parametrize("words", [(0, 0, 1, 2), (0, 1, 1, 1)])
+def test_pieces_of_a_word_are_summed_over_together_to_ten_digits(
+    multi_label: bool, mode: Mode, words: tuple[int, ...]
+) -> None:
+    model, mlm = classifier(multi_label=multi_label), language_model()
+    of = baseline(mlm, Selection(sigma=None, top_k=len(WORDS) ** 3), mode)
+    text = replace(TEXT, word_ids=np.array([-1, *words], dtype=np.int32))
+    request, explainer = asked(classes=len(model.labels), text=text), InputMarginalization(unit="word")
+    places = [[at for at in PLACES if words[at - 1] == word] for word in range(max(words) + 1)]
+    full, bits = probabilities(model, IDS_OF_TEXT), np.zeros((len(model.labels), len(TEXT)))
+    for pieces in places:
+        m = marginal(model, mlm, IDS_OF_TEXT, pieces, joint=mode == "joint")
+        # The word's evidence is shared out to its pieces.
+        bits[:, pieces] = ((np.log2(odds(full)) - np.log2(odds(m))) / len(pieces))[:, None]
+    units = units_of(request, "word")
+    keep = units.keep(explainer.design(len(units), np.random.default_rng(0)))
+    values = answer(model, of, np.concatenate([without(), keep]), "log2_odds")
+    found = explainer.solve(keep, values[1:], values[0], values[0]).scores
+    np.testing.assert_allclose(units.spread(found).T, bits, rtol=0, atol=1e-10)
+    # Records are in single precision.
+    for record, expected in zip(explainer.explain(Engine(model), [request], of)[0], bits, strict=True):
+        np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
+    # By token it is something else.
+    assert np.abs(by_hand(model, mlm) - bits).max() > 1e-2
 
 
 @pytest.mark.parametrize("include_original", [True, False])

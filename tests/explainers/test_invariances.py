@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ import assay.explainers.perturbation.ask_tell
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Explanation
+from assay.explainers.marginal.mlm import MaskedLanguageModel
 from assay.explainers.perturbation.exact_search import ExactSearch
 from assay.explainers.perturbation.owen import Owen
 from assay.explainers.protocol import Explainer, Request, fitted, incompatibility
@@ -90,6 +91,16 @@ EXPLAINERS: dict[str, Explainer] = {
     if not explainer.traits.fixed and not explainer.traits.strings
 }
 BASELINES: dict[str, Baseline] = _chosen("baseline")
+# `mlm` is several baselines: by how it is asked, and by how replacements are chosen.
+WAYS: dict[str, Baseline] = {
+    f"mlm {name}": replace(cast(MaskedLanguageModel, BASELINES["mlm"]), **settings)
+    for name, settings in {
+        "independent": {"mode": "independent"},
+        "draws": {"top_k": None, "mc_samples": 3},
+        "independent draws": {"mode": "independent", "top_k": None, "mc_samples": 3},
+        "threshold": {"top_k": None, "sigma": 0.04, "draws": 3},
+    }.items()
+}
 ABILITIES = capabilities(smooth())
 # What the convolutional model has beyond that; it has no word masks.
 OPEN = (ABILITIES | {"open_layers", "layer:embedding"}) - {"word_masks"}
@@ -102,13 +113,15 @@ def _refusal(explainer: Explainer, baseline: Baseline | None, has: frozenset[str
 
 
 def _pairs(
-    wanted: Callable[[str, Explainer], bool] = lambda name, explainer: True, has: frozenset[str] = ABILITIES
+    wanted: Callable[[str, Explainer], bool] = lambda name, explainer: True,
+    has: frozenset[str] = ABILITIES,
+    baselines: Mapping[str, Baseline] = BASELINES,
 ) -> Any:
     """A parametrisation by every wanted explainer with every baseline that it takes, or with none."""
     found = [
         pytest.param(explainer, baseline, id=f"{name}-{baseline_name}")
         for name, explainer in EXPLAINERS.items()
-        for baseline_name, baseline in [("none", None), *BASELINES.items()]
+        for baseline_name, baseline in [("none", None), *baselines.items()]
         if (explainer.traits.baseline == "none") == (baseline is None)
         and not _refusal(explainer, baseline, has)
         if wanted(name, explainer)
@@ -117,6 +130,7 @@ def _pairs(
 
 
 pairs = _pairs()
+in_every_way = _pairs(baselines=BASELINES | WAYS)
 
 TEXTS = [
     (4, 9, 5, 12, 7, 20),
@@ -145,11 +159,40 @@ def _alike(left: list[list[Explanation]], right: list[list[Explanation]], error:
         np.testing.assert_allclose(one, other, rtol=0, atol=error)
 
 
+# The file that tries an explainer where no model of numbers can: see EXPLAINERS, and ABILITIES of models.
+ELSEWHERE = {
+    **dict.fromkeys(("imported",), "test_imported.py"),
+    **dict.fromkeys(("lime_text", "shap_text"), "test_peers.py"),
+    **dict.fromkeys(("lexicon", "rare_words"), "test_heuristics.py"),
+    **dict.fromkeys(("deep_lift", "deep_lift_products", "lrp"), "test_open_invariances.py"),
+    **dict.fromkeys(("guided_backprop_mean", "guided_backprop_l2"), "test_open_invariances.py"),
+    **dict.fromkeys(("attention_last", "attention_rollout"), "test_open_invariances.py"),
+    **dict.fromkeys(("attention_value_weighted", "attention_x_gradient"), "test_open_invariances.py"),
+    **dict.fromkeys(("attention_relevance",), "test_open_invariances.py"),
+}
+
+
 def test_every_explainer_is_tried():
-    assert len(EXPLAINERS) >= 12
-    assert {name for name, e in EXPLAINERS.items() if e.traits.baseline != "none"} >= {
-        *("integrated_gradients", "inverted", "kernel_shap", "lime", "occlusion", "shapley_sampling")
+    """Those of all files of conf/explainer, here or in the file that is named above."""
+    configured = {
+        str(name): str(settings["_target_"]).rsplit(".", 1)[-1]
+        for path in (CONF / "explainer").glob("*.yaml")
+        for name, settings in OmegaConf.load(path).items()
     }
+    assert {path.stem for path in (CONF / "explainer").glob("*.yaml")} == set(configured)
+    tried = {str(case.id).split("-")[0] for case in pairs.args[1]}
+    assert tried | set(ELSEWHERE) == set(configured) and not tried & set(ELSEWHERE)
+    for name, file in ELSEWHERE.items():
+        assert f"{configured[name]}(" in (Path(__file__).parent / file).read_text(), (name, file)
+
+
+def test_every_way_of_the_masked_language_model_is_tried_with_all_that_take_it():
+    by_baseline = {}
+    for case in in_every_way.args[1]:
+        explainer, baseline = str(case.id).split("-")
+        by_baseline.setdefault(baseline, set()).add(explainer)
+    assert len(WAYS) == 4 and all(by_baseline[way] == by_baseline["mlm"] for way in WAYS)
+    assert {"input_marginalization", "occlusion", "kernel_shap"} <= by_baseline["mlm"]
 
 
 @pairs
@@ -163,7 +206,7 @@ def test_records_are_in_order_and_carry_their_example_and_target(explainer, base
             assert record.scores.dtype == np.float32
 
 
-@pairs
+@in_every_way
 def test_batch_mates_order_and_budget_change_nothing(explainer, baseline):
     together = explain(explainer, smooth(), _requests(), baseline)
     alone = [explain(explainer, smooth(), [one], baseline)[0] for one in _requests()]
@@ -185,7 +228,7 @@ def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word
     _alike(together, alone)
 
 
-@pairs
+@in_every_way
 def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: pytest.MonkeyPatch):
     together = explain(explainer, smooth(), _requests(), baseline)
     monkeypatch.setattr(assay.explainers.perturbation.ask_tell, "POOL_TOKENS", 1)
@@ -193,7 +236,7 @@ def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: 
     _alike(together, explain(explainer, smooth(), _requests(), baseline))
 
 
-@_pairs(lambda name, explainer: name not in ("gold", "random"))
+@_pairs(lambda name, explainer: name not in ("gold", "random"), baselines=BASELINES | WAYS)
 def test_renaming_the_classes_renames_the_scores(explainer, baseline):
     order = [2, 0, 1]
     plain = explain(
@@ -204,7 +247,7 @@ def test_renaming_the_classes_renames_the_scores(explainer, baseline):
     _alike(plain, explain(explainer, smooth(order=order), renamed, baseline, texts=texts))
 
 
-@pairs
+@in_every_way
 def test_a_target_does_not_depend_on_which_others_are_asked(explainer, baseline):
     both = explain(explainer, smooth(), _requests(), baseline)
     single = [replace(one, targets=np.array([0])) for one in _requests()]
@@ -215,7 +258,7 @@ def test_a_target_does_not_depend_on_which_others_are_asked(explainer, baseline)
     assert explain(explainer, smooth(), [], baseline) == []
 
 
-@pairs
+@in_every_way
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_matters_if_declared(explainer, baseline):
     first, again, other = (
         [part.tobytes() for part in _all(explain(explainer, smooth(), _requests(seed), baseline))]

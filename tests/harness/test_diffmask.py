@@ -22,9 +22,8 @@ from assay.explainers.masks.gate_training import GateSettings
 from assay.harness.cli import main
 from assay.harness.interface.settings import settings_of, shipped
 from assay.harness.reporting.collect import notes
-from assay.harness.reporting.paying import pays_from
 from assay.harness.storage.layout import StoredCell, StoredModel, is_set_aside
-from assay.harness.storage.store import parse_json
+from assay.harness.storage.store import parse_json, write_json
 from assay.harness.trials.experiment import load_trials, open_experiment, run
 from assay.harness.trials.job import run_cells
 from assay.harness.trials.made_with import read_made_with
@@ -33,6 +32,7 @@ from assay.harness.trials.trained_gates import gates_key
 from assay.harness.trials.trial import load_model
 from assay.harness.upkeep.references import references_of_experiment
 from assay.models.saving import weights_hash
+from assay.results.training_costs import pays_from
 from assay.tasks.errors import InputError
 
 OPTIONS: dict[str, Any] = {"steps": 6, "batch_size": 8, "warmup": 0, "epsilon": 1e-6}
@@ -150,6 +150,7 @@ def test_the_report_says_from_how_many_texts_training_pays_and_draws_the_layers(
     folder = done[0] / "experiments" / "gates"
     svg = (folder / "figures" / "layers.svg").read_text()
     assert "embedding" in svg and "states" in svg
+    assert "occlusion (mask): from 34 texts" in (folder / "figures" / "cost_of_training.svg").read_text()
     assert "34 texts on" in (folder / "report.html").read_text()
 
 
@@ -193,6 +194,22 @@ def test_damaged_gates_are_trained_anew_and_are_the_same(
     for one, other in zip(first.gates.parameters(), again.gates.parameters(), strict=True):
         assert one.equal(other)
     assert weights_hash(cast(Any, loaded.model)) == loaded.weights
+
+
+def test_gates_of_another_model_in_the_folder_of_these_are_trained_anew(
+    done: tuple[Path, int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole files under a wrong name, such as after copying by hand, would load as well."""
+    store = shutil.copytree(done[0], tmp_path / "store")
+    experiment = open_experiment([*SMALL, f"store={store}"])
+    (trial,) = load_trials(experiment)
+    (explainer,) = [m.explainer for m in trial.choice.methods if isinstance(m.explainer, DiffMask)]
+    path = StoredModel(_gates(store)).training
+    write_json(path, {**parse_json(path), "gates_of": "another model"})
+    loaded = load_model(trial, experiment.store)
+    loaded.fitted_explainer(explainer)
+    assert "has gates of another model than its name tells; train again" in caplog.text
+    assert parse_json(StoredModel(_gates(store)).training)["gates_of"] == loaded.weights
 
 
 def _half_done(store: Path, to: Path) -> tuple[Path, StoredCell, StoredCell]:

@@ -152,6 +152,28 @@ def test_one_model_is_trained_in_memory_for_all_that_read_it(monkeypatch: pytest
     assert len(trainings) == 2
 
 
+def test_without_development_texts_the_seed_of_training_alone_holds_texts_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Baselines that differ in draws alone share one training."""
+    trainings: list[int] = []
+    train = assay.explainers.marginal.mlm.train_mlm
+    counted = lambda *arguments: trainings.append(1) or train(*arguments)  # noqa: E731
+    monkeypatch.setattr(assay.explainers.marginal.mlm, "train_mlm", counted)
+    task = assay.task("planted_counting", train=100, dev=20, test=2, length=[6, 6])
+    engine = assay.fit("linear", task, training={"epochs": 1}).engine
+    spec = TrainedMLM(dimensions=8, units=6, layers=1, training=Training(epochs=1, mask_rate=0.15))
+    first = MaskedLanguageModel(trained=spec)
+    other_draws, other_training = replace(first, seed=1), replace(first, trained=replace(spec, seed=1))
+    assert first.split(task.train, ()) == other_draws.split(task.train, ())
+    assert first.split(task.train, ())[1] != other_training.split(task.train, ())[1]
+    kept: Store | dict[str, Any]
+    for number, kept in enumerate((Store(tmp_path), {}), start=1):
+        found = [trained_mlm(one, engine, task.train, (), kept)[0] for one in (first, other_draws)]
+        assert len(trainings) == number
+        assert weights_hash(found[0]) == weights_hash(found[1])  # type: ignore[arg-type]
+
+
 def test_records_have_the_mode_the_bits_and_both_costs(done: tuple[Path, int]) -> None:
     (cell,) = _cells(done[0], "input_marginalization", "mlm")
     record = parse_json(cell.record)
@@ -375,7 +397,7 @@ def test_the_command_trains_it_and_prints_how_good_it_is(
         for reference in ("masked LM", "trigram", "unigram"):
             # Both classifiers read texts alike, so they share one.
             assert told.count(f"  {reference}: perplexity ") == 1
-        assert "2 epochs in" in told and "ended by epochs" in told
+        assert "2 epochs in" in told and "ended because all epochs were done" in told
     assert len(list(tmp_path.glob("models/*"))) == 1
 
 

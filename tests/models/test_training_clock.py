@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import time
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
+from assay.explainers.masks.gate_training import GateSettings, train_gates
+from assay.models.engine import Engine
+from assay.models.mlm_training import train_mlm
+from assay.models.trained_mlm import TrainedMLM
+from assay.models.training import Training
 from assay.models.training_clock import training_clock
+from assay.tasks.example import Task
 
 
 def _work(seconds: float) -> None:
@@ -39,3 +47,29 @@ def test_waiting_counts_where_another_device_computes() -> None:
     time.sleep(0.05)
     assert training_clock("cpu")() - before["cpu"] < 0.02
     assert training_clock("cuda")() - before["cuda"] >= 0.05
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_is_to_be_trained_and_how_long_at_most_is_said_on_a_terminal_alone(
+    terminal: bool, word_model: Any, toy_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    model = word_model("lstm")
+    texts = model.encode([example.texts for example in toy_task.train])
+    train_gates(GateSettings(steps=2, batch_size=4, minutes=3), Engine(model), texts)
+    spec = TrainedMLM(dimensions=8, units=6, layers=1, training=Training(epochs=1, mask_rate=0.15))
+    train_mlm(spec, model, texts, texts)
+    lines = [
+        f"training gates of diffmask at 2 layers on {len(texts)} texts, at most 2 steps and 3 minutes of the "
+        "processor",
+        f"training a masked language model on {len(texts)} texts, at most 1 epoch and 20 minutes of the "
+        "processor",
+    ]
+    for line in lines:
+        assert (line in screen.getvalue()) == terminal
+    assert terminal or not screen.getvalue()

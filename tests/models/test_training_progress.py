@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+import assay.models.mlm_progress
 from assay.models.mlm_progress import Progress, load_progress, save_progress
 
 Training = tuple[nn.Module, torch.optim.Optimizer, np.random.Generator]
@@ -61,6 +62,50 @@ def test_everything_comes_back(path: Path, training: Training) -> None:
     torch.testing.assert_close(found.best["bias"], training[0].state_dict()["bias"] + 1)
     assert _state(other) == before
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def _drawn(device: str) -> Tensor:
+    """What dropout on the device draws next."""
+    return nn.functional.dropout(torch.ones(64, device=device), training=True).cpu()
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+        ),
+    ],
+)
+def test_draws_on_the_networks_device_go_on(device: str, training: Training, tmp_path: Path) -> None:
+    training[0].to(device)
+    torch.manual_seed(3)
+    _drawn(device)
+    save_progress(tmp_path / "progress", Progress(EPOCHS, 0, {}, 1.0), *training)
+    expected = _drawn(device)
+    torch.manual_seed(4)
+    assert not _drawn(device).equal(expected)
+    assert load_progress(tmp_path / "progress", *training) is not None
+    assert _drawn(device).equal(expected)
+
+
+@pytest.mark.parametrize("unfit", [False, True])
+def test_the_generator_of_an_accelerator_comes_back_or_stays_as_that_of_the_processor(
+    unfit: bool, training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no accelerator, a second generator stands for its own."""
+    other = torch.Generator()
+    both = {"generator": torch.default_generator, "generator.cuda": other}
+    monkeypatch.setattr(assay.models.mlm_progress, "_generators", lambda _: both)
+    path = tmp_path / "progress"
+    other.manual_seed(8)
+    save_progress(path, Progress(EPOCHS, 0, {}, 1.0), *training)
+    if unfit:
+        path.write_bytes(_changed(lambda parts, _: parts.pop("generator.cuda"))(path.read_bytes()))
+    other.manual_seed(9)
+    assert (load_progress(path, *training) is None) == unfit
+    assert other.initial_seed() == (9 if unfit else 8)
 
 
 def test_without_draws_torchs_generator_is_left_alone(training: Training, tmp_path: Path) -> None:

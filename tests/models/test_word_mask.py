@@ -14,12 +14,15 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+import assay.models.training
+import assay.models.training_resume
 from assay.models.batching import pad
 from assay.models.cnn import Cnn
 from assay.models.protocol import Batch
 from assay.models.saving import load, save, weights_hash
 from assay.models.seeding import seeded
 from assay.models.training import Training, fit
+from assay.models.training_resume import Resume
 from assay.models.vmask import VmaskCnn
 from assay.models.word_mask import Bottleneck, MaskedEmbedding, word_mask
 from assay.tasks.errors import InputError
@@ -318,3 +321,47 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 def test_a_network_without_masks_is_refused(word_model):
     with pytest.raises(InputError, match="no word-mask layer"):
         word_mask(word_model("cnn").network)
+
+
+class Killed(BaseException):
+    """As of a process that ends at once: nobody catches it."""
+
+
+# Epochs of the base and of the masked model are two each, so the third call begins the second stage.
+@pytest.mark.parametrize("kept_every", [0.0, 1e9])
+@pytest.mark.parametrize("killed_in", [1, 2, 3, 4])
+def test_training_that_was_killed_within_or_between_its_stages_ends_with_the_same_weights(
+    killed_in: int, kept_every: float, toy_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = replace(TRAINING, epochs=2)
+    # Draws of dropout, of masks and of masked words must go on where they were.
+    spec = replace(SPEC, training=two, base_training=two)
+    whole, report = fit(spec, toy_task, 0)
+    epoch, calls = assay.models.training._one_epoch, list[int]()
+
+    def die(*arguments: Any) -> Any:
+        calls.append(arguments[5])
+        if len(calls) == killed_in:
+            raise Killed
+        return epoch(*arguments)
+
+    monkeypatch.setattr(assay.models.training_resume, "KEPT_EVERY", kept_every)
+    monkeypatch.setattr(assay.models.training, "_one_epoch", die)
+    with pytest.raises(Killed):
+        fit(spec, toy_task, 0, resume=Resume(tmp_path / "training"))
+    before = len(calls)
+    torch.manual_seed(99)
+    resume = Resume(tmp_path / "training")
+    resumed, again = fit(spec, toy_task, 0, resume=resume)
+    assert weights_hash(resumed) == weights_hash(whole)
+    assert again.record() == report.record() and again.base is not None
+    # What was kept is not done again: every epoch, or where these are short the whole first stage.
+    done = before - 1 if not kept_every else 2 * (killed_in > 2)
+    assert len(calls) - before == 4 - done
+    resume.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_short_training_writes_nothing_but_the_end_of_its_first_stage(toy_task, tmp_path) -> None:
+    fit(SPEC, toy_task, 0, resume=Resume(tmp_path / "training"))
+    assert [path.name for path in tmp_path.iterdir()] == ["training.base"]
