@@ -12,6 +12,7 @@ from pathlib import Path
 
 from assay.harness.command_line import (
     auditing,
+    claiming,
     comparing,
     completion,
     exchange,
@@ -34,6 +35,7 @@ COMMANDS = (
     *recommending.COMMANDS,
     *explaining.COMMANDS,
     *comparing.COMMANDS,
+    *claiming.COMMANDS,
     *auditing.COMMANDS,
     *plotting.COMMANDS,
     *tables.COMMANDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assay.results.claims.records import ClaimRow, PublishedRow
 from assay.results.columns import (
     AgreementRow,
     AnnotatorRow,
@@ -43,6 +44,8 @@ TABLES: dict[str, type] = {
     "annotators.csv": AnnotatorRow,
     "global_words.csv": GlobalWordRow,
     "global_words_stability.csv": WordStabilityRow,
+    "claims.csv": ClaimRow,
+    "published.csv": PublishedRow,
     "timing.csv": TimingRow,
     "data_sheet.csv": SheetRow,
 }

@@ -13,6 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from assay.results.checks import packaged_checks
+from assay.results.claims.claims import verdicts
+from assay.results.claims.page import CLAIMS_FILES, claims_files, claims_sections
+from assay.results.claims.published import Beside
 from assay.results.figures.every_figure import Summaries, drawings, summary_drawings
 from assay.results.figures.style import Drawing
 from assay.results.figures.words import words_figures
@@ -54,14 +57,16 @@ def write_results(
     parallel_map: ParallelMap = serial_map,
     knowledge: Sequence[Drawing] = (),
     words: GlobalWords | None = None,
+    claims: Beside | None = None,
 ) -> Written:
     """Write comparison.{csv,md,tex,txt}, references.bib, timing.{csv,md}, data_sheet.{csv,md}, the folder
     figures and report.html, with report/*.html where there are many tasks and models, and what
     `summary_files` names: overall scores, agreement, stability and slices.
 
     With a multi-label task also labels.{csv,md}, the comparison label by label; with several annotators
-    annotators.csv; with `words` global_words.{csv,parquet} and how stable they are. The page also shows
-    `knowledge`, figures of embeddings and hidden layers. All but the
+    annotators.csv; with `words` global_words.{csv,parquet} and how stable they are; with `claims`
+    claims.{csv,md} on the diagnostic study, and published.csv if there are published numbers. The page also
+    shows `knowledge`, figures of embeddings and hidden layers. All but the
     timing files and the page, which show wall times, are the same bytes for the same scores, whatever they
     are spread over.
     """
@@ -107,6 +112,10 @@ def write_results(
     advice = list(chain.from_iterable(recommended))
     files["verdict.txt"] = verdict(advice).encode()
     content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
+    if claims is not None:
+        tested, numbers = verdicts(results, bootstrap, parallel_map=parallel_map), claims.rows(comparison)
+        content = replace(content, claims=claims_sections(tested, numbers))
+        files |= claims_files(tested, numbers, bootstrap)
     files |= {name: html.encode() for name, html in pages(content).items()}
     if results.labels:
         files["labels.csv"] = to_csv(labels)
@@ -122,10 +131,13 @@ def write_results(
     for name, written in files.items():
         shown = name.endswith((".md", ".tex", ".txt", ".html"))
         write_whole(folder / name, inert(written.decode()).encode() if shown else written)
-    # Pages of tasks and models that are no longer in the experiment.
+    # Claims that are no longer asked for, and pages of tasks and models that are no longer in the experiment.
     for page in (folder / "report").glob("*.html"):
         if f"report/{page.name}" not in files:
             page.unlink()
+    for name in CLAIMS_FILES:
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
     return Written(text, folder / "report.html")
 
 

@@ -127,7 +127,7 @@ def report(options: argparse.Namespace) -> int:
     from assay.harness.command_line.reports import exit_status, write_report
 
     experiment, trials = open_trials(options)
-    write_report(experiment, trials, to=options.to)
+    write_report(experiment, trials, to=options.to, published=options.published)
     return exit_status(experiment, trials)
 
 
@@ -150,6 +150,12 @@ def _plan_options(command: argparse.ArgumentParser) -> None:
 def _report_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--to", metavar="FOLDER", type=Path, help="where to write it (STORE/experiments/NAME)"
+    )
+    command.add_argument(
+        "--published",
+        metavar="FILE",
+        type=Path,
+        help="a CSV of published numbers, to stand beside (assay claims)",
     )
 
 

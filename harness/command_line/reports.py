@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
+from assay.harness.reporting.published import asked
 from assay.harness.reporting.score_files import ScoreFile
 from assay.harness.state.last_run import keep_command, last_run, other_run
 from assay.harness.state.plan_snapshot import plan_work
@@ -23,6 +25,7 @@ from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Damaged, ReadOnly, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
+from assay.results.claims.published import Beside
 from assay.results.inert import inert
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.records import grouped
@@ -73,7 +76,12 @@ def compute_and_report(
 
 
 def write_report(
-    experiment: Experiment, trials: Sequence[Trial], *, anew: bool = True, to: Path | None = None
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    *,
+    anew: bool = True,
+    to: Path | None = None,
+    published: Path | None = None,
 ) -> None:
     """Write tables and page, unless they were written from the very same inputs and `anew` is false.
 
@@ -82,10 +90,12 @@ def write_report(
         trials: those whose texts could be read.
         anew: whether to write them in any case.
         to: the folder to write them to, in place of the experiment's in the store.
+        published: a file of numbers to stand beside the claims of the study, which it asks for.
 
     Raises:
-        InputError: if the folder cannot be written, or holds something else.
+        InputError: if the folder cannot be written, or holds something else; or the file cannot be used.
     """
+    claims = asked(bool(experiment.configs[0].report.claims), published)
     store = experiment.store
     stored = StoredExperiment(store.experiment(experiment.name) if to is None else to)
     files = score_files(trials, store)
@@ -95,20 +105,22 @@ def write_report(
     made_from: dict[str, Any] = {"inputs": inputs(experiment, trials, files), "cells": cells} | (
         {"knowledge": knowledge} if knowledge else {}
     )
+    if claims is not None and claims.published:
+        made_from |= {"published": [asdict(one) for one in claims.published]}
     whole = all(path.is_file() for path in (stored.verdict, stored.comparison, stored.page))
     if anew or not whole or read_json(stored.report_record) != made_from:
         if not files:
             return
         if to is not None:
             with whole_folder(to, mark=MARK, overwrite=True) as scratch:
-                _write(experiment, trials, files, scratch)
+                _write(experiment, trials, files, scratch, claims)
                 write_json(scratch / MARK, made_from)
         elif not store.writable:
             raise ReadOnly(
                 f"the store {str(store.root)!r} can only be read; write elsewhere, with --to FOLDER"
             )
         else:
-            _write(experiment, trials, files, stored.folder)
+            _write(experiment, trials, files, stored.folder, claims)
             write_json(stored.report_record, made_from)
     comparison = stored.comparison.read_text(encoding="utf-8")
     short = comparison.count("\n") <= MOST_LINES
@@ -123,7 +135,13 @@ def write_report(
     print(f"Report: {stored.page}")
 
 
-def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[ScoreFile], folder: Path) -> None:
+def _write(
+    experiment: Experiment,
+    trials: Sequence[Trial],
+    files: Sequence[ScoreFile],
+    folder: Path,
+    claims: Beside | None,
+) -> None:
     # Drawing is slow to import, and most commands draw nothing.
     from assay.results.statistics.estimates import Bootstrap
     from assay.results.write import write_results
@@ -135,7 +153,8 @@ def _write(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
         results = with_baselines(collected, trials, experiment.store)
         words = stored_words(trials, experiment.store, MOST_TEXTS)
         try:
-            write_results(results, folder, bootstrap, spreading, knowledge_figures(experiment), words)
+            figures = knowledge_figures(experiment)
+            write_results(results, folder, bootstrap, spreading, figures, words, claims)
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise InputError(
                 f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "

@@ -42,12 +42,14 @@ class EngineOptions:
 class ReportOptions:
     """bootstrap: resamples behind every interval. texts: so many texts at most are on the page.
 
-    seed: of the resamples, and of which texts are on the page.
+    seed: of the resamples, and of which texts are on the page. claims: whether the claims of the diagnostic
+    study are tested (docs/reproducer.md).
     """
 
     bootstrap: int = 1000
     texts: int = 500
     seed: int = 0
+    claims: bool = False
 
 
 @dataclass

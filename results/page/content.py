@@ -12,6 +12,7 @@ from assay.results.records import Group, Results
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.breakdown import LabelGrid
 from assay.results.tables.layout import Grid
+from assay.results.tables.sections import Section
 
 # An experiment of more tasks and models than that has a page for each.
 MOST_ON_ONE_PAGE = 4
@@ -30,6 +31,7 @@ class Content:
         found: what follows from the scores beyond it.
         knowledge: figures of embeddings and hidden layers.
         advice: which explainer to use, for each task and model.
+        claims: of the diagnostic study, tested, and published numbers.
     """
 
     results: Results
@@ -40,6 +42,7 @@ class Content:
     found: SummaryTables = field(default_factory=SummaryTables)
     knowledge: Sequence[Drawing] = ()
     advice: Sequence[Recommendation] = ()
+    claims: Sequence[Section] = ()
 
     @property
     def places(self) -> list[tuple[str, str]]:

@@ -116,6 +116,7 @@ def page(content: Content, *, links: Sequence[Link] = (), up: str = "") -> str:
         sheets=sheets(results.tasks, results.read),
         grids=content.grids,
         label_grids=content.labels,
+        claims=content.claims,
         how_to_read=partial(how_to_read, bootstrap=content.bootstrap),
         annotators=annotator_rows(results),
         figures=figures,
