@@ -8,7 +8,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import pandas as pd
 
 from assay.explainers.explanation import Cost
 from assay.metrics.info import Direction
@@ -17,6 +16,8 @@ from assay.tasks.arrays import Bools, Floats, Floats32, Ints
 from assay.tasks.example import Example
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from assay.explainers.baselines import Baseline
     from assay.explainers.explanation import Explanation
     from assay.explainers.protocol import Request

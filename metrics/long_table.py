@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Per part an (n, m) array over units and targets, NaN where a unit has no value.
 Parts = dict[str, Floats]
@@ -54,6 +57,8 @@ def pair_texts(unit: str) -> tuple[str, str]:
 
 def long(units: Sequence[str], parts: Mapping[str, ArrayLike], target: ArrayLike = -1) -> pd.DataFrame:
     """The long table of per-unit arrays (n,), one per part; `target` is one index or one per unit."""
+    import pandas as pd
+
     n = len(units)
     frames = [
         pd.DataFrame(
@@ -92,6 +97,8 @@ def with_left_out(
         left_out: A part's name (one of LEFT_OUT), and for every text (N,) whether it was left out: 1 or 0 for
             target -1.
     """
+    import pandas as pd
+
     counted = long(ids, dict([left_out]))
     # A table without rows would change the type of the column it is joined with.
     return pd.concat([long([ids[row] for row in rows], parts, labels), counted]) if len(rows) else counted

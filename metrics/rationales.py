@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from assay.metrics.cell_data import CellData, Shard
@@ -22,6 +22,9 @@ from assay.models.encoding import Encoding
 from assay.tasks.arrays import Bools, Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, rationales_for
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A metric that compares scores with human rationales.
 rationale_info = partial(

@@ -17,7 +17,6 @@ from assay.models.encoding import Encoding
 from assay.models.engine import Engine
 from assay.models.masked_inputs import MaskedInputs
 from assay.models.masked_lm import MaskedLM
-from assay.models.mlm_checkpoint import load_mlm
 from assay.models.mlm_training import MLMReport, train_mlm
 from assay.models.protocol import Model
 from assay.models.trained_mlm import TrainedMLM, WordMLM
@@ -86,6 +85,9 @@ class MaskedLanguageModel(Selection, Baseline):
     def fitted(self, engine: Engine, sample: Sequence[Example]) -> Baseline:
         """Raises InputError without texts to train on, or on a folder that holds no model that fits."""
         if self.path is not None:
+            # Slow to import, for the networks of transformers.
+            from assay.models.mlm_checkpoint import load_mlm
+
             return self.using(engine.model, load_mlm(self.path, self.revision, engine.model, engine.device))
         return self.using(engine.model, self.train(engine, *self.split(sample, ()))[0])
 

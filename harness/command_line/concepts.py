@@ -14,6 +14,7 @@ from assay.explainers.baselines import Baseline, Delete, Mask
 from assay.explainers.concepts.heads import Heads, HeadWords
 from assay.explainers.explanation import Explanation
 from assay.harness.config.keys import canonical, key, plain
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.config.schema import JUDGES, PAGES
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.storage.layout import StoredCell, StoredTrial
@@ -82,7 +83,7 @@ def write_concepts(experiment: Experiment, trials: Sequence[Trial]) -> int:
     inputs = canonical(_inputs(trials, store))
     known = read_json(record) or {}
     if known.get("inputs") != inputs or not folder.is_dir():
-        bootstrap = Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed))
+        bootstrap = bootstrap_of(config)
         with whole_folder(folder, mark=MARK, overwrite=True) as scratch:
             found = _Found()
             for trial in trials:

@@ -38,7 +38,8 @@ def explain(options: argparse.Namespace) -> int:
     """Explain texts with a classifier of the store, which is trained if it is not there.
 
     Overrides choose one task, one model and one seed, as `assay run` does, and the explainers
-    (shapley_gp). Texts are given, or named by their ids in the task (--id). Each is shown with its words
+    (shapley_gp); the name of an experiment in the store stands for its own. Texts are given, or named by
+    their ids in the task (--id). Each is shown with its words
     coloured by what they say for the predicted label, the strongest words below it, how far another run
     would repeat them, and how good the explainer was where this store has measured it on this model.
     Nothing is stored but the model. Exit status: 0.
@@ -47,6 +48,7 @@ def explain(options: argparse.Namespace) -> int:
     from assay.harness.config.choice import Built
     from assay.harness.interface.configured import configured
     from assay.harness.interface.explaining import explain as explain_texts
+    from assay.harness.interface.unknown_words import unknown_words
     from assay.harness.reporting.benchmarks import benchmarks
 
     texts, overrides = _parted(options)
@@ -69,11 +71,14 @@ def explain(options: argparse.Namespace) -> int:
     measured = benchmarks(wanted.store, wanted.model_key, settings, explained)
     if options.html is not None:
         _write_html(options.html, explained)
+    unknown = [
+        unknown_words(wanted.classifier.model, example.texts) for example in explained.loaded.trial.task.test
+    ]
     if options.json:
-        for record in _records(explained, measured):
+        for record in _records(explained, measured, unknown):
             print_json(record)
     else:
-        _show(wanted, explained, measured)
+        _show(wanted, explained, measured, unknown)
     return 0
 
 
@@ -84,19 +89,56 @@ def _parted(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     given = all_overrides(options)
     overrides = [argument for argument in given if OVERRIDE.match(argument)]
     texts = [argument for argument in given if not OVERRIDE.match(argument)]
+    texts, experiment = _without_experiment(texts, overrides)
     if options.file is not None:
         texts += _lines(options.file)
     elif not texts and not options.id and not sys.stdin.isatty():
         texts = [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
     if not texts and not options.id:
+        if experiment is not None:
+            raise InputError(
+                f"{experiment!r} is an experiment and no text; give a text in quotes beside it, or --id ID "
+                "for one of its task"
+            )
         raise InputError(
             'there is no text to explain; give one in quotes, as in assay explain "a fine film" task=reviews '
             "model=cnn, or --file FILE with one on each line"
         )
+    if experiment is not None:
+        from assay.harness.state.last_run import expanded
+
+        return texts, expanded([experiment, *overrides], asks=True)
     if any(override.startswith("experiment=") for override in overrides):
         return texts, overrides
-    keys = {re.split("[=@.]", override)[0] for override in overrides}
+    keys = _keys(overrides)
     return texts, [*(one for one in DEFAULTS if one.split("=")[0] not in keys), *overrides]
+
+
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {re.split("[=@.]", override)[0] for override in overrides}
+
+
+def _without_experiment(texts: list[str], overrides: Sequence[str]) -> tuple[list[str], str | None]:
+    """The texts without the name of an experiment of the store, and that name if it is among them.
+
+    Raises InputError on several names, and on a single word that is neither such a name nor, because no
+    model was chosen, a text for one.
+    """
+    words = [text for text in texts if re.fullmatch(r"\S+", text)]
+    if not words:
+        return texts, None
+    from assay.harness.state.last_run import not_run, run_before
+
+    known = [word for word in words if run_before(word, overrides)]
+    if len(known) > 1:
+        raise InputError(f"{' and '.join(map(repr, known))} are experiments; expected one, and texts")
+    if known:
+        return [text for text in texts if text != known[0]], known[0]
+    if not _keys(overrides) & {"task", "model", "experiment"}:
+        raise InputError(
+            f"{not_run(words[0], overrides)}; for {words[0]!r} as a text choose a model (task=, model=)"
+        )
+    return texts, None
 
 
 def _lines(file: Path) -> list[str]:
@@ -145,11 +187,18 @@ def _all(explained: Explanations) -> Iterable[tuple[str, int, TextExplanation]]:
                 yield name, place, method[place, record.target]
 
 
-def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[str]]) -> None:
-    coloured, before = shows_colours(), 0
+def _show(
+    wanted: Configured,
+    explained: Explanations,
+    measured: dict[str, list[str]],
+    unknown: Sequence[Sequence[str]],
+) -> None:
+    from assay.harness.reporting.constant_text import is_constant
+
+    coloured, before = shows_colours(), -1
     for name, place, one in _all(explained):
         if place > before:
-            print()
+            print("\n" * (place > 0) + _unknown(unknown[place]), end="")
         before = place
         print(f"{one.label} (p = {one.probability:.2f}), {one.method}, {wanted.classifier.name}:")
         if coloured:
@@ -157,6 +206,8 @@ def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[
                 print_styled([("  ", ""), *_coloured(one, segment)])
         strongest = sorted(one.words(), key=lambda word: -abs(word[1]))[:STRONGEST]
         print("  " + ", ".join(f"{word} {one.number(score)}" for word, score in strongest))
+        if is_constant(one.record):
+            print("  It tells no token apart: all have the same score.")
         print(f"  {_reliability(one, draws=explained.cells[name].method.explainer.traits.stochastic)}")
     print()
     for name, reason in explained.left_out.items():
@@ -166,6 +217,15 @@ def _show(wanted: Configured, explained: Explanations, measured: dict[str, list[
             print(f"{name}: {line}")
     if unmeasured := [name for name, lines in measured.items() if not lines]:
         print(f"Not measured on this model in this store: {', '.join(unmeasured)}; assay run does it.")
+
+
+def _unknown(words: Sequence[str]) -> str:
+    """A line about words that the model does not know; "" without any."""
+    if not words:
+        return ""
+    more = f" and {len(words) - STRONGEST:,} more" if len(words) > STRONGEST else ""
+    number = "1 word is" if len(words) == 1 else f"{len(words):,} words are"
+    return f"{number} unknown to the model: {', '.join(words[:STRONGEST])}{more}\n"
 
 
 def _coloured(one: TextExplanation, segment: int) -> list[tuple[str, str]]:
@@ -195,7 +255,11 @@ def _reliability(one: TextExplanation, *, draws: bool) -> str:
     return f"Reliability {value:.2f}: the correlation to expect with another seed."
 
 
-def _records(explained: Explanations, measured: dict[str, list[str]]) -> Iterable[dict[str, Any]]:
+def _records(
+    explained: Explanations, measured: dict[str, list[str]], unknown: Sequence[Sequence[str]]
+) -> Iterable[dict[str, Any]]:
+    from assay.harness.reporting.constant_text import is_constant
+
     for name, place, one in _all(explained):
         yield {
             "text": place,
@@ -205,6 +269,8 @@ def _records(explained: Explanations, measured: dict[str, list[str]]) -> Iterabl
             "probability": one.probability,
             "words": [{"word": word, "score": score} for word, score in one.words()],
             "signed": one.signed,
+            "constant": is_constant(one.record),
+            "unknown_words": list(unknown[place]),
             "output_space": one.record.output_space,
             "reliability": None if one.record.standard_error is None else _finite(one.record.reliability),
             "measured": measured[name],

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from assay.explainers.embeddings.sparse_codes import SparseCoding, extreme_words
 from assay.harness.config.keys import canonical, content, plain
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, NEURONS
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.interface.classifiers import Classifier
@@ -79,7 +80,7 @@ def write_knowledge(experiment: Experiment, trials: Sequence[Trial]) -> int:
     inputs = canonical(_inputs(config, trials, store))
     known = read_json(record) or {}
     if known.get("inputs") != inputs or not folder.is_dir():
-        bootstrap = Bootstrap(n=int(config.report.bootstrap), seed=int(config.report.seed))
+        bootstrap = bootstrap_of(config)
         with whole_folder(folder, mark=MARK, overwrite=True) as scratch:
             found = _Found(scratch, bootstrap)
             drawn: set[tuple[str, str]] = set()

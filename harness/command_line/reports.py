@@ -143,11 +143,10 @@ def _write(
     claims: Beside | None,
 ) -> None:
     # Drawing is slow to import, and most commands draw nothing.
-    from assay.results.statistics.estimates import Bootstrap
+    from assay.harness.config.resampling import bootstrap_of
     from assay.results.write import write_results
 
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    bootstrap = bootstrap_of(experiment.configs[0])
     with process_pool(useful_processes(len(files))) as spreading:
         collected = collect(experiment, trials, files, spreading)
         results = with_baselines(collected, trials, experiment.store)

@@ -41,18 +41,11 @@ def whole_folder(path: Path, *, mark: str, overwrite: bool) -> Iterator[Path]:
             raise InputError(
                 f"{str(path)!r} was not written by this command (it has no {mark}); give another name"
             )
-    with _as_input_errors(path), whole_or_full(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            yield part
-            # mkdtemp lets nobody else in.
-            part.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            part.replace(path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    with _scratch_folder(path) as part:
+        yield part
+        if path.exists():
+            shutil.rmtree(path)
+        part.replace(path)
 
 
 @contextmanager
@@ -63,22 +56,29 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise InputError(f"{str(path)!r} exists and is not an empty folder; give the name of a new one")
+    with _scratch_folder(path) as part:
+        yield part
+        try:
+            # Only an empty folder makes way, here and below.
+            if path.exists():
+                path.rmdir()
+            part.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise InputError(f"{str(path)!r} was filled meanwhile; give the name of a new one") from error
+
+
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, for everybody to read, of which nothing is left if it was not renamed."""
     with _as_input_errors(path), whole_or_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        # mkdtemp lets nobody else in.
+        part.chmod(0o755)
         try:
             yield part
-            # mkdtemp lets nobody else in.
-            part.chmod(0o755)
-            try:
-                # Only an empty folder makes way, here and below.
-                if path.exists():
-                    path.rmdir()
-                part.rename(path)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                raise InputError(f"{str(path)!r} was filled meanwhile; give the name of a new one") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from assay.harness.config.keys import key
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.exchange.trackers import TRACKERS, Run
 from assay.harness.reporting.collect import score_files
 from assay.harness.reporting.score_files import ScoreFile, read_scores
@@ -72,8 +73,7 @@ def runs(experiment: Experiment, trials: Sequence[Trial]) -> list[Run]:
     parameters: the axes, and the settings of the explainer. metrics: by name the mean over texts, and the
     ends of its interval as `name/low` and `name/high`; what is undefined is left out.
     """
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    bootstrap = bootstrap_of(experiment.configs[0])
     metrics = {chosen.metric.name: chosen.metric for trial in trials for chosen in trial.choice.metrics}
     files: dict[tuple[str, Group], list[ScoreFile]] = {}
     for file in score_files(trials, experiment.store):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.finished import Runs
 from assay.harness.interface.scoring import Scores
@@ -122,8 +123,7 @@ def of_experiment(
     """
     if constraints.memory is not None and not measure:
         raise InputError("the memory of an explainer is in no store; add --measure (measure=True)")
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    bootstrap = bootstrap_of(experiment.configs[0])
     results = collect(experiment, trials)
     if not results.cells:
         raise InputError(f"the experiment {experiment.name!r} has no scores yet; run it first (assay run)")

@@ -11,6 +11,7 @@ from typing import Any
 from assay.harness.config.keys import plain
 from assay.harness.config.places import command_without_places, plain_without_places, without_places
 from assay.harness.config.provenance import code_digest
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect
 from assay.harness.reporting.method_facts import method_facts
@@ -110,8 +111,7 @@ def finished(experiment: Experiment, trials: Sequence[Trial]) -> Finished:
     """
     require_placeless_names(name for trial in trials for name in (trial.task_name, trial.model_name))
     require_finished(experiment, trials)
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    bootstrap = bootstrap_of(experiment.configs[0])
     collected = with_baselines(collect(experiment, trials), trials, experiment.store)
     results = placeless(collected, experiment)
     comparison = unstarred(compare(results, bootstrap), results)

@@ -50,6 +50,7 @@ from assay.results.records import (
 )
 from assay.results.records import Method as ResultMethod
 from assay.results.tables.bibliography import class_name
+from assay.tasks.errors import InputError
 from assay.tasks.grouping import clusters
 
 RANDOM, MIXED = "random", "mixed"
@@ -190,6 +191,14 @@ def score_files(trials: Sequence[Trial], store: Store) -> list[ScoreFile]:
             names = pair_group(pair), method_of(cell), metric.name, pair.seeds, cell.explainer_seed
             files.append(ScoreFile(both.path, *names))
     return [file for file in files if file.path.exists()]
+
+
+def scored_files(experiment: Experiment, trials: Sequence[Trial]) -> list[ScoreFile]:
+    """As `score_files`; raises InputError where nothing is scored."""
+    files = score_files(trials, experiment.store)
+    if not files:
+        raise InputError(f"nothing of experiment {experiment.name!r} is scored yet; run it, with assay run")
+    return files
 
 
 def _run_by_others(methods: Sequence[Method]) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import matplotlib
 
+from assay.harness.config.resampling import bootstrap_of
 from assay.harness.reporting.baseline_pairs import with_baselines
-from assay.harness.reporting.collect import collect, score_files
+from assay.harness.reporting.collect import collect, scored_files
 from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
@@ -18,7 +19,6 @@ from assay.results.figures.words import words_figures
 from assay.results.parallel import process_pool, useful_processes
 from assay.results.statistics.baseline_sensitivity import sensitivity
 from assay.results.statistics.by_group import by_group
-from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
 from assay.results.statistics.rank_table import rank_table
 from assay.results.tables.layout import grids
@@ -48,11 +48,8 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
         InputError: there is no such figure, or nothing for it to show.
     """
     check_name(name)
-    files = score_files(trials, experiment.store)
-    if not files:
-        raise InputError(f"nothing of experiment {experiment.name!r} is scored yet; run it, with assay run")
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    files = scored_files(experiment, trials)
+    bootstrap = bootstrap_of(experiment.configs[0])
     with process_pool(useful_processes(len(files))) as spreading:
         results = collect(experiment, trials, files, spreading)
         found = by_group(results, bootstrap, spreading)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from assay.harness.reporting.collect import collect, score_files
+from assay.harness.config.resampling import bootstrap_of
+from assay.harness.reporting.collect import collect, scored_files
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.checks import packaged_checks
@@ -61,11 +62,8 @@ def table_file(experiment: Experiment, trials: Sequence[Trial], layout: Layout) 
     Raises:
         InputError: an unknown metric, or nothing is scored.
     """
-    files = score_files(trials, experiment.store)
-    if not files:
-        raise InputError(f"nothing of experiment {experiment.name!r} is scored yet; run it, with assay run")
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
+    files = scored_files(experiment, trials)
+    bootstrap = bootstrap_of(experiment.configs[0])
     with process_pool(useful_processes(len(files))) as spreading:
         results = collect(experiment, trials, files, spreading)
     results = chosen(results, layout.metrics)

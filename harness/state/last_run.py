@@ -39,13 +39,23 @@ def expanded(overrides: Sequence[str], *, asks: bool) -> list[str]:
         raise InputError(
             f"{' and '.join(map(repr, names))} are no overrides; expected KEY=VALUE, or one name"
         )
-    layout = Layout(_root(others))
-    known = last_run(layout, names[0])
+    known = last_run(Layout(_root(others)), names[0])
     if known is None:
-        raise InputError(
-            f"no experiment {names[0]!r} was run in {str(layout.root)!r}; {_advice(layout, *names)}"
-        )
+        raise InputError(not_run(names[0], others))
     return _with(known, others)
+
+
+def run_before(name: str, overrides: Sequence[str]) -> bool:
+    """Whether the store that overrides name has an experiment of this name."""
+    layout = Layout(_root(overrides))
+    known = check_mark(layout) and name in layout.experiments()
+    return known and last_run(layout, name) is not None
+
+
+def not_run(name: str, overrides: Sequence[str]) -> str:
+    """The beginning of a sentence about a name that no experiment of the store has."""
+    layout = Layout(_root(overrides))
+    return f"no experiment {name!r} was run in {str(layout.root)!r}; {_advice(layout, name)}"
 
 
 def last_run(layout: Layout, name: str) -> list[str] | None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -31,11 +30,13 @@ from assay.harness.trials.plan import Cell, Trial
 from assay.harness.trials.records import read_checks, read_scores, to_table
 from assay.harness.trials.trained_gates import gates_of, with_gates
 from assay.metrics.cell_data import CellData, CellMetric, Checks, Shard, gold, predicted
-from assay.metrics.dataset_consistency import pooled_activations
 from assay.models.encoding import Encoding
 from assay.models.engine import Counters, Engine
 from assay.models.protocol import Model
 from assay.tasks.example import Example
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,8 @@ class Loaded:
     def activations(self) -> dict[str, NDArray[np.float32]]:
         """Layer to (N, D) on the explained texts; asked once, because no explainer changes it."""
         if not self._activations:
+            from assay.metrics.dataset_consistency import pooled_activations
+
             texts = [example.texts for example in self.trial.task.test]
             self._activations.update(pooled_activations(self.engine, self.model.encode(texts)))
         return self._activations
@@ -283,6 +286,8 @@ def scores_path(store: Store, cell: Cell, chosen: ChosenMetric) -> Path:
 def _seconds(found: Sequence[Sequence[Explanation]], spent: Counters) -> pd.DataFrame:
     """Wall seconds per text, all its targets together; of the shard, seconds in the model by text, and in a
     masked language model if one was asked, and how often memory ran out."""
+    import pandas as pd
+
     apart = {"seconds_in_mlm": spent.mlm_seconds / max(len(found), 1)} if spent.mlm_rows else {}
     return pd.DataFrame(
         {

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from omegaconf import DictConfig
 from torch import nn
-from transformers import PreTrainedModel
 
 from assay.harness.config.build import build
 from assay.harness.config.keys import content, key
@@ -15,7 +14,6 @@ from assay.models.adapters import TELL_BLACK_BOX, BlackBox, from_estimator
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.training import Trainable
-from assay.models.transformer_model import TransformerModel
 from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
@@ -59,6 +57,9 @@ def ready_model(config: DictConfig, task: Task) -> tuple[Model, str] | None:
 
 def _advice(model: object) -> str:
     """How to make a model of what a configuration returned."""
+    # Slow to import, for the networks of transformers; so below.
+    from transformers import PreTrainedModel
+
     if isinstance(model, PreTrainedModel):
         return "set model=transformer model.path=<its folder>, or give a TorchAdapter around it"
     if isinstance(model, nn.Module):
@@ -98,6 +99,8 @@ def reading(model: Model, *, pairs: bool = False) -> str:
     Two models of equal weights may cut texts at different lengths, or hide tokens in different ways; in a
     store their results must not be taken for each other's.
     """
+    from assay.models.transformer_model import TransformerModel
+
     special = [getattr(model, name, None) for name in ("pad_id", "mask_id", "unk_id")]
     parts: list[Any] = [type(model).__qualname__, list(model.labels), model.multi_label, special]
     if isinstance(model, TransformerModel):

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from assay.harness.config.build import build
@@ -191,6 +190,8 @@ def _probabilities(trial: Trial, engine: Engine, weights: str, store: Store) -> 
     path = stored.predictions
 
     def predict() -> None:
+        import pandas as pd
+
         task = trial.task
         require_sound(trial.model_name, engine, [example.texts for example in task.test])
         split = encode_split(engine.model, task.test)

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,6 +14,8 @@ import pytest
 
 from assay.harness.cli import main
 from assay.harness.command_line.terminal import inert_output, print_styled
+from assay.harness.interface.unknown_words import unknown_words
+from assay.models.encoding import Encoding
 
 TEXT = "w001 w002 good w003"
 
@@ -204,3 +207,64 @@ def test_the_model_lies_in_the_store_that_the_configuration_names(
     assert main(["explain", "good film", *elsewhere, "store='a store'"]) == 0
     assert list((tmp_path / "a store" / "models").iterdir())
     assert not [path for path in tmp_path.iterdir() if "'" in path.name]
+
+
+def test_the_name_of_an_experiment_stands_for_its_task_model_and_explainers(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = given[-2]
+    measured = ["metric=[faithfulness]", "name=measured", "report.bootstrap=20", "targets=predicted"]
+    assert main(["run", *given, *measured]) == 0
+    (part,) = (tmp_path / "store" / "cells").glob("*/explanations/part-00000.parquet")
+    id = pq.read_table(part).to_pylist()[0]["example_id"]
+    of_overrides = _records([*given, "targets=predicted"], capsys, "good film", "--id", id)
+    models = sorted((tmp_path / "store" / "models").iterdir())
+    assert _records([store], capsys, "measured", "good film", "--id", id) == of_overrides
+    assert len(of_overrides) == 2 and sorted((tmp_path / "store" / "models").iterdir()) == models
+    # A text of one word is one where a model is chosen.
+    assert [record["texts"] for record in _records(given, capsys, "measure")] == [["measure"]]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    refused = {
+        ("measured",): "'measured' is an experiment and no text; give a text in quotes beside it, or --id",
+        ("mesured",): "no experiment 'mesured' was run in",
+        ("quickstart",): "it is a ready-made one: experiment=quickstart; for 'quickstart' as a text choose",
+        ("mesured", "--id", id): "did you mean 'measured'?",
+    }
+    for words, said in refused.items():
+        assert main(["explain", *words, store]) == 1
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+
+
+def test_unknown_words_and_explanations_that_tell_nothing_are_said(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "good zzz film qqq zzz"
+    assert main(["explain", text, "awful film", *given]) == 0
+    out = capsys.readouterr().out
+    assert out.count("unknown to the model") == 1 and "tells no token apart" not in out
+    assert out.startswith("2 words are unknown to the model: zzz, qqq\n")
+    (one,) = _records(given, capsys, text)
+    assert one["unknown_words"] == ["zzz", "qqq"] and one["constant"] is False
+    assert main(["explain", "zzz zzz", *given, "explainer=[first_words,occlusion]"]) == 0
+    out = capsys.readouterr().out
+    assert "1 word is unknown to the model: zzz\n" in out
+    assert out.count("It tells no token apart: all have the same score.") == 1
+    (*_, last) = _records(given, capsys, "zzz zzz")
+    assert last["constant"] is True
+
+
+def test_words_in_pieces_are_unknown_where_a_piece_is() -> None:
+    class Pieces:
+        unk_id = 1
+
+        def encode(self, texts: list[tuple[str, ...]]) -> list[Encoding]:
+            ids, segments, words = [2, 5, 1, 6, 3, 1, 3], [0, 0, 0, 0, 0, 1, 1], [-1, 0, 0, 1, -1, 2, -1]
+            offsets = [[0, 0], [0, 2], [2, 4], [5, 6], [0, 0], [0, 3], [0, 0]]
+            arrays = (np.array(one, dtype=np.int32) for one in (ids, segments, offsets, words))
+            return [Encoding(tuple("abcdefg"), *arrays)]
+
+    model: Any = Pieces()
+    assert unknown_words(model, ("ab\u00e9d e", "xyz")) == ["ab\u00e9d", "xyz"]
+    model.unk_id = None
+    assert unknown_words(model, ("a", "b")) == []
