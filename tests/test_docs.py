@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -121,3 +122,33 @@ def test_numbers_of_choices_are_those_of_conf(page: str) -> None:
     for row, group in (("explainers", "explainer"), ("metrics", "metric")):
         (count,) = re.findall(rf"^\| {row} \| \[?(\d+)", text, re.MULTILINE)
         assert int(count) == len(list((ROOT / "conf" / group).glob("*.yaml"))), f"{page}: {row}"
+
+
+def test_the_page_on_results_names_the_parts_of_the_report_that_are_open() -> None:
+    folder = ROOT / "results" / "page"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("report*.html.j2")]
+    opened = {
+        title for text in texts for title in re.findall(r'call part\("[a-z]+", "([^"]+)", true\)', text)
+    }
+    page = (ROOT / "docs" / "reading_results.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^- (.*) are open, every other part is folded", page, re.MULTILINE)
+    assert set(re.findall(r"\*\*([^*]+)\*\*", line)) == opened and len(opened) > 1
+
+
+def test_the_help_of_train_mlm_lists_every_setting_of_what_is_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline = yaml.safe_load((ROOT / "conf" / "baseline" / "mlm.yaml").read_text(encoding="utf-8"))["mlm"]
+
+    def keys(settings: dict[str, Any], before: str) -> set[str]:
+        inner = {name: value for name, value in settings.items() if name != "_target_"}
+        parts = [
+            keys(value, f"{before}{name}.") if isinstance(value, dict) else {before + name}
+            for name, value in inner.items()
+        ]
+        return set().union(*parts)
+
+    with pytest.raises(SystemExit):
+        main(["train-mlm", "--help"])
+    listed = re.findall(r"^  (baseline\.mlm\.trained\.\S+)  +\S", capsys.readouterr().out, re.MULTILINE)
+    assert set(listed) == keys(baseline["trained"], "baseline.mlm.trained.") and len(listed) > 8

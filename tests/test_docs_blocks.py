@@ -36,7 +36,7 @@ NOT_RUN = {
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/tests.md: make test": "is this test suite",
-    "docs/compare.md: name: explanations": "runs on GitHub; tests/harness/test_compare.py reads its commands",
+    "docs/compare.md: name: explanations": "runs on GitHub; test_docs_commands.py runs its commands",
     "docs/statistics.md: .venv/bin/python scripts/": "a night; tests/test_scripts.py runs its --help",
     "docs/tests.md: .venv/bin/python scripts/": "minutes each; tests/test_scripts.py runs their --help",
     "CONTRIBUTING.md: make test": "is this test suite",

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 sys.path.append(str(Path(__file__).parent))
 from docs_blocks import Block, block_at, blocks
 from docs_data import write_all
-from docs_small import PLANTED, exit_status, small_form
+from docs_small import FEW, PLANTED, exit_status, small_form
 
 # Warnings of libraries are not errors here, as they are not for a user.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -119,3 +120,31 @@ def test_the_tree_of_the_architecture_page_has_every_folder_of_a_store(workplace
     tree = block_at("docs/architecture.md: assay-store/").text
     named = {word.strip(",").partition("/")[0] for line in tree.splitlines()[1:] for word in line.split()[:2]}
     assert {path.name for path in (workplace / "assay-store").iterdir()} <= named
+
+
+def test_the_workflow_that_compares_two_versions_runs(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step with a command of Assay, as it is written but on few texts and seeds, against itself."""
+    workflow = yaml.safe_load(block_at("docs/compare.md: name: explanations").text)
+    assert (
+        set(workflow) == {"name", True, "jobs"} and workflow[True] == "pull_request"
+    )  # YAML reads on: as true
+    (job,) = workflow["jobs"].values()
+    assert job["runs-on"] and all({"uses", "run"} & step.keys() for step in job["steps"])
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0].startswith("pip install") and len(commands) == 3
+    rows = [
+        f"{word} film {n},{label}"
+        for n in range(30)
+        for word, label in (("good", "positive"), ("bad", "negative"))
+    ]
+    (workplace / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    run = commands[1].replace("model=cnn seed=0,1,2,3,4", f"model=linear seed=0,1 {FEW}")
+    assert run.startswith("assay run name=after ") and FEW in run
+    for command in (run.replace("name=after", "name=before"), run, commands[2]):
+        status = exit_status(command, workplace)
+        captured = capsys.readouterr()
+        assert status == 0, f"{command}\n{captured.out}\n{captured.err}"
+    assert "faithfulness worse" in captured.out
+    assert exit_status(commands[2].replace("agreement < 0.8", "agreement < 1.1"), workplace) == 1

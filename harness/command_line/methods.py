@@ -92,7 +92,7 @@ def train_mlm(options: argparse.Namespace) -> int:
 
     One for each vocabulary of the experiment's classifiers, on the training texts of its tasks, as
     `assay run` does where the baseline `mlm` is chosen; what is in the store already is only reported.
-    Settings are those of the baseline: baseline.mlm.trained.KEY=VALUE. Exit status: 0.
+    Exit status: 0.
     """
     from assay.harness.trials.experiment import load_trials, open_experiment
     from assay.harness.trials.train_mlm import train_all
@@ -137,6 +137,31 @@ def _choices_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("names", metavar="NAME", nargs="*", help="choices whose options are listed (all)")
 
 
+# Settings of the masked language models that are trained, below baseline.mlm.trained: what each is.
+MLM_SETTINGS = {
+    "dimensions": "of the embeddings",
+    "units": "of the LSTM, in each direction",
+    "layers": "of the LSTM",
+    "dropout": "on embeddings and states, in training",
+    "minutes": "of the processor, after which training ends",
+    "seed": "of training",
+    "training.epochs": "at most",
+    "training.batch_size": "texts of a step",
+    "training.learning_rate": "of AdamW",
+    "training.weight_decay": "of AdamW",
+    "training.patience": "epochs without an improvement, after which training ends",
+    "training.mask_rate": "share of the tokens masked, in half of the texts",
+}
+
+
+def _train_mlm_options(command: argparse.ArgumentParser) -> None:
+    width = max(map(len, MLM_SETTINGS)) + len("baseline.mlm.trained.")
+    lines = [f"{f'baseline.mlm.trained.{name}':{width}}  {words}" for name, words in MLM_SETTINGS.items()]
+    command.add_argument_group(
+        "settings of a masked language model, as overrides (assay choices mlm: defaults)", "\n".join(lines)
+    )
+
+
 def _roar_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--shares",
@@ -175,6 +200,6 @@ COMMANDS = (
         "names of metrics (all that are shipped), and settings of theirs: metric.NAME.KEY=VALUE",
     ),
     Command("check-model", check_model),
-    Command("train-mlm", train_mlm),
+    Command("train-mlm", train_mlm, _train_mlm_options),
     Command("choices", choices, _choices_options, overrides=""),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,15 @@ def test_words_in_pieces_are_unknown_where_a_piece_is() -> None:
     assert unknown_words(model, ("ab\u00e9d e", "xyz")) == ["ab\u00e9d", "xyz"]
     model.unk_id = None
     assert unknown_words(model, ("a", "b")) == []
+
+
+def test_a_stored_word_model_explains_without_what_it_does_not_need(given: list[str]) -> None:
+    assert main(["explain", "good film", *given[:-1]]) == 0
+    program = (
+        "import sys; from assay.harness.cli import main; assert main(sys.argv[1:]) == 0; "
+        "heavy = {'pandas', 'transformers.modeling_utils', 'sklearn', 'scipy.stats', 'matplotlib'}; "
+        "print('heavy:', *sorted(heavy & sys.modules.keys()))"
+    )
+    words = ["explain", "good film", *given[:-1]]
+    ran = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "heavy:"
