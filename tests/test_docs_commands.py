@@ -127,16 +127,15 @@ def test_the_workflow_that_compares_two_versions_runs(
 ) -> None:
     """Every step with a command of Assay, as it is written but on few texts and seeds, against itself."""
     workflow = yaml.safe_load(block_at("docs/compare.md: name: explanations").text)
-    assert (
-        set(workflow) == {"name", True, "jobs"} and workflow[True] == "pull_request"
-    )  # YAML reads on: as true
+    # YAML reads "on" as true.
+    assert set(workflow) == {"name", True, "jobs"} and workflow[True] == "pull_request"
     (job,) = workflow["jobs"].values()
     assert job["runs-on"] and all({"uses", "run"} & step.keys() for step in job["steps"])
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0].startswith("pip install") and len(commands) == 3
     rows = [
         f"{word} film {n},{label}"
-        for n in range(30)
+        for n in range(75)
         for word, label in (("good", "positive"), ("bad", "negative"))
     ]
     (workplace / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")

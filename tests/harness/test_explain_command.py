@@ -262,8 +262,8 @@ def test_words_in_pieces_are_unknown_where_a_piece_is() -> None:
         def encode(self, texts: list[tuple[str, ...]]) -> list[Encoding]:
             ids, segments, words = [2, 5, 1, 6, 3, 1, 3], [0, 0, 0, 0, 0, 1, 1], [-1, 0, 0, 1, -1, 2, -1]
             offsets = [[0, 0], [0, 2], [2, 4], [5, 6], [0, 0], [0, 3], [0, 0]]
-            arrays = (np.array(one, dtype=np.int32) for one in (ids, segments, offsets, words))
-            return [Encoding(tuple("abcdefg"), *arrays)]
+            a, b, c, d = (np.array(one, dtype=np.int32) for one in (ids, segments, offsets, words))
+            return [Encoding(tuple("abcdefg"), a, b, c, d)]
 
     model: Any = Pieces()
     assert unknown_words(model, ("ab\u00e9d e", "xyz")) == ["ab\u00e9d", "xyz"]
