@@ -146,4 +146,5 @@ def test_the_workflow_that_compares_two_versions_runs(
         captured = capsys.readouterr()
         assert status == 0, f"{command}\n{captured.out}\n{captured.err}"
     assert "faithfulness worse" in captured.out
-    assert exit_status(commands[2].replace("agreement < 0.8", "agreement < 1.1"), workplace) == 1
+    assert exit_status(run.replace("seed=0,1", "seed=2,3"), workplace) == 0
+    assert exit_status('assay compare before after --fail-if "agreement < 1"', workplace) == 1
