@@ -95,6 +95,6 @@ def _row(epoch: Epoch) -> tuple[float, ...]:
 
 
 def _read(number: int, row: Sequence[float]) -> Epoch:
-    *measured, weight, penalty = row
+    train_loss, dev_loss, macro_f1, weight, penalty = row
     with_penalty = (None, None) if math.isnan(weight) else (weight, penalty)
-    return Epoch(number, *measured, *with_penalty)
+    return Epoch(number, train_loss, dev_loss, macro_f1, *with_penalty)
