@@ -50,7 +50,7 @@ def described(record: dict[str, Any]) -> list[str]:
         f"from, {record['candidates']:.0f} of them above 1e-5 on average"
     )
     lines.append(
-        f"  {counted(len(record['epochs']), 'epoch')} in {record['cpu_seconds']:.0f} CPU seconds, ended because "
-        f"{ENDED[record['stopped']]}"
+        f"  {counted(len(record['epochs']), 'epoch')} in {record['cpu_seconds']:.0f} CPU seconds, ended "
+        f"because {ENDED[record['stopped']]}"
     )
     return [*lines, *(f"  warning: {warning}" for warning in warnings(record))]
