@@ -48,6 +48,10 @@ class Weights:
         self._seen = ref(network), now
         return True
 
+    def __reduce__(self) -> tuple[type[Weights], tuple[str]]:
+        """For another process; which network has them is not known there."""
+        return Weights, (self.hash,)
+
 
 def _network(model: Model) -> nn.Module | None:
     network = getattr(model, "network", None)

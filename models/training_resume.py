@@ -18,6 +18,8 @@ from assay.models.report import Epoch
 
 # Seconds of training that may be lost: files of a large network are large, so not every epoch is kept.
 KEPT_EVERY = 30.0
+# Of weights; the file of a network has them four times, and is made in memory. Larger ones begin anew.
+MOST_BYTES = 256_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -70,8 +72,12 @@ class Resume:
         *,
         ended: bool,
     ) -> None:
-        """Keep the state after an epoch, if the last time is long ago. Raises OSError, as of a full disk."""
+        """Keep the state after an epoch, if the last time is long ago and the network not too large.
+
+        Raises OSError, as of a full disk."""
         now = time.perf_counter()
+        if sum(value.nbytes for value in network.state_dict().values()) > MOST_BYTES:
+            return
         if self.to_be_followed if ended else now - self._kept >= KEPT_EVERY:
             progress = Progress(tuple(map(_row, epochs)), *best, self._before + now - self._began)
             with self.guard(self.path):
@@ -89,6 +95,6 @@ def _row(epoch: Epoch) -> tuple[float, ...]:
 
 
 def _read(number: int, row: Sequence[float]) -> Epoch:
-    *measured, weight, penalty = row
+    train_loss, dev_loss, macro_f1, weight, penalty = row
     with_penalty = (None, None) if math.isnan(weight) else (weight, penalty)
-    return Epoch(number, *measured, *with_penalty)
+    return Epoch(number, train_loss, dev_loss, macro_f1, *with_penalty)

@@ -101,7 +101,7 @@ def main() -> None:
     torch.set_num_threads(1)
     quick = chosen.quick
     gates = DiffMask(epsilon=0.05, gating="hidden", layer=ENCODED, units=32, batch_size=64, rate=3e-4)
-    gates = replace(gates, steps=3000 if quick else 14_000, rate=1e-3 if quick else gates.rate)
+    gates = replace(gates, steps=1800 if quick else 14_000, rate=1e-3 if quick else gates.rate)
     training = Training(epochs=50, batch_size=128, weight_decay=0.0, patience=10)
     sizes = dict(train=9000, dev=1000, test=1000)
     if quick:

@@ -11,8 +11,9 @@
    (but all with the erasure `delete`). p: of mlm against an erasure, by swapping the two text by text.
 3. With --tweets (the folder with train.csv of Tweet Sentiment Extraction) the same on tweets, and agreement
    with the phrase that people marked, which shares nothing with any of them.
-The masked language model is trained on the training texts, --minutes of the processor at most. --mlm takes
-that of a folder, with minilm's tokenizer; it goes with --models minilm.
+The masked language model is trained on the training texts until its perplexity on development texts stalls,
+--minutes of the processor at most; the lines below its name say which of the two ended it. --mlm takes that
+of a folder, with minilm's tokenizer; it goes with --models minilm.
 The bar: scores differ from the sums by at most 0.001 bits, and the rows are as many as they should be. The
 paper's order, mlm < unk < zero, is reported. --quick: the cnn on few texts; under a minute.
 """

@@ -243,11 +243,14 @@ class Mixture(Baseline):
         """Raises InputError where a place has no candidate."""
         for place in places.tolist():
             if not chosen[place].size:
-                sigma = self.selection.sigma
+                sigma, own = self.selection.sigma, self.selection.include_original
+                advice = "lower baseline.mlm.sigma, or set top_k in its place"
+                if not sigma:
+                    advice = "set baseline.mlm.include_original=true"
                 raise InputError(
                     f"baseline 'mlm' has no candidate for token {place}, {encoding.tokens[place]!r}, of the "
                     f"text {' '.join(encoding.tokens)[:40]!r}: the masked language model gives no token "
-                    f"more than {sigma or 0:g} there; lower baseline.mlm.sigma, or set top_k in its place"
+                    f"{'' if own else 'but its own '}more than {sigma or 0:g} there; {advice}"
                 )
         return replacements([chosen[place] for place in places.tolist()], self.selection)
 

@@ -11,14 +11,18 @@ from assay.harness.reporting.missing import group_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, read_json, read_table
 from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.trained_gates import gates_of
 from assay.results.figures.paying import COMPARED
 from assay.results.training_costs import TrainingCost
 
 
 def training_costs(trial: Trial, cells: Sequence[Cell], store: Store) -> Iterator[TrainingCost]:
     """Of every explainer of the trial that was trained; cells: those that are complete."""
+    # Records are not read where none can tell of a training: an experiment may have thousands.
+    gated = [cell.title for cell in cells if gates_of(cell.method.explainer) is not None]
     stored = {cell.title: StoredCell(store.cell(cell.key)) for cell in cells}
-    for title, cell in stored.items():
+    for title in dict.fromkeys(gated):
+        cell = stored[title]
         trained = (read_json(cell.record) or {}).get("trained")
         if trained is not None:
             rows = {name: rows_of_text(other) for name, other in stored.items()}

@@ -11,6 +11,7 @@ from assay.harness.trials.masked_lms import to_train, trained_mlm, warnings
 from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.models.engine import Engine
+from assay.tasks.counted import counted
 
 # What ended a training, by the word for it in its report.
 ENDED = {
@@ -49,7 +50,7 @@ def described(record: dict[str, Any]) -> list[str]:
         f"from, {record['candidates']:.0f} of them above 1e-5 on average"
     )
     lines.append(
-        f"  {len(record['epochs'])} epochs in {record['cpu_seconds']:.0f} CPU seconds, ended because "
-        f"{ENDED[record['stopped']]}"
+        f"  {counted(len(record['epochs']), 'epoch')} in {record['cpu_seconds']:.0f} CPU seconds, ended "
+        f"because {ENDED[record['stopped']]}"
     )
     return [*lines, *(f"  warning: {warning}" for warning in warnings(record))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -497,6 +498,11 @@ def test_gates_explain_only_the_model_that_they_were_trained_on(
     assert weights_hash(other) != weights_hash(lstm) and other.layers == lstm.layers
     with pytest.raises(InputError, match="were trained on a model with other weights, and say nothing of"):
         trained.by_layer(Engine(other), encodings)
+    # Elsewhere, too.
+    copied = replace(trained, model=pickle.loads(pickle.dumps(trained.model)))
+    with pytest.raises(InputError, match="a model with other weights"):
+        copied.by_layer(Engine(other), encodings)
+    assert copied.by_layer(Engine(lstm), encodings)
     # The same weights in another network are the same model, until they change.
     other.network.load_state_dict(lstm.network.state_dict())
     for one, same in zip(

@@ -228,8 +228,20 @@ def test_a_model_sure_of_the_word_that_stands_there_leaves_no_evidence() -> None
     ):
         for record in explained(classifier(), baseline(sure, selection)):
             np.testing.assert_allclose(record.scores, 0, atol=1e-6)
-    with pytest.raises(InputError, match="no candidate for token 1, '3', of the text '2 3 7 5 10'"):
-        explained(classifier(), baseline(sure, Selection(include_original=False)))
+    sentence = (
+        "no candidate for token 1, '3', of the text '2 3 7 5 10': the masked language model gives no token "
+        "but its own more than "
+    )
+    for selection, advice in (
+        (Selection(include_original=False), "1e-05 there; lower baseline.mlm.sigma, or set top_k in"),
+        (
+            Selection(sigma=None, top_k=2, include_original=False),
+            "0 there; set baseline.mlm.include_original",
+        ),
+        (Selection(sigma=0.0, include_original=False), "0 there; set baseline.mlm.include_original=true"),
+    ):
+        with pytest.raises(InputError, match=sentence + advice):
+            explained(classifier(), baseline(sure, selection))
 
 
 def test_a_place_that_the_classifier_does_not_read_has_no_evidence() -> None:

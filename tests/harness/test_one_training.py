@@ -12,6 +12,7 @@ import pytest
 import assay.explainers.marginal.mlm
 import assay.harness.trials.trained_gates
 import assay.harness.trials.trial
+import assay.models.training
 from assay.explainers.masks.diffmask import DiffMask, TrainedDiffMask
 from assay.explainers.masks.gates import StoredGates
 from assay.harness.storage import locks
@@ -51,6 +52,33 @@ def _gates(trial: Trial, store: Store) -> str:
         TrainedDiffMask, with_gates(explainer, loaded.engine, loaded.weights, trial, loaded.store or store)
     )
     return weights_hash(cast(Any, StoredGates(None, found.gates)))
+
+
+def test_a_masked_model_whose_second_stage_was_stopped_is_not_trained_from_its_first_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = open_experiment([*SMALL, f"store={tmp_path / 'whole'}"])
+    expected = trained_model(load_trials(whole)[0], whole.store)[1]
+    experiment = open_experiment([*SMALL, f"store={tmp_path / 'stopped'}"])
+    (trial,) = load_trials(experiment)
+    epoch, stages = assay.models.training._one_epoch, list[str]()
+
+    def stop(*arguments: Any) -> Any:
+        stages.append("base" if arguments[6][1] is None else "masked")
+        if len(stages) == 2:
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(assay.models.training, "_one_epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        trained_model(trial, experiment.store)
+    # The end of the first stage, and neither a model nor a claim.
+    (left,) = (tmp_path / "stopped").glob("models/*")
+    assert left.name == f".{trial.model_key}.training.base"
+    assert not list((tmp_path / "stopped").glob("claims/*"))
+    assert trained_model(trial, experiment.store)[1] == expected
+    assert stages == ["base", "masked", "masked"]
+    assert not list((tmp_path / "stopped").glob("models/.*"))
 
 
 @pytest.mark.parametrize(

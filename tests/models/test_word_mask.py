@@ -365,3 +365,10 @@ def test_training_that_was_killed_within_or_between_its_stages_ends_with_the_sam
 def test_a_short_training_writes_nothing_but_the_end_of_its_first_stage(toy_task, tmp_path) -> None:
     fit(SPEC, toy_task, 0, resume=Resume(tmp_path / "training"))
     assert [path.name for path in tmp_path.iterdir()] == ["training.base"]
+
+
+def test_a_network_too_large_to_be_kept_in_memory_several_times_is_not(toy_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(assay.models.training_resume, "MOST_BYTES", 10)
+    whole, resume = fit(SPEC, toy_task, 0)[0], Resume(tmp_path / "training")
+    assert weights_hash(fit(SPEC, toy_task, 0, resume=resume)[0]) == weights_hash(whole)
+    assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ def test_training_pays_from_where_both_cost_the_same() -> None:
         # At the number it is no dearer, and one text before it is.
         training = 99 * count - 5
         paid = pays_from(training, 1, 100)
-        assert paid == count and training + paid <= 100 * paid
+        assert paid is not None and paid == count and training + paid <= 100 * paid
         assert training + (paid - 1) > 100 * (paid - 1)
     assert pays_from(0, 1, 2) == 1 and pays_from(0, 2, 2) is None
 
