@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from assay.harness.reporting.collect import collect, score_files
+from assay.harness.reporting.scored_results import scored_results
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.checks import packaged_checks
 from assay.results.inert import inert, to_csv
-from assay.results.parallel import process_pool, useful_processes
 from assay.results.property_metrics import six_properties
 from assay.results.records import Results
 from assay.results.statistics.comparison import compare
@@ -61,14 +60,8 @@ def table_file(experiment: Experiment, trials: Sequence[Trial], layout: Layout) 
     Raises:
         InputError: an unknown metric, or nothing is scored.
     """
-    files = score_files(trials, experiment.store)
-    if not files:
-        raise InputError(f"nothing of experiment {experiment.name!r} is scored yet; run it, with assay run")
-    options = experiment.configs[0].report
-    bootstrap = Bootstrap(n=int(options.bootstrap), seed=int(options.seed))
-    with process_pool(useful_processes(len(files))) as spreading:
-        results = collect(experiment, trials, files, spreading)
-    results = chosen(results, layout.metrics)
+    with scored_results(experiment, trials) as scored:
+        results, bootstrap = chosen(scored.results, layout.metrics), scored.bootstrap
     comparison = unstarred(compare(results, bootstrap), results)
     return written(results, comparison, bootstrap, layout)
 
