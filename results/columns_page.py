@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from assay.results.claims.records import ClaimRow, PublishedRow
@@ -70,4 +71,4 @@ def column_table(described: Iterable[Column]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.stdout.write(page())

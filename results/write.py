@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -26,6 +26,7 @@ from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.recommendation.answer import verdict
 from assay.results.recommendation.recommend import recommend
+from assay.results.recommendation.recommendation import Recommendation
 from assay.results.records import Results, trained_groups
 from assay.results.statistics.by_group import by_group, results_by_group
 from assay.results.statistics.estimates import Bootstrap
@@ -70,64 +71,14 @@ def write_results(
     timing files and the page, which show wall times, are the same bytes for the same scores, whatever they
     are spread over.
     """
-    checks = packaged_checks()
-    of_groups = by_group(results, bootstrap, parallel_map)
-    comparison = of_groups.comparison
-    tables = [
-        replace(grid, remarks=(*grid.remarks, *results.remarks))
-        for grid in split_grids(comparison, results.metrics, results.removal, checks, results.alike)
-    ]
-    # Begun here, and waited for at last.
-    shown = grids(comparison, results.metrics, results.removal, alike=results.alike)
-    drawing = drawings(results, shown, parallel_map)
-    judged = trained_groups(cell.group for cell in results.cells)
-    recommended = parallel_map(
-        [
-            partial(recommend, alone, {}, bootstrap=bootstrap)
-            for group, alone in results_by_group(results)
-            if group in judged
-        ]
-    )
-    labels = by_label(results, bootstrap)
-    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
-    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity)
-    figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
-    if words is not None:
-        figures += words_figures(words.words, results.controls)
-    text = plain(tables, bootstrap)
-    of_labels = label_grids(labels, results)
-    sheet = sheet_table(results.tasks, results.read)
-    files = {
-        "comparison.csv": to_csv(comparison),
-        "comparison.md": markdown(tables, bootstrap).encode(),
-        "comparison.tex": latex(tables, bootstrap).encode(),
-        "comparison.txt": text.encode(),
-        "references.bib": used_references(results).encode(),
-        "timing.csv": to_csv(timing_table(results.timings)),
-        "timing.md": timing_markdown(results.timings).encode(),
-        "data_sheet.csv": to_csv(sheet, "%.10g"),
-        "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
-        **summary_files(found, bootstrap),
-    }
-    advice = list(chain.from_iterable(recommended))
-    files["verdict.txt"] = verdict(advice).encode()
-    content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
+    content, summarised = _content(results, bootstrap, parallel_map, knowledge, words)
+    files = _tables(content, summarised, words) | _figures(content)
     if claims is not None:
-        tested, numbers = verdicts(results, bootstrap, parallel_map=parallel_map), claims.rows(comparison)
+        tested = verdicts(results, bootstrap, parallel_map=parallel_map)
+        numbers = claims.rows(summarised.found.comparison)
         content = replace(content, claims=claims_sections(tested, numbers))
         files |= claims_files(tested, numbers, bootstrap)
     files |= {name: html.encode() for name, html in pages(content).items()}
-    if results.labels:
-        files["labels.csv"] = to_csv(labels)
-        files["labels.md"] = labels_markdown(of_labels, bootstrap).encode()
-    if results.annotators:
-        files["annotators.csv"] = to_csv(annotator_table(results))
-    if words is not None and words.words:
-        for name, table in words.tables().items():
-            files |= {f"{name}.csv": to_csv(table), f"{name}.parquet": parquet(table)}
-    for drawn in (*figures, *found.figures):
-        files[f"figures/{drawn.name}.svg"] = drawn.svg
-        files[f"figures/{drawn.name}.png"] = drawn.png
     for name, written in files.items():
         shown = name.endswith((".md", ".tex", ".txt", ".html"))
         write_whole(folder / name, inert(written.decode()).encode() if shown else written)
@@ -138,7 +89,83 @@ def write_results(
     for name in CLAIMS_FILES:
         if name not in files:
             (folder / name).unlink(missing_ok=True)
-    return Written(text, folder / "report.html")
+    return Written(files["comparison.txt"].decode(), folder / "report.html")
+
+
+def _content(
+    results: Results,
+    bootstrap: Bootstrap,
+    parallel_map: ParallelMap,
+    knowledge: Sequence[Drawing],
+    words: GlobalWords | None,
+) -> tuple[Content, Summaries]:
+    """What is shown, computed and drawn, and the tables that it is made of."""
+    checks = packaged_checks()
+    of_groups = by_group(results, bootstrap, parallel_map)
+    tables = [
+        replace(grid, remarks=(*grid.remarks, *results.remarks))
+        for grid in split_grids(of_groups.comparison, results.metrics, results.removal, checks, results.alike)
+    ]
+    # Begun here, and waited for at last.
+    shown = grids(of_groups.comparison, results.metrics, results.removal, alike=results.alike)
+    drawing = drawings(results, shown, parallel_map)
+    recommended = _recommended(results, bootstrap, parallel_map)
+    labels = by_label(results, bootstrap)
+    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
+    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity)
+    figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
+    if words is not None:
+        figures += words_figures(words.words, results.controls)
+    of_labels, advice = label_grids(labels, results), list(chain.from_iterable(recommended))
+    content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
+    return content, summaries
+
+
+def _recommended(
+    results: Results, bootstrap: Bootstrap, parallel_map: ParallelMap
+) -> Iterable[list[Recommendation]]:
+    """The recommendations for the groups of trained models."""
+    judged = trained_groups(cell.group for cell in results.cells)
+    calls = [
+        partial(recommend, alone, {}, bootstrap=bootstrap)
+        for group, alone in results_by_group(results)
+        if group in judged
+    ]
+    return parallel_map(calls)
+
+
+def _tables(content: Content, summaries: Summaries, words: GlobalWords | None) -> dict[str, bytes]:
+    """The tables by file name, and the verdict."""
+    results, tables, bootstrap = content.results, content.grids, content.bootstrap
+    files = {
+        "comparison.csv": to_csv(summaries.found.comparison),
+        "comparison.md": markdown(tables, bootstrap).encode(),
+        "comparison.tex": latex(tables, bootstrap).encode(),
+        "comparison.txt": plain(tables, bootstrap).encode(),
+        "references.bib": used_references(results).encode(),
+        "timing.csv": to_csv(timing_table(results.timings)),
+        "timing.md": timing_markdown(results.timings).encode(),
+        "data_sheet.csv": to_csv(sheet_table(results.tasks, results.read), "%.10g"),
+        "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
+        **summary_files(content.found, bootstrap),
+        "verdict.txt": verdict(content.advice).encode(),
+    }
+    if results.labels:
+        files["labels.csv"] = to_csv(summaries.labels)
+        files["labels.md"] = labels_markdown(content.labels, bootstrap).encode()
+    if results.annotators:
+        files["annotators.csv"] = to_csv(annotator_table(results))
+    if words is not None and words.words:
+        for name, table in words.tables().items():
+            files |= {f"{name}.csv": to_csv(table), f"{name}.parquet": parquet(table)}
+    return files
+
+
+def _figures(content: Content) -> dict[str, bytes]:
+    """The figures by file name."""
+    drawn = [*content.drawings, *content.found.figures]
+    pairs = [((f"figures/{one.name}.svg", one.svg), (f"figures/{one.name}.png", one.png)) for one in drawn]
+    return dict(chain.from_iterable(pairs))
 
 
 def parquet(table: pd.DataFrame) -> bytes:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 import matplotlib
 
-from assay.harness.config.resampling import bootstrap_of
 from assay.harness.reporting.baseline_pairs import with_baselines
-from assay.harness.reporting.collect import collect, scored_files
 from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
+from assay.harness.reporting.scored_results import scored_results
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.figures.every_figure import Summaries, named_figures
 from assay.results.figures.names import KINDS
 from assay.results.figures.style import Drawing
 from assay.results.figures.words import words_figures
-from assay.results.parallel import process_pool, useful_processes
 from assay.results.statistics.baseline_sensitivity import sensitivity
 from assay.results.statistics.by_group import by_group
 from assay.results.statistics.labels import by_label
@@ -48,11 +46,9 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
         InputError: there is no such figure, or nothing for it to show.
     """
     check_name(name)
-    files = scored_files(experiment, trials)
-    bootstrap = bootstrap_of(experiment.configs[0])
-    with process_pool(useful_processes(len(files))) as spreading:
-        results = collect(experiment, trials, files, spreading)
-        found = by_group(results, bootstrap, spreading)
+    with scored_results(experiment, trials) as scored:
+        results, bootstrap = scored.results, scored.bootstrap
+        found = by_group(results, bootstrap, scored.parallel_map)
     ranks, labels = rank_table(results, alpha=bootstrap.alpha), by_label(results, bootstrap)
     shown = grids(found.comparison, results.metrics, results.removal, alike=results.alike)
     # Baselines are compared for their own figure alone, because that reads explanations.

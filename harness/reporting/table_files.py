@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from assay.harness.config.resampling import bootstrap_of
-from assay.harness.reporting.collect import collect, scored_files
+from assay.harness.reporting.scored_results import scored_results
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.plan import Trial
 from assay.results.checks import packaged_checks
 from assay.results.inert import inert, to_csv
-from assay.results.parallel import process_pool, useful_processes
 from assay.results.property_metrics import six_properties
 from assay.results.records import Results
 from assay.results.statistics.comparison import compare
@@ -62,11 +60,8 @@ def table_file(experiment: Experiment, trials: Sequence[Trial], layout: Layout) 
     Raises:
         InputError: an unknown metric, or nothing is scored.
     """
-    files = scored_files(experiment, trials)
-    bootstrap = bootstrap_of(experiment.configs[0])
-    with process_pool(useful_processes(len(files))) as spreading:
-        results = collect(experiment, trials, files, spreading)
-    results = chosen(results, layout.metrics)
+    with scored_results(experiment, trials) as scored:
+        results, bootstrap = chosen(scored.results, layout.metrics), scored.bootstrap
     comparison = unstarred(compare(results, bootstrap), results)
     return written(results, comparison, bootstrap, layout)
 

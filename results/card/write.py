@@ -8,11 +8,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from assay.results.card.card import Card
 from assay.results.card.sections import evidence_pages, first_page, title
+from assay.results.html_pages import encodable, environment
 from assay.results.inert import inert
 from assay.results.recommendation.answer import plain_values
 from assay.results.recommendation.answer import record as advice_record
@@ -60,17 +61,9 @@ def to_html(card: Card) -> str:
         evidence=list(evidence_pages(card)),
         sheet=Markup(files("assay.results.card").joinpath("card.css").read_text("utf-8")),
     )
-    # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
-    return inert(html.encode("utf-8", "replace").decode())
+    return inert(encodable(html))
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("assay.results.card", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("card.html.j2")
+    return environment("card").get_template("card.html.j2")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from assay.results.concepts.mentions import heading, percent
 from assay.results.concepts.terms import method_in_words
+from assay.results.html_pages import encodable, environment, script_hash
 from assay.results.inert import inert
 from assay.results.statistics.intervals import Interval
 from assay.results.tables.layout import MISSING
@@ -36,28 +35,19 @@ def render(name: str, **values: object) -> str:
         .get_template(name)
         .render(
             script=Markup(script),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script_hash=script_hash(script),
             sheet=Markup(sheet),
             missing=MISSING,
             **values,
         )
     )
-    # Half of a surrogate pair is no character that a file can hold.
-    return inert(html.encode("utf-8", "replace").decode())
+    return inert(encodable(html))
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(f"assay.results.{name}", "") for name in ("concepts", "page")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     functions = heading, percent, signed, share, decimals, interval, method_in_words
-    environment.filters |= {function.__name__: function for function in functions}
-    return environment
+    return environment("concepts", "page", filters=functions)
 
 
 def signed(value: float) -> str:

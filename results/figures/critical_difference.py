@@ -9,15 +9,20 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from assay.results.columns import RankRow, from_table
 from assay.results.figures.style import DARK, GREY, Drawing, render, style
 from assay.results.figures.visual_encoding import shortened
 from assay.results.records import TRAINED, Method, grouped
+from assay.results.statistics.constant_methods import CONSTANT
 
 NAME = "critical_difference"
+FEW_NOTE, CONSTANT_NOTE = "on few texts", "with constant explanations"
 # In inches.
-LINE, BAR, HALF, NAMES = 0.165, 0.075, 2.2, 2.2
+LINE, BAR, HALF, NAMES, KEY = 0.165, 0.075, 2.0, 2.75, 0.3
+# So many letters of a name are shown.
+LETTERS = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,9 @@ def critical_differences(ranks: pd.DataFrame, titles: dict[str, str]) -> Drawing
         return None
     with style(NAME):
         heights = [_height(diagram) for diagram in found]
-        figure = Figure(figsize=(2 * (HALF + NAMES), sum(heights) + 0.1))
-        bottom = sum(heights) + 0.1
+        bottom = sum(heights) + 0.1 + KEY
+        figure = Figure(figsize=(2 * (HALF + NAMES), bottom))
+        _key(figure)
         for diagram, height in zip(found, heights, strict=True):
             bottom -= height
             whole = figure.get_size_inches()
@@ -86,7 +92,11 @@ def diagram_of(rows: Sequence[RankRow], title: str) -> Diagram | None:
     else:
         bars = cliques(places, first.critical_difference)
     names = tuple(Method(row.explainer, row.baseline).title for row in tested)
-    note = "" if len(tested) == len(ranked) else f"{len(ranked) - len(tested)} on few texts left out"
+    left_out = grouped(
+        (row.note for row in ranked if row.note),
+        lambda note: CONSTANT_NOTE if note == CONSTANT else FEW_NOTE,
+    )
+    note = ", ".join(f"{len(of_note)} {why} left out" for why, of_note in left_out.items())
     return Diagram(title, names, places, bars, first.critical_difference, first.n_blocks, note)
 
 
@@ -103,6 +113,16 @@ def cliques(ranks: Sequence[float], difference: float) -> tuple[tuple[int, int],
         if last > first and not any(last <= end for _, end in found):
             found.append((first, last))
     return tuple(found)
+
+
+def _key(figure: Figure) -> None:
+    """What a bar means, at the foot."""
+    wide, high = figure.get_size_inches()
+    place = 0.15 / high
+    bar = Line2D([0.1 / wide, 0.4 / wide], [place] * 2, color=DARK, linewidth=2.4, solid_capstyle="butt")
+    figure.add_artist(bar)
+    said = "joins explainers that cannot be told apart; 1 is the best average rank"
+    figure.text(0.5 / wide, place, said, va="center", fontsize=8)
 
 
 def _height(diagram: Diagram) -> float:
@@ -129,12 +149,14 @@ def _draw(axes: Axes, diagram: Diagram, height: float) -> None:
         axes.plot([across(rank)] * 2, [0, 0.05], color=DARK, linewidth=0.8)
         axes.text(across(rank), 0.07, str(rank), ha="center", va="bottom", fontsize=7.5)
     # The critical difference as a scale, beside the title's line.
-    width = min(across(low + diagram.difference), 2 * HALF + NAMES - 0.2)
-    start = 2 * HALF + NAMES - 0.15 - width
-    axes.plot([start, start + width], [0.38, 0.38], color=DARK, linewidth=1.4)
-    for end in (start, start + width):
-        axes.plot([end, end], [0.34, 0.42], color=DARK, linewidth=1.0)
-    axes.text(start + width, 0.46, f"critical difference {diagram.difference:.2f}", ha="right", fontsize=7.5)
+    width, right = across(low + diagram.difference), 2 * HALF + NAMES - 0.15
+    start = right - width
+    # A scale that is cut would be none.
+    if start >= -NAMES + 0.1:
+        axes.plot([start, right], [0.38, 0.38], color=DARK, linewidth=1.4)
+        for end in (start, right):
+            axes.plot([end, end], [0.34, 0.42], color=DARK, linewidth=1.0)
+    axes.text(right, 0.46, f"critical difference {diagram.difference:.2f}", ha="right", fontsize=7.5)
     below = -BAR * (len(diagram.bars) + 1)
     for place, (first, last) in enumerate(diagram.bars):
         ends = across(diagram.ranks[first]) - 0.03, across(diagram.ranks[last]) + 0.03
@@ -147,5 +169,6 @@ def _draw(axes: Axes, diagram: Diagram, height: float) -> None:
         side, align = (-0.1, "right") if place < left else (2 * HALF + 0.1, "left")
         axes.plot([across(rank), across(rank), side], [0, y, y], color=GREY, linewidth=0.6)
         shift = -0.04 if place < left else 0.04
-        said = f"{shortened(name, 27)} {rank:.1f}" if place < left else f"{rank:.1f} {shortened(name, 27)}"
+        shown = shortened(name, LETTERS)
+        said = f"{shown} {rank:.1f}" if place < left else f"{rank:.1f} {shown}"
         axes.text(side + shift, y, said, ha=align, va="center", fontsize=7.5)

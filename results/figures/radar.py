@@ -22,6 +22,7 @@ NAME = "radar"
 FEWEST_PROPERTIES = 3
 PANELS_PER_ROW = 6
 SIDE = 1.5  # of a panel, in inches
+LETTERS = 27  # of a name above it
 # Scores outside are drawn at this edge: -0.25 stands in the centre.
 LOW, HIGH = -0.25, 1.25
 
@@ -53,7 +54,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
     letters = dict(zip(metrics, ascii_uppercase, strict=False))
     named = [f"{letters[each]}  {shortened(title, 40)}" for each, title in metrics.items()]
     left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
-    key = [*where.legend(), *_key()]
+    key = [*where.legend(), *_key(), *where.signs()]
     with style(name):
         entries = max(1, int(wide * SIDE / 3.0))
         legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)
@@ -69,7 +70,9 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             extent = ((SIDE - 0.28) / size[0], (SIDE - 0.28) / height)
             axes = figure.add_axes((left, bottom, *extent), projection="polar")
             _panel(axes, methods, score.parts, list(metrics), list(letters.values()), where)
-            axes.set_title(shortened(where.label(explainer), 24), fontsize=7.5, loc="center", pad=9)
+            title = where.label(explainer, LETTERS)
+            size_of_title = 7.5 if len(title) <= LETTERS - 4 else 6.6
+            axes.set_title(title, fontsize=size_of_title, loc="center", pad=9)
         figure.text(0.15 / size[0], 1 - 0.05 / height, heading(score.group, 200), va="top", fontsize=9.5)
         words = [Line2D([], [], linestyle="none", label=text) for text in named]
         first = 0.19 * math.ceil(len(key) / entries) / height

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,10 @@ from functools import partial
 from importlib.resources import files
 from itertools import count
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
+from assay.results.html_pages import encodable, environment, script_hash
 from assay.results.page.content import Content
 from assay.results.page.explorer import explorer
 from assay.results.page.first_screen import SCORE, WARNINGS, Answer, answers, warnings
@@ -96,7 +95,7 @@ def page(content: Content, *, links: Sequence[Link] = (), up: str = "") -> str:
         results=results,
         bootstrap=content.bootstrap,
         script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_hash=script_hash(script),
         sheet=Markup(sheet),
         links=links,
         up=up,
@@ -132,8 +131,7 @@ def page(content: Content, *, links: Sequence[Link] = (), up: str = "") -> str:
         skipped=_skipped(results.absences),
         failures=[absence for absence in results.absences if absence.failed],
     )
-    # A text read from a careless file may hold half of a surrogate pair, which no encoding can write.
-    return html.encode("utf-8", "replace").decode()
+    return encodable(html)
 
 
 def _slug(title: str) -> str:
@@ -142,16 +140,8 @@ def _slug(title: str) -> str:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("assay.results.page", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     functions = three_digits, by_label, definition, value_range, code_marked
-    environment.filters |= {function.__name__: function for function in functions}
-    return environment.get_template("report.html.j2")
+    return environment("page", filters=functions).get_template("report.html.j2")
 
 
 def _explainers(results: Results) -> dict[str, str]:

@@ -35,16 +35,14 @@ def unstarred(table: pd.DataFrame, results: Results) -> pd.DataFrame:
     constant = always_constant(results)
     if not constant or not len(table):
         return table
-    places = [
-        (Group(task, model, kind), Method(explainer, baseline))
-        for task, model, kind, explainer, baseline in table[
-            ["task", "model", "kind", "explainer", "baseline"]
-        ].itertuples(index=False)
-    ]
-    kept = table["best"].to_numpy() & ~pd.Series(place in constant for place in places).to_numpy(dtype=bool)
-    found = table.assign(best=kept)
-    column = [name for name in _COLUMN if name in table]
-    had = table.groupby(column, dropna=False)["best"].transform("any")
-    has = found.groupby(column, dropna=False)["best"].transform("any")
-    emptied = had & ~has & ~found["control"]
-    return found.assign(no_best=found["no_best"].mask(emptied, NOBODY))
+    names = [table[name].tolist() for name in ("task", "model", "kind", "explainer", "baseline")]
+    places = [(Group(*place[:3]), Method(*place[3:])) for place in zip(*names, strict=True)]
+    columns = list(zip(*(table[name].tolist() for name in _COLUMN if name in table), strict=True))
+    best: list[bool] = table["best"].tolist()
+    kept = [was and place not in constant for was, place in zip(best, places, strict=True)]
+    had, has = (
+        {column for column, is_best in zip(columns, some, strict=True) if is_best} for some in (best, kept)
+    )
+    rows = zip(columns, table["control"].tolist(), table["no_best"].tolist(), strict=True)
+    why = [NOBODY if column in had - has and not control else said for column, control, said in rows]
+    return table.assign(best=kept, no_best=why)

@@ -9,7 +9,7 @@ from assay.metrics.reexplaining import rank_agreement
 from assay.metrics.ties import tie_levels
 
 
-def is_constant(scores: NDArray[np.float64]) -> bool:
+def is_constant(scores: NDArray[np.floating]) -> bool:
     """Whether all tokens (n,) have one score, by the rule of ties; also of no token or one."""
     return len(scores) < 2 or not tie_levels(scores).any()
 

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from results_synthetic import METRICS
 
-from assay.results.columns import LabelRow, names
+from assay.results.columns import LabelRow, RankRow, names, to_table
 from assay.results.figures import style as styles
 from assay.results.figures.baseline_sensitivity import BaselineEffect, baseline_figure
 from assay.results.figures.cost import cost_against, pareto
@@ -28,12 +28,13 @@ from assay.results.figures.points import by_metric, overview
 from assay.results.figures.radar import radars
 from assay.results.figures.seed_spread import seed_spread
 from assay.results.figures.style import DASHES, dashes, series_look
-from assay.results.figures.visual_encoding import plan
+from assay.results.figures.visual_encoding import plan, shortened
 from assay.results.figures.words import words_figures
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall
 from assay.results.statistics.rank_table import rank_table
-from assay.results.tables.layout import Grid
+from assay.results.tables.layout import SIGNS, Grid
+from assay.results.tables.shared_operator import SHARED
 from assay.results.word_columns import GlobalWordRow
 
 FEW = Bootstrap(n=4, permutations=4)
@@ -215,3 +216,33 @@ def test_looks_and_dashes_are_all_distinct() -> None:
     assert len({dashes(place) for place in range(40)}) == 40 and len(set(DASHES)) == len(DASHES)
     for place in range(40):
         Figure().subplots().plot([0, 1], [0, 1], linestyle=dashes(place))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_signs_and_bars_have_a_key_and_names_are_whole(drawn: list[Figure], count: int) -> None:
+    """Of the radars and the critical-difference diagrams."""
+    FIGURES["radar"](count)
+    words = [word for figure in drawn for word, _ in words_of(figure)]
+    assert any(word.endswith(SHARED) for word in words)
+    assert f"{SHARED} {SIGNS[SHARED]}" in words
+    assert {shortened(name, 27) for name in NAMES[:count]} <= {word.rstrip("".join(SIGNS)) for word in words}
+    drawn.clear()
+    FIGURES["critical_difference"](count)
+    words = [word for figure in drawn for word, _ in words_of(figure)]
+    assert sum(word.startswith("joins explainers that cannot be told apart") for word in words) == 1
+    assert not any("…" in word for word in words)
+
+
+def test_a_difference_wider_than_the_figure_has_no_scale(drawn: list[Figure]) -> None:
+    rows = [
+        RankRow("trained", "m", name, "", 1.5, 4, 0.9, difference, True, 20, 20, "")
+        for difference in (50.0,)
+        for name in ("a", "b")
+    ]
+    critical_differences(to_table(RankRow, rows), {"m": "M"})
+    (axes,) = drawn[-1].axes
+    assert "critical difference 50.00" in [text.get_text() for text in axes.texts]
+    low, high = axes.get_xlim()
+    for line in axes.lines:
+        places = np.asarray(line.get_xdata(), dtype=float)
+        assert ((places >= low) & (places <= high)).all() and 0.38 not in np.asarray(line.get_ydata())
