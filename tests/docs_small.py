@@ -20,7 +20,8 @@ TERMS = f"limits.cnn.train=40 limits.cnn.test=12 {BRIEF}"
 TWEETS = f"model=cnn limits.cnn.train=60 limits.cnn.test=6 explainer=[random,occlusion] {BRIEF}"
 STUDY = (
     f"model=cnn model.init_only=false limits.cnn.train=60 limits.cnn.test=12 {BRIEF} "
-    "explainer=[random,saliency_l2,occlusion,lime] explainer.lime.rows=20 metric=[human_agreement,faithfulness]"
+    "explainer=[random,saliency_l2,occlusion,lime] explainer.lime.rows=20 "
+    "metric=[human_agreement,faithfulness]"
 )
 KNOWLEDGE = (
     "task=planted task.train=200 task.dev=20 task.test=12 model=maxpool model.init_only=false "

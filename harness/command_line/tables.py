@@ -13,9 +13,9 @@ from assay.tasks.errors import InputError
 
 
 def table(options: argparse.Namespace) -> int:
-    """Write the comparison as LaTeX, Markdown, HTML, CSV or Parquet.
+    """Write the comparison as one table for a paper or a program.
 
-    The suffix of --out chooses the format. LaTeX fits one column of an article with two and needs booktabs;
+    The suffix of --out chooses LaTeX, Markdown, HTML, CSV or Parquet. LaTeX fits one column of an article with two and needs booktabs;
     beside it stands references.bib, with the methods and metrics that were used. CSV and Parquet have the
     columns of comparison.csv. Nothing is computed with a model. Exit status: 0, or 2 on bad usage.
     """
@@ -56,4 +56,4 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace earlier files")
 
 
-COMMANDS = (Command("table", table, _options, overrides="the experiment's name, or overrides as below"),)
+COMMANDS = (Command("table", table, _options, overrides="the experiment's name, or overrides"),)
