@@ -128,6 +128,7 @@ SMALL = {
         needs="hydra_plugins.hydra_joblib_launcher",
     ),
     "docs/diagnostic_study.md: assay run": Small(f"{TWEETS} seed=0"),
+    "docs/diagnostic_study.md: assay run experiment=diagnostic_study": Small(f"{STUDY} seed=0"),
     "docs/concepts.md: assay run experiment=accidents": Small(
         "task.train=320 task.dev=40 task.test=14 model.training.epochs=8 model.training.learning_rate=0.01 "
         "model.decision=text seed=0 explainer=[occlusion] metric=[self_agreement] report.bootstrap=20",
