@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.harness.interface.attention import TextAttention, attention
     from assay.harness.interface.cards import Cards, card
     from assay.harness.interface.classifiers import Classifier, fit
+    from assay.harness.interface.comparing import Comparison, compare
     from assay.harness.interface.concept_explanations import ConceptExplanations, explain_by_concepts
     from assay.harness.interface.concepts import Tcav
     from assay.harness.interface.corrections import corrected
@@ -43,6 +44,8 @@ _HOMES = {
     "card": "harness.interface.cards",
     "Classifier": "harness.interface.classifiers",
     "fit": "harness.interface.classifiers",
+    "Comparison": "harness.interface.comparing",
+    "compare": "harness.interface.comparing",
     "ConceptExplanations": "harness.interface.concept_explanations",
     "explain_by_concepts": "harness.interface.concept_explanations",
     "explain": "harness.interface.explaining",
@@ -80,6 +83,7 @@ __all__ = [
     "Cards",
     "ClassWords",
     "Classifier",
+    "Comparison",
     "ConceptExplanations",
     "Explanations",
     "ImportantWords",
@@ -95,6 +99,7 @@ __all__ = [
     "TextExplanation",
     "attention",
     "card",
+    "compare",
     "corrected",
     "data_sheet",
     "explain",

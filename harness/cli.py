@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from assay.harness.command_line import (
@@ -44,6 +45,9 @@ COMMANDS = (
     *methods.COMMANDS,
 )
 
+# The first command explains overrides, and the others say where.
+EXPLAINS_OVERRIDES = "run"
+ELSEWHERE = "Overrides, and names that stand for them, are explained by: assay run --help\n"
 OVERRIDES = """\
 Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a group, GROUP=[A,B] several.
 
@@ -62,6 +66,10 @@ Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a 
 
 Run `assay choices` for every name a group offers.
 """
+
+
+# Of help; descriptions are filled to it as well.
+WIDTH = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="assay",
         description="Which explainer to trust for a text classifier, how far, and at what price.",
-        epilog="Try it: assay run experiment=quickstart",
+        epilog="Try it: assay run experiment=quickstart\nOf a command: assay COMMAND --help",
+        formatter_class=partial(_Formatter, column=19),
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument(
@@ -156,14 +165,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """One line for each option or command that has room on it; epilogs as they are written."""
+
+    def __init__(self, prog: str, column: int = 26) -> None:
+        super().__init__(prog, max_help_position=column, width=WIDTH)
+
+
+def _epilog(command: Command) -> str | None:
+    if not command.overrides:
+        return None
+    return OVERRIDES if command.name == EXPLAINS_OVERRIDES else ELSEWHERE
+
+
 def _add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: Command) -> None:
     summary, description = command.help()
     parser = commands.add_parser(
         command.name,
         help=summary,
         description=description,
-        epilog=OVERRIDES if command.overrides else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_epilog(command),
+        formatter_class=_Formatter,
     )
     parser.set_defaults(act=command.act)
     if command.options is not None:

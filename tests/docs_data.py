@@ -26,6 +26,15 @@ def write_all(folder: Path) -> None:
     pd.DataFrame(rows).to_parquet(folder / "texts.parquet")
     write_wonderful(folder / "wonderful")
     write_accidents(folder)
+    numbers = {
+        "task": ["tweet_sentiment"],
+        "model": ["cnn"],
+        "explainer": ["lime"],
+        "metric": ["faithfulness"],
+    }
+    pd.DataFrame({**numbers, "value": [0.5], "source": ["made up"]}).to_csv(
+        folder / "numbers.csv", index=False
+    )
 
 
 def write_tweets(folder: Path) -> None:

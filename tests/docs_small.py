@@ -18,6 +18,11 @@ PLANTED = (
 BRIEF = "model.training.epochs=1 report.bootstrap=20"
 TERMS = f"limits.cnn.train=40 limits.cnn.test=12 {BRIEF}"
 TWEETS = f"model=cnn limits.cnn.train=60 limits.cnn.test=6 explainer=[random,occlusion] {BRIEF}"
+STUDY = (
+    f"model=cnn model.init_only=false limits.cnn.train=60 limits.cnn.test=12 {BRIEF} "
+    "explainer=[random,saliency_l2,occlusion,lime] explainer.lime.rows=20 "
+    "metric=[human_agreement,faithfulness]"
+)
 KNOWLEDGE = (
     "task=planted task.train=200 task.dev=20 task.test=12 model=maxpool model.init_only=false "
     "explainer=[random] metric=[self_agreement] knowledge.dimensions=8 knowledge.steps=4 "
@@ -76,6 +81,27 @@ SMALL = {
     ),
     "docs/accidents.md: .venv/bin/python scripts/accident_shortcuts": Small("--quick", SCRIPTS, slow=True),
     "docs/accidents.md: .venv/bin/python scripts/": Small("--quick", SCRIPTS, slow=True),
+    "docs/choose_an_explainer.md: assay run": Small(ADVISED),
+    "docs/choose_an_explainer.md: assay recommend": Small(
+        ADVISED, {"--latency 0.5": "--latency 100"}, before=f"assay run experiment=quickstart {ADVISED}"
+    ),
+    "docs/choose_an_explainer.md: assay card": Small(before=f"assay run experiment=quickstart {PLANTED}"),
+    "docs/choose_an_explainer.md: assay compare": Small(
+        replaced={"before": "quickstart", " after": " quickstart"},
+        before=f"assay run experiment=quickstart {PLANTED}",
+    ),
+    "docs/choose_an_explainer.md: assay explain": Small(
+        "model.training.epochs=1 limits.default.train=60 limits.default.dev=20"
+    ),
+    "docs/researcher.md: assay plan": Small(f"{PLANTED} seed=0,1 explainer=[random,saliency_l2]"),
+    "docs/researcher.md: assay table": Small(
+        PLANTED, {",human_agreement": ",compute_time"}, before=f"assay run experiment=quickstart {PLANTED}"
+    ),
+    "docs/researcher.md: assay plot": Small(PLANTED, before=f"assay run experiment=quickstart {PLANTED}"),
+    "docs/reproducer.md: assay run": Small(f"{STUDY} seed=0"),
+    "docs/reproducer.md: assay claims": Small(
+        f"{STUDY} seed=0", before=f"assay run experiment=diagnostic_study task.path=tweets {STUDY} seed=0"
+    ),
     "docs/compare.md: assay compare": Small(
         replaced={"before": "quickstart", " after": " quickstart", "versions": "quickstart"}
         | {"transformer[path=v1]": "linear", "transformer[path=v2]": "linear"},
@@ -102,6 +128,7 @@ SMALL = {
         needs="hydra_plugins.hydra_joblib_launcher",
     ),
     "docs/diagnostic_study.md: assay run": Small(f"{TWEETS} seed=0"),
+    "docs/diagnostic_study.md: assay run experiment=diagnostic_study": Small(f"{STUDY} seed=0"),
     "docs/concepts.md: assay run experiment=accidents": Small(
         "task.train=320 task.dev=40 task.test=14 model.training.epochs=8 model.training.learning_rate=0.01 "
         "model.decision=text seed=0 explainer=[occlusion] metric=[self_agreement] report.bootstrap=20",

@@ -11,7 +11,7 @@ from assay.tasks.errors import InputError
 
 
 def claims(options: argparse.Namespace) -> int:
-    """Test the claims of the diagnostic study on the scores of an experiment.
+    """Test the claims of the diagnostic study on an experiment.
 
     Of each claim: holds, does not hold, or cannot be told and why, with the estimate and its interval for
     every task and model that was measured. Nothing is computed with a model. --published sets numbers that
@@ -49,4 +49,4 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-COMMANDS = (Command("claims", claims, _options, overrides="the experiment's name, or overrides as below"),)
+COMMANDS = (Command("claims", claims, _options, overrides="the experiment's name, or overrides"),)

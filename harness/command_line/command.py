@@ -32,7 +32,7 @@ class Command:
     name: str
     act: Callable[[argparse.Namespace], int]
     options: Callable[[argparse.ArgumentParser], None] | None = None
-    overrides: str = "see below"
+    overrides: str = "the experiment's name, or KEY=VALUE"
 
     def help(self) -> tuple[str, str]:
         """The summary, as a line of a list, and the description."""

@@ -19,7 +19,7 @@ def compare(options: argparse.Namespace) -> int:
     other training seeds are told apart only where several seeds show how much seeds differ. Exit status: 0; 1
     if a --fail-if holds; 2 if one cannot be read or judged.
     """
-    from assay.results.versions.conditions import check_metrics, condition
+    from assay.results.versions.conditions import condition
 
     try:
         conditions = [condition(text) for text in options.fail_if]
@@ -27,30 +27,26 @@ def compare(options: argparse.Namespace) -> int:
         print_error(f"error: {error}")
         return 2
     from assay.harness.exchange.atomic import whole_file
-    from assay.harness.reporting.explanation_drift import drift
-    from assay.harness.reporting.versions import open_side
+    from assay.harness.interface.comparing import compared
     from assay.results.inert import to_csv
-    from assay.results.statistics.estimates import Bootstrap
-    from assay.results.versions.changes import changes
-    from assay.results.versions.conditions import judge, status
-    from assay.results.versions.text import changes_table, comparison_json, comparison_text
+    from assay.results.versions.conditions import status
+    from assay.results.versions.text import comparison_json
 
-    a, b = (open_side(text, options.store) for text in (options.a, options.b))
-    moved = changes(a.version, b.version, Bootstrap(), these_models=options.these_models)
+    found = compared(options.a, options.b, options.store, these_models=options.these_models)
     try:
-        check_metrics(conditions, dict.fromkeys(row.metric for row in moved.rows))
+        found = found.judged(conditions)
     except InputError as error:
         print_error(f"error: {error}")
         return 2
-    drifted, texts, notes = drift(a, b, these_models=options.these_models)
-    judged = [judge(one, moved.rows, drifted) for one in conditions]
-    write = comparison_json if options.json else comparison_text
-    names = options.a, options.b
-    print(write(names, moved.rows, [*moved.notes, *notes], drifted, texts, judged))
+    if options.json:
+        lists = found.rows, found.notes, found.drift, found.moved_texts, found.conditions
+        print(comparison_json(found.names, *lists))
+    else:
+        print(found)
     if options.csv is not None:
         with whole_file(options.csv, overwrite=options.overwrite) as scratch:
-            scratch.write_bytes(to_csv(changes_table(moved.rows)))
-    return status(judged)
+            scratch.write_bytes(to_csv(found.changes))
+    return status(found.conditions)
 
 
 def _options(command: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ TRACKERS = ("mlflow", "wandb", "tensorboard")
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the scores as one table, or the explanations as a dataset.
+    """Write scores as one table, or explanations as a dataset.
 
     Take the numbers elsewhere: --to writes all scores of an experiment as one tidy table, --explanations a
     folder that Hugging Face datasets reads, texts included. What is not computed yet is left out. Exit
@@ -54,7 +54,7 @@ def import_scores(options: argparse.Namespace) -> int:
 
 
 def track(options: argparse.Namespace) -> int:
-    """Hand finished cells over to MLflow, Weights & Biases or TensorBoard.
+    """Hand results to MLflow, Weights & Biases or TensorBoard.
 
     Write a run for every finished cell on disk: its axes as parameters, its scores with their intervals as
     metrics. What the tracker has already is not written again.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compute whatever is missing, then write tables, figures and the report.
+    """Compute what is missing, then write tables and the report.
 
     Train the models, explain the texts, score the explanations and report. What is on disk already is not
     computed again, so a run that was stopped goes on where it was. A cell that fails is written to the ledger

@@ -35,7 +35,7 @@ COLOURS = {
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Explain texts with a classifier of the store, which is trained if it is not there.
+    """Explain texts with a stored classifier.
 
     Overrides choose one task, one model and one seed, as `assay run` does, and the explainers
     (shapley_gp); the name of an experiment in the store stands for its own. Texts are given, or named by
@@ -307,8 +307,4 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--html", metavar="FILE", type=Path, help="also write a page with coloured texts")
 
 
-COMMANDS = (
-    Command(
-        "explain", explain, _options, "texts in quotes, and overrides, see below; texts may also be piped"
-    ),
-)
+COMMANDS = (Command("explain", explain, _options, "texts in quotes, and overrides; texts may also be piped"),)

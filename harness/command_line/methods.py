@@ -41,7 +41,7 @@ def roar(options: argparse.Namespace) -> int:
 
 
 def check_metrics(options: argparse.Namespace) -> int:
-    """Check whether each metric tells good explanations from bad ones.
+    """Check whether metrics tell good explanations from bad ones.
 
     Give every metric exact, noisy, random and inverted explanations of models whose answers can be explained
     exactly, and print how well it tells them apart. The last line names those that fail. Takes minutes. Exit
@@ -88,7 +88,7 @@ def check_model(options: argparse.Namespace) -> int:
 
 
 def train_mlm(options: argparse.Namespace) -> int:
-    """Train the masked language models of an experiment, and say how good they are.
+    """Train the masked language models of an experiment.
 
     One for each vocabulary of the experiment's classifiers, on the training texts of its tasks, as
     `assay run` does where the baseline `mlm` is chosen; what is in the store already is only reported.

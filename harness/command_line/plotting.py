@@ -44,4 +44,4 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace an earlier FILE")
 
 
-COMMANDS = (Command("plot", plot, _options, overrides="the experiment's name, or overrides as below"),)
+COMMANDS = (Command("plot", plot, _options, overrides="the experiment's name, or overrides"),)

@@ -11,7 +11,7 @@ from assay.tasks.errors import InputError
 
 
 def recommend(options: argparse.Namespace) -> int:
-    """Recommend an explainer, with the tests behind it, or say why that cannot be told.
+    """Recommend an explainer, or say why that cannot be told.
 
     Compare the explainers of an experiment in the store that keep all constraints by the weighted properties,
     and name those that cannot be told apart from the best, what each property and the price say, and what

@@ -9,7 +9,7 @@ from assay.harness.command_line.command import Command, of_experiment, open_tria
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Check that stored files are whole and say truly where they come from.
+    """Check that stored files are whole, and where they are from.
 
     Check the seal of every file, its columns, that every text is there once, that a name follows from what
     its record tells, and that models have the weights they are named by. Of one experiment (experiment=,

@@ -13,11 +13,12 @@ from assay.tasks.errors import InputError
 
 
 def table(options: argparse.Namespace) -> int:
-    """Write the comparison as LaTeX, Markdown, HTML, CSV or Parquet.
+    """Write the comparison as one table for a paper or a program.
 
-    The suffix of --out chooses the format. LaTeX fits one column of an article with two and needs booktabs;
-    beside it stands references.bib, with the methods and metrics that were used. CSV and Parquet have the
-    columns of comparison.csv. Nothing is computed with a model. Exit status: 0, or 2 on bad usage.
+    The suffix of --out chooses LaTeX, Markdown, HTML, CSV or Parquet. LaTeX fits one column of an article
+    with two and needs booktabs; beside it stands references.bib, with the methods and metrics that were used.
+    CSV and Parquet have the columns of comparison.csv. Nothing is computed with a model. Exit status: 0, or 2
+    on bad usage.
     """
     from assay.harness.exchange.atomic import whole_file
     from assay.harness.reporting.table_files import Layout, table_file
@@ -58,4 +59,4 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace earlier files")
 
 
-COMMANDS = (Command("table", table, _options, overrides="the experiment's name, or overrides as below"),)
+COMMANDS = (Command("table", table, _options, overrides="the experiment's name, or overrides"),)

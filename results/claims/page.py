@@ -54,8 +54,8 @@ def remarks(found: Sequence[Verdict]) -> list[str]:
         for names in dict.fromkeys(row.favoured for row in verdict.rows if row.favoured):
             by_names.setdefault(names, []).append(verdict.claim.id)
     return [
-        f"Beware of {', '.join(ids)}: a metric takes tokens away as the baseline of {names} does, which favours "
-        "these; baseline@removal=[...] chooses another operator."
+        f"Beware of {', '.join(ids)}: a metric takes tokens away as the baseline of {names} does, which "
+        "favours these; baseline@removal=[...] chooses another operator."
         for names, ids in by_names.items()
     ]
 

@@ -13,6 +13,7 @@ from results_synthetic import AGREEMENT, CONTROLS, FAITHFULNESS, METHODS, QUALIT
 
 from assay.harness.cli import main
 from assay.metrics.cell_data import Metric
+from assay.results.claims.published import Beside, Published
 from assay.results.records import Group, Method, Results
 from assay.results.shown import ShownScores, ShownText
 from assay.results.statistics.estimates import Bootstrap
@@ -43,7 +44,8 @@ def single_label(folder: Path) -> Path:
         for place, text in enumerate([*results.texts, *_more_texts()])
     ]
     evil = replace(results, name=EVIL, cells=cells, texts=texts, explainers=(), command=f"assay run '{EVIL}'")
-    return _written(evil, folder)
+    numbers = Published("numbers.csv, line 2", EVIL, "minilm", f"lime {EVIL}", "agreement", 0.5, source=EVIL)
+    return write_results(evil, folder, Bootstrap(n=20), claims=Beside((numbers,))).page
 
 
 def thirty_explainers(folder: Path) -> Path:
