@@ -52,7 +52,9 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="these metrics, in this order (the first of each of the six properties)",
     )
     command.add_argument(
-        "--transpose", action="store_true", help="a row per metric and a column per explainer (.tex, .md, .html)"
+        "--transpose",
+        action="store_true",
+        help="a row per metric and a column per explainer (.tex, .md, .html)",
     )
     command.add_argument("--overwrite", action="store_true", help="replace earlier files")
 
