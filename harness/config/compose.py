@@ -34,6 +34,8 @@ LAUNCHERS = {
     "submitit_slurm": "hydra-submitit-launcher",
 }
 SCHEMA = frozenset(field.name for field in fields(Run))
+# Groups of which one is chosen; a list of them would be merged into one.
+SINGLE = frozenset({"task", "model", "experiment"})
 # The names in the schema that are chosen as groups too.
 GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
 
@@ -76,6 +78,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
     overrides = [readable(text) for text in overrides]
     for text, parsed in zip(overrides, _parse(overrides), strict=True):
         given.add(parsed.key_or_group)
+        _check_single(parsed)
         if parsed.is_sweep_override():
             axes[parsed.get_key_element()] = tuple(parsed.sweep_string_iterator())
         else:
@@ -92,6 +95,15 @@ def sweep(overrides: Sequence[str]) -> Sweep:
     experiment = {key: tuple(map(_value, values)) for key, values in configured.items() if key not in given}
     crossed = {**experiment, **axes}
     return Sweep((*fixed, *_named_by(crossed)), crossed)
+
+
+def _check_single(override: Override) -> None:
+    """Raises InputError on a list where one is chosen: all of it but the last would be lost in silence."""
+    group, value = override.key_or_group, override.value()
+    if group in SINGLE and isinstance(value, list) and len(value) > 1:
+        names = ",".join(map(str, value))
+        each = "" if group == "experiment" else f"; {group}={names} runs each of them"
+        raise InputError(f"{group}=[{names}] is a list; expected one {group}{each}")
 
 
 def _named_by(axes: dict[str, tuple[str, ...]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 # What a place begins with: the root, a home (`~`, `~ann`), a drive, a share, `file:` and other URLs without a
 # host, a path that climbs, and a user at a host.
-_ROOT = r"/(?=[^\s/]*\w)(?!(?<=\+/)-)"
+_ROOT = r"/+(?=[^\s/]*\w)(?!(?<=\+/)-)"
 _HOME = r"~[\w.-]*[/\\]|~(?=[^\W\d])[\w.-]*[\w-](?![\w.-]*=)"
 _SHARE = r"[A-Za-z]:[\\/]|\\\\[\w.?-]+[\\/]"
 _CLIMBING = r"(?:[^\s/\\,;:=\[\]{}()'\"<>|]+[/\\])*?\.\.[/\\]"
@@ -24,7 +24,8 @@ _URL = r"[A-Za-z][\w+.-]*://(?=[^\s/])"
 _NEW = rf"(?:{_START}|{_URL}|[\d/.-]+(?![^\s,;:]))"
 _PLAIN = rf"(?!{_NEW})(?:(?![/\\]){_SIGN})+(?![/\\])"
 _PARTED = rf"(?!{_NEW})(?:(?![/\\]){_SIGN})+[/\\]{_SIGN}*"
-_HERE = r"(?<![\w./~\\<%€$£°-])(?!(?<=:)//)"
+# A place begins behind what is no name, or glued to the letter of an option, as in "-I/x/y".
+_HERE = r"(?:(?<![\w./~\\<%€$£°-])|(?<=[\s=,:;(\['\"]-[A-Za-z])(?=/)|(?<=\A-[A-Za-z])(?=/))(?!(?<=:)//)"
 _PLACE = re.compile(
     rf"(?P<url>(?<![\w+.-])(?!file:){_URL}[^\s,;'\"<>|]*)"
     rf"|{_HERE}{_START}{_SIGN}*(?:(?:[ ]+{_PLAIN})*[ ]+{_PARTED})*"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from assay.tasks.errors import InputError, did_you_mean
 
 NEEDED = (*NAMES, "value")
 COLUMNS = (*NEEDED, "baseline", "source")
+# Not all that Python takes for a number: it reads 9_5 as 95.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def read_published(path: Path) -> list[Published]:
@@ -65,10 +68,7 @@ def _row(place: str, head: Sequence[str], cells: Sequence[str]) -> Published:
     for name in NAMES:
         if not row[name]:
             raise InputError(f"{place}: the {name} is empty; expected its name")
-    try:
-        value = float(row["value"])
-    except ValueError:
-        value = math.nan
+    value = float(row["value"]) if NUMBER.fullmatch(row["value"]) else math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: the value {row['value']!r} is no number; expected one such as 0.62")
     return Published(place, **{**row, "value": value})  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from assay.tasks.errors import InputError, did_you_mean
 
 # Overrides that say where to look, and nothing of the experiment.
 PLACES = ("store=", "hydra.searchpath=")
+# What sets something of an entry, and what chooses the entries that there are.
+OF_ENTRY = re.compile(r"[~+]{0,2}(explainer|baseline|removal|metric)\.([\w-]+)")
+CHOOSING = {"removal": "baseline@removal"}
 
 
 def expanded(overrides: Sequence[str], *, asks: bool) -> list[str]:
@@ -86,11 +90,23 @@ def _root(overrides: Sequence[str]) -> Path:
 def _with(known: Sequence[str], others: Sequence[str]) -> list[str]:
     """What was run, in the store that is asked, with the changes of `others` behind it.
 
-    In the same place of the list, so that the snapshot of the plan is found again.
+    In the same place of the list, so that the snapshot of the plan is found again. What was set of an
+    explainer, say, falls away with it where the changes choose others.
     """
     stores = [text for text in others if text.startswith("store=")][-1:]
-    kept = [text for old in known for text in (stores if old.startswith("store=") else [old])]
+    still = [old for old in known if _is_chosen(old, others)]
+    kept = [text for old in still for text in (stores if old.startswith("store=") else [old])]
     return [*kept, *(text for text in others if text not in kept)]
+
+
+def _is_chosen(old: str, others: Sequence[str]) -> bool:
+    """Whether the entry that an override sets something of is among those that the changes choose."""
+    entry = OF_ENTRY.match(old)
+    if entry is None:
+        return True
+    group = CHOOSING.get(entry[1], entry[1])
+    chosen = [text.partition("=")[2] for text in others if text.startswith(f"{group}=")][-1:]
+    return not chosen or entry[2] in re.findall(r"[\w-]+", chosen[0])
 
 
 def _advice(layout: Layout, name: str) -> str:

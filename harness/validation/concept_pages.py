@@ -31,7 +31,7 @@ from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
 
 # Of what pages say; pages that a store has of another are written anew.
-PAGES_VERSION = 2
+PAGES_VERSION = 3
 # Training texts among which similar cases are sought.
 PAST = 2000
 
@@ -114,9 +114,10 @@ def write_pages(
         )
     focus = about.focus(model.labels)
     others, notes = _others(engine, task, examples, focus, probabilities[:, focus])
+    all_known = _labels_are_known(examples, task, model)
     cases = (
         replace(
-            _case(example, explanation, row),
+            _case(example, explanation, row, all_known=all_known),
             date=known.get(example.id, example.date),
             kind=_kind(example, task),
             group=example.group,
@@ -129,7 +130,8 @@ def write_pages(
     kind = task.auxiliary[0].name.replace("_", " ") if task.auxiliary else "kind"
     about = replace(about, notes=(*about.notes, *notes))
     portfolio = about.portfolio(model.labels, multi_label=model.multi_label, kind=kind)
-    return write_concept_pages(folder, cases, portfolio, _past(engine, task.train[:PAST]), bootstrap)
+    past = _past(engine, _labelled(task.train, task)[:PAST])
+    return write_concept_pages(folder, cases, portfolio, past, bootstrap)
 
 
 def sentences(
@@ -149,14 +151,25 @@ def sentences(
         noun: what a text is called.
     """
     portfolio = About("", noun=noun).portfolio(model.labels, multi_label=model.multi_label)
+    all_known = _labels_are_known(examples, None, model)
     return [
-        sentence(_case(example, explanation, row), portfolio)
+        sentence(_case(example, explanation, row, all_known=all_known), portfolio)
         for example, explanation, row in zip(examples, explanations, probabilities.tolist(), strict=True)
     ]
 
 
-def _case(example: Example, explanation: ConceptExplanation, probabilities: Sequence[float]) -> Case:
-    return Case(explanation, example.texts, tuple(probabilities), example.labels or None)
+def _labels_are_known(examples: Sequence[Example], task: Task | None, model: Model) -> bool:
+    """Whether a text without labels is known to have none: of several labels, if texts are the task's own or
+    any of them has one."""
+    of_task = task is not None and not task.partial and {*examples} <= {*task.test}
+    return model.multi_label and (of_task or any(example.labels for example in examples))
+
+
+def _case(
+    example: Example, explanation: ConceptExplanation, probabilities: Sequence[float], *, all_known: bool
+) -> Case:
+    gold = example.labels if example.labels or all_known else None
+    return Case(explanation, example.texts, tuple(probabilities), gold)
 
 
 def _kind(example: Example, task: Task) -> str:
@@ -170,24 +183,30 @@ def _others(
     """What coded fields, and both, give to the label in each text, and what they are, in sentences. Nothing
     where no text has a coded answer, or all training texts have one label."""
     answers = [len(question.labels) for question in task.auxiliary]
-    train, dev, cases = (coded_cases(each, answers, label) for each in (task.train, task.dev, examples))
+    fitted = [_labelled(texts, task) for texts in (task.train, task.dev)]
+    train, dev, cases = (coded_cases(each, answers, label) for each in (*fitted, examples))
     if not (train.is_varied and train.answers.any() and cases.answers.any()):
         return {}, []
     names = ", ".join(question.name.replace("_", " ") for question in task.auxiliary)
     others = {CODED: coded_probabilities(train, cases)}
     notes = [
-        f"“{CODED}” is a logistic regression on the coded answers ({names}) of the {len(task.train):,} "
+        f"“{CODED}” is a logistic regression on the coded answers ({names}) of the {len(fitted[0]):,} "
         "training texts. They count as the file has them, perhaps coded by somebody who knew the outcome."
     ]
     if dev.is_varied:
-        encodings = engine.model.encode([example.texts for example in task.dev])
+        encodings = engine.model.encode([example.texts for example in fitted[1]])
         given = engine.probabilities(encodings)[:, label]
         others[BOTH] = joined_probabilities(train, dev, given, cases, narrative)
         notes.append(
-            f"“{BOTH}” joins its log-odds and the model's by a logistic regression on the {len(task.dev):,} "
+            f"“{BOTH}” joins its log-odds and the model's by a logistic regression on the {len(fitted[1]):,} "
             "dev texts."
         )
     return others, notes
+
+
+def _labelled(examples: Sequence[Example], task: Task) -> list[Example]:
+    """Those whose labels are known."""
+    return [example for example in examples if example.labels or task.multi_label]
 
 
 def _past(engine: Engine, examples: Sequence[Example]) -> PastCases | None:

@@ -81,6 +81,8 @@ def check(contrast: Contrast, measured: Measured, level: float) -> Tested:
     n, texts = (min(counts) for counts in zip(*((one.n, one.texts) for one in behind.values()), strict=True))
     of_texts = float(np.nanvar(replicates)) * n / (n - 1)
     of_models, freedom = _model_variance(contrast, measured, kept, models)
+    if not math.isfinite(of_texts + of_models):
+        raise Untold("the contrast is undefined without one of the models")
     error = StandardError(of_texts, n - 1.0, of_models, freedom)
     reach = error.reach(1 - level)
     p = error.p(estimate) if abs(estimate) > contrast.resolution else 1.0
@@ -158,7 +160,7 @@ def _model_variance(
     contrast: Contrast, measured: Measured, seeds: Seeds, models: Sequence[str]
 ) -> tuple[float, float]:
     """The variance due to the choice of models, and its degrees of freedom; 0 with fewer than three models,
-    or where nothing is left without one."""
+    or where nothing is left without one. NaN where the contrast has no value without one."""
     if len(models) < FEWEST_MODELS:
         return 0.0, math.inf
     without = []

@@ -243,6 +243,25 @@ def test_pages_set_coded_fields_beside_the_narrative(classifier: Classifier, tmp
     assert "coded fields" not in page
 
 
+def test_of_several_labels_a_text_without_any_is_known_to_have_none(tmp_path: Path):
+    """So that whoever decides for a label there is wrong; texts that nobody labelled are not known."""
+    model, base = presence_model(HEADS, DECISION), presence_task()
+    model.multi_label = True
+    texts = [replace(text, labels=(1,) if text.labels == (1,) else (), rationales=()) for text in _texts()]
+    splits = [tuple(replace(text, id=f"{split}{text.id}") for text in texts) for split in "abc"]
+    task = Task("several", base.labels, *splits, multi_label=True, auxiliary=base.auxiliary)
+    classifier = Classifier("presence", Engine(model), {}, 0, "", task, (), False)
+    found = assay.explain_by_concepts(classifier, task.test)
+    page = found.write_pages(tmp_path / "a", "long").read_text("utf-8")
+    assert "The outcome of 30 of 60 cases" not in page and "narrative and coded fields</th>" in page
+    decided = found.probabilities[:, 1] >= 0.5
+    wrong = sum(told != bool(text.labels) for told, text in zip(decided, task.test, strict=True))
+    assert wrong > 0 and f"{wrong} of these decisions" in page
+    plain = [text.texts[0] for text in task.test[:6]]
+    page = assay.explain_by_concepts(classifier, plain).write_pages(tmp_path / "b", "long").read_text("utf-8")
+    assert "not known" in page and "of these decisions" not in page
+
+
 @pytest.mark.parametrize("through", [False, True])
 def test_sentences_and_sums_are_those_of_the_probabilities(through: bool):
     """Whatever is added to both labels alike, sentences are the same, and the sum gives the probability."""

@@ -67,5 +67,11 @@ def test_what_cannot_be_read_is_one_sentence_and_status_2(
     assert main(["claims", "tiny", f"store={finished}", "--published", str(numbers)]) == 2
     error = capsys.readouterr().err
     assert "line 3: unknown model" in error and "did you mean" in error
+    for value in ("9_5", "nan", "inf", "1,2", "٣"):
+        row = text.splitlines()[1].split(",")
+        row[text.splitlines()[0].split(",").index("value")] = f'"{value}"'
+        numbers.write_text(f"{text.splitlines()[0]}\n{','.join(row)}\n", encoding="utf-8")
+        assert main(["claims", "tiny", f"store={finished}", "--published", str(numbers)]) == 2
+        assert f"the value '{value}' is no number" in capsys.readouterr().err
     assert main(["claims", "experiment=quickstart", f"store={numbers.parent / 'none'}"]) == 2
     assert "is scored yet" in capsys.readouterr().err

@@ -36,6 +36,17 @@ def test_of_a_key_given_twice_the_last_one_counts(overrides: list[str], seeds: s
     assert {str(config.seed) for config in configurations(sweep(overrides))} == seeds
 
 
+@pytest.mark.parametrize("given", ["model=[maxpool,cnn]", "task=[reviews,planted_counting]"])
+def test_a_list_of_what_is_chosen_once_is_refused(given: str) -> None:
+    """Hydra would merge them, and run the last alone."""
+    group, _, names = given.partition("=")
+    with pytest.raises(InputError) as refused:
+        sweep([given])
+    each = names.strip("[]")
+    assert str(refused.value) == f"{given} is a list; expected one {group}; {group}={each} runs each of them"
+    assert sweep([f"{group}=[{each.split(',')[0]}]"]).trials()
+
+
 def test_the_command_line_adds_an_axis_that_lists_are_not() -> None:
     crossed = sweep(["model=cnn,maxpool", "explainer=[occlusion,lime]"])
     assert crossed.axes == {"model": ("cnn", "maxpool")}

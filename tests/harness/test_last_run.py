@@ -39,6 +39,18 @@ def test_a_name_stands_for_the_overrides_of_the_last_run(known: Path) -> None:
     assert expanded(["~task", place], asks=True) == ["~task", place]
 
 
+def test_what_was_set_of_an_entry_falls_away_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    place, command = f"store={store.root}", ["explainer=[lime,occlusion]", "explainer.lime.rows=40"]
+    removal = ["baseline@removal=[mask]", "removal.mask.x=1", "metric.auprc.y=2", "explainer.occlusion.z=3"]
+    write_json(store.experiment("tiny") / "command.json", {"overrides": [*command, *removal]})
+    others = ["explainer=[occlusion]", "baseline@removal=[delete]", place]
+    found = expanded(["tiny", *others], asks=True)
+    assert found == [command[0], removal[0], *removal[2:], *others]
+    kept = [*command, *removal, "explainer=[lime]", place]
+    assert expanded(["tiny", *kept[-2:]], asks=True) == [one for one in kept if "occlusion.z" not in one]
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,23 @@ def test_equal_explainers_cannot_be_told_apart_and_the_reason_says_so() -> None:
     (row,) = found["gradient_faithfulness"].rows
     assert row.verdict == UNTOLD and row.reason == "the interval holds 0"
     assert row.low <= 0 <= row.high and row.n_texts == 60 and row.n_seeds == 3
+
+
+def test_a_contrast_without_a_value_where_a_model_is_left_out_cannot_be_told() -> None:
+    """Random is beaten with the first model alone, so the common scale has no width without that one."""
+    level = {"0": 0.9, "1": 0.47, "2": 0.47}
+    for draw in range(4):
+        given, cells = World(EQUAL).results(draw), []
+        for cell in given.cells:
+            wanted = 0.5 if cell.method.explainer == "random" else level[cell.seed]
+            shift = wanted - EQUAL.get(cell.method.explainer, 0.5)
+            shift = 0.0 if cell.metric == COST.name else -shift if cell.metric == FAITHFULNESS.name else shift
+            cells.append(replace(cell, parts={name: of + shift for name, of in cell.parts.items()}))
+        rows = [row for one in verdicts(replace(given, cells=cells), FAST) for row in one.rows]
+        assert all(math.isfinite(row.low + row.high) for row in rows if row.verdict != UNTOLD)
+        overall = [row for row in rows if row.claim in ("gradient_overall", "l2_overall") and row.model]
+        assert overall and all(row.verdict == UNTOLD for row in overall)
+        assert any("undefined without one of the models" in row.reason for row in overall)
 
 
 def test_an_interval_beside_zero_that_holm_does_not_let_pass_says_that() -> None:
