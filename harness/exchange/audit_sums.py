@@ -13,7 +13,7 @@ from assay.tasks.content import digest_now
 from assay.tasks.errors import InputError
 
 SUMS = "SHA256SUMS"
-_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_LINE = re.compile(r"([0-9a-f]{64}) [ *]([^\r]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def verify_bundle(folder: Path, root: str | None = None) -> Bundle:
     if root is not None and root != found:
         faults.append(f"{SUMS} was changed: its hash is {found}, and {root} was filed")
     listed: dict[str, str] = {}
-    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+    for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match is None or not _is_inside(match[2]) or match[2] in listed:
             faults.append(f"{SUMS}, line {number}, was changed: it names no file of the bundle, or one twice")

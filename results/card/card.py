@@ -116,6 +116,7 @@ class Card:
         sentences: what is recommended for this task and model.
         ranked: where the method stands in the recommendation; None where it is not ranked.
         recommended: whether it is among those that are recommended.
+        refused: whether nothing is recommended.
         evidence: by metric.
         quality: of the model, by seed.
         task: the sizes of its splits and what to know of the texts.
@@ -133,6 +134,7 @@ class Card:
     sentences: tuple[str, ...]
     ranked: Ranked | None
     recommended: bool
+    refused: bool
     evidence: tuple[MetricEvidence, ...]
     quality: tuple[ModelQuality, ...]
     task: TaskSize
@@ -183,6 +185,7 @@ def make_card(sources: Sources, group: Group, method: Method, about: About) -> C
         sentences=() if advice is None else tuple(one.text for one in sentences(advice, alpha)),
         ranked=next((one for one in ranking if one.method == method), None),
         recommended=advice is not None and not advice.refused and method in advice.methods,
+        refused=advice is not None and bool(advice.refused),
         evidence=evidence,
         quality=tuple(one for one in results.models if one.group == group),
         task=task,

@@ -68,6 +68,8 @@ def _verdict(card: Card) -> Iterator[str]:
         yield "No recommendation was made for these models."
     elif ranked is None:
         yield f"{name} is not ranked here."
+    elif card.refused:
+        yield "No explainer is recommended here."
     else:
         yield f"{name} is not among what is recommended here."
     if ranked is not None:

@@ -86,7 +86,7 @@ def _cells(row: ClaimRow) -> tuple[str, ...]:
 def _published(rows: Sequence[PublishedRow]) -> Section:
     head = (
         *("task / model", "explainer", "metric", "published", "measured", "interval", "difference"),
-        *("inside", "source"),
+        *("inside the interval", "source"),
     )
     cells = tuple(
         (
@@ -104,9 +104,12 @@ def _published(rows: Sequence[PublishedRow]) -> Section:
     )
     known = [row for row in rows if row.inside]
     inside = sum(row.inside == "yes" for row in known)
+    without = len(rows) - len(known)
     line = (
         f"{inside} of {counted(len(known), 'published number')} with an interval here "
-        f"{'lies' if inside == 1 else 'lie'} in it; {len(rows) - len(known)} have none."
+        f"{'lies' if inside == 1 else 'lie'} in it; {without} {'has' if without == 1 else 'have'} none."
+        if known
+        else "No published number has an interval here, for the reasons below."
     )
     return Section("Published numbers", (line,), (TextTable(head, "lllrrrrll", cells),))
 

@@ -168,6 +168,13 @@ def test_what_was_done_to_it_is_named(copy: Path, capsys: Out, harm: str) -> Non
     assert status == 1 and words in text and "the bundle has 1 fault" in text
 
 
+def test_line_ends_that_sha256sum_does_not_read_are_named(copy: Path, capsys: Out) -> None:
+    sums = copy / "SHA256SUMS"
+    sums.write_bytes(sums.read_bytes().replace(b"\n", b"\r\n", 1))
+    status, text = said(capsys, str(copy), "--verify")
+    assert status == 1 and "SHA256SUMS, line 1, was changed" in text
+
+
 def test_a_list_that_was_replaced_is_known_by_the_filed_root(copy: Path, capsys: Out) -> None:
     root = verify_bundle(copy).root
     assert said(capsys, str(copy), "--verify", "--root", root)[0] == 0
