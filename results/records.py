@@ -227,6 +227,7 @@ class Results:
     (assay.results.statistics.baseline_sensitivity). negatives: what the baseline of that name averages.
     classes: of Assay's own explainers and baselines in use, by
     `assay.results.tables.bibliography.class_name`. training_costs: of explainers that were trained, by model.
+    incomplete: how much of the experiment is missing or failed, in a sentence; "" if nothing.
     """
 
     name: str
@@ -258,10 +259,20 @@ class Results:
     negatives: Sequence[NegativeTexts] = ()
     classes: frozenset[str] = frozenset()
     training_costs: Sequence[TrainingCost] = ()
+    incomplete: str = ""
 
     def constant_in(self, group: Group) -> dict[Method, Flag]:
         """The methods with constant explanations in a group."""
         return {method: flag for (of_group, method), flag in self.constant.items() if of_group == group}
+
+    def refuses(self, group: Group, method: Method) -> bool:
+        """Whether a method makes no sense in a group, so that it was never to be measured there."""
+        if any(cell.group == group and cell.method == method for cell in self.cells):
+            return False
+        return any(
+            not (one.failed or one.metric) and one.covers(group) and (one.explainer, one.baseline) == method
+            for one in self.absences
+        )
 
     def clusters_of(self, group: Group) -> Mapping[str, str]:
         """The clusters of the texts of a group's task; empty where none hang together."""

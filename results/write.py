@@ -148,7 +148,7 @@ def _tables(content: Content, summaries: Summaries, words: GlobalWords | None) -
         "data_sheet.csv": to_csv(sheet_table(results.tasks, results.read), "%.10g"),
         "data_sheet.md": sheets_markdown(sheets(results.tasks, results.read)).encode(),
         **summary_files(content.found, bootstrap),
-        "verdict.txt": verdict(content.advice).encode(),
+        "verdict.txt": verdict(content.advice, results.incomplete).encode(),
     }
     if results.labels:
         files["labels.csv"] = to_csv(summaries.labels)

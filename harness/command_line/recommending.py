@@ -16,7 +16,8 @@ def recommend(options: argparse.Namespace) -> int:
     Compare the explainers of an experiment in the store that keep all constraints by the weighted properties,
     and name those that cannot be told apart from the best, what each property and the price say, and what
     would change the answer. Nothing is computed with a model, except with --measure. Exit status: 0 if every
-    task and model has a recommendation, 1 if that cannot be told of one, 2 on bad usage.
+    task and model has a recommendation, 1 if that cannot be told of one, or if parts of the experiment are
+    missing or failed and --partial is not given, 2 on bad usage.
     """
     from assay.harness.interface.recommending import of_experiment
     from assay.results.recommendation.answer import agreement
@@ -34,12 +35,19 @@ def recommend(options: argparse.Namespace) -> int:
         )
         weights = _weights(options.weight)
         experiment, trials = open_trials(options)
-        found = of_experiment(experiment, trials, constraints, weights, measure=options.measure)
+        found = of_experiment(
+            experiment, trials, constraints, weights, measure=options.measure, partial=options.partial
+        )
     except InputError as error:
         print_error(f"error: {error}")
         return 2
     if options.json:
-        said = {"told": found.told, "agreement": agreement(found.of), "groups": found.records()}
+        said = {
+            "incomplete": found.incomplete,
+            "told": found.told,
+            "agreement": agreement(found.of),
+            "groups": found.records(),
+        }
         print_json(said)
     else:
         print(inert(str(found)))
@@ -74,6 +82,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         ("deterministic", "no explainer that draws at random"),
         ("multi-label", "only what was measured on texts that may have several labels"),
         ("measure", "time each explainer now, one text at a time, in place of the times of its run"),
+        ("partial", "answer from what is there, where parts of the experiment are missing or failed"),
         ("json", "as one JSON object"),
     ):
         command.add_argument(f"--{name}", action="store_true", help=text)

@@ -86,7 +86,7 @@ def _write(of: Finished, folder: Path, asked: Asked) -> None:
     texts = {
         "README.md": README.format(name=experiment.name),
         "code.sha256": code_lines(),
-        f"{EVIDENCE}/recommendation.txt": answer(advice) + "\n",
+        f"{EVIDENCE}/recommendation.txt": answer(advice, results.incomplete) + "\n",
         f"{EVIDENCE}/recommendation.json": _json([record(one) for one in advice]),
         f"{EVIDENCE}/metric_checks.csv": files("assay.results")
         .joinpath("metric_checks.csv")

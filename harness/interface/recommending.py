@@ -35,21 +35,26 @@ class Recommendations:
 
     Attributes:
         of: a recommendation for each task and model, with its numbers.
+        incomplete: how many parts of the experiment are missing or failed, in a sentence; "" if none.
+        partial: whether an answer from what is there was asked for.
     """
 
     of: tuple[Recommendation, ...]
+    incomplete: str = ""
+    partial: bool = False
 
     @property
     def told(self) -> bool:
-        """Whether every task and model has a recommendation."""
-        return bool(self.of) and not any(one.refused for one in self.of)
+        """Whether every task and model has a recommendation, from all that was planned unless `partial`."""
+        whole = self.partial or not self.incomplete
+        return whole and bool(self.of) and not any(one.refused for one in self.of)
 
     def records(self) -> list[dict[str, Any]]:
         """As plain values, with the sentences."""
         return [record(one) for one in self.of]
 
     def __str__(self) -> str:
-        return answer(self.of)
+        return answer(self.of, self.incomplete)
 
     __repr__ = __str__
 
@@ -67,6 +72,7 @@ def recommend(
     deterministic: bool = False,
     multi_label: bool = False,
     measure: bool = False,
+    partial: bool = False,
 ) -> Recommendations:
     """Recommend an explainer, or say why that cannot be told (docs/recommend.md).
 
@@ -82,6 +88,8 @@ def recommend(
         deterministic: whether it must not draw.
         multi_label: whether it must have been measured on texts that may have several labels.
         measure: time each method of an experiment now, one text at a time, in place of the times of its run.
+        partial: whether an answer from what is there will do, where parts of an experiment are missing or
+            failed; `told` is False of one otherwise.
 
     Returns:
         A recommendation for each task and model; print it.
@@ -95,7 +103,9 @@ def recommend(
     bytes_ = None if memory is None else memory * MIB
     constraints = Constraints(latency, bytes_, rows, gradients, additive, deterministic, multi_label)
     if isinstance(scores, Runs):
-        return of_experiment(scores.experiment, scores.trials, constraints, weights, measure=measure)
+        return of_experiment(
+            scores.experiment, scores.trials, constraints, weights, measure=measure, partial=partial
+        )
     if not isinstance(scores, Scores):
         raise InputError(
             f"a {type(scores).__name__} has no scores; expected what assay.score or assay.load returns"
@@ -115,6 +125,7 @@ def of_experiment(
     weights: Mapping[str, float] | None,
     *,
     measure: bool,
+    partial: bool,
 ) -> Recommendations:
     """The recommendations of an experiment, from what is in its store.
 
@@ -135,7 +146,7 @@ def of_experiment(
         how = said(trials)
     facts = method_facts(trials, experiment.store, results.cells, timed)
     found = recommend_methods(results, facts, constraints, weights, bootstrap, latency=how)
-    return Recommendations(tuple(found))
+    return Recommendations(tuple(found), results.incomplete, partial)
 
 
 def _facts(scores: Scores) -> Facts:

@@ -14,12 +14,10 @@ from assay.harness.config.provenance import code_digest
 from assay.harness.config.resampling import bootstrap_of
 from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect
+from assay.harness.reporting.completeness import completeness
 from assay.harness.reporting.method_facts import method_facts
 from assay.harness.reporting.missing import cells_of_trial, group_of, method_of
 from assay.harness.state.last_run import PLACES
-from assay.harness.state.plan_snapshot import plan_work
-from assay.harness.state.status import State, survey
-from assay.harness.state.store_state import living_claims, read_store_state
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store, required_json
 from assay.harness.trials.experiment import Experiment
@@ -35,7 +33,6 @@ from assay.results.statistics.comparison import compare, methods_of
 from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
-from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, did_you_mean
 
 
@@ -76,20 +73,16 @@ class Finished:
 
 def require_finished(experiment: Experiment, trials: Sequence[Trial]) -> None:
     """Raise InputError unless every cell of the experiment is done, or failed."""
-    planned = plan_work(experiment, trials)
-    found = survey(
-        planned, read_store_state(experiment.store, planned, living_claims(experiment.store, planned))
-    )
-    states = found.states()
-    if not found.counts()[State.done]:
+    found = completeness(experiment, trials)
+    if not found.scored:
         raise InputError(
             f"nothing of the experiment {experiment.name!r} is stored yet, or its texts or settings have "
             "changed since it was run; run it first (assay run)"
         )
-    if left := sum(state in (State.missing, State.running) for state in states):
+    if found.missing:
         raise InputError(
-            f"the experiment {experiment.name!r} is not complete: {left} of {counted(len(states), 'part')} "
-            f"are missing; finish it first (assay run {experiment.name}, assay status {experiment.name})"
+            f"the experiment {experiment.name!r} is not complete: {found.left}; finish it first (assay run "
+            f"{experiment.name}, assay status {experiment.name})"
         )
 
 

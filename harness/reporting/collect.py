@@ -10,6 +10,7 @@ from assay.explainers.controls.heuristics import Heuristic
 from assay.harness.config.choice import Choice, Method, choose
 from assay.harness.config.keys import groups_key, key, plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
+from assay.harness.reporting.completeness import completeness
 from assay.harness.reporting.constant import ExplainedFolder, constant_methods
 from assay.harness.reporting.data_sheets import task_sizes, texts_read
 from assay.harness.reporting.missing import (
@@ -102,6 +103,7 @@ def collect(
         clusters=_clusters(trials),
         classes=_classes(choose(config).methods),
         training_costs=[cost for trial, cells in done for cost in training_costs(trial, cells, store)],
+        incomplete=completeness(experiment, trials).sentence,
     )
 
 
@@ -171,7 +173,9 @@ def inputs(experiment: Experiment, trials: Sequence[Trial], files: Sequence[Scor
     # Only if there are any, so that reports of other experiments keep their name.
     swept = [plain(config.axes)] if config.axes else []
     grouped = {task: groups_key(of_task) for task, of_task in _clusters(trials).items() if of_task}
-    also = [*swept, *([grouped] if grouped else [])]
+    # Files that are there do not say how much is missing.
+    incomplete = completeness(experiment, trials).sentence
+    also = [*swept, *([grouped] if grouped else []), *([incomplete] if incomplete else [])]
     return key(library_versions(), experiment.command, chosen, paths, failed, *also)
 
 

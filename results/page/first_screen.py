@@ -150,14 +150,16 @@ def _rows(value: float) -> str:
 
 
 def warnings(results: Results, grids: Sequence[Grid]) -> list[str]:
-    """What to beware of, the gravest first: failures, poor models, metrics that failed their check, constant
-    scores, texts that occur twice."""
+    """What to beware of, the gravest first: missing and failed parts, poor models, metrics that failed their
+    check, constant scores, texts that occur twice."""
     return list(dict.fromkeys(_warnings(results, grids)))
 
 
 def _warnings(results: Results, grids: Sequence[Grid]) -> Iterator[str]:
     failed = sum(absence.failed for absence in results.absences)
-    if failed:
+    if results.incomplete:
+        yield results.incomplete
+    elif failed:
         yield f"{counted(failed, 'part')} of this experiment failed; the numbers are of what is left"
     for model in results.models:
         if model.remark:

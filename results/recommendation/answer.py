@@ -13,15 +13,22 @@ from assay.results.records import Method
 from assay.tasks.counted import counted
 
 
-def answer(found: Sequence[Recommendation]) -> str:
-    """All recommendations for a terminal, with a line at the end whether they agree."""
-    blocks = [_block(one) for one in found]
+def answer(found: Sequence[Recommendation], incomplete: str = "") -> str:
+    """All recommendations for a terminal, with a line at the end whether they agree.
+
+    incomplete: what is said before them of an experiment of which something is missing.
+    """
+    blocks = [*([incomplete] if incomplete else []), *map(_block, found)]
     return "\n\n".join([*blocks, *([agreement(found)] if len(found) > 1 else [])])
 
 
-def verdict(found: Sequence[Recommendation]) -> str:
-    """The first sentence of each recommendation, a line each, and whether they agree; "" of none."""
-    lines = [f"{one.group.title}: {sentences(one)[0].text}" for one in found]
+def verdict(found: Sequence[Recommendation], incomplete: str = "") -> str:
+    """The first sentence of each recommendation, a line each, and whether they agree; "" of none.
+
+    incomplete: what is said before them of an experiment of which something is missing.
+    """
+    lines = [incomplete] if found and incomplete else []
+    lines += [f"{one.group.title}: {sentences(one)[0].text}" for one in found]
     lines += [agreement(found)] if len(found) > 1 else []
     return "".join(f"{line}\n" for line in lines)
 

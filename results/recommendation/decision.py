@@ -31,7 +31,7 @@ from assay.metrics.ties import RESOLUTION
 from assay.results.property_metrics import shares_operator
 from assay.results.recommendation.evidence import COST, Evidence, Weights
 from assay.results.records import Method, Results
-from assay.results.statistics.best_group import draws
+from assay.results.statistics.best_group import draws, too_few_to_compare
 from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best, p_of_difference
 from assay.results.statistics.intervals import Floats, critical
 from assay.results.statistics.overall import anchored
@@ -78,6 +78,17 @@ class View:
         """(1 + B,) of one method."""
         return self.scores[self.methods.index(method)]
 
+    def too_few(self, alpha: float) -> str:
+        """Why nothing that counts could tell two of the methods apart, as the note of a comparison; "" where
+        something could. A cost could: it is a count, which needs no test."""
+        notes = [
+            ""
+            if each.property == COST
+            else too_few_to_compare([each.estimates[one] for one in self.methods], each.metric, alpha)
+            for each in self.evidence
+        ]
+        return notes[0] if all(notes) and notes else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
@@ -100,6 +111,12 @@ class Decision:
     def score(self, method: Method) -> Floats:
         """(1 + B,) the mean over the views that have the method."""
         return np.mean([view.score(method) for view in self.views if method in view.methods], axis=0)
+
+    @property
+    def too_few(self) -> str:
+        """Why no view could tell two explainers apart at its share of alpha; "" where one could."""
+        notes = [view.too_few(self.alpha) for view in self.views if view.evidence]
+        return notes[0] if all(notes) and notes else ""
 
 
 def decide(

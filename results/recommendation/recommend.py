@@ -59,8 +59,8 @@ class Decided:
 
     @property
     def recommended(self) -> tuple[Method, ...]:
-        """The group; nobody if it is refused."""
-        return () if self.refused else self.decision.group
+        """Those of the group that are shown to beat random; nobody if it is refused."""
+        return () if self.refused else tuple(one for one in self.decision.group if self.beats[one])
 
 
 def recommend(
@@ -111,7 +111,8 @@ def decide_groups(
     found = {}
     for group in trained_groups(methods):
         evidence = measure(results, group, properties, bootstrap)
-        candidates = [method for method in methods[group] if method.explainer not in results.controls]
+        named = [method for method in methods[group] if method.explainer not in results.controls]
+        candidates = [method for method in named if not results.refuses(group, method)]
         flags = results.constant_in(group)
         broken = {
             method: [
@@ -158,7 +159,8 @@ def _recommendation(
         for method, name in decision.left_out.items()
     }
     # Those that are shown to beat random come first.
-    methods = tuple(sorted(decision.group, key=lambda method: not beats[method]))
+    best = tuple(sorted(decision.group, key=lambda method: not beats[method]))
+    methods = best if decided.refused else decided.recommended
     flags = results.constant_in(group)
     return Recommendation(
         group,
@@ -173,10 +175,12 @@ def _recommendation(
             if (reasons := (*violated, *lacking.get(method, ())))
         ),
         tuple(_changes(results, decided, weights, bootstrap)),
-        texts_to_settle(decision.views, methods, decision.alpha),
+        texts_to_settle(decision.views, best, decision.alpha),
         {method: flags[method].words for method in methods if method in flags},
         min((one.texts for one in behind), default=0),
         min((_models(one) for one in behind), default=0),
+        unshown=tuple(method for method in best if method not in methods),
+        too_few=decision.too_few,
     )
 
 
@@ -245,6 +249,8 @@ def _why_refused(
         return "nothing beats random"
     if not any(view.evidence for view in decision.views):
         return "nothing counts"
+    if decision.too_few:
+        return "too few texts"
     if not decision.group:
         return "operators disagree"
     if decision.untested:
@@ -303,6 +309,6 @@ def _changes(results: Results, decided: Decided, weights: Weights, bootstrap: Bo
             group = other.recommended
             if group and set(group) != set(decided.recommended):
                 found.append(Change(constraint, "", group))
-    if len({view.group for view in decision.views}) > 1:
+    if not decision.too_few and len({view.group for view in decision.views}) > 1:
         found += [Change("", view.operator, view.group) for view in decision.views]
     return found

@@ -102,8 +102,8 @@ class Recommendation:
         group: task, model and kind of model.
         refused: why nothing is recommended, as a key of `TEMPLATES` (assay.results.recommendation.templates);
             "" where something is.
-        methods: those that cannot be told apart from the best, the highest score first. Where it is refused,
-            those that would be, or none.
+        methods: those that cannot be told apart from the best and are shown to beat random, the highest score
+            first. Where it is refused, those that cannot be told apart from the best, or none.
         unjudged: those of them whose baseline two operators do not judge.
         ranking: the candidates that are compared, the highest score first.
         properties: what each metric says.
@@ -114,6 +114,9 @@ class Recommendation:
         texts: how many texts the metric with fewest rests on.
         models: how many model seeds.
         latency: how the time was measured; "" where no limit was asked.
+        unshown: those that cannot be told apart from the best either, but are not shown to beat random; none
+            where it is refused.
+        too_few: why no two explainers can be told apart, where texts are too few for that.
     """
 
     group: Group
@@ -129,3 +132,5 @@ class Recommendation:
     texts: int = 0
     models: int = 0
     latency: str = ""
+    unshown: tuple[Method, ...] = ()
+    too_few: str = ""

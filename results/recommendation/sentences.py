@@ -72,7 +72,7 @@ def _say(key: str, **blanks: str) -> Sentence:
 
 def _refusal(found: Recommendation) -> Iterator[Sentence]:
     methods = found.unjudged if found.refused == "one operator" else found.methods
-    yield _say(found.refused, methods=named(methods), properties=_judging(found))
+    yield _say(found.refused, methods=named(methods), properties=_judging(found), few=found.too_few)
     if found.refused == "one operator":
         yield from _use_judged(found)
 
@@ -93,9 +93,12 @@ def _use(found: Recommendation) -> Iterator[Sentence]:
     if len(found.ranking) == 1:
         yield _say("use only", methods=named(found.methods))
         return
-    key = "use one" if len(found.methods) == 1 else "use any"
+    key = "use shown" if found.unshown else "use one" if len(found.methods) == 1 else "use any"
     yield _say(key, methods=named(found.methods, "or"), score=score)
-    others = [one for one in found.ranking if one.method not in found.methods]
+    if found.unshown:
+        is_, judging = _verb(found.unshown), _judging(found)
+        yield _say("best, not shown", methods=_titles(found.unshown), is_=is_, properties=judging)
+    others = [one for one in found.ranking if one.method not in (*found.methods, *found.unshown)]
     if others:
         views = {one.operator for one in found.properties if one.weight > 0 and one.operator}
         operators = " with a removal operator at least" if len(views) > 1 else ""
@@ -116,9 +119,6 @@ def _about(found: Recommendation, alpha: float) -> Iterator[Sentence]:
         if properties:
             beat = _verb(methods, "beats", "beat")
             yield _say("beats", methods=_titles(methods), beat=beat, properties=_row(properties))
-        else:
-            is_, judging = _verb(methods), _judging(found)
-            yield _say("not shown", methods=_titles(methods), is_=is_, properties=judging)
     yield from _on_properties(found, alpha)
     first = known[found.methods[0]]
     for method in found.methods[1:]:

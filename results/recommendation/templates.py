@@ -16,7 +16,8 @@ class Template(NamedTuple):
 # Why nothing is recommended.
 REFUSALS: Mapping[str, Template] = {
     "no candidate": Template(
-        "Nothing can be recommended: every explainer here is a control.", "no candidate was planned"
+        "Nothing can be recommended: every explainer that fits here is a control.",
+        "no candidate was planned, or each was refused",
     ),
     "all violate": Template(
         "Nothing can be recommended: no explainer is shown to keep all constraints and tell tokens apart.",
@@ -40,6 +41,11 @@ REFUSALS: Mapping[str, Template] = {
     "nothing counts": Template(
         "Cannot be told: of what has a weight, nothing measured here tells explainers from random scores.",
         "the same bounds on every weighted property",
+    ),
+    "too few texts": Template(
+        "Cannot be told: {few}.",
+        "on each metric with a weight the smallest p that swapping n texts can give, pairs of explainers "
+        "times 2^(1 - n), is above alpha / views; a cost has no test",
     ),
     "operators disagree": Template(
         "Cannot be told: no explainer is among the best by two removal operators.",
@@ -66,6 +72,15 @@ TEMPLATES: Mapping[str, Template] = {
     "use any": Template(
         "Use {methods}: they cannot be told apart by {score}.",
         "each of them has p > alpha / views (Holm) in two views, or in the only one",
+    ),
+    "use shown": Template(
+        "Use {methods}: not told apart from the best by {score}, and shown to beat random.",
+        "the same p, and a lower max-T bound above 0, of each of them; some of the same p have no such bound",
+    ),
+    "best, not shown": Template(
+        "{methods} cannot be told apart from the best either, but {is_} not shown to beat random on "
+        "{properties}.",
+        "the same p, and no lower max-T bound above 0",
     ),
     "use judged": Template(
         "Of those that two operators judge, or that need no baseline, use {methods}: not told apart from the "

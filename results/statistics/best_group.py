@@ -40,17 +40,33 @@ def why_none(
     pairs = len(present) * (len(present) - 1) // 2
     if not pairs:
         return ALONE if present else ""
+    if few := too_few_to_compare(present, metric, bootstrap.alpha):
+        return few
+    return "" if better is None or better else NOT_BETTER
+
+
+def too_few_to_compare(estimates: Sequence[Estimate], metric: Metric, alpha: float) -> str:
+    """Why swapping texts can tell no two explainers apart, whatever their values; "" where it can.
+
+    Args:
+        estimates: of the explainers; those without a value take part in no test.
+        metric: what was measured; metrics of pairs of texts are tested otherwise.
+        alpha: of the tests.
+    """
+    present = [estimate for estimate in estimates if estimate.values]
+    pairs = len(present) * (len(present) - 1) // 2
+    if not pairs or is_pairwise(metric):
+        return ""
     with_value = [_texts(estimate, metric) for estimate in present]
     swapped = max(
         count_clusters(texts, metric, estimate.clusters)
         for texts, estimate in zip(with_value, present, strict=True)
     )
-    if not is_pairwise(metric) and smallest_p(swapped, pairs) > bootstrap.alpha:
-        alone = swapped == max(map(len, with_value))
-        texts = counted(swapped, "text") if alone else f"{counted(swapped, 'group')} of texts"
-        numbers = f"{texts}, {counted(pairs, 'pair')} of explainers"
-        return f"too few texts to tell explainers apart ({numbers})"
-    return "" if better is None or better else NOT_BETTER
+    if smallest_p(swapped, pairs) <= alpha:
+        return ""
+    alone = swapped == max(map(len, with_value))
+    texts = counted(swapped, "text") if alone else f"{counted(swapped, 'group')} of texts"
+    return f"too few texts to tell explainers apart ({texts}, {counted(pairs, 'pair')} of explainers)"
 
 
 def smallest_p(texts: int, pairs: int) -> float:

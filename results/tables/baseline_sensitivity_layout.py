@@ -19,7 +19,8 @@ from assay.results.tables.text import how_to_read
 
 ALL = "all together"
 # Of what is said of a recommendation, what is about quality; the rest stands with the recommendation.
-TOLD = frozenset((*REFUSALS, "use only", "use one", "use any", "use judged", "few texts", "worse"))
+USE = ("use only", "use one", "use any", "use shown", "best, not shown", "use judged")
+TOLD = frozenset((*REFUSALS, *USE, "few texts", "worse"))
 Advice = Mapping[tuple[Group, str], Recommendation]
 
 

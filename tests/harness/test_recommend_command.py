@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,37 @@ def test_a_report_ends_with_the_verdict_and_long_tables_stay_in_their_file(
     assert last in short and last in long
     assert "texts × models" in short and "texts × models" not in long
     assert "Tables: " in long and "Tables: " not in short
+
+
+def test_an_unfinished_run_says_so_first_and_has_no_answer_unless_one_is_asked_for(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the scores of one cell, one of the files of a store."""
+    stopped = tmp_path / "store"
+    shutil.copytree(store, stopped)
+    parts = 10  # Two seeds of five explainers.
+    cell = next(iter(sorted(stopped.glob("cells/*"))))
+    shutil.rmtree(cell)
+    said = f"The experiment {NAME!r} is not complete: 1 of {parts} parts is missing; this is about what is"
+    status, found = answer(stopped, capsys)
+    assert (status, found["told"]) == (1, False) and found["incomplete"].startswith(said)
+    status, found = answer(stopped, capsys, "--partial")
+    assert (status, found["told"]) == (0, True) and found["incomplete"].startswith(said)
+    assert main(["recommend", NAME, f"store={stopped}"]) == 1
+    assert capsys.readouterr().out.startswith(said)
+    runs = assay.load(stopped, NAME)
+    without, partial = assay.recommend(runs), assay.recommend(runs, partial=True)
+    assert not without.told and partial.told and without.of == partial.of
+    assert str(without).startswith(said) and without.incomplete == partial.incomplete
+    # What has a verdict of everything is written again.
+    assert main(["report", NAME, f"store={stopped}"]) == 1
+    assert f"\n{said}" in capsys.readouterr().out
+    folder = stopped / "experiments" / NAME
+    assert (folder / "verdict.txt").read_text(encoding="utf-8").startswith(said)
+    first = (folder / "report.html").read_text(encoding="utf-8").partition('<div class="alert"')[2]
+    assert "is not complete: 1 of" in first.partition("</div>")[0]
+    # Of all that is there nothing is said.
+    assert answer(store, capsys)[1]["incomplete"] == ""
 
 
 def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:

@@ -32,7 +32,7 @@ from assay.results.recommendation.recommend import decide_groups, recommend
 from assay.results.recommendation.recommendation import Recommendation
 from assay.results.recommendation.robustness import first_shares, is_mean, texts_to_settle
 from assay.results.recommendation.sentences import sentences
-from assay.results.records import CellScores, Group, Method, Results
+from assay.results.records import CellScores, Group, Method, Missing, Results
 from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best
 from assay.tasks.errors import InputError
 
@@ -221,6 +221,79 @@ def test_who_can_be_told_is_recommended_beside_a_baseline_that_cannot() -> None:
         "Of those that two operators judge, or that need no baseline, use fair: not told apart from the best "
         "of them by faithfulness."
     )
+
+
+MANY = {Method(f"e{place:02d}"): 0.8 - 0.001 * place for place in range(30)}
+
+
+@pytest.mark.parametrize("texts, few", [(12, True), (14, True), (15, False)])
+def test_too_few_texts_for_so_many_explainers_recommend_nobody(texts: int, few: bool) -> None:
+    """435 pairs times 2^(1 - n) is at most 0.05 from 15 texts on: 0.053 of 14, 0.027 of 15."""
+    found = advice({AGREEMENT: {**MANY, RANDOM: 0.1}}, texts=texts)
+    assert (found.refused == "too few texts") == few
+    if few:
+        (verdict,) = found.properties
+        assert found.too_few == verdict.note and not any(one.recommended for one in found.ranking)
+        numbers = f"({texts} texts, 435 pairs of explainers)"
+        assert (
+            sentences(found)[0].text == f"Cannot be told: too few texts to tell explainers apart {numbers}."
+        )
+
+
+def test_texts_are_too_few_only_where_they_are_for_all_that_has_a_weight() -> None:
+    levels = {AGREEMENT: {**MANY, RANDOM: 0.1}, BY_MASK: {**MANY, RANDOM: 0.1}}
+    assert advice(levels, texts=12).refused == "too few texts"
+    results = made_up(levels, 60)
+    shorter = [
+        replace(one, units=one.units[:12], parts={name: of[:12] for name, of in one.parts.items()})
+        if one.metric == AGREEMENT.name
+        else one
+        for one in results.cells
+    ]
+    (found,) = recommend(replace(results, cells=shorter), {}, bootstrap=BRIEF)
+    assert found.refused == ""
+    # A cost is a count: who is cheaper needs no test.
+    costs = {method: 10.0**place for place, method in enumerate(MANY)}
+    cheap = advice(
+        {AGREEMENT: levels[AGREEMENT], COST: {**costs, RANDOM: 0.0}}, weights={"compute time": 1.0}, texts=12
+    )
+    assert (cheap.refused, cheap.methods) == ("", (Method("e00"),))
+
+
+def test_two_operators_share_alpha_of_which_texts_may_be_too_few() -> None:
+    levels = {**MANY, RANDOM: 0.1}
+    assert advice({BY_MASK: levels}, texts=15).refused != "too few texts"
+    assert advice({BY_MASK: levels, BY_DELETE: levels}, texts=15).refused == "too few texts"
+    assert advice({BY_MASK: levels, BY_DELETE: levels}, texts=16).refused != "too few texts"
+
+
+def test_of_the_best_only_those_are_used_that_are_shown_to_beat_random() -> None:
+    """By cost alone both are as good; by agreement one of them is no better than random."""
+    levels = {
+        AGREEMENT: {GOOD: 0.8, FAIR: 0.2, POOR: 0.2, RANDOM: 0.2},
+        COST: {GOOD: 10.0, FAIR: 10.0, POOR: 1000.0, RANDOM: 0.0},
+    }
+    found = advice(levels, weights={"compute time": 1.0})
+    assert (found.refused, found.methods, found.unshown) == ("", (GOOD,), (FAIR,))
+    assert [one.method for one in found.ranking if one.recommended] == [GOOD]
+    first, second, third = [one.text for one in sentences(found)][:3]
+    assert first == "Use good: not told apart from the best by compute time, and shown to beat random."
+    assert second == (
+        "fair cannot be told apart from the best either, but is not shown to beat random on human agreement."
+    )
+    assert third.startswith("poor did worse by compute time")
+
+
+def test_a_combination_that_makes_no_sense_is_not_left_out_for_want_of_values() -> None:
+    results = made_up({AGREEMENT: CLEAR})
+    refused = Missing("it needs a baseline in the model's input", *GROUP, "", *DELETED)
+    failed = Missing("out of memory", *GROUP, "0", *MASKED, failed=True)
+    (found,) = recommend(replace(results, absences=[refused, failed]), {}, bootstrap=BRIEF)
+    assert [one.method for one in found.excluded] == [MASKED]
+    # A single metric that does not fit leaves the combination planned.
+    metric = replace(refused, metric=AGREEMENT.name)
+    (found,) = recommend(replace(results, absences=[metric]), {}, bootstrap=BRIEF)
+    assert [one.method for one in found.excluded] == [DELETED]
 
 
 def test_values_of_few_texts_are_said_to_be_of_few() -> None:
