@@ -13,6 +13,8 @@ import pytest
 import assay
 from assay.harness.cli import main
 from assay.harness.command_line import reports
+from assay.harness.reporting.completeness import Completeness
+from assay.harness.reporting.missing import cells_of_trial
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import read_table
 from assay.models.engine import Engine
@@ -127,13 +129,18 @@ def test_a_report_ends_with_the_verdict_and_long_tables_stay_in_their_file(
 def test_an_unfinished_run_says_so_first_and_has_no_answer_unless_one_is_asked_for(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the scores of one cell, one of the files of a store."""
+    """Without what one explainer said of one of the models."""
     stopped = tmp_path / "store"
     shutil.copytree(store, stopped)
-    parts = 10  # Two seeds of five explainers.
-    cell = next(iter(sorted(stopped.glob("cells/*"))))
-    shutil.rmtree(cell)
-    said = f"The experiment {NAME!r} is not complete: 1 of {parts} parts is missing; this is about what is"
+    loaded = assay.load(stopped, NAME)
+    (lime, *_) = [
+        cell
+        for cell in cells_of_trial(loaded.trials[0], loaded.experiment.store)
+        if cell.method.explainer_name == "lime"
+    ]
+    shutil.rmtree(loaded.experiment.store.cell(lime.key))
+    # Of two seeds of five explainers.
+    said = f"The experiment {NAME!r} is not complete: 1 of 10 parts is missing; this is about what is there"
     status, found = answer(stopped, capsys)
     assert (status, found["told"]) == (1, False) and found["incomplete"].startswith(said)
     status, found = answer(stopped, capsys, "--partial")
@@ -153,6 +160,23 @@ def test_an_unfinished_run_says_so_first_and_has_no_answer_unless_one_is_asked_f
     assert "is not complete: 1 of" in first.partition("</div>")[0]
     # Of all that is there nothing is said.
     assert answer(store, capsys)[1]["incomplete"] == ""
+
+
+@pytest.mark.parametrize(
+    "missing, failed, words",
+    [
+        (0, 0, ""),
+        (1, 0, "1 of 109 parts is missing"),
+        (83, 0, "83 of 109 parts are missing"),
+        (0, 2, "2 of 109 parts failed"),
+        (83, 2, "83 of 109 parts are missing and 2 failed"),
+    ],
+)
+def test_what_is_missing_and_what_failed_are_counted(missing: int, failed: int, words: str) -> None:
+    found = Completeness("quick", 109, missing, failed, scored=True)
+    assert found.left == words
+    said = f"The experiment 'quick' is not complete: {words}; this is about what is there"
+    assert found.sentence == (f"{said} (see assay status quick)." if words else "")
 
 
 def test_constraints_leave_out_what_violates_them(runs: assay.Runs) -> None:
