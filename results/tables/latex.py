@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
+from assay.results.minus import minus
 from assay.results.records import TRAINED
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.counts import HEADING as COUNTS
@@ -276,4 +277,4 @@ def _cell(column: Column, entry: Entry) -> Cell:
 
 
 def _number(text: str) -> str:
-    return escape_latex(text.replace("-", "−"))
+    return escape_latex(minus(text))

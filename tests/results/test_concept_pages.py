@@ -126,7 +126,7 @@ def test_a_page_says_what_its_sum_is(portfolio: Portfolio, said: str) -> None:
     case = Case(explained, ("a text",), (0.2, 0.7, 0.1))
     seen = words(case_page(Kept(1, case), portfolio))
     # What a sum starts from is that of the method: side heads know no average text.
-    assert f"add up to {said}" in seen and "a report without words -0.30" in seen and "average" not in seen
+    assert f"add up to {said}" in seen and "a report without words −0.30" in seen and "average" not in seen
     assert "What each concept contributes to the logit of “b”" in words(
         portfolio_page(gather([case], portfolio), portfolio, FEW)
     )
