@@ -16,7 +16,8 @@ from matplotlib.patches import Patch, Rectangle
 from assay.metrics.cell_data import Metric
 from assay.results.columns import LabelRow, SliceRow, from_table, method_of
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import DIRECTIONS, heading, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import DIRECTIONS, heading
 from assay.results.minus import minus
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import Group, Method, grouped

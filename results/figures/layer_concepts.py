@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from assay.explainers.concepts.layer_concepts import LayerConcept
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.inert import inert
 from assay.results.minus import minus
 from assay.results.panel_limit import PANEL_LIMIT, listed

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, panels, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.minus import minus
 
 NAME = "pooled-words"
