@@ -9,13 +9,15 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from assay.results.minus import minus
+
 
 def environment(*folders: str, filters: tuple[Callable[..., Any], ...] = ()) -> Environment:
     """Where templates are read from, and what they may call.
 
     Args:
         folders: of `assay.results`, of which the first that has a template is asked.
-        filters: by their names.
+        filters: by their names, beside `minus`.
     """
     made = Environment(
         loader=ChoiceLoader([PackageLoader(f"assay.results.{name}", "") for name in folders]),
@@ -24,7 +26,7 @@ def environment(*folders: str, filters: tuple[Callable[..., Any], ...] = ()) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {function.__name__: function for function in filters}
+    made.filters |= {function.__name__: function for function in (minus, *filters)}
     return made
 
 

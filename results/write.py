@@ -112,7 +112,7 @@ def _content(
     recommended = _recommended(results, bootstrap, parallel_map)
     labels = by_label(results, bootstrap)
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
-    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity)
+    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity, bootstrap.alpha)
     figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
     if words is not None:
         figures += words_figures(words.words, results.controls)

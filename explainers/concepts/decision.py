@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
+from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart, denied_spans
 from assay.explainers.concepts.tcav import ConceptVector
 from assay.explainers.concepts.text_vectors import layer_gradients
 from assay.models.directions import drives_along
@@ -74,7 +74,8 @@ def explain_decision(
     parts = []
     for at, one in enumerate(vectors):
         nearer = _nearer(float(along[at]), one.gap)
-        said = [mention for mention in mentions(one.concept, example, corrections) if mention.affirmed]
+        every = mentions(one.concept, example, corrections)
+        said = [mention for mention in every if mention.affirmed]
         spans = [span for mention in said for span in mention.spans]
         if not said and nearer:
             spans = _driving(encoding, drives[at])
@@ -89,6 +90,7 @@ def explain_decision(
                 learned=known.learned,
                 added_by=one.concept.added_by,
                 seen=bool(said) and nearer,
+                denied=denied_spans(one.concept.name, every),
             )
         )
     logits = torch.from_numpy(found.logits)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assay.tasks.example import Span
+from assay.tasks.example import Mention, Span
 
 # So many concepts has an explanation that is printed.
 SHOWN = 8
@@ -28,6 +29,7 @@ class ConceptPart:
         usual: the probability that the score counts from, such as the mean over the training texts: below it,
             the score is of what the text has less of. None where the score is of words that the text has.
         seen: where no head gives a probability, whether the text mentions the concept and a layer sees it.
+        denied: the words of the text that say that the concept does not hold, such as "did not fall".
     """
 
     name: str
@@ -40,6 +42,7 @@ class ConceptPart:
     added_by: str = ""
     usual: float | None = None
     seen: bool = True
+    denied: tuple[Span, ...] = ()
 
     @property
     def present(self) -> bool:
@@ -47,6 +50,23 @@ class ConceptPart:
         if self.probability is None:
             return self.seen
         return self.probability >= 0.5 and (self.usual is None or self.probability > self.usual)
+
+
+def denied_spans(concept: str, mentions: Iterable[Mention]) -> tuple[Span, ...]:
+    """The words that deny a concept; none where others affirm it.
+
+    Args:
+        concept: its name.
+        mentions: of a text, of any concepts.
+
+    Example:
+        >>> denied_spans("fall", [Mention("fall", (Span(3, 15),), affirmed=False)])
+        (Span(start=3, end=15, segment=0),)
+    """
+    found = [mention for mention in mentions if mention.concept == concept]
+    if any(mention.affirmed for mention in found):
+        return ()
+    return tuple(dict.fromkeys(span for mention in found for span in mention.spans))
 
 
 @dataclass(frozen=True, slots=True)

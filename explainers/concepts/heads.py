@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from assay.explainers import averaging
 from assay.explainers.baselines import Baseline
-from assay.explainers.concepts.explanation import ConceptPart
+from assay.explainers.concepts.explanation import ConceptPart, denied_spans
 from assay.explainers.concepts.words import TextWords
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.protocol import Explainer, Request
@@ -122,6 +122,7 @@ class HeadAnswers:
                     of_spans,
                     learned=bool(heads.learned[question]),
                     usual=None if usual is None else float(usual[at]),
+                    denied=denied_spans(name, self.request.example.mentions),
                 )
             )
         return tuple(sorted(found, key=lambda part: (-abs(part.score), part.name)))

@@ -58,7 +58,7 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
         else ()
     )
     figures = {
-        **named_figures(results, shown, Summaries(found, ranks, labels, sensitive)),
+        **named_figures(results, shown, Summaries(found, ranks, labels, sensitive, bootstrap.alpha)),
         "global_words": lambda: words_figures(
             stored_words(trials, experiment.store, MOST_TEXTS).words, results.controls
         ),

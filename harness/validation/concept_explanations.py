@@ -18,8 +18,8 @@ from assay.models.engine import Engine
 from assay.models.protocol import BottleneckModel
 from assay.tasks.example import Example, Span
 
-# Raised when the numbers of kept explanations change.
-VERSION = 2
+# Raised when what is kept of explanations changes.
+VERSION = 3
 _PART = pa.struct(
     [
         ("name", pa.string()),
@@ -32,6 +32,7 @@ _PART = pa.struct(
         ("added_by", pa.string()),
         ("usual", pa.float64()),
         ("seen", pa.bool_()),
+        ("denied", pa.list_(pa.list_(pa.int32()))),
     ]
 )
 _SCHEMA = pa.schema(
@@ -91,6 +92,7 @@ def from_table(table: pa.Table) -> list[list[ConceptExplanation]]:
                     **part,
                     "spans": tuple(Span(*span) for span in part["spans"]),
                     "span_scores": tuple(part["span_scores"]),
+                    "denied": tuple(Span(*span) for span in part.get("denied") or ()),
                 }
             )
             for part in row["parts"]

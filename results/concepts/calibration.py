@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from assay.results.concepts.early import Bin, calibration_error
 from assay.results.figures.style import COLOURS, GREY, Drawing, grid_lines, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.inert import inert
 
 

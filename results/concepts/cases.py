@@ -88,7 +88,7 @@ class Case:
                 f"{where} has {len(part.span_scores)} scores of {len(part.spans)} places of {part.name!r}; "
                 "expected one each"
             )
-        for span in part.spans:
+        for span in (*part.spans, *part.denied):
             length = len(self.texts[span.segment]) if 0 <= span.segment < len(self.texts) else 0
             if not 0 <= span.start < span.end <= length:
                 raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.explainers.concepts.explanation import ConceptPart
 from assay.tasks.example import Span
@@ -45,6 +45,12 @@ MENTIONS = (
         "of {name}{quotes}",
     ),
     ConceptTemplate(
+        lambda part: bool(part.denied) and _missing(part) and shown(part.probability) > 100 - CLEAR,
+        "the {noun} seems to deny",
+        "{name}{denied}",
+    ),
+    ConceptTemplate(lambda part: bool(part.denied) and _missing(part), "the {noun} denies", "{name}{denied}"),
+    ConceptTemplate(
         lambda part: _missing(part) and shown(part.probability) > 100 - CLEAR,
         "the {noun} seems not to speak",
         "of {name}",
@@ -71,6 +77,7 @@ def spoken(parts: Sequence[ConceptPart], texts: Sequence[str], noun: str) -> str
             item = template.item.format(
                 name=in_words(part.name),
                 quotes=_quotes(part, texts),
+                denied=_quotes(replace(part, spans=part.denied, span_scores=()), texts),
                 probability=percent(part.probability or 0.0),
                 usual=percent(part.usual or 0.0),
             )

@@ -13,6 +13,7 @@ from assay.results.concepts.mentions import heading, percent
 from assay.results.concepts.terms import method_in_words
 from assay.results.html_pages import encodable, environment, script_hash
 from assay.results.inert import inert
+from assay.results.minus import minus
 from assay.results.statistics.intervals import Interval
 from assay.results.tables.layout import MISSING
 
@@ -52,7 +53,7 @@ def _environment() -> Environment:
 
 def signed(value: float) -> str:
     """Two decimals with a sign, that of zero always plus; a dash where there is no value."""
-    return f"{round(value, 2) + 0.0:+.2f}" if math.isfinite(value) else MISSING
+    return minus(f"{round(value, 2) + 0.0:+.2f}") if math.isfinite(value) else MISSING
 
 
 def share(value: float) -> str:
@@ -62,11 +63,12 @@ def share(value: float) -> str:
 
 def decimals(value: float, places: int = 2) -> str:
     """A number with so many decimals; a dash where there is no value."""
-    return f"{value:.{places}f}" if math.isfinite(value) else MISSING
+    return minus(f"{value:.{places}f}") if math.isfinite(value) else MISSING
 
 
 def interval(given: Interval, places: int = 2) -> str:
     """[low, high], or nothing where the interval is not known."""
     if not (math.isfinite(given.low) and math.isfinite(given.high)):
         return ""
-    return f"[{round(given.low, places) + 0.0:.{places}f}, {round(given.high, places) + 0.0:.{places}f}]"
+    low, high = (f"{round(end, places) + 0.0:.{places}f}" for end in (given.low, given.high))
+    return minus(f"[{low}, {high}]")

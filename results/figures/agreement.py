@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, panels, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.statistics.agreement import Agreement, two_digits
 

@@ -15,7 +15,8 @@ from matplotlib.patches import Rectangle
 from assay.metrics.cell_data import Metric
 from assay.results.figures.agreement import shade
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, render, style
-from assay.results.figures.visual_encoding import DIRECTIONS, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import DIRECTIONS
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.statistics.agreement import two_digits
 from assay.results.statistics.baseline_sensitivity import COMPLETENESS, FAITHFULNESS, Sensitivity
@@ -135,7 +136,7 @@ def _matrix(axes: Axes, effect: BaselineEffect) -> None:
     axes.set_yticks(range(count), names, fontsize=7.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(shortened(effect.title, 60), fontsize=8.5, color=DARK)
+    axes.set_title(effect.title, fontsize=8.5, color=DARK)
 
 
 def _dots(axes: Axes, effect: BaselineEffect, values: Floats, title: str) -> None:

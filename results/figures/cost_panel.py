@@ -17,6 +17,7 @@ from matplotlib.textpath import TextPath
 
 from assay.results.figures.label_placement import fits, has_leader, place_labels
 from assay.results.figures.style import DARK, GREY, grid_lines
+from assay.results.figures.titles import fitted
 from assay.results.figures.visual_encoding import Plan, logarithmic
 from assay.results.records import Method, grouped
 from assay.results.statistics.estimates import Floats
@@ -26,6 +27,7 @@ PANELS_PER_ROW = 3
 WIDTH, HEIGHT = 3.1, 2.7  # of a panel
 LEFT, BELOW = 0.55, 0.5  # room for its tick labels and axis title
 ACROSS, DOWN = LEFT + WIDTH + 0.15, BELOW + HEIGHT + 0.3  # from one panel to the next
+TITLE = 8.5  # size of titles, in points
 LINE = 0.19  # of a legend
 LETTERS = 7.5  # size of labels, in points
 LABEL: dict[str, Any] = {
@@ -103,6 +105,8 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     across = max(wide, 2) * ACROSS
     if wide == 1:
         panels = [replace(panel, width=across - LEFT - 0.15) for panel in panels]
+    panels = [replace(panel, title=fitted(panel.title, 72 * panel.width, TITLE)) for panel in panels]
+    down = DOWN + LINE * max(panel.title.count("\n") for panel in panels)
     named = [_labels(panel, where) for panel in panels]
     numbered = any(name.isdigit() for labels in named for name in labels.names.values())
     look = {"color": GREY, "linewidth": 2.5, "alpha": 0.4, "marker": "o", "markersize": 9}
@@ -112,10 +116,10 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     lines = math.ceil(len(shown) / columns) if numbered else 0
     wide_key = max(1, int(across / 1.9))
     foot = LINE * (lines + math.ceil(len(key) / wide_key)) + (0.3 if lines else 0.2)
-    figure = Figure(figsize=(across, rows * DOWN + foot))
+    figure = Figure(figsize=(across, rows * down + foot))
     for place, (panel, labels) in enumerate(zip(panels, named, strict=True)):
-        left, bottom = LEFT + place % wide * ACROSS, foot + BELOW + (rows - 1 - place // wide) * DOWN
-        size = (across, rows * DOWN + foot)
+        left, bottom = LEFT + place % wide * ACROSS, foot + BELOW + (rows - 1 - place // wide) * down
+        size = (across, rows * down + foot)
         axes = figure.add_axes((left / size[0], bottom / size[1], panel.width / size[0], HEIGHT / size[1]))
         _draw(axes, panel, labels, where)
         axes.set_xlabel(cost, fontsize=8.5)
@@ -127,7 +131,7 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
             for name in shown
         ]
         look = {"handlelength": 0, "handletextpad": 0, "columnspacing": 1.2, "labelspacing": 0.35}
-        at = (0, (LINE * math.ceil(len(key) / wide_key) + 0.03) / (rows * DOWN + foot))
+        at = (0, (LINE * math.ceil(len(key) / wide_key) + 0.03) / (rows * down + foot))
         figure.legend(handles=entries, loc="lower left", bbox_to_anchor=at, ncols=columns, **look)
     return figure
 
@@ -167,7 +171,7 @@ def _scales(axes: Axes, panel: Panel) -> float:
 
 
 def _draw(axes: Axes, panel: Panel, labels: Labels, where: Plan) -> None:
-    axes.set_title(panel.title, fontsize=8.5)
+    axes.set_title(panel.title, fontsize=TITLE)
     grid_lines(axes, "both")
     zero = _scales(axes, panel)
     edge = _edge(axes, panel, where, zero)

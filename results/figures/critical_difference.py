@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from assay.results.columns import RankRow, from_table
 from assay.results.figures.style import DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import fitted_line, shortened
 from assay.results.records import TRAINED, Method, grouped
 from assay.results.statistics.constant_methods import CONSTANT
 
@@ -29,8 +29,9 @@ LETTERS = 38
 class Diagram:
     """The ranked methods of one metric, best first, with their average ranks.
 
-    bars: the places (first, last) of those that cannot be told apart, as few as say all of it. note: what to
-    know of them.
+    bars: the places (first, last) of those that cannot be told apart, as few as say all of it. untold:
+    that Friedman's test tells no pair apart, so that the critical difference decides nothing; "" where it
+    does. note: what to know of them.
     """
 
     title: str
@@ -39,20 +40,21 @@ class Diagram:
     bars: tuple[tuple[int, int], ...]
     difference: float
     blocks: int
+    untold: str = ""
     note: str = ""
 
 
-def critical_differences(ranks: pd.DataFrame, titles: dict[str, str]) -> Drawing | None:
+def critical_differences(ranks: pd.DataFrame, titles: dict[str, str], alpha: float = 0.05) -> Drawing | None:
     """A diagram per metric of models that are trained, from the table by `rank_table`; None without ranks.
 
     The groups are those of the table: Nemenyi's difference, and all where Friedman's test finds none. titles:
-    of the metrics to draw, by name.
+    of the metrics to draw, by name. alpha: of the tests of the table.
     """
     rows = [row for row in from_table(RankRow, ranks) if row.kind == TRAINED and row.metric in titles]
     found = [
         diagram
         for name, of_metric in grouped(rows, lambda row: row.metric).items()
-        if (diagram := diagram_of(of_metric, titles[name])) is not None
+        if (diagram := diagram_of(of_metric, titles[name], alpha)) is not None
     ]
     if not found:
         return None
@@ -68,10 +70,11 @@ def critical_differences(ranks: pd.DataFrame, titles: dict[str, str]) -> Drawing
             _draw(axes, diagram, height)
         shown = ", ".join(diagram.title for diagram in found)
         text = f"Average ranks, 1 the best; a bar joins those that cannot be told apart; for {shown}."
+        text += "".join(f" {diagram.title}: {diagram.untold}." for diagram in found if diagram.untold)
         return render(figure, NAME, "Average ranks and critical differences", text)
 
 
-def diagram_of(rows: Sequence[RankRow], title: str) -> Diagram | None:
+def diagram_of(rows: Sequence[RankRow], title: str, alpha: float = 0.05) -> Diagram | None:
     """The diagram of one metric; None where fewer than two are ranked or nothing was tested.
 
     Explainers that took no part in the test are left out; where there are any, ranks among the others are not
@@ -97,7 +100,17 @@ def diagram_of(rows: Sequence[RankRow], title: str) -> Diagram | None:
         lambda note: CONSTANT_NOTE if note == CONSTANT else FEW_NOTE,
     )
     note = ", ".join(f"{len(of_note)} {why} left out" for why, of_note in left_out.items())
-    return Diagram(title, names, places, bars, first.critical_difference, first.n_blocks, note)
+    untold = _untold(first.friedman_p, alpha)
+    return Diagram(title, names, places, bars, first.critical_difference, first.n_blocks, untold, note)
+
+
+def _untold(p: float, alpha: float) -> str:
+    """That the overall test tells no pair apart, in words; "" where it does."""
+    if p <= alpha:
+        return ""
+    # Never rounded to the level itself.
+    words = f"= {p:.3f}" if p >= alpha + 0.0005 else f"> {alpha:g}"
+    return f"Friedman p {words}: no pair is told apart"
 
 
 def cliques(ranks: Sequence[float], difference: float) -> tuple[tuple[int, int], ...]:
@@ -142,21 +155,17 @@ def _draw(axes: Axes, diagram: Diagram, height: float) -> None:
     axes.set_ylim(0.75 - height, 0.75)
     axes.set_axis_off()
     blocks = f"{diagram.blocks} models" if not diagram.note else f"{diagram.blocks} models; {diagram.note}"
-    axes.text(-NAMES + 0.1, 0.66, f"{diagram.title} ({blocks})", va="top", fontsize=9.5)
+    title = fitted_line(f"{diagram.title} ({blocks})", 72 * 2 * (HALF + NAMES) - 14, 9.5)
+    axes.text(-NAMES + 0.1, 0.66, title, va="top", fontsize=9.5)
     axes.plot([0, 2 * HALF], [0, 0], color=DARK, linewidth=1.0)
     step = max(1, math.ceil((high - low) / 12))
     for rank in range(1, int(high) + 1, step):
         axes.plot([across(rank)] * 2, [0, 0.05], color=DARK, linewidth=0.8)
         axes.text(across(rank), 0.07, str(rank), ha="center", va="bottom", fontsize=7.5)
-    # The critical difference as a scale, beside the title's line.
-    width, right = across(low + diagram.difference), 2 * HALF + NAMES - 0.15
-    start = right - width
-    # A scale that is cut would be none.
-    if start >= -NAMES + 0.1:
-        axes.plot([start, right], [0.38, 0.38], color=DARK, linewidth=1.4)
-        for end in (start, right):
-            axes.plot([end, end], [0.34, 0.42], color=DARK, linewidth=1.0)
-    axes.text(right, 0.46, f"critical difference {diagram.difference:.2f}", ha="right", fontsize=7.5)
+    if diagram.untold:
+        axes.text(2 * HALF + NAMES - 0.15, 0.46, diagram.untold, ha="right", fontsize=7.5)
+    else:
+        _scale(axes, diagram.difference, across(low + diagram.difference))
     below = -BAR * (len(diagram.bars) + 1)
     for place, (first, last) in enumerate(diagram.bars):
         ends = across(diagram.ranks[first]) - 0.03, across(diagram.ranks[last]) + 0.03
@@ -172,3 +181,15 @@ def _draw(axes: Axes, diagram: Diagram, height: float) -> None:
         shown = shortened(name, LETTERS)
         said = f"{shown} {rank:.1f}" if place < left else f"{rank:.1f} {shown}"
         axes.text(side + shift, y, said, ha=align, va="center", fontsize=7.5)
+
+
+def _scale(axes: Axes, difference: float, width: float) -> None:
+    """The critical difference, in inches and as a number, beside the title's line."""
+    right = 2 * HALF + NAMES - 0.15
+    start = right - width
+    # A scale that is cut would be none.
+    if start >= -NAMES + 0.1:
+        axes.plot([start, right], [0.38, 0.38], color=DARK, linewidth=1.4)
+        for end in (start, right):
+            axes.plot([end, end], [0.34, 0.42], color=DARK, linewidth=1.0)
+    axes.text(right, 0.46, f"critical difference {difference:.2f}", ha="right", fontsize=7.5)

@@ -23,7 +23,8 @@ from assay.results.figures.style import (
     series_look,
     style,
 )
-from assay.results.figures.visual_encoding import Plan, heading, plan, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import Plan, heading, plan
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import CellScores, Method, Results
 from assay.results.statistics.comparison import by_group_and_metric

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from assay.explainers.embeddings.sparse_codes import extreme_words
 from assay.metrics.embedding_tables import EmbeddingKnowledge, JudgedTable
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, panels, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.statistics.estimates import Bootstrap

@@ -41,13 +41,15 @@ Call = Callable[[], Drawing | Sequence[Drawing] | None]
 class Summaries:
     """What figures beside the comparison show.
 
-    found: by `by_group`. ranks: by `rank_table`. labels: by `by_label`. sensitivity: by `sensitivity`.
+    found: by `by_group`. ranks: by `rank_table`. labels: by `by_label`. sensitivity: by `sensitivity`. alpha:
+    of the tests of `ranks`.
     """
 
     found: GroupResults
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     labels: pd.DataFrame = field(default_factory=pd.DataFrame)
     sensitivity: Sequence[Sensitivity] = ()
+    alpha: float = 0.05
 
 
 def drawings(
@@ -119,7 +121,7 @@ def _of_summaries(results: Results, grids: Sequence[Grid], summaries: Summaries)
     titles = {metric.name: metric.title for metric in metrics}
     calls: dict[str, Call] = {
         "radar": partial(radars, found.overall, plan(main, results.random)),
-        "critical_difference": partial(critical_differences, summaries.ranks, titles),
+        "critical_difference": partial(critical_differences, summaries.ranks, titles, summaries.alpha),
         "baseline_sensitivity": partial(sensitivity_figure, summaries.sensitivity, results.metrics),
     }
     for name in _cost(results):

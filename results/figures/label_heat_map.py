@@ -16,7 +16,9 @@ from matplotlib.patches import Patch, Rectangle
 from assay.metrics.cell_data import Metric
 from assay.results.columns import LabelRow, SliceRow, from_table, method_of
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import DIRECTIONS, heading, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import DIRECTIONS, heading
+from assay.results.minus import minus
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import Group, Method, grouped
 from assay.results.statistics.labels import OF_LABEL
@@ -134,7 +136,7 @@ def _panel(axes: Axes, panel: LabelValues, metric: Metric, controls: Set[str]) -
             continue
         colour = _shade(float(shares[row, column]))
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, linewidth=0))
-        said = f"{value:.{decimals}f}".replace("-", "−").replace("0.", ".", 1 if abs(value) < 1 else 0)
+        said = minus(f"{value:.{decimals}f}").replace("0.", ".", 1 if abs(value) < 1 else 0)
         axes.text(column, row, said, ha="center", va="center", color="black", fontsize=6.5)
     candidates = sum(method.explainer not in controls for method in methods)
     if 0 < candidates < len(methods):

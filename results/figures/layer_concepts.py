@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from assay.explainers.concepts.layer_concepts import LayerConcept
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.inert import inert
+from assay.results.minus import minus
 from assay.results.panel_limit import PANEL_LIMIT, listed
 
 # More concepts of a class than these, and letters of its words, nobody reads.
@@ -56,7 +57,7 @@ def _concepts(axes: Axes, concepts: Sequence[LayerConcept]) -> None:
     axes.set_xlim(0, 3.3)
     axes.set_xticks([0, 1], ["0", "1"])
     for place, one in zip(places, concepts, strict=True):
-        change = f"{-one.deletion:+.2f}".replace("-", "−")
+        change = minus(f"{-one.deletion:+.2f}")
         axes.text(1.3, place, change, va="center", ha="right", fontsize=7.5, color=DARK)
         axes.text(1.38, place, _words(one), va="center", fontsize=7.5, color=DARK)
     for side in ("bottom", "left"):

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.results.figures.style import DARK, Drawing, render, style
-from assay.results.figures.visual_encoding import heading, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import heading
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import grouped

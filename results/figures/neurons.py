@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from assay.explainers.neurons.summary import Neuron
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, panels, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.statistics.ablation_curve import AblationCurve

@@ -20,7 +20,8 @@ from assay.results.figures.style import (
     series_look,
     style,
 )
-from assay.results.figures.visual_encoding import heading, short, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import heading, short
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import Group
 from assay.results.training_costs import TrainingCost

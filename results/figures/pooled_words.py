@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, grid_lines, panels, render, style
-from assay.results.figures.visual_encoding import shortened
+from assay.results.figures.titles import shortened
+from assay.results.minus import minus
 
 NAME = "pooled-words"
 FOR, AGAINST = COLOURS[0], COLOURS[1]
@@ -91,7 +92,7 @@ def _bars(axes: Axes, panel: Panel) -> None:
     for place, value in zip(places, values, strict=True):
         side = 1 if value >= 0 else -1
         axes.annotate(
-            f"{value:+.2g}".replace("-", "−"), (value, place), (3 * side, 0), textcoords="offset points",
+            minus(f"{value:+.2g}"), (value, place), (3 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", fontsize=7.5, color=GREY,
         )  # fmt: skip
     axes.set_yticks(places, [_name(bar) for bar in panel.dimensions])

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from assay.results.figures.style import DARK, GREY, Drawing, render, style
-from assay.results.figures.visual_encoding import Plan, heading, shortened
+from assay.results.figures.titles import fitted_line, shortened
+from assay.results.figures.visual_encoding import Plan
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Method, grouped
 from assay.results.statistics.overall import Overall
@@ -73,7 +74,8 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             title = where.label(explainer, LETTERS)
             size_of_title = 7.5 if len(title) <= LETTERS - 4 else 6.6
             axes.set_title(title, fontsize=size_of_title, loc="center", pad=9)
-        figure.text(0.15 / size[0], 1 - 0.05 / height, heading(score.group, 200), va="top", fontsize=9.5)
+        title = fitted_line(score.group.title, 72 * (size[0] - 0.3), 9.5)
+        figure.text(0.15 / size[0], 1 - 0.05 / height, title, va="top", fontsize=9.5)
         words = [Line2D([], [], linestyle="none", label=text) for text in named]
         first = 0.19 * math.ceil(len(key) / entries) / height
         look = {"handlelength": 0, "handletextpad": 0, "columnspacing": 1.2, "loc": "lower left"}

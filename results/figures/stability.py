@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from assay.results.figures.style import GREY, Drawing, dashes, grid_lines, panels, render, series_look, style
-from assay.results.figures.visual_encoding import heading, shortened
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import heading
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import grouped
 from assay.results.statistics.stability import ENOUGH, Stability

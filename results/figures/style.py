@@ -19,6 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
 
+from assay.results.figures.titles import place_titles
 from assay.results.inert import inert
 
 # Okabe and Ito's palette without yellow, which is too pale on white; DARK stands for its black.
@@ -89,9 +90,9 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     svg, png = io.BytesIO(), io.BytesIO()
     # Straight to the canvas: `savefig` draws everything twice.
     figure.set_dpi(resolution)
-    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
-    # The layout found for the one is kept for the other: it takes most of the time.
-    figure.set_layout_engine("none")
+    canvas = FigureCanvasAgg(figure)
+    _place(figure)
+    canvas.print_png(png, metadata={"Software": None})
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     pdf = io.BytesIO()
     if matplotlib.rcParams["savefig.format"] == "pdf":
@@ -100,6 +101,13 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
         )
     # XML holds no control characters.
     return Drawing(name, title, text, inert(svg.getvalue().decode()).encode(), png.getvalue(), pdf.getvalue())
+
+
+def _place(figure: Figure) -> None:
+    """Lay the figure out, and fit its titles; the layout, which takes most of the time, is kept."""
+    engine = figure.get_layout_engine()
+    place_titles(figure, lambda: None if engine is None else engine.execute(figure))
+    figure.set_layout_engine("none")
 
 
 def panels(

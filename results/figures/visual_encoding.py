@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from assay.results.figures.style import COLOURS, DARK, GREY, MARKERS
+from assay.results.figures.titles import shortened
 from assay.results.records import Group, Method, grouped
 from assay.results.tables.layout import SIGNS, Grid, Row
 
@@ -146,14 +147,6 @@ def logarithmic(axes: Axes, values: Iterable[float]) -> float:
     if free:
         axes.axvline(10 ** (first - space / 2), color="#BBBBBB", linewidth=0.8, linestyle=":", zorder=0.4)
     return zero
-
-
-def shortened(name: str, letters: int = 30) -> str:
-    """The name with its middle left out if it is longer."""
-    if len(name) <= letters:
-        return name
-    half = (letters - 1) // 2
-    return f"{name[: letters - 1 - half]}…{name[-half:]}"
 
 
 def heading(group: Group, letters: int) -> str:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from assay.results.figures.agreement import HATCH, shade
 from assay.results.figures.style import DARK, Drawing, render, style
-from assay.results.figures.visual_encoding import heading, shortened
+from assay.results.figures.titles import fitted, shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Method, grouped
@@ -40,7 +40,7 @@ def words_figures(rows: Sequence[GlobalWordRow], controls: Set[str] = frozenset(
             for label, of_label in list(grouped(of_group, lambda row: row.label).items())[:PANEL_LIMIT]
         }
         name = f"{NAME}-{place}" if several else NAME
-        found.append(_drawing(name, heading(group, 200), labels))
+        found.append(_drawing(name, group.title, labels))
     return found
 
 
@@ -78,7 +78,7 @@ def _drawing(name: str, title: str, labels: Mapping[str, Shares]) -> Drawing:
             _panel(axes, label, chosen[label], shares, methods if lowest else [], methods, most)
         for unused in every[len(labels) :]:
             unused.set_axis_off()
-        figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
+        figure.suptitle(fitted(title, 72 * 0.98 * size[0], 9.5), x=0.01, ha="left", fontsize=9.5)
         key = [
             Patch(facecolor=shade(0.8), label="for the class"),
             Patch(facecolor=shade(-0.8), hatch=HATCH, edgecolor="white", linewidth=0, label="against it"),

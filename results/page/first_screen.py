@@ -9,7 +9,7 @@ from statistics import fmean
 
 from assay.results.page.numbers import three_digits
 from assay.results.recommendation.recommendation import Recommendation
-from assay.results.recommendation.sentences import sentences
+from assay.results.recommendation.sentences import TOLD, sentences
 from assay.results.records import Group, Method, Results, Timing, grouped
 from assay.results.tables.layout import BESIDE, SIGNS, Column, Entry, Grid, Row
 from assay.results.tables.timing import seed_means
@@ -18,6 +18,8 @@ from assay.tasks.counted import counted
 # So many explainers are in the table, so many sentences stand behind the answer, and so many warnings below.
 BEST, REASONS, WARNINGS = 5, 3, 3
 SCORE = Column("score", "score, 0 is random", "higher", 3)
+# Where nothing tells who is better.
+UNORDERED = "in the order of the comparison below"
 # Of so many recommended explainers the price is told; of more, that of the cheapest and of the dearest.
 PRICED = 2
 
@@ -53,7 +55,9 @@ class Answer:
         columns: of the table, one per property.
         rows: of the best explainers.
         explainers: how many were compared.
-        by_score: whether the rows are ordered by the recommendation's score.
+        order: what the rows are ordered by, in words.
+        unordered: whether that says nothing of who is better.
+        starred: whether any value of the rows is among the best of its column.
         signs: what the signs beside values mean, of those that are in the rows.
     """
 
@@ -66,7 +70,9 @@ class Answer:
     columns: tuple[Column, ...]
     rows: tuple[BestRow, ...]
     explainers: int
-    by_score: bool
+    order: str
+    unordered: bool
+    starred: bool
     signs: tuple[str, ...] = ()
 
 
@@ -92,7 +98,8 @@ def _answer(found: Recommendation, grid: Grid | None, timings: Sequence[Timing])
     ranked = {one.method: place for place, one in enumerate(found.ranking)}
     # Who is not ranked comes behind, by how many properties it is among the best on.
     rows.sort(key=lambda row: (ranked.get(row.method, len(ranked)), -sum(one.best for one in row.entries)))
-    marks = "".join(entry.mark for row in rows[:BEST] for entry in row.entries)
+    shown = rows[:BEST]
+    marks = "".join(entry.mark for row in shown for entry in row.entries)
     return Answer(
         found.group,
         not found.refused,
@@ -101,11 +108,23 @@ def _answer(found: Recommendation, grid: Grid | None, timings: Sequence[Timing])
         tuple(said[1 + REASONS :]),
         _price(found, timings),
         grid.columns if grid else (),
-        tuple(_best_row(row, found, seconds) for row in rows[:BEST]),
+        tuple(_best_row(row, found, seconds) for row in shown),
         len(rows),
-        bool(ranked),
+        (order := _order(found, rows)),
+        order == UNORDERED,
+        any(entry.best for row in shown for entry in row.entries),
         tuple(f"{sign} {words}" for sign, words in SIGNS.items() if sign in marks),
     )
+
+
+def _order(found: Recommendation, rows: Sequence[Row]) -> str:
+    """What the rows are ordered by: what they were compared by, or their stars, or else nothing."""
+    if found.ranking:
+        names = list(dict.fromkeys(one.property for one in found.properties if one.weight > 0))
+        return f"by {names[0] if len(names) == 1 else f'the {TOLD}'}"
+    if any(entry.best for row in rows for entry in row.entries):
+        return "by the number of properties on which they are among the best"
+    return UNORDERED
 
 
 def _best_row(row: Row, found: Recommendation, seconds: Mapping[Method, float]) -> BestRow:

@@ -7,6 +7,7 @@ import inspect
 from markupsafe import Markup, escape
 
 from assay.metrics.cell_data import Metric
+from assay.results.minus import minus
 
 
 def definition(metric: Metric) -> str:
@@ -16,7 +17,7 @@ def definition(metric: Metric) -> str:
 
 def value_range(metric: Metric) -> str:
     """Both bounds of the metric in words."""
-    low, high = (f"{bound:g}".replace("inf", "any size").replace("-", "−") for bound in metric.bounds)
+    low, high = (minus(f"{bound:g}".replace("inf", "any size")) for bound in metric.bounds)
     return f"{low} to {high}"
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from assay.metrics.cell_data import Metric
 from assay.results.columns import AgreementRow, ComparisonRow, from_table, to_table
+from assay.results.minus import minus
 from assay.results.records import Group, grouped, trained_groups
 from assay.results.statistics.estimates import Floats
 from assay.results.statistics.ranking import FEWEST, candidate_values, defined_mean, tau
@@ -102,4 +103,4 @@ def two_digits(value: float) -> str:
     """Two digits behind the point, a minus sign for less than nothing, "" for what is no number."""
     if not np.isfinite(value):
         return ""
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+    return minus(f"{value:.2f}".replace("-0.00", "0.00"))

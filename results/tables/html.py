@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from assay.results.minus import minus
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.counts import HEADING as COUNTS
 from assay.results.tables.layout import MISSING, Column, Entry, Grid
@@ -45,7 +46,7 @@ def _table(grid: Grid, *, transpose: bool) -> Markup:
 def _cell(column: Column, entry: Entry) -> Markup:
     if entry.note:
         return Markup("<td>{}<sup>{}</sup></td>").format(MISSING, entry.note)
-    number = column.number(entry.value)
+    number = minus(column.number(entry.value))
     shown = Markup("<strong>{}</strong>").format(number) if entry.best else number
-    beside = " ".join(filter(None, (column.interval(entry), in_brackets(entry.count))))
+    beside = " ".join(filter(None, (minus(column.interval(entry)), in_brackets(entry.count))))
     return Markup("<td>{}{} {}</td>").format(shown, entry.mark, beside)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
+from assay.results.minus import minus
 from assay.results.records import TRAINED
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.tables.counts import HEADING as COUNTS
@@ -22,6 +23,10 @@ WIDTH, GAP, SCRIPT, TINY = 218.0, 6.0, 3.7, 2.7
 SCRIPT_CODE, UNDERSCORE = 3.72, 2.7
 # Characters of a line of a heading: above a column, and before a row.
 HEADING, ROW_HEADING = 12, 20
+# A longer name before a row has several lines.
+NAME = 28
+# Points between two rows, so that what is small stands nearest to its own value.
+APART = 2.5
 # Lines of tables on a page, with room for the notes, and rows of two lines that stand below each other.
 PAGE, ROWS = 62, 28
 
@@ -102,7 +107,8 @@ def code(name: str) -> str:
         >>> code("saliency_l2")
         '\\\\texttt{saliency\\\\_l2}'
     """
-    return rf"\texttt{{{escape_latex(name)}}}"
+    # Typewriter has a straight quotation mark, and sets two apostrophes as two.
+    return rf"\texttt{{{escape_latex(name)}}}".replace("''", r"\char34{}")
 
 
 def _labels(grids: Sequence[Grid]) -> list[str]:
@@ -137,6 +143,7 @@ def _latex(grid: Grid, label: str, words: str, body: Body) -> str:
         continued = " (continued)" if place else ""
         lines += [
             r"\begin{table}",
+            *([r"\addtocounter{table}{-1}"] if place else []),
             rf"\caption{{{_caption(grid)}{continued}.}}",
             *([] if place else [rf"\label{{{label}}}"]),
             r"\centering\scriptsize\setlength{\tabcolsep}{3pt}\renewcommand{\arraystretch}{0.75}",
@@ -198,13 +205,24 @@ def _wrapped(text: str, letters: int) -> list[str]:
     return textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False)
 
 
+def _bound(heading: str) -> str:
+    """The heading with its arrow bound to its last word."""
+    words, _, arrow = heading.rpartition(" ")
+    return f"{words}\u00a0{arrow}" if words else arrow
+
+
 def _metric(column: Column, letters: int) -> Heading:
-    return Heading(tuple(_wrapped(column.heading, letters)), column.count)
+    return Heading(tuple(_wrapped(_bound(column.heading), letters)), column.count)
 
 
 def _method(explainer: str, baseline: str, letters: int = 0) -> Heading:
-    """With lines of at most so many letters, broken behind underscores; on one line if 0."""
-    parts = re.findall(r"[^_]*_*", explainer)[:-1] if letters else [explainer]
+    """With lines of at most so many letters, broken behind underscores and blanks, and within longer words.
+
+    If 0, on one line where it has at most `NAME` letters.
+    """
+    if not letters and len(explainer) > NAME:
+        letters = NAME
+    parts = re.findall(rf"[^_ ]{{1,{letters}}}[_ ]*|[_ ]+", explainer) if letters else [explainer]
     lines: list[str] = []
     for part in parts or [explainer]:
         if lines and len(lines[-1]) + len(part) <= letters:
@@ -242,6 +260,8 @@ def _tabular(body: Body, block: Sequence[int], rows: range) -> Iterator[str]:
     for place in rows:
         if place in body.rule_before and place > rows.start:
             yield r"\midrule"
+        elif place > rows.start:
+            yield rf"\addlinespace[{APART}pt]"
         yield from _lines(body.rows[place], [body.cells[place][column] for column in block])
     yield r"\bottomrule"
     yield r"\end{tabular}"
@@ -276,4 +296,4 @@ def _cell(column: Column, entry: Entry) -> Cell:
 
 
 def _number(text: str) -> str:
-    return escape_latex(text.replace("-", "−"))
+    return escape_latex(minus(text))

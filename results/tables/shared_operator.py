@@ -49,6 +49,6 @@ def alone(metrics: Sequence[Metric], removal: str) -> list[str]:
     (operator,) = operators
     other = "mask" if operator == "delete" else "delete"
     return [
-        f"every metric here takes tokens away by {operator}; baseline@removal=[{operator},{other}] shows "
-        "beside each one that does not"
+        f"every metric here that takes tokens away does so by {operator}; "
+        f"baseline@removal=[{operator},{other}] shows beside each one that does not"
     ]

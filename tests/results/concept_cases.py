@@ -42,6 +42,7 @@ def parts_of(example: Example, rng: np.random.Generator) -> tuple[ConceptPart, .
                 probability=probability,
                 usual=USUAL,
                 spans=spans,
+                denied=() if holds else spans,
                 span_scores=(1.0,) * len(spans),
                 learned=name != "cause: worn equipment",
                 added_by="Ann Reader" if name.startswith("shift") else "",

@@ -64,6 +64,16 @@ def words(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+def signed(value: float) -> str:
+    """As a page writes it."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def number(said: str) -> float:
+    """What a page writes."""
+    return float(said.replace("−", "-"))
+
+
 def attributes(html: str) -> set[str]:
     """The names of all attributes of a page."""
     found = set[str]()
@@ -84,11 +94,11 @@ def test_the_page_of_a_case_tells_all_of_it() -> None:
     seen = words(case_page(Kept(3, case), portfolio(TASK), past(TASK)))
     assert sentence(case, portfolio(TASK)) in seen
     for part in case.explanation.parts[:12]:
-        assert f"{part.score:+.2f}" in seen
+        assert signed(part.score) in seen
     assert f"Date {date(2017, 1, 15)} Event type {case.kind}" in seen
     total = BASE + REST + sum(part.score for part in case.explanation.parts)
-    assert f"sum: half the log-odds of “90 days or more” {total:+.2f}" in seen
-    assert f"a report of average concepts {BASE:+.2f}" in seen
+    assert f"sum: half the log-odds of “90 days or more” {signed(total)}" in seen
+    assert f"a report of average concepts {signed(BASE)}" in seen
     assert f"what no concept explains {REST:+.2f}" in seen and "usually 25 %" in seen
     # By what the page says of its unit, the sum is the probability that it shows.
     assert "its probability is 1 / (1 + exp(−2 × sum))" in seen
@@ -101,9 +111,9 @@ def test_the_lines_that_are_shown_add_up_also_where_some_are_folded() -> None:
     explained = ConceptExplanation("1", "bottleneck", 1, 0.7, parts, base=-2.0, rest=0.3, additive=True)
     html = case_page(Kept(1, Case(explained, ("a text",), (0.3, 0.7))), TWO)
     table = html[html.index("<tbody>", html.index('class="concepts"')) : html.index("<tfoot>")]
-    numbers = [float(n) for n in re.findall(r'<td class="number">([+-][\d.]+)</td>', table)]
-    shown = re.search(r"sum: half the log-odds of “yes” ([+-][\d.]+)", words(html))
-    assert shown and sum(numbers) == pytest.approx(float(shown[1]), abs=1e-9)
+    numbers = [number(n) for n in re.findall(r'<td class="number">([+−][\d.]+)</td>', table)]
+    shown = re.search(r"sum: half the log-odds of “yes” ([+−][\d.]+)", words(html))
+    assert shown and sum(numbers) == pytest.approx(number(shown[1]), abs=1e-9)
     assert len(numbers) == 12 + 3 and "2 further concepts, below" in words(table)
 
 
@@ -126,7 +136,7 @@ def test_a_page_says_what_its_sum_is(portfolio: Portfolio, said: str) -> None:
     case = Case(explained, ("a text",), (0.2, 0.7, 0.1))
     seen = words(case_page(Kept(1, case), portfolio))
     # What a sum starts from is that of the method: side heads know no average text.
-    assert f"add up to {said}" in seen and "a report without words -0.30" in seen and "average" not in seen
+    assert f"add up to {said}" in seen and "a report without words −0.30" in seen and "average" not in seen
     assert "What each concept contributes to the logit of “b”" in words(
         portfolio_page(gather([case], portfolio), portfolio, FEW)
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart
+from assay.explainers.concepts.explanation import ConceptExplanation, ConceptPart, denied_spans
 from assay.results.concepts.cases import Case, Portfolio
 from assay.results.concepts.mentions import MENTIONS, heading, in_words, percent, whole_words
 from assay.results.concepts.sentence import DECISIONS, LINKS, SENTENCE, facts_of, sentence, told
-from assay.tasks.example import Span
+from assay.tasks.example import Mention, Span
 
 TEXT = "The roofer fell off the scaffold and hurt the lower back; the knee was not hurt."
 TWO = Portfolio("p", ("under 90 days", "90 days or more"), 1)
@@ -140,6 +141,43 @@ def test_a_concept_is_spoken_of_as_its_score_and_probability_permit(
     assert expected in sentence(case(replace(BACK, probability=probability, usual=usual)), TWO)
 
 
+@pytest.mark.parametrize(
+    ("probability", "usual", "expected"),
+    [
+        (0.2, 0.6, "because the report denies knee (“the knee was not hurt”)."),
+        (0.2049, 0.6, "because the report denies knee (“the knee was not hurt”)."),
+        (0.21, 0.6, "because the report seems to deny knee (“the knee was not hurt”)."),
+        (0.49, 0.6, "because the report seems to deny knee (“the knee was not hurt”)."),
+        (0.33, 0.1, "because the model gives more than usual to knee (33 %, usually 10 %)."),
+        (0.8, 0.3, "because the report speaks of knee"),
+        # What is denied is told only where the score is of what the text has less of.
+        (0.1, None, "No concept that can be named speaks for this decision."),
+        (0.1, 0.05, "because the model gives more than usual to knee (10 %, usually 5 %)."),
+        (None, None, "because the model makes use of knee"),
+    ],
+)
+def test_a_concept_that_the_text_denies_is_said_to_be_denied(
+    probability: float | None, usual: float | None, expected: str
+) -> None:
+    denied = spans("the knee was not hurt")
+    part = replace(KNEE, score=0.9, probability=probability, usual=usual, denied=denied)
+    assert expected in sentence(case(part), TWO)
+    assert "den" not in sentence(case(replace(part, denied=())), TWO)
+
+
+def test_what_one_place_affirms_is_not_denied() -> None:
+    no, yes = (Mention("knee", spans(word), affirmed=word == "knee") for word in ("not", "knee"))
+    assert denied_spans("knee", [no]) == no.spans
+    assert denied_spans("knee", [no, yes]) == denied_spans("back", [no]) == denied_spans("knee", []) == ()
+
+
+def test_the_page_lists_what_is_said_of_concepts() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "accidents.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in page.splitlines() if line.startswith("| "))
+    verbs = [template.verb.removeprefix("the {noun} ") for template in MENTIONS]
+    assert [verb for verb in verbs if verb not in table] == []
+
+
 def test_a_concept_that_no_head_gives_is_named_only_where_the_text_has_it() -> None:
     tested = replace(BACK, probability=None, p=0.01)
     assert "makes use of" in sentence(case(tested), TWO)
@@ -202,7 +240,8 @@ PARTS = [
         (0.6, 0.7, True, None), (0.4, None, True, None),
     ]
 ]  # fmt: skip
-SHOWN = [(), *((part,) for part in PARTS), *((a, b) for a in PARTS[:10] for b in PARTS[10:])]
+DENIED = [replace(PARTS[place], denied=spans("the knee was not hurt")) for place in (2, 3, 12, 13)]
+SHOWN = [(), *((part,) for part in (*PARTS, *DENIED)), *((a, b) for a in PARTS[:10] for b in PARTS[10:])]
 EVERY = [
     (portfolio, case(*parts, given=given, gold=gold, portfolio=portfolio, additive=additive, base=base))
     for portfolio, parts, given, gold, additive, base in product(
@@ -245,11 +284,13 @@ def test_no_sentence_is_surer_than_its_numbers() -> None:
             assert (
                 f"speaks of the event type {name}" in said or f"speaks of the body part {name}" in said
             ) == ((given_to or 0) >= 0.8)
-            assert (f"{name} (“" in said) == (given_to is None or (more and given_to >= 0.5))
+            assert (f"{name} (“" in said) == (
+                given_to is None or (more and given_to >= 0.5) or bool(part.denied)
+            )
             before = said[: said.index(name)]
             # By the last verb before the name, the text lacks only what it has less of than usual.
-            verbs = re.findall("speaks?|not (?:to )?speak|more than|less than|makes use", before)
-            if verbs[-1].startswith(("not", "less")):
+            verbs = re.findall("speaks?|not (?:to )?speak|denies|deny|more than|less than|makes use", before)
+            if verbs[-1].startswith(("not", "den", "less")):
                 assert not more
             else:
                 assert more

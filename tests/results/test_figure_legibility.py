@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
 
@@ -15,10 +16,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from results_synthetic import METRICS
+from results_synthetic import METRICS, Group
 
-from assay.results.columns import LabelRow, RankRow, names, to_table
+from assay.results.columns import LabelRow, RankRow, SliceRow, names, to_table
 from assay.results.figures import style as styles
+from assay.results.figures.agreement import agreement_figures
 from assay.results.figures.baseline_sensitivity import BaselineEffect, baseline_figure
 from assay.results.figures.cost import cost_against, pareto
 from assay.results.figures.critical_difference import critical_differences
@@ -28,8 +30,12 @@ from assay.results.figures.points import by_metric, overview
 from assay.results.figures.radar import radars
 from assay.results.figures.seed_spread import seed_spread
 from assay.results.figures.style import DASHES, dashes, series_look
-from assay.results.figures.visual_encoding import plan, shortened
+from assay.results.figures.titles import fitted, fitted_line, shortened
+from assay.results.figures.visual_encoding import plan
 from assay.results.figures.words import words_figures
+from assay.results.records import Results
+from assay.results.statistics.agreement import agreement
+from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.overall import Overall, overall
 from assay.results.statistics.rank_table import rank_table
@@ -235,7 +241,7 @@ def test_signs_and_bars_have_a_key_and_names_are_whole(drawn: list[Figure], coun
 
 def test_a_difference_wider_than_the_figure_has_no_scale(drawn: list[Figure]) -> None:
     rows = [
-        RankRow("trained", "m", name, "", 1.5, 4, 0.9, difference, True, 20, 20, "")
+        RankRow("trained", "m", name, "", 1.5, 4, 0.01, difference, True, 20, 20, "")
         for difference in (50.0,)
         for name in ("a", "b")
     ]
@@ -246,3 +252,92 @@ def test_a_difference_wider_than_the_figure_has_no_scale(drawn: list[Figure]) ->
     for line in axes.lines:
         places = np.asarray(line.get_xdata(), dtype=float)
         assert ((places >= low) & (places <= high)).all() and 0.38 not in np.asarray(line.get_ydata())
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (0.0518, "Friedman p = 0.052: no pair is told apart"),
+        (0.0502, "Friedman p > 0.05: no pair is told apart"),
+        (0.0498, ""),
+        (0.001, ""),
+    ],
+)
+def test_where_the_overall_test_does_not_reject_no_critical_difference_is_drawn(
+    drawn: list[Figure], p: float, said: str
+) -> None:
+    ranks = {"a": 1.75, "b": 3.0, "c": 5.0}
+    rows = [
+        RankRow("trained", "m", name, "", rank, 4, p, 3.05, bool(said) or rank < 4.8, 20, 20, "")
+        for name, rank in ranks.items()
+    ]
+    found = critical_differences(to_table(RankRow, rows), {"m": "M"})
+    assert found is not None and (said in found.text if said else "Friedman" not in found.text)
+    (axes,) = drawn[-1].axes
+    words = [text.get_text() for text in axes.texts]
+    scales = [line for line in axes.lines if 0.38 in np.asarray(line.get_ydata())]
+    assert ("critical difference 3.05" in words) == bool(scales) == (not said)
+    assert [word for word in words if "Friedman" in word] == ([said] if said else [])
+
+
+EVIL = '<script>alert(1)</script> & "quotes" =1+1'
+LONG = Group(EVIL, "minilm"), Group(EVIL, 60 * "w")
+PANELS = {
+    "metric": lambda: by_metric(quick_grids(many(3, LONG)), "agreement", "random"),
+    "curves": lambda: curves(many(3, LONG), quick_grids(many(3, LONG)), "faithfulness"),
+    "pareto": lambda: pareto(
+        quick_grids(many(3, LONG)), overall(many(3, LONG), FEW), "compute_time", "random"
+    ),
+    "radar": lambda: radars(overall(many(3, LONG), FEW), plan(quick_grids(many(3, LONG)), "random")),
+    "labels": lambda: label_heat_map(pd.DataFrame(), sliced(many(3, LONG)), METRICS[1], frozenset()),
+    "agreement": lambda: agreement_figures(agreement(compare(many(3, LONG), FEW), METRICS)),
+    "baseline_sensitivity": lambda: baseline_figure(
+        [replace(effect, title=f"{LONG[0].title}: occlusion") for effect in effects(3)], "F", "lower"
+    ),
+}
+
+
+def sliced(results: Results) -> pd.DataFrame:
+    """A value of each explainer on the texts of two labels."""
+    rows = [
+        SliceRow(*group, "agreement", "label", label, *method, 0.5, 2, 20, 10, False)
+        for group in LONG
+        for label in ("neg", "pos")
+        for method in dict.fromkeys(cell.method for cell in results.cells)
+    ]
+    return to_table(SliceRow, rows)
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_long_names_of_tasks_and_models_are_shortened_in_the_middle(name: str, drawn: list[Figure]) -> None:
+    PANELS[name]()
+    said = []
+    for figure in drawn:
+        boxes = [
+            (text.get_text(), np.asarray(text.get_window_extent().extents) * 72 / figure.dpi)
+            for text in figure.findobj(Text)
+            if text.get_text().strip() and text.get_visible()
+        ]
+        titles = [(text, box) for text, box in boxes if text.startswith("<scr")]
+        width, height = figure.get_size_inches() * 72
+        assert [
+            text for text, box in titles if box[0] < -1 or box[2] > width + 1 or box[3] > height + 1
+        ] == []
+        assert overlapping(titles) == []
+        legends = [text for legend in figure.legends for text in legend.get_texts()]
+        keys = [("key", np.asarray(text.get_window_extent().extents) * 72 / figure.dpi) for text in legends]
+        assert [
+            pair for pair in overlapping([*titles, *keys]) if set(pair) & {one for one, _ in titles}
+        ] == []
+        said += [text for text, _ in titles]
+    assert any(text.replace("\n", " / ").split(" / ")[1].startswith("minilm") for text in said)
+    assert any("…" in text for text in said) and all(text.count("…") <= 2 for text in said)
+
+
+def test_titles_are_split_before_they_are_shortened() -> None:
+    assert fitted("a / b", 100, 9) == "a / b"
+    assert fitted("sentiment / minilm", 60, 9) == "sentiment\nminilm"
+    task, model = fitted(f"{'task' * 50} / minilm", 80, 9).split("\n")
+    assert model == "minilm" and task.startswith("task") and task.endswith("task") and task.count("…") == 1
+    # What was shortened before is not shortened at a second place.
+    assert fitted_line("abcdefgh…rstuvwxyz", 45, 9).count("…") == 1

@@ -21,7 +21,8 @@ from assay.results.figures.curves import lines_of
 from assay.results.figures.every_figure import drawings
 from assay.results.figures.label_placement import place_labels
 from assay.results.figures.style import DASHES, Drawing, dashes
-from assay.results.figures.visual_encoding import heading, logarithmic, plan, short, shortened, wide_range
+from assay.results.figures.titles import shortened
+from assay.results.figures.visual_encoding import heading, logarithmic, plan, short, wide_range
 from assay.results.flag import Flag
 from assay.results.records import Results
 from assay.results.statistics.comparison import compare

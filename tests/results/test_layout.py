@@ -122,7 +122,9 @@ def test_who_removes_as_the_metric_does_is_marked() -> None:
     assert marked == {(Method(name, "mask"), "faithfulness") for name in ("occlusion", "lime")}
     sharing, lonely = beside_random(grid)
     assert sharing.startswith(f"{SHARED} shares its operator")
-    assert lonely.startswith("every metric here takes tokens away by mask; baseline@removal=[mask,delete]")
+    assert lonely.startswith(
+        "every metric here that takes tokens away does so by mask; baseline@removal=[mask,delete]"
+    )
     assert SHARED in markdown([grid], FEW) and SHARED in plain([grid], FEW)
     assert r"\dag{}" in latex([grid], FEW) and SHARED not in latex([grid], FEW)
     assert beside_random(split(replace(results, removal="zero"))[0]) == []

@@ -27,8 +27,9 @@ from assay.results.recommendation.sentences import sentences
 from assay.results.records import Group, Method, Missing, Results, TaskSize, Timing
 from assay.results.shown import ShownScores
 from assay.results.statistics.by_group import by_group
+from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
-from assay.results.tables.layout import split_grids
+from assay.results.tables.layout import grids, split_grids
 
 BOOTSTRAP = Bootstrap(n=40)
 EVIL = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
@@ -371,6 +372,44 @@ def test_what_cannot_be_told_is_the_answer_and_the_table_stands():
     assert "Cannot be told: nothing here is shown to beat random on" in answer
     assert "recommended" not in answer and "Price:" not in answer
     assert answer.count('<th scope="row">') == 5
+
+
+def caption_of(answer: str) -> str:
+    (words,) = re.findall(r"<caption><span>(.*?)</span></caption>", answer)
+    return words
+
+
+def test_the_first_table_says_what_it_is_ordered_by():
+    base = experiment(n=20, groups=[Group("planted", "cnn")])
+    (one,) = recommend(base, {}, bootstrap=BOOTSTRAP)
+    assert caption_of(section(built(base), "answer")) == "The explainers, by faithfulness"
+    counting = next(each for each in one.properties if each.weight > 0)
+    both = replace(one, properties=(*one.properties, replace(counting, property="robustness")))
+    (grid, *_) = grids(compare(base, BOOTSTRAP), base.metrics)
+    found = answers([one, both], [grid], [])
+    assert [each.order for each in found] == ["by faithfulness", "by the weighted score"]
+    assert not any(each.unordered for each in found)
+
+
+def test_without_stars_the_first_table_has_no_legend_of_them_and_no_order():
+    base = experiment(n=20, groups=[Group("planted", "cnn")])
+    (grid, *_) = grids(compare(base, BOOTSTRAP), base.metrics)
+    plain = replace(
+        grid,
+        rows=tuple(
+            replace(row, entries=tuple(replace(entry, best=False) for entry in row.entries))
+            for row in grid.rows
+        ),
+    )
+    refused = Recommendation(grid.group, "nothing beats random", ())
+    orders = {}
+    for name, each in (("stars", grid), ("none", plain)):
+        (found,) = answers([refused], [each], [])
+        orders[name] = found.order, found.unordered, found.starred
+    assert orders == {
+        "stars": ("by the number of properties on which they are among the best", False, True),
+        "none": ("in the order of the comparison below", True, False),
+    }
 
 
 def test_three_warnings_stand_first_and_the_rest_is_folded():

@@ -43,6 +43,32 @@ def listed(seen: Opened) -> list[str]:
     return [str(heading.evaluate("(element) => element.childNodes[1].data")) for heading in headings]
 
 
+# Words of a table whose letters stand on two lines, if a screen has room for them on one, and letters that
+# stand outside of their cell.
+BROKEN = """() => [...document.querySelectorAll("table th, table td")].flatMap((cell) => {
+  const found = [], walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode())
+    for (const word of node.data.matchAll(/[A-Za-z_]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const boxes = [...range.getClientRects()].filter((box) => box.width);
+      const edge = cell.getBoundingClientRect();
+      if (boxes.reduce((sum, box) => sum + box.width, 0) > 0.65 * innerWidth) continue;
+      if (new Set(boxes.map((box) => Math.round(box.top))).size > 1) found.push(`broken: ${word[0]}`);
+      if (boxes.some((box) => box.right > edge.right + 1)) found.push(`outside: ${word[0]}`);
+    }
+  return found;
+})"""
+
+
+@pytest.mark.parametrize("kind", [SINGLE, THIRTY])
+def test_no_word_of_a_table_is_broken_on_a_phone(browser: Browser, reports: dict[str, Path], kind: str):
+    with opened(browser, reports[kind], "phone") as seen:
+        seen.page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        assert seen.page.evaluate(BROKEN) == []
+
+
 def check_widths(seen: Opened, mode: str) -> None:
     """The page does not scroll sideways; what does is reached by keyboard."""
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= MODES[mode][0]

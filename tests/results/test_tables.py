@@ -299,6 +299,25 @@ def test_metrics_that_do_not_fit_beside_each_other_stand_below() -> None:
     assert r"\begin{table}" in text and "table*" not in text and text.count(r"\begin{tabular}{@{}lrrr") == 2
 
 
+def test_rows_stand_apart_arrows_stay_at_their_words_and_long_names_have_lines() -> None:
+    (grid,) = default_table()
+    text = latex([grid], FEW)
+    assert not re.search(r"\\\\\$\\(down|up)arrow\$", text) and r"$\rho$) $\downarrow$" in text
+    rows = len(grid.rows)
+    # Of two blocks, each with one rule before the controls.
+    assert text.count(r"\addlinespace") == 2 * (rows - 2)
+    name = '<script>alert(1)</script> & "quotes" =1+1 ' + "w" * 40
+    long = replace(grid, rows=(replace(grid.rows[0], method=Method(name, "pad")),))
+    (heading,) = body_of(long).rows
+    assert "".join(heading.lines) == name and max(map(len, heading.lines)) <= 29 and len(heading.lines) > 2
+    assert r"\char34{}quotes\char34{}" in latex([long], FEW)
+
+
+def test_a_table_that_goes_on_keeps_its_number() -> None:
+    text = latex(quick_grids(many(30))[:1], FEW)
+    assert text.count(r"\addtocounter{table}{-1}") == text.count("(continued)") > 0
+
+
 def test_long_tables_go_on_with_every_method_and_metric_once() -> None:
     (grid,) = quick_grids(many(30))[:1]
     for transpose in (False, True):
