@@ -71,4 +71,13 @@ def _row(place: str, head: Sequence[str], cells: Sequence[str]) -> Published:
     value = float(row["value"]) if NUMBER.fullmatch(row["value"]) else math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: the value {row['value']!r} is no number; expected one such as 0.62")
-    return Published(place, **{**row, "value": value})  # type: ignore[arg-type]
+    return Published(
+        place,
+        task=row["task"],
+        model=row["model"],
+        explainer=row["explainer"],
+        metric=row["metric"],
+        value=value,
+        baseline=row.get("baseline", ""),
+        source=row.get("source", ""),
+    )
