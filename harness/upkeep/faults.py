@@ -128,7 +128,9 @@ def _shards(stored: StoredCell, record: dict[str, Any], texts: Texts | None) -> 
     size = int(record["config"]["shard"])
     classes = texts.classes if texts is not None and record["config"]["targets"] == "all" else None
     parts = stored.parts()
-    count = len(parts) if texts is None else -(-len(texts.ids) // size)
+    # Without the texts it is known that there were shards up to the last one that is left.
+    last = int(parts[-1].stem.rpartition("-")[2]) + 1 if parts else 0
+    count = last if texts is None else -(-len(texts.ids) // size)
     expected = [stored.part(number) for number in range(count)]
     for number, path in enumerate(expected):
         ids = None if texts is None else texts.ids[number * size :][:size]

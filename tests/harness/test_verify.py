@@ -206,6 +206,19 @@ def test_a_whole_store_shows_no_fault_and_stays_as_it_is(
     assert capsys.readouterr().out.count("No fault found") == 2
 
 
+def test_a_shard_that_is_missing_makes_no_other_one_foreign(
+    store: Path, tiny: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the trial's texts cannot be told, because its own record is damaged."""
+    for trial in store.glob("trials/*"):
+        _torn("trial.json")(trial)
+    gone = [_gone("explanations/part-00000.parquet")(cell) for cell in store.glob("cells/*")]
+    assert main(["verify", *tiny, f"store={store}"]) == 1
+    out = capsys.readouterr().out
+    assert all(f"{path.relative_to(store)} is missing" in out for path in gone)
+    assert "not explained here" not in out
+
+
 def test_what_repair_sets_aside_the_next_run_computes_as_it_was(
     finished: Path, store: Path, tiny: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from results_synthetic import AGREEMENT, Group, Method, experiment
 
 from assay.harness.exchange import export_scores
 from assay.metrics.cell_data import Metric
+from assay.results.claims.published import NAMES, Beside, Published
 from assay.results.columns import (
     Column,
     ComparisonRow,
@@ -46,7 +47,9 @@ def test_files_have_the_columns_of_their_rows(tmp_path: Path) -> None:
     scored = (ScoredWords(str(place), "pos", [("good", 0.5 * place)]) for place in range(20))
     run = WordRun(results.cells[0].group, results.cells[0].method, "0", 0, word_means(scored, 10))
     other = replace(run, seed="1", words={"pos": dict.fromkeys("abc", run.words["pos"]["good"])})
-    write_results(results, tmp_path, Bootstrap(n=10), words=global_words([run, other]))
+    number = Published("numbers.csv, line 2", "planted", "cnn", "random", AGREEMENT.name, 0.5)
+    claims = Beside((number,), {column: [getattr(number, column)] for column in NAMES})
+    write_results(results, tmp_path, Bootstrap(n=10), words=global_words([run, other]), claims=claims)
     written = {path.name for path in tmp_path.glob("*.csv")}
     assert written == set(TABLES) - {"labels.csv", "annotators.csv", "baseline_sensitivity.csv"}
     for name in written:
