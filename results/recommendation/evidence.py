@@ -128,6 +128,14 @@ def weights_of(given: Weights | None, properties: Sequence[Property], metrics: S
     return {name: float(given[name]) for name in names if given.get(name, 0) > 0}
 
 
+def random_levels(evidence: Sequence[Evidence], level: float) -> list[float]:
+    """The level at which each metric's methods must beat random. To beat it on one of those that judge truth
+    is enough, so these share the error that one alone may make (Bonferroni)."""
+    judges = [each.tells and each.property in TRUTH and each.random is not None for each in evidence]
+    shared = 1 - (1 - level) / max(1, sum(judges))
+    return [shared if is_judge else level for is_judge in judges]
+
+
 def measure(
     results: Results, group: Group, properties: Sequence[Property], bootstrap: Bootstrap
 ) -> list[Evidence]:

@@ -19,6 +19,7 @@ from assay.results.recommendation.evidence import (
     Weights,
     chosen_properties,
     measure,
+    random_levels,
     weights_of,
 )
 from assay.results.recommendation.recommendation import (
@@ -138,7 +139,8 @@ def _decided(
     bootstrap: Bootstrap,
 ) -> Decided:
     allowed = [method for method in broken if not broken[method]]
-    judged = [each.of(allowed, bootstrap.level) for each in evidence]
+    levels = random_levels(evidence, bootstrap.level)
+    judged = [each.of(allowed, level) for each, level in zip(evidence, levels, strict=True)]
     decision = decide(judged, allowed, weights, results, bootstrap)
     beats = {method: _beaten(method, judged, results) for method in allowed}
     refused = _why_refused(broken, allowed, judged, decision, beats)

@@ -36,7 +36,8 @@ REFUSALS: Mapping[str, Template] = {
     ),
     "nothing beats random": Template(
         "Cannot be told: nothing here is shown to beat random on {properties}.",
-        "on each of those metrics no lower bound of a difference to random is above 0 (max-T, 95 %)",
+        "on each of those metrics no lower bound of a difference to random is above 0 (max-T, 95 % for all "
+        "metrics that judge truth together)",
     ),
     "nothing counts": Template(
         "Cannot be told: of what has a weight, nothing measured here tells explainers from random scores.",

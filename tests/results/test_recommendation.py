@@ -18,7 +18,7 @@ from assay.metrics.erasure import Comprehensiveness
 from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.with_removal import WithRemoval
-from assay.results.checks import Check
+from assay.results.checks import Check, packaged_checks
 from assay.results.recommendation.answer import agreement, record
 from assay.results.recommendation.constraints import (
     Constraints,
@@ -27,7 +27,7 @@ from assay.results.recommendation.constraints import (
     seconds_limit,
     violations,
 )
-from assay.results.recommendation.evidence import chosen_properties, measure, weights_of
+from assay.results.recommendation.evidence import chosen_properties, measure, random_levels, weights_of
 from assay.results.recommendation.recommend import decide_groups, recommend
 from assay.results.recommendation.recommendation import Recommendation
 from assay.results.recommendation.robustness import first_shares, is_mean, texts_to_settle
@@ -170,6 +170,18 @@ def test_a_metric_that_failed_its_check_or_was_not_checked_is_no_reason() -> Non
     for checks in ({"human_agreement": Check("human_agreement", "fails", "")}, {}):
         (found,) = recommend(results, {}, bootstrap=BRIEF, checks=checks)
         assert found.refused == "no truth"
+
+
+def test_metrics_that_judge_truth_share_the_error_of_beating_random() -> None:
+    """Beating it on any of them is enough to be recommended."""
+    for metrics, expected in (((AGREEMENT,), [0.95]), ((AGREEMENT, BY_MASK), [0.975] * 2)):
+        results = made_up({metric: CLEAR for metric in metrics})
+        properties = chosen_properties(results.metrics, results.removal, packaged_checks())
+        found = measure(results, GROUP, properties, BRIEF)
+        assert random_levels(found, 0.95) == pytest.approx(expected)
+        without = [replace(each, random=None) for each in found[:1]] + found[1:]
+        assert random_levels(without, 0.95)[0] == 0.95
+        assert random_levels([replace(each, tells=False) for each in found], 0.95) == [0.95] * len(found)
 
 
 def test_none_of_the_best_by_the_weights_may_be_no_better_than_random() -> None:
