@@ -7,8 +7,8 @@ CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet
-# Tests of one file share fixtures, and stay on one worker.
-WORKERS := -n 2 --dist loadfile
+# Tests of one file share fixtures, and stay on one worker. Files come in the order of tests/conftest.py, the slow ones first.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-lowest lint clean
 

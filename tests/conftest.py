@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 # Two threads gain nothing on models this small, and lose much when something else keeps a core busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Few of their tests take long, as they run commands; where they come last, one worker waits for the other.
+SLOW_FIRST = ("tests/test_", "tests/harness/", "tests/results/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests first; otherwise in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FIRST))
+
+
 FILLER = [
     *("the", "a", "film", "plot", "scene", "actor", "story", "music"),
     *("seems", "with", "about", "today", "really", "again", "very"),
