@@ -52,7 +52,7 @@ def baseline_effects(
     gaps = [metric.name for metric in metrics if metric.name.partition("[")[0] == COMPLETENESS][:1]
     effects = [
         BaselineEffect(
-            f"{one.group.title}: {one.explainer}",
+            f"{one.group.title}\n{one.explainer}",
             one.baselines,
             one.agreement,
             _levels(one, gaps)[:, 0],
@@ -113,7 +113,7 @@ def baseline_figure(
             _dots(line[-1], effect, effect.faithfulness, shortened(metric, 32) + better)
         for unused in parts[len(drawn) :].ravel():
             unused.set_axis_off()
-        shown = listed([effect.title for effect in found], "; ")
+        shown = listed([effect.title.replace("\n", ": ") for effect in found], "; ")
         text = (
             f"Rank correlation between the attributions of every two baselines, and what each gets: {shown}"
         )
