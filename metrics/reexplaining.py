@@ -12,7 +12,7 @@ import pandas as pd
 from assay.metrics.cell_data import CellData
 from assay.metrics.long_table import long
 from assay.metrics.targets import chosen, require_explained
-from assay.metrics.ties import tie_levels
+from assay.metrics.ties import centred_ranks
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -95,10 +95,7 @@ def rank_agreement(a: Floats, b: Floats) -> float:
     """
     if len(a) < 2:
         return float("nan")
-    # Imported when needed: it takes half a second, also of commands that compute no metric.
-    from scipy.stats import rankdata
-
-    x, y = (rankdata(tie_levels(scores)) - (len(a) + 1) / 2 for scores in (a, b))
+    x, y = (centred_ranks(scores) for scores in (a, b))
     scale = np.sqrt((x @ x) * (y @ y))
     return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0 else float(np.array_equal(x, y))
 

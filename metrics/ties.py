@@ -39,6 +39,27 @@ def tie_levels(values: Reals, content: Bools | None = None) -> Ints:
     return levels
 
 
+def centred_ranks(values: Reals, content: Bools | None = None) -> Floats:
+    """(..., n) the rank of each value, ties sharing their mean rank, less the mean of all ranks.
+
+    Halves of whole numbers, so that sums of their products are exact in any order. Arguments as of
+    `tie_levels`; 0 for what does not count.
+
+    Example:
+        >>> centred_ranks(np.array([0.5, 1.0, 0.5, -1.0])).tolist()
+        [0.0, 1.5, 0.0, -1.5]
+    """
+    levels = tie_levels(values, content)
+    counts = np.ones(levels.shape, dtype=bool) if content is None else np.broadcast_to(content, levels.shape)
+    rows, width = np.arange(levels.size // max(1, levels.shape[-1])), levels.shape[-1]
+    cells = levels.reshape(len(rows), width) + width * rows[:, None]
+    size = np.bincount(cells[counts.reshape(cells.shape)], minlength=levels.size).reshape(cells.shape)
+    not_larger = np.cumsum(size, axis=1)
+    # A rank is halfway between how many are smaller and how many are not larger, and half.
+    centred = (2 * not_larger - size - not_larger[:, -1:]) / 2
+    return np.where(counts, np.take_along_axis(centred.reshape(levels.shape), levels, axis=-1), 0.0)
+
+
 def tie_generator(text: str) -> np.random.Generator:
     """Draws the order of a text's ties, the same for all explainers, classes, seeds and metrics.
 

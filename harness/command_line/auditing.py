@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.harness.command_line.command import Command, open_trials
 from assay.harness.command_line.terminal import print_error, print_json
+from assay.harness.command_line.waiting import waiting
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
@@ -30,7 +31,9 @@ def card(options: argparse.Namespace) -> int:
     from assay.harness.reporting.cards import cards, finished
     from assay.results.card.write import record, to_markdown
 
-    made = cards(finished(*open_trials(options)), _asked(options))
+    experiment, trials = open_trials(options)
+    with waiting("cards"):
+        made = cards(finished(experiment, trials), _asked(options))
     if options.to is not None:
         names = write_cards(made, options.to, overwrite=options.overwrite)
         print(f"{counted(len(made), 'card')} as .md, .json and .html: {', '.join(names)}, in {options.to}")
@@ -66,7 +69,8 @@ def audit(options: argparse.Namespace) -> int:
     if options.root is not None:
         raise InputError("--root is what a bundle is verified against; expected --verify")
     experiment, trials = open_trials(options)
-    written = write_bundle(experiment, trials, options.folder, _asked(options))
+    with waiting("bundle"):
+        written = write_bundle(experiment, trials, options.folder, _asked(options))
     print(f"{counted(written.files, 'file')}: {options.folder}. Root hash: {written.root}")
     return 0
 

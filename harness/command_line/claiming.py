@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay.harness.command_line.command import Command, open_trials
 from assay.harness.command_line.terminal import print_error, print_json
+from assay.harness.command_line.waiting import waiting
 from assay.tasks.errors import InputError
 
 
@@ -26,7 +27,8 @@ def claims(options: argparse.Namespace) -> int:
 
     try:
         experiment, trials = open_trials(options)
-        found, numbers = tested_claims(experiment, trials, options.published)
+        with waiting("claims"):
+            found, numbers = tested_claims(experiment, trials, options.published)
         if options.csv is not None:
             with whole_file(options.csv, overwrite=options.overwrite) as scratch:
                 scratch.write_bytes(to_csv(claims_table(found)))

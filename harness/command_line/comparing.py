@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay.harness.command_line.command import Command
 from assay.harness.command_line.terminal import print_error
+from assay.harness.command_line.waiting import waiting
 from assay.tasks.errors import InputError
 
 
@@ -32,7 +33,8 @@ def compare(options: argparse.Namespace) -> int:
     from assay.results.versions.conditions import status
     from assay.results.versions.text import comparison_json
 
-    found = compared(options.a, options.b, options.store, these_models=options.these_models)
+    with waiting("comparison"):
+        found = compared(options.a, options.b, options.store, these_models=options.these_models)
     try:
         found = found.judged(conditions)
     except InputError as error:

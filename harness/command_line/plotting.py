@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay.harness.command_line.command import Command, open_trials
 from assay.harness.command_line.terminal import print_error
+from assay.harness.command_line.waiting import waiting
 from assay.results.figures.names import KINDS
 from assay.results.inert import inert
 from assay.tasks.errors import InputError
@@ -29,7 +30,8 @@ def plot(options: argparse.Namespace) -> int:
             raise InputError(f"--out {str(out)!r}: expected a name that ends in .svg, .pdf or .png")
         experiment, trials = open_trials(options)
         with whole_file(out, overwrite=options.overwrite) as scratch:
-            drawn = draw(experiment, trials, options.figure)
+            with waiting("figure"):
+                drawn = draw(experiment, trials, options.figure)
             scratch.write_bytes({"svg": drawn.svg, "pdf": drawn.pdf, "png": drawn.png}[suffix])
     except InputError as error:
         print_error(f"error: {error}")

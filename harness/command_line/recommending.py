@@ -6,6 +6,7 @@ import argparse
 
 from assay.harness.command_line.command import Command, open_trials
 from assay.harness.command_line.terminal import print_error, print_json
+from assay.harness.command_line.waiting import waiting
 from assay.results.inert import inert
 from assay.tasks.errors import InputError
 
@@ -35,9 +36,10 @@ def recommend(options: argparse.Namespace) -> int:
         )
         weights = _weights(options.weight)
         experiment, trials = open_trials(options)
-        found = of_experiment(
-            experiment, trials, constraints, weights, measure=options.measure, partial=options.partial
-        )
+        with waiting("recommendation"):
+            found = of_experiment(
+                experiment, trials, constraints, weights, measure=options.measure, partial=options.partial
+            )
     except InputError as error:
         print_error(f"error: {error}")
         return 2

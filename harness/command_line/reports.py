@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.harness.command_line.terminal import print_error
+from assay.harness.command_line.waiting import waiting
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
@@ -147,7 +148,8 @@ def _write(
     from assay.results.write import write_results
 
     bootstrap = bootstrap_of(experiment.configs[0])
-    with process_pool(useful_processes(len(files))) as spreading:
+    with waiting("report") as line, process_pool(useful_processes(len(files))) as pool:
+        spreading = line.counted(pool)
         collected = collect(experiment, trials, files, spreading)
         results = with_baselines(collected, trials, experiment.store)
         words = stored_words(trials, experiment.store, MOST_TEXTS)

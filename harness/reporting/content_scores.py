@@ -15,11 +15,16 @@ COLUMNS = ["example_id", "target", "segments", "starts", "ends", "word_ids", "sc
 def explained_part(part: Path) -> dict[tuple[str, int], Scores]:
     """The scores of content tokens in one file of explanations, by text and class."""
     table = read_table(part, COLUMNS)
-    columns = [table[name].combine_chunks() for name in COLUMNS]
-    found: dict[tuple[str, int], Scores] = {}
-    for id, target, segments, starts, ends, words, scores in zip(*columns, strict=True):
-        content = np.asarray(words.values) >= 0
-        places = np.stack([np.asarray(column.values) for column in (segments, starts, ends)])[:, content]
-        values = np.asarray(scores.values, dtype=np.float64)[content]
-        found[id.as_py(), target.as_py()] = Scores(places.astype(np.int32).tobytes(), values)
-    return found
+    id, target, *lists = (table[name].combine_chunks() for name in COLUMNS)
+    segments, starts, ends, words, scores = (np.asarray(column.flatten()) for column in lists)
+    # The columns of lists have the same lengths: an entry for every token.
+    lengths = np.diff(np.asarray(lists[0].offsets))
+    content = words >= 0
+    kept = np.concatenate([[0], np.cumsum(content)])[np.concatenate([[0], np.cumsum(lengths)])]
+    places = np.stack([segments, starts, ends])[:, content].astype(np.int32)
+    values = scores[content].astype(np.float64)
+    rows = zip(id.to_pylist(), target.to_pylist(), kept[:-1].tolist(), kept[1:].tolist(), strict=True)
+    return {
+        (text, label): Scores(places[:, begin:end].tobytes(), values[begin:end])
+        for text, label, begin, end in rows
+    }

@@ -67,18 +67,23 @@ def _block(found: Recommendation) -> str:
 
 def _ranking(ranking: Sequence[Ranked]) -> list[str]:
     width = max(len(one.method.title) for one in ranking)
-    lines = [f"  {'':{width}}  score  95 % interval     p  first    rows"]
+    lines = [f"  {'':{width}}  score  {'95 % interval':>15}  {'p':>5}  first    rows"]
     for one in ranking:
         mark = "*" if one.recommended else " "
         interval = "" if math.isnan(one.low) else f"{one.low:6.2f} to {one.high:5.2f}"
         shown = f"{mark} {one.method.title:{width}}  {one.score:5.2f}  {interval:15}"
-        p, first, rows = _number(one.p, ".2f"), _share(one.first), _number(one.rows, ",.0f")
-        lines.append(f"{shown}  {p:>4}  {first:>5}  {rows:>6}")
+        first, rows = _share(one.first), _number(one.rows, ",.0f")
+        lines.append(f"{shown}  {_p(one.p):>5}  {first:>5}  {rows:>6}")
     return lines
 
 
 def _number(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
+
+
+def _p(value: float) -> str:
+    # A test that swaps or draws says of no difference that it cannot be.
+    return "<.001" if value < 0.0005 else _number(value, ".3f")
 
 
 def _share(value: float) -> str:

@@ -21,7 +21,7 @@ from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import few_texts
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.labels import OF_LABEL, only_label
-from assay.results.statistics.rank_correlation import rank_correlation
+from assay.results.statistics.rank_correlation import rank_correlations
 from assay.results.versions.drift import Explained
 
 # The part of `Results.baseline_pairs`, and the metrics that are shown beside it.
@@ -95,13 +95,12 @@ def pair_agreement(one: Explained, other: Explained) -> dict[tuple[str, int], fl
     Raises:
         ValueError: the tokens of a text differ, which one model's cannot.
     """
-    found = {}
-    for place, (tokens, scores) in one.items():
-        if place in other and len(scores) > 1:
-            if other[place].tokens != tokens:
-                raise ValueError(f"text {place[0]!r} has other tokens under the other baseline")
-            found[place] = rank_correlation(scores, other[place].scores)
-    return found
+    places = [place for place, (_, scores) in one.items() if place in other and len(scores) > 1]
+    for place in places:
+        if other[place].tokens != one[place].tokens:
+            raise ValueError(f"text {place[0]!r} has other tokens under the other baseline")
+    values = rank_correlations(*([of[place].scores for place in places] for of in (one, other)))
+    return dict(zip(places, values.tolist(), strict=True))
 
 
 def pair_cell(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.reexplaining import rank_agreement
-from assay.metrics.ties import tie_levels
+from assay.metrics.ties import centred_ranks, tie_levels
 
 
 def is_constant(scores: NDArray[np.floating]) -> bool:
@@ -32,3 +34,28 @@ def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> fl
         nan
     """
     return float("nan") if is_constant(one) or is_constant(other) else rank_agreement(one, other)
+
+
+def rank_correlations(
+    ones: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """(N,) `rank_correlation` of N pairs of explanations, all at once.
+
+    Args:
+        ones: N explanations, each of its own number of tokens.
+        others: N explanations of the same tokens.
+    """
+    x, y = (_padded_ranks(explanations) for explanations in (ones, others))
+    scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    found = np.full(len(x), np.nan)
+    np.divide((x * y).sum(axis=1), scale, out=found, where=scale > 0)
+    return np.clip(found, -1.0, 1.0)
+
+
+def _padded_ranks(explanations: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(N, T) `centred_ranks`, 0 behind the end of an explanation."""
+    lengths = np.array([len(scores) for scores in explanations], dtype=np.intp)
+    content = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    scores = np.zeros(content.shape)
+    scores[content] = np.concatenate([np.empty(0), *explanations])
+    return centred_ranks(scores, content)

@@ -6,6 +6,7 @@ import ties_written_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_world import Noise, World, keyword_examples, same_table, scored
+from scipy.stats import rankdata
 
 from assay.metrics.correlation import LeaveOneOutCorrelation
 from assay.metrics.curves import AucRep, Deletion, Insertion
@@ -16,7 +17,7 @@ from assay.metrics.feature_dropping import FeatureAttributionDropping
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.post_hoc import Aopc, PostHocAccuracy
 from assay.metrics.span_overlap import IouF1
-from assay.metrics.ties import RESOLUTION, expected_hits, tie_groups, tie_levels
+from assay.metrics.ties import RESOLUTION, centred_ranks, expected_hits, tie_groups, tie_levels
 from assay.metrics.token_overlap import AuprcSteps, TokenF1, TopKAgreement
 
 SCORE = st.sampled_from([-1.0, 0.0, 1e-7, 0.5, 0.5 + 4e-6, 0.5 + 8e-6, 0.5 + 2e-5, 1.0])
@@ -101,3 +102,16 @@ def test_noise_below_the_resolution_does_not_move_a_metric(metric, noise: float)
 def test_ties_come_in_one_order_whatever_the_explainer_seed(metric) -> None:
     world, coarse = World(keyword_examples(20)), Coarse()
     assert scored(metric, world.subject(coarse, seed=0)) == scored(metric, world.subject(coarse, seed=3))
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(TOKEN, min_size=5, max_size=5), min_size=1, max_size=4))
+def test_centred_ranks_are_those_of_the_tokens_that_count(rows: list[list[tuple[float, bool, bool]]]) -> None:
+    scores = np.array([[score for score, _, _ in row] for row in rows])
+    content = np.array([[counts for _, _, counts in row] for row in rows])
+    found = centred_ranks(scores, content)
+    for values, counts, ranks in zip(scores, content, found, strict=True):
+        expected = rankdata(tie_levels(values[counts])) - (counts.sum() + 1) / 2
+        assert ranks[counts].tolist() == expected.tolist()
+        assert not ranks[~counts].any()
+        assert centred_ranks(values[counts]).tolist() == expected.tolist()

@@ -30,6 +30,7 @@ from assay.results.statistics.baseline_sensitivity import (
 from assay.results.statistics.comparison import compare, estimate
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
+from assay.results.statistics.rank_correlation import rank_correlation, rank_correlations
 from assay.results.tables.baseline_sensitivity_layout import baseline_advice
 from assay.results.versions.drift import Explained, Scores
 from assay.results.write import write_results
@@ -140,6 +141,15 @@ def test_few_texts_have_no_interval_and_say_so() -> None:
     (whole, *_) = sensitivity(made, compare(made, BOOTSTRAP), by_label(made, BOOTSTRAP), BOOTSTRAP)
     assert np.isnan(whole.low[0, 1]) and not np.isnan(whole.agreement[0, 1])
     assert whole.note == "9 texts with a value, fewer than 10"
+
+
+def test_many_rank_correlations_are_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    ones, others = ([rng.integers(-2, 3, n) / 2 for n in rng.integers(2, 9, 300)] for _ in range(2))
+    others = [np.resize(other, len(one)) for one, other in zip(ones, others, strict=True)]
+    alone = [rank_correlation(one, other) for one, other in zip(ones, others, strict=True)]
+    np.testing.assert_array_equal(rank_correlations(ones, others), alone)
+    assert np.isnan(alone).any() and rank_correlations([], []).shape == (0,)
 
 
 def test_a_text_of_other_tokens_is_no_pair_and_one_token_has_no_order() -> None:

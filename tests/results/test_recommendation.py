@@ -19,7 +19,7 @@ from assay.metrics.faithfulness import Faithfulness
 from assay.metrics.human_agreement import HumanAgreement
 from assay.metrics.with_removal import WithRemoval
 from assay.results.checks import Check, packaged_checks
-from assay.results.recommendation.answer import agreement, record
+from assay.results.recommendation.answer import agreement, answer, record
 from assay.results.recommendation.constraints import (
     Constraints,
     MethodFacts,
@@ -450,6 +450,24 @@ def test_groups_agree_or_not_in_one_line() -> None:
     assert "no explainer in common" in agreement([of(FAIR), of(GOOD)])
     assert agreement([of(GOOD), of(refused="no truth")]).endswith("1 of 2 cannot be told.")
     assert agreement([of(refused="no truth")] * 2) == "None of 2 can be told."
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [
+        (0.0, "<.001"),
+        (0.0004, "<.001"),
+        (0.0006, "0.001"),
+        (0.0166, "0.017"),
+        (1.0, "1.000"),
+        (math.nan, "–"),
+    ],
+)
+def test_the_ranked_list_never_says_that_p_is_zero(p: float, shown: str) -> None:
+    found = advice({AGREEMENT: CLEAR})
+    ranked = tuple(replace(one, p=p) for one in found.ranking)
+    head, first, *_ = answer([replace(found, ranking=ranked)]).split("\n\n")[1].splitlines()
+    assert first[: head.index(" p ") + 2].split()[-1] == shown
 
 
 def test_a_record_is_plain() -> None:
