@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.explainers.written_words import written_words
 from assay.harness.interface.arguments import checked
 from assay.harness.interface.explanations import Explanations, MethodExplanations
@@ -17,7 +19,7 @@ from assay.results.inert import inert
 from assay.results.statistics.global_words import LISTED, GlobalWords, WordRun
 from assay.results.statistics.global_words import global_words as over_runs
 from assay.results.statistics.informed import FEWEST
-from assay.results.statistics.word_totals import ScoredWords, word_means
+from assay.results.statistics.word_totals import ScoredWords, Vocabulary, word_means
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_at_least, shown
 from assay.tasks.grouping import clusters
@@ -117,9 +119,7 @@ def global_words(found: object, *, fewest: int = FEWEST, listed: int = LISTED) -
 def _scored(of_method: MethodExplanations, together: Mapping[str, str]) -> Iterator[ScoredWords]:
     for example, records in zip(of_method.examples, of_method.records, strict=True):
         for record in records:
-            words = [
-                (word, float(record.scores[places].sum(dtype="float64")))
-                for word, places in written_words(example.texts, record)
-            ]
-            label = of_method.labels[record.target]
-            yield ScoredWords(example.id, label, words, together.get(example.id, ""))
+            words = written_words(example.texts, record)
+            scores = np.array([record.scores[places].sum(dtype="float64") for _, places in words])
+            label, cluster = of_method.labels[record.target], together.get(example.id, "")
+            yield Vocabulary.of(word for word, _ in words).scored(example.id, label, scores, cluster)

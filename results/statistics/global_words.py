@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev
 
-import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
@@ -19,6 +18,7 @@ from assay.results.records import Group, Method, grouped
 from assay.results.statistics.ranking import FEWEST as FEWEST_RANKED
 from assay.results.statistics.word_totals import NAMED_TEXTS, WordMean, Words
 from assay.results.word_columns import GlobalWordRow, WordStabilityRow
+from assay.tasks.arrays import Floats
 
 MODEL_SEEDS, EXPLAINER_SEEDS, EXPLAINERS = "model seeds", "explainer seeds", "explainers"
 # Words of a class and explainer in the table.
@@ -136,6 +136,7 @@ def _stability(
     by_method: Mapping[Method, Sequence[WordRun]],
     means: Mapping[Method, Mapping[str, WordMean]],
 ) -> Iterable[WordStabilityRow]:
+    ranks = _Ranks()
     for method, runs in by_method.items():
         words = [run.words.get(label, {}) for run in runs]
         seeds = list(zip(runs, words, strict=True))
@@ -143,7 +144,7 @@ def _stability(
         draws = [(a, b) for (one, a), (two, b) in combinations(seeds, 2) if _other_draw(one, two)]
         others = [(means[method], found) for other, found in means.items() if other != method]
         for over, pairs in ((MODEL_SEEDS, models), (EXPLAINER_SEEDS, draws), (EXPLAINERS, others)):
-            found = [pair for pair in (_correlation(*both) for both in pairs) if pair is not None]
+            found = [pair for pair in (ranks.correlation(*both) for both in pairs) if pair is not None]
             if found:
                 rho, shared = fmean(rho for rho, _ in found), min(shared for _, shared in found)
                 yield WordStabilityRow(*group, *method, label, over, rho, len(found), shared)
@@ -157,12 +158,28 @@ def _other_draw(one: WordRun, two: WordRun) -> bool:
     return one.seed == two.seed and one.explainer_seed != two.explainer_seed
 
 
-def _correlation(one: Mapping[str, WordMean], two: Mapping[str, WordMean]) -> tuple[float, int] | None:
-    """Spearman's rank correlation over the words of both, and their number; None where it is undefined."""
-    shared = sorted(one.keys() & two.keys())
-    if len(shared) < FEWEST_RANKED:
-        return None
-    ranks = [rankdata([run[word].value for word in shared]) for run in (one, two)]
-    if any(np.ptp(each) == 0 for each in ranks):
-        return None
-    return float(np.corrcoef(*ranks)[0, 1]), len(shared)
+class _Ranks:
+    """The ranks of words by their means, which most pairs share."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, tuple[str, ...]], Floats] = {}
+
+    def correlation(
+        self, one: Mapping[str, WordMean], two: Mapping[str, WordMean]
+    ) -> tuple[float, int] | None:
+        """Spearman's rank correlation over the words of both, and their number; None where it is undefined.
+
+        Both must live as long as this.
+        """
+        shared = tuple(sorted(one.keys() & two.keys()))
+        if len(shared) < FEWEST_RANKED:
+            return None
+        x, y = self._centred(one, shared), self._centred(two, shared)
+        scale = math.sqrt(float(x @ x) * float(y @ y))
+        return (float(x @ y) / scale, len(shared)) if scale > 0 else None
+
+    def _centred(self, means: Mapping[str, WordMean], words: tuple[str, ...]) -> Floats:
+        place = id(means), words
+        if place not in self._known:
+            self._known[place] = rankdata([means[word].value for word in words]) - (len(words) + 1) / 2
+        return self._known[place]

@@ -44,7 +44,10 @@ def test_the_page_of_exports_has_the_columns_of_the_export() -> None:
 
 def test_files_have_the_columns_of_their_rows(tmp_path: Path) -> None:
     results = experiment([Group("planted", "cnn")], seeds=("0",), n=5, metrics=(cast(Metric, AGREEMENT),))
-    scored = (ScoredWords(str(place), "pos", [("good", 0.5 * place)]) for place in range(20))
+    scored = (
+        ScoredWords(str(place), "pos", ("good",), np.array([0.5 * place]), np.ones(1, int))
+        for place in range(20)
+    )
     run = WordRun(results.cells[0].group, results.cells[0].method, "0", 0, word_means(scored, 10))
     other = replace(run, seed="1", words={"pos": dict.fromkeys("abc", run.words["pos"]["good"])})
     number = Published("numbers.csv, line 2", "planted", "cnn", "random", AGREEMENT.name, 0.5)

@@ -5,20 +5,39 @@ from __future__ import annotations
 import json
 import math
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from assay.results.records import Group, Method
 from assay.results.statistics.global_words import WordRun, global_words
-from assay.results.statistics.word_totals import FLAT, ScoredWords, word_means
+from assay.results.statistics.word_totals import FLAT, ScoredWords, Vocabulary, WordMean, word_means
 
 GROUP = Group("planted", "cnn")
 VOCABULARY = ("good", "bad", "Film", "film", "the", "plot", "=1+1")
 
 
-def texts(count: int, seed: int, clusters: int = 0) -> Iterator[ScoredWords]:
+class Written(NamedTuple):
+    """An explanation by the words as they are written."""
+
+    text: str
+    label: str
+    words: list[tuple[str, float]]
+    cluster: str = ""
+
+    def scored(self) -> ScoredWords:
+        vocabulary = Vocabulary.of(word for word, _ in self.words)
+        scores = np.array([score for _, score in self.words])
+        return vocabulary.scored(self.text, self.label, scores, self.cluster)
+
+
+def means_of(every: Iterable[Written], fewest: int) -> dict[str, dict[str, WordMean]]:
+    return word_means((one.scored() for one in every), fewest)
+
+
+def texts(count: int, seed: int, clusters: int = 0) -> Iterator[Written]:
     """Texts of two labels with words that come once or more; some hang together."""
     rng = np.random.default_rng(seed)
     for place in range(count):
@@ -27,10 +46,10 @@ def texts(count: int, seed: int, clusters: int = 0) -> Iterator[ScoredWords]:
             for at in rng.integers(0, len(VOCABULARY), 6)
         ]
         cluster = f"document {place % clusters}" if clusters and place % 3 else ""
-        yield ScoredWords(f"text {place}", ("pos", "neg")[place % 2], words, cluster)
+        yield Written(f"text {place}", ("pos", "neg")[place % 2], words, cluster)
 
 
-def brute(label: str, word: str, every: list[ScoredWords]) -> list[tuple[float, str, str]]:
+def brute(label: str, word: str, every: list[Written]) -> list[tuple[float, str, str]]:
     """Of each text with the word its mean score there, with the text's id and cluster."""
     found = []
     for one in every:
@@ -43,7 +62,7 @@ def brute(label: str, word: str, every: list[ScoredWords]) -> list[tuple[float, 
 @pytest.mark.parametrize("clusters", [0, 15])
 def test_means_counts_intervals_and_texts_are_those_of_brute_force(clusters: int) -> None:
     every = list(texts(200, 0, clusters))
-    means = word_means(every, fewest=3)
+    means = means_of(every, fewest=3)
     assert set(means) == {"pos", "neg"} and set(means["pos"]) == {word.lower() for word in VOCABULARY}
     for label, of_label in means.items():
         for word, mean in of_label.items():
@@ -73,22 +92,22 @@ def critical(units: int) -> float:
 
 
 def test_few_texts_and_equal_scores_have_no_interval() -> None:
-    few = word_means(list(texts(12, 1)), fewest=2)["pos"]
+    few = means_of(list(texts(12, 1)), fewest=2)["pos"]
     assert all(math.isnan(mean.low) and "fewer than 10" in mean.note for mean in few.values())
-    same = [ScoredWords(str(place), "pos", [("good", 0.3), ("good", 0.3)]) for place in range(20)]
-    mean = word_means(same, 10)["pos"]["good"]
+    same = [Written(str(place), "pos", [("good", 0.3), ("good", 0.3)]) for place in range(20)]
+    mean = means_of(same, 10)["pos"]["good"]
     assert (mean.value, mean.texts, mean.occurrences, mean.note) == (pytest.approx(0.3), 20, 40, FLAT)
-    together = [ScoredWords(str(place), "pos", [("good", place)], "one") for place in range(20)]
-    assert "1 group of texts" in word_means(together, 10)["pos"]["good"].note
-    assert word_means(same, 21) == {"pos": {}}
+    together = [Written(str(place), "pos", [("good", place)], "one") for place in range(20)]
+    assert "1 group of texts" in means_of(together, 10)["pos"]["good"].note
+    assert means_of(same, 21) == {"pos": {}}
 
 
 def test_memory_is_flat_in_the_number_of_texts() -> None:
     peaks = []
-    word_means(texts(50, 2), 10)
+    means_of(texts(50, 2), 10)
     for count in (300, 6000):
         tracemalloc.start()
-        word_means(texts(count, 2), 10)
+        means_of(texts(count, 2), 10)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
@@ -117,10 +136,10 @@ def test_intervals_hold_the_true_mean(draw: str, least: float) -> None:
             values, names = drawn[draw](size=20), [""] * 20
             truth = {"normal": 0.0, "exponential": 1.0, "lognormal": math.exp(0.5)}[draw]
         every = [
-            ScoredWords(str(place), "pos", [("good", value)], name)
+            Written(str(place), "pos", [("good", value)], name)
             for place, (value, name) in enumerate(zip(values.tolist(), names, strict=True))
         ]
-        mean = word_means(every, 10)["pos"]["good"]
+        mean = means_of(every, 10)["pos"]["good"]
         held += mean.low <= truth <= mean.high
     assert held / 1000 >= least
 
@@ -130,7 +149,7 @@ def runs() -> list[WordRun]:
     made = [("lime", "mask", "0", 0, 1), ("lime", "mask", "0", 1, 2), ("lime", "mask", "1", 0, 3)]
     made += [("saliency", "", "0", 0, 1), ("saliency", "", "1", 0, 4)]
     return [
-        WordRun(GROUP, Method(*names), seed, drawn, word_means(texts(120, source), 5))
+        WordRun(GROUP, Method(*names), seed, drawn, means_of(texts(120, source), 5))
         for *names, seed, drawn, source in made
     ]
 
