@@ -110,9 +110,9 @@ def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice
     """
     chosen = {group: plain(config[group]) for group in GROUPS}
     # In order: that of methods and metrics is the order of the tables.
-    name = json.dumps(chosen)
+    chosen_key = json.dumps(chosen)
     known = {} if known is None else known
-    if name not in known:
+    if chosen_key not in known:
         parts = {
             group: {name: Built(entry, build(entry)) for name, entry in entries.items()}
             for group, entries in chosen.items()
@@ -121,8 +121,8 @@ def choose(config: DictConfig, known: dict[str, Choice] | None = None) -> Choice
             check_storable(name, entry.built)
         methods = cross(parts["explainer"], parts["baseline"])
         _check_baselines(list(chosen["baseline"]), methods)
-        known[name] = Choice(methods, with_removals(parts["metric"], parts["removal"]))
-    return known[name]
+        known[chosen_key] = Choice(methods, with_removals(parts["metric"], parts["removal"]))
+    return known[chosen_key]
 
 
 def check_storable(name: str, explainer: Explainer) -> None:

@@ -13,7 +13,8 @@ from hydra.utils import get_object
 from assay.explainers.baselines import Mask
 from assay.explainers.perturbation.occlusion import Occlusion
 from assay.harness.config.build import build, choosable
-from assay.harness.config.choice import Built, with_removals
+from assay.harness.config.choice import Built, Choice, choose, with_removals
+from assay.harness.config.compose import configuration
 from assay.metrics.info import MetricBase, MetricInfo
 from assay.tasks.errors import InputError
 
@@ -118,3 +119,11 @@ class HalfPair(MetricBase):
 def test_a_metric_that_scores_neither_a_cell_nor_two_models_is_refused() -> None:
     with pytest.raises(InputError, match="the metric HalfPair scores nothing; expected"):
         with_removals({"half": Built({}, HalfPair())}, {"mask": Built({}, Mask())})
+
+
+def test_trials_that_choose_the_same_share_what_is_built() -> None:
+    known: dict[str, Choice] = {}
+    chosen = ["task=planted", "explainer=[occlusion,lime]", "baseline=[mask,pad]", "metric=[human_agreement]"]
+    one, again = (choose(configuration([*chosen, f"seed={seed}"]), known) for seed in (0, 1))
+    other = choose(configuration([*chosen, "explainer.lime.rows=30"]), known)
+    assert one is again and one is not other and len(known) == 2
