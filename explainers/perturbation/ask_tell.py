@@ -73,6 +73,10 @@ class Asking(ABC):
     def converse(self, units: Units, rng: np.random.Generator) -> AskTell:
         """Rounds of coalitions, then the scores."""
 
+    def draws(self, request: Request, units: int) -> np.random.Generator:
+        """What a text of so many units draws with: it never depends on the other texts."""
+        return generator(request.seed, self.name, request.example.id)
+
     def check_asking(self) -> None:
         """Raise InputError unless `output` names an output space and `unit` a unit."""
         check_choice(f"explainer.{self.name}.output", self.output, get_args(Output))
@@ -244,7 +248,7 @@ def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Itera
 def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
     began = time.perf_counter()
     units, classes = units_of(request, method.unit), len(engine.model.labels)
-    conversation = method.converse(units, generator(request.seed, method.name, request.example.id))
+    conversation = method.converse(units, method.draws(request, len(units)))
     # A text of special tokens alone has nothing to be asked about but itself.
     first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
     return _Session(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from assay.explainers.perturbation import order_prior, threshold_prior
 from assay.explainers.perturbation.gp_prior import GPPrior
@@ -114,9 +114,8 @@ def _fit(prior: Prior, signs: Floats, odd: Floats) -> _Fit:
 
 
 def _condition(covariance: Floats, shapley: Floats, before: float, odd: Floats) -> _Conditioned:
-    factor = cholesky(covariance, lower=True)
-    weights = solve_triangular(factor, odd, lower=True)
-    told = solve_triangular(factor, shapley.T, lower=True)
+    factor = _factor(covariance)
+    weights, told = _solve(factor, odd), _solve(factor, shapley.T)
     # A constant class fits any prior.
     scale = np.maximum((weights**2).mean(axis=0), TINY)
     left = np.maximum(before - (told**2).sum(axis=0), 0.0)
@@ -129,8 +128,9 @@ def _misfit(covariance: Floats, shapley: Floats, before: float, odd: Floats, fou
     for half in (0, 1):
         out = np.arange(1 + half, len(odd), 2)
         kept: NDArray[np.intp] = np.delete(np.arange(len(odd)), out)
-        without = _condition(covariance[np.ix_(kept, kept)], shapley[:, kept], before, odd[kept])
-        across = solve_triangular(without.factor, covariance[np.ix_(kept, out)], lower=True)
+        rows = covariance[kept]
+        without = _condition(rows[:, kept], shapley[:, kept], before, odd[kept])
+        across = _solve(without.factor, rows[:, out])
         left = np.diag(covariance)[out] - (across**2).sum(axis=0)
         error = odd[out] - across.T @ without.weights
         answers += (error**2 / np.maximum(np.outer(left, without.scale), TINY)).sum(axis=0)
@@ -138,3 +138,17 @@ def _misfit(covariance: Floats, shapley: Floats, before: float, odd: Floats, fou
         # Posterior means are a martingale: their moves have the variance that goes.
         expected += np.maximum(without.variance - found.variance, JITTER * found.scale).sum(axis=0)
     return np.stack([answers / (len(odd) - 1), moves / expected])
+
+
+# LAPACK's own: at these sizes scipy's checks take longer than the work.
+def _factor(covariance: Floats) -> Floats:
+    """(P, P) lower Cholesky factor."""
+    factor, info = dpotrf(covariance, lower=1, clean=1)
+    if info:
+        raise np.linalg.LinAlgError(f"the covariance of {len(covariance)} answers is not positive definite")
+    return factor
+
+
+def _solve(factor: Floats, right: Floats) -> Floats:
+    """(P, M) solutions of a lower triangular system."""
+    return dtrtrs(factor, right, lower=1)[0]

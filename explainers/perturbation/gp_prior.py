@@ -10,6 +10,7 @@ players, who matter more. Everything below is in units of the prior's variance o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -50,14 +51,7 @@ class GPPrior:
         Sum over odd T with i of 2/|T| rho^|T| prod_T s = 2 rho s_i times the integral over t from 0 to 1 of
         the even part of prod_{j != i} (1 + t rho s_j), by Gauss-Legendre.
         """
-        others = np.arange(self.players)  # how many of the others are in the coalition
-        nodes, weights = np.polynomial.legendre.leggauss(min(self.players // 2 + 1, MOST_NODES))
-        step = (nodes[:, None] + 1) / 2 * self.rho
-        up, down = np.log1p(step), np.log1p(-step)
-        top = self.players * np.log1p(self.rho)
-        product = np.exp(others * up + others[::-1] * down - top)
-        table = weights / 2 @ (product + product[:, ::-1]) / 2
-        table += (self.linear - 1) * np.exp(-top)
+        table = _by_others(self)
         inside = signs > 0
         present = inside.sum(axis=1, keepdims=True) - inside
         return (2 * self.rho * signs * table[present]).T / self.scale
@@ -82,6 +76,20 @@ class GPPrior:
         products = (np.exp(differ * fade) - np.exp(same * fade)) / 2
         alone = (self.linear - 1) * self.rho * (same - differ)
         return products + alone * np.exp(-self.players * np.log1p(self.rho))
+
+
+# Tables depend on the number of players alone, which most texts share with others.
+@lru_cache(maxsize=1024)
+def _by_others(prior: GPPrior) -> Floats:
+    """(n,) the integral in `shapley_covariance`, by how many of the other players are in the coalition."""
+    others = np.arange(prior.players)
+    nodes, weights = np.polynomial.legendre.leggauss(min(prior.players // 2 + 1, MOST_NODES))
+    step = (nodes[:, None] + 1) / 2 * prior.rho
+    up, down = np.log1p(step), np.log1p(-step)
+    top = prior.players * np.log1p(prior.rho)
+    product = np.exp(others * up + others[::-1] * down - top)
+    table = weights / 2 @ (product + product[:, ::-1]) / 2
+    return table + (prior.linear - 1) * np.exp(-top)
 
 
 def select_coalitions(prior: GPPrior, pool: Coalitions, count: int, rng: np.random.Generator) -> Coalitions:

@@ -32,7 +32,7 @@ class OrderPrior:
         n = self.players
         dot = left @ right.T
         # The third elementary symmetric polynomial of the products of signs, by Newton's identity.
-        triples = (dot**3 - (3 * n - 2) * dot) / 6
+        triples = (dot * dot * dot - (3 * n - 2) * dot) / 6
         mine, other = left.sum(axis=1)[:, None], right.sum(axis=1)
         alike = np.sign(mine) * np.sign(other) * (np.abs(mine) == np.abs(other))
         return self.ones * dot / n + self.threes * triples / comb(n, 3) + self.size * alike

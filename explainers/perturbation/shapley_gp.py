@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,11 +27,14 @@ from assay.explainers.perturbation.kernel_shap import (
 )
 from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
-from assay.explainers.protocol import Traits
+from assay.explainers.protocol import Request, Traits
+from assay.tasks.randomness import generator
 
 # With more players rho falls, else interactions of very many would be all there is to learn.
 DESIGN_RHO, DESIGN_PLAYERS, DESIGN_LINEAR = 0.5, 12, 10.0
 POOL = 2048
+# So many designs are kept: those of as many lengths of texts.
+DESIGNS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class ShapleyGP(PairedCoalitions):
     """Shapley values by Gaussian process regression of the odd part of the model's answers.
 
     Coalitions are asked in complementary pairs, chosen to leave the Shapley values the least posterior
-    variance under `GPPrior`. The scores are the posterior mean, averaged over priors by the marginal
+    variance under `GPPrior`; no answer is needed to choose them, and texts of equal length share them. The
+    scores are the posterior mean, averaged over priors by the marginal
     likelihood of each class (`gp_posterior.priors`): so the answers choose the order of interaction. With
     2^n - 2 <= rows every coalition is asked and the result is exact; additive games are exact from 2 n rows
     on. Standard error: the posterior's, larger where halves of the answers do not foresee one another; NaN
@@ -50,21 +57,23 @@ class ShapleyGP(PairedCoalitions):
     until: StoppingRule | None = None
     output: Output = "logit"
     unit: Unit = "token"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     name: ClassVar[str] = "shapley_gp"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
+
+    def draws(self, request: Request, units: int) -> np.random.Generator:
+        """The same for all texts of a length, which so have one design: choosing it takes longer than most
+        models do to answer it."""
+        return generator(request.seed, self.name, units)
 
     def design(self, players: int, rng: np.random.Generator) -> Coalitions:
         """(R, n) coalitions, each followed by its complement, without the empty and the full one."""
         if self.exact(players):
             return with_complements(every_pair(players))
-        pairs = self.rows // 2
-        pool = max(POOL, 2 * pairs)
-        every = pair_count(players) <= 2 * pool
-        candidates = every_pair(players) if every else drawn_pairs(players, pool, rng)
-        rho = DESIGN_RHO * min(1.0, DESIGN_PLAYERS / players)
-        prior = GPPrior(players, rho, DESIGN_LINEAR)
-        return with_complements(select_coalitions(prior, candidates, pairs, rng))
+        design, rng.bit_generator.state = _most_telling(
+            players, self.rows // 2, repr(rng.bit_generator.state)
+        )
+        return design
 
     def design_rows(self, players: int) -> int:
         """How many rows the design has, without choosing them, which takes a while for long texts."""
@@ -97,3 +106,19 @@ class ShapleyGP(PairedCoalitions):
         scores += (total - scores.sum(axis=0)) / players
         determined = len(signs) >= players
         return Estimate(scores, np.sqrt(variance) if determined else np.full_like(scores, np.nan))
+
+
+@lru_cache(maxsize=DESIGNS)
+def _most_telling(players: int, pairs: int, state: str) -> tuple[Coalitions, Mapping[str, Any]]:
+    """The design of a budget that does not cover every coalition, drawn by a generator in a state, and the
+    state behind it: (2 pairs, n), not to be written to."""
+    rng = np.random.default_rng()
+    rng.bit_generator.state = literal_eval(state)
+    pool = max(POOL, 2 * pairs)
+    every = pair_count(players) <= 2 * pool
+    candidates = every_pair(players) if every else drawn_pairs(players, pool, rng)
+    rho = DESIGN_RHO * min(1.0, DESIGN_PLAYERS / players)
+    prior = GPPrior(players, rho, DESIGN_LINEAR)
+    design = with_complements(select_coalitions(prior, candidates, pairs, rng))
+    design.flags.writeable = False
+    return design, rng.bit_generator.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import comb
@@ -35,24 +36,15 @@ class ThresholdPrior:
         The mean over the coalitions that player i joins of the difference that it makes to the covariance,
         which depends only on how large they are and how many players they share with the coalition asked.
         """
-        n = self.players
-        joined, asked, shared, inside = _axes(n, n + 1, n, 2)
-        chance = _overlaps(n - 1, joined, asked - inside, shared)
-        before = self._at(joined, asked, shared)
-        after = self._at(joined + 1, asked, shared + inside)
-        table = (chance * (after - before)).sum(axis=(0, 2)) / n
+        table = _by_size(self)
         sizes = (signs > 0).sum(axis=1)
         return np.where(signs > 0, table[sizes, 1][:, None], table[sizes, 0][:, None]).T
 
     def shapley_variance(self) -> float:
         """The prior's variance of a Shapley value."""
-        n = self.players
-        one, other, shared = _axes(n, n, n)
-        gain = self._at(one + 1, other + 1, shared + 1) + self._at(one, other, shared)
-        gain = gain - self._at(one + 1, other, shared) - self._at(one, other + 1, shared)
-        return float((_overlaps(n - 1, one, other, shared) * gain).sum()) / n**2
+        return _shapley_variance(self)
 
-    def _at(self, size: Floats, other: Floats, shared: Floats) -> Floats:
+    def at(self, size: Floats, other: Floats, shared: Floats) -> Floats:
         """The covariance by the sizes of two coalitions and how many players are in both."""
         n = self.players
         return self._of(2 * size - n, 2 * other - n, n - 2 * (size + other - 2 * shared))
@@ -62,6 +54,28 @@ class ThresholdPrior:
         share = self.common**2 / self.players
         norm = np.sqrt((share * left**2 + self.players) * (share * right**2 + self.players))
         return 2 / np.pi * np.arcsin(np.clip((share * left * right + dot) / norm, -1, 1))
+
+
+# Both depend on the number of players alone, which most texts share with others.
+@lru_cache(maxsize=1024)
+def _by_size(prior: ThresholdPrior) -> Floats:
+    """(n + 1, 2) what `shapley_covariance` says of a player, by the size of a coalition and whether the
+    player is in it."""
+    n = prior.players
+    joined, asked, shared, inside = _axes(n, n + 1, n, 2)
+    chance = _overlaps(n - 1, joined, asked - inside, shared)
+    before = prior.at(joined, asked, shared)
+    after = prior.at(joined + 1, asked, shared + inside)
+    return (chance * (after - before)).sum(axis=(0, 2)) / n
+
+
+@lru_cache(maxsize=1024)
+def _shapley_variance(prior: ThresholdPrior) -> float:
+    n = prior.players
+    one, other, shared = _axes(n, n, n)
+    gain = prior.at(one + 1, other + 1, shared + 1) + prior.at(one, other, shared)
+    gain = gain - prior.at(one + 1, other, shared) - prior.at(one, other + 1, shared)
+    return float((_overlaps(n - 1, one, other, shared) * gain).sum()) / n**2
 
 
 def _axes(*counts: int) -> tuple[Floats, ...]:

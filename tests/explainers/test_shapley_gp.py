@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -19,6 +20,7 @@ from assay.explainers.perturbation.order_prior import OrderPrior
 from assay.explainers.perturbation.shapley_gp import ShapleyGP
 from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.perturbation.threshold_prior import ThresholdPrior
+from assay.explainers.protocol import Request
 from assay.tasks.errors import InputError
 
 TEXT = (4, 9, 5, 12, 7, 20, 11, 6)
@@ -105,6 +107,19 @@ def test_with_all_rows_the_scores_are_exact_for_any_game(players: int):
     np.testing.assert_allclose(found.scores, exact_shapley(game, players), atol=1e-12)
     assert found.standard_error is not None
     assert not found.standard_error.any()
+
+
+def test_texts_of_a_length_share_a_design_that_is_chosen_once_and_seeds_do_not():
+    method = ShapleyGP(rows=40)
+    one, other = request(TEXT), request(TEXT[::-1])
+
+    def design(asked: Request, players: int = 12) -> np.ndarray:
+        return method.design(players, method.draws(asked, players))
+
+    assert design(one) is design(replace(other, example=replace(other.example, id="another")))
+    assert not design(one).flags.writeable
+    assert (design(one) != design(replace(one, seed=one.seed + 1))).any()
+    assert design(one, 13).shape == (40, 13)
 
 
 @pytest.mark.parametrize("baseline", [Pad(), Mask(), Zero(), Delete()])
