@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from peers import Classifier
 
 from assay.explainers.protocol import Request
 from assay.models.engine import Engine
+from assay.models.flops import counted
 from assay.tasks.example import Example
 
 
@@ -38,6 +40,7 @@ class World:
 @dataclass(frozen=True, slots=True, eq=False)
 class Race:
     """One line of the table. bar: the least ratio to the peer; more_threads: with several threads, if other.
+    Of one short text no more is asked than that it is not slower.
 
     labels: of the model. words: least and greatest number of a text's words. perturbation: whether the rows
     are forward rows alone, so that they have a limit.
@@ -66,26 +69,33 @@ class Lap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used."""
+    """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used. operations:
+    floating-point operations that Assay's side carried out; NaN if not counted."""
 
     theirs: Lap
     ours: Lap
     limit: float
     in_model: float
     disturbance: float
+    operations: float = math.nan
 
 
-def time_limits(world: World) -> Callable[[int], float]:
-    """The best seconds per row of so many tokens: measured at a few lengths, straight lines between them."""
+def time_limits(
+    world: World, sizes: Sequence[int] = (256, 512, 1024, 2048), times: int = 3
+) -> Callable[[int], float]:
+    """The best seconds per row of so many tokens: measured at a few lengths, straight lines between them.
+
+    sizes: tokens of the batches that are tried, each so many times.
+    """
     lengths = (6, 10, 16, 24, 36, 50, 70)
     best = []
     for length in lengths:
         seconds = []
-        for tokens in (256, 512, 1024, 2048):
+        for tokens in sizes:
             rows = max(1, tokens // length)
             ids = torch.from_numpy(np.random.default_rng(0).integers(1000, 20000, (rows, length)))
             with torch.inference_mode():
-                for _ in range(3):
+                for _ in range(times):
                     began = time.perf_counter()
                     world.peer.model.network(input_ids=ids)
                     seconds.append((time.perf_counter() - began) / rows)
@@ -100,9 +110,11 @@ def used_elsewhere() -> float:
     return (sum(fields[:8]) - idle) / os.sysconf("SC_CLK_TCK") - own.user - own.system
 
 
-def run_round(race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool) -> Round:
-    """Both sides once."""
-    counted = world.engine.counters.copy()
+def run_round(
+    race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool, count: bool = False
+) -> Round:
+    """Both sides once, and Assay's once more where its operations are counted, which takes time."""
+    before = world.engine.counters.copy()
     began, elsewhere = time.perf_counter(), used_elsewhere()
     laps = []
     for side in (race.theirs, race.ours) if peer_first else (race.ours, race.theirs):
@@ -112,7 +124,9 @@ def run_round(race: Race, world: World, limit: Callable[[int], float], *, peer_f
         laps.append(Lap(time.perf_counter() - start, world.peer.rows))
     disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
     theirs, ours = laps if peer_first else reversed(laps)
-    spent = world.engine.counters.since(counted)
+    spent = world.engine.counters.since(before)
     rows = max(spent.forward_rows, 1)
     least = limit(round(spent.forward_tokens / rows)) * rows
-    return Round(theirs, ours._replace(rows=spent.forward_rows), least, spent.seconds, disturbance)
+    operations = counted(lambda: race.ours(world)) if count else math.nan
+    ours = ours._replace(rows=spent.forward_rows)
+    return Round(theirs, ours, least, spent.seconds, disturbance, operations)
