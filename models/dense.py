@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 # Any number of rows works; this is the one that the layout is chosen for.
 TYPICAL_ROWS = 1024
+# Of fewer rows, reading the weights takes longer than multiplying: one copy for both passes is read faster
+# than the kernels' two, and MKL reads it faster for one row alone.
+FEW_ROWS, FEW_DIFFERENTIATED = 2, 32
 
 
 class Dense:
@@ -45,8 +48,11 @@ class Dense:
         fits = weight.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and len(x) > 0
         if trains or not self._onednn or not fits:
             return self.linear(x)
+        differentiated = torch.is_grad_enabled() and x.requires_grad
+        if len(x) < (FEW_DIFFERENTIATED if differentiated else FEW_ROWS):
+            return self.linear(x)
         forward, backward = self._layouts(weight)
-        if torch.is_grad_enabled() and x.requires_grad:
+        if differentiated:
             return cast(Tensor, _Frozen.apply(x, forward, backward, self.linear.bias))
         return _multiply(x, forward, self.linear.bias)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from assay.models import dense
-from assay.models.dense import Dense, onednn_works
+from assay.models.dense import FEW_DIFFERENTIATED, Dense, onednn_works
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_a_kernel_that_is_missing_or_wrong_is_replaced_by_the_public_operation(
     monkeypatch: pytest.MonkeyPatch, kernel: str, replacement: object
 ) -> None:
     layer = torch.nn.Linear(5, 3).requires_grad_(False)
-    x = torch.randn(7, 5, requires_grad=True)
+    x = torch.randn(FEW_DIFFERENTIATED, 5, requires_grad=True)
     expected = layer(x)
     (gradient,) = torch.autograd.grad(expected.sum(), x)
     with_kernels = Dense(layer)(x)
@@ -56,3 +56,25 @@ def test_a_build_without_onednn_uses_the_public_operation(monkeypatch: pytest.Mo
     monkeypatch.setattr(dense, "_pack", _missing)
     layer, x = torch.nn.Linear(5, 3).requires_grad_(False), torch.randn(2, 5)
     torch.testing.assert_close(Dense(layer)(x), layer(x), rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not onednn_works(), reason="torch has no oneDNN kernels here")
+@pytest.mark.parametrize("differentiated", [False, True])
+def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kernels(
+    monkeypatch: pytest.MonkeyPatch, differentiated: bool
+) -> None:
+    few = dense.FEW_DIFFERENTIATED if differentiated else dense.FEW_ROWS
+    layer, rows = torch.nn.Linear(5, 3).requires_grad_(False), []
+    multiply = dense._multiply
+    assert onednn_works()  # tested now, so that it is not counted
+
+    def counting(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        rows.append(len(x))
+        return multiply(x, packed, bias)
+
+    monkeypatch.setattr(dense, "_multiply", counting)
+    found = Dense(layer)
+    for count in (0, 1, few - 1, few, few + 1):
+        x = torch.randn(count, 5, requires_grad=differentiated)
+        torch.testing.assert_close(found(x), layer(x))
+    assert rows == [few, few + 1]
