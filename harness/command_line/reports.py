@@ -12,6 +12,7 @@ from assay.harness.command_line.waiting import waiting
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.baseline_pairs import with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
+from assay.harness.reporting.early_tables import early_tables
 from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
@@ -58,7 +59,7 @@ def compute_and_report(
     keep_command(experiment.store, experiment.name, experiment.command)
     for _ in range(REPAIR_ATTEMPTS):
         try:
-            trials = run(experiment)
+            trials = run(experiment, early_tables)
             if before is not None and not trials:
                 # Nothing could be read: the name stays that of the last run that did something.
                 keep_command(experiment.store, experiment.name, before)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from omegaconf import DictConfig
@@ -30,6 +31,13 @@ from assay.harness.trials.trial import complete
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
+# What runs beside trials, until they are done.
+Beside = Callable[["Experiment", Sequence[Trial]], AbstractContextManager[None]]
+
+
+def nothing_beside(experiment: Experiment, trials: Sequence[Trial]) -> AbstractContextManager[None]:
+    """Trials run alone."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +108,16 @@ def load_trials(experiment: Experiment, *, record: bool = True) -> list[Trial]:
     return trials
 
 
-def run(experiment: Experiment) -> list[Trial]:
+def run(experiment: Experiment, beside: Beside = nothing_beside) -> list[Trial]:
     """Do whatever is not on disk yet: trials first, through Hydra's launcher, then pairs of trials.
 
-    Raises StoreFull, and Damaged when a finished cell turned out not to be.
+    Args:
+        experiment: its configurations and store.
+        beside: what is entered while the trials run, with those whose texts could be read.
+
+    Raises:
+        StoreFull: no space is left.
+        Damaged: a finished cell turned out not to be.
     """
     for config in experiment.configs:
         check_chosen(config)
@@ -118,7 +132,10 @@ def run(experiment: Experiment) -> list[Trial]:
         for choices in group_choices(experiment.sweep):
             check_launcher(choices)
         count = ExplainedTexts(trials, store)
-        with sweep_progress(f"experiment {experiment.name}", count.total, count):
+        with (
+            sweep_progress(f"experiment {experiment.name}", count.total, count),
+            beside(experiment, trials),
+        ):
             try:
                 launch([*experiment.sweep.arguments(), *cut])
             except KeyboardInterrupt:
