@@ -84,7 +84,11 @@ class Rotary:
             return *turned, added
         far = (place[:asked, None] - place).abs() > self.window
         local = torch.zeros(far.shape, dtype=keys.dtype, device=keys.device).masked_fill(far, -torch.inf)
-        return *turned, local[None, None] if added is None else added + local
+        if added is None:
+            return *turned, local[None, None]
+        # Padding far from any token would read nothing, and softmax fail; it reads itself, nobody reads it.
+        itself = place[:asked, None] == place
+        return *turned, (added + local).masked_fill(itself, 0)
 
 
 def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedModel
 
-from assay.models.attention_kinds import MakeKind, NotOpenError, by_content
+from assay.models.attention_kinds import MakeKind, NotOpenError, by_content, disentangled, rotary
 from assay.models.backward_rule import ELEMENTWISE
 
 # What transformers calls the elementwise functions of `BackwardRule`.
@@ -145,6 +145,41 @@ LAYOUTS = {
         layers="encoder.albert_layer_groups",
         shared="albert_layers",
         project="encoder.embedding_hidden_mapping_in",
+    ),
+    # Versions 2 and 3.
+    "DebertaV2ForSequenceClassification": Layout(
+        HeadLayout("pooler.dense", "pooler_hidden_act", dropout=("cls_dropout", "hidden_dropout_prob")),
+        replace(
+            _BERT_LAYER,
+            query="attention.self.query_proj",
+            key="attention.self.key_proj",
+            value="attention.self.value_proj",
+        ),
+        attention=disentangled,
+    ),
+    "ModernBertForSequenceClassification": Layout(
+        HeadLayout(
+            "head.dense",
+            "classifier_activation",
+            norm="head.norm",
+            dropout=("classifier_dropout",),
+            pooling="classifier_pooling",
+        ),
+        LayerLayout(
+            query=Part("attn.Wqkv", 0, 3),
+            key=Part("attn.Wqkv", 1, 3),
+            value=Part("attn.Wqkv", 2, 3),
+            merge="attn.Wo",
+            before_attention="attn_norm",
+            widen=Part("mlp.Wi", 0, 2),
+            gate=Part("mlp.Wi", 1, 2),
+            narrow="mlp.Wo",
+            before_feed_forward="mlp_norm",
+        ),
+        layers="layers",
+        last_norm="final_norm",
+        activation="hidden_activation",
+        attention=rotary,
     ),
 }
 

@@ -61,6 +61,7 @@ REFUSED |= {
 REFUSED |= {"concept_cnn": REFUSED["cnn"], "bottleneck_cnn": REFUSED["cnn"] | {"deep_lift"}}
 REFUSED["bottleneck_bert"] = REFUSED["tiny_bert"]
 REFUSED |= dict.fromkeys(OPEN_NETWORKS, REFUSED["tiny_bert"])
+REFUSED["modernbert_mean"] = REFUSED["tiny_bert"] | {name for name in EXPLAINERS if "attention" in name}
 SLOW = [name for name in OPEN_NETWORKS if name not in USUAL]
 MODELS = [*OPEN, *USUAL, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 pairs = pytest.mark.parametrize(

@@ -58,6 +58,21 @@ class OpenNetwork:
 
 # More groups of layers than one, each layer used twice or several in a group; another function.
 _GROUPS = {"num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 1, "hidden_act": "gelu"}
+# Buckets so few that distances share them in short texts.
+_DEBERTA: dict[str, Any] = {
+    **{"relative_attention": True, "position_buckets": 6, "pos_att_type": ["p2c", "c2p"]},
+    **{"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False},
+}
+# Without buckets, and further texts than distances.
+_SEPARATE = {
+    "share_att_key": False,
+    "norm_rel_ebd": "none",
+    "position_buckets": -1,
+    "max_relative_positions": 5,
+}
+# Of three layers the first reads all tokens and the others two to either side.
+_MODERN: dict[str, Any] = {"num_hidden_layers": 3, "local_attention": 4, "max_position_embeddings": 64}
+_BIASES = {**dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), True)}
 OPEN_NETWORKS = {
     "bert": OpenNetwork("bert"),
     "roberta": OpenNetwork("roberta"),
@@ -67,6 +82,11 @@ OPEN_NETWORKS = {
     "distilbert": OpenNetwork("distilbert"),
     "albert": OpenNetwork("albert", {"embedding_size": 8, "inner_group_num": 2, "hidden_act": "gelu_new"}),
     "albert_groups": OpenNetwork("albert", {"embedding_size": 8} | _GROUPS),
+    "deberta_v3": OpenNetwork("deberta-v2", _DEBERTA),
+    "deberta_v2": OpenNetwork("deberta-v2", _DEBERTA | _SEPARATE),
+    "deberta_v2_c2p": OpenNetwork("deberta-v2", _DEBERTA | {"pos_att_type": ["c2p"]}),
+    "modernbert": OpenNetwork("modernbert", _MODERN),
+    "modernbert_mean": OpenNetwork("modernbert", _MODERN | {"classifier_pooling": "mean", **_BIASES}),
 }
 # Those that differ most from BERT, for tests that take long.
-USUAL = ("distilbert",)
+USUAL = ("distilbert", "deberta_v3", "modernbert_mean")

@@ -5,19 +5,30 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from open_networks import OPEN_NETWORKS
+from open_networks import OPEN_NETWORKS, OpenNetwork
 
+from assay.explainers.propagation.attention import Attention, AttentionRollout
+from assay.explainers.propagation.lrp import Lrp
+from assay.explainers.propagation.word_attention import word_attention
+from assay.explainers.protocol import incompatibility
+from assay.models.attention_kinds import NotOpenError, distance_buckets
 from assay.models.backward_rule import AUTOGRAD
 from assay.models.batching import pad
+from assay.models.dense import Dense
+from assay.models.encoder_reading import read_encoder
+from assay.models.engine import Engine
 from assay.models.layouts import LAYOUTS
 from assay.models.propagation import AttentionRecorder
 from assay.models.protocol import Batch, OpenModel, capabilities
 from assay.models.transformer_model import TransformerModel
+from assay.tasks.errors import InputError
+from assay.tasks.example import Example, Task
 
 TEXTS = [
     ("the film seems awful about the plot today",),
@@ -181,10 +192,72 @@ def test_an_open_model_says_so(open_network: Made):
         assert open_network(name).closed is None and not any(part.startswith("closed") for part in has)
 
 
+@pytest.mark.parametrize(("buckets", "farthest"), [(6, 40), (256, 512), (32, 128)])
+def test_buckets_of_distances_are_the_librarys(buckets: int, farthest: int):
+    from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+
+    distance = torch.arange(-farthest - 20, farthest + 21)
+    expected = make_log_bucket_position(distance, buckets, farthest)
+    assert torch.equal(distance_buckets(distance, buckets, farthest), expected.long())
+    assert len(expected.unique()) < len(distance)
+
+
+CLOSED = [
+    ("deberta-v2", {"relative_attention": True, "conv_kernel_size": 3}, "the convolution behind its first"),
+    ("deberta-v2", {}, "attention is written out with relative_attention only"),
+    ("deberta-v2", {"relative_attention": True, "hidden_act": "silu"}, "function 'silu' (hidden_act) is not"),
+    ("bert", {"is_decoder": True}, "BertForSequenceClassification is not written out for is_decoder=true"),
+    ("ernie", {}, "the forward pass of ErnieForSequenceClassification is not written out"),
+]
+
+
+@pytest.mark.parametrize(("architecture", "options", "reason"), CLOSED)
+def test_what_is_not_written_out_runs_and_says_what_is_missing(
+    architecture: str,
+    options: dict[str, Any],
+    reason: str,
+    tiny_bert_folder: Path,
+    toy_task: Task,
+    tmp_path: Path,
+):
+    model = OpenNetwork(architecture, options).model(tmp_path, tiny_bert_folder, toy_task)
+    batch = batch_of(model, TEXTS)
+    assert not isinstance(model, OpenModel)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.logits(batch), own(model, batch).logits, rtol=0, atol=1e-5)
+    for explainer in (Lrp(), Attention()):
+        said = incompatibility(explainer, None, capabilities=capabilities(model), rationales=False)
+        assert said is not None and said.startswith("the model gives no open layers (") and reason in said
+        assert said.endswith("; docs/models.md lists the networks that are open)") and "\n" not in said
+
+
+def test_where_modules_have_other_names_the_network_is_not_open(open_network: Made):
+    other = deepcopy(open_network("electra").network)
+    other.electra.encoder.layer[0].attention.self.asking = other.electra.encoder.layer[0].attention.self.query
+    del other.electra.encoder.layer[0].attention.self.query
+    with pytest.raises(NotOpenError, match="modules of this ElectraForSequenceClassification are not where"):
+        read_encoder(other)
+
+
+def test_positions_that_turn_otherwise_are_not_written_out(open_network: Made):
+    other = deepcopy(open_network("modernbert").network)
+    other.config.rope_parameters["sliding_attention"]["rope_type"] = "dynamic"
+    with pytest.raises(NotOpenError, match="RoPE of type 'dynamic' are not written out, only 'default'"):
+        read_encoder(other)
+
+
+def test_a_decision_that_reads_all_tokens_has_no_attention_to_follow(open_network: Made):
+    model = open_network("modernbert_mean")
+    assert model.text_layers == ("pooled", "head") and model.layers[-1] == "layer_3"
+    assert open_network("modernbert").text_layers == ("layer_3", "head")
+    said = incompatibility(AttentionRollout(), None, capabilities=capabilities(model), rationales=False)
+    assert said is not None and said.startswith("the model's decision reads the mean of all tokens")
+    with pytest.raises(InputError, match="reads the mean of all tokens"):
+        word_attention(Engine(model), Example("e", TEXTS[0], (0,)))
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_part_of_a_layer_is_that_part_of_its_answer(seed: int):
-    from assay.models.dense import Dense
-
     linear = torch.nn.Linear(5, 12).requires_grad_(False)
     x = torch.randn(7, 5, generator=torch.Generator().manual_seed(seed)).requires_grad_(True)
     for number in range(3):
