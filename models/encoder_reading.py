@@ -47,6 +47,18 @@ def read_encoder(network: PreTrainedModel) -> Encoder:
         ) from error
 
 
+def encoder_or_reason(network: PreTrainedModel, *, enters: bool) -> Encoder | str:
+    """The encoder, or a clause for users that says why there is none.
+
+    enters: whether the network can start from what its first layer reads.
+    """
+    try:
+        encoder = read_encoder(network)
+    except NotOpenError as error:
+        return f"{error}; docs/models.md lists the networks that are open"
+    return encoder if enters else "the network cannot start from what its first layer reads"
+
+
 def _modules(network: PreTrainedModel, layout: Layout) -> Iterator[nn.Module]:
     """The layers in the order in which they are run, as often as they are."""
     listed = list(network.base_model.get_submodule(layout.layers).children())

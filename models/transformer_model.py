@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from assay.models.access import Access
-from assay.models.attention_kinds import NotOpenError
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.batching import rejoin, unpadded
 from assay.models.concept_layer import offer_concepts, write_questions
-from assay.models.encoder_reading import read_encoder
+from assay.models.encoder_reading import encoder_or_reason
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
@@ -93,27 +92,24 @@ class TransformerModel:
                 self.word_masks = self._word_masks
             self.logits_from_embeddings = self._logits_from_embeddings
         block = getattr(network.base_model, "embeddings", None)
-        self.closed: str | None = None
-        if not (access.entry and isinstance(block, nn.Module)):
-            self.closed = "its network cannot be started from what its first layer reads"
-        else:
+        if access.entry and isinstance(block, nn.Module):
             self._block = block
             self.enter = self._enter
             self.logits_from_entry = self._logits_from_entry
             self.module_logits = self._module_logits
-            self._open()
+        self._open()
 
     def _open(self) -> None:
         """Be an OpenModel, or say why not."""
-        try:
-            self.encoder = encoder = read_encoder(self.network)
-        except NotOpenError as error:
-            self.closed = f"{error}; docs/models.md lists the networks that are open"
+        found = encoder_or_reason(self.network, enters=hasattr(self, "enter"))
+        self.closed = found if isinstance(found, str) else None
+        if isinstance(found, str):
             return
-        self.layers = encoder.token_layers
-        self.text_layers = encoder.text_layers
-        self.averages_tokens = encoder.head.mean
-        self.steps = encoder.steps
+        self.encoder = found
+        self.layers = found.token_layers
+        self.text_layers = found.text_layers
+        self.averages_tokens = found.head.mean
+        self.steps = found.steps
         self.open_logits = self._open_logits
         offer_concepts(self)
 

@@ -72,6 +72,7 @@ _SEPARATE = {
 }
 # Of three layers the first reads all tokens and the others two to either side.
 _MODERN: dict[str, Any] = {"num_hidden_layers": 3, "local_attention": 4, "max_position_embeddings": 64}
+_MODERN |= dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 2)
 _BIASES = {**dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), True)}
 OPEN_NETWORKS = {
     "bert": OpenNetwork("bert"),
