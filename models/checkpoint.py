@@ -63,12 +63,12 @@ def _refuse_adapter(folder: str, option: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         base = "not named"
     whole = any(Path(folder).glob("model*.safetensors"))
-    merged = f"; if the weights beside it are the merged ones already, delete {ADAPTER_FILE}" if whole else ""
+    merged = f"; if the weights beside it are the merged ones, delete {ADAPTER_FILE}" if whole else ""
     raise InputError(
-        f"{option}.path={folder} holds an adapter such as LoRA ({ADAPTER_FILE}), not a model with all of its "
-        f"weights; load its base model ({base}) as `base`, with a head of as many labels, merge them by "
-        f"peft.PeftModel.from_pretrained(base, {folder!r}).merge_and_unload().save_pretrained('merged'), save "
-        f"the tokenizer there, too, and set {option}.path=merged{merged}"
+        f"{option}.path={folder} holds an adapter such as LoRA ({ADAPTER_FILE}), not a model with all its "
+        f"weights; load its base model ({base}) as `base`, with as many labels, merge the two by "
+        f"peft.PeftModel.from_pretrained(base, {folder!r}).merge_and_unload().save_pretrained('merged'), "
+        f"save the tokenizer there, too, and set {option}.path=merged{merged}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -271,3 +272,9 @@ def test_a_part_of_a_layer_is_that_part_of_its_answer(seed: int):
         double.linear.double()
         torch.testing.assert_close(double(x.double()), double.linear(x.double())[:, part])
     assert np.isfinite(x.detach().numpy()).all()
+
+
+def test_the_page_of_networks_names_those_of_the_table():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    table = page[page.index("## Open") : page.index("## Not open")]
+    assert set(re.findall(r"`(\w+ForSequenceClassification)`", table)) == set(LAYOUTS)
