@@ -92,8 +92,10 @@ class Rotary:
 
 
 def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+    # Numbers of 16 bits are turned in float32, as transformers does.
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    first, second = wide.chunk(2, dim=-1)
+    return (wide * cosine + torch.cat([-second, first], dim=-1) * sine).to(x.dtype)
 
 
 def rotary(network: PreTrainedModel, layer: nn.Module) -> Rotary:

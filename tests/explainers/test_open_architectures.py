@@ -14,7 +14,7 @@ from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from captum.attr import Saliency as CaptumSaliency
 from explainer_models import explain
 from open_models import one_batch, requests_for
-from open_networks import OPEN_NETWORKS
+from open_networks import OPEN_NETWORKS, VARIANTS, networks
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.gradient.saliency import InputXGradient, Saliency
@@ -28,7 +28,7 @@ from assay.models.tensors import enter
 from assay.models.transformer_model import TransformerModel
 from assay.tasks.example import Task
 
-every = pytest.mark.parametrize("model", OPEN_NETWORKS, indirect=True)
+every = pytest.mark.parametrize("model", networks(OPEN_NETWORKS.keys() - VARIANTS), indirect=True)
 Attribute = Callable[[Callable[..., torch.Tensor], torch.Tensor, torch.Tensor, int], torch.Tensor]
 
 

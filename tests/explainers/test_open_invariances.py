@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from explainer_models import explain, scores
 from open_models import OPEN, requests_for
-from open_networks import OPEN_NETWORKS, USUAL
+from open_networks import OPEN_NETWORKS, USUAL, networks
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
@@ -62,8 +62,7 @@ REFUSED |= {"concept_cnn": REFUSED["cnn"], "bottleneck_cnn": REFUSED["cnn"] | {"
 REFUSED["bottleneck_bert"] = REFUSED["tiny_bert"]
 REFUSED |= dict.fromkeys(OPEN_NETWORKS, REFUSED["tiny_bert"])
 REFUSED["modernbert_mean"] = REFUSED["tiny_bert"] | {name for name in EXPLAINERS if "attention" in name}
-SLOW = [name for name in OPEN_NETWORKS if name not in USUAL]
-MODELS = [*OPEN, *USUAL, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+SLOW = OPEN_NETWORKS.keys() - {*USUAL}
 pairs = pytest.mark.parametrize(
     ("chosen", "model"),
     [
@@ -85,7 +84,7 @@ def model(request: pytest.FixtureRequest):
     return request.getfixturevalue("word_model")(request.param, trained=True)
 
 
-@pytest.mark.parametrize("model", MODELS, indirect=True)
+@pytest.mark.parametrize("model", [*OPEN, *networks(USUAL)], indirect=True)
 def test_the_rest_is_refused(model, request: pytest.FixtureRequest):
     name = request.node.callspec.params["model"]
     has = capabilities(model)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -89,5 +91,16 @@ OPEN_NETWORKS = {
     "modernbert": OpenNetwork("modernbert", _MODERN),
     "modernbert_mean": OpenNetwork("modernbert", _MODERN | {"classifier_pooling": "mean", **_BIASES}),
 }
+# Those that vary the settings of another, or whose layers are another's: the slow tests have them.
+VARIANTS = {
+    *("roberta", "xlm_roberta", "electra_unprojected", "albert_groups"),
+    *("deberta_v2", "deberta_v2_c2p", "modernbert"),
+}
 # Those that differ most from BERT, for tests that take long.
-USUAL = ("distilbert", "deberta_v3", "modernbert_mean")
+USUAL = ("deberta_v3", "modernbert_mean")
+
+
+def networks(quick: Collection[str]) -> list[Any]:
+    """All names as parameters of a test, those that are not quick marked as slow."""
+    slow = pytest.mark.slow
+    return [name if name in quick else pytest.param(name, marks=slow) for name in OPEN_NETWORKS]

@@ -48,7 +48,14 @@ DECODERS = [
     Foreign("gpt2", bytes_untrimmed),
     Foreign("gpt2", bytes_without_padding, {"pad_token_id": None}),
 ]
-every = pytest.mark.parametrize("decoder", DECODERS, ids=str)
+QUICK = ("llama", "qwen3", "gemma3_text", "gpt2")
+every = pytest.mark.parametrize(
+    "decoder",
+    [
+        pytest.param(decoder, id=str(decoder), marks=() if decoder.name in QUICK else pytest.mark.slow)
+        for decoder in DECODERS
+    ],
+)
 
 
 @pytest.fixture(scope="module")
