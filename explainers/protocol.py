@@ -13,7 +13,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
-from assay.models.protocol import capabilities
+from assay.models.protocol import CLOSED, capabilities
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
@@ -95,9 +95,11 @@ def incompatibility(
     lacking = sorted(traits.needs - has)
     if lacking:
         owner = "the task has no" if lacking[0] == "rationales" else "the model gives no"
-        return f"{owner} {lacking[0].replace('_', ' ')}"
+        why = [name.removeprefix(CLOSED) for name in capabilities if name.startswith(CLOSED)]
+        reason = f" ({why[0]})" if why and lacking[0] == "open_layers" else ""
+        return f"{owner} {lacking[0].replace('_', ' ')}{reason}"
     # A model that was not loaded yet shows no layers or steps; whether it is refused is found out then.
-    seen = any(":" in ability for ability in capabilities)
+    seen = any(ability.startswith(("layer:", "step:")) for ability in capabilities)
     if traits.refuses and seen and (reason := traits.refuses(capabilities)):
         return reason
     if traits.baseline == "none":

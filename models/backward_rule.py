@@ -4,6 +4,7 @@ building blocks of such rules."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from torch.nn import functional
 Hook = Callable[[str, Tensor], Tensor]
 
 # What open models call each of their steps; rules say which they know.
-ELEMENTWISE = {
+ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "gelu": functional.gelu,
+    "gelu_tanh": partial(functional.gelu, approximate="tanh"),
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
 }
@@ -53,7 +55,9 @@ class BackwardRule:
     ) -> Tensor:
         """(B, H, Q, E) attention of queries (B, H, Q, E) over keys and values (B, H, T, E).
 
-        layer: counted from 1. mask: (B, 1, 1, T), 0 where a key is read and -inf where it is padding.
+        layer: counted from 1. mask: (B or 1, H or 1, Q or 1, T), added to the products of queries and keys
+        over sqrt(E): -inf where a key is not read, plus what a model adds there, which is linear in queries
+        and in keys (assay.models.attention_kinds); so the derivative of the sum is every rule's.
         """
         return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 

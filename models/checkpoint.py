@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from assay.tasks.errors import InputError
 
 NAMED = 3  # How many tensors a message names.
 UNLIMITED = 10**6
+# What peft writes beside the weights of an adapter.
+ADAPTER_FILE = "adapter_config.json"
 
 # What encoders are pretrained with. A classifier does without, so it may be left over beside a whole one.
 PRETRAINING_HEADS = frozenset(
@@ -33,10 +36,11 @@ OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice")
 def checkpoint_source(path: str, revision: str | None, option: str = "model") -> str:
     """The folder, or the hub name that has a fixed version.
 
-    option: the group of settings that `path` and `revision` are of. Raises InputError on a file, or a name
-    whose version may move.
+    option: the group of settings that `path` and `revision` are of. Raises InputError on a file, a folder
+    with an adapter, or a name whose version may move.
     """
     if Path(path).is_dir():
+        _refuse_adapter(path, option)
         return path
     refuse_file(path, option)
     if revision is None or not re.fullmatch(r"[0-9a-f]{40}", revision):
@@ -46,6 +50,26 @@ def checkpoint_source(path: str, revision: str | None, option: str = "model") ->
             f"{option}.revision=<commit>, all 40 digits of it, because a branch or tag may move"
         )
     return path
+
+
+def _refuse_adapter(folder: str, option: str) -> None:
+    """Raise InputError on a folder with an adapter (LoRA and the like), whose base model lies elsewhere and,
+    if peft is installed, would be loaded in place of weights in the folder."""
+    path = Path(folder) / ADAPTER_FILE
+    if not path.is_file():
+        return
+    try:
+        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        base = "not named"
+    whole = any(Path(folder).glob("model*.safetensors"))
+    merged = f"; if the weights beside it are the merged ones, delete {ADAPTER_FILE}" if whole else ""
+    raise InputError(
+        f"{option}.path={folder} holds an adapter such as LoRA ({ADAPTER_FILE}), not a model with all its "
+        f"weights; load its base model ({base}) as `base`, with as many labels, merge the two by "
+        f"peft.PeftModel.from_pretrained(base, {folder!r}).merge_and_unload().save_pretrained('merged'), "
+        f"save the tokenizer there, too, and set {option}.path=merged{merged}"
+    )
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from torch import nn
 
 from assay.models.concept_layer import ConceptLayer, asked, check_concept_settings, read_questions
 from assay.models.concept_training import train_concepts
-from assay.models.encoder import output_name, read_encoder
 from assay.models.frozen_text import FrozenText
+from assay.models.layouts import output_name
 from assay.models.minilm import MiniLM, minilm_folder
+from assay.models.protocol import OpenModel
 from assay.models.report import TrainingReport
 from assay.models.seeding import seeded
 from assay.models.training import Training
@@ -38,7 +39,7 @@ def _check_frozen(spec: ConceptTransformer | ConceptMiniLM) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptTransformer(Transformer):
-    """`Transformer` with a concept layer in place of its classifier; checkpoints laid out like BERT only.
+    """`Transformer` with a concept layer in place of its classifier; open encoders only.
 
     decision, concept_training, concept_weight: as of assay.models.concept_cnn.ConceptCnn.
     frozen: the encoder stays as it is and answers once to every text; its pooler (a dense layer on the first
@@ -77,9 +78,9 @@ class ConceptTransformer(Transformer):
     def _with(self, model: TransformerModel, questions: Sequence[Auxiliary]) -> TransformerModel:
         """The model with a concept layer in place of its last, drawn from torch's default generator."""
         network = model.network
-        if read_encoder(network) is None or not model.access.padding:
+        if not isinstance(model, OpenModel) or not model.access.padding:
             raise InputError(
-                f"model {self.name!r} needs a checkpoint laid out like BERT, but this is a "
+                f"model {self.name!r} needs a checkpoint of an open encoder, such as BERT, but this is a "
                 f"{type(network).__name__}; choose another model.path, or model=concept_cnn"
             )
         owner, _, name = output_name(network).rpartition(".")

@@ -27,6 +27,8 @@ class Dense:
 
     Attributes:
         linear: the layer, whose weights stay where they are.
+        part: (n, of), to answer only the n-th, from 0, of so many equal parts of the layer's outputs; None
+            for all of them.
 
     Example:
         >>> layer = torch.nn.Linear(4, 3).requires_grad_(False)
@@ -34,8 +36,9 @@ class Dense:
         True
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, part: tuple[int, int] | None = None) -> None:
         self.linear = linear
+        self.part = part
         # Tested here: in a call, a counter of operations could be watching.
         self._onednn = onednn_works()
         # The weights' state, and their layouts forwards and backwards.
@@ -45,20 +48,33 @@ class Dense:
         """(N, out) from (N, in)."""
         weight = self.linear.weight
         trains = weight.requires_grad and torch.is_grad_enabled()
-        fits = weight.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and len(x) > 0
-        if trains or not self._onednn or not fits:
-            return self.linear(x)
+        fits = weight.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
         differentiated = torch.is_grad_enabled() and x.requires_grad
-        if len(x) < (FEW_DIFFERENTIATED if differentiated else FEW_ROWS):
-            return self.linear(x)
+        few = len(x) < (FEW_DIFFERENTIATED if differentiated else FEW_ROWS)
+        if trains or few or not self._onednn or not fits:
+            return self._plain(x)
         forward, backward = self._layouts(weight)
+        bias = self._own(self.linear.bias)
         if differentiated:
-            return cast(Tensor, _Frozen.apply(x, forward, backward, self.linear.bias))
-        return _multiply(x, forward, self.linear.bias)
+            return cast(Tensor, _Frozen.apply(x, forward, backward, bias))
+        return _multiply(x, forward, bias)
 
-    def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear]]:
+    def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear, tuple[int, int] | None]]:
         # Copies lay the weights out anew: the kernels' layout cannot be copied.
-        return Dense, (self.linear,)
+        return Dense, (self.linear, self.part)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """By the public operation."""
+        if self.part is None:
+            return self.linear(x)
+        return nn.functional.linear(x, self._own(self.linear.weight), self._own(self.linear.bias))
+
+    def _own(self, values: Tensor) -> Tensor:
+        """The rows of a weight or bias that answer; of a layer without a bias that is None."""
+        if self.part is None or values is None:
+            return values
+        number, of = self.part
+        return values.chunk(of)[number]
 
     def _layouts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weights as the kernels want them, forwards and, transposed, backwards."""
@@ -66,7 +82,8 @@ class Dense:
         layout = self._layout
         if layout is None or layout[0] != state:
             with torch.no_grad():
-                layout = state, _pack(weight.detach()), _pack(weight.detach().t())
+                own = self._own(weight.detach())
+                layout = state, _pack(own), _pack(own.t())
             self._layout = layout
         return layout[1:]
 

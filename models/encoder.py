@@ -1,7 +1,8 @@
-"""BERT's encoder written out step by step: no row is padded, and the last layer answers for one token only.
+"""Encoders written out step by step: no row is padded, and the last layer answers for one token only.
 
 The classifier reads the first token of the last layer, so there the other tokens' queries and feed-forward
-blocks are not computed. Rows of equal length attend together, without a mask.
+blocks are not computed; one that reads the mean of all tokens has no such shortcut. Rows of equal length
+attend together, without a mask. `assay.models.encoder_reading` finds the modules.
 """
 
 from __future__ import annotations
@@ -11,48 +12,85 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from assay.models.backward_rule import ELEMENTWISE, BackwardRule, Hook, no_hook
-from assay.models.concept_layer import CONCEPTS, ConceptLayer, decide, find_concept_layer
+from assay.models.attention_kinds import AttentionKind
+from assay.models.backward_rule import BackwardRule, Hook, no_hook
+from assay.models.concept_layer import CONCEPTS, ConceptLayer, decide
 from assay.models.dense import Dense
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """The modules of one layer."""
+    """The modules of one layer. A norm that is None is left out; gate: as of `LayerLayout`."""
 
     query: Dense
     key: Dense
     value: Dense
     merge: Dense
-    after_attention: nn.LayerNorm
     widen: Dense
     narrow: Dense
-    after_feed_forward: nn.LayerNorm
+    gate: Dense | None
+    before_attention: nn.LayerNorm | None
+    after_attention: nn.LayerNorm | None
+    before_feed_forward: nn.LayerNorm | None
+    after_feed_forward: nn.LayerNorm | None
+    attention: AttentionKind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """`hidden` and `output` with the elementwise function `squash` and maybe a norm between them.
+
+    mean: whether it reads the mean of all tokens of the last layer, not the first. dropout: in training.
+    """
+
+    hidden: Dense
+    squash: str
+    norm: nn.LayerNorm | None
+    output: Dense | ConceptLayer
+    mean: bool
+    dropout: float
+
+    def vector(self, states: Tensor, rule: BackwardRule) -> Tensor:
+        """(B, D) what the topmost layer reads, from what the head reads (B, D)."""
+        squashed = rule.elementwise(self.squash, self.hidden(states))
+        return _normalised(self.norm, squashed, rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoder:
-    """Layers, and the head: `hidden` and `output` with the elementwise function `squash` between them."""
+    """Layers and the head.
+
+    project: applied to every token before the first layer; it is linear, so the gradients of the embedding
+    block's output need no other place for it. last_norm: behind the last layer.
+    """
 
     layers: tuple[Layer, ...]
     heads: int
     activation: str
-    hidden: Dense
-    squash: str
-    output: Dense | ConceptLayer
+    head: Head
+    project: Dense | None = None
+    last_norm: nn.LayerNorm | None = None
+
+    @property
+    def token_layers(self) -> tuple[str, ...]:
+        """As `layers` of assay.models.protocol.OpenModel."""
+        below = len(self.layers) + self.head.mean
+        return ("embedding", *(f"layer_{number}" for number in range(1, below)))
 
     @property
     def text_layers(self) -> tuple[str, ...]:
         """As `text_layers` of assay.models.protocol.OpenModel: the last layer has the first token only."""
-        through = isinstance(self.output, ConceptLayer) and self.output.through
-        return f"layer_{len(self.layers)}", "head", *([CONCEPTS] if through else [])
+        through = isinstance(self.head.output, ConceptLayer) and self.head.output.through
+        lowest = "pooled" if self.head.mean else f"layer_{len(self.layers)}"
+        return lowest, "head", *([CONCEPTS] if through else [])
 
     @property
     def steps(self) -> frozenset[str]:
         """As `steps` of assay.models.protocol.OpenModel."""
-        own = {self.activation, self.squash}
+        own = {self.activation, self.head.squash}
+        if any(layer.gate is not None for layer in self.layers):
+            own.add("multiply")
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
     def logits(self, entry: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook) -> Tensor:
@@ -67,17 +105,24 @@ class Encoder:
             states = hook("embedding", entry).flatten(0, 1)
             mask = torch.zeros(attention.shape, dtype=entry.dtype, device=entry.device)
             groups = (Group(rows, width, mask.masked_fill(~attention, -torch.inf)[:, None, None]),)
+        if self.project is not None:
+            states = self.project(states)
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
-            first_only = last and not rule.every_query
+            first_only = last and not (rule.every_query or self.head.mean)
             states = self._run(layer, number, states, groups, rule, first_only=first_only)
             if last:
-                states = states if first_only else states[_firsts(groups, states.device)]
+                if not (first_only or self.head.mean):
+                    states = states[_firsts(groups, states.device)]
+                states = _normalised(self.last_norm, states, rule)
+            if last and not self.head.mean:
                 states = hook(f"layer_{number}", states)
             elif hook is not no_hook:
                 states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
-        vector = hook("head", rule.elementwise(self.squash, self.hidden(states)))
-        return decide(self.output, vector, rule, hook)
+        if self.head.mean:
+            states = hook("pooled", _mean(states, groups))
+        vector = hook("head", self.head.vector(states, rule))
+        return decide(self.head.output, vector, rule, hook)
 
     def _run(
         self,
@@ -90,17 +135,23 @@ class Encoder:
         first_only: bool,
     ) -> Tensor:
         """(N, D) states after a layer, or (B, D) of each row's first token."""
-        keys, values = layer.key(states), layer.value(states)
+        read = _normalised(layer.before_attention, states, rule)
+        keys, values = layer.key(read), layer.value(read)
         if first_only:
-            states = states[_firsts(groups, states.device)]
-        context = self._attend(number, layer.query(states), keys, values, groups, rule, first_only)
+            firsts = _firsts(groups, states.device)
+            read, states = read[firsts], states[firsts]
+        context = self._attend(layer, number, layer.query(read), keys, values, groups, rule, first_only)
         merged = rule.merge(number, layer.merge, context)
-        states = rule.normalise(layer.after_attention, merged + states)
-        wide = rule.elementwise(self.activation, layer.widen(states))
-        return rule.normalise(layer.after_feed_forward, layer.narrow(wide) + states)
+        states = _normalised(layer.after_attention, merged + states, rule)
+        read = _normalised(layer.before_feed_forward, states, rule)
+        wide = rule.elementwise(self.activation, layer.widen(read))
+        if layer.gate is not None:
+            wide = rule.multiply(wide, layer.gate(read))
+        return _normalised(layer.after_feed_forward, layer.narrow(wide) + states, rule)
 
     def _attend(
         self,
+        layer: Layer,
         number: int,
         queries: Tensor,
         keys: Tensor,
@@ -119,14 +170,16 @@ class Encoder:
                 part.view(group.rows, -1, self.heads, part.shape[1] // self.heads).transpose(1, 2)
                 for part in states
             )
-            context = rule.attend(number, query, key, value, group.mask)
+            query, key, added = layer.attention.prepare(query, key, group.mask)
+            context = rule.attend(number, query, key, value, added)
             attended.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
         return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Consecutive rows of one length. mask: (rows, 1, 1, length) as `BackwardRule.attend` takes it."""
+    """Consecutive rows of one length. mask: (rows, 1, 1, length), 0 where a token is and -inf where it is
+    padding; None where none is."""
 
     rows: int
     length: int
@@ -147,60 +200,20 @@ def _firsts(groups: Sequence[Group], device: torch.device) -> Tensor:
     return of_rows.cumsum(0) - of_rows
 
 
-def read_encoder(network: PreTrainedModel) -> Encoder | None:
-    """The encoder of a sequence classifier, or None if it is not known to be laid out like BERT."""
-    config = network.config
-    head = _HEADS.get(type(network).__name__)
-    activation = getattr(config, "hidden_act", None)
-    if head is None or activation not in ELEMENTWISE or getattr(config, "is_decoder", False):
-        return None
-    hidden, squash, output = head
-    layers = network.base_model.get_submodule("encoder.layer")
-    return Encoder(
-        layers=tuple(_layer(layer) for layer in layers.children()),
-        heads=int(config.num_attention_heads),
-        activation=activation,
-        hidden=Dense(_linear(network, hidden)),
-        squash=squash,
-        output=find_concept_layer(network) or Dense(_linear(network, output)),
-    )
+def _mean(states: Tensor, groups: Sequence[Group]) -> Tensor:
+    """(B, D) the mean of each row's tokens, from all tokens (N, D)."""
+    means = []
+    for group, part in zip(
+        groups, states.split([group.rows * group.length for group in groups]), strict=True
+    ):
+        tokens = part.view(group.rows, group.length, -1)
+        if group.mask is None:
+            means.append(tokens.mean(dim=1))
+        else:
+            real = (group.mask[:, 0, 0, :, None] == 0).to(tokens.dtype)
+            means.append((tokens * real).sum(dim=1) / real.sum(dim=1))
+    return torch.cat(means)
 
 
-# Where the two linear layers of a classifier's head are, and what stands between them.
-_HEADS = {
-    "BertForSequenceClassification": ("bert.pooler.dense", "tanh", "classifier"),
-    "RobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
-    "XLMRobertaForSequenceClassification": ("classifier.dense", "tanh", "classifier.out_proj"),
-}
-
-
-def output_name(network: PreTrainedModel) -> str:
-    """Where the topmost layer of a network is that `read_encoder` reads."""
-    return _HEADS[type(network).__name__][2]
-
-
-def _layer(module: nn.Module) -> Layer:
-    def dense(name: str) -> Dense:
-        return Dense(_linear(module, name))
-
-    def norm(name: str) -> nn.LayerNorm:
-        submodule = module.get_submodule(name)
-        assert isinstance(submodule, nn.LayerNorm)
-        return submodule
-
-    return Layer(
-        query=dense("attention.self.query"),
-        key=dense("attention.self.key"),
-        value=dense("attention.self.value"),
-        merge=dense("attention.output.dense"),
-        after_attention=norm("attention.output.LayerNorm"),
-        widen=dense("intermediate.dense"),
-        narrow=dense("output.dense"),
-        after_feed_forward=norm("output.LayerNorm"),
-    )
-
-
-def _linear(module: nn.Module, name: str) -> nn.Linear:
-    submodule = module.get_submodule(name)
-    assert isinstance(submodule, nn.Linear)
-    return submodule
+def _normalised(norm: nn.LayerNorm | None, x: Tensor, rule: BackwardRule) -> Tensor:
+    return x if norm is None else rule.normalise(norm, x)

@@ -23,10 +23,10 @@ BATCH = 64
 
 
 class FrozenText:
-    """A model to train in place of an encoder laid out like BERT: its pooler and what stands above.
+    """A model to train in place of an open encoder: its pooler and what stands above.
 
     `encode` has the encoder read the texts, each once, and gives every text as one token, whose id is its row
-    in the table of what the last layer says of the first token (N, D). Weights are those of the model itself.
+    in the table of what its head reads (N, D). Weights are those of the model itself.
     """
 
     pad_id = 0
@@ -59,9 +59,9 @@ class FrozenText:
         return self.network(self._table[batch.ids[:, 0]])
 
     def _vectors(self, encodings: Sequence[Encoding]) -> Tensor:
-        """(N, D) what the last layer says of the first token."""
+        """(N, D) what the head reads."""
         model, device = cast(OpenModel, self.model), self._table.device
-        # The last layer is the lowest with one vector per text.
+        # What the head reads is the lowest with one vector per text.
         last = text_layers(model)[0]
         vectors = torch.zeros(len(encodings), self._table.shape[1], device=device)
         order = np.argsort([len(encoding) for encoding in encodings], kind="stable")
@@ -79,13 +79,14 @@ class _Top(nn.Module):
 
     def __init__(self, model: TransformerModel) -> None:
         super().__init__()
-        encoder, layer = model.encoder, find_concept_layer(model.network)
+        head, layer = model.encoder.head, find_concept_layer(model.network)
         assert layer is not None
-        self.hidden = encoder.hidden.linear
-        self.squash = ELEMENTWISE[encoder.squash]
+        self.hidden = head.hidden.linear
+        self.squash = ELEMENTWISE[head.squash]
+        self.norm = head.norm or nn.Identity()
         self.layer = layer
-        self.dropout = nn.Dropout(float(model.network.config.hidden_dropout_prob))
+        self.dropout = nn.Dropout(head.dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(B, K) main logits of vectors (B, D)."""
-        return self.layer(self.dropout(self.squash(self.hidden(vectors))))
+        return self.layer(self.dropout(self.norm(self.squash(self.hidden(vectors)))))

@@ -60,7 +60,7 @@ def hidden_layer(model: Model, layer: str | None) -> str:
     if not layers:
         raise InputError(
             "the model shows no hidden layer between its embeddings and its logits; choose one that does, "
-            "such as maxpool, cnn, lstm, or a network laid out like BERT"
+            "such as maxpool, cnn, lstm, or one of the networks in docs/models.md, such as BERT"
         )
     if layer is not None and layer not in layers:
         raise InputError(f"the model has no hidden layer {layer!r}; {did_you_mean(layer, layers)}")

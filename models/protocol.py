@@ -98,7 +98,8 @@ class OpenModel(EmbeddingModel, Protocol):
     layers: its layers with one vector per token, from the bottom up; the first, "embedding", is what the
     first layer reads. steps: the names of the elementwise functions and the methods of `BackwardRule` it
     uses. Optional `text_layers`: the layers above with one vector per text, through each of which all that
-    the logits depend on goes.
+    the logits depend on goes. Optional `averages_tokens`: whether the lowest of these is the mean over tokens
+    of the layer below; otherwise a model with attention reads the first token there.
     """
 
     layers: tuple[str, ...]
@@ -202,12 +203,18 @@ class BottleneckModel(ConceptModel, Protocol):
         ...
 
 
+# Begins the capability that says why a model is no OpenModel, if it says so itself (`closed`).
+CLOSED = "closed because "
+
+
 def capabilities(model: Model) -> frozenset[str]:
     """Which of "gradients", "embeddings", "embedding_table", "open_layers", "activations", "mask_token",
     "unk_token", "word_masks", "pooled_vector", "concepts", "concept_bottleneck" the model has; "unk_token"
     shows in an optional `unk_id`.
 
-    An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu".
+    An open model's layers and steps are among them by name, such as "layer:embedding" and "step:relu", and
+    "averaged_tokens" if its decision reads the mean of all tokens and not one of them (`averages_tokens`). Of
+    another, CLOSED and the reason may be.
     """
     names = set()
     if isinstance(model, EmbeddingModel):
@@ -215,6 +222,10 @@ def capabilities(model: Model) -> frozenset[str]:
     if isinstance(model, OpenModel):
         names |= {"open_layers", *(f"layer:{name}" for name in model.layers)}
         names |= {f"step:{name}" for name in model.steps}
+        if getattr(model, "averages_tokens", False):
+            names.add("averaged_tokens")
+    elif getattr(model, "closed", None):
+        names.add(f"{CLOSED}{getattr(model, 'closed', '')}")
     if isinstance(model, ActivationModel):
         names.add("activations")
     if model.mask_id is not None:

@@ -169,7 +169,11 @@ class Transformer:
         """
         name = "the model" if self.path is None else f"the checkpoint {self.path}"
         if not tokenizer.is_fast:
-            raise InputError(f"{name} has no fast tokenizer, so its tokens have no offsets")
+            raise InputError(
+                f"{name} has no fast tokenizer but a {type(tokenizer).__name__}, so its tokens have no "
+                "offsets; expected one with a tokenizer.json, or give an `encode` of your own to "
+                "assay.models.adapters.TorchAdapter"
+            )
         _check_vocabulary(network, tokenizer, name)
         longest = most_tokens(network, tokenizer)
         max_tokens = longest if self.max_tokens is None else self.max_tokens

@@ -18,7 +18,7 @@ from assay.models.access import Access
 from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.batching import rejoin, unpadded
 from assay.models.concept_layer import offer_concepts, write_questions
-from assay.models.encoder import read_encoder
+from assay.models.encoder_reading import encoder_or_reason
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
@@ -36,12 +36,13 @@ class TransformerModel:
 
     It answers as the library's own call on a text alone does: rows of unequal length are asked one length
     after the other, because some networks (GPT-2, FNet) read padding, and some (BigBird) read long rows in
-    another way than short ones. A network laid out like BERT is run by `assay.models.encoder` except in
-    training, and is an OpenModel. Training may pad.
+    another way than short ones. A network of the table in assay.models.layouts is run by
+    `assay.models.encoder` except in training, and is an OpenModel; `closed` says why another is none.
+    Training may pad.
 
     Embeddings are those of the tokens; positions and segments are added by the embedding block, behind which
     gradients are taken. Where a network can start from embeddings it always does, so positions never depend
-    on which ids a text contains. Threads may share a model in eval mode: networks like BERT run side by side,
+    on which ids a text contains. Threads may share a model in eval mode: open networks run side by side,
     others one call after the other.
 
     The network's outputs may be in another order than `labels`; its configuration's id2label says in which.
@@ -96,14 +97,21 @@ class TransformerModel:
             self.enter = self._enter
             self.logits_from_entry = self._logits_from_entry
             self.module_logits = self._module_logits
-            encoder = read_encoder(network)
-            if encoder is not None:
-                self.encoder = encoder
-                self.layers = ("embedding", *(f"layer_{n}" for n in range(1, len(encoder.layers))))
-                self.text_layers = encoder.text_layers
-                self.steps = encoder.steps
-                self.open_logits = self._open_logits
-                offer_concepts(self)
+        self._open()
+
+    def _open(self) -> None:
+        """Be an OpenModel, or say why not."""
+        found = encoder_or_reason(self.network, enters=hasattr(self, "enter"))
+        self.closed = found if isinstance(found, str) else None
+        if isinstance(found, str):
+            return
+        self.encoder = found
+        self.layers = found.token_layers
+        self.text_layers = found.text_layers
+        self.averages_tokens = found.head.mean
+        self.steps = found.steps
+        self.open_logits = self._open_logits
+        offer_concepts(self)
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
@@ -152,7 +160,7 @@ class TransformerModel:
     def _enter(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""
         if self._is_open():
-            return self._block(inputs_embeds=embeddings, **self._segments(batch))
+            return self._block(input_ids=None, inputs_embeds=embeddings, **self._segments(batch))
         return self._by_length(embeddings, batch, self._entered, of_tokens=True)
 
     def _entered(self, embeddings: Tensor, batch: Batch) -> Tensor:

@@ -249,6 +249,24 @@ def vmask_bert(tiny_bert_folder: Path, toy_task: Task) -> TransformerModel:
 
 
 @pytest.fixture(scope="session")
+def open_network(
+    tiny_bert_folder: Path, toy_task: Task, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], TransformerModel]:
+    """`open_network(name)`: a tiny random classifier for the toy task, one of `OPEN_NETWORKS`."""
+    from open_networks import OPEN_NETWORKS
+
+    made: dict[str, TransformerModel] = {}
+
+    def factory(name: str) -> TransformerModel:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            made[name] = OPEN_NETWORKS[name].model(folder, tiny_bert_folder, toy_task)
+        return made[name]
+
+    return factory
+
+
+@pytest.fixture(scope="session")
 def bottleneck_bert(tiny_bert_folder: Path, asked_task: Task) -> TransformerModel:
     """The frozen tiny BERT with a concept bottleneck, its top trained on the toy task with questions."""
     from assay.models.concept_minilm import ConceptTransformer

@@ -1,7 +1,8 @@
 """Attention as explanation: what the classification token, the first, reads from every token.
 
 Only `AttentionXGradient` and `AttentionRelevance` know of a target; the others give every target the same
-scores. All are refused on models without attention.
+scores. All are refused on models without attention, and on
+those whose decision reads more than one token.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.propagation.single_pass import SinglePass, text_paths
 from assay.explainers.protocol import Request, Traits
 from assay.models.engine import AttentionBatch, Engine
+
+READS_ALL = (
+    "the model's decision reads the mean of all tokens, but attention is followed from the one token that a "
+    "decision reads"
+)
 
 
 class AttentionExplainer(SinglePass[AttentionBatch], ABC):
@@ -52,6 +58,8 @@ class AttentionExplainer(SinglePass[AttentionBatch], ABC):
     def _refuses(self, capabilities: frozenset[str]) -> str | None:
         if "step:attend" not in capabilities:
             return "the model has no attention"
+        if "averaged_tokens" in capabilities:
+            return READS_ALL
         if self.needs_merging and "step:merge" not in capabilities:
             return "the model does not show how it merges its attention heads"
         return None

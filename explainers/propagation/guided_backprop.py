@@ -16,7 +16,7 @@ from assay.models.backward_rule import ELEMENTWISE, BackwardRule, derivative, wi
 from assay.models.engine import Engine, PropagationBatch
 from assay.tasks.errors import InputError
 
-GUIDED = frozenset({"relu", "gelu"})
+GUIDED = frozenset({"relu", "gelu", "gelu_tanh"})
 
 
 class Guided(BackwardRule):

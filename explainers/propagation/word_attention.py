@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.propagation.attention import rollout
+from assay.explainers.propagation.attention import READS_ALL, rollout
 from assay.explainers.propagation.single_pass import text_paths
 from assay.explainers.protocol import Request
 from assay.explainers.written_words import written_words
@@ -49,10 +49,14 @@ def word_attention(engine: Engine, example: Example) -> WordAttention:
     Raises:
         InputError: on a model whose attention is not shown, or that has none.
     """
-    if not {"open_layers", "step:attend"} <= capabilities(engine.model):
+    has = capabilities(engine.model)
+    if not {"open_layers", "step:attend"} <= has:
         raise InputError(
-            "the model shows no attention; choose minilm, or a network laid out like BERT or RoBERTa"
+            "the model shows no attention; choose minilm, or a network laid out like BERT or another "
+            "of those in docs/models.md"
         )
+    if "averaged_tokens" in has:
+        raise InputError(f"{READS_ALL}; use a model that reads its first token")
     (encoding,) = engine.model.encode([example.texts])
     call = partial(
         attention,

@@ -121,7 +121,7 @@ def attention(classifier: Classifier, text: object) -> TextAttention:
     """What the words of a text read of each other, in every layer and head.
 
     Args:
-        classifier: from `fit` or `wrap`, with a transformer laid out like BERT or RoBERTa.
+        classifier: from `fit` or `wrap`, with an open transformer (docs/models.md) that reads one token.
         text: one text, pair of texts, or example.
 
     Returns:

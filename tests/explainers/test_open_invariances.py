@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from explainer_models import explain, scores
 from open_models import OPEN, requests_for
+from open_networks import OPEN_NETWORKS, USUAL, networks
 
 from assay.explainers.baselines import Baseline, Mask, Pad
 from assay.explainers.explanation import Explanation
@@ -59,12 +60,15 @@ REFUSED |= {
 }
 REFUSED |= {"concept_cnn": REFUSED["cnn"], "bottleneck_cnn": REFUSED["cnn"] | {"deep_lift"}}
 REFUSED["bottleneck_bert"] = REFUSED["tiny_bert"]
+REFUSED |= dict.fromkeys(OPEN_NETWORKS, REFUSED["tiny_bert"])
+REFUSED["modernbert_mean"] = REFUSED["tiny_bert"] | {name for name in EXPLAINERS if "attention" in name}
+SLOW = OPEN_NETWORKS.keys() - {*USUAL}
 pairs = pytest.mark.parametrize(
     ("chosen", "model"),
     [
-        pytest.param(chosen, model, id=f"{name}-{model}")
+        pytest.param(chosen, model, id=f"{name}-{model}", marks=pytest.mark.slow if model in SLOW else ())
         for name, chosen in EXPLAINERS.items()
-        for model in OPEN
+        for model in (*OPEN, *OPEN_NETWORKS)
         if name not in REFUSED[model]
     ],
     indirect=["model"],
@@ -73,12 +77,14 @@ pairs = pytest.mark.parametrize(
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest):
+    if request.param in OPEN_NETWORKS:
+        return request.getfixturevalue("open_network")(request.param)
     if request.param.endswith("_bert"):
         return request.getfixturevalue(request.param)
     return request.getfixturevalue("word_model")(request.param, trained=True)
 
 
-@pytest.mark.parametrize("model", OPEN, indirect=True)
+@pytest.mark.parametrize("model", [*OPEN, *networks(USUAL)], indirect=True)
 def test_the_rest_is_refused(model, request: pytest.FixtureRequest):
     name = request.node.callspec.params["model"]
     has = capabilities(model)

@@ -13,10 +13,18 @@ import torch
 from foreign_checkpoints import FOREIGN, LABELS, Foreign
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification, RobertaConfig, RobertaModel
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForMaskedLM,
+    BertForTokenClassification,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from assay.models.engine import Engine
 from assay.models.masked_inputs import full_rows
+from assay.models.saving import load, save
 from assay.models.training import Training
 from assay.models.transformer import Transformer
 from assay.models.transformer_model import TransformerModel
@@ -150,6 +158,50 @@ def test_a_head_that_classifies_tokens_is_none_that_classifies_texts(tmp_path: P
     with pytest.raises(InputError, match="BertForTokenClassification, whose head does not classify texts"):
         build(changed(folder, added(**pooler)), training=AS_IT_IS)
     assert build(folder, training=TRAINED).labels == LABELS
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_an_adapter_says_how_to_merge_it(weights: bool, bert: Path):
+    (bert / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "somebody/base"}))
+    if not weights:
+        (bert / "model.safetensors").rename(bert / "adapter_model.safetensors")
+        (bert / "config.json").unlink()
+    with pytest.raises(
+        InputError, match=r"holds an adapter such as LoRA \(adapter_config\.json\)"
+    ) as refusal:
+        build(bert, training=AS_IT_IS)
+    said = str(refusal.value)
+    assert f"from_pretrained(base, {str(bert)!r}).merge_and_unload().save_pretrained('merged')" in said
+    assert "its base model (somebody/base)" in said
+    assert ("are the merged ones, delete adapter_config.json" in said) == weights
+    assert "\n" not in said and said.count(". ") == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["bert", "modernbert", "qwen2"])
+def test_weights_of_16_bits_are_widened(name: str, dtype: torch.dtype, tmp_path: Path):
+    folder = named(name).save(tmp_path / "half")
+    network = AutoModelForSequenceClassification.from_pretrained(folder).to(dtype)
+    network.save_pretrained(folder)
+    assert {tensor.dtype for tensor in load_file(folder / "model.safetensors").values()} == {dtype}
+    assert json.loads((folder / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
+    model = build(folder, training=AS_IT_IS)
+    assert {parameter.dtype for parameter in model.network.parameters()} == {torch.float32}
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        assert torch.equal(model.network.state_dict()[name], tensor.float())
+    # Anew: what no file holds, such as the frequencies of positions, was never rounded.
+    network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    texts = [("a good film",), ("the plot",)]
+    with torch.no_grad():
+        own = [network(**model.tokenizer(*text, return_tensors="pt")).logits for text in texts]
+    found = np.concatenate(Engine(model).logits([full_rows(encoding) for encoding in model.encode(texts)]))
+    assert found.dtype != np.float16
+    np.testing.assert_allclose(found, torch.cat(own).numpy(), rtol=0, atol=1e-5)
+    save(model, tmp_path / "saved")
+    again = load(tmp_path / "saved")
+    assert {parameter.dtype for parameter in again.network.parameters()} == {torch.float32}
+    rows = [full_rows(encoding) for encoding in again.encode(texts)]
+    np.testing.assert_array_equal(np.concatenate(Engine(again).logits(rows)), found)
 
 
 def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(bert: Path):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from open_networks import OPEN_NETWORKS, networks
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -313,6 +314,31 @@ def test_a_frozen_encoder_stays_and_is_read_once(tiny_bert_folder, asked_task: T
     split = [example.labels[0] for example in asked_task.test]
     batch = pad(model.encode([example.texts for example in asked_task.test]), model.pad_id)
     assert report.test.accuracy == (model.logits(batch).argmax(dim=1).numpy() == split).mean()
+
+
+@pytest.mark.parametrize("name", networks({"distilbert", "modernbert_mean"}))
+def test_every_open_encoder_can_have_concepts(
+    name: str, tiny_bert_folder, asked_task: Task, toy_task: Task, tmp_path
+) -> None:
+    """Frozen: its top is trained on what it says of each text once, and then answers as the network does."""
+    folder = OPEN_NETWORKS[name].save(tmp_path, tiny_bert_folder, toy_task)
+    few = replace(asked_task, train=asked_task.train[:30], dev=asked_task.dev[:9], test=asked_task.test[:9])
+    spec = ConceptTransformer(
+        path=str(folder), decision="concepts", training=replace(QUICK, epochs=1, mask_rate=0.0)
+    )
+    model, report = fit(spec, few, 0)
+    batch = pad(model.encode(TEXTS), model.pad_id)
+    segments = {"token_type_ids": batch.segments} if model._takes_segments else {}
+    with torch.no_grad():
+        found = model.logits(batch)
+        own = model.network(batch.ids, attention_mask=batch.attention.long(), **segments).logits
+        torch.testing.assert_close(found, own, atol=1e-5, rtol=0)
+        weights, biases = model.decision_layer()
+        concepts = side_by_side(model.concept_logits(batch))
+        torch.testing.assert_close(found, concepts @ weights.T + biases, atol=1e-5, rtol=0)
+        split = [example.labels[0] for example in few.test]
+        test = pad(model.encode([example.texts for example in few.test]), model.pad_id)
+        assert report.test.accuracy == (model.logits(test).argmax(dim=1).numpy() == split).mean()
 
 
 def test_a_whole_encoder_can_be_trained(tiny_bert_folder, asked_task: Task) -> None:

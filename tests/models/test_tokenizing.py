@@ -21,7 +21,7 @@ from foreign_checkpoints import (
     wordpiece,
 )
 from tokenizers import pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from assay.explainers.baselines import Delete, Pad
 from assay.explainers.perturbation.units import units_of
@@ -34,6 +34,7 @@ from assay.models.masked_inputs import full_rows
 from assay.models.tokenizing import encode_texts
 from assay.models.training import Training
 from assay.models.transformer import Transformer
+from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Span, Task
 
 Build = Callable[[], PreTrainedTokenizerFast]
@@ -120,6 +121,36 @@ def test_a_special_token_that_is_written_out_is_one_word(build: Build, token: st
         assert texts[found.segments[place]][start:end] == token
         # Beside it the word has at most the mark of the space before it.
         assert {tuple(of) for of in found.offsets[found.word_ids == found.word_ids[place]]} == {(start, end)}
+
+
+@pytest.mark.parametrize("build", [bytes_trimmed, bytes_untrimmed, with_prefix])
+def test_tokens_that_share_a_character_are_one_word_and_marked_together(build: Build):
+    """The bytes of an emoji are tokens of their own, all at its place."""
+    text = "a 🙂 film 🙂🏽"
+    encoding = encode(build, text)
+    shared = [
+        at for at, (start, end) in enumerate(encoding.offsets) if text[start:end] == "🙂" and start == 2
+    ]
+    assert len(shared) >= 3
+    assert len(set(encoding.word_ids[shared].tolist())) == 1
+    mask = rationale_mask(encoding, [Span(2, 3)], (text,))
+    assert np.flatnonzero(mask).tolist() == shared
+    units = units_of(Request(Example("e", (text,), (0,)), encoding, np.array([0])), "word")
+    assert [unit.strip() for unit in units.texts] == text.split()
+
+
+def test_a_tokenizer_without_offsets_is_refused(tmp_path: Path):
+    """Of what the library writes in Python; bytes need no vocabulary."""
+    folder = Foreign("bert", wordpiece, {"vocab_size": 400}).save(tmp_path)
+    for path in folder.glob("*token*"):
+        path.unlink()
+    ByT5Tokenizer().save_pretrained(folder)
+    examples = tuple(Example(str(n), ("a film",), (n,)) for n in range(3))
+    task = Task("bytes", LABELS, examples, examples, examples)
+    with pytest.raises(
+        InputError, match=r"no fast tokenizer but a ByT5Tokenizer, .* tokenizer\.json, or give"
+    ):
+        Transformer(path=str(folder), training=Training(epochs=0)).untrained(task, 0)
 
 
 def test_white_space_at_the_end_is_of_the_last_word():
