@@ -183,13 +183,13 @@ def distance_buckets(distance: Tensor, buckets: int, farthest: int) -> Tensor:
 def disentangled(network: PreTrainedModel, layer: nn.Module) -> Disentangled:
     """The kind of DeBERTa's layers of version 2 and 3."""
     config: Any = network.config
-    encoder = network.base_model.get_submodule("encoder")
+    encoder: Any = network.base_model.get_submodule("encoder")
     if getattr(config, "conv_kernel_size", 0) > 0:
         raise NotOpenError("the convolution behind its first layer is not written out")
     if not config.relative_attention:
         raise NotOpenError("DeBERTa's attention is written out with relative_attention only")
     kinds = set(config.pos_att_type or ())
-    own = layer.get_submodule("attention.self")
+    own: Any = layer.get_submodule("attention.self")
 
     def made(kind: str, shared: str, separate: str) -> Dense | None:
         if kind not in kinds:

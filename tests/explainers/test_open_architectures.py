@@ -67,7 +67,8 @@ def test_gradient_methods_are_captums_on_the_networks_own_modules(model: Transfo
     for explainer, baseline, attribute in CASES:
         for asked, found in zip(requests, explain(explainer, model, requests, baseline), strict=True):
             batch = one_batch(asked)
-            masked = torch.where(torch.from_numpy(asked.encoding.content), model.mask_id, batch.ids)
+            masked = batch.ids.clone()
+            masked[0, torch.from_numpy(asked.encoding.content)] = model.mask_id or 0
             with torch.no_grad():
                 point, start = (enter(model, model.embed(ids), batch) for ids in (batch.ids, masked))
 
@@ -86,7 +87,7 @@ def test_gradient_methods_are_captums_on_the_networks_own_modules(model: Transfo
 @every
 def test_occlusion_is_the_fall_of_the_networks_own_logit(model: TransformerModel, toy_task: Task):
     requests = requests_for(model, toy_task, 3)
-    for baseline, token in ((Mask(), model.mask_id), (Pad(), model.pad_id)):
+    for baseline, token in ((Mask(), model.mask_id or 0), (Pad(), model.pad_id)):
         for asked, found in zip(requests, explain(Occlusion(), model, requests, baseline), strict=True):
             batch = one_batch(asked)
             places = np.flatnonzero(asked.encoding.content)

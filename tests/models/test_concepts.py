@@ -326,7 +326,8 @@ def test_every_open_encoder_can_have_concepts(
     spec = ConceptTransformer(
         path=str(folder), decision="concepts", training=replace(QUICK, epochs=1, mask_rate=0.0)
     )
-    model, report = fit(spec, few, 0)
+    fitted, report = fit(spec, few, 0)
+    model: Any = fitted
     batch = pad(model.encode(TEXTS), model.pad_id)
     segments = {"token_type_ids": batch.segments} if model._takes_segments else {}
     with torch.no_grad():

@@ -234,8 +234,9 @@ def test_what_is_not_written_out_runs_and_says_what_is_missing(
 
 def test_where_modules_have_other_names_the_network_is_not_open(open_network: Made):
     other = deepcopy(open_network("electra").network)
-    other.electra.encoder.layer[0].attention.self.asking = other.electra.encoder.layer[0].attention.self.query
-    del other.electra.encoder.layer[0].attention.self.query
+    own = other.get_submodule("electra.encoder.layer.0.attention.self")
+    own.add_module("asking", own.get_submodule("query"))
+    del own.query
     with pytest.raises(NotOpenError, match="modules of this ElectraForSequenceClassification are not where"):
         read_encoder(other)
 
