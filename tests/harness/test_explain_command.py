@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -281,3 +282,19 @@ def test_a_stored_word_model_explains_without_what_it_does_not_need(given: list[
     words = ["explain", "good film", *given[:-1]]
     ran = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_a_line_has_the_mark_of_the_tables_and_no_verdict_where_nothing_was_tested(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = "explainer=[occlusion,random]"
+    both = ["metric=[faithfulness,completeness]", "baseline=[mask,delete]", "baseline@removal=[mask]"]
+    assert main(["run", *given[:-1], methods, *both, "name=measured", "report.bootstrap=20"]) == 0
+    records = _records([*given[:-1], methods, both[1]], capsys, "good film")
+    lines: dict[str, str] = {record["method"]: "".join(record["measured"]) for record in records}  # pyright: ignore
+    assert set(lines) == {"occlusion (mask)", "occlusion (delete)", "random"}
+    # Two texts are too few for a test, random is never tested, and has no completeness gap.
+    assert all("faithfulness" in line and "better than random" not in line for line in lines.values())
+    assert re.search(r"faithfulness [\d.]+†", lines["occlusion (mask)"])
+    assert lines["occlusion (mask)"].count("† shares its operator") == 1
+    assert "†" not in lines["occlusion (delete)"] and "†" not in lines["random"]
