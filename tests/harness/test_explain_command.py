@@ -99,6 +99,15 @@ def test_a_page_holds_texts_as_they_are(
     assert main(["explain", "good <script>alert(1)</script> & film", "--html", str(page), *given]) == 0
     html = page.read_text(encoding="utf-8")
     assert "<script" not in html and "&lt;" in html and "default-src 'none'" in html
+    # The page says what the terminal does.
+    assert (
+        "<h2>Text 1: good &lt;script&gt;" in html
+        and "Model linear, trained on the task local, seed 0." in html
+    )
+    assert "unknown to the model: " in html and "The explainer draws nothing" in html
+    assert "Not measured on this model in this store: occlusion" in html
+    # Strengths can be told apart on dark paper, too.
+    assert "light-dark(rgba(" in html
     assert "draws nothing" in capsys.readouterr().out
 
 
@@ -223,6 +232,33 @@ def test_the_name_of_an_experiment_stands_for_its_task_model_and_explainers(
     models = sorted((tmp_path / "store" / "models").iterdir())
     assert _records([store], capsys, "measured", "good film", "--id", id) == of_overrides
     assert len(of_overrides) == 2 and sorted((tmp_path / "store" / "models").iterdir()) == models
+    # Its controls and other labels were measured, but are explained only if they are asked for.
+    wider = [
+        *given[:-1],
+        "explainer=[occlusion,random]",
+        "targets=all",
+        "name=wider",
+        measured[0],
+        measured[2],
+    ]
+    assert main(["run", *wider]) == 0
+    assert _records([store], capsys, "wider", "good film") == _records(
+        [store], capsys, "measured", "good film"
+    )
+    asked = _records([store, "explainer=[occlusion,random]", "targets=all"], capsys, "wider", "good film")
+    assert [(one["method"], one["label"]) for one in asked] == [
+        (method, label) for method in ("occlusion (mask)", "random") for label in ("negative", "positive")
+    ]
+    wider[-3] = "name=seeds"
+    assert main(["run", *wider, "seed=0,1"]) == 0
+    assert main(["explain", "seeds", "good film", store]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "the experiment 'seeds' has 2 classifiers (local / linear / seed 0, local / linear / seed 1); choose"
+        in error
+    )
+    assert "overrides" not in error
+    assert _records([store, "seed=1"], capsys, "seeds", "good film")
     # A text of one word is one where a model is chosen.
     assert [record["texts"] for record in _records(given, capsys, "measure")] == [["measure"]]
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
