@@ -187,7 +187,7 @@ def test_a_run_without_a_terminal_says_each_trial_and_the_report(
 ) -> None:
     words = ["run", "task=planted", "task.train=20", "task.dev=4", "task.test=4", "model=linear", "seed=0,1"]
     words += ["model.training.epochs=1", "explainer=[random,saliency_l2]", "metric=[compute_time]"]
-    words += [f"store={tmp_path / 'store'}", "report.bootstrap=10", "shards_per_job=1", "shard=2"]
+    words += [f"store={tmp_path / 'store'}", "report.bootstrap=20", "shards_per_job=1", "shard=2"]
     assert main(words) == 0
     said = re.findall(r"^assay: \d\d:\d\d:\d\d (.*)$", capfd.readouterr().err, re.MULTILINE)
     assert said == ["planted / linear / seed 0", "planted / linear / seed 1", "writing the report"]
