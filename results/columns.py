@@ -86,6 +86,9 @@ class ComparisonRow(GroupRow):
     not_better: Annotated[str, "heuristic controls that it is not shown to beat on human agreement"] = ""
     better_than_random: Annotated[bool, "shown to be better than the random control"] = False
     mlm_rows: Annotated[float, "of compute time: rows of a masked language model, beside `value`"] = 0.0
+    shares_operator: Annotated[
+        bool, "its baseline is what the metric takes tokens away with (†), which favours it"
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,25 @@ def shown(value: object) -> str:
     return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}..."
 
 
-def did_you_mean(name: object, choices: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest choice, if any, and all of them."""
+# An error names so many choices at most where one of them is near, or a command lists them.
+MOST_LISTED = 20
+
+
+def did_you_mean(name: object, choices: Iterable[str], listed_by: str = "") -> str:
+    """The end of a sentence about an unknown name: the nearest choice, or all of them, or how to list them.
+
+    listed_by: the command that lists them all.
+    """
     from difflib import get_close_matches
 
     choices = sorted(map(str, choices))
     near = get_close_matches(str(name), choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
+    if listed_by and len(choices) > MOST_LISTED:
+        lists = f"{listed_by} lists all {len(choices)}"
+        return f"{hint.rstrip()} ({lists})" if near else lists
+    if near and len(choices) > MOST_LISTED:
+        return hint.rstrip()
     return f"{hint}available: {', '.join(choices)}"
 
 

@@ -102,7 +102,7 @@ def _audit_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_by(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--by", metavar="NAME", help="who answers for it; never read from the system")
+    command.add_argument("--by", metavar="NAME", help="who makes the card; never read from the system")
 
 
 COMMANDS = (Command("card", card, _card_options), Command("audit", audit, _audit_options))

@@ -112,18 +112,18 @@ def choices(options: argparse.Namespace) -> int:
     baseline, what it offers.
     """
     from assay.harness.config.described import description, summary
-    from assay.harness.config.offered import offered
+    from assay.harness.config.offered import LISTED, offered
 
-    groups = {
-        name: offered(name) for name in ("experiment", "task", "model", "explainer", "baseline", "metric")
-    }
+    groups = {name: offered(name) for name in LISTED}
     every = sorted({name for names in groups.values() for name in names})
     for name in options.names:
         if name not in every and name not in groups:
-            raise InputError(f"there is no choice named {name!r}; {did_you_mean(name, [*groups, *every])}")
+            near = did_you_mean(name, [*groups, *every], "assay choices")
+            raise InputError(f"there is no choice named {name!r}; {near}")
 
     def offer(group: str) -> str:
-        return "\n".join([group, *(f"  {name:28}{summary(group, name)}" for name in groups[group])])
+        wide = max(map(len, groups[group]), default=0)
+        return "\n".join([group, *(f"  {name:{wide}}  {summary(group, name)}" for name in groups[group])])
 
     blocks = [
         *(offer(name) for name in options.names or groups if name in groups),

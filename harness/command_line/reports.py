@@ -27,6 +27,7 @@ from assay.harness.storage.layout import StoredExperiment
 from assay.harness.storage.store import Damaged, ReadOnly, present, read_json, write_json
 from assay.harness.trials.experiment import Experiment, run
 from assay.harness.trials.plan import Trial
+from assay.harness.trials.progress import say_begun
 from assay.results.claims.published import Beside
 from assay.results.inert import inert
 from assay.results.parallel import process_pool, useful_processes
@@ -149,6 +150,7 @@ def _write(
     from assay.results.write import write_results
 
     bootstrap = bootstrap_of(experiment.configs[0])
+    say_begun("writing the report")
     with waiting("report") as line, process_pool(useful_processes(len(files))) as pool:
         spreading = line.counted(pool)
         collected = collect(experiment, trials, files, spreading)

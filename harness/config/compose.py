@@ -20,7 +20,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from assay.harness.config.offered import offered
+from assay.harness.config.offered import LISTED, offered
 from assay.harness.config.schema import Run, register
 from assay.harness.config.search_path import KEY, check_search_path
 from assay.harness.config.variants import varied
@@ -249,9 +249,7 @@ def prune_unselected(config: DictConfig) -> DictConfig:
         for group in ("explainer", "baseline", "metric"):
             for name in [str(name) for name, entry in config[group].items() if "_target_" not in entry]:
                 if name not in offered(group):
-                    raise InputError(
-                        f"there is no {group} named {name!r}; {did_you_mean(name, offered(group))}"
-                    )
+                    raise InputError(_no_such(group, name, offered(group)))
                 del config[group][name]
     return config
 
@@ -283,7 +281,13 @@ def _missing(error: MissingConfigException) -> str:
     choices = list(error.options or offered(group))
     if not choices:
         return f"the configuration {wanted!r} does not exist; `assay choices` lists what does"
-    return f"there is no {group} named {name!r}; {did_you_mean(name, choices)}"
+    return _no_such(group, name, choices)
+
+
+def _no_such(group: str, name: str, choices: Sequence[str]) -> str:
+    """A sentence about a name that a group does not offer, with the command that lists those that it does."""
+    command = f"assay choices {group}" if group in LISTED else ""
+    return f"there is no {group} named {name!r}; {did_you_mean(name, choices, command)}"
 
 
 def _first_line(error: BaseException) -> str:

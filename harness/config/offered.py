@@ -8,6 +8,9 @@ from pathlib import Path
 
 from assay.harness.config.search_path import searched_folder
 
+# The groups that `assay choices` lists.
+LISTED = ("experiment", "task", "model", "explainer", "baseline", "metric")
+
 
 def offered(group: str, overrides: Sequence[str] = ()) -> list[str]:
     """The names that a group has in the shipped configuration, and in the folder that overrides name."""

@@ -181,29 +181,30 @@ def _totals(work: Estimate, workers: int, source: str) -> list[str]:
     total, trials, cells = work.amount, work.trials, work.cells
     jobs = sum(trial.jobs for trial in trials)
     parts = {
-        "reading texts": sum(trial.jobs * trial.loading.seconds for trial in trials),
-        "training": sum(trial.training.seconds for trial in trials),
-        "the model's answers": sum(trial.asking.seconds for trial in trials),
-        "explanations": sum(cell.explaining.seconds for cell in cells),
-        "metrics": sum(cell.scoring.seconds for cell in cells),
-        "pairs of models": work.pairs.seconds,
+        "reading texts": [trial.loading for trial in trials for _ in range(trial.jobs)],
+        "training": [trial.training for trial in trials],
+        "the model's answers": [trial.asking for trial in trials],
+        "explanations": [cell.explaining for cell in cells],
+        "metrics": [cell.scoring for cell in cells],
+        "pairs of models": [work.pairs],
     }
     many = counted(jobs, "job")
+    about = "at least" if total.unknown else "about"
     lines = [
-        f"Time: about {duration(total.seconds)} by one worker in {many}, from {source}:",
-        "  " + ", ".join(f"{name} {duration(spent)}" for name, spent in parts.items()) + ".",
+        f"Time: {about} {duration(total.seconds)} by one worker in {many}, from {source}:",
+        "  " + ", ".join(f"{name} {_time(sum(spent, Amount()))}" for name, spent in parts.items()) + ".",
     ]
     if workers > 1:
         shared = duration(work.seconds(workers))
-        lines.append(f"Time: about {shared} by {workers} workers as fast as this one.")
-    lines.append(f"Disk: about {size(total.bytes)}.")
+        lines.append(f"Time: {about} {shared} by {workers} workers as fast as this one.")
+    lines.append(f"Disk: {about} {size(total.bytes)}.")
     lines.append("Training counts every epoch, though it may stop early; the report is not in it.")
     if total.unknown:
         advice = (
             "Run with --calibrate to include them" if source == EARLIER else "Few texts did not time them"
         )
         names = ", ".join(sorted(total.unknown))
-        lines.append(f"Excluded from this estimate (no timings yet): {names}. {advice}.")
+        lines.append(f"Excluded where a trial lacks them (no timings yet): {names}. {advice}.")
     return lines
 
 
@@ -216,7 +217,7 @@ def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]],
         unseen = any(cell.stored is None for cell in cells)
         stored = "?" if unseen else f"{sum(bool(cell.stored) for cell in cells):,}"
         counts = (sum(cell.rows for cell in cells), sum(cell.tokens for cell in cells))
-        costs = [duration(amount.seconds), size(amount.bytes)] if timed else []
+        costs = [_time(amount), _least(amount, size(amount.bytes), amount.bytes)] if timed else []
         rows.append([title, f"{len(cells):,}", stored, *(_count(count, cells) for count in counts), *costs])
     return aligned(heading, rows)
 
@@ -224,6 +225,18 @@ def _table(what: str, entries: Sequence[tuple[str, Sequence[CellWork], Amount]],
 def _count(count: int, cells: Sequence[CellWork]) -> str:
     """Rows or tokens of cells, "?" where nothing is known of any."""
     return f"{count:,}" if not cells or any(cell.counted for cell in cells) else "?"
+
+
+def _time(amount: Amount) -> str:
+    """Seconds in words, of which some may be unknown."""
+    return _least(amount, duration(amount.seconds), amount.seconds)
+
+
+def _least(amount: Amount, words: str, known: float) -> str:
+    """A quantity in words: "?" where nothing is known of it, "≥" where something is not."""
+    if not amount.unknown:
+        return words
+    return f"≥ {words}" if known else "?"
 
 
 def duration(seconds: float) -> str:

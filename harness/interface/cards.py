@@ -63,7 +63,7 @@ def card(
         task: on this task alone.
         model: of this model alone.
         use: what the explanations are meant for, in words.
-        by: who answers for the card; never read from the system.
+        by: who makes the card; never read from the system.
 
     Returns:
         The cards; print or write them.

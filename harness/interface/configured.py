@@ -26,7 +26,7 @@ from assay.tasks.errors import InputError
 from assay.tasks.example import Task
 
 # What of a configuration is needed to explain; the rest is about experiments.
-KEPT = ("explainer", "baseline", "targets", "explainer_seeds")
+KEPT = ("explainer", "baseline", "targets", "explainer_seeds", "controls")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,9 @@ class Configured:
     task: Task | None = None
 
 
-def configured(overrides: Sequence[str], *, with_texts: bool = False) -> Configured:
+def configured(
+    overrides: Sequence[str], *, with_texts: bool = False, experiment: str | None = None
+) -> Configured:
     """The one classifier that overrides describe.
 
     A model that was found once is found again without its texts, unless code, configuration or a file that
@@ -59,26 +61,23 @@ def configured(overrides: Sequence[str], *, with_texts: bool = False) -> Configu
     Args:
         overrides: of one trial: one task, one model, one seed; `store` says where models are kept.
         with_texts: whether the task's texts are wanted in any case.
+        experiment: the name that overrides stand for, if they are those of an experiment.
 
     Raises:
         InputError: the overrides describe several classifiers, or none.
     """
     recalled = None if with_texts else _recalled(overrides)
-    return recalled or _loaded(overrides, with_texts=with_texts)
+    return recalled or _loaded(overrides, with_texts, experiment)
 
 
-def _loaded(overrides: Sequence[str], *, with_texts: bool) -> Configured:
+def _loaded(overrides: Sequence[str], with_texts: bool, experiment: str | None) -> Configured:
     # Slow to import, and of no use where the model is found again.
     from assay.harness.trials.experiment import checked_configurations
     from assay.harness.trials.loading import load_trial
 
     configs = checked_configurations(sweep(overrides), overrides)
     if len(configs) > 1:
-        names = ", ".join(title(config) for config in configs[:3])
-        raise InputError(
-            f"these overrides describe {len(configs)} classifiers ({names} ...); expected one: choose one "
-            "task=, one model= and one seed="
-        )
+        raise InputError(_several(list(map(title, configs)), experiment))
     config = configs[0]
     store, trial = Store(config.store), load_trial(config)
     ready = ready_model(config, trial.task)
@@ -102,6 +101,19 @@ def _loaded(overrides: Sequence[str], *, with_texts: bool) -> Configured:
         _keep(overrides, store, trial.config, record)
     texts = trial if needs_texts or with_texts else None
     return _configured(record, store, model, weights, texts, trained=ready is None)
+
+
+def _several(titles: Sequence[str], experiment: str | None) -> str:
+    """The sentence about several classifiers where one is expected."""
+    names = ", ".join(titles[:3]) + (" ..." if len(titles) > 3 else "")
+    if experiment is None:
+        said = f"these overrides describe {len(titles)} classifiers ({names}); expected one: choose"
+    else:
+        said = (
+            f"the experiment {experiment!r} has {len(titles)} classifiers ({names}); choose one of them "
+            "beside its name, with"
+        )
+    return f"{said} one task=, one model= and one seed="
 
 
 def _configured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from assay.harness.interface.explanations import Explanations, MethodExplanation
 from assay.harness.interface.settings import chosen
 from assay.harness.interface.tasks import as_examples, is_one, items_of
 from assay.harness.interface.trials import run_config, trial_of
+from assay.harness.interface.unknown_words import unknown_line, unknown_words
 from assay.harness.storage.entries import ledger_of
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
@@ -70,6 +72,8 @@ def explain(
         task: the texts that baselines such as "mean" are made from; by default those of training.
         store: a folder, or None.
 
+    Words of texts that are no examples, and that the model does not know, are logged as a warning.
+
     Returns:
         `Explanations`, by method; of one text and one explainer its `TextExplanation`.
 
@@ -81,6 +85,32 @@ def explain(
         >>> explain(classifier, "a wonderful film", "occlusion")  # doctest: +SKIP
         occlusion (mask) for 'positive' (p = 0.98): wonderful +4.81, film -0.0213, a +0.0119
     """
+    check_classifier(classifier)
+    # A generator can be read once.
+    given = texts if is_one(texts) else items_of(texts)
+    found = explain_quietly(
+        classifier, given, explainers, baseline=baseline, targets=targets, seed=seed, task=task, store=store
+    )
+    # Of texts of a task it is known what they are; others may be of another language.
+    typed = [(one,) if isinstance(one, str) else one for one in items_of(given)]
+    words = (unknown_words(classifier.model, tuple(one)) for one in typed if isinstance(one, (tuple, list)))
+    if line := unknown_line(list(dict.fromkeys(chain.from_iterable(words)))):
+        log.warning("%s", line)
+    return found
+
+
+def explain_quietly(
+    classifier: Classifier,
+    texts: object,
+    explainers: object = "shapley_gp",
+    *,
+    baseline: object = None,
+    targets: Literal["predicted", "gold", "all"] = "all",
+    seed: int = 0,
+    task: Task | None = None,
+    store: str | Path | None = None,
+) -> Any:
+    """As `explain`, without a warning about words that the model does not know."""
     check_classifier(classifier)
     items = items_of(texts)
     trained_on = classifier.task

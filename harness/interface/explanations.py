@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 # So many words stand in a plain line.
 SHOWN_WORDS = 6
+# Backgrounds, red, green and blue, on light and on dark paper.
+HUES = {
+    "for": ("37,99,235", "96,165,250"),
+    "against": ("234,88,12", "251,146,60"),
+    "size": ("124,58,237", "196,181,253"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,9 +117,11 @@ class TextExplanation:
             if score is None:
                 pieces.append(escape(characters))
                 continue
-            hue = "37,99,235" if score > 0 else "234,88,12"
-            hue = hue if self.signed else "124,58,237"
-            style = f"background:rgba({hue},{abs(score) / largest * 0.6:.2f});border-radius:3px"
+            light, dark = HUES[("for" if score > 0 else "against") if self.signed else "size"]
+            strength = f"{abs(score) / largest * 0.6:.2f}"
+            both = f"light-dark(rgba({light},{strength}),rgba({dark},{strength}))"
+            # Browsers that do not know the second take the first.
+            style = f"background:rgba({light},{strength});background:{both};border-radius:3px"
             pieces.append(f'<span style="{style}" title="{self.number(score)}">{escape(characters)}</span>')
         return "".join(pieces)
 

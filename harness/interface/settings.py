@@ -41,7 +41,8 @@ def shipped(group: str, name: str) -> dict[str, Any]:
         InputError: there is no such choice.
     """
     if not isinstance(name, str) or name not in offered(group):
-        raise InputError(f"there is no {group} named {name!r}; {did_you_mean(name, offered(group))}")
+        near = did_you_mean(name, offered(group), f"assay choices {group}")
+        raise InputError(f"there is no {group} named {name!r}; {near}")
     return deepcopy(_read(group, name))
 
 

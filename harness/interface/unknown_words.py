@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from assay.models.protocol import Model
+
+# So many of them are named.
+NAMED = 8
 
 
 def unknown_words(model: Model, texts: tuple[str, ...]) -> list[str]:
@@ -30,3 +35,17 @@ def unknown_words(model: Model, texts: tuple[str, ...]) -> list[str]:
             text = texts[int(encoding.segments[places[0]])]
             found[text[offsets[:, 0].min() : offsets[:, 1].max()]] = None
     return list(found)
+
+
+def unknown_line(words: Sequence[str]) -> str:
+    """A line about words that a model does not know; "" without any.
+
+    Example:
+        >>> unknown_line(["wonderfull"])
+        '1 word is unknown to the model: wonderfull'
+    """
+    if not words:
+        return ""
+    more = f" and {len(words) - NAMED:,} more" if len(words) > NAMED else ""
+    number = "1 word is" if len(words) == 1 else f"{len(words):,} words are"
+    return f"{number} unknown to the model: {', '.join(words[:NAMED])}{more}"

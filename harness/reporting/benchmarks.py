@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.harness.config.keys import canonical
@@ -11,8 +11,9 @@ from assay.harness.storage.store import Store, read_json
 from assay.tasks.counted import counted
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from assay.results.columns import ComparisonRow
 
+RANDOM = "random"
 # Of cost, and of the machine, not of quality.
 LEFT_OUT = frozenset({"compute_time"})
 
@@ -43,7 +44,7 @@ def benchmarks(
         reported = frozenset((read_json(stored.report_record) or {}).get("cells", ()))
         if not trials or not reported or not stored.comparison_table.is_file():
             continue
-        table = _table(stored)
+        rows = _rows(stored)
         for name in found:
             explainer, _, rest = name.partition(" (")
             baselines = [rest.removesuffix(")")] if rest else ["", *settings["baseline"]]
@@ -56,16 +57,25 @@ def benchmarks(
                 and cell["key"] in reported
             ]
             if any(_same(store, cell, settings) for cell in cells):
-                found[name] += _lines(folder.name, table, trials[0], explainer, baselines)
+                found[name] += _lines(folder.name, rows, trials[0], explainer, baselines)
     return found
 
 
-def _table(stored: StoredExperiment) -> pd.DataFrame:
+def _rows(stored: StoredExperiment) -> list[ComparisonRow]:
     import pandas as pd
 
+    from assay.results.columns import ComparisonRow, columns
+
+    known = columns(ComparisonRow)
+    numbers = [column.name for column in known if column.type is not str]
     # An explainer may be called "none"; only numbers may be missing.
-    missing = {name: [""] for name in ("value", "low", "high")}
-    return pd.read_csv(stored.comparison_table, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(
+        stored.comparison_table, keep_default_na=False, na_values={name: [""] for name in numbers}
+    )
+    texts = {column.name: str for column in known if column.type is str and column.name in table}
+    # Tables of earlier versions lack some columns.
+    kept = [column.name for column in known if column.name in table]
+    return [ComparisonRow(*values) for values in table.astype(texts)[kept].itertuples(index=False)]
 
 
 def _same(store: Store, cell: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
@@ -79,27 +89,40 @@ def _same(store: Store, cell: Mapping[str, Any], settings: Mapping[str, Any]) ->
 
 
 def _lines(
-    experiment: str, table: pd.DataFrame, trial: Mapping[str, Any], explainer: str, baselines: list[str]
+    experiment: str,
+    rows: Sequence[ComparisonRow],
+    trial: Mapping[str, Any],
+    explainer: str,
+    baselines: list[str],
 ) -> Iterator[str]:
-    of_method = (table["explainer"] == explainer) & table["baseline"].isin(baselines)
-    of_trial = (table["task"] == trial["task"]) & (table["model"] == trial["model"])
-    rows: list[dict[Any, Any]] = table.loc[of_method & of_trial].to_dict(orient="records")
-    parts = [
-        f"{row['metric']} {row['value']:.3g}{_interval(row)}, {_standing(row)}"
-        for row in rows
-        if row["metric"] not in LEFT_OUT and row["value"] == row["value"]
+    from assay.results.tables.shared_operator import SHARING
+
+    of_trial = [row for row in rows if (row.task, row.model) == (trial["task"], trial["model"])]
+    random = {row.metric: row for row in of_trial if row.explainer == RANDOM}
+    found = [
+        row
+        for row in of_trial
+        if row.explainer == explainer
+        and row.baseline in baselines
+        and row.metric not in LEFT_OUT
+        and row.value == row.value
     ]
-    if parts:
-        texts = counted(max(int(row["n_texts"]) for row in rows), "text")
-        models = counted(max(int(row["n_seeds"]) for row in rows), "model")
+    if found:
+        parts = [_part(row, random.get(row.metric)) for row in found]
+        if any(row.shares_operator for row in found):
+            parts.append(SHARING)
+        texts = counted(max(row.n_texts for row in found), "text")
+        models = counted(max(row.n_seeds for row in found), "model")
         yield f"measured in {experiment} ({texts}, {models}): {'; '.join(parts)}"
 
 
-def _interval(row: Mapping[Any, Any]) -> str:
-    return f" [{row['low']:.3g}, {row['high']:.3g}]" if row["low"] == row["low"] else ""
+def _part(row: ComparisonRow, random: ComparisonRow | None) -> str:
+    """A value, its interval, and where it stands as far as that was tested."""
+    from assay.results.against_random import against_random
+    from assay.results.tables.shared_operator import SHARED
 
-
-def _standing(row: Mapping[Any, Any]) -> str:
-    certain = str(row.get("better_than_random")) == "True"
-    random = "better than random" if certain else "not shown to be better than random"
-    return f"not told apart from the best, {random}" if str(row["best"]) == "True" else random
+    mark = SHARED if row.shares_operator else ""
+    interval = f" [{row.low:.3g}, {row.high:.3g}]" if row.low == row.low else ""
+    best = "not told apart from the best" if row.best else ""
+    value = f"{row.metric} {row.value:.3g}{mark}{interval}"
+    return ", ".join(filter(None, (value, best, against_random(row, random))))

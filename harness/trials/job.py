@@ -30,7 +30,7 @@ from assay.harness.trials.loading import load_trial
 from assay.harness.trials.made_anew import drop_others
 from assay.harness.trials.made_with import about_gates
 from assay.harness.trials.plan import Cell
-from assay.harness.trials.progress import Progress, progress
+from assay.harness.trials.progress import Progress, progress, say_begun
 from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import TrialCells, cells_of_model, complete, load_model, scored_on
 
@@ -85,6 +85,8 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
     with record_failure(store, failure_key(config), title(config)):
         trial = load_trial(config)
         if int(config.portion) < trial.portions and not complete(trial, store):
+            if int(config.portion) == 0:
+                say_begun(title(config))
             return load_model(trial, store)
     return None
 

@@ -1,9 +1,10 @@
-"""Where a run is: one bar per sweep on a terminal, and a line on stderr for every SIGUSR1."""
+"""Where a run is: one bar per sweep on a terminal, elsewhere a line per trial, and one for every SIGUSR1."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -127,6 +128,17 @@ def report_on_sigusr1(line: Callable[[], str]) -> Iterator[None]:
     finally:
         # Who asks a moment too late gets no answer; by default the signal would kill the process.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN if before is signal.SIG_DFL else before)
+
+
+def say_begun(what: str) -> None:
+    """A line on standard error about what begins, with the time; none on a terminal, where bars stand.
+
+    Example:
+        >>> say_begun("planted / cnn / seed 0")  # doctest: +SKIP
+        assay: 14:03:27 planted / cnn / seed 0
+    """
+    if not sys.stderr.isatty():
+        print(inert(f"assay: {time.strftime('%H:%M:%S')} {what}"), file=sys.stderr, flush=True)
 
 
 def _watch(bar: tqdm[object], count: Callable[[], int], over: threading.Event) -> None:

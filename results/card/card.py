@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.results.against_random import against_random
 from assay.results.card.limits import LabelLimit, label_limits
 from assay.results.checks import Check, Checks, warning
 from assay.results.columns import ComparisonRow, LabelRow, method_of
@@ -69,6 +70,7 @@ class MetricEvidence:
         column: its title and digits.
         row: the value with its interval and test.
         random: the value of random scores, NaN where it has none.
+        against_random: whether it is better than random scores; "" where that was not tested.
         check: what the metric's own check says of it.
         shared: whether it takes tokens away as the method's baseline does.
     """
@@ -77,6 +79,7 @@ class MetricEvidence:
     column: Column
     row: ComparisonRow
     random: float
+    against_random: str
     check: Check
     shared: bool
 
@@ -93,10 +96,8 @@ class MetricEvidence:
             said.append(f"nobody is called best: {row.no_best}")
         elif math.isfinite(row.p):
             said.append(f"worse than the best (p {p_words(row.p)})")
-        if not math.isnan(self.random):
-            said.append(
-                "better than random" if row.better_than_random else "not shown to be better than random"
-            )
+        if self.against_random:
+            said.append(self.against_random)
         if row.not_better:
             said.append(f"not shown to be better than {row.not_better}")
         if self.shared:
@@ -206,14 +207,15 @@ def _evidence(sources: Sources, group: Group, method: Method) -> Iterator[Metric
         row = rows.get((method, metric.name))
         if row is None:
             continue
-        random = rows.get((Method(results.random), metric.name))
+        # Random scores are a level of quality; what they cost is none.
+        random = None if metric.property == COST else rows.get((Method(results.random), metric.name))
         of_metric = [one for one in sources.comparison if one.group == group and one.metric == metric.name]
         yield MetricEvidence(
             metric.property,
             column_of(metric, of_metric),
             row,
-            # Random scores are a level of quality; what they cost is none.
-            math.nan if random is None or metric.property == COST else random.value,
+            math.nan if random is None else random.value,
+            against_random(row, random),
             sources.checks.get(metric.name) or sources.checks.get(metric.name.partition("[")[0], UNCHECKED),
             shares_operator(method.baseline, metric, results.removal, results.alike),
         )
@@ -240,8 +242,9 @@ def _warnings(
     notes = grouped((one for one in judged if one.row.interval_note), lambda one: one.row.interval_note)
     for note, of_note in notes.items():
         yield f"{', '.join(one.column.title for one in of_note)}: {note}"
-    truth = [one for one in judged if one.check.verdict == "tells" and not math.isnan(one.random)]
-    if not any(one.row.better_than_random for one in truth):
+    controls = any(one.row.control for one in judged)
+    truth = [one for one in judged if one.check.verdict == "tells" and one.against_random]
+    if not controls and not any(one.row.better_than_random for one in truth):
         yield "no metric that tells good explanations from bad ones shows it to be better than random scores"
     if method.baseline == "negatives":
         yield from (one.warning for one in results.negatives if one.task == group.task and one.warning)

@@ -86,7 +86,10 @@ def label_limits(
             weak = [
                 title
                 for title, row in rows_of.items()
-                if title not in lacking and row and row.metric in random and not row.better_than_random
+                if title not in lacking
+                and row
+                and row.metric in random
+                and not (row.better_than_random or row.control)
             ]
             said += [Limit(RANDOM, ", ".join(weak))] if weak else []
         yield LabelLimit(label, texts, f1, tuple(own.values()), tuple(said))

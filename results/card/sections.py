@@ -193,7 +193,7 @@ def _first_warnings(card: Card) -> Iterator[str]:
 
 def _sign_off(card: Card) -> TextTable:
     rows = (
-        ("run by", card.about.by),
+        ("card made by", card.about.by),
         ("date of the card", card.about.date),
         ("approved by", ""),
         ("date, signature", ""),

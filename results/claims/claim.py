@@ -10,6 +10,8 @@ from assay.results.records import Group, Method
 from assay.results.statistics.intervals import Floats
 
 CNN, LSTM, TRANSFORMER = "CNN", "LSTM", "transformer"
+# How the shipped configuration aggregates gradients over the elements of an embedding.
+AGGREGATIONS = ("l1", "l2", "mean")
 # By property (or a part of one) and method: (1 + B,) the value and its replicates, more being better.
 Values = Callable[[str, Method], Floats]
 
@@ -96,18 +98,49 @@ class Compared:
     resolutions: dict[str, float] = field(default_factory=dict)
     sharing: frozenset[tuple[str, Method]] = frozenset()
 
-    def find(self, property: str, family: Family) -> list[Method]:
-        """The methods of a family with a value in a property. Raises Untold if a needed one has none."""
+    def find(self, property: str, *families: Family) -> list[list[Method]]:
+        """Of each family the methods with a value in a property. Raises Untold with all that it lacks."""
         if property not in self.titles:
             raise Untold(f"needs a metric of {property}")
-        found: list[Method] = []
-        for name in (*family.needed, *family.optional):
-            having = [method for method in self.methods.get(property, []) if is_named(method, name)]
-            if not having and name in family.needed:
-                why = self.missing.get((property, name))
-                raise Untold(why or f"needs the explainer {name.rstrip('_')} by {self.titles[property]}")
-            found += having
-        return found
+        having = self.methods.get(property, [])
+        lacking = [name for name in _needed(families) if not _named(having, name)]
+        whys = [self.missing[property, name] for name in lacking if (property, name) in self.missing]
+        unknown = [name for name in lacking if (property, name) not in self.missing]
+        needs = [f"{needs_words(unknown)} by {self.titles[property]}"] if unknown else []
+        if lacking:
+            raise Untold("; ".join([*needs, *dict.fromkeys(whys)]))
+        return [
+            [method for name in (*family.needed, *family.optional) for method in _named(having, name)]
+            for family in families
+        ]
+
+    def absent(self, *families: Family) -> list[str]:
+        """The needed explainers of families that have no value in any property."""
+        every = [method for methods in self.methods.values() for method in methods]
+        return [name for name in _needed(families) if not _named(every, name)]
+
+
+def needs_words(names: Sequence[str]) -> str:
+    """What a claim needs, by names that can be typed; names as in `is_named`.
+
+    Example:
+        >>> needs_words(["saliency_", "lime"])
+        'needs the explainers saliency_l1 (or saliency_l2, saliency_mean) and lime'
+    """
+    typed = []
+    for name in dict.fromkeys(names):
+        first, *others = [f"{name}{end}" for end in AGGREGATIONS] if name.endswith("_") else [name]
+        typed.append(f"{first} (or {', '.join(others)})" if others else first)
+    row = " and ".join(filter(None, (", ".join(typed[:-1]), typed[-1])))
+    return f"needs the explainer{'s' if len(typed) > 1 else ''} {row}"
+
+
+def _needed(families: Sequence[Family]) -> list[str]:
+    return list(dict.fromkeys(name for family in families for name in family.needed))
+
+
+def _named(methods: Sequence[Method], name: str) -> list[Method]:
+    return [method for method in methods if is_named(method, name)]
 
 
 def is_named(method: Method, name: str) -> bool:

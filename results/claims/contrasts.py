@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay.results.claims.claim import Compared, Contrast, Family, Untold, Values
+from assay.results.claims.claim import Compared, Contrast, Family, Untold, Values, needs_words
 from assay.results.records import Method
 from assay.results.statistics.intervals import ROUNDING, Floats
 
@@ -27,7 +27,8 @@ def part_of(property: str, part: str) -> str:
 
 def better(property: str, ones: Family, others: Family, compared: Compared) -> list[Contrast]:
     """The mean of some explainers minus that of others in one property, in the units of its metric."""
-    sides = compared.find(property, ones), compared.find(property, others)
+    one, other = compared.find(property, ones, others)
+    sides = one, other
     return [_contrast(compared.titles[property], property, sides, compared)]
 
 
@@ -38,11 +39,12 @@ def better_overall(ones: Family, others: Family, compared: Compared) -> list[Con
     no place on it: nothing is cheaper than random.
     """
     if compared.random is None:
-        raise Untold("needs the explainer random, which scores 0 on the common scale")
-    sides = {
-        property: (compared.find(property, ones), compared.find(property, others))
-        for property in compared.telling
-    }
+        absent = compared.absent(ones, others)
+        raise Untold(f"{needs_words([*absent, 'random'])}, which scores 0 on the common scale")
+    sides: dict[str, Sides] = {}
+    for property in compared.telling:
+        one, other = compared.find(property, ones, others)
+        sides[property] = one, other
     if len(sides) < FEWEST_PROPERTIES:
         having = f"only in {', '.join(sides)}" if sides else "in none"
         raise Untold(
@@ -54,7 +56,7 @@ def better_overall(ones: Family, others: Family, compared: Compared) -> list[Con
 
 def above_random(property: str, family: Family, compared: Compared) -> list[Contrast]:
     """Every explainer minus random in one property."""
-    methods = compared.find(property, family)
+    (methods,) = compared.find(property, family)
     if compared.random is None or compared.random not in compared.methods[property]:
         raise Untold(f"needs the explainer random by {compared.titles[property]}")
     random = [compared.random]
@@ -63,7 +65,7 @@ def above_random(property: str, family: Family, compared: Compared) -> list[Cont
 
 def ordered(property: str, order: Sequence[Family], compared: Compared) -> list[Contrast]:
     """Families in this order, the best first: the mean of each minus that of the next."""
-    families = [compared.find(property, family) for family in order]
+    families = compared.find(property, *order)
     titles = [f"{one.title} against {other.title}" for one, other in pairwise(order)]
     return [
         _contrast(title, property, sides, compared)
@@ -73,7 +75,7 @@ def ordered(property: str, order: Sequence[Family], compared: Compared) -> list[
 
 def higher_on_right(property: str, family: Family, compared: Compared) -> list[Contrast]:
     """The mean of explainers on texts that the model labels right minus that on the others."""
-    methods = compared.find(property, family)
+    (methods,) = compared.find(property, family)
     for part in (RIGHT, WRONG):
         if not set(methods) <= set(compared.methods.get(part_of(property, part), [])):
             raise Untold(f"too few texts that the model labels {part} have a value")

@@ -106,10 +106,11 @@ def _published(rows: Sequence[PublishedRow]) -> Section:
     inside = sum(row.inside == "yes" for row in known)
     without = len(rows) - len(known)
     line = (
-        f"{inside} of {counted(len(known), 'published number')} with an interval here "
-        f"{'lies' if inside == 1 else 'lie'} in it; {without} {'has' if without == 1 else 'have'} none."
+        f"{counted(len(rows), 'comparison')} of a published with a measured number: in {inside} the "
+        f"published one lies inside the interval of the measured one, in {len(known) - inside} outside; in "
+        f"{without} the measured one has no interval, for the reason in its row."
         if known
-        else "No published number has an interval here, for the reasons below."
+        else "No measured number here has an interval that a published one may lie in, for the reasons below."
     )
     return Section("Published numbers", (line,), (TextTable(head, "lllrrrrll", cells),))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from assay.results.figures.visual_encoding import heading, plan
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import TRAINED, Group, Method
 from assay.results.statistics.overall import ANCHORED, Overall
-from assay.results.tables.layout import Entry, Grid
+from assay.results.tables.layout import SIGNS, Grid
 
 NAME, PARETO = "cost", "pareto"
 QUALITY = "overall (random 0, best or gold 1)"
@@ -54,7 +54,7 @@ def pareto(grids: Sequence[Grid], scores: Sequence[Overall], cost: str, random: 
     found: list[tuple[Group, Panel]] = []
     for score in scores:
         grid = by_group.get(score.group)
-        points = _overall_points(score, grid.entries(cost) if grid else {})
+        points = _overall_points(score, grid, cost) if grid else []
         if len(points) > 1:
             found.append((score.group, Panel(points, heading(score.group, 40), True, QUALITY)))
     if not found:
@@ -74,21 +74,28 @@ def points_of(grids: Sequence[Grid], cost: str, metric: str) -> list[Point]:
     both = [(grid.entries(cost), grid.entries(metric)) for grid in grids]
     having = [(costs, values) for costs, values in both if costs and values]
     pairs: dict[Method, list[tuple[float, float]]] = {}
+    marks: dict[Method, dict[str, None]] = {}
     for costs, values in having:
         for method in costs:
             pair = costs[method].value, values[method].value
             if all(map(math.isfinite, pair)):
                 pairs.setdefault(method, []).append(pair)
+                marks.setdefault(method, {}).update(dict.fromkeys(values[method].mark))
     means = {method: np.mean(every, axis=0) for method, every in pairs.items() if len(every) == len(having)}
-    return [Point(method, *mean.tolist()) for method, mean in means.items()]
+    return [Point(method, *mean.tolist(), mark="".join(marks[method])) for method, mean in means.items()]
 
 
-def _overall_points(score: Overall, costs: Mapping[Method, Entry]) -> list[Point]:
+def _overall_points(score: Overall, grid: Grid, cost: str) -> list[Point]:
+    costs = grid.entries(cost)
+    signs = {row.method: {sign for entry in row.entries for sign in entry.mark} for row in grid.rows}
     rows = [
         row for row in score.rows if row.form == ANCHORED and math.isfinite(row.value) and not row.missing
     ]
     return [
-        Point(method, costs[method].value, row.value, row.low, row.high)
+        Point(
+            *(method, costs[method].value, row.value, row.low, row.high),
+            mark="".join(sign for sign in SIGNS if sign in signs[method]),
+        )
         for row in rows
         if (method := method_of(row)) in costs and math.isfinite(costs[method].value)
     ]

@@ -17,8 +17,8 @@ from matplotlib.textpath import TextPath
 
 from assay.results.figures.label_placement import fits, has_leader, place_labels
 from assay.results.figures.style import DARK, GREY, grid_lines
-from assay.results.figures.titles import fitted
-from assay.results.figures.visual_encoding import Plan, logarithmic
+from assay.results.figures.titles import fitted, shortened
+from assay.results.figures.visual_encoding import MARK_PLACE, Plan, logarithmic, sign_key, write_mark
 from assay.results.records import Method, grouped
 from assay.results.statistics.estimates import Floats
 
@@ -30,6 +30,7 @@ ACROSS, DOWN = LEFT + WIDTH + 0.15, BELOW + HEIGHT + 0.3  # from one panel to th
 TITLE = 8.5  # size of titles, in points
 LINE = 0.19  # of a legend
 LETTERS = 7.5  # size of labels, in points
+LONGEST = 30  # letters of a label
 LABEL: dict[str, Any] = {
     **{"xycoords": "axes fraction", "textcoords": "axes fraction"},
     **{"ha": "center", "va": "center", "fontsize": LETTERS},
@@ -39,13 +40,14 @@ LEADER = {"arrowstyle": "-", "color": "#AAAAAA", "linewidth": 0.6, "shrinkB": 3}
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One method: cost in passes per text, and its quality, with an interval where there is one."""
+    """One method: cost in passes per text, its quality, an interval where there is one, and signs."""
 
     method: Method
     cost: float
     value: float
     low: float = float("nan")
     high: float = float("nan")
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     named = [_labels(panel, where) for panel in panels]
     numbered = any(name.isdigit() for labels in named for name in labels.names.values())
     look = {"color": GREY, "linewidth": 2.5, "alpha": 0.4, "marker": "o", "markersize": 9}
-    key = [*where.legend(), Line2D([], [], **look, label="best for the price"), *where.signs()]
+    key = [*where.legend(), Line2D([], [], **look, label="best for the price")]
+    key += sign_key(point.mark for panel in panels for point in panel.points)
     shown = [name for name in where.explainers if any(name in each.names for each in named)]
     columns = max(1, int(across / (0.45 + where.margin)))
     lines = math.ceil(len(shown) / columns) if numbered else 0
@@ -127,7 +130,7 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
     figure.legend(handles=key, loc="lower left", ncols=wide_key, columnspacing=1.2)
     if numbered:
         entries = [
-            Line2D([], [], linestyle="none", label=f"{_number(name, where)}  {where.label(name)}")
+            Line2D([], [], linestyle="none", label=f"{_number(name, where)}  {shortened(name, LONGEST)}")
             for name in shown
         ]
         look = {"handlelength": 0, "handletextpad": 0, "columnspacing": 1.2, "labelspacing": 0.35}
@@ -144,7 +147,7 @@ def _labels(panel: Panel, where: Plan) -> Labels:
     """Everybody's name where all names find room; else numbers, and those that are best for the price and
     controls still by name if these find room."""
     explainers = list(dict.fromkeys(point.method.explainer for point in panel.points))
-    full = {name: where.label(name) for name in explainers}
+    full = {name: shortened(name, LONGEST) for name in explainers}
     best = {point.method.explainer for point in _best(panel, where)} | where.controls
     numbers = {name: _number(name, where) for name in explainers}
     some = {name: full[name] if name in best else numbers[name] for name in explainers}
@@ -191,6 +194,7 @@ def _draw(axes: Axes, panel: Panel, labels: Labels, where: Plan) -> None:
             axes.vlines(across, point.low, point.high, color=colour, linewidth=1.0, alpha=0.6)
         look = {"color": colour, "markerfacecolor": face, "markersize": 4.5, "zorder": order}
         axes.plot([across], [point.value], marker, **look)
+        write_mark(axes, point.mark, (across, point.value))
     for place, (name, text) in enumerate(labels.names.items()):
         anchor, size, corner = labels.points[place], labels.sizes[place], labels.corners[place]
         ends = {"xy": tuple(anchor / panel.frame), "xytext": tuple((corner + size / 2) / panel.frame)}
@@ -246,5 +250,8 @@ def _placed(panel: Panel, names: Mapping[str, str], where: Plan) -> Labels:
             covered += _along(np.array([(at, point.low), (at, point.high)]))
     anchors = in_points([group[0][1] for group in groups])
     sizes = np.array([(_width(name), 9.5) for name in names.values()])
-    corners = place_labels(anchors, sizes, in_points(covered), panel.frame)
+    marked = [at for point, at in places if point.mark]
+    signs = in_points(marked) + np.array(MARK_PLACE) + LETTERS / 4
+    obstacles = np.concatenate([in_points(covered), signs])
+    corners = place_labels(anchors, sizes, obstacles, panel.frame)
     return Labels(names, anchors, sizes, corners, panel.frame)

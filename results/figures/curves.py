@@ -23,7 +23,6 @@ from assay.results.figures.style import (
     series_look,
     style,
 )
-from assay.results.figures.titles import shortened
 from assay.results.figures.visual_encoding import Plan, heading, plan
 from assay.results.panel_limit import PANEL_LIMIT, listed
 from assay.results.records import CellScores, Method, Results
@@ -186,7 +185,7 @@ def _other_entries(where: Plan) -> list[Line2D]:
     if len(where.baselines) > 1:
         for place, baseline in enumerate(where.baselines):
             key.append(Line2D([], [], color=DARK, linewidth=1.0, linestyle=dashes(place)))
-            key[-1].set_label(f"baseline {shortened(baseline, 20)}")
+            key[-1].set_label(where.baseline_label(baseline, signs=True))
     if where.compared:
         key.append(Line2D([], [], color=DARK, linewidth=2.2, label="not distinguishable from the best"))
     return [*key, *where.signs()]

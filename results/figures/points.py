@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from assay.results.figures.style import BAND, DARK, GREY, Drawing, grid_lines, panels, render, style
+from assay.results.figures.titles import shortened
 from assay.results.figures.visual_encoding import (
     DIRECTIONS,
     Plan,
@@ -19,13 +20,17 @@ from assay.results.figures.visual_encoding import (
     legend_dot,
     logarithmic,
     plan,
+    sign_key,
     wide_range,
+    write_mark,
 )
 from assay.results.panel_limit import PANEL_LIMIT, limit_sentence, listed
 from assay.results.tables.layout import Column, Grid, restricted
 from assay.tasks.counted import counted
 
 PANELS_PER_ROW = 3
+# Of a name.
+LETTERS = 30
 
 
 def overview(grids: Sequence[Grid], random: str) -> Drawing:
@@ -36,7 +41,7 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
     values = {metric: logarithmic_values(grids, metric) for metric in columns}
     with style(name):
         height = len(grids) * (where.inches + 0.95)
-        figure = _figure(0.4 + where.margin + 1.75 * len(columns), height, where)
+        figure = _figure(0.4 + where.margin + 1.75 * len(columns), height, where, _marks(grids))
         every = figure.subplots(len(grids), len(columns), squeeze=False, sharex="col")
         for grid, line in zip(grids, every, strict=True):
             present = {column.name: column for column in grid.columns}
@@ -68,7 +73,9 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
     wide = math.ceil(len(having) / lines)
     values = logarithmic_values(grids, metric)
     with style(name):
-        figure = _figure(max(4.6, where.margin + 2.7 * wide), lines * (where.inches + 1.0), where)
+        figure = _figure(
+            max(4.6, where.margin + 2.7 * wide), lines * (where.inches + 1.0), where, _marks(alone)
+        )
         for place, axes in enumerate(panels(figure, len(having), wide, sharex=True)):
             grid, column = having[place]
             _points(axes, grid, column, where, values)
@@ -110,6 +117,7 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequenc
             bars.setdefault(colour, []).append((height, low, high))
         look = colour, where.marker(method), colour if entry.best else "white"
         dots.setdefault(look, []).append((value, height))
+        write_mark(axes, entry.mark, (value, height))
     # One element for all of one look: the time to draw grows with the number of elements.
     for colour, ends in bars.items():
         axes.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.4)
@@ -123,7 +131,7 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequenc
 def frame(axes: Axes, where: Plan) -> None:
     """A line per explainer, controls apart."""
     count = len(where.explainers)
-    axes.set_yticks(range(count), [where.label(name) for name in where.explainers])
+    axes.set_yticks(range(count), [shortened(name, LETTERS) for name in where.explainers])
     axes.set_ylim(count - 0.45, -0.55)
     grid_lines(axes, "x")
     axes.tick_params(axis="y", length=0)
@@ -142,7 +150,7 @@ def _nothing(axes: Axes, where: Plan) -> None:
     )
 
 
-def _figure(width: float, height: float, where: Plan) -> Figure:
+def _figure(width: float, height: float, where: Plan, marks: Iterable[str]) -> Figure:
     """A figure with room for panels of the size in inches, and the legend below them."""
     entries: list[Line2D | Patch] = [*where.legend()]
     if where.compared:
@@ -150,13 +158,17 @@ def _figure(width: float, height: float, where: Plan) -> Figure:
         entries.append(legend_dot("worse, not tested, or a control", DARK, "o", "white"))
     if where.random in where.explainers:
         entries.append(Patch(color=BAND, label="level of a random explainer"))
-    entries += where.signs()
+    entries += sign_key(marks)
     columns = max(1, min(int(width / 2.8), len(entries)))
     rows = math.ceil(len(entries) / columns)
     figure = Figure(figsize=(width, height + 0.19 * rows + 0.15), layout="constrained")
     if entries:
         figure.legend(handles=entries, loc="outside lower left", ncols=columns, columnspacing=1.2)
     return figure
+
+
+def _marks(grids: Sequence[Grid]) -> list[str]:
+    return [entry.mark for grid in grids for row in grid.rows for entry in row.entries]
 
 
 def _wrap(text: str, width: int) -> str:

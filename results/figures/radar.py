@@ -55,7 +55,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
     letters = dict(zip(metrics, ascii_uppercase, strict=False))
     named = [f"{letters[each]}  {shortened(title, 40)}" for each, title in metrics.items()]
     left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
-    key = [*where.legend(), *_key(), *where.signs()]
+    key = [*where.legend(signs=True), *_key(), *where.signs()]
     with style(name):
         entries = max(1, int(wide * SIDE / 3.0))
         legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)

@@ -16,9 +16,17 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.results.figures.points import frame
 from assay.results.figures.style import DARK, Drawing, render, style
-from assay.results.figures.visual_encoding import Plan, heading, logarithmic, plan, wide_range
+from assay.results.figures.visual_encoding import (
+    Plan,
+    heading,
+    logarithmic,
+    plan,
+    sign_key,
+    wide_range,
+    write_mark,
+)
 from assay.results.panel_limit import PANEL_LIMIT, listed
-from assay.results.records import CellScores, Method, Results
+from assay.results.records import CellScores, Group, Method, Results
 from assay.results.statistics.comparison import by_group_and_metric
 from assay.results.statistics.estimates import Floats
 from assay.results.tables.layout import Column, Grid, restricted
@@ -75,7 +83,7 @@ def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
         key = [
             *where.legend(),
             Line2D([], [], color=DARK, linewidth=1.4, label="from lowest to highest seed"),
-            *where.signs(),
+            *sign_key(_marks(drawn).values()),
         ]
         wide = max(1, min(len(key), int(size[0] / 2.4)))
         figure.legend(handles=key, loc="outside lower left", ncols=wide, columnspacing=1.2)
@@ -98,6 +106,18 @@ def spreads_of(cells: Sequence[CellScores], metric: Metric, grid: Grid) -> list[
     return [Spread(method, np.array(some)) for method, some in known.items() if len(some) > 1]
 
 
+def _marks(
+    drawn: Sequence[tuple[Grid, Mapping[str, Sequence[Spread]]]],
+) -> dict[tuple[Group, str, Method], str]:
+    """The signs of the values that are drawn, by group, metric and method."""
+    return {
+        (grid.group, name, one.method): grid.entries(name)[one.method].mark
+        for grid, spreads in drawn
+        for name, some in spreads.items()
+        for one in some
+    }
+
+
 def _panel(
     axes: Axes,
     spreads: Sequence[Spread],
@@ -112,6 +132,7 @@ def _panel(
     # One scale for all groups, because panels of a column share it.
     every = [value for _, of in drawn for one in of.get(column.name, []) for value in one.values.tolist()]
     zero = logarithmic(axes, every) if wide_range(every) else 0.0
+    marks = _marks(drawn)
     for one in spreads:
         values = np.maximum(one.values, zero) if zero else one.values
         height, colour = where.height(one.method, grid.rows), where.colour(one.method)
@@ -119,5 +140,6 @@ def _panel(
         look = {"color": colour, "markersize": 3.5, "linestyle": "none", "markerfacecolor": "white"}
         axes.plot(values, np.full(len(values), height), where.marker(one.method), **look)
         axes.plot(values.mean(), height, "|", color=colour, markersize=8, markeredgewidth=1.6)
+        write_mark(axes, marks.get((grid.group, column.name, one.method), ""), (values.max(), height))
     if not zero:
         axes.margins(x=0.08)

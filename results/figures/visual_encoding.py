@@ -15,7 +15,10 @@ from assay.results.figures.style import COLOURS, DARK, GREY, MARKERS
 from assay.results.figures.titles import shortened
 from assay.results.records import Group, Method, grouped
 from assay.results.tables.layout import SIGNS, Grid, Row
+from assay.results.tables.shared_operator import SHARED
 
+# Where the signs of a value stand from its point, in points.
+MARK_PLACE = (3.0, 2.0)
 DIRECTIONS = {"higher": "higher is better →", "lower": "← lower is better"}
 
 
@@ -24,7 +27,8 @@ class Plan:
     """explainers: one line each, from the top, controls last. baselines: those with a name.
 
     random: the explainer whose level is the reference. compared: whether anything is like the best. marks:
-    the signs of each explainer's values, of all columns and baselines.
+    the signs of each explainer's values; the shared operator's only if all of its baselines have it. shared:
+    the other baselines that have that. Figures that draw single values write signs at these instead.
     """
 
     explainers: tuple[str, ...]
@@ -34,16 +38,19 @@ class Plan:
     random: str
     compared: bool
     marks: Mapping[str, str] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
 
     def label(self, explainer: str, letters: int = 30) -> str:
         """Its name with the signs of its values."""
         return shortened(explainer, letters) + self.marks.get(explainer, "")
 
+    def baseline_label(self, baseline: str, *, signs: bool) -> str:
+        """The baseline's name in a legend, with its sign if asked."""
+        return f"baseline {shortened(baseline, 20)}{SHARED if signs and baseline in self.shared else ''}"
+
     def signs(self) -> list[Line2D]:
         """Entries of a legend that say what the signs mean, of those that stand in the figure."""
-        every = "".join(self.marks.values())
-        known = [f"{sign} {words}" for sign, words in SIGNS.items() if sign in every]
-        return [Line2D([], [], linestyle="none", label=label) for label in known]
+        return sign_key([*self.marks.values(), *([SHARED] if self.shared else [])])
 
     def colour(self, method: Method) -> str:
         """One colour per baseline, grey for controls."""
@@ -76,16 +83,33 @@ class Plan:
         """Room for the explainers' names, in inches."""
         return 0.3 + 0.072 * max(len(self.label(name)) for name in self.explainers)
 
-    def legend(self) -> list[Line2D]:
-        """What colours and markers mean; nothing where there is only one kind."""
+    def legend(self, *, signs: bool = False) -> list[Line2D]:
+        """What colours and markers mean; nothing where there is only one kind.
+
+        signs: whether baselines have theirs, in a figure that writes none at single values.
+        """
         methods = [Method("", baseline) for baseline in self.baselines]
         if methods and self.without_baseline:
             methods.append(Method(""))
-        titles = (f"baseline {shortened(name, 20)}" if name else "no baseline" for _, name in methods)
+        titles = (self.baseline_label(name, signs=signs) if name else "no baseline" for _, name in methods)
         return [
             legend_dot(title, self.colour(method), self.marker(method))
             for method, title in zip(methods, titles, strict=True)
         ]
+
+
+def sign_key(marks: Iterable[str]) -> list[Line2D]:
+    """Entries of a legend that say what the signs among the marks mean."""
+    every = "".join(marks)
+    known = [f"{sign} {words}" for sign, words in SIGNS.items() if sign in every]
+    return [Line2D([], [], linestyle="none", label=label) for label in known]
+
+
+def write_mark(axes: Axes, mark: str, at: tuple[float, float]) -> None:
+    """Write the signs of one value beside its point."""
+    if mark:
+        look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": DARK}
+        axes.annotate(mark, at, xytext=MARK_PLACE, ha="left", va="baseline", annotation_clip=False, **look)
 
 
 def legend_dot(label: str, colour: str, marker: str, face: str | None = None) -> Line2D:
@@ -106,14 +130,26 @@ def plan(grids: Sequence[Grid], random: str) -> Plan:
     without = any(not row.method.baseline for row in rows if not row.control)
     compared = any(entry.best for row in rows for entry in row.entries)
     of_explainer = grouped(rows, lambda row: row.method.explainer)
-    signs = {
-        name: {sign for row in of_name for entry in row.entries for sign in entry.mark}
-        for name, of_name in of_explainer.items()
-    }
-    marks = {name: "".join(sign for sign in SIGNS if sign in found) for name, found in signs.items()}
+    marks = {name: _signs_of_all(of_name) for name, of_name in of_explainer.items()}
+    # What an explainer shares with one of its baselines only is said of the baseline.
+    mixed = [row for row in rows if SHARED in _signs(row) and SHARED not in marks[row.method.explainer]]
     return Plan(
-        (*candidates, *controls), frozenset(controls), tuple(baselines), without, random, compared, marks
+        *((*candidates, *controls), frozenset(controls), tuple(baselines), without, random, compared, marks),
+        shared=frozenset(row.method.baseline for row in mixed),
     )
+
+
+def _signs(row: Row) -> set[str]:
+    return {sign for entry in row.entries for sign in entry.mark}
+
+
+def _signs_of_all(rows: Sequence[Row]) -> str:
+    """The signs of an explainer's values, of any of its baselines; the shared operator's if all have it."""
+    each = [_signs(row) for row in rows]
+    found = set[str]().union(*each)
+    if not all(SHARED in signs for signs in each):
+        found -= {SHARED}
+    return "".join(sign for sign in SIGNS if sign in found)
 
 
 def wide_range(values: Iterable[float]) -> bool:

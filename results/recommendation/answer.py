@@ -12,6 +12,13 @@ from assay.results.recommendation.sentences import named, sentences
 from assay.results.records import Method
 from assay.tasks.counted import counted
 
+# What the columns of the ranked list are.
+LEGEND = (
+    "* recommended; p: of being as good as the best by these weights (1: the best itself, or no sign of a",
+    "difference); first: the share of random weightings in which it is first, which is no test; rows: of the",
+    "model, per text",
+)
+
 
 def answer(found: Sequence[Recommendation], incomplete: str = "") -> str:
     """All recommendations for a terminal, with a line at the end whether they agree.
@@ -74,7 +81,7 @@ def _ranking(ranking: Sequence[Ranked]) -> list[str]:
         shown = f"{mark} {one.method.title:{width}}  {one.score:5.2f}  {interval:15}"
         first, rows = _share(one.first), _number(one.rows, ",.0f")
         lines.append(f"{shown}  {_p(one.p):>5}  {first:>5}  {rows:>6}")
-    return lines
+    return [*lines, *(f"  {words}" for words in LEGEND)]
 
 
 def _number(value: float, form: str) -> str:

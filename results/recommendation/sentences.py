@@ -101,7 +101,7 @@ def _use(found: Recommendation) -> Iterator[Sentence]:
     others = [one for one in found.ranking if one.method not in (*found.methods, *found.unshown)]
     if others:
         views = {one.operator for one in found.properties if one.weight > 0 and one.operator}
-        operators = " with a removal operator at least" if len(views) > 1 else ""
+        operators = " by at least one removal operator" if len(views) > 1 else ""
         largest = _p(max(one.p for one in others)).replace("=", "<=")
         yield _say(
             "worse",

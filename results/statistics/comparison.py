@@ -13,6 +13,7 @@ import pandas as pd
 
 from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
+from assay.results.property_metrics import shares_operator
 from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
 from assay.results.statistics.ceiling import with_ceilings
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
@@ -39,6 +40,7 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     a value, in the model seed that has fewest; on fewer than ten (`informed.FEWEST`) stand neither interval
     nor test, and interval_note and no_best say so. not_better: the heuristic controls that it does not beat.
     better_than_random: for certain, by lower bounds of all differences at once (`better_than`).
+    shares_operator: the metric takes tokens away as the explainer's baseline does.
     Candidates come first, in the order of `results.explainers`, controls after them, and at last how well
     annotators agree, where metrics take each of them (assay.results.statistics.ceiling).
     """
@@ -262,6 +264,7 @@ def method_rows(
             not_better=verdicts.not_better.get(method, ""),
             better_than_random=method in verdicts.better,
             mlm_rows=_mlm_rows([cell for of_seed in of_method.cells.values() for cell in of_seed]),
+            shares_operator=shares_operator(method.baseline, metric, results.removal, results.alike),
         )
         rows.append(row)
     return rows

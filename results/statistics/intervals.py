@@ -68,6 +68,10 @@ def acceleration(left_out: Floats) -> float:
     return float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
 
 
+# Why BCa is undefined where no unit moves the value.
+SAME = "the value stays the same whichever text is left out, as where all texts have the same score"
+
+
 def bca(value: float, replicates: Floats, left_out: Floats, z: float) -> Interval:
     """Bias-corrected and accelerated bootstrap interval (Efron 1987, JASA 82, equations 2.3 and 4.4).
 
@@ -90,7 +94,7 @@ def _shares(value: float, defined: Floats, left_out: Floats, z: float) -> tuple[
         return ndtr(reach), "some units cannot be left out without losing the value"
     bend = acceleration(left_out)
     if not np.isfinite(bend):
-        return ndtr(reach), "no unit changes the value"
+        return ndtr(reach), SAME
     tied = np.abs(defined - value) <= ROUNDING * abs(value)
     below = (((defined < value) & ~tied).sum() + tied.sum() / 2) / len(defined)
     bias = float(ndtri(below))

@@ -143,6 +143,7 @@ def _row(
         seeds_b=len(found.other.values),
         control=method.explainer in a.controls | b.controls,
         note=found.note,
+        direction=metric.direction,
     )
     return row, found
 

@@ -35,8 +35,9 @@ from assay.results.versions.records import AGAIN, THESE
 # Both versions together need so many model seeds more than versions.
 FEWEST_FREEDOM = 2
 ONE_SEED = (
-    "the difference includes that of the training seeds, and how much seeds differ is known from three model "
-    "seeds of a version or two of each only; --these-models asks about these very models"
+    "the difference includes that of the training seeds, and with so few seeds it is unknown how much seeds "
+    "differ; it is known with two model seeds in each version, or three in one; --these-models asks about "
+    "these very models"
 )
 
 

@@ -80,3 +80,4 @@ class ChangeRow:
     seeds_b: Annotated[int, "number of model seeds of B"]
     control: Annotated[bool, "a control (random, gold, ...)"]
     note: Annotated[str, "why there is no test, or what limits it"]
+    direction: Annotated[str, "of the metric: `higher` or `lower` is better"] = ""

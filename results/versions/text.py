@@ -12,6 +12,7 @@ import pandas as pd
 
 from assay.results.columns import to_table
 from assay.results.inert import inert
+from assay.results.tables.layout import ARROWS
 from assay.results.versions.conditions import Judgement
 from assay.results.versions.drift import DriftRow, MovedText
 from assay.results.versions.records import BETTER, PAIRED, UNTOLD, WORSE, ChangeRow
@@ -32,6 +33,9 @@ def comparison_text(
     """Aligned columns, what moved first; every text of a user on one line, without control characters."""
     lines = [f"{names[0]} (A) and {names[1]} (B)", *(f"  {note}" for note in notes), "", *_summary(rows), ""]
     lines += _table(rows)
+    lines += [""] * bool(rows) + ["B - A with the metric's arrow: ↑ more is better, ↓ less is better"] * bool(
+        rows
+    )
     if drift:
         lines += [
             "",
@@ -39,8 +43,8 @@ def comparison_text(
         ]
         lines += _aligned([*_drift_lines(drift)])
     if moved:
-        lines += ["", "Texts whose explanations moved most"]
-        lines += [f"  {text.agreement:6.2f}  {_one_line(text.id)}  {_one_line(text.text)}" for text in moved]
+        lines += ["", "Texts whose explanations moved most", "  agreement  text"]
+        lines += [f"  {text.agreement:9.2f}  {_one_line(text.id)}  {_one_line(text.text)}" for text in moved]
     elif any(math.isfinite(row.agreement) and not row.control for row in drift):
         lines += ["", "No text's explanations moved: wherever it can be told, the correlation is 1.00."]
     words = {True: "holds", False: "does not hold", None: "cannot be judged"}
@@ -106,7 +110,11 @@ def _cells(row: ChangeRow) -> list[str]:
     interval = f"[{row.low:+.3g}, {row.high:+.3g}]" if math.isfinite(row.low) else ""
     p = "" if not math.isfinite(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.0005 else "<0.001"
     return [
-        *(explainer, row.metric, *map(_number, (row.value_a, row.value_b))),
+        *(
+            explainer,
+            f"{row.metric} {ARROWS.get(row.direction, '')}".rstrip(),
+            *map(_number, (row.value_a, row.value_b)),
+        ),
         f"{row.difference:+.3g}" if math.isfinite(row.difference) else "",
         *(interval, p, _texts(row), f"{row.seeds_a}, {row.seeds_b}"),
         row.verdict if row.control is False else f"{row.verdict} (control)",

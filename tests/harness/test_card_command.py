@@ -52,7 +52,7 @@ def test_a_card_says_what_the_tables_say_and_asks_no_model(
     assert {one["check"]["verdict"] for one in card["evidence"]} <= {"tells", "fails", "not checked"}
     status, out, _ = run(capsys, *given)
     assert status == 0 and out.startswith("# Explainer card: occlusion (mask), ")
-    assert "| run by |  |" in out and "## Known limits" in out and out.index("\n---\n") > 1000
+    assert "| card made by |  |" in out and "## Known limits" in out and out.index("\n---\n") > 1000
 
 
 def test_cards_of_all_candidates_are_written_in_three_forms(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_a_page_holds_texts_as_they_are(
     assert main(["explain", "good <script>alert(1)</script> & film", "--html", str(page), *given]) == 0
     html = page.read_text(encoding="utf-8")
     assert "<script" not in html and "&lt;" in html and "default-src 'none'" in html
+    # The page says what the terminal does.
+    assert (
+        "<h2>Text 1: good &lt;script&gt;" in html
+        and "Model linear, trained on the task local, seed 0." in html
+    )
+    assert "unknown to the model: " in html and "The explainer draws nothing" in html
+    assert "Not measured on this model in this store: occlusion" in html
+    # Strengths can be told apart on dark paper, too.
+    assert "light-dark(rgba(" in html
     assert "draws nothing" in capsys.readouterr().out
 
 
@@ -222,6 +232,33 @@ def test_the_name_of_an_experiment_stands_for_its_task_model_and_explainers(
     models = sorted((tmp_path / "store" / "models").iterdir())
     assert _records([store], capsys, "measured", "good film", "--id", id) == of_overrides
     assert len(of_overrides) == 2 and sorted((tmp_path / "store" / "models").iterdir()) == models
+    # Its controls and other labels were measured, but are explained only if they are asked for.
+    wider = [
+        *given[:-1],
+        "explainer=[occlusion,random]",
+        "targets=all",
+        "name=wider",
+        measured[0],
+        measured[2],
+    ]
+    assert main(["run", *wider]) == 0
+    assert _records([store], capsys, "wider", "good film") == _records(
+        [store], capsys, "measured", "good film"
+    )
+    asked = _records([store, "explainer=[occlusion,random]", "targets=all"], capsys, "wider", "good film")
+    assert [(one["method"], one["label"]) for one in asked] == [
+        (method, label) for method in ("occlusion (mask)", "random") for label in ("negative", "positive")
+    ]
+    wider[-3] = "name=seeds"
+    assert main(["run", *wider, "seed=0,1"]) == 0
+    assert main(["explain", "seeds", "good film", store]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "the experiment 'seeds' has 2 classifiers (local / linear / seed 0, local / linear / seed 1); choose"
+        in error
+    )
+    assert "overrides" not in error
+    assert _records([store, "seed=1"], capsys, "seeds", "good film")
     # A text of one word is one where a model is chosen.
     assert [record["texts"] for record in _records(given, capsys, "measure")] == [["measure"]]
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
@@ -281,3 +318,19 @@ def test_a_stored_word_model_explains_without_what_it_does_not_need(given: list[
     words = ["explain", "good film", *given[:-1]]
     ran = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_a_line_has_the_mark_of_the_tables_and_no_verdict_where_nothing_was_tested(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = "explainer=[occlusion,random]"
+    both = ["metric=[faithfulness,completeness]", "baseline=[mask,delete]", "baseline@removal=[mask]"]
+    assert main(["run", *given[:-1], methods, *both, "name=measured", "report.bootstrap=20"]) == 0
+    records = _records([*given[:-1], methods, both[1]], capsys, "good film")
+    lines: dict[str, str] = {record["method"]: "".join(record["measured"]) for record in records}  # pyright: ignore
+    assert set(lines) == {"occlusion (mask)", "occlusion (delete)", "random"}
+    # Two texts are too few for a test, random is never tested, and has no completeness gap.
+    assert all("faithfulness" in line and "better than random" not in line for line in lines.values())
+    assert re.search(r"faithfulness [\d.]+†", lines["occlusion (mask)"])
+    assert lines["occlusion (mask)"].count("† shares its operator") == 1
+    assert "†" not in lines["occlusion (delete)"] and "†" not in lines["random"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from assay.harness.cli import main
 from assay.harness.config.choice import EVERY_CAPABILITY
 from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import write_json
 from assay.harness.trials.experiment import load_trials, open_experiment
 from assay.harness.trials.explained import ExplainedTexts
 from assay.harness.trials.plan import cells
-from assay.harness.trials.progress import Progress, progress, report_on_sigusr1, sweep_progress
+from assay.harness.trials.progress import Progress, progress, report_on_sigusr1, say_begun, sweep_progress
 
 SMALL = ["name=watched", "task=planted", "task.train=60", "task.dev=20", "task.test=10", "model=linear"]
 SMALL += ["explainer=[random,occlusion]", "baseline=[mask]", "limits.default.test=10", "shard=4"]
@@ -178,3 +180,28 @@ def test_asking_a_run_where_it_is_changes_nothing(tmp_path: Path) -> None:
         kept = [path for path in store.rglob("*.parquet") if "seconds" not in path.parts]
         tables.append({path.relative_to(store): path.read_bytes() for path in kept})
     assert tables[0] == tables[1] and tables[0]
+
+
+def test_a_run_without_a_terminal_says_each_trial_and_the_report(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "task=planted", "task.train=20", "task.dev=4", "task.test=4", "model=linear", "seed=0,1"]
+    words += ["model.training.epochs=1", "explainer=[random,saliency_l2]", "metric=[compute_time]"]
+    words += [f"store={tmp_path / 'store'}", "report.bootstrap=20", "shards_per_job=1", "shard=2"]
+    assert main(words) == 0
+    said = re.findall(r"^assay: \d\d:\d\d:\d\d (.*)$", capfd.readouterr().err, re.MULTILINE)
+    assert said == ["planted / linear / seed 0", "planted / linear / seed 1", "writing the report"]
+    # Nothing is left to do.
+    assert main(words) == 0
+    assert not re.findall(r"^assay: \d\d:\d\d:\d\d", capfd.readouterr().err, re.MULTILINE)
+
+
+def test_on_a_terminal_no_line_stands_beside_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    say_begun("planted / cnn / seed 0")
+    assert not terminal.getvalue()

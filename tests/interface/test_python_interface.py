@@ -318,3 +318,16 @@ def test_a_model_is_not_trained_on_nothing() -> None:
         assay.fit("cnn", task)
     with pytest.raises(assay.InputError, match="no training texts to take words from"):
         assay.fit("cnn", task, init_only=True)
+
+
+def test_words_that_the_model_does_not_know_are_said_once(
+    model: assay.Classifier, task: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = task.test[0].texts[0].split()[0]
+    texts = (text for text in (f"{known} two", f"two three {known}"))
+    assert len(assay.explain(model, texts, ["occlusion"])["occlusion"]) == 2
+    assert [record.message for record in caplog.records] == ["2 words are unknown to the model: two, three"]
+    caplog.clear()
+    assay.explain(model, known, "occlusion")
+    assay.explain(model, [Example("a", ("one two three",), ())], "occlusion")
+    assert not caplog.records

@@ -50,6 +50,12 @@ def words(drawing: Drawing) -> str:
     return " ".join(ElementTree.fromstring(drawing.svg).itertext())
 
 
+def labels(drawing: Drawing) -> list[str]:
+    """The same, text by text."""
+    texts = ElementTree.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(text.itertext()).strip() for text in texts]
+
+
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Drawing]:
     """The figures of two groups, the second without human agreement."""
@@ -152,23 +158,34 @@ def test_who_has_no_value_in_a_figure_has_no_line_in_it() -> None:
     }
 
 
-def test_signs_stand_beside_names_and_are_explained() -> None:
+def test_signs_stand_where_they_are_true_and_are_explained() -> None:
     known = experiment(ONE, n=30)
     flags = {(ONE[0], Method("saliency")): Flag("in all 30 texts")}
     table = compare(replace(known, constant=flags), FEW)
-    drawn = drawings(known, grids(table, known.metrics, "pad"))
-    for drawing in drawn:
-        said = words(drawing)
+    drawn = {drawing.name: labels(drawing) for drawing in drawings(known, grids(table, known.metrics, "pad"))}
+    for name, said in drawn.items():
         # Constant explanations cost what they cost.
-        assert ("saliency≡" in said) == (drawing.name != "metric-compute_time")
-        assert ("≡ constant explanations" in said) == ("≡" in said)
-        # A baseline that is the metric's operator.
-        assert ("lime†" in said) == (
-            drawing.name in ("overview", "metric-faithfulness", "curves-faithfulness", "cost", "seeds")
-        )
-        assert "§" not in said and "lime≡" not in said
-    few = draw(experiment(ONE, n=5))["metric-agreement"]
-    assert "lime§" in words(few) and "§ fewer than 10 texts" in words(few)
+        assert any("≡" in word for word in said) == (name != "metric-compute_time")
+        assert ("≡ constant explanations" in said) == any("≡" in word for word in said)
+        # A baseline that is the operator of faithfulness, and of no other metric.
+        shares = ("overview", "metric-faithfulness", "curves-faithfulness", "cost", "seeds")
+        assert any("†" in word for word in said) == (name in shares)
+        assert ("† shares the metric's operator" in said) == (name in shares)
+        # An explainer has other baselines, too.
+        assert not any(word.startswith(("lime", "occlusion")) and "†" in word for word in said)
+        assert not any("§" in word for word in said)
+    # A sign for each value: two explainers with that baseline, on one of three or four metrics.
+    for name in ("overview", "metric-faithfulness", "cost", "seeds"):
+        assert drawn[name].count("†") == 2 and "baseline pad" in drawn[name]
+    assert "baseline pad†" in drawn["curves-faithfulness"] and "baseline mask" in drawn["curves-faithfulness"]
+    few = labels(draw(experiment(ONE, n=5))["metric-agreement"])
+    assert "§" in few and "§ fewer than 10 texts" in few
+
+
+def test_an_explainer_whose_every_baseline_is_the_operator_has_the_sign() -> None:
+    known = experiment(ONE, methods=[Method("lime", "pad"), Method("random")], n=30)
+    where = plan(grids(compare(known, FEW), known.metrics, "pad"), "random")
+    assert where.label("lime") == "lime†" and where.baseline_label("pad", signs=True) == "baseline pad"
 
 
 def test_nothing_to_draw() -> None:

@@ -83,7 +83,11 @@ def test_bca_without_bias_and_skewness_is_the_percentile_interval() -> None:
     [
         (0.5, [], "some units cannot be left out without losing the value"),
         (0.5, [0.4, np.nan], "some units cannot be left out without losing the value"),
-        (0.5, [0.5, 0.5], "no unit changes the value"),
+        (
+            0.5,
+            [0.5, 0.5],
+            "the value stays the same whichever text is left out, as where all texts have the same score",
+        ),
         (2.0, [0.4, 0.7], "all resamples lie on one side of the value"),
     ],
 )
