@@ -188,7 +188,10 @@ def _f1_curve(parts: Parts, index: Ints, f1: F1) -> tuple[Floats, Floats]:
     )
     counts = multiplicities(index, len(parts["gold"]))
     # All thresholds at once: for few texts this takes no longer than a single threshold.
-    predicted = np.stack([parts[f"predicted@{threshold}"] for threshold in thresholds], axis=1)
+    each = [parts[f"predicted@{threshold}"] for threshold in thresholds]
+    predicted = np.empty((len(each[0]), len(each), *each[0].shape[1:]))
+    for step, decisions in enumerate(each):
+        predicted[:, step] = decisions
     return np.array(thresholds, dtype=np.float64), f1(parts["gold"][:, None], predicted, counts)
 
 
