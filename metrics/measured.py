@@ -36,4 +36,9 @@ def measured(metric: Metric, parts: Parts) -> Bools:
 
 def _present(arrays: Iterable[Floats], units: int) -> Bools:
     """(units,) which units have a number in any of the arrays (units, m)."""
-    return np.any([np.zeros(units, bool), *(~np.isnan(values).all(axis=1) for values in arrays)], axis=0)
+    found = np.zeros(units, dtype=np.bool_)
+    for values in arrays:
+        found |= ~np.isnan(values).all(axis=1)
+        if found.all():
+            break
+    return found

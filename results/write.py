@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -25,13 +24,10 @@ from assay.results.page.report import pages
 from assay.results.page.summary_tables import findings, summary_files
 from assay.results.parallel import ParallelMap, serial_map
 from assay.results.recommendation.answer import verdict
-from assay.results.recommendation.recommend import recommend
-from assay.results.recommendation.recommendation import Recommendation
-from assay.results.records import Results, trained_groups
-from assay.results.statistics.by_group import by_group, results_by_group
+from assay.results.records import Results
+from assay.results.statistics.by_group import by_group
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.global_words import GlobalWords
-from assay.results.statistics.labels import by_label
 from assay.results.tables.annotators import annotator_table
 from assay.results.tables.bibliography import used_references
 from assay.results.tables.breakdown import label_grids, labels_markdown
@@ -101,7 +97,7 @@ def _content(
 ) -> tuple[Content, Summaries]:
     """What is shown, computed and drawn, and the tables that it is made of."""
     checks = packaged_checks()
-    of_groups = by_group(results, bootstrap, parallel_map)
+    of_groups = by_group(results, bootstrap, parallel_map, advise=True)
     tables = [
         replace(grid, remarks=(*grid.remarks, *results.remarks))
         for grid in split_grids(of_groups.comparison, results.metrics, results.removal, checks, results.alike)
@@ -109,29 +105,14 @@ def _content(
     # Begun here, and waited for at last.
     shown = grids(of_groups.comparison, results.metrics, results.removal, alike=results.alike)
     drawing = drawings(results, shown, parallel_map)
-    recommended = _recommended(results, bootstrap, parallel_map)
-    labels = by_label(results, bootstrap)
-    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map, labels)
-    summaries = Summaries(of_groups, found.ranks, labels, found.sensitivity, bootstrap.alpha)
+    found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
+    summaries = Summaries(of_groups, found.ranks, found.sensitivity, bootstrap.alpha)
     figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
     if words is not None:
         figures += words_figures(words.words, results.controls)
-    of_labels, advice = label_grids(labels, results), list(chain.from_iterable(recommended))
-    content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, advice)
+    of_labels = label_grids(of_groups.labels, results)
+    content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, of_groups.advice)
     return content, summaries
-
-
-def _recommended(
-    results: Results, bootstrap: Bootstrap, parallel_map: ParallelMap
-) -> Iterable[list[Recommendation]]:
-    """The recommendations for the groups of trained models."""
-    judged = trained_groups(cell.group for cell in results.cells)
-    calls = [
-        partial(recommend, alone, {}, bootstrap=bootstrap)
-        for group, alone in results_by_group(results)
-        if group in judged
-    ]
-    return parallel_map(calls)
 
 
 def _tables(content: Content, summaries: Summaries, words: GlobalWords | None) -> dict[str, bytes]:
@@ -151,7 +132,7 @@ def _tables(content: Content, summaries: Summaries, words: GlobalWords | None) -
         "verdict.txt": verdict(content.advice, results.incomplete).encode(),
     }
     if results.labels:
-        files["labels.csv"] = to_csv(summaries.labels)
+        files["labels.csv"] = to_csv(summaries.found.labels)
         files["labels.md"] = labels_markdown(content.labels, bootstrap).encode()
     if results.annotators:
         files["annotators.csv"] = to_csv(annotator_table(results))

@@ -33,6 +33,7 @@ from assay.results.statistics.comparison import compare, methods_of
 from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.tasks.errors import InputError, did_you_mean
 
 
@@ -107,17 +108,19 @@ def finished(experiment: Experiment, trials: Sequence[Trial]) -> Finished:
     bootstrap = bootstrap_of(experiment.configs[0])
     collected = with_baselines(collect(experiment, trials), trials, experiment.store)
     results = placeless(collected, experiment)
-    comparison = unstarred(compare(results, bootstrap), results)
-    labels = by_label(results, bootstrap)
+    # Estimated once for all of them.
+    shared = SharedEstimates()
+    comparison = unstarred(compare(results, bootstrap, shared), results)
+    labels = by_label(results, bootstrap, shared=shared)
     facts = method_facts(trials, experiment.store, results.cells)
-    advice = recommend(results, facts, bootstrap=bootstrap) if results.cells else []
+    advice = recommend(results, facts, bootstrap=bootstrap, shared=shared) if results.cells else []
     sources = Sources(
         results,
         from_table(ComparisonRow, comparison),
         from_table(LabelRow, labels),
         {one.group: one for one in advice},
         sensitivity(results, comparison, labels, bootstrap),
-        recommended_baselines(results, bootstrap),
+        recommended_baselines(results, bootstrap, shared=shared),
         packaged_checks(),
         bootstrap.alpha,
     )

@@ -17,7 +17,6 @@ from assay.results.figures.style import Drawing
 from assay.results.figures.words import words_figures
 from assay.results.statistics.baseline_sensitivity import sensitivity
 from assay.results.statistics.by_group import by_group
-from assay.results.statistics.labels import by_label
 from assay.results.statistics.rank_table import rank_table
 from assay.results.tables.layout import grids
 from assay.tasks.errors import InputError, did_you_mean
@@ -49,16 +48,18 @@ def draw(experiment: Experiment, trials: Sequence[Trial], name: str) -> Drawing:
     with scored_results(experiment, trials) as scored:
         results, bootstrap = scored.results, scored.bootstrap
         found = by_group(results, bootstrap, scored.parallel_map)
-    ranks, labels = rank_table(results, alpha=bootstrap.alpha), by_label(results, bootstrap)
+    ranks = rank_table(results, alpha=bootstrap.alpha)
     shown = grids(found.comparison, results.metrics, results.removal, alike=results.alike)
     # Baselines are compared for their own figure alone, because that reads explanations.
     sensitive = (
-        sensitivity(with_baselines(results, trials, experiment.store), found.comparison, labels, bootstrap)
+        sensitivity(
+            with_baselines(results, trials, experiment.store), found.comparison, found.labels, bootstrap
+        )
         if name == BASELINES
         else ()
     )
     figures = {
-        **named_figures(results, shown, Summaries(found, ranks, labels, sensitive, bootstrap.alpha)),
+        **named_figures(results, shown, Summaries(found, ranks, sensitive, bootstrap.alpha)),
         "global_words": lambda: words_figures(
             stored_words(trials, experiment.store, MOST_TEXTS).words, results.controls
         ),

@@ -54,11 +54,10 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
     Whose line falls early found tokens that the model needs.
     """
     cells = by_group_and_metric(cell for cell in results.cells if cell.metric == metric)
-    of_grids = ((grid, lines_of(cells.get((grid.group, metric), []), grid, metric)) for grid in grids)
-    having = [(grid, lines) for grid, lines in of_grids if lines]
+    having = [grid for grid in grids if _has_lines(cells.get((grid.group, metric), []), grid)]
     if not having:
         return None
-    drawn = having[:PANEL_LIMIT]
+    drawn = [(grid, lines_of(cells[grid.group, metric], grid, metric)) for grid in having[:PANEL_LIMIT]]
     shown = [replace(grid, rows=tuple(row for row in grid.rows if row.method in of)) for grid, of in drawn]
     name, where = f"curves-{metric}", plan([restricted(grid, [metric]) for grid in shown], results.random)
     parts = list(_parts([name for name in where.explainers if name not in where.controls]))
@@ -73,7 +72,7 @@ def curves(results: Results, grids: Sequence[Grid], metric: str) -> Drawing | No
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("tokens taken away, highest scores first (%)")
             axes.set_ylabel("" if place % wide else "macro-F1")
-        groups = listed([grid.group.title for grid, _ in having])
+        groups = listed([grid.group.title for grid in having])
         text = f"Macro-F1 against the share of tokens taken away, a line per explainer, for {groups}"
         return render(figure, name, "What happens when the highest tokens are taken away", text)
 
@@ -130,6 +129,12 @@ def lines_of(cells: Sequence[CellScores], grid: Grid, metric: str) -> dict[Metho
         for method, by_seed in found.items()
         if by_seed
     }
+
+
+def _has_lines(cells: Sequence[CellScores], grid: Grid) -> bool:
+    """Whether the cells of a group give a line to any method of the grid."""
+    methods = {row.method for row in grid.rows}
+    return any(cell.method in methods and _decided(cell) for cell in cells)
 
 
 def _decided(cell: CellScores) -> bool:

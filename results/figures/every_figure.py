@@ -41,13 +41,12 @@ Call = Callable[[], Drawing | Sequence[Drawing] | None]
 class Summaries:
     """What figures beside the comparison show.
 
-    found: by `by_group`. ranks: by `rank_table`. labels: by `by_label`. sensitivity: by `sensitivity`. alpha:
-    of the tests of `ranks`.
+    found: by `by_group`. ranks: by `rank_table`. sensitivity: by `sensitivity`. alpha: of the tests of
+    `ranks`.
     """
 
     found: GroupResults
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    labels: pd.DataFrame = field(default_factory=pd.DataFrame)
     sensitivity: Sequence[Sensitivity] = ()
     alpha: float = 0.05
 
@@ -128,7 +127,7 @@ def _of_summaries(results: Results, grids: Sequence[Grid], summaries: Summaries)
         calls["pareto"] = partial(pareto, main, found.overall, name, results.random)
     for metric in metrics:
         calls[f"labels-{metric.name}"] = partial(
-            label_heat_map, summaries.labels, found.slices, metric, results.controls
+            label_heat_map, found.labels, found.slices, metric, results.controls
         )
     return calls
 

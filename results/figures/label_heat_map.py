@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from assay.metrics.cell_data import Metric
-from assay.results.columns import LabelRow, SliceRow, from_table, method_of
+from assay.results.columns import LabelRow, Row, SliceRow, from_table, method_of
 from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
 from assay.results.figures.titles import shortened
 from assay.results.figures.visual_encoding import DIRECTIONS, heading
@@ -28,6 +28,8 @@ from assay.results.tables.layout import MISSING
 NAME = "labels"
 # In inches.
 CELL, ROW = 0.36, 0.2
+# So many letters are narrower than a cell.
+FITTING = 5
 BEST, WORST = COLOURS[0], "#FFFFFF"
 
 
@@ -59,21 +61,27 @@ def label_heat_map(
 
 
 def _of_labels(table: pd.DataFrame, metric: Metric) -> Iterable[LabelValues]:
-    rows = [row for row in from_table(LabelRow, table)] if len(table) else []
-    rows = [row for row in rows if row.metric == metric.name and row.scope == OF_LABEL]
+    rows = _rows(LabelRow, table, {"metric": metric.name, "scope": OF_LABEL})
     for group, of_group in grouped(rows, lambda row: row.group).items():
         texts = {row.label: row.texts for row in of_group}
         yield _values(group, texts, {(method_of(row), row.label): row.value for row in of_group})
 
 
 def _of_slices(table: pd.DataFrame, metric: Metric) -> Iterable[LabelValues]:
-    rows = [row for row in from_table(SliceRow, table)] if len(table) else []
-    rows = [row for row in rows if row.metric == metric.name and row.dimension == LABEL]
+    rows = _rows(SliceRow, table, {"metric": metric.name, "dimension": LABEL})
     for group, of_group in grouped(rows, lambda row: row.group).items():
         texts: dict[str, int] = {}
         for row in of_group:
             texts[row.slice] = max(row.n_texts, texts.get(row.slice, 0))
         yield _values(group, texts, {(method_of(row), row.slice): row.value for row in of_group})
+
+
+def _rows(row: type[Row], table: pd.DataFrame, wanted: Mapping[str, str]) -> list[Row]:
+    """The rows that have the values wanted, by column."""
+    if not len(table):
+        return []
+    kept = np.all([table[name] == value for name, value in wanted.items()], axis=0)
+    return from_table(row, pd.DataFrame(table[kept]))
 
 
 def _values(group: Group, texts: Mapping[str, int], found: Mapping[tuple[Method, str], float]) -> LabelValues:
@@ -132,12 +140,16 @@ def _panel(axes: Axes, panel: LabelValues, metric: Metric, controls: Set[str]) -
     for row, column in np.ndindex(*table.shape):
         value = float(table[row, column])
         if not math.isfinite(value):
-            axes.text(column, row, MISSING, ha="center", va="center", color=GREY, fontsize=6.5)
+            axes.text(
+                column, row, MISSING, ha="center", va="center", color=GREY, fontsize=6.5, in_layout=False
+            )
             continue
         colour = _shade(float(shares[row, column]))
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, linewidth=0))
         said = minus(f"{value:.{decimals}f}").replace("0.", ".", 1 if abs(value) < 1 else 0)
-        axes.text(column, row, said, ha="center", va="center", color="black", fontsize=6.5)
+        # What fits into its cell reaches beyond no panel; measuring all would take the layout long.
+        reaches = len(said) > FITTING
+        axes.text(column, row, said, ha="center", va="center", color="black", fontsize=6.5, in_layout=reaches)
     candidates = sum(method.explainer not in controls for method in methods)
     if 0 < candidates < len(methods):
         axes.axhline(candidates - 0.5, color=DARK, linewidth=0.8)

@@ -99,10 +99,12 @@ def _outside(corners: Floats, extent: Floats, frame: tuple[float, float]) -> Flo
 
 def _covered(boxes: Floats, others: Floats) -> Floats:
     """(k,) the area of each box that others cover."""
-    overlap = np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - np.maximum(
-        boxes[:, None, :2], others[None, :, :2]
+    across, up = (
+        np.minimum(boxes[:, None, 2 + axis], others[:, 2 + axis])
+        - np.maximum(boxes[:, None, axis], others[:, axis])
+        for axis in (0, 1)
     )
-    return np.prod(np.clip(overlap, 0, None), axis=2).sum(axis=1)
+    return (np.maximum(across, 0) * np.maximum(up, 0)).sum(axis=1)
 
 
 def _crossed(start: Floats, ends: Floats, labels: Floats) -> Floats:

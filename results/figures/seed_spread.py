@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ from assay.results.figures.visual_encoding import (
     write_mark,
 )
 from assay.results.panel_limit import PANEL_LIMIT, listed
-from assay.results.records import CellScores, Group, Method, Results
+from assay.results.records import CellScores, Group, Method, Results, grouped
 from assay.results.statistics.comparison import by_group_and_metric
 from assay.results.statistics.estimates import Floats
 from assay.results.tables.layout import Column, Grid, restricted
@@ -51,20 +52,22 @@ def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
     single = [m for m in results.metrics if m.name in shown and not isinstance(m, ModelPairMetric)]
     alone = [restricted(grid, [metric.name for metric in single]) for grid in grids]
     cells = by_group_and_metric(results.cells)
-    found: list[tuple[Grid, dict[str, list[Spread]]]] = []
+    drawn: list[tuple[Grid, dict[str, list[Spread]]]] = []
+    titles: list[str] = []
     for grid in alone:
-        spreads = {
-            metric.name: some
-            for metric in single
-            if (some := spreads_of(cells.get((grid.group, metric.name), []), metric, grid))
-        }
-        if spreads:
-            known = {one.method for some in spreads.values() for one in some}
+        pairs = _spreads(cells, single, grid)
+        # Of groups that are not drawn it is enough that there is something.
+        some = list(pairs if len(drawn) < PANEL_LIMIT else islice(pairs, 1))
+        if some:
+            titles.append(grid.group.title)
+        if some and len(drawn) < PANEL_LIMIT:
+            known = {one.method for _, one in some}
             rows = tuple(row for row in grid.rows if row.method in known)
-            found.append((replace(grid, rows=rows), spreads))
-    if not found:
+            by_name = grouped(some, lambda pair: pair[0]).items()
+            spreads = {name: [one for _, one in of_metric] for name, of_metric in by_name}
+            drawn.append((replace(grid, rows=rows), spreads))
+    if not drawn:
         return None
-    drawn = found[:PANEL_LIMIT]
     where = plan([grid for grid, _ in drawn], results.random)
     columns = {
         column.name: column for grid, spreads in drawn for column in grid.columns if column.name in spreads
@@ -87,23 +90,34 @@ def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
         ]
         wide = max(1, min(len(key), int(size[0] / 2.4)))
         figure.legend(handles=key, loc="outside lower left", ncols=wide, columnspacing=1.2)
-        groups = listed([grid.group.title for grid, _ in found])
+        groups = listed(titles)
         text = f"A dot per model seed for every explainer and metric, for {groups}"
         return render(figure, NAME, "How far model seeds spread", text)
 
 
-def spreads_of(cells: Sequence[CellScores], metric: Metric, grid: Grid) -> list[Spread]:
+def _spreads(
+    cells: Mapping[tuple[Group, str], Sequence[CellScores]], metrics: Sequence[Metric], grid: Grid
+) -> Iterator[tuple[str, Spread]]:
+    """The spreads of a group, each with the name of its metric."""
+    for metric in metrics:
+        for spread in spreads_of(cells.get((grid.group, metric.name), []), metric, grid):
+            yield metric.name, spread
+
+
+def spreads_of(cells: Sequence[CellScores], metric: Metric, grid: Grid) -> Iterator[Spread]:
     """Each method of the grid with its values by model seed, means over explainer seeds, where there are two
     or more of them."""
-    values: dict[Method, dict[str, list[float]]] = {row.method: {} for row in grid.rows}
-    for cell in cells:
-        if cell.method in values and cell.units:
-            everything = np.arange(len(cell.units), dtype=np.intp)[None]
-            value = float(metric.summarise(dict(cell.parts), everything)[0])
-            values[cell.method].setdefault(cell.seed, []).append(value)
-    means = {method: [float(np.mean(runs)) for runs in by.values()] for method, by in values.items()}
-    known = {method: list(filter(math.isfinite, some)) for method, some in means.items()}
-    return [Spread(method, np.array(some)) for method, some in known.items() if len(some) > 1]
+    by_method = grouped(cells, lambda cell: cell.method)
+    for method in dict.fromkeys(row.method for row in grid.rows):
+        values: dict[str, list[float]] = {}
+        for cell in by_method.get(method, []):
+            if cell.units:
+                everything = np.arange(len(cell.units), dtype=np.intp)[None]
+                value = float(metric.summarise(dict(cell.parts), everything)[0])
+                values.setdefault(cell.seed, []).append(value)
+        known = list(filter(math.isfinite, (float(np.mean(runs)) for runs in values.values())))
+        if len(known) > 1:
+            yield Spread(method, np.array(known))
 
 
 def _marks(

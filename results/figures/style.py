@@ -108,6 +108,10 @@ def _place(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     place_titles(figure, lambda: None if engine is None else engine.execute(figure))
     figure.set_layout_engine("none")
+    # Each time an axis is drawn, all its tick labels are measured for the place of its label.
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if not axis.get_label_text():
+            axis.set_label_coords(0, 0)
 
 
 def panels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from itertools import count
 
@@ -139,6 +139,7 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower())[:SLUG].strip("-")
 
 
+@cache
 def _template() -> Template:
     functions = three_digits, by_label, definition, value_range, code_marked
     return environment("page", filters=functions).get_template("report.html.j2")

@@ -18,7 +18,6 @@ from assay.results.records import Results
 from assay.results.statistics.agreement import Agreement, agreement, agreement_markdown, agreement_table
 from assay.results.statistics.baseline_sensitivity import (
     Sensitivity,
-    recommended_baselines,
     sensitivity,
     sensitivity_table,
 )
@@ -64,10 +63,9 @@ def findings(
     checks: Checks,
     bootstrap: Bootstrap,
     parallel_map: ParallelMap = serial_map,
-    labels: pd.DataFrame | None = None,
 ) -> SummaryTables:
-    """All findings. found: by `by_group`. tables: by `split_grids`; slices take their digits.
-    parallel_map: over what the figures are. labels: by `by_label`; without it nothing is said of baselines.
+    """All findings. found: by `by_group`, with advice. tables: by `split_grids`; slices take their digits.
+    parallel_map: over what figures and baselines are.
     """
     scores, stable, sliced = found.overall, found.stability, found.slices
     agreed = agreement(found.comparison, results.metrics)
@@ -76,8 +74,7 @@ def findings(
     of_agreement = parallel_map([partial(agreement_figures, agreed)])
     ranks = rank_table(results, alpha=bootstrap.alpha)
     of_slices = slice_grids(sliced, [restricted(grid, first) for grid in tables])
-    sensitive = [] if labels is None else sensitivity(results, found.comparison, labels, bootstrap)
-    advice = recommended_baselines(results, bootstrap) if sensitive else {}
+    sensitive = sensitivity(results, found.comparison, found.labels, bootstrap, parallel_map)
     return SummaryTables(
         scores=scores,
         overall=overall_grids(scores, checks),
@@ -90,7 +87,7 @@ def findings(
         slice_grids=of_slices,
         sensitivity=sensitive,
         baselines=sensitivity_sections(
-            sensitive, advice, results.negatives, results.metrics, bootstrap.alpha
+            sensitive, found.baselines, results.negatives, results.metrics, bootstrap.alpha
         ),
     )
 

@@ -36,6 +36,7 @@ from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best,
 from assay.results.statistics.intervals import Floats, critical
 from assay.results.statistics.overall import anchored
 from assay.results.statistics.ranking import sign
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.verdicts import paired_test
 
 
@@ -125,6 +126,7 @@ def decide(
     weights: Weights,
     results: Results,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None = None,
 ) -> Decision:
     """The group of the best among methods.
 
@@ -134,6 +136,7 @@ def decide(
         weights: by property; what is not in it does not count.
         results: for baselines and operators that are alike.
         bootstrap: alpha and level.
+        shared: what was tested already of the group.
     """
     counting = [each for each in evidence if weights.get(each.property) and each.counts()]
     operators = list(dict.fromkeys(each.operator for each in counting if each.operator)) or [""]
@@ -150,7 +153,8 @@ def decide(
     present = [method for method in methods if method not in left_out]
     for operator, counted in by_operator.items():
         if counted and present:
-            views.append(_view(operator, counted, present, weights, results, replace(bootstrap, alpha=alpha)))
+            of_view = replace(bootstrap, alpha=alpha)
+            views.append(_view(operator, counted, present, weights, results, of_view, shared))
     needed = min(2, len(views))
     votes = {method: [view for view in views if method in view.group] for method in present}
     group = [method for method in present if views and len(votes[method]) >= needed]
@@ -174,6 +178,7 @@ def _view(
     weights: Weights,
     results: Results,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None,
 ) -> View:
     told = [(each, values) for each in evidence if (values := _anchored(each, methods)) is not None]
     counted = tuple(each for each, _ in told)
@@ -192,19 +197,20 @@ def _view(
         ),
         group=(),
     )
-    p = _tests(view, bootstrap)
+    p = _tests(view, bootstrap, shared)
     # One method alone has no test, and nobody to be worse than.
     group = tuple(method for method in methods if not p[method] <= bootstrap.alpha)
     return replace(view, p=p, group=group)
 
 
-def _tests(view: View, bootstrap: Bootstrap) -> dict[Method, float]:
+def _tests(view: View, bootstrap: Bootstrap, shared: SharedEstimates | None) -> dict[Method, float]:
     """Adjusted p of being as good as the best that may lead."""
     may_lead = [method not in view.sharing for method in view.methods]
     if [each.property for each in view.evidence] not in ([], [COST]) and len(view.evidence) == 1:
         (only,) = view.evidence
         estimates = [only.estimates[method] for method in view.methods]
-        test, higher = paired_test(estimates, only.metric, bootstrap), only.metric.direction == "higher"
+        test = paired_test(estimates, only.metric, bootstrap, shared)
+        higher = only.metric.direction == "higher"
     else:
         n = min((one.estimates[m].n for one in view.evidence for m in view.methods), default=0)
         estimates, test, higher = _as_estimates(view.scores, n), _score_test, True

@@ -14,6 +14,7 @@ from assay.results.statistics.clusters import is_pool
 from assay.results.statistics.comparison import aligned, estimate, units_of
 from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.informed import few_texts
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.text_pairs import is_pairwise
 from assay.results.statistics.verdicts import is_extreme
 from assay.tasks.errors import InputError, did_you_mean
@@ -137,12 +138,16 @@ def random_levels(evidence: Sequence[Evidence], level: float) -> list[float]:
 
 
 def measure(
-    results: Results, group: Group, properties: Sequence[Property], bootstrap: Bootstrap
+    results: Results,
+    group: Group,
+    properties: Sequence[Property],
+    bootstrap: Bootstrap,
+    shared: SharedEstimates | None = None,
 ) -> list[Evidence]:
     """The estimates of every property's metrics in a group, by metric and removal operator.
 
     Texts are resampled jointly: metrics over texts have the same draws, also where some lack texts that
-    others have. Pairs of texts are drawn apart.
+    others have. Pairs of texts are drawn apart. shared: what was estimated already of the group.
     """
     cells = [
         cell
@@ -158,7 +163,7 @@ def measure(
         of_metric = [cell for cell in cells if cell.metric == metric.name]
         if metric.name in of_texts:
             of_metric = [_on_all(cell, units) for cell in of_metric]
-        estimated = estimate(of_metric, metric, bootstrap, clusters)
+        estimated = estimate(of_metric, metric, bootstrap, clusters, shared)
         valued = {method: one for method, (one, _) in estimated.items() if one.values}
         few = frozenset(method for method, one in valued.items() if few_texts(one.texts, one.n))
         estimates = {method: one for method, one in valued.items() if method not in few}

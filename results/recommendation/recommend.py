@@ -34,6 +34,7 @@ from assay.results.records import Group, Method, Results, trained_groups
 from assay.results.statistics.comparison import methods_of
 from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.ranking import percentiles
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.verdicts import conclude
 
 Facts = Mapping[tuple[Group, Method], MethodFacts]
@@ -73,6 +74,7 @@ def recommend(
     *,
     latency: str = "",
     checks: Checks | None = None,
+    shared: SharedEstimates | None = None,
 ) -> list[Recommendation]:
     """A recommendation for every group of trained models.
 
@@ -84,14 +86,16 @@ def recommend(
         bootstrap: resamples, level, alpha and seed.
         latency: how times were measured, in words.
         checks: which metrics tell good explanations from bad ones; by default those of this version.
+        shared: what was estimated and tested already of these results.
 
     Raises:
         InputError: on weights of properties that are not measured.
     """
-    decided = decide_groups(results, facts, constraints, weights, bootstrap, checks)
+    shared = SharedEstimates() if shared is None else shared
+    decided = decide_groups(results, facts, constraints, weights, bootstrap, checks, shared)
     said = latency if constraints.latency is not None else ""
     return [
-        replace(_recommendation(results, group, one, weighed, bootstrap), latency=said)
+        replace(_recommendation(results, group, one, weighed, bootstrap, shared), latency=said)
         for group, (one, weighed) in decided.items()
     ]
 
@@ -103,6 +107,7 @@ def decide_groups(
     weights: Weights | None = None,
     bootstrap: Bootstrap = USUAL,
     checks: Checks | None = None,
+    shared: SharedEstimates | None = None,
 ) -> dict[Group, tuple[Decided, Weights]]:
     """Who is recommended in every group of trained models, and the weights; arguments as of `recommend`."""
     checks = packaged_checks() if checks is None else checks
@@ -111,7 +116,7 @@ def decide_groups(
     methods = methods_of(results)
     found = {}
     for group in trained_groups(methods):
-        evidence = measure(results, group, properties, bootstrap)
+        evidence = measure(results, group, properties, bootstrap, shared)
         named = [method for method in methods[group] if method.explainer not in results.controls]
         candidates = [method for method in named if not results.refuses(group, method)]
         flags = results.constant_in(group)
@@ -122,7 +127,7 @@ def decide_groups(
             ]
             for method in candidates
         }
-        found[group] = _decided(results, evidence, broken, weighed, bootstrap), weighed
+        found[group] = _decided(results, evidence, broken, weighed, bootstrap, shared), weighed
     return found
 
 
@@ -137,18 +142,24 @@ def _decided(
     broken: Mapping[Method, Sequence[Violation]],
     weights: Weights,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None,
 ) -> Decided:
     allowed = [method for method in broken if not broken[method]]
     levels = random_levels(evidence, bootstrap.level)
     judged = [each.of(allowed, level) for each, level in zip(evidence, levels, strict=True)]
-    decision = decide(judged, allowed, weights, results, bootstrap)
+    decision = decide(judged, allowed, weights, results, bootstrap, shared)
     beats = {method: _beaten(method, judged, results) for method in allowed}
     refused = _why_refused(broken, allowed, judged, decision, beats)
     return Decided(tuple(judged), broken, decision, beats, refused)
 
 
 def _recommendation(
-    results: Results, group: Group, decided: Decided, weights: Weights, bootstrap: Bootstrap
+    results: Results,
+    group: Group,
+    decided: Decided,
+    weights: Weights,
+    bootstrap: Bootstrap,
+    shared: SharedEstimates | None,
 ) -> Recommendation:
     decision, beats = decided.decision, decided.beats
     counting = {name: weight for view in decision.views for name, weight in view.weight_of.items()}
@@ -170,13 +181,15 @@ def _recommendation(
         methods,
         decision.untested,
         _ranking(decided, bootstrap),
-        tuple(_verdict(each, tuple(beats), counting, results, bootstrap) for each in decided.evidence),
+        tuple(
+            _verdict(each, tuple(beats), counting, results, bootstrap, shared) for each in decided.evidence
+        ),
         tuple(
             Excluded(method, reasons)
             for method, violated in decided.broken.items()
             if (reasons := (*violated, *lacking.get(method, ())))
         ),
-        tuple(_changes(results, decided, weights, bootstrap)),
+        tuple(_changes(results, decided, weights, bootstrap, shared)),
         texts_to_settle(decision.views, best, decision.alpha),
         {method: flags[method].words for method in methods if method in flags},
         min((one.texts for one in behind), default=0),
@@ -268,9 +281,10 @@ def _verdict(
     counting: Mapping[str, float],
     results: Results,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None,
 ) -> PropertyVerdict:
     found = {method: (one, one.n) for method, one in evidence.estimates.items()}
-    said = conclude(list(allowed), evidence.metric, found, results, bootstrap)
+    said = conclude(list(allowed), evidence.metric, found, results, bootstrap, shared)
     best = () if said.no_best else tuple(m for m in allowed if said.p.get(m, np.nan) > bootstrap.alpha)
     better = tuple(method for method in allowed if method in evidence.better)
     alike = results.removal, results.alike
@@ -298,7 +312,13 @@ def _cost(method: Method, evidence: Sequence[Evidence]) -> float:
     return float("nan")
 
 
-def _changes(results: Results, decided: Decided, weights: Weights, bootstrap: Bootstrap) -> list[Change]:
+def _changes(
+    results: Results,
+    decided: Decided,
+    weights: Weights,
+    bootstrap: Bootstrap,
+    shared: SharedEstimates | None,
+) -> list[Change]:
     """Who would be in the group without each constraint, and by each operator alone, if that differs."""
     found, decision = [], decided.decision
     for constraint in (each.name for each in fields(Constraints)):
@@ -307,7 +327,7 @@ def _changes(results: Results, decided: Decided, weights: Weights, bootstrap: Bo
             for method, violated in decided.broken.items()
         }
         if without != {method: list(violated) for method, violated in decided.broken.items()}:
-            other = _decided(results, decided.evidence, without, weights, bootstrap)
+            other = _decided(results, decided.evidence, without, weights, bootstrap, shared)
             group = other.recommended
             if group and set(group) != set(decided.recommended):
                 found.append(Change(constraint, "", group))

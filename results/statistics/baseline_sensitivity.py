@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -13,15 +14,17 @@ import pandas as pd
 
 from assay.metrics.info import SIGNED, MetricBase, MetricInfo
 from assay.results.columns import ComparisonRow, LabelRow, SensitivityRow, from_table, to_table
+from assay.results.parallel import ParallelMap, serial_map
 from assay.results.recommendation.recommend import recommend
 from assay.results.recommendation.recommendation import Recommendation
-from assay.results.records import CellScores, Group, Method, Results, grouped
+from assay.results.records import CellScores, Group, Method, Results, grouped, trained_groups
 from assay.results.statistics.comparison import estimate
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import few_texts
 from assay.results.statistics.intervals import Floats
 from assay.results.statistics.labels import OF_LABEL, only_label
 from assay.results.statistics.rank_correlation import rank_correlations
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.versions.drift import Explained
 
 # The part of `Results.baseline_pairs`, and the metrics that are shown beside it.
@@ -120,7 +123,11 @@ def pair_cell(
 
 
 def sensitivity(
-    results: Results, comparison: pd.DataFrame, labels: pd.DataFrame, bootstrap: Bootstrap
+    results: Results,
+    comparison: pd.DataFrame,
+    labels: pd.DataFrame,
+    bootstrap: Bootstrap,
+    parallel_map: ParallelMap = serial_map,
 ) -> list[Sensitivity]:
     """For every group and explainer with two baselines or more: all classes together, then, of tasks with
     several labels per text, each label.
@@ -130,6 +137,7 @@ def sensitivity(
         comparison: by `assay.results.statistics.comparison.compare`.
         labels: by `assay.results.statistics.labels.by_label`.
         bootstrap: of the intervals.
+        parallel_map: over what the explainers are.
     """
     names = {of_group.group: of_group.labels for of_group in results.labels}
     levels = _levels(results, from_table(ComparisonRow, comparison), from_table(LabelRow, labels))
@@ -138,11 +146,17 @@ def sensitivity(
         for cell in of_pair:
             of_explainer = cells.setdefault((cell.group, cell.method.explainer), {})
             of_explainer.setdefault(pair, []).append(cell)
-    return [
-        _sensitivity(results, group, explainer, of_label, pairs, levels, bootstrap)
+    calls = [
+        partial(
+            _sensitivity,
+            *(group, explainer, of_label, pairs, levels.get((group, explainer, of_label), {})),
+            bootstrap,
+            results.clusters_of(group),
+        )
         for (group, explainer), of_explainer in cells.items()
         for of_label, pairs in _by_label(of_explainer, names.get(group, ()))
     ]
+    return list(parallel_map(calls))
 
 
 _Pairs = Mapping[tuple[str, str], Sequence[CellScores]]
@@ -161,13 +175,13 @@ def _by_label(pairs: _Pairs, labels: Sequence[str]) -> Iterator[tuple[str, _Pair
 
 
 def _sensitivity(
-    results: Results,
     group: Group,
     explainer: str,
     label: str,
     pairs: _Pairs,
-    levels: _Levels,
+    levels: Mapping[str, Mapping[str, Level]],
     bootstrap: Bootstrap,
+    clusters: Mapping[str, str],
 ) -> Sensitivity:
     baselines = tuple(dict.fromkeys(name for pair in pairs for name in pair))
     agreement, low, high, texts = np.full((4, len(baselines), len(baselines)), np.nan)
@@ -176,7 +190,7 @@ def _sensitivity(
     metric, method = _Agreement(), Method(explainer)
     for pair, cells in pairs.items():
         at = baselines.index(pair[0]), baselines.index(pair[1])
-        found = estimate(cells, metric, bootstrap, results.clusters_of(group)).get(method)
+        found = estimate(cells, metric, bootstrap, clusters).get(method)
         if found is None or not found[0].values:
             continue
         known = found[0]
@@ -188,8 +202,8 @@ def _sensitivity(
             (agreement, low, high, texts), (known.value, *ends, known.texts), strict=True
         ):
             matrix[at] = matrix[at[::-1]] = value
-    own = levels.get((group, explainer, label), {})
-    return Sensitivity(group, explainer, label, baselines, agreement, low, high, texts, own, "; ".join(notes))
+    why = "; ".join(notes)
+    return Sensitivity(group, explainer, label, baselines, agreement, low, high, texts, levels, why)
 
 
 def _levels(results: Results, rows: Iterable[ComparisonRow], of_labels: Iterable[LabelRow]) -> _Levels:
@@ -208,13 +222,24 @@ def _levels(results: Results, rows: Iterable[ComparisonRow], of_labels: Iterable
     return found
 
 
-def recommended_baselines(results: Results, bootstrap: Bootstrap) -> dict[tuple[Group, str], Recommendation]:
+def recommended_baselines(
+    results: Results,
+    bootstrap: Bootstrap,
+    explainers: Iterable[str] | None = None,
+    shared: SharedEstimates | None = None,
+) -> dict[tuple[Group, str], Recommendation]:
     """By group and explainer which of its baselines to use, by faithfulness, or why that cannot be told.
 
     The rules are those of every recommendation: something beats random, two removal operators agree on a
     baseline, and one of them is not its own.
+
+    Args:
+        results: the scores.
+        bootstrap: resamples, level, alpha and seed.
+        explainers: those with several baselines; by default those of `results.baseline_pairs`.
+        shared: what was estimated and tested already of these results.
     """
-    explainers = dict.fromkeys(cell.method.explainer for of in results.baseline_pairs.values() for cell in of)
+    explainers = explainers_with_baselines(results) if explainers is None else explainers
     weights = {FAITHFULNESS: 1.0}
     if not any(metric.property == FAITHFULNESS for metric in results.metrics):
         return {}
@@ -224,8 +249,25 @@ def recommended_baselines(results: Results, bootstrap: Bootstrap) -> dict[tuple[
         cells = [cell for cell in results.cells if cell.method.explainer in kept]
         absences = [one for one in results.absences if one.explainer in ("", explainer)]
         alone = replace(results, cells=cells, absences=absences, explainers=[explainer, *results.controls])
-        for one in recommend(alone, {}, weights=weights, bootstrap=bootstrap):
+        for one in recommend(alone, {}, weights=weights, bootstrap=bootstrap, shared=shared):
             found[one.group, explainer] = one
+    return found
+
+
+def explainers_with_baselines(results: Results) -> list[str]:
+    """The explainers whose explanations were compared under two baselines, in order of appearance."""
+    return list(dict.fromkeys(cell.method.explainer for of in results.baseline_pairs.values() for cell in of))
+
+
+def compared_in(results: Results) -> dict[Group, list[str]]:
+    """By group the explainers whose baselines `recommended_baselines` judges there: groups of trained models,
+    or others where neither the explainer nor a control has any."""
+    in_groups = dict.fromkeys((cell.group, cell.method.explainer) for cell in results.cells)
+    found: dict[Group, list[str]] = {}
+    for explainer in explainers_with_baselines(results):
+        kept = {explainer, *results.controls}
+        for group in trained_groups(group for group, name in in_groups if name in kept):
+            found.setdefault(group, []).append(explainer)
     return found
 
 

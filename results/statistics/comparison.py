@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from assay.results.statistics.clusters import Index, members, padded, unit_clust
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
 from assay.results.statistics.informed import counts, informed_units
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.text_pairs import Draws, count_clusters, is_pairwise, pair_draws
 from assay.results.statistics.undefined import why_undefined
 from assay.results.statistics.verdicts import EXTREME, NOTHING, conclude, is_extreme
@@ -29,7 +30,7 @@ COLUMNS = names(ComparisonRow)
 UNKNOWN = "not computed"
 
 
-def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
+def compare(results: Results, bootstrap: Bootstrap, shared: SharedEstimates | None = None) -> pd.DataFrame:
     """The table of COLUMNS; missing values are NaN with a reason.
 
     value: mean over model seeds of the metric. low, high: its interval, cut to the metric's bounds. interval:
@@ -43,6 +44,8 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
     shares_operator: the metric takes tokens away as the explainer's baseline does.
     Candidates come first, in the order of `results.explainers`, controls after them, and at last how well
     annotators agree, where metrics take each of them (assay.results.statistics.ceiling).
+
+    shared: what was estimated and tested already of these results.
     """
     results = with_ceilings(results)
     rows: list[ComparisonRow] = []
@@ -51,8 +54,8 @@ def compare(results: Results, bootstrap: Bootstrap) -> pd.DataFrame:
         for metric in results.metrics:
             scored = cells.get((group, metric.name), [])
             if scored or group.kind != "mixed":
-                estimates = estimate(scored, metric, bootstrap, results.clusters_of(group))
-                rows += method_rows(group, methods, metric, estimates, results, bootstrap)
+                estimates = estimate(scored, metric, bootstrap, results.clusters_of(group), shared)
+                rows += method_rows(group, methods, metric, estimates, results, bootstrap, shared)
     return to_table(ComparisonRow, rows)
 
 
@@ -70,24 +73,58 @@ def methods_of(results: Results) -> dict[Group, list[Method]]:
 
 
 def estimate(
-    cells: Iterable[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str] = {}
+    cells: Iterable[CellScores],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    clusters: Mapping[str, str] = {},
+    shared: SharedEstimates | None = None,
 ) -> dict[Method, tuple[Estimate, int]]:
     """Per method of one group the estimate of the metric, and the number of units behind it, over seeds.
 
     clusters: by the id of a text the name of what it hangs together with; a text that is not in it hangs
-    together with no other.
+    together with no other. shared: what was estimated already of the group, which is not estimated anew.
     """
-    runs: dict[Method, dict[str, _Run]] = {}
+    shared = SharedEstimates() if shared is None else shared
+    units: dict[str, tuple[str, ...]] = {}
+    made_from: dict[Method, dict[str, list[CellScores]]] = {}
+    for seed, of_seed in by_seed(cells).items():
+        units[seed] = tuple(units_of(of_seed))
+        ordered = sorted(of_seed, key=lambda cell: (cell.method, cell.explainer_seed))
+        for method, runs in grouped(ordered, lambda cell: cell.method).items():
+            made_from.setdefault(method, {})[seed] = runs
+    keys = {
+        method: (metric.name, bootstrap, *((seed, units[seed], *runs) for seed, runs in of_seeds.items()))
+        for method, of_seeds in made_from.items()
+    }
+    missing = shared.missing(keys.values())
+    unknown = {method: made_from[method] for method, key in keys.items() if key in missing}
+    for method, by_model in _runs(unknown, units, metric, bootstrap, clusters).items():
+        shared.keep(keys[method], _combined(by_model, metric, clusters))
+    return {method: shared.estimated(key) for method, key in keys.items()}
+
+
+def _runs(
+    made_from: Mapping[Method, Mapping[str, Sequence[CellScores]]],
+    units: Mapping[str, tuple[str, ...]],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    clusters: Mapping[str, str],
+) -> dict[Method, dict[str, _Run]]:
+    """Of every method its runs by model seed; units: of the seed, of all methods."""
+    found: dict[Method, dict[str, _Run]] = {method: {} for method in made_from}
 
     @lru_cache(maxsize=1)
     def draws_of(units: tuple[str, ...]) -> Draws | None:
         """Model seeds mostly share their texts, and then the draws."""
         return _draws(units, metric, bootstrap, clusters)
 
-    for seed, of_seed in by_seed(cells).items():
-        for method, run in _one_seed(of_seed, metric, bootstrap, draws_of).items():
-            runs.setdefault(method, {})[seed] = run
-    return {method: _combined(by_model, metric, clusters) for method, by_model in runs.items()}
+    for seed, of_seed in units.items():
+        by_method = {method: runs[seed] for method, runs in made_from.items() if seed in runs}
+        if by_method:
+            draws = draws_of(of_seed) if of_seed else None
+            for method, run in _one_seed(by_method, of_seed, metric, bootstrap, draws).items():
+                found[method][seed] = run
+    return found
 
 
 def _combined(runs: Mapping[str, _Run], metric: Metric, clusters: Mapping[str, str]) -> tuple[Estimate, int]:
@@ -120,21 +157,18 @@ class _Run(NamedTuple):
 
 
 def _one_seed(
-    cells: Sequence[CellScores],
+    by_method: Mapping[Method, Sequence[CellScores]],
+    units: Sequence[str],
     metric: Metric,
     bootstrap: Bootstrap,
-    draws_of: Callable[[tuple[str, ...]], Draws | None],
+    draws: Draws | None,
 ) -> dict[Method, _Run]:
-    units = units_of(cells)
-    ordered = sorted(cells, key=lambda cell: (cell.method, cell.explainer_seed))
-    by_method = grouped(ordered, lambda cell: cell.method)
     unknown = np.full(bootstrap.n, np.nan)
     if not units:
         return {method: _Run(np.nan, unknown, unknown[:0], runs) for method, runs in by_method.items()}
     everything = np.arange(len(units), dtype=np.intp)[None]
     # Cells of the same units draw the same resamples: this pairs explainers within a model seed, and
     # resamples together the texts that model seeds share, which would count as independent otherwise.
-    draws = draws_of(tuple(units))
     by_run: dict[Method, _Run] = {}
     for method, runs in by_method.items():
         each = [aligned(run, units) for run in runs]
@@ -199,7 +233,8 @@ def by_group_and_metric(cells: Iterable[CellScores]) -> dict[tuple[Group, str], 
 
 def units_of(cells: Iterable[CellScores]) -> list[str]:
     """All units of the cells, sorted."""
-    return sorted(set().union(*(cell.units for cell in cells)))
+    # Most cells have the same ones.
+    return sorted(set().union(*{cell.units for cell in cells}))
 
 
 def by_seed(cells: Iterable[CellScores]) -> dict[str, list[CellScores]]:
@@ -214,6 +249,7 @@ def method_rows(
     found: Mapping[Method, tuple[Estimate, int]],
     results: Results,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None = None,
 ) -> list[ComparisonRow]:
     """The rows of one group and metric, one per method, in their order.
 
@@ -224,9 +260,10 @@ def method_rows(
         found: by `estimate`; a method without one gets a row without a value, with the reason.
         results: for the controls, and for the reasons.
         bootstrap: level of the intervals, and alpha of the tests.
+        shared: what was tested already of the group.
     """
     candidates = [method for method in methods if method.explainer not in results.controls]
-    verdicts = conclude(candidates, metric, found, results, bootstrap)
+    verdicts = conclude(candidates, metric, found, results, bootstrap, shared)
     rows = []
     for method in methods:
         of_method, n_units = found.get(method, (NOTHING, 0))

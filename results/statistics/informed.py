@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,10 @@ def has_value(cell: CellScores, metric: Metric) -> NDArray[np.bool_]:
 
 def informed_units(cells: Iterable[CellScores], metric: Metric) -> set[str]:
     """The units that have a value in any of the cells."""
-    return {
-        unit for cell in cells for unit, has in zip(cell.units, has_value(cell, metric), strict=True) if has
-    }
+    found: set[str] = set()
+    for cell in cells:
+        found.update(compress(cell.units, has_value(cell, metric).tolist()))
+    return found
 
 
 def text_count(units: set[str], metric: Metric) -> int:

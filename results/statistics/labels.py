@@ -18,6 +18,7 @@ from assay.results.statistics.comparison import estimate, method_rows, methods_o
 from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.informed import FEWEST
+from assay.results.statistics.shared_estimates import SharedEstimates
 
 OF_LABEL = "label"
 COLUMNS = names(LabelRow)
@@ -27,21 +28,28 @@ COLUMNS = names(LabelRow)
 _View = tuple[dict[str, Any], Metric, Sequence[CellScores]]
 
 
-def by_label(results: Results, bootstrap: Bootstrap, fewest: int = FEWEST) -> pd.DataFrame:
+def by_label(
+    results: Results,
+    bootstrap: Bootstrap,
+    fewest: int = FEWEST,
+    shared: SharedEstimates | None = None,
+) -> pd.DataFrame:
     """The table of COLUMNS: per multi-label group, metric, label and method the comparison.
 
     scope: "label"; "macro" and "micro" for faithfulness, the area under these averages of F1; "all" for other
     metrics, their value in the comparison. Labels that fewer than `fewest` explained texts have are left out,
     and of faithfulness also those the model never finds, because no explainer could lower their F1. Metrics
     that are not about single labels (compute time, the consistencies) are left out.
+
+    shared: what was estimated and tested already of these results.
     """
     methods, rows = methods_of(results), []
     for of_group in results.labels:
         group = of_group.group
         for metric in results.metrics:
             for about, averaged, cells in _views(of_group, metric, results, fewest):
-                estimates = estimate(cells, averaged, bootstrap, results.clusters_of(group))
-                every = method_rows(group, methods[group], averaged, estimates, results, bootstrap)
+                estimates = estimate(cells, averaged, bootstrap, results.clusters_of(group), shared)
+                every = method_rows(group, methods[group], averaged, estimates, results, bootstrap, shared)
                 about["metric"] = metric.name
                 rows += [_row(row, about) for row in every if method_of(row) in estimates]
     return unstarred(to_table(LabelRow, rows), results)

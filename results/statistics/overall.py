@@ -20,10 +20,13 @@ from assay.results.columns import OverallRow, to_table
 from assay.results.property_metrics import six_properties
 from assay.results.records import CellScores, Group, Method, Results, trained_groups
 from assay.results.statistics.best_group import draws, is_better
+from assay.results.statistics.clusters import is_pool
 from assay.results.statistics.comparison import by_group_and_metric, estimate, methods_of
 from assay.results.statistics.estimates import ROUNDING, Bootstrap, Estimate, Floats
 from assay.results.statistics.informed import few_texts
 from assay.results.statistics.ranking import percentiles, ranks, sign
+from assay.results.statistics.shared_estimates import SharedEstimates
+from assay.results.statistics.text_pairs import is_pairwise
 
 MIN_MAX, MEAN_RANK, ANCHORED = "min_max", "mean_rank", "anchored"
 FORMS = (MIN_MAX, MEAN_RANK, ANCHORED)
@@ -51,36 +54,50 @@ class Overall:
     parts: Mapping[Method, Mapping[str, float]] = field(default_factory=dict)
 
 
-def overall(results: Results, bootstrap: Bootstrap) -> list[Overall]:
+def overall(results: Results, bootstrap: Bootstrap, shared: SharedEstimates | None = None) -> list[Overall]:
     """One per group of trained models in which two candidates have values of two metrics.
 
     Of each of the six properties the first configured metric enters. Intervals are percentiles over
-    bootstrap replicates of these metrics; those on the same texts are resampled together.
+    bootstrap replicates of these metrics; those on the same texts are resampled together. shared: what was
+    estimated already of these results.
     """
     methods, unused = methods_of(results), results.controls - {results.random, results.gold}
     cells = by_group_and_metric(cell for cell in results.cells if cell.method.explainer not in unused)
-    bootstrap = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
+    fewer = replace(bootstrap, n=min(bootstrap.n, RESAMPLES))
     scored = []
     for group in trained_groups(methods):
         clusters = results.clusters_of(group)
         candidates = [method for method in methods[group] if method.explainer not in results.controls]
         estimated = [
-            (metric, _estimates(cells.get((group, metric.name), []), metric, bootstrap, clusters))
+            (metric, _estimates(cells.get((group, metric.name), []), metric, bootstrap, clusters, shared))
             for metric in six_properties(results.metrics)
         ]
         compared = [pair for pair in estimated if sum(method in pair[1] for method in candidates) > 1]
         candidates = [method for method in candidates if any(method in known for _, known in compared)]
         if len(compared) > 1 and len(candidates) > 1:
-            scored.append(_overall(group, candidates, compared, results, bootstrap))
+            scored.append(_overall(group, candidates, compared, results, fewer))
     return scored
 
 
 def _estimates(
-    cells: Sequence[CellScores], metric: Metric, bootstrap: Bootstrap, clusters: Mapping[str, str]
+    cells: Sequence[CellScores],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    clusters: Mapping[str, str],
+    shared: SharedEstimates | None,
 ) -> Estimates:
-    """The estimates that have a value, by method."""
-    estimated = estimate(cells, metric, bootstrap, clusters)
-    return {method: of_method for method, (of_method, _) in estimated.items() if of_method.values}
+    """The estimates that have a value, by method, with the first RESAMPLES replicates."""
+    n = min(bootstrap.n, RESAMPLES)
+    # Single texts are drawn one resample after the other, so the first are the same however many follow.
+    singly = not (clusters or is_pairwise(metric) or is_pool(metric))
+    drawn = bootstrap if shared is not None and singly else replace(bootstrap, n=n)
+    estimated = estimate(cells, metric, drawn, clusters, shared)
+    return {method: _first(of_method, n) for method, (of_method, _) in estimated.items() if of_method.values}
+
+
+def _first(estimate: Estimate, n: int) -> Estimate:
+    """With so many replicates."""
+    return replace(estimate, replicates={seed: found[:n] for seed, found in estimate.replicates.items()})
 
 
 def _overall(

@@ -5,8 +5,8 @@ Own code: `scipy.stats.permutation_test` can neither swap a text in all model se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from math import lcm
 from typing import NamedTuple
@@ -46,7 +46,8 @@ class PairedPermutationTest:
     where p may be as small as `finest`, the smallest that a family of tests asks for (see `sequential_p`).
     ranks: swap ranks among an explainer's texts rather than values, for metrics that see nothing else:
     explainers of different scale are not interchangeable otherwise. Explainers that share no text, or whose
-    ingredients differ in form, are compared by the bootstrap.
+    ingredients differ in form, are compared by the bootstrap. drawn: the permutations of two estimates that
+    were drawn already, for other tests of them; more are added.
     """
 
     metric: Metric
@@ -54,37 +55,80 @@ class PairedPermutationTest:
     finest: float = 0.05
     ranks: bool = False
     seed: int = 0
+    drawn: dict[Hashable, Permutations] | None = field(default=None, repr=False, compare=False)
 
     def __call__(self, one: Estimate, other: Estimate) -> float:
-        units, stacks = stacked(one, other, ranks=self.ranks)
-        if not stacks:
+        permutations = self._permutations(one, other)
+        if not permutations.stacks:
             return p_of_difference(one, other)
-        rng = generator(self.seed, "swaps", *units)
-        cluster = unit_clusters(units, self.metric, one.clusters)
-
-        def blocks() -> Iterator[Floats]:
-            """The longer it takes, the more blocks are computed at once; those not asked for are in vain."""
-            for round in count():
-                # Drawn one by one: a call of the generator throws away what it leaves of its last number.
-                size = BLOCK, int(cluster.max()) + 1
-                each = [rng.integers(0, 2, size, np.int8) for _ in range(min(AT_ONCE, 2**round))]
-                swaps = np.concatenate(each).astype(np.bool_)[:, cluster]
-                yield from swapped_differences(self.metric, stacks, swaps).reshape(len(each), BLOCK)
-
-        drawn = blocks()
-        unswapped = np.zeros((1, len(units)), dtype=np.bool_)
-        observed = float(swapped_differences(self.metric, stacks, unswapped)[0])
+        blocks = permutations.blocks()
         return sequential_p(
-            observed,
-            lambda _: next(drawn),
+            permutations.observed(),
+            lambda _: next(blocks),
             usual=self.permutations,
             finest=self.finest,
             rounding=resolution(self.metric, one, other),
         )
 
+    def _permutations(self, one: Estimate, other: Estimate) -> Permutations:
+        key = self.metric.name, self.ranks, self.seed, one, other
+        if self.drawn is None or key not in self.drawn:
+            units, stacks = stacked(one, other, ranks=self.ranks)
+            cluster = unit_clusters(units, self.metric, one.clusters)
+            rng = generator(self.seed, "swaps", *units)
+            found = Permutations(self.metric, stacks, cluster, rng)
+            if self.drawn is None:
+                return found
+            self.drawn[key] = found
+        return self.drawn[key]
+
+
+@dataclass(slots=True, eq=False)
+class Permutations:
+    """The differences of two explainers after swapping their texts at random, as many as were asked for.
+
+    Attributes:
+        metric: what was measured.
+        stacks: what the explainers left on the texts that they share.
+        cluster: (N,) the number of each text's cluster; those of one are swapped together.
+        rng: draws the swaps.
+    """
+
+    metric: Metric
+    stacks: Sequence[Stack]
+    cluster: NDArray[np.intp]
+    rng: np.random.Generator
+    _blocks: list[Floats] = field(default_factory=list, init=False, repr=False)
+    _rounds: int = field(default=0, init=False, repr=False)
+
+    def observed(self) -> float:
+        """The difference when nothing is swapped."""
+        unswapped = np.zeros((1, len(self.cluster)), dtype=np.bool_)
+        return float(swapped_differences(self.metric, self.stacks, unswapped)[0])
+
+    def blocks(self) -> Iterator[Floats]:
+        """Differences (BLOCK,) after one block of swaps after the other, without end."""
+        for place in count():
+            while place >= len(self._blocks):
+                self._draw()
+            yield self._blocks[place]
+
+    def _draw(self) -> None:
+        """The longer it takes, the more blocks are computed at once; those not asked for are in vain."""
+        # Drawn one by one: a call of the generator throws away what it leaves of its last number.
+        size = BLOCK, int(self.cluster.max()) + 1
+        each = [self.rng.integers(0, 2, size, np.int8) for _ in range(min(AT_ONCE, 2**self._rounds))]
+        swaps = np.concatenate(each).astype(np.bool_)[:, self.cluster]
+        found = swapped_differences(self.metric, self.stacks, swaps)
+        self._blocks += list(found.reshape(len(each), BLOCK))
+        self._rounds += 1
+
 
 def paired_permutation_test(
-    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
+    estimates: Sequence[Estimate],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    drawn: dict[Hashable, Permutations] | None = None,
 ) -> PairedPermutationTest:
     """The test of all estimates against the best of them, fine enough for `holm_from_best`."""
     present = [estimate for estimate in estimates if estimate.values]
@@ -92,7 +136,7 @@ def paired_permutation_test(
     cells = [cells[0] for estimate in present for cells in list(estimate.cells.values())[:1]]
     ranks = bool(cells) and all(is_rank_based(metric, dict(cell.parts)) for cell in cells)
     return PairedPermutationTest(
-        metric, bootstrap.permutations, bootstrap.alpha / pairs, ranks, bootstrap.seed
+        metric, bootstrap.permutations, bootstrap.alpha / pairs, ranks, bootstrap.seed, drawn
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.long_table import Parts
 from assay.results.records import CellScores, Method, grouped
 from assay.results.statistics.comparison import aligned, averaged
 from assay.results.statistics.estimates import Floats
@@ -37,13 +39,13 @@ def subset_values(
     by_width = grouped(range(len(indices)), lambda place: indices[place].shape[1])
     values: list[list[Floats]] = [[np.empty(0)] * len(indices) for _ in cells]
     for alike in grouped(range(len(cells)), lambda cell: shapes(cells[cell])).values():
-        parts = [aligned(cells[cell], units) for cell in alike]
+        blocks = _Blocks([aligned(cells[cell], units) for cell in alike])
         for places in by_width.values():
-            ends = np.cumsum([len(indices[place]) for place in places])
-            summaries = _summaries(metric, parts, np.concatenate([indices[place] for place in places]))
+            ends = np.cumsum([len(indices[place]) for place in places]).tolist()
+            summaries = _summaries(metric, blocks, np.concatenate([indices[place] for place in places]))
             for cell, summary in zip(alike, summaries, strict=True):
-                for place, of_index in zip(places, np.split(summary, ends[:-1]), strict=True):
-                    values[cell][place] = of_index
+                for place, start, end in zip(places, [0, *ends], ends, strict=False):
+                    values[cell][place] = summary[start:end]
     runs = grouped(zip(cells, values, strict=True), lambda pair: pair[0].method)
     return {
         method: [averaged(of_index) for of_index in zip(*(run for _, run in of_method), strict=True)]
@@ -51,21 +53,37 @@ def subset_values(
     }
 
 
-def _summaries(metric: Metric, cells: Sequence[Mapping[str, Floats]], index: Index) -> list[Floats]:
-    """Summarise each cell's parts (n, m) on the index (B, k) of its units, (B,) each.
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Cells' parts (n, m), of the same names and shapes, and those of neighbouring cells stacked, once."""
 
-    cells: with parts of the same names and shapes. Several are stacked for one call, so many that resamples
-    times units stay few. Rank correlations differ from those of separate calls by the rounding of their sums.
+    cells: Sequence[Parts]
+    _stacked: dict[tuple[int, int], Parts] = field(default_factory=dict)
+
+    def stacked(self, start: int, end: int) -> Parts:
+        """The parts of some cells, one below the other."""
+        if (start, end) not in self._stacked:
+            block = self.cells[start:end]
+            self._stacked[start, end] = {
+                name: np.concatenate([parts[name] for parts in block]) for name in block[0]
+            }
+        return self._stacked[start, end]
+
+
+def _summaries(metric: Metric, blocks: _Blocks, index: Index) -> list[Floats]:
+    """Summarise each cell's parts on the index (B, k) of its units, (B,) each.
+
+    Several cells are stacked for one call, so many that resamples times units stay few. Rank correlations
+    differ from those of separate calls by the rounding of their sums.
     """
-    n = len(next(iter(cells[0].values()), ()))
+    count, n = len(blocks.cells), len(next(iter(blocks.cells[0].values()), ()))
     together = max(1, isqrt(MOST // max(1, len(index) * n)))
     summaries: list[Floats] = []
-    for start in range(0, len(cells), together):
-        block = cells[start : start + together]
-        stacked = {name: np.concatenate([parts[name] for parts in block]) for name in block[0]}
-        rows = index + n * np.arange(len(block))[:, None, None]
-        summary = metric.summarise(stacked, rows.reshape(-1, index.shape[1]))
-        summaries += list(summary.reshape(len(block), -1))
+    for start in range(0, count, together):
+        end = min(start + together, count)
+        rows = index + n * np.arange(end - start)[:, None, None]
+        summary = metric.summarise(blocks.stacked(start, end), rows.reshape(-1, index.shape[1]))
+        summaries += list(summary.reshape(end - start, -1))
     return summaries
 
 

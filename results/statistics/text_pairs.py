@@ -13,7 +13,7 @@ from scipy.special import stdtr
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import multiplicities
-from assay.results.statistics.clusters import Index, as_index, padded, unit_clusters
+from assay.results.statistics.clusters import Index, as_index, is_pool, padded, unit_clusters
 from assay.results.statistics.estimates import (
     Bootstrap,
     Estimate,
@@ -98,6 +98,8 @@ def count_clusters(units: Collection[str], metric: Metric, clusters: Mapping[str
         texts = texts_of_pairs(frozenset(units))
         alone = {text for text in texts if text not in clusters}
         return len(alone) + len({clusters[text] for text in texts if text in clusters})
+    if not clusters and not is_pool(metric):
+        return len(units)
     return int(unit_clusters(list(units), metric, clusters).max(initial=-1)) + 1
 
 

@@ -12,6 +12,7 @@ from assay.results.statistics.estimates import Bootstrap, Estimate, p_from_best
 from assay.results.statistics.heuristics import not_better
 from assay.results.statistics.informed import few_texts
 from assay.results.statistics.permutation import paired_permutation_test
+from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.text_pairs import DyadicTest, is_pairwise
 
 NOTHING = Estimate({}, {})
@@ -39,6 +40,7 @@ def conclude(
     found: Mapping[Method, tuple[Estimate, int]],
     results: Results,
     bootstrap: Bootstrap,
+    shared: SharedEstimates | None = None,
 ) -> Verdicts:
     """The verdicts on one metric in one group.
 
@@ -48,6 +50,7 @@ def conclude(
         found: by method the estimate, and the number of its units.
         results: for the controls.
         bootstrap: alpha of the tests.
+        shared: what was tested already of the group.
     """
     few = {method: few_texts(one.texts, one.n) for method, (one, _) in found.items() if one.values}
     if is_extreme(metric):
@@ -65,7 +68,7 @@ def conclude(
     no_best = why_none(estimates, better, metric, bootstrap)
     if not any(one.values for one in estimates):
         no_best = next((few[one] for one in candidates if few.get(one)), no_best)
-    test = paired_test(estimates, metric, bootstrap)
+    test = paired_test(estimates, metric, bootstrap, shared)
     adjusted = p_from_best(estimates, higher=metric.direction == "higher", test=test)
     compared = {
         method: one
@@ -76,7 +79,7 @@ def conclude(
         compared,
         results.heuristics,
         metric,
-        lambda estimates: paired_test(estimates, metric, bootstrap),
+        lambda estimates: paired_test(estimates, metric, bootstrap, shared),
         bootstrap.alpha,
     )
     told = better if better and no_best in ("", ALONE) else frozenset[Method]()
@@ -84,12 +87,20 @@ def conclude(
 
 
 def paired_test(
-    estimates: Sequence[Estimate], metric: Metric, bootstrap: Bootstrap
+    estimates: Sequence[Estimate],
+    metric: Metric,
+    bootstrap: Bootstrap,
+    shared: SharedEstimates | None = None,
 ) -> Callable[[Estimate, Estimate], float]:
-    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out."""
+    """The p of any two of the estimates: by swapping texts or, where units are pairs, by leaving some out.
+
+    shared: what was tested already of the group.
+    """
     if is_pairwise(metric):
-        return DyadicTest(metric, bootstrap.seed)
-    return paired_permutation_test(estimates, metric, bootstrap)
+        test = DyadicTest(metric, bootstrap.seed)
+        return test if shared is None else shared.dyadic.setdefault((metric.name, bootstrap.seed), test)
+    drawn = None if shared is None else shared.permutations
+    return paired_permutation_test(estimates, metric, bootstrap, drawn)
 
 
 def is_extreme(metric: Metric) -> bool:
