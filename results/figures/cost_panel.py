@@ -18,7 +18,14 @@ from matplotlib.textpath import TextPath
 from assay.results.figures.label_placement import fits, has_leader, place_labels
 from assay.results.figures.style import DARK, GREY, grid_lines
 from assay.results.figures.titles import fitted, shortened
-from assay.results.figures.visual_encoding import MARK_PLACE, Plan, logarithmic, sign_key, write_mark
+from assay.results.figures.visual_encoding import (
+    MARK_PLACE,
+    MARK_SIZE,
+    Plan,
+    logarithmic,
+    sign_key,
+    write_mark,
+)
 from assay.results.records import Method, grouped
 from assay.results.statistics.estimates import Floats
 
@@ -194,13 +201,29 @@ def _draw(axes: Axes, panel: Panel, labels: Labels, where: Plan) -> None:
             axes.vlines(across, point.low, point.high, color=colour, linewidth=1.0, alpha=0.6)
         look = {"color": colour, "markerfacecolor": face, "markersize": 4.5, "zorder": order}
         axes.plot([across], [point.value], marker, **look)
-        write_mark(axes, point.mark, (across, point.value))
+    _write_marks(axes, panel, zero)
     for place, (name, text) in enumerate(labels.names.items()):
         anchor, size, corner = labels.points[place], labels.sizes[place], labels.corners[place]
         ends = {"xy": tuple(anchor / panel.frame), "xytext": tuple((corner + size / 2) / panel.frame)}
         look = {**LABEL, "color": GREY if name in where.controls else DARK}
         arrow = LEADER if has_leader(anchor, corner, size) else None
         axes.annotate(text, **ends, **look, arrowprops=arrow)
+
+
+def _write_marks(axes: Axes, panel: Panel, zero: float) -> None:
+    """The signs of all points; equal ones of points that lie on each other once."""
+    written: list[tuple[str, float, float]] = []
+    for point in panel.points:
+        at = max(point.cost, zero), point.value
+        across, up = axes.transData.transform(at) * 72 / axes.figure.dpi
+        near = (
+            abs(across - x) < MARK_SIZE[0] and abs(up - y) < MARK_SIZE[1]
+            for mark, x, y in written
+            if mark == point.mark
+        )
+        if point.mark and not any(near):
+            write_mark(axes, point.mark, at)
+            written.append((point.mark, across, up))
 
 
 def _edge(axes: Axes, panel: Panel, where: Plan, zero: float) -> Floats:
