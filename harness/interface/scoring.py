@@ -35,6 +35,7 @@ from assay.results.statistics.ceiling import PEOPLE
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.constant_methods import unstarred
 from assay.results.statistics.estimates import Bootstrap
+from assay.results.tables.layout import ARROWS
 from assay.tasks.counted import counted
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.grouping import clusters
@@ -47,7 +48,19 @@ Pairs = dict[tuple[str, str], tuple[Cell, ChosenMetric]]
 # Bounds and not competitors, whatever they are called here.
 CONTROLS = (Gold, Random, Inverted, Heuristic)
 # What most readers want of a comparison; `full=True` gives all columns.
-SHOWN = ["method", "metric", "value", "low", "high", "n_texts", "p", "best", "constant", "reason"]
+SHOWN = [
+    "method",
+    "metric",
+    "direction",
+    "value",
+    "low",
+    "high",
+    "n_texts",
+    "p",
+    "best",
+    "constant",
+    "reason",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,12 +97,13 @@ class Scores:
             full: all columns, as in the files of a report (docs/statistics.md).
 
         Returns:
-            value: the metric. low, high: its 95 % interval over texts. n_texts: how many have a value. p: of
-            being as good as the best method, adjusted for all of them. best: whether it cannot be told from
-            the best one at 5 %. constant: in how many texts the scores are the same for every token. reason:
-            why there is no value, why no method is called best, why there is no interval, or which heuristic
-            control (first words, rare words, a lexicon) it is not shown to beat. Metrics that take each
-            annotator have a row that says how well these agree, "another annotator".
+            direction: ↑ where more of the metric is better, ↓ where less is. value: the metric. low, high:
+            its 95 % interval over texts. n_texts: how many have a value. p: of being as good as the best
+            method, adjusted for all of them. best: whether it cannot be told from the best one at 5 %.
+            constant: in how many texts the scores are the same for every token. reason: why there is no
+            value, why no method is called best, why there is no interval, or which heuristic control (first
+            words, rare words, a lexicon) it is not shown to beat. Metrics that take each annotator have a row
+            that says how well these agree, "another annotator".
         """
         if resamples < 0:
             raise InputError(f"resamples is {resamples}; expected 0 or more")
@@ -100,6 +114,8 @@ class Scores:
         table.insert(0, "method", [names[Method(*pair)] for pair in pairs])
         if full:
             return table
+        arrows = {metric.name: ARROWS[metric.direction] for metric in self.metrics}
+        table.insert(0, "direction", table["metric"].map(arrows))
         without = table["interval_note"].where(table["low"].isna(), "")
         worse = table["not_better"].map(lambda names: f"not shown to be better than {names}" if names else "")
         for other in (table["no_best"], without, worse):

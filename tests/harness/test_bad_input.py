@@ -51,6 +51,37 @@ def test_unknown_explainer(store: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "no explainer named 'limee'; did you mean 'lime'?" in sentence
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            "explainer=[oclusion]",
+            "there is no explainer named 'oclusion'; did you mean 'occlusion'? (assay choices",
+        ),
+        ("explainer=[zzz]", "there is no explainer named 'zzz'; assay choices explainer lists all "),
+        (
+            "baseline=[maks]",
+            "there is no baseline named 'maks'; did you mean 'mask'? available: delete, mask",
+        ),
+    ],
+)
+def test_a_long_list_of_names_is_asked_for_and_not_poured_out(
+    wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "task=planted", "model=linear", wrong]) == 1
+    error = capsys.readouterr().err
+    assert said in error and len(error) < 250
+
+
+def test_long_names_of_choices_do_not_run_into_their_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["choices", "metric"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert any("confidence_indication_max_as_coded  " in line for line in lines)
+    # All texts begin in one column, behind two blanks.
+    width = max(len(line.split()[0]) for line in lines)
+    assert {line[2 + width : 4 + width] for line in lines} == {"  "}
+
+
 def test_label_out_of_range(tmp_path: Path, store: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.dumps({"text": f"word {n}", "label": n % 3}) for n in range(30)]
     overrides = _local(tmp_path / "data.jsonl", "\n".join(lines))

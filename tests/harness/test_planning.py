@@ -313,6 +313,11 @@ def test_stored_work_costs_nothing_and_times_the_rest(
     assert re.search(
         r"no timings yet\): the model's answers, training. Run with --calibrate to include them", text
     )
+    # So the time is a lower bound, and says so.
+    assert "Time: at least " in text and "Disk: at least " in text and "Time: about " not in text
+    assert "training ?, the model's answers ?, explanations " in text
+    (trial,) = [line for line in text.splitlines() if line.startswith("planted / ")][:1]
+    assert "≥ " in trial
     folder = next(tmp_path.glob("cells/*/cell.json")).parent
     (folder / "cell.json").unlink()
     (folder / "explanations" / "part-00001.parquet").unlink()

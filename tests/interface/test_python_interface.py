@@ -331,3 +331,9 @@ def test_words_that_the_model_does_not_know_are_said_once(
     assay.explain(model, known, "occlusion")
     assay.explain(model, [Example("a", ("one two three",), ())], "occlusion")
     assert not caplog.records
+
+
+def test_the_comparison_says_which_direction_is_better(found: assay.Explanations) -> None:
+    table = assay.score(found, ["faithfulness", "human_agreement"]).compare(resamples=20)
+    arrows = dict(zip(table["metric"], table["direction"], strict=True))
+    assert arrows == {"faithfulness": "↓", "human_agreement": "↑"}

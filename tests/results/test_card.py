@@ -26,6 +26,7 @@ from assay.results.records import Group, LabelTexts, Method, ModelQuality, Resul
 from assay.results.statistics.comparison import compare
 from assay.results.statistics.estimates import Bootstrap
 from assay.results.statistics.labels import by_label
+from assay.results.tables.sections import Section, TextTable
 
 GROUP, METHOD = Group("planted", "cnn"), Method("lime", "pad")
 ODD = '<script>alert(1)</script> & "quotes" =1+1 `| \x1b[31m'
@@ -186,3 +187,30 @@ def test_the_first_page_is_one_sheet_of_a4(tmp_path: Path) -> None:
     read = ["pdftotext", "-layout", str(tmp_path / "card.pdf"), "-"]
     pages = subprocess.run(read, check=True, capture_output=True, text=True).stdout.split("\f")
     assert "Verdict" in pages[0] and "date, signature" in pages[0] and pages[1].startswith("Evidence")
+
+
+def test_tables_of_one_section_are_told_apart_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = tuple(
+        TextTable(("label", "mask"), "lr", (("all", "1"),), name) for name in ("Faithfulness ↓", "Gap ↓")
+    )
+    section = Section("How far it hangs on the baseline", (), tables)
+    monkeypatch.setattr("assay.results.card.write.evidence_pages", lambda _: [section])
+    html = to_html(card(made()))
+    assert "<caption>Faithfulness ↓</caption>" in html and "<caption>Gap ↓</caption>" in html
+    # Where a row is a block, each value has its heading.
+    assert '<td class="r" data-label="mask">1</td>' in html
+
+
+def test_a_control_is_not_said_to_have_failed_a_test() -> None:
+    results = made()
+    bootstrap = Bootstrap(n=50)
+    rows = (
+        from_table(ComparisonRow, compare(results, bootstrap)),
+        from_table(LabelRow, by_label(results, bootstrap)),
+    )
+    gold = make_card(Sources(results, *rows, {}, checks=packaged_checks()), GROUP, Method("gold"), ABOUT)
+    assert gold.evidence and all(one.against_random == "" for one in gold.evidence)
+    said = [one.standing for one in gold.evidence] + [
+        limit.text for one in gold.limits for limit in one.limits
+    ]
+    assert not any("random" in words for words in [*said, *gold.warnings])

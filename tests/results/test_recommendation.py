@@ -470,6 +470,13 @@ def test_the_ranked_list_never_says_that_p_is_zero(p: float, shown: str) -> None
     assert first[: head.index(" p ") + 2].split()[-1] == shown
 
 
+def test_the_columns_of_the_ranked_list_are_explained_below_it() -> None:
+    said = answer([advice({AGREEMENT: CLEAR})]).split("\n\n")[1]
+    legend = " ".join(said.partition("  * recommended;")[2].split())
+    assert "p: of being as good as the best by these weights" in legend
+    assert "first: the share of random weightings in which it is first, which is no test" in legend
+
+
 def test_a_record_is_plain() -> None:
     plain = record(advice({AGREEMENT: CLEAR, COST: {GOOD: 4.0, FAIR: 8.0, POOR: 0.0, RANDOM: 0.0}}))
     assert plain["methods"] == [{"explainer": "good", "baseline": ""}]

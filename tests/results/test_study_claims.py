@@ -133,6 +133,19 @@ def test_what_is_missing_is_named() -> None:
     assert _of(without)["lime_transformer"] == (
         UNTOLD, "needs the explainer lime by Faithfulness (tweet_sentiment / minilm)"
     )  # fmt: skip
+    # All that it lacks, by names that can be typed.
+    lacking = ("lime", "saliency", "random")
+    several = [cell for cell in whole.cells if not cell.method.explainer.startswith(lacking)]
+    of_several = _of(replace(whole, cells=several))
+    assert of_several["gradient_faithfulness"] == (
+        UNTOLD,
+        "needs the explainers saliency_l1 (or saliency_l2, saliency_mean) and lime by Faithfulness "
+        "(tweet_sentiment / minilm)",
+    )
+    assert (
+        "needs the explainers saliency_l1 (or saliency_l2, saliency_mean), lime and random, which"
+        in (of_several["gradient_overall"][1])
+    )
     few = World(AHEAD, texts=6).results()
     assert "too few texts: " in _of(few)["gradient_faithfulness"][1]
     no_random = replace(whole, cells=[cell for cell in whole.cells if cell.method.explainer != "random"])

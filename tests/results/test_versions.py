@@ -326,6 +326,9 @@ def test_texts_are_inert() -> None:
     texts = most_moved("t", [found], {"x": "red \x1b[31m\nnext"})
     shown = comparison_text(("a", "b"), [ROW], [], [], texts, [])
     assert "\x1b" not in shown and r"\x1b[31m next" in shown
+    # Columns have heads, and metrics their direction: less agreement is worse.
+    assert "Texts whose explanations moved most\n  agreement  text\n" in shown
+    assert "agreement ↑" in shown and "↑ more is better, ↓ less is better" in shown
     content = json.loads(comparison_json(("a", "b"), [ROW], [], [], texts, []))
     assert (
         content["moved_texts"][0]["text"] == "red \x1b[31m\nnext"
