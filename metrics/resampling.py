@@ -119,8 +119,8 @@ def mean_of(parts: Parts, part: str, index: Ints) -> Floats:
     arrays = [values for name, values in parts.items() if name.split("@")[0] == part]
     if not arrays:
         return np.full(len(index), np.nan)
-    each = np.stack([unit_means(values) for values in arrays], axis=1)
-    return resampled_mean(unit_means(each), index)
+    means = [unit_means(values) for values in arrays]
+    return resampled_mean(means[0] if len(means) == 1 else unit_means(np.stack(means, axis=1)), index)
 
 
 def mean_drop(parts: Parts, part: str, index: Ints) -> Floats:

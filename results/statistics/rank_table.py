@@ -56,11 +56,12 @@ def _rank_rows(
     methods, values = block_values(metric, cells, by, results)
     higher = metric.direction == "higher"
     ranks = average_ranks(values, higher=higher)
-    behind = [_fewest([cell for cell in cells if cell.method == one], metric, results) for one in methods]
+    by_method = grouped(cells, lambda cell: cell.method)
+    behind = [_fewest(by_method[one], metric, results) for one in methods]
     notes = [
         few_texts(*each) or (CONSTANT if is_constant_everywhere(results, method, groups) else "")
         for each, method in zip(behind, methods, strict=True)
-        for groups in ({cell.group for cell in cells if cell.method == method},)
+        for groups in ({cell.group for cell in by_method[method]},)
     ]
     tested = np.isfinite(ranks) & np.array([not note for note in notes], dtype=bool)
     n, k = len(values), int(tested.sum())

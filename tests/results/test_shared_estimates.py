@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ GROUPS = Group("planted", "cnn"), Group("planted", "lstm")
 MANY = Bootstrap(n=RESAMPLES + 100, permutations=50)
 
 Parts = dict[str, NDArray[np.float64]]
-Summarise = Callable[[object, Parts, NDArray[np.intp]], NDArray[np.float64]]
+Summarise = Callable[[Any, Parts, NDArray[np.intp]], NDArray[np.float64]]
 
 
 def _results() -> Results:
@@ -45,9 +46,9 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, bytes, int]]
     calls: Counter[tuple[str, bytes, int]] = Counter()
 
     def counting(summarise: Summarise) -> Summarise:
-        def counted(self: object, parts: Parts, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        def counted(self: Any, parts: Parts, index: NDArray[np.intp]) -> NDArray[np.float64]:
             made_from = b"".join(parts[name].tobytes() for name in sorted(parts))
-            calls[getattr(self, "name", ""), made_from, len(index)] += 1
+            calls[self.name, made_from, len(index)] += 1
             return summarise(self, parts, index)
 
         return counted
