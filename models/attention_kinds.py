@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -22,10 +23,10 @@ class NotOpenError(Exception):
     """A network whose forward pass is not written out; the message is a clause that says what is missing."""
 
 
-class AttentionKind(Protocol):
-    """What stands before a layer's attention."""
+class Prepare(Protocol):
+    """What stands before the attention of rows of one length."""
 
-    def prepare(
+    def __call__(
         self, queries: Tensor, keys: Tensor, added: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """What `BackwardRule.attend` takes.
@@ -42,6 +43,14 @@ class AttentionKind(Protocol):
         ...
 
 
+class AttentionKind(Protocol):
+    """How a layer scores keys by queries."""
+
+    def ready(self, tokens: int, heads: int) -> Prepare:
+        """What stands before the attention of rows of at most so many tokens, with what they share."""
+        ...
+
+
 # Makes the kind of a layer from its network and the layer's module. Raises NotOpenError.
 MakeKind = Callable[[PreTrainedModel, nn.Module], AttentionKind]
 
@@ -50,10 +59,12 @@ MakeKind = Callable[[PreTrainedModel, nn.Module], AttentionKind]
 class ByContent:
     """The product of queries and keys alone; positions are in what the first layer reads."""
 
-    def prepare(
-        self, queries: Tensor, keys: Tensor, added: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        return queries, keys, added
+    def ready(self, tokens: int, heads: int) -> Prepare:
+        return _as_they_are
+
+
+def _as_they_are(queries: Tensor, keys: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    return queries, keys, added
 
 
 def by_content(network: PreTrainedModel, layer: nn.Module) -> ByContent:
@@ -73,7 +84,10 @@ class Rotary:
     layer_type: str
     window: int | None
 
-    def prepare(
+    def ready(self, tokens: int, heads: int) -> Prepare:
+        return self._prepare
+
+    def _prepare(
         self, queries: Tensor, keys: Tensor, added: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         tokens, asked = keys.shape[2], queries.shape[2]
@@ -133,22 +147,33 @@ class Disentangled:
     buckets: int
     farthest: int
 
-    def prepare(
-        self, queries: Tensor, keys: Tensor, added: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        heads, asked, width = queries.shape[1:]
-        place = torch.arange(keys.shape[2], device=keys.device)
-        row = self._row(place[:asked, None] - place)
+    def ready(self, tokens: int, heads: int) -> Prepare:
         # Of the table only the distances that occur.
-        lowest, highest = self._row(torch.tensor([1 - len(place), asked - 1])).tolist()
+        lowest, highest = self._row(torch.tensor([1 - tokens, tokens - 1])).tolist()
         with torch.no_grad():
             vectors = self.distances.weight[lowest : highest + 1]
             vectors = vectors if self.norm is None else self.norm(vectors)
             position_keys, position_queries = (
-                None if make is None else make(vectors).view(len(vectors), heads, width).permute(1, 2, 0)
+                None if make is None else make(vectors).view(len(vectors), heads, -1).permute(1, 2, 0)
                 for make in (self.position_key, self.position_query)
             )
-        row = (row - lowest).expand(*queries.shape[:2], -1, -1)
+        row = self._row(torch.arange(1 - tokens, tokens, device=vectors.device)) - lowest
+        return partial(self._prepare, row, position_keys, position_queries)
+
+    def _prepare(
+        self,
+        row_of_distance: Tensor,
+        position_keys: Tensor | None,
+        position_queries: Tensor | None,
+        queries: Tensor,
+        keys: Tensor,
+        added: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """row_of_distance: by distance from the lowest. position_keys, position_queries: (H, E, rows)."""
+        asked, width = queries.shape[2:]
+        place = torch.arange(keys.shape[2], device=keys.device)
+        row = row_of_distance[place[:asked, None] - place + len(row_of_distance) // 2]
+        row = row.expand(*queries.shape[:2], -1, -1)
         terms: list[Tensor] = [] if added is None else [added]
         # In float32 as transformers takes it, whatever the type of the model.
         scale = math.sqrt(width) / float(torch.tensor(float(width * self._terms)).sqrt())

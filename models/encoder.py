@@ -164,13 +164,14 @@ class Encoder:
         read = [group.rows * group.length for group in groups]
         asked = [group.rows for group in groups] if first_only else read
         parts = zip(groups, queries.split(asked), keys.split(read), values.split(read), strict=True)
+        prepare = layer.attention.ready(max((group.length for group in groups), default=1), self.heads)
         attended = []
         for group, *states in parts:
             query, key, value = (
                 part.view(group.rows, -1, self.heads, part.shape[1] // self.heads).transpose(1, 2)
                 for part in states
             )
-            query, key, added = layer.attention.prepare(query, key, group.mask)
+            query, key, added = prepare(query, key, group.mask)
             context = rule.attend(number, query, key, value, added)
             attended.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
         return attended[0] if len(attended) == 1 else torch.cat(attended)
