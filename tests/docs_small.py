@@ -191,6 +191,10 @@ SMALL = {
     "docs/serving.md: assay explain": Small(
         "model.training.epochs=1 limits.default.train=60 limits.default.dev=20"
     ),
+    "docs/serving.md: assay explain quickstart": Small(
+        replaced={"task=reviews model=cnn": "task=planted model=linear"},
+        before=f"assay run experiment=quickstart {PLANTED}",
+    ),
     "docs/tracking.md: pip install": Small(
         PLANTED, before=f"assay run experiment=quickstart {PLANTED}", needs="tensorboard"
     ),

@@ -115,7 +115,7 @@ class Scores:
         if full:
             return table
         arrows = {metric.name: ARROWS[metric.direction] for metric in self.metrics}
-        table.insert(0, "direction", table["metric"].map(arrows))
+        table.insert(0, "direction", [arrows[name] for name in table["metric"]])
         without = table["interval_note"].where(table["low"].isna(), "")
         worse = table["not_better"].map(lambda names: f"not shown to be better than {names}" if names else "")
         for other in (table["no_best"], without, worse):

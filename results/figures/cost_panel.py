@@ -18,14 +18,7 @@ from matplotlib.textpath import TextPath
 from assay.results.figures.label_placement import fits, has_leader, place_labels
 from assay.results.figures.style import DARK, GREY, grid_lines
 from assay.results.figures.titles import fitted, shortened
-from assay.results.figures.visual_encoding import (
-    MARK_PLACE,
-    MARK_SIZE,
-    Plan,
-    logarithmic,
-    sign_key,
-    write_mark,
-)
+from assay.results.figures.visual_encoding import Plan, logarithmic, sign_key
 from assay.results.records import Method, grouped
 from assay.results.statistics.estimates import Floats
 
@@ -201,29 +194,12 @@ def _draw(axes: Axes, panel: Panel, labels: Labels, where: Plan) -> None:
             axes.vlines(across, point.low, point.high, color=colour, linewidth=1.0, alpha=0.6)
         look = {"color": colour, "markerfacecolor": face, "markersize": 4.5, "zorder": order}
         axes.plot([across], [point.value], marker, **look)
-    _write_marks(axes, panel, zero)
     for place, (name, text) in enumerate(labels.names.items()):
         anchor, size, corner = labels.points[place], labels.sizes[place], labels.corners[place]
         ends = {"xy": tuple(anchor / panel.frame), "xytext": tuple((corner + size / 2) / panel.frame)}
         look = {**LABEL, "color": GREY if name in where.controls else DARK}
         arrow = LEADER if has_leader(anchor, corner, size) else None
         axes.annotate(text, **ends, **look, arrowprops=arrow)
-
-
-def _write_marks(axes: Axes, panel: Panel, zero: float) -> None:
-    """The signs of all points; equal ones of points that lie on each other once."""
-    written: list[tuple[str, float, float]] = []
-    for point in panel.points:
-        at = max(point.cost, zero), point.value
-        across, up = axes.transData.transform(at) * 72 / axes.figure.dpi
-        near = (
-            abs(across - x) < MARK_SIZE[0] and abs(up - y) < MARK_SIZE[1]
-            for mark, x, y in written
-            if mark == point.mark
-        )
-        if point.mark and not any(near):
-            write_mark(axes, point.mark, at)
-            written.append((point.mark, across, up))
 
 
 def _edge(axes: Axes, panel: Panel, where: Plan, zero: float) -> Floats:
@@ -271,10 +247,10 @@ def _placed(panel: Panel, names: Mapping[str, str], where: Plan) -> Labels:
     for point, (at, _) in places:
         if math.isfinite(point.low) and math.isfinite(point.high):
             covered += _along(np.array([(at, point.low), (at, point.high)]))
-    anchors = in_points([group[0][1] for group in groups])
+    # Signs stand beside the points of which they are true, placed as names are.
+    marked = [(point, at) for point, at in places if point.mark]
+    names = {**names, **{"\n".join(point.method): point.mark for point, _ in marked}}
+    anchors = in_points([*(group[0][1] for group in groups), *(at for _, at in marked)])
     sizes = np.array([(_width(name), 9.5) for name in names.values()])
-    marked = [at for point, at in places if point.mark]
-    signs = in_points(marked) + np.array(MARK_PLACE) + LETTERS / 4
-    obstacles = np.concatenate([in_points(covered), signs])
-    corners = place_labels(anchors, sizes, obstacles, panel.frame)
+    corners = place_labels(anchors, sizes, in_points(covered), panel.frame)
     return Labels(names, anchors, sizes, corners, panel.frame)

@@ -19,8 +19,6 @@ from assay.results.tables.shared_operator import SHARED
 
 # Where the signs of a value stand from its point, in points.
 MARK_PLACE = (3.0, 2.0)
-# How much room they take at most, in points.
-MARK_SIZE = (7.0, 9.0)
 DIRECTIONS = {"higher": "higher is better →", "lower": "← lower is better"}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.property_metrics import shares_operator
-from assay.results.records import CellScores, Group, Method, Missing, Results, grouped
+from assay.results.records import CellScores, Group, Method, Results, grouped
 from assay.results.statistics.ceiling import with_ceilings
 from assay.results.statistics.clusters import Index, members, padded, unit_clusters
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
@@ -22,12 +22,11 @@ from assay.results.statistics.informed import counts, informed_units
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
 from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.text_pairs import Draws, count_clusters, is_pairwise, pair_draws
-from assay.results.statistics.undefined import why_undefined
+from assay.results.statistics.undefined import reason_for, why_undefined
 from assay.results.statistics.verdicts import EXTREME, NOTHING, conclude, is_extreme
 from assay.tasks.randomness import generator
 
 COLUMNS = names(ComparisonRow)
-UNKNOWN = "not computed"
 
 
 def compare(results: Results, bootstrap: Bootstrap, shared: SharedEstimates | None = None) -> pd.DataFrame:
@@ -315,13 +314,3 @@ def _mlm_rows(cells: Sequence[CellScores]) -> float:
         if "mlm_rows" in cell.parts
     ]
     return float(np.mean(found)) if found else 0.0
-
-
-def reason_for(
-    absences: Sequence[Missing], group: Group, method: Method, metric: str, undefined: str = ""
-) -> str:
-    """Why the metric of the method has no value; `undefined`: why, if it was computed, it is no number."""
-    reasons = [absence.reason for absence in absences if absence.explains(group, method, metric)]
-    if reasons:
-        return "; ".join(dict.fromkeys(reasons))
-    return undefined or UNKNOWN

@@ -1,4 +1,4 @@
-"""Why a metric that was computed is no number."""
+"""Why a metric has no value: it was not computed, or is no number."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import LEFT_OUT
-from assay.results.records import CellScores
+from assay.results.records import CellScores, Group, Method, Missing
 from assay.results.statistics.informed import has_value
 from assay.results.statistics.text_pairs import is_pairwise
 
 UNDEFINED = "undefined on these texts"
+UNKNOWN = "not computed"
 
 
 def why_undefined(cells: Sequence[CellScores], metric: Metric) -> str:
@@ -43,3 +44,13 @@ def _reason(cell: CellScores, metric: Metric) -> str:
         if name.endswith("_distance") and np.nanmin(values) == np.nanmax(values):
             return f"all {several} have the same {name.replace('_', ' ')}"
     return ""
+
+
+def reason_for(
+    absences: Sequence[Missing], group: Group, method: Method, metric: str, undefined: str = ""
+) -> str:
+    """Why the metric of the method has no value; `undefined`: why, if it was computed, it is no number."""
+    reasons = [absence.reason for absence in absences if absence.explains(group, method, metric)]
+    if reasons:
+        return "; ".join(dict.fromkeys(reasons))
+    return undefined or UNKNOWN

@@ -15,9 +15,9 @@ from assay.metrics.cell_data import Metric
 from assay.metrics.resampling import distance_correlation
 from assay.results.records import CellScores, Missing, Results
 from assay.results.statistics.best_group import better_than, is_better
-from assay.results.statistics.comparison import COLUMNS, UNKNOWN, aligned, compare, estimate
+from assay.results.statistics.comparison import COLUMNS, aligned, compare, estimate
 from assay.results.statistics.estimates import Bootstrap, Estimate
-from assay.results.statistics.undefined import why_undefined
+from assay.results.statistics.undefined import UNKNOWN, why_undefined
 from assay.results.tables.layout import grids
 
 AGREEMENT = cast(Metric, MEAN)

@@ -51,8 +51,8 @@ def test_a_number_stands_beside_the_measured_one_with_difference_and_whether_it_
     )
     assert near.baseline == "mask" and near.source == "table 2"
     assert (
-        "3 comparisons of a published with a measured number: in 1 the published one lies inside the interval "
-        "of the measured one, in 1 outside; in 1 the measured one has no interval"
+        "3 comparisons of a published with a measured number: in 1 the published one lies inside the "
+        "interval of the measured one, in 1 outside; in 1 the measured one has no interval"
     ) in claims_text(verdicts(RESULTS, FAST), [near, far, missing])
     assert near.low <= 0.6 <= near.high and near.inside == "yes"
     assert near.difference == pytest.approx(near.measured - 0.6)
