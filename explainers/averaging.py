@@ -114,10 +114,14 @@ def _mean(records: Sequence[Explanation]) -> Explanation:
     if repeats == 1:
         return first
     scores = np.stack([record.scores for record in records]).astype(np.float64)
+    # Of a mean: at most the mean of the bounds.
+    bounds = [record.bound for record in records if record.bound is not None]
     error = scores.std(axis=0, ddof=1) / np.sqrt(repeats)
     return replace(
         first,
         scores=scores.mean(axis=0).astype(np.float32),
         value_baseline=float(np.mean([record.value_baseline for record in records])),
         standard_error=error.astype(np.float32),
+        asked_twice=float(np.mean([record.asked_twice for record in records])),
+        bound=None if first.bound is None else np.mean(bounds, axis=0).astype(np.float32),
     )

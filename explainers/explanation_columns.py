@@ -27,7 +27,10 @@ _TYPES = {
 OPTIONAL = {
     **{"mlm_rows": pa.int64(), "mlm_tokens": pa.int64(), "saturated": pa.int32()},
     "by_layer": pa.list_(pa.list_(pa.float32())),
+    **{"precision": pa.string(), "asked_twice": pa.float64(), "bound": pa.list_(pa.float32())},
 }
+# What a table without such a column means; other numbers are 0, other lists none.
+_MEANT: dict[str, Any] = {"precision": "float32"}
 # Seconds differ from run to run and have files of their own.
 COSTS = {
     {"tokens": "tokens_read"}.get(one.name, one.name): one.name
@@ -54,6 +57,9 @@ ABOUT = {
     "mlm_rows": "passes through a masked language model, likewise",
     "mlm_tokens": "tokens of these",
     "by_layer": "the scores by every layer of the model, from the bottom up, or null",
+    "precision": "in which the rows behind the scores were asked: float32, bfloat16 or mixed",
+    "asked_twice": "the share of these rows that mixed precision asked in float32, too; 0 in others",
+    "bound": "how far its score in float32 is at most, in mixed precision (docs/precision.md), or null",
     "saturated": "log-odds behind its scores whose probability rounds to 0 or 1; 0 if not counted",
 }
 
@@ -95,19 +101,29 @@ def read_cost(row: dict[str, Any]) -> Cost:
     return Cost(**found, mlm_rows=row.get("mlm_rows", 0), mlm_tokens=row.get("mlm_tokens", 0))
 
 
+def meant(name: str) -> Any:
+    """The value of one of OPTIONAL in tables that do not have it."""
+    return _MEANT.get(name, None if pa.types.is_list(OPTIONAL[name]) else 0)
+
+
 def optional_columns(records: Iterable[Explanation]) -> pa.Table:
     """Those of OPTIONAL that any record needs."""
     found = [
         (
             *(one.cost.mlm_rows, one.cost.mlm_tokens, one.saturated),
             None if one.by_layer is None else list(one.by_layer),
+            *(one.precision, one.asked_twice),
+            None if one.bound is None else list(one.bound),
         )
         for one in records
     ]
     columns = dict(zip(OPTIONAL, zip(*found, strict=True), strict=True)) if found else {}
-    return pa.table(
-        {name: pa.array(values, OPTIONAL[name]) for name, values in columns.items() if any(values)}
-    )
+    needed = {
+        name: values
+        for name, values in columns.items()
+        if any(value and value != meant(name) for value in values)
+    }
+    return pa.table({name: pa.array(values, OPTIONAL[name]) for name, values in needed.items()})
 
 
 def _value(record: Any, name: str) -> Any:

@@ -13,6 +13,7 @@ from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
 from assay.models.encoding import Encoding
 from assay.models.engine import Engine
+from assay.models.precision import FLOAT32, Precision
 from assay.models.protocol import CLOSED, capabilities
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
@@ -164,6 +165,9 @@ def explanation(
     saturated: int = 0,
     cost: Cost | None = None,
     by_layer: NDArray[np.float32] | None = None,
+    precision: Precision = FLOAT32,
+    asked_twice: float = 0.0,
+    bound: NDArray[np.floating] | None = None,
 ) -> Explanation:
     """The record of one request's target; scores, standard_error: (T,), by_layer: (L, T)."""
     encoding = request.encoding
@@ -182,6 +186,9 @@ def explanation(
         saturated=saturated,
         cost=cost or Cost(),
         by_layer=by_layer,
+        precision=precision.kind,
+        asked_twice=asked_twice,
+        bound=None if bound is None else bound.astype(np.float32),
     )
 
 
@@ -195,10 +202,13 @@ def explanations(
     saturated: NDArray[np.intp] | None = None,
     output_space: str = "logit",
     cost: Cost,
+    precision: Precision = FLOAT32,
+    asked_twice: float = 0.0,
+    bound: NDArray[np.floating] | None = None,
 ) -> list[Explanation]:
     """One record per target of a request.
 
-    scores, standard_error: (M, T), in the order of the targets. values: (K,), None without a baseline.
+    scores, standard_error, bound: (M, T), in the order of the targets. values: (K,), None without a baseline.
     saturated: (K,), None where nobody counted.
     """
     return [
@@ -212,6 +222,9 @@ def explanations(
             standard_error=None if standard_error is None else standard_error[nth],
             saturated=0 if saturated is None else int(saturated[target]),
             cost=cost,
+            precision=precision,
+            asked_twice=asked_twice,
+            bound=None if bound is None else bound[nth],
         )
         for nth, target in enumerate(request.targets.tolist())
     ]

@@ -83,7 +83,12 @@ class Randomisation(MetricBase):
         layers = depth(engine.model)
         parts = {}
         for stage, top in enumerate(sorted({max(1, math.ceil(s * layers)) for s in self.shares}), start=1):
-            changed = Engine(randomised(engine.model, top, self.seed), engine.device, engine.budget)
+            changed = Engine(
+                randomised(engine.model, top, self.seed),
+                engine.device,
+                engine.budget,
+                precision=engine.precision,
+            )
             scores = explain(subject, changed, texts, subject.request_seed, self.name)
             parts[f"similarity@{stage}"] = agreements(texts, scores, absolute=self.absolute)
         return table(texts, parts)

@@ -20,10 +20,11 @@ FEW_ROWS, FEW_DIFFERENTIATED = 2, 32
 
 
 class Dense:
-    """A frozen linear layer, equal to it up to rounding; in float32 on a CPU by oneDNN.
+    """A frozen linear layer, equal to it up to rounding; on a CPU by oneDNN, in the precision of its weights.
 
     The weights are laid out for the kernels once, and again after they have been changed. Threads may share
-    it: a layout appears together with the weights' state that it belongs to.
+    it: a layout appears together with the weights' state that it belongs to. Layers in bfloat16 are only
+    asked; gradients go through the layer itself.
 
     Attributes:
         linear: the layer, whose weights stay where they are.
@@ -41,17 +42,23 @@ class Dense:
         self.part = part
         # Tested here: in a call, a counter of operations could be watching.
         self._onednn = onednn_works()
+        self._bfloat16 = self._onednn and bfloat16_works()
         # The weights' state, and their layouts forwards and backwards.
         self._layout: tuple[tuple[int, int], Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N, out) from (N, in)."""
         weight = self.linear.weight
+        # Behind layers in bfloat16 a head may be in float32.
+        x = x.to(weight.dtype)
         trains = weight.requires_grad and torch.is_grad_enabled()
-        fits = weight.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
         differentiated = torch.is_grad_enabled() and x.requires_grad
         few = len(x) < (FEW_DIFFERENTIATED if differentiated else FEW_ROWS)
-        if trains or few or not self._onednn or not fits:
+        if weight.dtype == torch.bfloat16:
+            fits = self._bfloat16 and not differentiated
+        else:
+            fits = self._onednn and weight.dtype == torch.float32
+        if trains or few or not fits or weight.device.type != "cpu":
             return self._plain(x)
         forward, backward = self._layouts(weight)
         bias = self._own(self.linear.bias)
@@ -83,7 +90,10 @@ class Dense:
         if layout is None or layout[0] != state:
             with torch.no_grad():
                 own = self._own(weight.detach())
-                layout = state, _pack(own), _pack(own.t())
+                forward = _pack(own)
+                # Nothing goes back through bfloat16.
+                back = forward if weight.dtype == torch.bfloat16 else _pack(own.t())
+                layout = state, forward, back
             self._layout = layout
         return layout[1:]
 
@@ -104,9 +114,28 @@ class _Frozen(torch.autograd.Function):
 @cache
 def onednn_works() -> bool:
     """Whether torch's private oneDNN kernels exist on this build and machine and compute `linear`."""
+    return _works(torch.float32, 1e-5)
+
+
+@cache
+def bfloat16_works() -> bool:
+    """The same in bfloat16."""
+    return _works(torch.bfloat16, 0.05)
+
+
+def bfloat16_is_native() -> bool:
+    """Whether this processor multiplies in bfloat16 itself, where torch can tell."""
+    tests = (
+        getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    )
+    found = [bool(test()) for test in tests if test is not None]
+    return any(found) or not found
+
+
+def _works(dtype: torch.dtype, tolerance: float) -> bool:
     if not torch.backends.mkldnn.is_available():
         return False
-    x, weight, bias = (torch.linspace(-2, 1, n, device="cpu", dtype=torch.float32) for n in (8, 12, 3))
+    x, weight, bias = (torch.linspace(-2, 1, n, device="cpu", dtype=dtype) for n in (8, 12, 3))
     x, weight = x.view(2, 4), weight.view(3, 4)
     expected = nn.functional.linear(x, weight, bias)
     try:
@@ -114,7 +143,7 @@ def onednn_works() -> bool:
             result = _multiply(x, _pack(weight), bias)
     except (AttributeError, RuntimeError, TypeError):
         return False
-    return result.shape == expected.shape and torch.allclose(result, expected, atol=1e-5)
+    return result.shape == expected.shape and torch.allclose(result, expected, atol=tolerance)
 
 
 def _pack(weight: Tensor) -> Tensor:

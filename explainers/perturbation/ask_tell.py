@@ -11,20 +11,27 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.explainers.baselines import Baseline, CoalitionValues
+from assay.explainers.baselines import Baseline
 from assay.explainers.explanation import Cost, Explanation
+from assay.explainers.perturbation.asked_twice import AskedTwice
+from assay.explainers.perturbation.conversation import Answers, AskTell, Estimate
+from assay.explainers.perturbation.mixed import mixed_estimate, scores_by, told
 from assay.explainers.perturbation.output_spaces import Output
+from assay.explainers.perturbation.ranking import doubtful
+from assay.explainers.perturbation.session import Session
 from assay.explainers.perturbation.stopping_rule import StoppingRule, stopping_rule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, check_unit, units_of
+from assay.explainers.precisions import ONLY_FLOAT32, used_precision
 from assay.explainers.protocol import Explanations, Request, explanations
 from assay.models.engine import Engine
+from assay.models.precision import Kind, Precision
 from assay.tasks.errors import InputError, check_choice
 from assay.tasks.randomness import generator
 
@@ -32,40 +39,15 @@ from assay.tasks.randomness import generator
 POOL_TOKENS = 2**17
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """values: (R, K) of the coalitions asked. full, empty: (K,) of the whole text and of nothing, NaN where
-    that is not asked. labels: (M,) the targets, where every label is decided on its own; None where the
-    largest value decides."""
-
-    values: Floats
-    full: Floats
-    empty: Floats
-    labels: NDArray[np.intp] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Estimate:
-    """scores: (n, K) of units. standard_error: (n, K), NaN where the rows do not determine it; None where
-    nothing was drawn or nothing is known of it. special: (S, K) scores of special tokens, None for zeros.
-    saturated: (K,) as in `Explanation`, None where nobody counted."""
-
-    scores: Floats
-    standard_error: Floats | None = None
-    special: Floats | None = None
-    saturated: NDArray[np.intp] | None = None
-
-
-# Yields coalitions (R, n) bool of n >= 1 units, true where one is kept.
-AskTell = Generator[Coalitions, Answers, Estimate]
-
-
 class Asking(ABC):
     """A method that asks about coalitions. name: seeds its draws. output: the space of the answers.
-    asks_empty: whether it asks for the text without any token."""
+    asks_empty: whether it asks for the text without any token. precisions: in which it can ask. ranked: as in
+    `mixed.Linear`."""
 
     name: ClassVar[str]
     asks_empty: ClassVar[bool] = True
+    precisions: ClassVar[tuple[Kind, ...]] = ONLY_FLOAT32
+    ranked: ClassVar[bool] = False
     output: Output
     unit: Unit = "token"
 
@@ -76,6 +58,10 @@ class Asking(ABC):
     def draws(self, request: Request, units: int) -> np.random.Generator:
         """What a text of so many units draws with: it never depends on the other texts."""
         return generator(request.seed, self.name, request.example.id)
+
+    def again(self, session: Session) -> NDArray[np.intp]:
+        """Which coalitions to ask in float32 as well, once their sample is known."""
+        return np.zeros(0, dtype=np.intp)
 
     def check_asking(self) -> None:
         """Raise InputError unless `output` names an output space and `unit` a unit."""
@@ -134,16 +120,31 @@ class Perturbation(Asking):
         """The design, then the scores; with a goal, further rounds until it is met."""
         design = self.design(len(units), rng)
         answers = yield design
-        values = answers.values
-        estimate = self.solve(design, values, answers.full, answers.empty)
+        values, rows = answers.values, answers.rows
+        estimate = self._estimate(design, values, rows, answers)
         while not self._done(units, estimate):
             further = self.more(len(units), rng)
             if not len(further) or (self.until and len(design) + len(further) > self.until.max_rows):
                 break
             answers = yield further
             design, values = np.concatenate([design, further]), np.concatenate([values, answers.values])
-            estimate = self.solve(design, values, answers.full, answers.empty)
+            rows = None if rows is None or answers.rows is None else np.concatenate([rows, answers.rows])
+            estimate = self._estimate(design, values, rows, answers)
         return estimate
+
+    def _estimate(
+        self, design: Coalitions, values: Floats, rows: NDArray[np.intp] | None, answers: Answers
+    ) -> Estimate:
+        if answers.twice is None or rows is None:
+            return self.solve(design, values, answers.full, answers.empty)
+        return mixed_estimate(self, design, rows, answers.twice)
+
+    def again(self, session: Session) -> NDArray[np.intp]:
+        """Which coalitions a ranking hangs on, of those asked in bfloat16 alone."""
+        if not self.ranked or session.twice is None or session.waiting is None or not len(session.units):
+            return np.zeros(0, dtype=np.intp)
+        solve = scores_by(self, session.waiting)
+        return doubtful(solve, session.rows, session.twice, session.request.targets)
 
     def _done(self, units: Units, estimate: Estimate) -> bool:
         if self.until is None or estimate.standard_error is None or self.exact(len(units)):
@@ -167,71 +168,8 @@ class Perturbation(Asking):
         return ends + rows, 0
 
 
-@dataclass(slots=True, eq=False)
-class _Session:
-    """One example's conversation. waiting: the coalitions it last yielded, None once it has ended.
-
-    known: the row of `values` (U, K), in the method's output space, that answers a coalition, by its packed
-    bits. ends: how many of the first rows are the full text and, where it is asked, the empty one. labels: as
-    in `Answers`.
-    """
-
-    request: Request
-    units: Units
-    conversation: AskTell
-    waiting: Coalitions | None
-    values: Floats
-    ends: int
-    labels: NDArray[np.intp] | None
-    estimate: Estimate
-    known: dict[bytes, int] = field(default_factory=dict)
-    cost: Cost = field(default_factory=Cost)
-
-    def pending(self) -> Coalitions:
-        """(U, n) the coalitions waiting whose values are not known, each once; the ends come first."""
-        assert self.waiting is not None
-        coalitions = self.waiting
-        if not self.known:
-            ends = np.array([[True], [False]])[: self.ends].repeat(len(self.units), axis=1)
-            coalitions = np.concatenate([ends, coalitions])
-        new = []
-        for at, bits in enumerate(_bits(coalitions)):
-            if bits not in self.known:
-                self.known[bits] = len(self.known)
-                new.append(at)
-        return coalitions[new]
-
-    @property
-    def full_and_empty(self) -> tuple[Floats, Floats]:
-        """(K,) each; the same for a text without units."""
-        full = self.values[0]
-        if self.ends == 1:
-            return full, np.full_like(full, np.nan)
-        return full, self.values[1 if len(self.units) else 0]
-
-    def tell(self, answer: CoalitionValues) -> None:
-        """Take the answers to `pending`, and let the method go on."""
-        assert self.waiting is not None
-        self.values = np.concatenate([self.values, answer.values])
-        if len(self.units) == 0:
-            self.waiting = None
-            return
-        rows = [self.known[bits] for bits in _bits(self.waiting)]
-        try:
-            answers = Answers(self.values[rows], *self.full_and_empty, self.labels)
-            self.waiting = self.conversation.send(answers)
-        except StopIteration as end:
-            self.estimate, self.waiting = end.value, None
-            # A pool waits for its longest conversation.
-            self.values, self.known = self.values[: self.ends], {}
-
-
-def _bits(coalitions: Coalitions) -> list[bytes]:
-    return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
-
-
-def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[_Session]]:
-    pool: list[_Session] = []
+def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Iterator[list[Session]]:
+    pool: list[Session] = []
     waiting = 0
     for request in requests:
         session = _begin(method, engine, request)
@@ -245,50 +183,82 @@ def _pools(method: Asking, engine: Engine, requests: Sequence[Request]) -> Itera
         yield pool
 
 
-def _begin(method: Asking, engine: Engine, request: Request) -> _Session:
+def _begin(method: Asking, engine: Engine, request: Request) -> Session:
     began = time.perf_counter()
     units, classes = units_of(request, method.unit), len(engine.model.labels)
     conversation = method.converse(units, method.draws(request, len(units)))
     # A text of special tokens alone has nothing to be asked about but itself.
     first = next(conversation) if len(units) else np.zeros((0, 0), dtype=bool)
-    return _Session(
+    mixed = used_precision(method, engine.precision).kind == "mixed"
+    ends = 1 + method.asks_empty
+    return Session(
         request=request,
         units=units,
         conversation=conversation,
         waiting=first,
         values=np.zeros((0, classes)),
-        ends=1 + method.asks_empty,
+        ends=ends,
         labels=request.targets if engine.model.multi_label else None,
-        estimate=Estimate(np.zeros((0, classes))),
+        estimate=Estimate(np.zeros((0, classes)), bound=np.zeros((0, classes)) if mixed else None),
         cost=Cost(seconds=time.perf_counter() - began),
+        twice=AskedTwice(engine.precision.asked_twice, ends, np.zeros((0, classes))) if mixed else None,
+        draws=generator(request.seed, method.name, "asked twice", request.example.id),
     )
 
 
 def _explain(
-    method: Asking, engine: Engine, pool: list[_Session], baseline: Baseline
+    method: Asking, engine: Engine, pool: list[Session], baseline: Baseline
 ) -> Iterator[list[Explanation]]:
+    precision = used_precision(method, engine.precision)
     active, baseline = pool, baseline.for_one_call()
+    asked = engine if precision.kind == "float32" else engine.reduced()
     while active:
         began = time.perf_counter()
         pool_of = [(one.request.encoding, one.units.keep(one.pending())) for one in active]
-        answers = baseline.answers(engine, pool_of, method.output)
-        for session, answer in zip(active, answers, strict=True):
-            session.tell(answer)
-        tokens = [answer.cost.tokens + answer.cost.mlm_tokens for answer in answers]
+        answers = baseline.answers(asked, pool_of, method.output)
+        costs = [answer.cost for answer in answers]
+        again = [session.learn(answer) for session, answer in zip(active, answers, strict=True)]
+        while any(map(len, again)):
+            costs = _ask_again(method, engine, baseline, active, again, costs)
+            again = [method.again(session) for session in active]
+        for session in active:
+            if session.twice is not None:
+                session.values = told(session.twice, ranked=method.ranked)
+            session.tell()
+        tokens = [cost.tokens + cost.mlm_tokens for cost in costs]
         seconds_per_token = (time.perf_counter() - began) / max(sum(tokens), 1)
-        for session, answer, of_one in zip(active, answers, tokens, strict=True):
-            session.cost += replace(answer.cost, seconds=seconds_per_token * of_one)
+        for session, cost, of_one in zip(active, costs, tokens, strict=True):
+            session.cost += replace(cost, seconds=seconds_per_token * of_one)
         active = [session for session in active if session.waiting is not None]
     for session in pool:
-        yield _records(method, session)
+        yield _records(method, session, precision)
 
 
-def _records(method: Asking, session: _Session) -> list[Explanation]:
+def _ask_again(
+    method: Asking,
+    engine: Engine,
+    baseline: Baseline,
+    active: list[Session],
+    again: list[NDArray[np.intp]],
+    costs: list[Cost],
+) -> list[Cost]:
+    """Ask coalitions in float32, too; the costs with theirs."""
+    wanted = [at for at, places in enumerate(again) if len(places)]
+    pool = [(active[at].request.encoding, active[at].to_keep(again[at])) for at in wanted]
+    total = list(costs)
+    for at, answer in zip(wanted, baseline.answers(engine, pool, method.output), strict=True):
+        active[at].learn_exact(again[at], answer.values)
+        total[at] += answer.cost
+    return total
+
+
+def _records(method: Asking, session: Session, precision: Precision) -> list[Explanation]:
     units, estimate = session.units, session.estimate
     scores = units.spread(estimate.scores)
     if estimate.special is not None:
         scores[units.of < 0] = estimate.special
     error = None if estimate.standard_error is None else units.spread(estimate.standard_error)
+    bound = None if estimate.bound is None else units.spread(estimate.bound)
     targets = session.request.targets
     return explanations(
         session.request,
@@ -298,4 +268,7 @@ def _records(method: Asking, session: _Session) -> list[Explanation]:
         output_space=method.output,
         saturated=estimate.saturated,
         cost=session.cost,
+        precision=precision,
+        asked_twice=0.0 if session.twice is None else session.twice.share_twice,
+        bound=None if bound is None else bound[:, targets].T,
     )

@@ -21,6 +21,7 @@ from assay.explainers.perturbation.coalitions import (
 from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
+from assay.models.precision import ANY, Kind
 from assay.tasks.errors import InputError
 
 
@@ -56,6 +57,7 @@ class KernelShap(PairedCoalitions):
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 2
+    precisions: ClassVar[tuple[Kind, ...]] = ANY
     name: ClassVar[str] = "kernel_shap"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 

@@ -11,6 +11,7 @@ from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbatio
 from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
+from assay.models.precision import ANY, Kind
 from assay.tasks.errors import InputError, check_positive
 
 
@@ -31,6 +32,7 @@ class Lime(Perturbation):
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 2
+    precisions: ClassVar[tuple[Kind, ...]] = ANY
     name: ClassVar[str] = "lime"
     traits = Traits(signed=True, additive=False, stochastic=True, baseline="removal")
 

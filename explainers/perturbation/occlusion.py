@@ -10,6 +10,7 @@ import numpy as np
 from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbation
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
+from assay.models.precision import ANY, Kind
 from assay.tasks.errors import InputError, check_at_least
 
 
@@ -27,6 +28,8 @@ class Occlusion(Perturbation):
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 1
+    precisions: ClassVar[tuple[Kind, ...]] = ANY
+    ranked: ClassVar[bool] = True
     name: ClassVar[str] = "occlusion"
     traits = Traits(signed=True, additive=False, stochastic=False, baseline="removal")
 

@@ -18,6 +18,7 @@ from assay.explainers.perturbation.undivided import Pieces
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit, Units, units_of
 from assay.explainers.protocol import Explanations, Request, Traits
 from assay.models.engine import Engine
+from assay.models.precision import UNMIXED, Kind
 from assay.tasks.errors import InputError, check_at_least, check_choice
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Owen(Asking):
     unit: Unit = "token"
     tree: Leaves = "shap"
     version: ClassVar[int] = 2
+    precisions: ClassVar[tuple[Kind, ...]] = UNMIXED
     name: ClassVar[str] = "owen"
     traits = Traits(signed=True, additive=True, stochastic=False, baseline="removal")
 

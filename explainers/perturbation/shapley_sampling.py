@@ -12,6 +12,7 @@ from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbatio
 from assay.explainers.perturbation.stopping_rule import StoppingRule
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
+from assay.models.precision import ANY, Kind
 from assay.tasks.errors import check_at_least
 
 
@@ -30,6 +31,7 @@ class ShapleySampling(Perturbation):
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 2
+    precisions: ClassVar[tuple[Kind, ...]] = ANY
     name: ClassVar[str] = "shapley_sampling"
     traits = Traits(signed=True, additive=True, stochastic=True, baseline="removal")
 

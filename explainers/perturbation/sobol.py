@@ -11,6 +11,7 @@ from assay.explainers.perturbation.ask_tell import Estimate, Output, Perturbatio
 from assay.explainers.perturbation.stopping_rule import PRECISION
 from assay.explainers.perturbation.units import Coalitions, Floats, Unit
 from assay.explainers.protocol import Traits
+from assay.models.precision import UNMIXED, Kind
 from assay.tasks.errors import InputError
 
 
@@ -44,6 +45,7 @@ class Sobol(Perturbation):
     output: Output = "logit"
     unit: Unit = "token"
     version: ClassVar[int] = 1
+    precisions: ClassVar[tuple[Kind, ...]] = UNMIXED
     name: ClassVar[str] = "sobol"
     asks_empty: ClassVar[bool] = False
     traits = Traits(signed=False, additive=False, stochastic=True, baseline="removal")

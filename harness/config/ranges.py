@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.build import build, check_parts
 from assay.harness.config.compose import SCHEMA
+from assay.harness.config.engines import read_precision
 from assay.harness.config.keys import nested, plain
 from assay.harness.config.offered import offered
 from assay.harness.config.schema import CONCEPTS, EMBEDDINGS, JUDGES, NEURONS, PAGES, SPLITS, Targets
@@ -101,6 +102,7 @@ def check_ranges(config: DictConfig, explainers: Sequence[str]) -> None:
     _check_text("store", str(config.store), longest=None)
     if not re.fullmatch(DEVICES, config.engine.device):
         raise InputError(f"engine.device is {config.engine.device!r}; expected cpu, cuda or cuda:0")
+    read_precision(config.engine)
     known = {*map(str, config.explainer), *explainers}
     for control in config.controls:
         if control not in known:

@@ -31,11 +31,14 @@ SPLITS = ("train", "dev", "test")
 @dataclass
 class EngineOptions:
     """Where the model runs, the tokens of one batch (null: by the model's size), and the threads of a job
-    (null: as many as its libraries choose)."""
+    (null: as many as its libraries choose). precision: of coalitions; "float32", "bfloat16" or "mixed", which
+    asks the share `asked_twice` of them in both (docs/precision.md)."""
 
     device: str = "cpu"
     budget: int | None = None
     threads: int | None = None
+    precision: str = "float32"
+    asked_twice: float = 0.1
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from assay.harness.config.build import build
+from assay.harness.config.engines import engine_of
 from assay.harness.costs import speeds
 from assay.harness.costs.speeds import Rate, Speeds, workload
 from assay.harness.storage.layout import StoredCell
@@ -23,7 +24,6 @@ from assay.harness.trials.incompatibilities import metric_incompatibility
 from assay.harness.trials.plan import Cell
 from assay.harness.trials.trial import cells_of_model, scored_on
 from assay.metrics.model_pairs import ModelPairMetric
-from assay.models.engine import Engine
 from assay.models.protocol import Model, capabilities
 from assay.models.training import OwnTraining, Trainable, train
 from assay.tasks.errors import InputError
@@ -62,7 +62,7 @@ def _measure(preview: TrialPreview, seconds: float) -> Speeds:
         if trial.kind == "trained" and trial.task.train:
             rates[speeds.TRAINING] = _training(preview, trial.task, cast(Trainable, model), spec)
         network.eval().requires_grad_(False)
-    engine = Engine(model, config.engine.device, config.engine.budget)
+    engine = engine_of(model, config.engine)
     encodings = model.encode([example.texts for example in trial.task.test])
     asked = encodings[:32]
     asking = _seconds(lambda: engine.probabilities(asked)) / len(asked)

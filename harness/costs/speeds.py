@@ -24,6 +24,7 @@ from assay.harness.config.choice import (
     capabilities_record,
     recorded_capabilities,
 )
+from assay.harness.config.engines import OF_PRECISION
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
@@ -139,7 +140,12 @@ def speeds_key(config: Any) -> str:
         {str(name): value for name, value in part.items() if name not in _AMOUNTS}
         for part in (config.task, config.model)
     ]
-    return key("speeds", *settings, config.engine, config.targets)
+    engine = {
+        str(name): value
+        for name, value in config.engine.items()
+        if name not in OF_PRECISION or config.engine.get("precision", "float32") != "float32"
+    }
+    return key("speeds", *settings, engine, config.targets)
 
 
 def keep(store: Store, name: str, speeds: Speeds) -> None:

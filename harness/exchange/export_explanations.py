@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assay.explainers.explanation_columns import ABOUT, COSTS, OPTIONAL, TYPES
+from assay.explainers.explanation_columns import ABOUT, COSTS, OPTIONAL, TYPES, meant
 from assay.harness.config.provenance import library_versions
 from assay.harness.exchange.atomic import whole_folder
 from assay.harness.reporting.missing import group_of
@@ -106,10 +106,7 @@ def _write_cell(trial: Trial, cell: Cell, constant: Constant, store: Store, path
             ids = stored["example_id"].to_pylist()
             columns = {
                 # Stored tables lack them where all are 0, or where there are none.
-                **{
-                    name: [None if pa.types.is_list(type) else 0] * len(ids)
-                    for name, type in OPTIONAL.items()
-                },
+                **{name: [meant(name)] * len(ids) for name in OPTIONAL},
                 **{name: stored[name] for name in stored.column_names},
                 **{name: [value] * len(ids) for name, value in constant.items()},
                 "baseline_policy": [policy] * len(ids),

@@ -151,7 +151,7 @@ def fit(
         trained: Model = fit_spec(cast(Any, spec), task, seed, device)[0]
         weights = weights_hash(cast(Any, trained))
     else:
-        config = run_config(settings, seed, device, store, task={"name": task.name})
+        config = run_config(settings, seed, {"device": device}, store, task={"name": task.name})
         trained, weights = trained_model(trial_of(config, task, Choice((), ()), task, data), Store(store))
     return Classifier(name, Engine(trained, device=device), settings, seed, weights, task, data, task.pairs)
 

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from assay.harness.config.compose import GROUPS, sweep
+from assay.harness.config.engines import engine_of
 from assay.harness.config.keys import key, nested, plain
 from assay.harness.interface.classifiers import Classifier
 from assay.harness.state.manifest import digest_of, read_inputs, store_folder
@@ -19,7 +20,6 @@ from assay.harness.trials.plan import Trial
 from assay.harness.trials.ready_models import ready_model
 from assay.harness.trials.titles import title
 from assay.harness.trials.trial import recorded_weights, trained_model
-from assay.models.engine import Engine
 from assay.models.protocol import Model
 from assay.models.saving import load, weights_hash
 from assay.tasks.errors import InputError
@@ -119,7 +119,7 @@ def _several(titles: Sequence[str], experiment: str | None) -> str:
 def _configured(
     record: dict[str, Any], store: Store, model: Model, weights: str, trial: Trial | None, *, trained: bool
 ) -> Configured:
-    engine = Engine(model, device=record["engine"]["device"], budget=record["engine"]["budget"])
+    engine = engine_of(model, record["engine"])
     classifier = Classifier(
         str(record["model"]["name"]),
         engine,

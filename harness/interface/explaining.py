@@ -124,7 +124,7 @@ def explain_quietly(
     config = run_config(
         classifier.settings,
         classifier.seed,
-        classifier.engine.device,
+        {"device": classifier.engine.device, **classifier.engine.precision.settings()},
         store,
         task={"name": to_explain.name},
         targets=targets,

@@ -20,21 +20,21 @@ KEPT_CONFIGURATIONS = 64
 
 
 def run_config(
-    settings: dict[str, Any], seed: int, device: str, store: str | Path | None, **others: Any
+    settings: dict[str, Any], seed: int, engine: dict[str, Any], store: str | Path | None, **others: Any
 ) -> DictConfig:
     """The configuration of a trial of the model with these settings; it cannot be changed.
 
     Args:
         settings: of the model, plain.
         seed: of the model.
-        device: where it runs.
+        engine: how it is asked; some of the settings `engine`.
         store: a folder, or None.
         others: more of `assay.harness.config.schema.Run`, plain.
     """
     given = {
         "seed": seed,
         "model": settings,
-        "engine": {"device": device},
+        "engine": engine,
         "store": "" if store is None else str(store),
     }
     given |= others

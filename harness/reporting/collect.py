@@ -22,6 +22,7 @@ from assay.harness.reporting.missing import (
     refusals,
 )
 from assay.harness.reporting.paying import gate_notes, paying_notes, training_costs
+from assay.harness.reporting.precisions import precision_remarks
 from assay.harness.reporting.score_files import ScoreFile, SecondsFolder, read_scores, read_seconds
 from assay.harness.reporting.shown_texts import shown_texts
 from assay.harness.reporting.texts import text_facts
@@ -86,7 +87,10 @@ def collect(
         heuristics=_heuristics(choose(config).methods, frozenset(config.controls)),
         command=shlex.join(["assay", "run", *experiment.command]),
         versions=library_versions() | explainer_libraries(m.explainer for m in choose(config).methods),
-        remarks=_run_by_others(choose(config).methods),
+        remarks=[
+            *_run_by_others(choose(config).methods),
+            *precision_remarks(choose(config).methods, config.engine),
+        ],
         tasks=task_sizes(trials),
         read=list(texts_read(trials, facts, store)),
         absences=[*failures(experiment, trials), *refusals(planned, store)],

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from threadpoolctl import threadpool_limits
 
 from assay.explainers.masks.learned_noise import Fitted, noise_of
+from assay.explainers.precisions import used_precision
 from assay.explainers.reliability import unreliable
 from assay.harness.config.keys import plain
 from assay.harness.config.provenance import explainer_libraries, library_versions
@@ -235,6 +236,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
         "explained": loaded.trial.explained,
         "device": config.engine.device,
         "budget": loaded.engine.budget,
+        **used_precision(cell.method.explainer, loaded.engine.precision).record(),
         "versions": library_versions() | explainer_libraries([cell.method.explainer]),
         "config": settings,
     }

@@ -9,8 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from assay.explainers.precisions import key_parts
 from assay.explainers.protocol import incompatibility
 from assay.harness.config.choice import Choice, Method
+from assay.harness.config.engines import read_precision
 from assay.harness.config.keys import key, model_settings, plain
 from assay.harness.config.variants import model_name, task_name
 from assay.harness.trials.seeds import request_seed
@@ -94,12 +96,14 @@ def cells(trial: Trial, weights: str, capabilities: frozenset[str]) -> list[Cell
     of_trial, seeds = trial.key(weights), [int(seed) for seed in config.explainer_seeds]
     # The shard is part of the name: it decides which rows are batched together, and so the last digits.
     of_all = plain([config.targets, config.shard])
+    precision = read_precision(config.engine)
     found = []
     for method in trial.choice.methods:
         reason = incompatibility(method.explainer, method.baseline, capabilities=capabilities, **has)
         stochastic = method.explainer.traits.stochastic
+        precise = key_parts(method.explainer, precision)
         for seed in seeds if stochastic else seeds[:1]:
-            name = key("cell", of_trial, method.identity, seed, *of_all)
+            name = key("cell", of_trial, method.identity, seed, *of_all, *precise)
             found.append(Cell(name, method, seed, reason))
     return found
 

@@ -79,6 +79,9 @@ def _explanation(row: dict[str, Any]) -> Explanation:
         value_baseline=row["value_baseline"],
         standard_error=None if error is None else np.array(error, dtype=np.float32),
         saturated=row.get("saturated", 0),
+        precision=row.get("precision") or "float32",
+        asked_twice=row.get("asked_twice") or 0.0,
+        bound=None if row.get("bound") is None else np.array(row["bound"], dtype=np.float32),
         by_layer=None if by_layer is None else np.array(by_layer, dtype=np.float32),
         cost=read_cost(row),
     )

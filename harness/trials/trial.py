@@ -17,6 +17,7 @@ from assay.harness.config.choice import (
     capabilities_record,
     recorded_capabilities,
 )
+from assay.harness.config.engines import engine_of
 from assay.harness.storage.layout import StoredCell, StoredModel, StoredTrial, unfinished_training
 from assay.harness.storage.locks import run_once
 from assay.harness.storage.store import (
@@ -131,8 +132,7 @@ def scored_on(cell: Cell, metrics: Iterable[ChosenMetric]) -> list[ChosenMetric]
 def load_model(trial: Trial, store: Store) -> Loaded:
     """The trial's model, from the store or trained now, with its probabilities on the explained texts."""
     model, weights = ready_model(trial.config, trial.task) or trained_model(trial, store)
-    options = trial.config.engine
-    return on_texts(trial, Engine(model, device=options.device, budget=options.budget), weights, store)
+    return on_texts(trial, engine_of(model, trial.config.engine), weights, store)
 
 
 def on_texts(trial: Trial, engine: Engine, weights: str, store: Store) -> Loaded:

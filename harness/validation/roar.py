@@ -23,6 +23,7 @@ from assay.explainers.controls.controls import Random
 from assay.explainers.protocol import fitted, incompatibility
 from assay.harness.config.build import build
 from assay.harness.config.choice import Method
+from assay.harness.config.engines import engine_of
 from assay.harness.config.keys import key, versions
 from assay.harness.reporting.collect import RANDOM
 from assay.harness.storage.layout import StoredModel
@@ -172,7 +173,7 @@ def _run(
         quality = {"accuracy": report.test.accuracy, "macro_f1": report.test.macro_f1}
         write_json(paths[share], {"share": share, **quality, **trained})
         if settings.recursive:
-            task, engine = left, Engine(model, engine.device, trial.config.engine.budget)
+            task, engine = left, engine_of(model, trial.config.engine)
     own = required_json(StoredModel(store.model(trial.model_key)).training)["test"]
     records = [{"share": 0, "accuracy": own["accuracy"], "macro_f1": own["macro_f1"]}]
     records += [required_json(path) for path in paths.values()]
