@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from assay.results.recommendation.recommendation import (
     Ranked,
     Recommendation,
 )
+from assay.results.recommendation.refusals import why_refused
 from assay.results.recommendation.robustness import first_shares, texts_to_settle
 from assay.results.records import Group, Method, Results, trained_groups
 from assay.results.statistics.comparison import methods_of
@@ -149,7 +150,7 @@ def _decided(
     judged = [each.of(allowed, level) for each, level in zip(evidence, levels, strict=True)]
     decision = decide(judged, allowed, weights, results, bootstrap, shared)
     beats = {method: _beaten(method, judged, results) for method in allowed}
-    refused = _why_refused(broken, allowed, judged, decision, beats)
+    refused = why_refused(broken, allowed, judged, decision, beats)
     return Decided(tuple(judged), broken, decision, beats, refused)
 
 
@@ -241,38 +242,6 @@ def _beaten(method: Method, evidence: Sequence[Evidence], results: Results) -> t
         and not shares_operator(method.baseline, each.metric, results.removal, results.alike)
     ]
     return tuple(dict.fromkeys(found))
-
-
-def _why_refused(
-    candidates: Collection[Method],
-    allowed: Sequence[Method],
-    evidence: Sequence[Evidence],
-    decision: Decision,
-    beats: Mapping[Method, tuple[str, ...]],
-) -> str:
-    """The key of the sentence that says why nothing is recommended; "" where something is."""
-    truth = [each for each in evidence if each.tells and each.property in TRUTH and each.estimates]
-    if not candidates:
-        return "no candidate"
-    if not allowed:
-        return "all violate"
-    if not truth:
-        return "no truth"
-    if not any(each.random is not None for each in truth):
-        return "no random"
-    if not any(each.better for each in truth):
-        return "nothing beats random"
-    if not any(view.evidence for view in decision.views):
-        return "nothing counts"
-    if decision.too_few:
-        return "too few texts"
-    if not decision.group:
-        return "operators disagree"
-    if decision.untested:
-        return "one operator"
-    if not any(beats[method] for method in decision.group):
-        return "none of the best beats random"
-    return ""
 
 
 def _verdict(

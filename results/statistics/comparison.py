@@ -20,6 +20,7 @@ from assay.results.statistics.clusters import Index, members, padded, unit_clust
 from assay.results.statistics.estimates import Bootstrap, Estimate, bootstrap_index
 from assay.results.statistics.informed import counts, informed_units
 from assay.results.statistics.intervals import Floats, Interval, jackknife_index
+from assay.results.statistics.mlm_rows import mlm_rows
 from assay.results.statistics.shared_estimates import SharedEstimates
 from assay.results.statistics.text_pairs import Draws, count_clusters, is_pairwise, pair_draws
 from assay.results.statistics.undefined import reason_for, why_undefined
@@ -299,18 +300,8 @@ def method_rows(
             n_groups=of_method.n,
             not_better=verdicts.not_better.get(method, ""),
             better_than_random=method in verdicts.better,
-            mlm_rows=_mlm_rows([cell for of_seed in of_method.cells.values() for cell in of_seed]),
+            mlm_rows=mlm_rows([cell for of_seed in of_method.cells.values() for cell in of_seed]),
             shares_operator=shares_operator(method.baseline, metric, results.removal, results.alike),
         )
         rows.append(row)
     return rows
-
-
-def _mlm_rows(cells: Sequence[CellScores]) -> float:
-    """The mean rows of a masked language model per text with a cost."""
-    found = [
-        float(np.nansum(cell.parts["mlm_rows"]) / np.isfinite(cell.parts["passes"]).sum())
-        for cell in cells
-        if "mlm_rows" in cell.parts
-    ]
-    return float(np.mean(found)) if found else 0.0
