@@ -14,7 +14,6 @@ from explainer_models import smooth as unread
 from explainer_samples import fit, opened, reading, training_texts
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from open_networks import USUAL
 
 import assay.explainers.paths.path_gradients
 import assay.explainers.perturbation.ask_tell
@@ -217,13 +216,8 @@ def test_batch_mates_order_and_budget_change_nothing(explainer, baseline):
 
 
 @_pairs(has=OPEN)
-@pytest.mark.parametrize("name", ["cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in USUAL)])
-def test_batch_mates_change_nothing_on_a_float32_model(
-    explainer, baseline, name: str, word_model, open_network, toy_task
-):
-    model = word_model(name) if name == "cnn" else open_network(name)
-    if _refusal(explainer, baseline, capabilities(model)):
-        pytest.skip("test_open_invariances.py has what an encoder refuses")
+def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word_model, toy_task):
+    model = word_model("cnn")
     encodings = model.encode([example.texts for example in toy_task.test[:4]])
     requests = [
         Request(e, encoding, np.arange(3)) for e, encoding in zip(toy_task.test, encodings, strict=False)
