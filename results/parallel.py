@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 # With fewer scored cells than this, processes take longer to start than they save.
-MANY = 2000
+MANY = 500
 # Each process holds the libraries once more, about 200 MB.
 MOST = 8
 # How often a process looks whether its parent is there, and how long it may take to stop by itself.
