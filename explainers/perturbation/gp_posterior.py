@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dtrtrs
+from scipy.linalg import get_lapack_funcs
 
 from assay.explainers.perturbation import order_prior, threshold_prior
 from assay.explainers.perturbation.gp_prior import GPPrior
@@ -140,10 +140,13 @@ def _misfit(covariance: Floats, shapley: Floats, before: float, odd: Floats, fou
     return np.stack([answers / (len(odd) - 1), moves / expected])
 
 
-# LAPACK's own: at these sizes scipy's checks take longer than the work.
+# At these sizes the checks of scipy's own `cholesky` and `solve_triangular` take longer than the work.
+_potrf, _trtrs = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
+
+
 def _factor(covariance: Floats) -> Floats:
     """(P, P) lower Cholesky factor."""
-    factor, info = dpotrf(covariance, lower=1, clean=1)
+    factor, info = _potrf(covariance, lower=1, clean=1)
     if info:
         raise np.linalg.LinAlgError(f"the covariance of {len(covariance)} answers is not positive definite")
     return factor
@@ -151,4 +154,4 @@ def _factor(covariance: Floats) -> Floats:
 
 def _solve(factor: Floats, right: Floats) -> Floats:
     """(P, M) solutions of a lower triangular system."""
-    return dtrtrs(factor, right, lower=1)[0]
+    return _trtrs(factor, right, lower=1)[0]

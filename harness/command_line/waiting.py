@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -23,7 +23,7 @@ EVERY_SECONDS = 1.0
 class Waiting:
     """The line of one command. Only the thread that made it may count parts."""
 
-    bar: tqdm[object]
+    bar: tqdm[Any]
 
     def counted(self, parallel_map: ParallelMap) -> ParallelMap:
         """The same map, whose calls are counted on the line as their answers are taken."""
@@ -77,7 +77,7 @@ def waiting(title: str) -> Iterator[Waiting]:
                 bar.clear()
 
 
-def _draw(bar: tqdm[object], title: str, over: threading.Event) -> None:
+def _draw(bar: tqdm[Any], title: str, over: threading.Event) -> None:
     wait = SECONDS_WITHOUT_LINE
     while not over.wait(wait):
         bar.set_description_str(f"{title}: {bar.n} of {bar.total} parts" if bar.total else title)

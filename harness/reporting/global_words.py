@@ -56,7 +56,8 @@ class Split:
 
     def scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) the score of each written word, the sum of those of its tokens, from (T,)."""
-        return np.bincount(self.of_token, scores, len(self.vocabulary.place) + 1)[:-1]
+        sums = np.bincount(self.of_token, scores, len(self.vocabulary.place) + 1)[:-1]
+        return sums.astype(np.float64, copy=False)
 
 
 def stored_words(
