@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from assay.explainers.perturbation.asked_twice import AskedTwice
 from assay.explainers.perturbation.units import Floats
@@ -84,7 +84,7 @@ def sampling_error(solve: Solve, rows: NDArray[np.intp], asked: AskedTwice) -> t
         shape = solve(np.zeros((len(rows), difference.shape[1])), *np.zeros((2, difference.shape[1]))).shape
         return np.zeros(shape), np.zeros(shape)
     error = np.sqrt(np.maximum(variance, 0.0))
-    return error, error * float(student.ppf((1 + CONFIDENCE) / 2, freedom))
+    return error, error * float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def _variance(factors: Floats, sampled: NDArray[np.bool_], difference: Floats) -> Floats:

@@ -123,6 +123,9 @@ def write_report(
                 f"the store {str(store.root)!r} can only be read; write elsewhere, with --to FOLDER"
             )
         else:
+            if not anew:
+                # The last part of a run, which a log tells part by part.
+                say_begun("writing the report")
             _write(experiment, trials, files, stored.folder, claims)
             write_json(stored.report_record, made_from)
     comparison = stored.comparison.read_text(encoding="utf-8")
@@ -150,7 +153,6 @@ def _write(
     from assay.results.write import write_results
 
     bootstrap = bootstrap_of(experiment.configs[0])
-    say_begun("writing the report")
     with waiting("report") as line, process_pool(useful_processes(len(files))) as pool:
         spreading = line.counted(pool)
         collected = collect(experiment, trials, files, spreading)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification
 
 from assay.explainers.baselines import Mask
 from assay.explainers.gradient.saliency import Saliency
@@ -135,13 +135,12 @@ def test_training_goes_on_from_the_head_as_it_is(tiny_bert, toy_task: Task, tmp_
 
 
 def test_networks_that_are_not_written_out(tiny_bert, toy_task: Task, tmp_path: Path):
-    config = DistilBertConfig(
-        vocab_size=len(tiny_bert.tokenizer), dim=16, n_layers=1, n_heads=2, hidden_dim=16
-    )
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = BertConfig(vocab_size=len(tiny_bert.tokenizer), hidden_act="silu", **small)
     config.id2label = {at: toy_task.labels[label] for at, label in enumerate(ORDER)}
     config.label2id = {name: at for at, name in config.id2label.items()}
     with seeded(1):
-        network = DistilBertForSequenceClassification(config).eval()
+        network = BertForSequenceClassification(config).eval()
     network.save_pretrained(tmp_path)
     tiny_bert.tokenizer.save_pretrained(tmp_path)
     model = finished(tmp_path, toy_task, max_tokens=40)

@@ -187,7 +187,7 @@ def test_degrees_that_do_not_occur_are_told(tmp_path: Path, caplog: pytest.LogCa
     path = write(tmp_path / "b.txt", lines, header)
     assert len(_all(msha_accidents(path=path, degrees_left_out=[]))) == ROWS
     with pytest.raises(
-        InputError, match=r"b\.txt has no column 'DEGREE_INJURY'; did you mean 'DAYS_LOST'|available"
+        InputError, match=r"b\.txt has no column 'DEGREE_INJURY'; did you mean 'DEGREE_INJURY_CD'\?"
     ):
         msha_accidents(path=path)
 
@@ -229,9 +229,7 @@ def test_another_layout_gets_one_sentence(content: bytes, message: str, tmp_path
 def test_columns_are_named_where_one_is_missing_or_twice(tmp_path: Path) -> None:
     renamed = ["NARRATIV" if name == "NARRATIVE" else name for name in HEADER]
     path = write(tmp_path / "a.txt", [written(accident(0))], renamed)
-    with pytest.raises(
-        InputError, match=r"a\.txt has no column 'NARRATIVE'; did you mean 'NARRATIV'\? available: "
-    ):
+    with pytest.raises(InputError, match=r"a\.txt has no column 'NARRATIVE'; did you mean 'NARRATIV'\?"):
         msha_accidents(path=path)
     twice = ["DAYS_LOST" if name == "DAYS_RESTRICT" else name for name in HEADER]
     path = write(tmp_path / "a.txt", [written(accident(0))], twice)
