@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from slow_variants import SLOW_VARIANTS
 
 from assay.tasks.auxiliary import Auxiliary
 from assay.tasks.example import Example, Rationale, Span, Task
@@ -25,8 +26,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 SLOW_FIRST = ("tests/test_", "tests/harness/", "tests/results/")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of slow tests first; otherwise in their order."""
+    """Files of slow tests first; otherwise in their order. Long variants are slow."""
+    for item in items:
+        if item.nodeid.startswith(SLOW_VARIANTS):
+            item.add_marker("slow")
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FIRST))
 
 

@@ -1,0 +1,65 @@
+"""Tests that take long and have a quicker one of their kind in the default suite; they run with -m slow.
+
+Node ids, or how they begin.
+"""
+
+BROWSER = "tests/results/test_report_browser.py"
+DOCS = "tests/test_docs_commands.py::test_the_commands_run_in_a_small_form"
+HARNESS = "tests/harness"
+FOREIGN = "tests/models/test_foreign_checkpoints.py::test_every_explainer_runs_or_is_left_out_with_its_reason"
+
+SLOW_VARIANTS = (
+    # The page with all that a page can have stays, and thirty explainers on a phone.
+    *(
+        f"{BROWSER}::test_axe_finds_nothing_and_only_tables_scroll_sideways[{page}"
+        for page in ("rationales", "multi-label", "thirty explainers-light", "thirty explainers-dark")
+    ),
+    *(
+        f"{BROWSER}::test_every_control_works_by_mouse_and_by_keyboard[{page}"
+        for page in ("rationales", "multi-label")
+    ),
+    *(
+        f"{DOCS}[{command}"
+        for command in (
+            "peers.md: assay run task=reviews",
+            "multi_label.md: assay run experiment=",
+            "tweet_sentiment.md: assay run experiment=diagnostic_study",
+            "reproducer.md: assay claims diagnostic_study --published",
+            "recommend.md: assay run experiment=quickstart",
+            "figures.md: assay plot pareto quickstart",
+        )
+    ),
+    "tests/test_docs_commands.py::test_the_workflow_that_compares_two_versions_runs",
+    *(
+        f"tests/test_docs_blocks.py::{test}"
+        for test in ("test_the_lines_of_the_knowledge_page_run", "test_the_lines_of_the_page_on_concepts_run")
+    ),
+    *(
+        f"{HARNESS}/{test}"
+        for test in (
+            "test_stale_status.py::test_status_never_says_done_from_an_old_plan",
+            "test_progress.py::test_asking_a_run_where_it_is_changes_nothing",
+            "test_groups.py::test_groups_name_what_depends_on_them_and_nothing_else",
+            "test_own_models_and_data.py::test_a_checkpoint_and_its_untrained_twin",
+            "test_own_models_and_data.py::test_several_labels_per_text",
+            "test_variants.py::test_only_models_that_differ_in_their_seed_are_compared[model.training.epochs=1,2]",
+            "test_variants.py::test_only_models_that_differ_in_their_seed_are_compared[limits.default.train=20,30]",
+            "test_variants.py::test_only_models_that_differ_in_their_seed_are_compared[targets=all,gold]",
+            "test_replaced_models.py::test_a_model_of_the_users_own_that_changed_is_asked_anew[network]",
+            "test_odd_files.py::test_a_lost_folder_is_told_and_computed_anew[.]",
+            "test_odd_files.py::test_the_next_run_computes_it_as_it_was[a folder-repair]",
+            "test_odd_files.py::test_a_file_in_the_place_of_a_folder[trials/*]",
+            "test_job.py::test_a_full_disk_stops_the_run_in_one_sentence_and_nothing_is_lost[3]",
+            "test_job.py::test_a_full_disk_stops_the_run_in_one_sentence_and_nothing_is_lost[37]",
+            "test_status.py::test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it[in portions]",
+            "test_precision_settings.py::test_a_table_that_mixes_precisions_says_so",
+            "test_modern_models.py::test_a_folder_goes_through_the_whole_chain[deberta_v3]",
+            "test_knowledge.py::test_tables_and_figures_are_left_and_written_once",
+            "test_end_to_end.py::test_explaining_one_class_leaves_out_what_needs_others",
+            "test_concepts_command.py::test_tables_pages_and_explanations_are_left_and_made_once",
+        )
+    ),
+    "tests/results/test_shortlist.py::test_a_page_of_many_groups_draws_the_first[0]",
+    "tests/explainers/test_processes.py::test_two_processes_give_what_one_gives",
+    *(f"{FOREIGN}[{network}" for network in ("ernie", "big_bird", "longformer", "fnet", "t5")),
+)
