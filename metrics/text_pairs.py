@@ -159,30 +159,48 @@ def _different(
 ) -> _Columns:
     """First, second and overlap of the least overlapping among random pairs without a common label."""
     texts, pool = len(words), POOL * pairs
-
-    def fits(i: int, j: int) -> bool:
-        return _disjoint(labels[i], labels[j]) and group[i] != group[j]
-
     if texts * (texts - 1) // 2 <= pool:
-        drawn = np.stack(np.triu_indices(texts, 1), axis=1)
-        different = [(i, j) for i, j in drawn.tolist() if fits(i, j)]
+        first, second = np.triu_indices(texts, 1)
+        kept = _no_label_shared(labels, group, first, second)
+        first, second = first[kept], second[kept]
     else:
-        seen: dict[tuple[int, int], None] = {}
+        seen = np.empty(0, dtype=np.int64)
         for _ in range(ROUNDS):
-            drawn = np.sort(rng.integers(texts, size=(pool, 2)), axis=1)
-            seen |= dict.fromkeys((i, j) for i, j in drawn.tolist() if fits(i, j))
+            drawn = np.sort(rng.integers(texts, size=(pool, 2)), axis=1).T
+            kept = _no_label_shared(labels, group, *drawn)
+            every = np.concatenate([seen, drawn[0, kept] * texts + drawn[1, kept]])
+            # Each pair once, in the order in which they were drawn.
+            seen = every[np.sort(np.unique(every, return_index=True)[1])]
             if len(seen) >= pool:
                 break
-        different = list(seen)[:pool]
-    first, second = np.array(different, dtype=np.intp).reshape(-1, 2).T
-    overlap = np.array([_jaccard(words[i], words[j]) for i, j in different], dtype=np.float64)
+        first, second = np.divmod(seen[:pool], texts)
+    overlap = _overlaps(words, first, second)
     best = np.lexsort((rng.random(len(overlap)), overlap))[:pairs]
     return first[best], second[best], overlap[best]
 
 
-def _disjoint(a: frozenset[int], b: frozenset[int]) -> bool:
-    return a != b and not a & b
+def _no_label_shared(
+    labels: Sequence[frozenset[int]], group: Sequence[int], first: Ints, second: Ints
+) -> Bools:
+    """(P,) whether the texts of each pair have different labels, none in common, and are of two groups."""
+    names = {label: place for place, label in enumerate(sorted(frozenset().union(*labels)))}
+    of_text = np.zeros((len(labels), len(names)), dtype=bool)
+    for text, own in enumerate(labels):
+        of_text[text, [names[label] for label in own]] = True
+    one, other, groups = of_text[first], of_text[second], np.array(group, dtype=np.intp)
+    shared, apart = (one & other).any(axis=1), (one != other).any(axis=1)
+    return ~shared & apart & (groups[first] != groups[second])
 
 
-def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / max(len(a | b), 1)
+def _overlaps(words: Sequence[frozenset[str]], first: Ints, second: Ints) -> Floats:
+    """(P,) the Jaccard overlap of the words of the texts of each pair."""
+    # Slow to import, and every command imports this file.
+    from scipy.sparse import csr_array
+
+    sizes = np.array([len(text) for text in words], dtype=np.intp)
+    places = {word: place for place, word in enumerate(sorted(frozenset().union(*words)))}
+    at = np.array([places[word] for text in words for word in text], dtype=np.intp)
+    shape = len(words), max(1, len(places))
+    present = csr_array((np.ones(len(at)), at, np.concatenate([[0], np.cumsum(sizes)])), shape=shape)
+    shared = present[first].multiply(present[second]).sum(axis=1)
+    return shared / np.maximum(sizes[first] + sizes[second] - shared, 1)
