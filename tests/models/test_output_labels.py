@@ -135,8 +135,14 @@ def test_training_goes_on_from_the_head_as_it_is(tiny_bert, toy_task: Task, tmp_
 
 
 def test_networks_that_are_not_written_out(tiny_bert, toy_task: Task, tmp_path: Path):
-    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    config = BertConfig(vocab_size=len(tiny_bert.tokenizer), hidden_act="silu", **small)
+    config = BertConfig(
+        vocab_size=len(tiny_bert.tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        hidden_act="silu",
+    )
     config.id2label = {at: toy_task.labels[label] for at, label in enumerate(ORDER)}
     config.label2id = {name: at for at, name in config.id2label.items()}
     with seeded(1):
