@@ -132,9 +132,9 @@ class Engine:
         Its rows are counted apart from those of the engine's own model. Batches are large: reduce each before
         the next. Raises InputError, as they are read, on probabilities that are none.
         """
-        packed, most = pack(pool), most_tokens(mlm)
-        call = partial(fill, mlm, packed, self.device)
-        done = self.run(packed.lengths, call, budget=most, counters=MLM_COUNTERS)
+        packed = pack(pool)
+        filled = partial(fill, mlm, packed, self.device)
+        done = self.run(packed.lengths, filled, budget=most_tokens(mlm), counters=MLM_COUNTERS)
         return Filling(packed.source, packed.lengths, (batch for _, batch in done))
 
     def probabilities(self, encodings: Sequence[Encoding]) -> NDArray[np.float64]:
@@ -172,7 +172,7 @@ class Engine:
     def propagate(
         self, paths: Sequence[Path], rule: BackwardRule, *, layer: str = ENTRY, compare: bool = False
     ) -> Iterator[PropagationBatch]:
-        """What `rule` passes back from the target logits to a layer, at the end of every path.
+        """What `rule` passes back from the target logits to a layer, at the end of every path, in batches.
 
         Order, and paths without targets or with ends of different length, as in `gradients`.
 

@@ -58,7 +58,8 @@ def explain(
     """Explain texts by one or several explainers.
 
     Without a store nothing is written. With one, results have the keys of `assay run`, so that either finds
-    the other's work, if the texts are examples of a task. Threads may share a classifier.
+    the other's work, if the texts are examples of a task. Threads may share a classifier. Words of texts that
+    are no examples, and that the model does not know, are logged as a warning.
 
     Args:
         classifier: from `fit` or `wrap`.
@@ -71,8 +72,6 @@ def explain(
         seed: of explainers that draw.
         task: the texts that baselines such as "mean" are made from; by default those of training.
         store: a folder, or None.
-
-    Words of texts that are no examples, and that the model does not know, are logged as a warning.
 
     Returns:
         `Explanations`, by method; of one text and one explainer its `TextExplanation`.

@@ -92,8 +92,14 @@ def estimate(
         ordered = sorted(of_seed, key=lambda cell: (cell.method, cell.explainer_seed))
         for method, runs in grouped(ordered, lambda cell: cell.method).items():
             made_from.setdefault(method, {})[seed] = runs
+    together = frozenset(clusters.items())
     keys = {
-        method: (metric.name, bootstrap, *((seed, units[seed], *runs) for seed, runs in of_seeds.items()))
+        method: (
+            metric.name,
+            bootstrap,
+            together,
+            *((seed, units[seed], *runs) for seed, runs in of_seeds.items()),
+        )
         for method, of_seeds in made_from.items()
     }
     missing = shared.missing(keys.values())

@@ -19,8 +19,8 @@ class SharedEstimates:
 
     Whoever computes several things of the results makes one and hands it to each of them: the comparison,
     overall scores and recommendations rest on the same estimates. An estimate is the same where metric,
-    cells, units and resamples are; permutations, where metric and both estimates are. Cells and estimates are
-    compared by identity, so cells that were restricted or filled up are others.
+    cells, units, clusters and resamples are; permutations, where metric and both estimates are. Cells and
+    estimates are compared by identity, so cells that were restricted or filled up are others.
 
     Attributes:
         permutations: of two estimates, for `PairedPermutationTest.drawn`.

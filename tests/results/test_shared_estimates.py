@@ -98,7 +98,7 @@ def test_shared_estimates_are_those_of_each_table_alone() -> None:
     }
 
 
-def test_other_cells_units_or_resamples_are_estimated_anew() -> None:
+def test_other_cells_units_clusters_or_resamples_are_estimated_anew() -> None:
     rng, few, shared = np.random.default_rng(1), Bootstrap(n=20), SharedEstimates()
     one, other = (cell(Method(name), AGREEMENT.name, rng.random(30)) for name in ("lime", "saliency"))
     short = cell(Method("lime"), AGREEMENT.name, rng.random(12))
@@ -117,3 +117,12 @@ def test_other_cells_units_or_resamples_are_estimated_anew() -> None:
     assert of_lime([short, other]) is not of_few
     assert of_lime([one, other], replace(few, n=21)) is not first
     assert of_lime([replace(one, parts={"value": 1 - one.parts["value"]})]) is not first
+    # Texts that hang together are drawn together.
+    documents = {unit: f"document {place // 2}" for place, unit in enumerate(one.units)}
+    found, alone = (
+        estimate([one, other], METRICS[1], few, documents, known)[Method("lime")][0]
+        for known in (shared, SharedEstimates())
+    )
+    assert found is not first
+    np.testing.assert_array_equal(found.replicates["0"], alone.replicates["0"])
+    assert not np.array_equal(found.replicates["0"], first.replicates["0"])
