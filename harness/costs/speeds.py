@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from assay.explainers import averaging
 from assay.explainers.averaging import MANY_WORDS
 from assay.explainers.peers.peer import Peer
+from assay.explainers.precisions import rows_asked_twice
 from assay.explainers.protocol import Explainer
 from assay.harness.config.choice import (
     EVERY_CAPABILITY,
@@ -24,7 +25,7 @@ from assay.harness.config.choice import (
     capabilities_record,
     recorded_capabilities,
 )
-from assay.harness.config.engines import OF_PRECISION
+from assay.harness.config.engines import OF_PRECISION, read_precision
 from assay.harness.config.keys import canonical, key
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
@@ -84,7 +85,8 @@ class Workload(NamedTuple):
     """The work of explaining all texts of a trial by one method, duplicate rows not yet dropped.
 
     Attributes:
-        rows: forward and backward rows of the model; at most so many where the baseline is a mixture.
+        rows: forward and backward rows of the model, those asked in two precisions twice; at most so many
+            where the baseline is a mixture.
         tokens: that the model reads in these rows.
         units: tokens, where a backward row counts like two forward rows, and every word of a text is one
             more, because methods that ask no model take time, too.
@@ -106,6 +108,8 @@ def workload(method: Method, preview: TrialPreview) -> Workload:
     words = preview.words if baseline is not None and baseline.mixture and baseline.from_texts else MANY_WORDS
     rows = [averaging.model_rows(explainer, baseline, int(length), targets, words) for length in lengths]
     forward, backward, mlm = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    precision = read_precision(preview.trial.config.engine)
+    forward = forward + [rows_asked_twice(explainer, precision, int(each)) for each in forward]
     units = (forward + mlm + 2 * backward + 1) * np.maximum(lengths, 1)
     both = forward + backward
     plain = np.array([sum(explainer.model_rows(int(length), targets)) for length in lengths])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assay.harness.interface.arguments import checked
 from assay.harness.reporting.explanation_drift import drift
+from assay.harness.reporting.precisions import differing_precisions
 from assay.harness.reporting.versions import open_side
 from assay.results.columns import to_table
 from assay.results.statistics.estimates import Bootstrap
@@ -102,4 +103,6 @@ def compared(a: str, b: str, store: Path, *, these_models: bool = False) -> Comp
     one, other = (open_side(text, store) for text in (a, b))
     moved = changes(one.version, other.version, Bootstrap(), these_models=these_models)
     drifted, texts, notes = drift(one, other, these_models=these_models)
-    return Comparison((a, b), tuple(moved.rows), tuple(drifted), tuple(texts), notes=(*moved.notes, *notes))
+    asked = differing_precisions({a: one.trials, b: other.trials})
+    every = (*moved.notes, *notes, *asked)
+    return Comparison((a, b), tuple(moved.rows), tuple(drifted), tuple(texts), notes=every)

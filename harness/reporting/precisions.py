@@ -1,13 +1,14 @@
-"""What a reader must know of a table whose explainers were asked in several precisions."""
+"""What a reader must know of tables whose explainers were asked in several precisions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.explainers.precisions import used_precision
 from assay.harness.config.choice import Method
 from assay.harness.config.engines import read_precision
+from assay.harness.trials.plan import Trial
 
 
 def precision_remarks(methods: Sequence[Method], engine: Any) -> list[str]:
@@ -28,3 +29,25 @@ def precision_remarks(methods: Sequence[Method], engine: Any) -> list[str]:
     others = f"; this table mixes precisions: {', '.join(exact)} in float32" if exact else ""
     what = "mixed precision" if asked.kind == "mixed" else asked.kind
     return [f"asked in {what}{twice}: {', '.join(reduced)}{others}; metrics in float32"]
+
+
+def differing_precisions(versions: Mapping[str, Sequence[Trial]]) -> list[str]:
+    """Where two versions were asked in different precisions, a sentence on each.
+
+    Args:
+        versions: By name the trials of each; none of an exported table, which does not say how it was asked.
+    """
+    said = {
+        name: list(
+            dict.fromkeys(
+                remark
+                for trial in trials
+                for remark in precision_remarks(trial.choice.methods, trial.config.engine)
+            )
+        )
+        for name, trials in versions.items()
+        if trials
+    }
+    if len({tuple(remarks) for remarks in said.values()}) < 2:
+        return []
+    return [f"{name}: {'; '.join(remarks) or 'asked in float32'}" for name, remarks in said.items()]

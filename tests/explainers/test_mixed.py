@@ -23,6 +23,7 @@ from assay.explainers.perturbation.occlusion import Occlusion
 from assay.explainers.perturbation.ranking import doubtful, largest_error
 from assay.explainers.perturbation.shapley_sampling import ShapleySampling
 from assay.explainers.perturbation.stopping_rule import StoppingRule
+from assay.explainers.precisions import rows_asked_twice
 from assay.explainers.protocol import Request
 from assay.models.engine import Engine
 from assay.models.precision import FLOAT32, Precision
@@ -262,4 +263,9 @@ def test_real_bfloat16(tiny_bert: TransformerModel, method: Any) -> None:
             np.testing.assert_array_equal(np.argsort(part.scores), np.argsort(one.scores))
         return
     assert mixed[0].bound is not None and mixed[0].bound.max() > 0 and mixed[0].asked_twice < 1
+    for one, part in zip(exact, mixed, strict=True):
+        rows, both = one.cost.forward_rows, part.cost.forward_rows
+        twice = rows_asked_twice(method, Precision("mixed", 0.3), rows)
+        # Each further round samples at least a few of its own.
+        assert both == rows + twice or (both > rows + twice and hasattr(method, "until") and method.until)
     assert np.abs(mixed[0].scores - exact[0].scores).max() > 0

@@ -9,6 +9,7 @@ import pytest
 
 from assay.harness.cli import main
 from assay.harness.config.engines import read_precision
+from assay.harness.interface.comparing import compare
 from assay.models.precision import FLOAT32, Precision
 
 RUN = [
@@ -51,6 +52,15 @@ def test_a_table_that_mixes_precisions_says_so(run, tmp_path: Path) -> None:
         run(f"name={name}", *(["engine.precision=bfloat16"] if told else []))
         table = (tmp_path / "experiments" / name / "comparison.md").read_text(encoding="utf-8")
         assert table.count("asked in bfloat16: occlusion, kernel_shap; this table mixes precisions: ") == told
+    # Differences between the two may be those of rounding.
+    differing = compare("exact", "reduced", store=str(tmp_path))
+    asked = [note for note in differing.notes if "asked in" in note]
+    assert len(asked) == 2
+    assert asked[0] == "exact: asked in float32" and asked[1].startswith(
+        "reduced: asked in bfloat16: occlusion"
+    )
+    same = compare("exact", "exact", store=str(tmp_path))
+    assert not [note for note in same.notes if "asked in" in note]
 
 
 def test_a_word_model_is_refused_before_anything_is_explained(tmp_path: Path) -> None:
