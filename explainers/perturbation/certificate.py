@@ -27,7 +27,7 @@ from assay.explainers.perturbation.units import Floats
 # Scores (n, K) from the values (R, K) of a design's rows, and of the full and the empty input (K,).
 Solve = Callable[[Floats, Floats, Floats], Floats]
 CONFIDENCE = 0.95
-# Of the differences of a design; the quantile's own error is then a hundredth of it.
+# Of the differences of a design: the quantile is then known to a fiftieth of its size.
 DRAWS = 200
 # Columns of a solve matrix at a time.
 COLUMNS = 64

@@ -112,7 +112,7 @@ def _refusal(explainer: Explainer, baseline: Baseline | None, has: frozenset[str
     return incompatibility(explainer, baseline, capabilities=has | opens, rationales=True)
 
 
-def _pairs(
+def pairs_of(
     wanted: Callable[[str, Explainer], bool] = lambda name, explainer: True,
     has: frozenset[str] = ABILITIES,
     baselines: Mapping[str, Baseline] = BASELINES,
@@ -129,8 +129,8 @@ def _pairs(
     return pytest.mark.parametrize(("explainer", "baseline"), found)
 
 
-pairs = _pairs()
-in_every_way = _pairs(baselines=BASELINES | WAYS)
+pairs = pairs_of()
+in_every_way = pairs_of(baselines=BASELINES | WAYS)
 
 TEXTS = [
     (4, 9, 5, 12, 7, 20),
@@ -215,7 +215,7 @@ def test_batch_mates_order_and_budget_change_nothing(explainer, baseline):
     _alike(together, explain(explainer, smooth(), _requests(), baseline, budget=13))
 
 
-@_pairs(has=OPEN)
+@pairs_of(has=OPEN)
 def test_batch_mates_change_nothing_on_a_float32_model(explainer, baseline, word_model, toy_task):
     model = word_model("cnn")
     encodings = model.encode([example.texts for example in toy_task.test[:4]])
@@ -236,7 +236,7 @@ def test_the_size_of_the_pool_changes_nothing(explainer, baseline, monkeypatch: 
     _alike(together, explain(explainer, smooth(), _requests(), baseline))
 
 
-@_pairs(lambda name, explainer: name not in ("gold", "random"), baselines=BASELINES | WAYS)
+@pairs_of(lambda name, explainer: name not in ("gold", "random"), baselines=BASELINES | WAYS)
 def test_renaming_the_classes_renames_the_scores(explainer, baseline):
     order = [2, 0, 1]
     plain = explain(
@@ -305,7 +305,7 @@ def test_two_classes_and_several_labels(explainer, baseline, classes: int, multi
         assert len(found) == classes
 
 
-@_pairs(lambda name, explainer: explainer.traits.additive)
+@pairs_of(lambda name, explainer: explainer.traits.additive)
 def test_a_text_of_one_token_gets_all_the_difference(explainer, baseline):
     for record in explain(explainer, smooth(), [request((2, 9, 3), specials=(0, 2))], baseline)[0]:
         expected = [0, record.value_input - record.value_baseline, 0]
