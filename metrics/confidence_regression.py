@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from assay.metrics.long_table import Parts
-from assay.metrics.resampling import multiplicities, ratio, unit_means
+from assay.metrics.resampling import ratio, unit_means
 from assay.tasks.arrays import Bools, Floats, Ints
 
 FEATURES = ("f_max", "f_mean", "f_min")
@@ -25,8 +26,8 @@ SMALLEST_EIGENVALUE = 1e-10
 NO_EIGENVALUE = 1e-4 * SMALLEST_EIGENVALUE
 # From this ratio of the smallest eigenvalue to the largest on, none can be rounding.
 SAFE_EIGENVALUE = 1e4 * SMALLEST_EIGENVALUE
-# So many numbers are in the largest array at most.
-AT_ONCE = 1_000_000
+# So many numbers are in the largest array at most; so few stay in the processor's cache.
+AT_ONCE = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ class CrossFitted:
         means = np.full(len(index), np.nan)
         for block in rows.blocks(len(index)):
             counts, error = self._errors(rows, index[block])
+            error *= counts
             # A resample's rows lie together, so that the order of its sum does not depend on the block.
-            total = np.ascontiguousarray((error * counts).T).sum(axis=1)
+            total = np.ascontiguousarray(error.T).sum(axis=1)
             means[block] = ratio(total, counts.sum(axis=0))
         return means
 
@@ -71,24 +73,27 @@ class CrossFitted:
         return unit_means(largest)
 
     def _errors(self, rows: _Rows, index: Ints) -> tuple[Floats, Floats]:
-        """(R, B) each: how often resamples take a row, and its absolute error, 0 where they do not."""
-        counts = np.ascontiguousarray(multiplicities(index, rows.texts)[:, rows.text].T)
+        """(R, B) each: how often resamples take a row, and its absolute error, NaN only where they do."""
+        counts = rows.counts(index)
         sums = rows.sums(counts)
-        coefficients = self._fitted(sums.sum(axis=0) - sums, rows.design.shape[1])
-        predicted = np.zeros_like(counts)
-        for column in range(coefficients.shape[1]):
-            predicted += coefficients[rows.fold, column] * rows.design[:, column, None]
-        return counts, np.where(counts > 0, np.abs(predicted - rows.confidence[:, None]), 0.0)
+        training = np.subtract(sums.sum(axis=0), sums, out=sums)
+        coefficients = self._fitted(training, rows.design.shape[1])
+        error = rows.deviations(coefficients)
+        np.abs(error, out=error)
+        if np.isnan(coefficients).any():
+            error[counts == 0] = 0.0
+        return counts, error
 
     def _fitted(self, training: Floats, columns: int) -> Floats:
-        """(folds, P, B) coefficients from the sums (folds, DECILES, S, B) over the training parts; NaN where
+        """(folds, P, B) coefficients from the sums (folds, deciles, S, B) over the training parts; NaN where
         these are empty."""
         sizes = training[:, :, -1]
-        weights = np.minimum(sizes.max(axis=1, keepdims=True) / np.maximum(sizes, 1), self.copies)
-        normal = np.zeros_like(training[:, 0])
-        for decile in range(DECILES):
-            normal += weights[:, decile, None] * training[:, decile]
-        return np.where(sizes.sum(axis=1)[:, None] == 0, np.nan, least_squares(normal, columns))
+        largest = sizes.max(axis=1)
+        weights = np.minimum(largest[:, None] / np.maximum(sizes, 1), self.copies)
+        normal = np.einsum("fdb,fdsb->fsb", weights, training[:, :, :-1], optimize=False)
+        found = least_squares(normal, columns)
+        np.moveaxis(found, 1, -1)[largest == 0] = np.nan
+        return found
 
 
 class _Rows(NamedTuple):
@@ -96,6 +101,8 @@ class _Rows(NamedTuple):
 
     texts: number of texts. text: (R,) the text of each row. confidence: (R,). design: (R, P) a column of ones
     and the features, scaled to their range, which changes no prediction, in directions that vary. fold: (R,).
+    decile: (R,) of the confidence, numbered from 0 among those that occur. summing: see `sums`. predicting:
+    see `deviations`.
     """
 
     texts: int
@@ -103,6 +110,9 @@ class _Rows(NamedTuple):
     confidence: Floats
     design: Floats
     fold: Ints
+    decile: Ints
+    summing: csr_matrix
+    predicting: csr_matrix
 
     @classmethod
     def of(cls, parts: Parts) -> _Rows:
@@ -111,7 +121,12 @@ class _Rows(NamedTuple):
         confidence = parts["confidence"][present]
         design = _design([parts[name][present] for name in FEATURES], len(confidence))
         fold = np.unique(parts["fold"][present], return_inverse=True)[1]
-        return cls(len(present), np.nonzero(present)[0], confidence, design, fold)
+        highest = np.minimum((confidence * DECILES).astype(np.int64), DECILES - 1)
+        decile = np.unique(highest, return_inverse=True)[1]
+        summing = _summing(design, confidence, fold, decile)
+        predicting = _predicting(design, confidence, fold)
+        text = np.nonzero(present)[0]
+        return cls(len(present), text, confidence, design, fold, decile, summing, predicting)
 
     @property
     def folds(self) -> int:
@@ -121,25 +136,66 @@ class _Rows(NamedTuple):
     def blocks(self, resamples: int) -> Iterator[slice]:
         """Of so many resamples at once as AT_ONCE allows; none if there is no row."""
         columns = self.design.shape[1]
-        each = max(1, self.folds * DECILES * (columns + 1) * (columns + 2) // 2, len(self.text))
+        deciles = int(self.decile.max(initial=-1)) + 1
+        each = max(1, self.folds * deciles * (columns + 1) * (columns + 2) // 2, len(self.text))
         step = max(1, AT_ONCE // each)
         return (slice(start, start + step) for start in range(0, resamples if len(self.text) else 0, step))
 
     def sums(self, counts: Floats) -> Floats:
-        """(folds, DECILES, S, B) sums over the rows of each fold and decile of confidence, taken `counts`
+        """(folds, deciles, S, B) sums over the rows of each fold and decile of confidence, taken `counts`
         (R, B) times: of the products of two columns of the design (P (P + 1) / 2), of the columns' products
         with the confidence (P), and of the rows themselves."""
-        decile = np.minimum((self.confidence * DECILES).astype(np.int64), DECILES - 1)
-        first, second = np.triu_indices(self.design.shape[1])
-        products = self.design[:, first] * self.design[:, second]
-        moments = self.design * self.confidence[:, None]
-        each = np.concatenate([products, moments, np.ones((len(products), 1))], axis=1)
-        sums = np.zeros((self.folds, DECILES, each.shape[1], counts.shape[1]))
-        for fold, at in np.unique(np.stack([self.fold, decile]), axis=1).T:
-            rows = np.flatnonzero((self.fold == fold) & (decile == at))
-            # Not a matrix product: its last digits depend on the number of threads.
-            sums[fold, at] = np.einsum("rs,rb->sb", each[rows], counts[rows], optimize=False)
-        return sums
+        shape = self.folds, int(self.decile.max()) + 1, -1, counts.shape[1]
+        return (self.summing @ counts).reshape(shape)
+
+    def counts(self, index: Ints) -> Floats:
+        """(R, B) how often each row occurs in resamples of the texts."""
+        cells = index * len(index) + np.arange(len(index))[:, None]
+        of_texts = np.bincount(cells.ravel(), minlength=self.texts * len(index))
+        counts = of_texts.astype(np.float64).reshape(self.texts, len(index))
+        return counts if len(self.text) == self.texts else counts[self.text]
+
+    def deviations(self, coefficients: Floats) -> Floats:
+        """(R, B) what the regressions of each row's fold, `coefficients` (folds, P, B), say of it, less its
+        confidence."""
+        folds, columns, resamples = coefficients.shape
+        last = np.ones((1, resamples))
+        return self.predicting @ np.concatenate([coefficients.reshape(folds * columns, resamples), last])
+
+
+# Sparse, because the last digits of a product of dense matrices depend on the number of threads.
+def _summing(design: Floats, confidence: Floats, fold: Ints, decile: Ints) -> csr_matrix:
+    """(folds x deciles x S, R) the matrix whose product with counts are the sums over folds and deciles."""
+    first, second = np.triu_indices(design.shape[1])
+    products = design[:, first] * design[:, second]
+    moments = design * confidence[:, None]
+    each = np.concatenate([products, moments, np.ones((len(design), 1))], axis=1)
+    rows, sums = each.shape
+    deciles = int(decile.max(initial=-1)) + 1
+    group = fold * deciles + decile
+    sizes = np.bincount(group, minlength=(int(fold.max(initial=-1)) + 1) * deciles)
+    before = np.cumsum(sizes) - sizes
+    order = np.argsort(group, kind="stable")
+    own = group[order]
+    # A group's rows lie together, once for each of its S sums.
+    place = (sums * before - before)[own] + np.arange(rows) + sizes[own] * np.arange(sums)[:, None]
+    entries, at = np.empty(sums * rows), np.empty(sums * rows, dtype=np.intp)
+    entries[place], at[place] = each[order].T, order
+    starts = np.zeros(sums * len(sizes) + 1, dtype=np.intp)
+    np.cumsum(np.repeat(sizes, sums), out=starts[1:])
+    return csr_matrix((entries, at, starts), shape=(len(starts) - 1, rows))
+
+
+def _predicting(design: Floats, confidence: Floats, fold: Ints) -> csr_matrix:
+    """(R, folds x P + 1) the matrix whose product with all folds' coefficients, and 1, are predictions less
+    confidences."""
+    rows, columns = design.shape
+    folds = int(fold.max(initial=-1)) + 1
+    at = np.full((rows, columns + 1), folds * columns)
+    at[:, :-1] = fold[:, None] * columns + np.arange(columns)
+    each = np.concatenate([design, -confidence[:, None]], axis=1)
+    starts = np.arange(0, at.size + 1, columns + 1)
+    return csr_matrix((each.ravel(), at.ravel(), starts), shape=(rows, folds * columns + 1))
 
 
 def _design(features: list[Floats], rows: int) -> Floats:

@@ -16,7 +16,7 @@ from assay.metrics.long_table import Parts
 from assay.tasks.arrays import Floats, Ints, Reals
 
 # Ranks of so many units of resamples are held at once at most; so few stay in the processor's cache.
-AT_ONCE = 50_000
+AT_ONCE = 100_000
 
 
 def unit_means(values: Floats) -> Floats:
@@ -39,13 +39,8 @@ def resampled_mean(values: Floats, index: Ints) -> Floats:
 
 def multiplicities(index: Ints, units: int) -> Floats:
     """(B, units) how often each unit occurs in each resample."""
-    return _occurrences(index, units).astype(np.float64)
-
-
-def _occurrences(index: Ints, units: int) -> Ints:
-    """As `multiplicities`, as whole numbers."""
     cells = index + units * np.arange(len(index))[:, None]
-    return np.bincount(cells.ravel(), minlength=len(index) * units).reshape(len(index), units)
+    return np.bincount(cells.ravel(), minlength=len(index) * units).reshape(len(index), units).astype(float)
 
 
 def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
@@ -54,54 +49,108 @@ def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
     NaN where fewer than two units are left or where x or y is constant.
     """
     present = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
-    ordered = _Order.of(x[present]), _Order.of(y[present])
     found = np.full(len(index), np.nan)
+    if not len(present):
+        return found
+    # From here on units are sorted by x, so that one of the two is in order; what is left out comes last.
+    present = present[np.argsort(x[present], kind="stable")]
+    slots = running_slots(len(present))
+    place = np.full(len(x), slots.size)
+    place[present] = slots.ravel()[: len(present)]
+    of_x, of_y = _Order.of(x[present], slots), _Order.of(y[present], slots)
     step = max(1, AT_ONCE // max(1, len(x)))
     for start in range(0, len(index), step):
-        block = slice(start, start + step)
-        counts = _occurrences(index[block], len(x))
-        if len(present) < len(x):
-            counts = counts[:, present]
-        (a, of_x), (b, of_y) = (order.centred_ranks(counts) for order in ordered)
-        products = np.einsum("bn,bn->b", counts * a, b)
-        found[block] = np.clip(ratio(products, np.sqrt(of_x * of_y)), -1.0, 1.0)
+        counts = _occurrences(place, slots.size, index[start : start + step])
+        a, size, tied_a = of_x.ranks(counts)
+        b, _, tied_b = of_y.ranks(counts, tied_a if of_x.ends is None else None)
+        a *= counts
+        # Sums of products and of squares about the mean; all are whole numbers, exact in any order.
+        everything = size**3
+        products = np.einsum("nb,nb->b", a, b) - everything
+        squares = (everything - tied_a) / 3 * ((everything - tied_b) / 3)
+        found[start : start + step] = np.clip(ratio(products, np.sqrt(squares)), -1.0, 1.0)
     return found
 
 
-class _Order(NamedTuple):
-    """How n values are sorted, once for all resamples.
+def _occurrences(place: Ints, slots: int, index: Ints) -> NDArray[np.int32]:
+    """(slots, B) how often each slot occurs in the resamples (B, k) of units that are in slots `place`."""
+    resamples = len(index)
+    cells = (place * resamples)[index]
+    cells += np.arange(resamples)[:, None]
+    counts = np.bincount(cells.ravel(), minlength=(slots + 1) * resamples)
+    return counts[: slots * resamples].astype(np.int32).reshape(slots, resamples)
 
-    order: (n,) positions by value. ends: (L,) where the last of equal values stands in them. level: (n,) the
-    place of each value among the L distinct ones.
+
+class _Order(NamedTuple):
+    """How n values are sorted, once for all resamples of units in s slots.
+
+    order: (s,) the unit's slot for each slot by value, None if that is its own. ends: (L,) the slots of the
+    last of equal values, None if all differ. level: (s,) for each unit's slot that of its value, or its place
+    among the L distinct ones, None if that is its own. groups: of slots.
     """
 
-    order: Ints
-    ends: Ints
-    level: Ints
+    order: Ints | None
+    ends: Ints | None
+    level: Ints | None
+    groups: int
 
     @classmethod
-    def of(cls, values: Floats) -> _Order:
-        order = np.argsort(values, kind="stable")
-        last = np.append(values[order][1:] != values[order][:-1], True)[: len(values)]
-        level = np.empty(len(values), dtype=np.intp)
-        level[order] = np.cumsum(last) - last
-        return cls(order, np.flatnonzero(last), level)
+    def of(cls, values: Floats, slots: Ints) -> _Order:
+        """Of values (n,), which are in the first n of the slots."""
+        n, places = len(values), slots.ravel()
+        by_value = np.argsort(values, kind="stable")
+        last = np.append(values[by_value][1:] != values[by_value][:-1], True)[:n]
+        sorted_already, distinct = bool((by_value[1:] > by_value[:-1]).all()), bool(last.all())
+        order = np.arange(slots.size)
+        order[places[:n]] = places[by_value]
+        level = np.arange(slots.size) if distinct else np.zeros(slots.size, dtype=np.intp)
+        level[places[by_value]] = places[:n] if distinct else np.cumsum(last) - last
+        return cls(
+            None if sorted_already else order,
+            None if distinct else places[np.flatnonzero(last)],
+            None if sorted_already and distinct else level,
+            len(slots),
+        )
 
-    def centred_ranks(self, counts: Ints) -> tuple[Floats, Floats]:
-        """Of resamples that take the values `counts` (B, n) times: (B, n) twice the ranks less their mean,
-        ties sharing their mean rank, and (B,) the sum of the squares over all that is taken.
+    def ranks(self, counts: NDArray[np.int32], untied: Floats | None = None) -> tuple[Floats, Floats, Floats]:
+        """Of resamples that take the values `counts` (s, B) times: (s, B) twice the ranks, less one, ties
+        sharing their mean rank, (B,) how many are taken, and (B,) the sum of the cubes of the sizes of ties.
 
-        A value's rank is halfway between how many are smaller and how many are not larger. All are whole
-        numbers, whose sums are exact in any order.
+        A value's rank is halfway between how many are smaller and how many are not larger. untied: the sum of
+        the cubes where all values differ, if that is known.
         """
-        not_larger = np.cumsum(counts.take(self.order, axis=1), axis=1)
-        if len(self.ends) < len(self.order):
-            not_larger = not_larger.take(self.ends, axis=1)
-        smaller = np.zeros_like(not_larger)
-        smaller[:, 1:] = not_larger[:, :-1]
-        twice = (not_larger + smaller - not_larger[:, -1:]).astype(np.float64)
-        squares = np.einsum("bn,bn->b", (not_larger - smaller) * twice, twice)
-        return twice.take(self.level, axis=1), squares
+        taken = counts if self.order is None else counts.take(self.order, axis=0)
+        not_larger = running_sums(taken, self.groups)
+        everything = not_larger[-1].astype(np.float64)
+        if self.ends is not None:
+            not_larger = not_larger.take(self.ends, axis=0)
+            taken = np.diff(not_larger, axis=0, prepend=np.int32(0))
+        not_larger *= 2
+        not_larger -= taken
+        twice = not_larger if self.level is None else not_larger.take(self.level, axis=0)
+        if untied is None or self.ends is not None:
+            sizes = taken.astype(np.float64)
+            untied = np.einsum("nb,nb->b", sizes * sizes, sizes)
+        return twice.astype(np.float64), everything, untied
+
+
+def running_slots(n: int) -> Ints:
+    """(groups, each) a slot for each of n values in their order, and for a few more, for `running_sums`."""
+    each = max(1, int(np.sqrt(n)))
+    return np.arange(-(-n // each) * each).reshape(each, -1).T
+
+
+def running_sums(values: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
+    """(s, B) sums of the values (s, B) up to each slot of `running_slots`, all columns at once.
+
+    The values of a group are as far apart as there are groups, so that all groups are summed at once, and in
+    one piece of memory. numpy's `cumsum` goes through each column by itself.
+    """
+    sums = values.reshape(-1, groups, values.shape[1]).copy()
+    for place in range(1, len(sums)):
+        sums[place] += sums[place - 1]
+    sums[:, 1:] += np.cumsum(sums[-1, :-1], axis=0, dtype=np.int32)
+    return sums.reshape(values.shape)
 
 
 def ratio(numerator: Reals, denominator: NDArray[np.generic]) -> Floats:

@@ -99,7 +99,6 @@ class Permutations:
     cluster: NDArray[np.intp]
     rng: np.random.Generator
     _blocks: list[Floats] = field(default_factory=list, init=False, repr=False)
-    _rounds: int = field(default=0, init=False, repr=False)
 
     def observed(self) -> float:
         """The difference when nothing is swapped."""
@@ -116,12 +115,14 @@ class Permutations:
     def _draw(self) -> None:
         """The longer it takes, the more blocks are computed at once; those not asked for are in vain."""
         # Drawn one by one: a call of the generator throws away what it leaves of its last number.
-        size = BLOCK, int(self.cluster.max()) + 1
-        each = [self.rng.integers(0, 2, size, np.int8) for _ in range(min(AT_ONCE, 2**self._rounds))]
-        swaps = np.concatenate(each).astype(np.bool_)[:, self.cluster]
+        clusters = int(self.cluster.max()) + 1
+        blocks = min(AT_ONCE, max(1, len(self._blocks) // 2))
+        each = [self.rng.integers(0, 2, (BLOCK, clusters), np.int8) for _ in range(blocks)]
+        swaps = np.concatenate(each).astype(np.bool_)
+        if clusters < len(self.cluster):
+            swaps = swaps[:, self.cluster]
         found = swapped_differences(self.metric, self.stacks, swaps)
-        self._blocks += list(found.reshape(len(each), BLOCK))
-        self._rounds += 1
+        self._blocks += list(found.reshape(blocks, BLOCK))
 
 
 def paired_permutation_test(
@@ -209,11 +210,20 @@ def swapped_differences(metric: Metric, stacks: Sequence[Stack], swaps: NDArray[
     indices: dict[bytes, NDArray[np.intp]] = {}
     for stack in stacks:
         if (same := stack.at.tobytes()) not in indices:
-            mine, n = swaps[:, stack.at], len(stack.at)
-            indices[same] = np.arange(n) + n * np.concatenate([mine, ~mine])
+            indices[same] = _swapped(swaps[:, stack.at])
         values = metric.summarise(stack.parts, indices[same])
         total += stack.weight * (values[: len(swaps)] - values[len(swaps) :])
     return total
+
+
+def _swapped(swaps: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(2B, n) rows of the one, then of the other, in a stack whose texts are swapped as in (B, n)."""
+    draws, n = swaps.shape
+    index = np.empty((2, draws, n), dtype=np.intp)
+    mine, theirs = np.arange(n), np.arange(n, 2 * n)
+    index[0] = np.where(swaps, theirs, mine)
+    np.subtract(mine + theirs, index[0], out=index[1])
+    return index.reshape(2 * draws, n)
 
 
 def sequential_p(
