@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from assay.metrics.long_table import Parts
-from assay.metrics.resampling import ratio, unit_means
+from assay.metrics.resampling import made_of, ratio, unit_means
 from assay.tasks.arrays import Bools, Floats, Ints
 
 FEATURES = ("f_max", "f_mean", "f_min")
@@ -51,7 +51,7 @@ class CrossFitted:
             parts: `confidence`, `fold` and the features, (n, m) each.
             index: (B, n) positions of the texts of B resamples.
         """
-        rows = _Rows.of(parts)
+        rows = made_of(parts, _Rows.of)
         means = np.full(len(index), np.nan)
         for block in rows.blocks(len(index)):
             counts, error = self._errors(rows, index[block])
@@ -63,7 +63,7 @@ class CrossFitted:
 
     def largest_error(self, parts: Parts, index: Ints) -> Floats:
         """(B,) the largest absolute error within each fold, averaged over the folds."""
-        rows = _Rows.of(parts)
+        rows = made_of(parts, _Rows.of)
         largest = np.full((len(index), rows.folds), np.nan)
         for block in rows.blocks(len(index)):
             counts, error = self._errors(rows, index[block])

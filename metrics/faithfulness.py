@@ -13,7 +13,7 @@ from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts, long
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
-from assay.metrics.resampling import multiplicities, ratio
+from assay.metrics.resampling import made_of, multiplicities, ratio
 from assay.metrics.targets import chosen, require_explained, target_option
 from assay.metrics.ties import tie_generator
 from assay.metrics.token_masks import descending_order, without
@@ -21,7 +21,8 @@ from assay.tasks.arrays import Bools, Floats, Ints, Reals
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example
 
-F1 = Callable[[Floats, Floats, Floats], Floats]
+# The sums of both `_flags`.
+Decided = tuple[Floats, Floats]
 
 THRESHOLDS = tuple(range(0, 110, 10))
 # numpy adds fewer numbers of a row than that one after the other, more of them in eight sums.
@@ -173,25 +174,30 @@ def area(thresholds: Floats, curve: Floats) -> Floats:
 
 def macro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
     """Thresholds in percent (steps,), rising, and the macro-F1 there for every resample (B, steps)."""
-    return _f1_curve(parts, index, macro_f1)
+    return _f1_curve(parts, index, _macro)
 
 
 def micro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
     """As `macro_f1_curve`, with the micro-F1: the accuracy in a single-label task."""
-    return _f1_curve(parts, index, micro_f1)
+    return _f1_curve(parts, index, _micro)
 
 
-def _f1_curve(parts: Parts, index: Ints, f1: F1) -> tuple[Floats, Floats]:
+def _f1_curve(parts: Parts, index: Ints, f1: Callable[[Decided], Floats]) -> tuple[Floats, Floats]:
+    thresholds, flags = made_of(parts, _decisions_at_thresholds)
+    return thresholds, f1(_decided(flags, multiplicities(index, len(flags))))
+
+
+def _decisions_at_thresholds(parts: Parts) -> tuple[Floats, Floats]:
+    """The thresholds, and all their `_flags` (n, 2, steps, K): for few texts this takes no longer than a
+    single threshold."""
     thresholds = sorted(
         int(part.removeprefix("predicted@")) for part in parts if part.startswith("predicted@")
     )
-    counts = multiplicities(index, len(parts["gold"]))
-    # All thresholds at once: for few texts this takes no longer than a single threshold.
     each = [parts[f"predicted@{threshold}"] for threshold in thresholds]
     predicted = np.empty((len(each[0]), len(each), *each[0].shape[1:]))
     for step, decisions in enumerate(each):
         predicted[:, step] = decisions
-    return np.array(thresholds, dtype=np.float64), f1(parts["gold"][:, None], predicted, counts)
+    return np.array(thresholds, dtype=np.float64), _flags(parts["gold"][:, None], predicted)
 
 
 def macro_f1(gold: Floats, predicted: Floats, counts: Floats) -> Floats:
@@ -200,11 +206,7 @@ def macro_f1(gold: Floats, predicted: Floats, counts: Floats) -> Floats:
     The average is over the labels that occur in gold or predictions of the resample, as scikit-learn does
     for single-label data; NaN if none does.
     """
-    twice_hits, either = _decided(gold, predicted, counts)
-    occurring = either > 0
-    # A label that does not occur has no hits, so its F1 counts 0.
-    f1 = np.divide(twice_hits, np.maximum(either, 1.0))
-    return ratio(_over_labels(f1), _over_labels(occurring))
+    return _macro(_decided(_flags(gold, predicted), counts))
 
 
 def micro_f1(gold: Floats, predicted: Floats, counts: Floats) -> Floats:
@@ -212,7 +214,19 @@ def micro_f1(gold: Floats, predicted: Floats, counts: Floats) -> Floats:
 
     The accuracy in a single-label task; NaN if there is no label in gold or predictions.
     """
-    twice_hits, either = _decided(gold, predicted, counts)
+    return _micro(_decided(_flags(gold, predicted), counts))
+
+
+def _macro(decided: Decided) -> Floats:
+    twice_hits, either = decided
+    occurring = either > 0
+    # A label that does not occur has no hits, so its F1 counts 0.
+    f1 = np.divide(twice_hits, np.maximum(either, 1.0))
+    return ratio(_over_labels(f1), _over_labels(occurring))
+
+
+def _micro(decided: Decided) -> Floats:
+    twice_hits, either = decided
     return ratio(_over_labels(twice_hits), _over_labels(either))
 
 
@@ -228,8 +242,9 @@ def _over_labels(values: Floats | Bools) -> Floats:
     return total
 
 
-def _decided(gold: Floats, predicted: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """(B, ..., K) each: twice the true positives, and the gold plus the predicted positives."""
+def _flags(gold: Floats, predicted: Floats) -> Floats:
+    """(n, 2, ..., K) of each decision twice whether it is a true positive, and the gold plus the predicted
+    positives."""
     # What is not known equals nothing.
     truth, decision = gold == 1, predicted == 1
     if np.isnan(gold).any() or np.isnan(predicted).any():
@@ -238,6 +253,11 @@ def _decided(gold: Floats, predicted: Floats, counts: Floats) -> tuple[Floats, F
     flags = np.empty((len(predicted), 2, *predicted.shape[1:]))
     flags[:, 0] = 2 * (truth & decision)
     flags[:, 1] = truth.astype(np.int8) + decision
+    return flags
+
+
+def _decided(flags: Floats, counts: Floats) -> Decided:
+    """(B, ..., K) each: the sums of both `_flags`."""
     # Sums of whole numbers are exact, so a matrix product is safe here.
     counted = counts @ flags.reshape(len(flags), -1)
     counted = counted.reshape(len(counts), *flags.shape[1:])

@@ -7,7 +7,8 @@ targets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,28 @@ from assay.tasks.arrays import Floats, Ints, Reals
 
 # Ranks of so many units of resamples are held at once at most; so few stay in the processor's cache.
 AT_ONCE = 100_000
+T = TypeVar("T")
+
+
+class RememberedParts(dict[str, Floats]):
+    """Parts that are summarised many times, and what was made of them for that, which is made once.
+
+    Who makes them changes them no more.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self.made: dict[Hashable, Any] = {}
+
+
+def made_of(parts: Parts, make: Callable[..., T], *arguments: Hashable) -> T:
+    """What is made of the parts, made once if they remember it."""
+    if not isinstance(parts, RememberedParts):
+        return make(parts, *arguments)
+    key = make, *arguments
+    if key not in parts.made:
+        parts.made[key] = make(parts, *arguments)
+    return parts.made[key]
 
 
 def unit_means(values: Floats) -> Floats:
@@ -48,28 +71,46 @@ def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
 
     NaN where fewer than two units are left or where x or y is constant.
     """
-    present = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
-    found = np.full(len(index), np.nan)
-    if not len(present):
+    return _RankCorrelation.of(x, y).resampled(index)
+
+
+class _RankCorrelation(NamedTuple):
+    """Spearman's of two values of each of n units, for many resamples.
+
+    place: (n,) the slot of each unit; that of units left out comes after all slots. slots: how many. of_x,
+    of_y: how both are sorted. From slot to slot of `running_slots` units are sorted by x, so that only the
+    other has to be put in order.
+    """
+
+    place: Ints
+    slots: int
+    of_x: _Order
+    of_y: _Order
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats) -> _RankCorrelation:
+        present = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
+        present = present[np.argsort(x[present], kind="stable")]
+        slots = running_slots(len(present))
+        place = np.full(len(x), slots.size)
+        place[present] = slots.ravel()[: len(present)]
+        return cls(place, slots.size, _Order.of(x[present], slots), _Order.of(y[present], slots))
+
+    def resampled(self, index: Ints) -> Floats:
+        """(B,) of the resamples (B, k)."""
+        found = np.full(len(index), np.nan)
+        step = max(1, AT_ONCE // max(1, len(self.place)))
+        for start in range(0, len(index) if self.slots else 0, step):
+            counts = _occurrences(self.place, self.slots, index[start : start + step])
+            a, size, tied_a = self.of_x.ranks(counts)
+            b, _, tied_b = self.of_y.ranks(counts, tied_a if self.of_x.ends is None else None)
+            a *= counts
+            # Sums of products and of squares about the mean; all are whole numbers, exact in any order.
+            everything = size**3
+            products = np.einsum("nb,nb->b", a, b) - everything
+            squares = (everything - tied_a) / 3 * ((everything - tied_b) / 3)
+            found[start : start + step] = np.clip(ratio(products, np.sqrt(squares)), -1.0, 1.0)
         return found
-    # From here on units are sorted by x, so that one of the two is in order; what is left out comes last.
-    present = present[np.argsort(x[present], kind="stable")]
-    slots = running_slots(len(present))
-    place = np.full(len(x), slots.size)
-    place[present] = slots.ravel()[: len(present)]
-    of_x, of_y = _Order.of(x[present], slots), _Order.of(y[present], slots)
-    step = max(1, AT_ONCE // max(1, len(x)))
-    for start in range(0, len(index), step):
-        counts = _occurrences(place, slots.size, index[start : start + step])
-        a, size, tied_a = of_x.ranks(counts)
-        b, _, tied_b = of_y.ranks(counts, tied_a if of_x.ends is None else None)
-        a *= counts
-        # Sums of products and of squares about the mean; all are whole numbers, exact in any order.
-        everything = size**3
-        products = np.einsum("nb,nb->b", a, b) - everything
-        squares = (everything - tied_a) / 3 * ((everything - tied_b) / 3)
-        found[start : start + step] = np.clip(ratio(products, np.sqrt(squares)), -1.0, 1.0)
-    return found
 
 
 def _occurrences(place: Ints, slots: int, index: Ints) -> NDArray[np.int32]:
@@ -165,11 +206,16 @@ def mean_of(parts: Parts, part: str, index: Ints) -> Floats:
 
     A text's targets are averaged first, then parts; NaN if there is no such part or nothing in it.
     """
-    arrays = [values for name, values in parts.items() if name.split("@")[0] == part]
-    if not arrays:
-        return np.full(len(index), np.nan)
-    means = [unit_means(values) for values in arrays]
-    return resampled_mean(means[0] if len(means) == 1 else unit_means(np.stack(means, axis=1)), index)
+    means = made_of(parts, _means_of_units, part)
+    return np.full(len(index), np.nan) if means is None else resampled_mean(means, index)
+
+
+def _means_of_units(parts: Parts, part: str) -> Floats | None:
+    """(n,) mean of a text over targets and parts `part@...`; None if there is no such part."""
+    means = [unit_means(values) for name, values in parts.items() if name.split("@")[0] == part]
+    if not means:
+        return None
+    return means[0] if len(means) == 1 else unit_means(np.stack(means, axis=1))
 
 
 def mean_drop(parts: Parts, part: str, index: Ints) -> Floats:
@@ -183,7 +229,11 @@ def distance_correlation(parts: Parts, part: str, index: Ints) -> Floats:
     constant."""
     if not parts:
         return np.full(len(index), np.nan)
-    return resampled_spearman(parts["activation_distance"][:, 0], parts[part][:, 0], index)
+    return made_of(parts, _distances, part).resampled(index)
+
+
+def _distances(parts: Parts, part: str) -> _RankCorrelation:
+    return _RankCorrelation.of(parts["activation_distance"][:, 0], parts[part][:, 0])
 
 
 def mean_within_splits(parts: Parts, part: str, index: Ints) -> Floats:

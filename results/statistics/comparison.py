@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.resampling import RememberedParts
 from assay.results.columns import ComparisonRow, names, to_table
 from assay.results.property_metrics import shares_operator
 from assay.results.records import CellScores, Group, Method, Results, grouped
@@ -177,7 +178,7 @@ def _one_seed(
     # resamples together the texts that model seeds share, which would count as independent otherwise.
     by_run: dict[Method, _Run] = {}
     for method, runs in by_method.items():
-        each = [aligned(run, units) for run in runs]
+        each = [RememberedParts(aligned(run, units)) for run in runs]
         value = float(averaged([metric.summarise(parts, everything) for parts in each])[0])
         replicates, left_out = (unknown, unknown[:0]) if draws is None else draws(metric, each, value)
         by_run[method] = _Run(value, replicates, left_out, runs)
@@ -206,7 +207,7 @@ def _text_draws(units: Sequence[str], bootstrap: Bootstrap, cluster: Index) -> D
         resamples, without = members(resamples, cluster), members(without, cluster)
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
-        each = [dict(parts) if alone else padded(parts) for parts in runs]
+        each = [parts if alone else RememberedParts(padded(parts)) for parts in runs]
         replicates, left_out = (
             averaged([metric.summarise(parts, index) for parts in each]) for index in (resamples, without)
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.resampling import RememberedParts
 from assay.results.records import CellScores
 from assay.results.statistics.clusters import unit_clusters
 from assay.results.statistics.estimates import (
@@ -184,7 +185,7 @@ def _stack(one: CellScores, other: CellScores, ranks: bool) -> tuple[list[str], 
     mine, theirs = _rows(one, shared), _rows(other, shared)
     if ranks:
         mine, theirs = ranked(mine), ranked(theirs)
-    return shared, {name: np.concatenate([mine[name], theirs[name]]) for name in mine}
+    return shared, RememberedParts({name: np.concatenate([mine[name], theirs[name]]) for name in mine})
 
 
 def shapes(cell: CellScores) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -12,7 +12,7 @@ from scipy.special import stdtr
 
 from assay.metrics.cell_data import Metric
 from assay.metrics.long_table import pair_texts
-from assay.metrics.resampling import multiplicities
+from assay.metrics.resampling import RememberedParts, multiplicities
 from assay.results.statistics.clusters import Index, as_index, is_pool, padded, unit_clusters
 from assay.results.statistics.estimates import (
     Bootstrap,
@@ -136,7 +136,7 @@ def pair_draws(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str
     indices = pair_indices(units, bootstrap, clusters)
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], value: float) -> tuple[Floats, Floats]:
-        parts_of_runs = [padded(parts) for parts in runs]
+        parts_of_runs = [RememberedParts(padded(parts)) for parts in runs]
         replicates, without_texts, without_pairs = (
             np.mean([metric.summarise(parts, index) for parts in parts_of_runs], axis=0) for index in indices
         )
@@ -207,7 +207,7 @@ class DyadicTest:
             ]
         key = place, *((name, values.tobytes()) for name, values in sorted(parts.items()))
         if key not in self._values:
-            filled = padded(parts)
+            filled = RememberedParts(padded(parts))
             self._values[key] = [self.metric.summarise(filled, index) for index in self._indices[place]]
         return self._values[key]
 
