@@ -13,6 +13,7 @@ from assay.metrics.confidence_regression import FEATURES, CrossFitted
 from assay.metrics.info import NONNEGATIVE, MetricBase, MetricInfo
 from assay.metrics.long_table import Parts, long
 from assay.metrics.options import whole
+from assay.metrics.resampling import Counts
 from assay.metrics.targets import require_all_explained
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.grouping import cluster_numbers
@@ -95,6 +96,10 @@ class ConfidenceIndication(MetricBase):
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) mean absolute errors over the texts of the resamples."""
         return CrossFitted(self.copies).mean_error(parts, index)
+
+    def counted(self, parts: Parts, counts: Counts) -> Floats:
+        """(B,) as `summarise`, of resamples that take the texts `counts` (n, B) times."""
+        return CrossFitted(self.copies).counted_mean_error(parts, counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,16 @@ part and in the test part at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from assay.metrics.long_table import Parts
-from assay.metrics.resampling import made_of, ratio, unit_means
+from assay.metrics.resampling import Counts, made_of, ratio, unit_means
 from assay.tasks.arrays import Bools, Floats, Ints
 
 FEATURES = ("f_max", "f_mean", "f_min")
@@ -52,9 +53,18 @@ class CrossFitted:
             index: (B, n) positions of the texts of B resamples.
         """
         rows = made_of(parts, _Rows.of)
-        means = np.full(len(index), np.nan)
-        for block in rows.blocks(len(index)):
-            counts, error = self._errors(rows, index[block])
+        return self._mean_error(rows, len(index), lambda block: rows.counts(index[block]))
+
+    def counted_mean_error(self, parts: Parts, counts: Counts) -> Floats:
+        """(B,) as `mean_error`, of resamples that take the texts `counts` (n, B) times."""
+        rows = made_of(parts, _Rows.of)
+        return self._mean_error(rows, counts.shape[1], lambda block: rows.of_texts(counts[:, block]))
+
+    def _mean_error(self, rows: _Rows, resamples: int, counts_of: Callable[[slice], Floats]) -> Floats:
+        means = np.full(resamples, np.nan)
+        for block in rows.blocks(resamples):
+            counts = counts_of(block)
+            error = self._errors(rows, counts)
             error *= counts
             # A resample's rows lie together, so that the order of its sum does not depend on the block.
             total = np.ascontiguousarray(error.T).sum(axis=1)
@@ -66,15 +76,15 @@ class CrossFitted:
         rows = made_of(parts, _Rows.of)
         largest = np.full((len(index), rows.folds), np.nan)
         for block in rows.blocks(len(index)):
-            counts, error = self._errors(rows, index[block])
+            counts = rows.counts(index[block])
+            error = self._errors(rows, counts)
             error = np.where(counts > 0, error, np.nan)
             for fold in range(rows.folds):
                 largest[block, fold] = np.fmax.reduce(error[rows.fold == fold], axis=0)
         return unit_means(largest)
 
-    def _errors(self, rows: _Rows, index: Ints) -> tuple[Floats, Floats]:
-        """(R, B) each: how often resamples take a row, and its absolute error, NaN only where they do."""
-        counts = rows.counts(index)
+    def _errors(self, rows: _Rows, counts: Floats) -> Floats:
+        """(R, B) absolute errors of the rows, which resamples take `counts` times; NaN only where they do."""
         sums = rows.sums(counts)
         training = np.subtract(sums.sum(axis=0), sums, out=sums)
         coefficients = self._fitted(training, rows.design.shape[1])
@@ -82,7 +92,7 @@ class CrossFitted:
         np.abs(error, out=error)
         if np.isnan(coefficients).any():
             error[counts == 0] = 0.0
-        return counts, error
+        return error
 
     def _fitted(self, training: Floats, columns: int) -> Floats:
         """(folds, P, B) coefficients from the sums (folds, deciles, S, B) over the training parts; NaN where
@@ -152,8 +162,12 @@ class _Rows(NamedTuple):
         """(R, B) how often each row occurs in resamples of the texts."""
         cells = index * len(index) + np.arange(len(index))[:, None]
         of_texts = np.bincount(cells.ravel(), minlength=self.texts * len(index))
-        counts = of_texts.astype(np.float64).reshape(self.texts, len(index))
-        return counts if len(self.text) == self.texts else counts[self.text]
+        return self.of_texts(of_texts.reshape(self.texts, len(index)))
+
+    def of_texts(self, counts: NDArray[np.integer]) -> Floats:
+        """(R, B) how often each row occurs where its text occurs `counts` (n, B) times."""
+        of_rows = counts if len(self.text) == self.texts else counts[self.text]
+        return of_rows.astype(np.float64)
 
     def deviations(self, coefficients: Floats) -> Floats:
         """(R, B) what the regressions of each row's fold, `coefficients` (folds, P, B), say of it, less its

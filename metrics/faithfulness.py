@@ -13,7 +13,7 @@ from assay.metrics.info import MetricBase
 from assay.metrics.long_table import Parts, long
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
-from assay.metrics.resampling import made_of, multiplicities, ratio
+from assay.metrics.resampling import Counts, made_of, multiplicities, ratio
 from assay.metrics.targets import chosen, require_explained, target_option
 from assay.metrics.ties import tie_generator
 from assay.metrics.token_masks import descending_order, without
@@ -75,6 +75,10 @@ class Faithfulness(MetricBase):
         """(B,) area under the curve, thresholds in percent and macro-F1 in 0..1, so 0..100 in all."""
         return area(*macro_f1_curve(parts, index))
 
+    def counted(self, parts: Parts, counts: Counts) -> Floats:
+        """(B,) as `summarise`, of resamples that take the texts `counts` (n, B) times."""
+        return area(*_counted_curve(parts, counts, _macro))
+
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessMicro(MetricBase):
@@ -100,6 +104,10 @@ class FaithfulnessMicro(MetricBase):
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) area under the curve, thresholds in percent and micro-F1 in 0..1, so 0..100 in all."""
         return area(*micro_f1_curve(parts, index))
+
+    def counted(self, parts: Parts, counts: Counts) -> Floats:
+        """(B,) as `summarise`, of resamples that take the texts `counts` (n, B) times."""
+        return area(*counted_micro_f1_curve(parts, counts))
 
 
 def removal_decisions(subject: CellData, target: str, thresholds: Sequence[int], metric: str) -> pd.DataFrame:
@@ -180,6 +188,16 @@ def macro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
 def micro_f1_curve(parts: Parts, index: Ints) -> tuple[Floats, Floats]:
     """As `macro_f1_curve`, with the micro-F1: the accuracy in a single-label task."""
     return _f1_curve(parts, index, _micro)
+
+
+def counted_micro_f1_curve(parts: Parts, counts: Counts) -> tuple[Floats, Floats]:
+    """As `micro_f1_curve`, of resamples that take the texts `counts` (n, B) times."""
+    return _counted_curve(parts, counts, _micro)
+
+
+def _counted_curve(parts: Parts, counts: Counts, f1: Callable[[Decided], Floats]) -> tuple[Floats, Floats]:
+    thresholds, flags = made_of(parts, _decisions_at_thresholds)
+    return thresholds, f1(_decided(flags, counts.astype(np.float64).T))
 
 
 def _f1_curve(parts: Parts, index: Ints, f1: Callable[[Decided], Floats]) -> tuple[Floats, Floats]:

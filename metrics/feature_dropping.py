@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from assay.metrics.cell_data import CellData
-from assay.metrics.faithfulness import area, micro_f1_curve, removal_decisions
+from assay.metrics.faithfulness import area, counted_micro_f1_curve, micro_f1_curve, removal_decisions
 from assay.metrics.info import UNIT, MetricBase
 from assay.metrics.long_table import Parts
 from assay.metrics.masked_queries import RANDOM_AREA, removal_info
 from assay.metrics.options import option
-from assay.metrics.resampling import ratio
+from assay.metrics.resampling import Counts, ratio
 from assay.metrics.targets import target_option
 from assay.tasks.arrays import Floats, Ints
 from assay.tasks.errors import InputError
@@ -65,6 +65,14 @@ class FeatureAttributionDropping(MetricBase):
 
     def summarise(self, parts: Parts, index: Ints) -> Floats:
         """(B,) normalised area under the curve."""
-        steps, curve = micro_f1_curve(parts, index)
-        highest = np.broadcast_to(curve.max(axis=1, keepdims=True), curve.shape)
-        return area(steps, ratio(curve, highest)) / steps[-1]
+        return _normalised_area(*micro_f1_curve(parts, index))
+
+    def counted(self, parts: Parts, counts: Counts) -> Floats:
+        """(B,) as `summarise`, of resamples that take the texts `counts` (n, B) times."""
+        return _normalised_area(*counted_micro_f1_curve(parts, counts))
+
+
+def _normalised_area(steps: Floats, curve: Floats) -> Floats:
+    """(B,) areas under curves (B, steps), by those of their highest values."""
+    highest = np.broadcast_to(curve.max(axis=1, keepdims=True), curve.shape)
+    return area(steps, ratio(curve, highest)) / steps[-1]

@@ -7,7 +7,7 @@ targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from assay.tasks.arrays import Floats, Ints, Reals
 # Ranks of so many units of resamples are held at once at most; so few stay in the processor's cache.
 AT_ONCE = 100_000
 T = TypeVar("T")
+Counts = NDArray[np.int32]
 
 
 class RememberedParts(dict[str, Floats]):
@@ -77,13 +78,14 @@ def resampled_spearman(x: Floats, y: Floats, index: Ints) -> Floats:
 class _RankCorrelation(NamedTuple):
     """Spearman's of two values of each of n units, for many resamples.
 
-    place: (n,) the slot of each unit; that of units left out comes after all slots. slots: how many. of_x,
-    of_y: how both are sorted. From slot to slot of `running_slots` units are sorted by x, so that only the
-    other has to be put in order.
+    place: (n,) the slot of each unit; that of units left out comes after all slots. unit: (s,) the unit in
+    each slot, n where there is none. of_x, of_y:
+    how both are sorted. From slot to slot of `running_slots` units are sorted by x, so that only the other
+    has to be put in order.
     """
 
     place: Ints
-    slots: int
+    unit: Ints
     of_x: _Order
     of_y: _Order
 
@@ -94,26 +96,45 @@ class _RankCorrelation(NamedTuple):
         slots = running_slots(len(present))
         place = np.full(len(x), slots.size)
         place[present] = slots.ravel()[: len(present)]
-        return cls(place, slots.size, _Order.of(x[present], slots), _Order.of(y[present], slots))
+        unit = np.full(slots.size, len(x))
+        unit[place[present]] = present
+        return cls(place, unit, _Order.of(x[present], slots), _Order.of(y[present], slots))
 
     def resampled(self, index: Ints) -> Floats:
         """(B,) of the resamples (B, k)."""
         found = np.full(len(index), np.nan)
-        step = max(1, AT_ONCE // max(1, len(self.place)))
-        for start in range(0, len(index) if self.slots else 0, step):
-            counts = _occurrences(self.place, self.slots, index[start : start + step])
-            a, size, tied_a = self.of_x.ranks(counts)
-            b, _, tied_b = self.of_y.ranks(counts, tied_a if self.of_x.ends is None else None)
-            a *= counts
-            # Sums of products and of squares about the mean; all are whole numbers, exact in any order.
-            everything = size**3
-            products = np.einsum("nb,nb->b", a, b) - everything
-            squares = (everything - tied_a) / 3 * ((everything - tied_b) / 3)
-            found[start : start + step] = np.clip(ratio(products, np.sqrt(squares)), -1.0, 1.0)
+        for block in self._blocks(len(index)):
+            found[block] = self._of_slots(_occurrences(self.place, len(self.unit), index[block]))
         return found
 
+    def counted(self, counts: Counts) -> Floats:
+        """(B,) of resamples that take the units `counts` (n, B) times."""
+        found = np.full(counts.shape[1], np.nan)
+        within = self.unit < len(counts)
+        for block in self._blocks(counts.shape[1]):
+            of_slots = np.zeros((len(self.unit), len(found[block])), dtype=np.int32)
+            of_slots[within] = counts[self.unit[within], block]
+            found[block] = self._of_slots(of_slots)
+        return found
 
-def _occurrences(place: Ints, slots: int, index: Ints) -> NDArray[np.int32]:
+    def _blocks(self, resamples: int) -> Iterator[slice]:
+        """Of so many resamples at once as AT_ONCE allows; none if there is no unit."""
+        step = max(1, AT_ONCE // max(1, len(self.place)))
+        return (slice(start, start + step) for start in range(0, resamples if len(self.unit) else 0, step))
+
+    def _of_slots(self, counts: Counts) -> Floats:
+        """(B,) of resamples that take what is in the slots `counts` (s, B) times."""
+        a, size, tied_a = self.of_x.ranks(counts)
+        b, _, tied_b = self.of_y.ranks(counts, tied_a if self.of_x.ends is None else None)
+        a *= counts
+        # Sums of products and of squares about the mean; all are whole numbers, exact in any order.
+        everything = size**3
+        products = np.einsum("nb,nb->b", a, b) - everything
+        squares = (everything - tied_a) / 3 * ((everything - tied_b) / 3)
+        return np.clip(ratio(products, np.sqrt(squares)), -1.0, 1.0)
+
+
+def _occurrences(place: Ints, slots: int, index: Ints) -> Counts:
     """(slots, B) how often each slot occurs in the resamples (B, k) of units that are in slots `place`."""
     resamples = len(index)
     cells = (place * resamples)[index]
@@ -153,7 +174,7 @@ class _Order(NamedTuple):
             len(slots),
         )
 
-    def ranks(self, counts: NDArray[np.int32], untied: Floats | None = None) -> tuple[Floats, Floats, Floats]:
+    def ranks(self, counts: Counts, untied: Floats | None = None) -> tuple[Floats, Floats, Floats]:
         """Of resamples that take the values `counts` (s, B) times: (s, B) twice the ranks, less one, ties
         sharing their mean rank, (B,) how many are taken, and (B,) the sum of the cubes of the sizes of ties.
 
@@ -181,7 +202,7 @@ def running_slots(n: int) -> Ints:
     return np.arange(-(-n // each) * each).reshape(each, -1).T
 
 
-def running_sums(values: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
+def running_sums(values: Counts, groups: int) -> Counts:
     """(s, B) sums of the values (s, B) up to each slot of `running_slots`, all columns at once.
 
     The values of a group are as far apart as there are groups, so that all groups are summed at once, and in
@@ -230,6 +251,13 @@ def distance_correlation(parts: Parts, part: str, index: Ints) -> Floats:
     if not parts:
         return np.full(len(index), np.nan)
     return made_of(parts, _distances, part).resampled(index)
+
+
+def counted_distance_correlation(parts: Parts, part: str, counts: Counts) -> Floats:
+    """(B,) as `distance_correlation`, of resamples that take the units `counts` (n, B) times."""
+    if not parts:
+        return np.full(counts.shape[1], np.nan)
+    return made_of(parts, _distances, part).counted(counts)
 
 
 def _distances(parts: Parts, part: str) -> _RankCorrelation:

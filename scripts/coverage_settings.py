@@ -12,12 +12,14 @@ from coverage_kinds import WORLDS
 from coverage_texts import SHAPES, Floats, Texts
 from coverage_truths import GROUP, cells, effects, methods, true_values
 
+from assay.metrics.cell_data import Metric
 from assay.results.columns import ComparisonRow
-from assay.results.records import CellScores, Results
+from assay.results.records import CellScores, Method, Results
 from assay.results.statistics.comparison import estimate, method_rows
-from assay.results.statistics.estimates import Bootstrap
+from assay.results.statistics.estimates import Bootstrap, Estimate
 from assay.results.statistics.overall import ANCHORED, FORMS, MEAN_RANK, MIN_MAX, anchored, min_max, overall
 from assay.results.statistics.ranking import ranks, sign
+from assay.results.statistics.verdicts import Verdicts, conclude
 
 SIZES, MODELS = (20, 50, 200), (1, 2, 5)
 COVERAGE, FAMILY = "coverage", "family"
@@ -100,19 +102,31 @@ def _errs(setting: Setting, rng: np.random.Generator, bootstrap: Bootstrap) -> b
     world, texts = WORLDS[setting.world], Texts(setting.shape, setting.n)
     shifts = -MUCH * (np.arange(EXPLAINERS) >= EXPLAINERS - setting.worse)
     better = shifts[:, None] + effects(world, rng, setting.n, setting.models)
-    rows = compared(setting, cells(world, rng, texts, better), bootstrap)
-    if rows[0].no_best:
+    verdicts = concluded(setting, cells(world, rng, texts, better), bootstrap)
+    if verdicts.no_best:
         return None
-    return any(row.p <= bootstrap.alpha for row in rows[: EXPLAINERS - setting.worse])
+    return any(p <= bootstrap.alpha for p in list(verdicts.p.values())[: EXPLAINERS - setting.worse])
 
 
 def compared(setting: Setting, of: list[CellScores], bootstrap: Bootstrap) -> list[ComparisonRow]:
     """The rows of the comparison, one per explainer."""
+    metric, found, results = _estimated(setting, of, bootstrap)
+    return method_rows(GROUP, sorted(found), metric, found, results, bootstrap)
+
+
+def concluded(setting: Setting, of: list[CellScores], bootstrap: Bootstrap) -> Verdicts:
+    """What the comparison concludes of the explainers, in their order; it needs no intervals."""
+    metric, found, results = _estimated(setting, of, bootstrap)
+    return conclude(sorted(found), metric, found, results, bootstrap)
+
+
+def _estimated(
+    setting: Setting, of: list[CellScores], bootstrap: Bootstrap
+) -> tuple[Metric, dict[Method, tuple[Estimate, int]], Results]:
     metric = WORLDS[setting.world].metric
     clusters = Texts(setting.shape, setting.n).clusters
     found = estimate(of, metric, bootstrap, clusters)
-    results = Results("made up", [metric], of, clusters={GROUP.task: clusters})
-    return method_rows(GROUP, sorted(found), metric, found, results, bootstrap)
+    return metric, found, Results("made up", [metric], of, clusters={GROUP.task: clusters})
 
 
 def _overall(setting: Setting, rng: np.random.Generator, bootstrap: Bootstrap) -> dict[str, bool | None]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.cell_data import Metric
-from assay.metrics.resampling import multiplicities
+from assay.metrics.counts import counted
+from assay.metrics.resampling import Counts, RememberedParts, made_of, multiplicities
 from assay.results.statistics.intervals import Floats
 from assay.tasks.grouping import cluster_numbers
 
@@ -46,6 +48,31 @@ def as_index(counts: NDArray[np.integer]) -> Index:
     units = np.tile(np.arange(counts.shape[1], dtype=np.intp), len(counts))
     index[np.arange(index.shape[1]) < size[:, None]] = np.repeat(units, counts.ravel())
     return index
+
+
+class Taken(NamedTuple):
+    """How often resamples take each unit, as a metric needs it.
+
+    counts: (n, B), for a metric that needs no more. index: else what `as_index` makes of them.
+    """
+
+    counts: Counts | None
+    index: Index | None
+
+    @classmethod
+    def of(cls, counts: NDArray[np.integer], *, as_counts: bool) -> Taken:
+        """Of counts (B, n); as_counts: whether the metric needs no more."""
+        if as_counts:
+            return cls(np.ascontiguousarray(counts.T, dtype=np.int32), None)
+        return cls(None, as_index(counts))
+
+    def values(self, metric: Metric, parts: RememberedParts) -> Floats:
+        """(B,) the metric's values."""
+        if self.index is not None:
+            return metric.summarise(made_of(parts, padded), self.index)
+        by_counts = counted(metric)
+        assert by_counts is not None and self.counts is not None
+        return by_counts(parts, self.counts)
 
 
 def padded(parts: Mapping[str, Floats]) -> dict[str, Floats]:

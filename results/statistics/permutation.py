@@ -9,14 +9,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from assay.metrics.cell_data import Metric
-from assay.metrics.resampling import RememberedParts
+from assay.metrics.counts import counted
+from assay.metrics.resampling import Counts, RememberedParts
 from assay.results.records import CellScores
 from assay.results.statistics.clusters import unit_clusters
 from assay.results.statistics.estimates import (
@@ -207,12 +208,15 @@ def swapped_differences(metric: Metric, stacks: Sequence[Stack], swaps: NDArray[
     A swap picks the other's row of a text, so the permutations of a stack are one (2B, n) index.
     """
     total = np.zeros(len(swaps))
+    by_counts = counted(metric)
     # Seeds that measure the same texts are swapped alike.
-    indices: dict[bytes, NDArray[np.intp]] = {}
+    indices: dict[bytes, NDArray[Any]] = {}
     for stack in stacks:
         if (same := stack.at.tobytes()) not in indices:
-            indices[same] = _swapped(swaps[:, stack.at])
-        values = metric.summarise(stack.parts, indices[same])
+            mine = swaps[:, stack.at]
+            indices[same] = _swapped(mine) if by_counts is None else _swapped_counts(mine)
+        swapped = indices[same]
+        values = by_counts(stack.parts, swapped) if by_counts else metric.summarise(stack.parts, swapped)
         total += stack.weight * (values[: len(swaps)] - values[len(swaps) :])
     return total
 
@@ -225,6 +229,13 @@ def _swapped(swaps: NDArray[np.bool_]) -> NDArray[np.intp]:
     index[0] = np.where(swaps, theirs, mine)
     np.subtract(mine + theirs, index[0], out=index[1])
     return index.reshape(2 * draws, n)
+
+
+def _swapped_counts(swaps: NDArray[np.bool_]) -> Counts:
+    """(2n, 2B) how often the rows of `_swapped` take each row of the stack: once or not at all."""
+    theirs = swaps.T
+    mine = ~theirs
+    return np.block([[mine, theirs], [theirs, mine]]).astype(np.int32)
 
 
 def sequential_p(

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from assay.metrics.cell_data import Metric
+from assay.metrics.counts import counted
 from assay.metrics.long_table import pair_texts
 from assay.metrics.resampling import RememberedParts, multiplicities
-from assay.results.statistics.clusters import Index, as_index, is_pool, padded, unit_clusters
+from assay.results.statistics.clusters import Index, Taken, is_pool, unit_clusters
 from assay.results.statistics.estimates import (
     Bootstrap,
     Estimate,
@@ -50,7 +51,8 @@ class Dyads:
 
     def counts(self, of_texts: NDArray[np.integer]) -> NDArray[np.integer]:
         """(B, n) multiplicities of the pairs from those of the texts (B, texts): the product of both."""
-        return of_texts[:, self.first] * of_texts[:, self.second]
+        by_text = np.ascontiguousarray(of_texts.T, dtype=np.int32)
+        return (by_text[self.first] * by_text[self.second]).T
 
     def without_texts(self) -> NDArray[np.integer]:
         """(g, n) 0 for the pairs of a left-out group of texts; groups are single texts up to GROUPS texts."""
@@ -118,12 +120,14 @@ def dyadic_variance(without_texts: Floats, without_pairs: Floats) -> float:
     return float(np.maximum(over_texts - over_pairs, over_pairs))
 
 
-def pair_indices(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str, str] = {}) -> list[Index]:
-    """Positions for `padded` parts: of resamples, without groups of texts, and without groups of pairs."""
+def pair_counts(
+    units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str, str] = {}
+) -> list[NDArray[np.integer]]:
+    """(B, n) each: how often resamples have the pairs, and those without groups of texts, or of pairs."""
     pairs = dyads(units, clusters)
     rng = generator(bootstrap.seed, *units)
     texts = multiplicities(bootstrap_index(pairs.texts, bootstrap.n, rng), pairs.texts).astype(np.intp)
-    return list(map(as_index, (pairs.counts(texts), pairs.without_texts(), pairs.without_pairs(rng))))
+    return [pairs.counts(texts), pairs.without_texts(), pairs.without_pairs(rng)]
 
 
 def pair_draws(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str, str] = {}) -> Draws:
@@ -133,12 +137,17 @@ def pair_draws(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str
     numbers (node bootstrap). What is a pair's own varies three times as much in these products as it does, so
     the replicates are drawn together about the value until their variance is `dyadic_variance`.
     """
-    indices = pair_indices(units, bootstrap, clusters)
+    counts = pair_counts(units, bootstrap, clusters)
+
+    @lru_cache(maxsize=1)
+    def taken(as_counts: bool) -> list[Taken]:
+        return [Taken.of(each, as_counts=as_counts) for each in counts]
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], value: float) -> tuple[Floats, Floats]:
-        parts_of_runs = [RememberedParts(padded(parts)) for parts in runs]
+        remembered = [RememberedParts(parts) for parts in runs]
         replicates, without_texts, without_pairs = (
-            np.mean([metric.summarise(parts, index) for parts in parts_of_runs], axis=0) for index in indices
+            np.mean([each.values(metric, parts) for parts in remembered], axis=0)
+            for each in taken(counted(metric) is not None)
         )
         defined = replicates[np.isfinite(replicates)]
         deviation = float(np.std(defined)) if len(defined) else 0.0
@@ -164,7 +173,7 @@ class DyadicTest:
     metric: Metric
     seed: int = 0
     # A family of tests is on the same pairs, and the best explainer is in each test.
-    _indices: dict[object, list[Index]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _taken: dict[object, list[Taken]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[object, list[Floats]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, one: Estimate, other: Estimate) -> float:
@@ -198,17 +207,17 @@ class DyadicTest:
     ) -> list[Floats]:
         """One explainer's values of all pairs, then without groups of texts, and without groups of pairs."""
         place = units, at.tobytes(), frozenset(clusters.items())
-        if place not in self._indices:
+        if place not in self._taken:
             pairs = dyads(units, clusters)
             everything = np.ones((1, len(units)), dtype=np.intp)
             without_pairs = pairs.without_pairs(generator(self.seed, "pairs", *units))
-            self._indices[place] = [
-                as_index(counts[:, at]) for counts in (everything, pairs.without_texts(), without_pairs)
-            ]
+            every = everything, pairs.without_texts(), without_pairs
+            as_counts = counted(self.metric) is not None
+            self._taken[place] = [Taken.of(counts[:, at], as_counts=as_counts) for counts in every]
         key = place, *((name, values.tobytes()) for name, values in sorted(parts.items()))
         if key not in self._values:
-            filled = RememberedParts(padded(parts))
-            self._values[key] = [self.metric.summarise(filled, index) for index in self._indices[place]]
+            remembered = RememberedParts(parts)
+            self._values[key] = [taken.values(self.metric, remembered) for taken in self._taken[place]]
         return self._values[key]
 
 

@@ -34,7 +34,7 @@ from assay.results.statistics.text_pairs import (
     count_clusters,
     dyadic_variance,
     dyads,
-    pair_indices,
+    pair_counts,
     two_sided,
 )
 from assay.results.statistics.verdicts import paired_test
@@ -252,7 +252,7 @@ def test_the_test_of_pairs_leaves_out_clusters() -> None:
     expected = two_sided(float(observed), dyadic_variance(texts, apart), 4)
     assert DyadicTest(PAIRS, FEW.seed)(one, other) == pytest.approx(expected)
     assert expected != pytest.approx(DyadicTest(PAIRS, FEW.seed)(*of(PAIRS, {}, *cells)))
-    drawn, _, _ = pair_indices(units, FEW, clusters)
+    drawn, _, _ = map(as_index, pair_counts(units, FEW, clusters))
     of_text = {place: cluster for cluster, texts in enumerate(places(20, clusters)) for place in texts}
     order = [int(name.split("-")[1]) for name in sorted({part for unit in units for part in unit.split("|")})]
     assert {of_text[place] for place in order} == set(range(5)) and drawn.shape[0] == FEW.n

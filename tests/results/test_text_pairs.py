@@ -29,8 +29,8 @@ from assay.results.statistics.text_pairs import (
     dyadic_variance,
     dyads,
     is_pairwise,
+    pair_counts,
     pair_draws,
-    pair_indices,
 )
 from assay.results.statistics.verdicts import paired_test
 from assay.tasks.errors import InputError
@@ -173,7 +173,7 @@ def test_replicates_spread_as_much_as_that_variance() -> None:
     draws = pair_draws(names, Bootstrap(n=400))
     (value,) = MEAN.summarise(parts, np.arange(200)[None])
     replicates, left_out = draws(MEAN, [parts], value)
-    resamples, _, without_pairs = pair_indices(names, Bootstrap(n=400))
+    resamples, _, without_pairs = map(as_index, pair_counts(names, Bootstrap(n=400)))
     apart = MEAN.summarise(padded(parts), without_pairs)
     assert replicates.var() == pytest.approx(dyadic_variance(left_out, apart))
     raw = MEAN.summarise(padded(parts), resamples)
