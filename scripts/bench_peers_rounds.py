@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from inputs import requests
 from peers import Classifier
+from torch.profiler import ProfilerActivity, profile
 
 from assay.explainers.protocol import Request
 from assay.models.engine import Engine
 from assay.models.flops import counted
 from assay.tasks.example import Example
+
+# Products of matrices, as torch's profiler calls them.
+PRODUCTS = ("mkldnn::_linear_pointwise", "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +47,7 @@ class Race:
     Of one short text no more is asked than that it is not slower.
 
     labels: of the model. words: least and greatest number of a text's words. perturbation: whether the rows
-    are forward rows alone, so that they have a limit.
+    are forward rows alone, so that they have a limit. gradient: whether most are differentiated.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Race:
     labels: int = 3
     words: tuple[int, int] = (6, 60)
     perturbation: bool = False
+    gradient: bool = False
 
     def least(self, threads: int) -> float:
         """The bar for so many threads."""
@@ -70,7 +75,8 @@ class Lap(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Round:
     """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used. operations:
-    floating-point operations that Assay's side carried out; NaN if not counted."""
+    floating-point operations that Assay's side carried out. products: the share of its time in products of
+    matrices. Both NaN if not counted."""
 
     theirs: Lap
     ours: Lap
@@ -78,6 +84,7 @@ class Round:
     in_model: float
     disturbance: float
     operations: float = math.nan
+    products: float = math.nan
 
 
 def time_limits(
@@ -113,7 +120,7 @@ def used_elsewhere() -> float:
 def run_round(
     race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool, count: bool = False
 ) -> Round:
-    """Both sides once, and Assay's once more where its operations are counted, which takes time."""
+    """Both sides once, and Assay's twice more where its operations are counted, which takes time."""
     before = world.engine.counters.copy()
     began, elsewhere = time.perf_counter(), used_elsewhere()
     laps = []
@@ -127,6 +134,17 @@ def run_round(
     spent = world.engine.counters.since(before)
     rows = max(spent.forward_rows, 1)
     least = limit(round(spent.forward_tokens / rows)) * rows
-    operations = counted(lambda: race.ours(world)) if count else math.nan
     ours = ours._replace(rows=spent.forward_rows)
-    return Round(theirs, ours, least, spent.seconds, disturbance, operations)
+    done = Round(theirs, ours, least, spent.seconds, disturbance)
+    if not count:
+        return done
+    operations = counted(lambda: race.ours(world))
+    return replace(done, operations=operations, products=products_share(lambda: race.ours(world)))
+
+
+def products_share(side: Callable[[], object]) -> float:
+    """The share of the processor's time that goes into products of matrices."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        side()
+    spent = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    return sum(spent.get(name, 0.0) for name in PRODUCTS) / sum(spent.values())
