@@ -223,8 +223,9 @@ def run_race(
     texts = sentences(race.words, options.texts)
     whole = worlds[race.labels]
     limit = limits[race.labels]
-    warm = replace(whole, examples=tuple(texts[:1]))
-    run_round(race, warm, limit, peer_first=True)
+    if not options.quick:
+        warm = replace(whole, examples=tuple(texts[:1]))
+        run_round(race, warm, limit, peer_first=True)
     found = []
     for number in range(options.rounds):
         share = texts[number :: options.rounds * options.sparse]

@@ -24,6 +24,9 @@ from assay.tasks.example import Example
 # Products of matrices, as torch's profiler calls them.
 PRODUCTS = ("mkldnn::_linear_pointwise", "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
 
+# Seconds for which a side is repeated that takes less.
+SHORT = 0.5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
@@ -120,26 +123,41 @@ def used_elsewhere() -> float:
 def run_round(
     race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool, count: bool = False
 ) -> Round:
-    """Both sides once, and Assay's twice more where its operations are counted, which takes time."""
+    """Both sides once, in turn for SHORT seconds where they take less, and their medians.
+
+    count: run Assay's twice more to count its operations and products, which takes time.
+    """
     before = world.engine.counters.copy()
     began, elsewhere = time.perf_counter(), used_elsewhere()
     laps = []
     for side in (race.theirs, race.ours) if peer_first else (race.ours, race.theirs):
         world.peer.rows = 0
-        start = time.perf_counter()
-        side(world)
-        laps.append(Lap(time.perf_counter() - start, world.peer.rows))
-    disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
-    theirs, ours = laps if peer_first else reversed(laps)
+        laps.append(Lap(_seconds(side, world), world.peer.rows))
     spent = world.engine.counters.since(before)
+    theirs, ours = laps if peer_first else reversed(laps)
+    inside = spent.seconds / ours.seconds
+    times = int(SHORT / max(ours.seconds, theirs.seconds))
+    again = np.array([[_seconds(side, world) for side in (race.theirs, race.ours)] for _ in range(times)])
+    if times:
+        theirs, ours = (
+            lap._replace(seconds=float(median))
+            for lap, median in zip((theirs, ours), np.median(again, axis=0), strict=True)
+        )
+    disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
     rows = max(spent.forward_rows, 1)
     least = limit(round(spent.forward_tokens / rows)) * rows
     ours = ours._replace(rows=spent.forward_rows)
-    done = Round(theirs, ours, least, spent.seconds, disturbance)
+    done = Round(theirs, ours, least, inside * ours.seconds, disturbance)
     if not count:
         return done
     operations = counted(lambda: race.ours(world))
     return replace(done, operations=operations, products=products_share(lambda: race.ours(world)))
+
+
+def _seconds(side: Callable[[World], object], world: World) -> float:
+    start = time.perf_counter()
+    side(world)
+    return time.perf_counter() - start
 
 
 def products_share(side: Callable[[], object]) -> float:
