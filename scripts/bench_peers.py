@@ -15,8 +15,11 @@ batch size for each length, with nothing else done. Shares over 100 % come from 
 one token, duplicates dropped, oneDNN's kernels.
 
 Share of the peak: floating-point operations that were carried out, per second, over those of products of
-matrices in float32 as large as MiniLM's. What is asked: the ratio to the peer, and of perturbation methods
-95 % of the limit and 70 % of the peak. --quick asks of one short text that nothing is slower than its peer.
+matrices in float32 as large as MiniLM's. Share of the possible: over Assay's time what it would be if its
+products ran at the peak and all else took as long as it does. What is asked: the ratio to the peer, and of
+perturbation methods 95 % of the limit and 70 % of the peak. Of gradient methods the ratio, or 90 % of the
+possible where that is less than the ratio. --quick asks of one short text that nothing is slower than its
+peer.
 """
 
 from __future__ import annotations
@@ -59,6 +62,8 @@ SALIENCY = peers.on_embeddings(captum.Saliency)
 QUIET = 0.15  # cores that other processes may use in a round
 # Shares of the limit and of the peak that perturbation methods must reach; the ratio for one short text.
 LEAST_SHARE, LEAST_OF_PEAK, NOT_SLOWER = 0.95, 0.7, 1.0
+# Share of what is possible that gradient methods must reach where the bar is beyond it.
+LEAST_OF_POSSIBLE = 0.9
 TRIES = 4  # times a round is repeated for quiet before the bench gives up
 
 
@@ -103,10 +108,10 @@ def races() -> list[Race]:
         Race("LIME, 1,000 rows, by 32", lime(32), our_lime, 2.0, perturbation=True),
         Race("LIME, 1,000 rows, unbatched", lime(None), our_lime, 2.8, perturbation=True),
         Race("Owen values, 500 rows", owen_by_peer, owen, 2.2, perturbation=True),
-        Race("integrated gradients, 50 steps", *integrated, 1.35),
-        Race("integrated gradients, 28 labels", *integrated_28, 1.6, labels=28),
+        Race("integrated gradients, 50 steps", *integrated, 1.35, gradient=True),
+        Race("integrated gradients, 28 labels", *integrated_28, 1.6, labels=28, gradient=True),
         Race("LIME, at most 8 words", lime(32), our_lime, 5.0, words=(4, 8), perturbation=True),
-        Race("saliency", *saliency, 1.5, more_threads=1.9),
+        Race("saliency", *saliency, 1.5, more_threads=1.9, gradient=True),
         Race("faithfulness of 10 explainers", faithfulness_by_batches, faithfulness, 1.5),
         Race("the study's ten, all classes", study_by_peers, study, 5.0),
     ]
@@ -218,14 +223,16 @@ def run_race(
     texts = sentences(race.words, options.texts)
     whole = worlds[race.labels]
     limit = limits[race.labels]
-    warm = replace(whole, examples=tuple(texts[:1]))
-    run_round(race, warm, limit, peer_first=True)
+    if not options.quick:
+        warm = replace(whole, examples=tuple(texts[:1]))
+        run_round(race, warm, limit, peer_first=True)
     found = []
     for number in range(options.rounds):
         share = texts[number :: options.rounds * options.sparse]
         world = replace(whole, examples=tuple(share))
         # Counting slows down, so that one round's operations stand for all.
-        sides = partial(run_round, race, world, limit, peer_first=number % 2 == 0, count=not number)
+        count = number == 0 and not options.quick
+        sides = partial(run_round, race, world, limit, peer_first=number % 2 == 0, count=count)
         tries = (sides() for _ in range(TRIES))
         quiet = (done for done in tries if done.disturbance <= QUIET or options.quick)
         found += islice(quiet, 1)
@@ -236,7 +243,6 @@ def report(
     race: Race, rounds: list[Round], threads: int, peak: float, options: argparse.Namespace
 ) -> tuple[list[Any], bool]:
     """A row of the table, and whether its bar is met. peak: operations per second of products."""
-    bar = NOT_SLOWER if options.quick else race.least(threads)
     if len(rounds) < options.rounds:
         return [race.name, f"only {len(rounds)} of {options.rounds} rounds were quiet", "", "missed"], False
     ratios = [done.theirs.seconds / done.ours.seconds for done in rounds]
@@ -244,12 +250,17 @@ def report(
     share = statistics.median(done.limit / done.ours.seconds for done in rounds)
     inside = statistics.median(done.in_model / done.ours.seconds for done in rounds)
     of_peak = rounds[0].operations / rounds[0].ours.seconds / peak
+    possible = 1 - rounds[0].products + of_peak
+    bar = NOT_SLOWER if options.quick else race.least(threads)
+    if race.gradient and not options.quick:
+        bar = min(bar, LEAST_OF_POSSIBLE * ratio / possible)
     shares_met = not race.perturbation or (share >= LEAST_SHARE and of_peak >= LEAST_OF_PEAK)
     met = ratio >= bar and (options.quick or shares_met)
     spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
     rows = f"{sum(done.ours.rows for done in rounds):,} / {sum(done.theirs.rows for done in rounds):,}"
     limit = share if race.perturbation else None
-    return [race.name, spread, rows, "met" if met else "missed", ratio, bar, limit, of_peak, inside], met
+    found = ratio, round(bar, 2), limit, of_peak, possible if race.gradient else None, inside
+    return [race.name, spread, rows, "met" if met else "missed", *found], met
 
 
 def main() -> None:
@@ -273,7 +284,7 @@ def main() -> None:
         peaks = measure()
         of_threads = f"{threads} thread{'s' * (threads > 1)}"
         print(f"\n{of_threads}, {chosen.rounds} rounds, {chosen.texts} texts; {peaks.line}\n")
-        shares = ("share_of_the_limit", "share_of_the_peak", "in_the_model")
+        shares = ("share_of_the_limit", "share_of_the_peak", "share_of_the_possible", "in_the_model")
         numbers = {"ratio_to_the_peer": ".2f", "bar": "", **dict.fromkeys(shares, ".0%")}
         table = Table("work", "rounds", "rows", "", **numbers)
         for race in races():

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,18 @@ import numpy as np
 import torch
 from inputs import requests
 from peers import Classifier
+from torch.profiler import ProfilerActivity, profile
 
 from assay.explainers.protocol import Request
 from assay.models.engine import Engine
 from assay.models.flops import counted
 from assay.tasks.example import Example
+
+# Products of matrices, as torch's profiler calls them.
+PRODUCTS = ("mkldnn::_linear_pointwise", "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
+
+# Seconds for which a side is repeated that takes less.
+SHORT = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +50,7 @@ class Race:
     Of one short text no more is asked than that it is not slower.
 
     labels: of the model. words: least and greatest number of a text's words. perturbation: whether the rows
-    are forward rows alone, so that they have a limit.
+    are forward rows alone, so that they have a limit. gradient: whether most are differentiated.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Race:
     labels: int = 3
     words: tuple[int, int] = (6, 60)
     perturbation: bool = False
+    gradient: bool = False
 
     def least(self, threads: int) -> float:
         """The bar for so many threads."""
@@ -70,7 +78,8 @@ class Lap(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Round:
     """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used. operations:
-    floating-point operations that Assay's side carried out; NaN if not counted."""
+    floating-point operations that Assay's side carried out. products: the share of its time in products of
+    matrices. Both NaN if not counted."""
 
     theirs: Lap
     ours: Lap
@@ -78,6 +87,7 @@ class Round:
     in_model: float
     disturbance: float
     operations: float = math.nan
+    products: float = math.nan
 
 
 def time_limits(
@@ -113,20 +123,46 @@ def used_elsewhere() -> float:
 def run_round(
     race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool, count: bool = False
 ) -> Round:
-    """Both sides once, and Assay's once more where its operations are counted, which takes time."""
+    """Both sides once, in turn for SHORT seconds where they take less, and their medians.
+
+    count: run Assay's twice more to count its operations and products, which takes time.
+    """
     before = world.engine.counters.copy()
     began, elsewhere = time.perf_counter(), used_elsewhere()
     laps = []
     for side in (race.theirs, race.ours) if peer_first else (race.ours, race.theirs):
         world.peer.rows = 0
-        start = time.perf_counter()
-        side(world)
-        laps.append(Lap(time.perf_counter() - start, world.peer.rows))
-    disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
-    theirs, ours = laps if peer_first else reversed(laps)
+        laps.append(Lap(_seconds(side, world), world.peer.rows))
     spent = world.engine.counters.since(before)
+    theirs, ours = laps if peer_first else reversed(laps)
+    inside = spent.seconds / ours.seconds
+    times = int(SHORT / max(ours.seconds, theirs.seconds))
+    again = np.array([[_seconds(side, world) for side in (race.theirs, race.ours)] for _ in range(times)])
+    if times:
+        theirs, ours = (
+            lap._replace(seconds=float(median))
+            for lap, median in zip((theirs, ours), np.median(again, axis=0), strict=True)
+        )
+    disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
     rows = max(spent.forward_rows, 1)
     least = limit(round(spent.forward_tokens / rows)) * rows
-    operations = counted(lambda: race.ours(world)) if count else math.nan
     ours = ours._replace(rows=spent.forward_rows)
-    return Round(theirs, ours, least, spent.seconds, disturbance, operations)
+    done = Round(theirs, ours, least, inside * ours.seconds, disturbance)
+    if not count:
+        return done
+    operations = counted(lambda: race.ours(world))
+    return replace(done, operations=operations, products=products_share(lambda: race.ours(world)))
+
+
+def _seconds(side: Callable[[World], object], world: World) -> float:
+    start = time.perf_counter()
+    side(world)
+    return time.perf_counter() - start
+
+
+def products_share(side: Callable[[], object]) -> float:
+    """The share of the processor's time that goes into products of matrices."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        side()
+    spent = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    return sum(spent.get(name, 0.0) for name in PRODUCTS) / sum(spent.values())
