@@ -28,10 +28,10 @@ def counted(metric: Metric) -> Counted | None:
             own: Counted = getattr(metric, "counted")  # noqa: B009
             return own
         if "summarise" in members:
-            is_correlation = isinstance(metric, MetricBase) and metric.info.summary is distance_correlation
-            if kind is MetricBase and is_correlation:
-                return partial(_correlation, metric.info.part)
-            return None
+            if kind is not MetricBase or not isinstance(metric, MetricBase):
+                return None
+            of_distances = metric.info.summary is distance_correlation
+            return partial(_correlation, metric.info.part) if of_distances else None
     return None
 
 

@@ -7,7 +7,7 @@ targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,9 +28,14 @@ class RememberedParts(dict[str, Floats]):
     Who makes them changes them no more.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Mapping[str, Floats]) -> None:
         super().__init__(parts)
         self.made: dict[Hashable, Any] = {}
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Floats]) -> RememberedParts:
+        """The parts, as they are if they remember already."""
+        return parts if isinstance(parts, cls) else cls(parts)
 
 
 def made_of(parts: Parts, make: Callable[..., T], *arguments: Hashable) -> T:
@@ -110,10 +115,9 @@ class _RankCorrelation(NamedTuple):
     def counted(self, counts: Counts) -> Floats:
         """(B,) of resamples that take the units `counts` (n, B) times."""
         found = np.full(counts.shape[1], np.nan)
-        within = self.unit < len(counts)
         for block in self._blocks(counts.shape[1]):
-            of_slots = np.zeros((len(self.unit), len(found[block])), dtype=np.int32)
-            of_slots[within] = counts[self.unit[within], block]
+            of_slots = counts[:, block].take(self.unit, axis=0, mode="clip")
+            of_slots[self.unit == len(counts)] = 0
             found[block] = self._of_slots(of_slots)
         return found
 
@@ -190,10 +194,10 @@ class _Order(NamedTuple):
         not_larger *= 2
         not_larger -= taken
         twice = not_larger if self.level is None else not_larger.take(self.level, axis=0)
-        if untied is None or self.ends is not None:
-            sizes = taken.astype(np.float64)
-            untied = np.einsum("nb,nb->b", sizes * sizes, sizes)
-        return twice.astype(np.float64), everything, untied
+        if untied is not None and self.ends is None:
+            return twice.astype(np.float64), everything, untied
+        sizes = taken.astype(np.float64)
+        return twice.astype(np.float64), everything, np.einsum("nb,nb->b", sizes * sizes, sizes)
 
 
 def running_slots(n: int) -> Ints:

@@ -53,11 +53,11 @@ def as_index(counts: NDArray[np.integer]) -> Index:
 class Taken(NamedTuple):
     """How often resamples take each unit, as a metric needs it.
 
-    counts: (n, B), for a metric that needs no more. index: else what `as_index` makes of them.
+    counts: (n, B), for a metric that needs no more. positions: else what `as_index` makes of them.
     """
 
     counts: Counts | None
-    index: Index | None
+    positions: Index | None
 
     @classmethod
     def of(cls, counts: NDArray[np.integer], *, as_counts: bool) -> Taken:
@@ -68,8 +68,8 @@ class Taken(NamedTuple):
 
     def values(self, metric: Metric, parts: RememberedParts) -> Floats:
         """(B,) the metric's values."""
-        if self.index is not None:
-            return metric.summarise(made_of(parts, padded), self.index)
+        if self.positions is not None:
+            return metric.summarise(made_of(parts, padded), self.positions)
         by_counts = counted(metric)
         assert by_counts is not None and self.counts is not None
         return by_counts(parts, self.counts)

@@ -207,7 +207,7 @@ def _text_draws(units: Sequence[str], bootstrap: Bootstrap, cluster: Index) -> D
         resamples, without = members(resamples, cluster), members(without, cluster)
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], _: float) -> tuple[Floats, Floats]:
-        each = [parts if alone else RememberedParts(padded(parts)) for parts in runs]
+        each = [RememberedParts.of(parts if alone else padded(parts)) for parts in runs]
         replicates, left_out = (
             averaged([metric.summarise(parts, index) for parts in each]) for index in (resamples, without)
         )

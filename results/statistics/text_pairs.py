@@ -144,7 +144,7 @@ def pair_draws(units: Sequence[str], bootstrap: Bootstrap, clusters: Mapping[str
         return [Taken.of(each, as_counts=as_counts) for each in counts]
 
     def draws(metric: Metric, runs: Sequence[Mapping[str, Floats]], value: float) -> tuple[Floats, Floats]:
-        remembered = [RememberedParts(parts) for parts in runs]
+        remembered = [RememberedParts.of(parts) for parts in runs]
         replicates, without_texts, without_pairs = (
             np.mean([each.values(metric, parts) for parts in remembered], axis=0)
             for each in taken(counted(metric) is not None)
@@ -216,7 +216,7 @@ class DyadicTest:
             self._taken[place] = [Taken.of(counts[:, at], as_counts=as_counts) for counts in every]
         key = place, *((name, values.tobytes()) for name, values in sorted(parts.items()))
         if key not in self._values:
-            remembered = RememberedParts(parts)
+            remembered = RememberedParts.of(parts)
             self._values[key] = [taken.values(self.metric, remembered) for taken in self._taken[place]]
         return self._values[key]
 
