@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
-# With fewer files of scores than this, processes take longer to start than they save: one takes 2.3 seconds of
-# a processor to start, and a file 30 (without figures) to 60 milliseconds of the report.
+# With fewer files of scores than this, processes take longer to start than they save: one takes 2.3 seconds
+# of a processor to start, and a file 30 (without figures) to 60 milliseconds of the report.
 MANY = 200
 # Each process holds the libraries once more, about 200 MB.
 MOST = 8
