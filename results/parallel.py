@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from threading import Thread
 from typing import Any, Protocol, TypeVar
@@ -15,8 +16,9 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
-# With fewer scored cells than this, processes take longer to start than they save.
-MANY = 500
+# With fewer files of scores than this, processes take longer to start than they save: one takes 2.3 seconds
+# of a processor to start, and a file 30 (without figures) to 60 milliseconds of the report.
+MANY = 200
 # Each process holds the libraries once more, about 200 MB.
 MOST = 8
 # How often a process looks whether its parent is there, and how long it may take to stop by itself.
@@ -36,14 +38,19 @@ def serial_map(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
 
 
 @contextmanager
-def process_pool(processes: int) -> Iterator[ParallelMap]:
-    """Over so many processes, which end with the block; in this one if one is enough."""
+def process_pool(processes: int, needed: Sequence[str] = ()) -> Iterator[ParallelMap]:
+    """Over so many processes, which end with the block; in this one if one is enough.
+
+    needed: modules that the calls need, which each process imports before it has any.
+    """
     if processes < 2:
         yield serial_map
         return
     # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
     spawn = get_context("spawn")
-    pool = ProcessPoolExecutor(processes, spawn, initializer=end_with, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(os.getpid(), needed))
+    # The first call starts all processes, which is done while this one goes on.
+    pool.submit(os.getpid)
 
     def over(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
         return pool.map(_alone, calls)
@@ -60,6 +67,12 @@ def useful_processes(cells: int) -> int:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, MOST)
+
+
+def _begin(parent: int, needed: Sequence[str]) -> None:
+    end_with(parent)
+    for name in needed:
+        import_module(name)
 
 
 def end_with(parent: int) -> None:

@@ -17,7 +17,7 @@ from assay.results.claims.page import CLAIMS_FILES, claims_files, claims_section
 from assay.results.claims.published import Beside
 from assay.results.figures.every_figure import Summaries, drawings, summary_drawings
 from assay.results.figures.style import Drawing
-from assay.results.figures.words import words_figures
+from assay.results.figures.words import words_calls
 from assay.results.inert import inert, to_csv
 from assay.results.page.content import Content
 from assay.results.page.report import pages
@@ -105,11 +105,10 @@ def _content(
     # Begun here, and waited for at last.
     shown = grids(of_groups.comparison, results.metrics, results.removal, alike=results.alike)
     drawing = drawings(results, shown, parallel_map)
+    of_words = parallel_map(words_calls(words.words, results.controls) if words is not None else [])
     found = findings(results, of_groups, tables, checks, bootstrap, parallel_map)
     summaries = Summaries(of_groups, found.ranks, found.sensitivity, bootstrap.alpha)
-    figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map)]
-    if words is not None:
-        figures += words_figures(words.words, results.controls)
+    figures = [*drawing, *summary_drawings(results, shown, summaries, parallel_map), *of_words]
     of_labels = label_grids(of_groups.labels, results)
     content = Content(results, tables, figures, bootstrap, of_labels, found, knowledge, of_groups.advice)
     return content, summaries

@@ -38,6 +38,8 @@ from assay.tasks.errors import InputError
 REPAIR_ATTEMPTS = 5
 # Tables of more lines stay in their file: what a terminal shows at last is the verdict.
 MOST_LINES = 60
+# What draws the figures, which the processes of a report need.
+DRAWING = "assay.results.figures.every_figure"
 # The file that marks a folder outside the store as a report's, so that the next one may replace it.
 MARK = "assay-report.json"
 
@@ -148,12 +150,12 @@ def _write(
     folder: Path,
     claims: Beside | None,
 ) -> None:
-    # Drawing is slow to import, and most commands draw nothing.
-    from assay.harness.config.resampling import bootstrap_of
-    from assay.results.write import write_results
+    with waiting("report") as line, process_pool(useful_processes(len(files)), [DRAWING]) as pool:
+        # Drawing is slow to import, and most commands draw nothing.
+        from assay.harness.config.resampling import bootstrap_of
+        from assay.results.write import write_results
 
-    bootstrap = bootstrap_of(experiment.configs[0])
-    with waiting("report") as line, process_pool(useful_processes(len(files))) as pool:
+        bootstrap = bootstrap_of(experiment.configs[0])
         spreading = line.counted(pool)
         collected = collect(experiment, trials, files, spreading)
         results = with_baselines(collected, trials, experiment.store)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,16 +32,23 @@ def words_figures(rows: Sequence[GlobalWordRow], controls: Set[str] = frozenset(
 
     Attributions of different explainers have different units, so each column is a share of its largest.
     """
+    return [call() for call in words_calls(rows, controls)]
+
+
+def words_calls(
+    rows: Sequence[GlobalWordRow], controls: Set[str] = frozenset()
+) -> list[Callable[[], Drawing]]:
+    """What draws each of `words_figures`."""
     by_group = grouped([row for row in rows if row.explainer not in controls], lambda row: row.group)
     several = len(by_group) > 1
-    found = []
+    found: list[Callable[[], Drawing]] = []
     for place, (group, of_group) in enumerate(list(by_group.items())[:PANEL_LIMIT], 1):
         labels = {
             label: _shares(of_label)
             for label, of_label in list(grouped(of_group, lambda row: row.label).items())[:PANEL_LIMIT]
         }
         name = f"{NAME}-{place}" if several else NAME
-        found.append(_drawing(name, group.title, labels))
+        found.append(partial(_drawing, name, group.title, labels))
     return found
 
 
