@@ -212,7 +212,8 @@ def work(connection: Connection) -> None:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     channel = _Channel(connection)
-    logging.basicConfig(level=logging.WARNING, handlers=[_Logged(channel)])
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger().addHandler(_Logged(channel))
     out, err = (cast(TextIO, _Said(channel, name)) for name in ("stdout", "stderr"))
     with redirect_stdout(out), redirect_stderr(err), ended_with_launcher():
         # Slow to import, and Ctrl-C must be ignored by then.
