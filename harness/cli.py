@@ -62,6 +62,7 @@ Overrides are Hydra's: KEY=VALUE changes one value, GROUP=NAME chooses one of a 
   targets=predicted        explained classes: predicted, gold or all
   limits.default.test=100  how many texts are explained (null: all; per model: limits.cnn.test=500)
   store=FOLDER             where results are kept (assay-store)
+  workers=2                so many jobs at once, each in a process of its own (null: as many as fit)
   hydra/launcher=NAME      where jobs run: in this process, or workstation, slurm, ray_local, ray_cluster
 
 Run `assay choices` for every name a group offers.

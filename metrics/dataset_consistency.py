@@ -16,13 +16,16 @@ from assay.metrics.options import whole
 from assay.metrics.resampling import distance_correlation
 from assay.metrics.targets import require_every_class
 from assay.metrics.text_pairs import choose_pairs, texts_at
-from assay.tasks.arrays import Floats, Floats32, Reals
+from assay.tasks.arrays import Floats, Floats32, Ints, Reals
 from assay.tasks.example import Example
 from assay.tasks.randomness import generator
 
 if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
+
+# Their differences lie in memory together.
+PAIRS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class DatasetConsistency(MetricBase):
             np.abs(layer[first] - layer[second]).mean(axis=1, dtype=np.float64) for layer in layers.values()
         ]
         distances = np.mean(each, axis=0) if each else np.empty(len(pairs))
-        return pairs.table(examples, distances, vectors, TypeScores.distance)
+        return pairs.table(examples, distances, type_distances(vectors, first, second))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,13 +97,55 @@ class TypeScores:
     types: NDArray[np.str_]
     scores: Floats
 
-    def distance(self, other: TypeScores) -> float:
-        """Mean absolute difference over the types of either and all classes; NaN if neither has any."""
-        union = np.union1d(self.types, other.types)
-        difference = np.zeros((len(self.scores), len(union)))
-        difference[:, np.searchsorted(union, self.types)] += self.scores
-        difference[:, np.searchsorted(union, other.types)] -= other.scores
-        return float(np.abs(difference).mean()) if difference.size else float("nan")
+
+def type_distances(texts: Sequence[TypeScores], first: Ints, second: Ints) -> Floats:
+    """Mean absolute difference over the types of either text and all classes; NaN if neither has any.
+
+    Args:
+        texts: explanations of the same classes.
+        first: (P,) places in `texts`.
+        second: (P,) those of the texts they are compared with.
+
+    Returns:
+        (P,) distances.
+
+    Example:
+        >>> one, two = (TypeScores(np.array(words), np.ones((1, 2))) for words in (["a", "c"], ["b", "c"]))
+        >>> type_distances([one, two], np.array([0]), np.array([1])).round(3).tolist()
+        [0.667]
+    """
+    found = np.full(len(first), np.nan)
+    if not texts:
+        return found
+    lengths = np.array([len(text.types) for text in texts])
+    # Numbers sort as the words do.
+    _, numbers = np.unique(np.concatenate([text.types for text in texts]), return_inverse=True)
+    scores = np.concatenate([text.scores for text in texts], axis=1)
+    starts = np.cumsum(lengths) - lengths
+    for at in range(0, len(first), PAIRS_AT_ONCE):
+        pairs = slice(at, at + PAIRS_AT_ONCE)
+        sides = [_elements(starts, lengths, side[pairs]) for side in (first, second)]
+        # A pair's types, behind those of the pairs before it.
+        names = [pair * (numbers.max(initial=0) + 1) + numbers[element] for pair, element in sides]
+        union, place = np.unique(np.concatenate(names), return_inverse=True)
+        difference = np.zeros((len(scores), len(union)))
+        difference[:, place[: len(names[0])]] += scores[:, sides[0][1]]
+        difference[:, place[len(names[0]) :]] -= scores[:, sides[1][1]]
+        sizes = np.bincount(union // (numbers.max(initial=0) + 1), minlength=len(first[pairs]))
+        begin = np.cumsum(sizes) - sizes
+        # Of equal sizes at once: sums keep their order.
+        for size in np.unique(sizes[sizes > 0]):
+            alike = np.flatnonzero(sizes == size)
+            of_pairs = np.abs(difference[:, begin[alike][:, None] + np.arange(size)]).swapaxes(0, 1)
+            found[at + alike] = np.ascontiguousarray(of_pairs).reshape(len(alike), -1).mean(axis=1)
+    return found
+
+
+def _elements(starts: Ints, lengths: Ints, texts: Ints) -> tuple[Ints, Ints]:
+    """For every type of every text: the place of the text among `texts`, and where its type lies."""
+    count = lengths[texts]
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(np.arange(len(texts)), count), np.repeat(starts[texts], count) + within
 
 
 def type_scores(example: Example, encoding: Encoding, scores: Reals) -> TypeScores:

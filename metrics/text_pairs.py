@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,6 @@ CANDIDATES = 2_000_000
 POOL = 5
 # The most rounds of random draws of different pairs; a task in which nearly all labels agree has too few.
 ROUNDS = 20
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,26 +50,23 @@ class Pairs:
         self,
         examples: Sequence[Example],
         activation_distance: Floats,
-        explanations: Sequence[T],
-        distance: Callable[[T, T], float],
+        explanation_distance: Floats,
     ) -> pd.DataFrame:
         """The long table, one row per pair (`assay.metrics.long_table.pair_name`) and part.
 
         Args:
             examples: All examples.
             activation_distance: (P,) distance of the texts' activations.
-            explanations: One per text of `texts`.
-            distance: The distance of two explanations.
+            explanation_distance: (P,) distance of their explanations.
         """
         ids = [examples[text].id for text in self.texts]
-        pairs = np.stack(self.places(), axis=1).tolist()
         parts = {
             "activation_distance": activation_distance,
-            "explanation_distance": [distance(explanations[i], explanations[j]) for i, j in pairs],
+            "explanation_distance": explanation_distance,
             "overlap": self.overlap,
             "similar": self.similar,
         }
-        return long([pair_name(ids[i], ids[j]) for i, j in pairs], parts)
+        return long([pair_name(ids[i], ids[j]) for i, j in zip(*self.places(), strict=True)], parts)
 
 
 def texts_at(subject: CellData, positions: Ints) -> Iterator[ExplainedText]:

@@ -54,7 +54,54 @@ def priors(players: int) -> Iterator[Prior]:
         yield from (ThresholdPrior(players, common) for common in COMMON)
 
 
-def posterior(signs: Floats, odd: Floats) -> tuple[Floats, Floats]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What answers at P coalitions say, whatever they are. factor: (P, P) lower Cholesky factor of their
+    covariance. told: (P, n) its solutions for the covariance with the Shapley values. left: (n,) the variance
+    that these keep."""
+
+    factor: Floats
+    told: Floats
+    left: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _WithoutHalf:
+    """A half of the answers is left out. kept, out: their places. given: those kept. across: (kept, out) the
+    factor's solutions for the covariance with those left out. left: (out,) the variance that these keep."""
+
+    kept: NDArray[np.intp]
+    out: NDArray[np.intp]
+    given: _Given
+    across: Floats
+    left: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderPrior:
+    """A prior given the coalitions asked. halves: each left out once; none with few answers."""
+
+    given: _Given
+    halves: tuple[_WithoutHalf, ...]
+
+
+# By prior.
+Prepared = tuple[_UnderPrior, ...]
+
+
+def prepare(signs: Floats) -> Prepared:
+    """What does not depend on the answers, which takes most of the time.
+
+    Args:
+        signs: (P, n) in {-1, 1}, the full text first.
+
+    Returns:
+        One per prior, about 2 P (P + n) numbers each.
+    """
+    return tuple(_under(prior, signs) for prior in priors(signs.shape[1]))
+
+
+def posterior(prepared: Prepared, odd: Floats) -> tuple[Floats, Floats]:
     """Means and variances of the Shapley values.
 
     Every prior has its share by marginal likelihood, with the most likely scale of each class. Where a prior
@@ -62,13 +109,13 @@ def posterior(signs: Floats, odd: Floats) -> tuple[Floats, Floats]:
     added, the variance grows by as much.
 
     Args:
-        signs: (P, n) in {-1, 1}, the full text first.
+        prepared: the coalitions asked.
         odd: (P, K) the odd part of each class's value there.
 
     Returns:
         (n, K) means and (n, K) variances.
     """
-    fits = [_fit(prior, signs, odd) for prior in priors(signs.shape[1])]
+    fits = [_fit(under, odd) for under in prepared]
     likelihood = np.array([fit.likelihood for fit in fits])
     share = np.exp(likelihood - likelihood.max(axis=0))
     share /= share.sum(axis=0)
@@ -92,48 +139,62 @@ class _Fit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Conditioned:
-    """Given some answers. factor: (P, P) lower Cholesky factor of their covariance. weights: (P, K).
-    scale: (K,) the most likely variance. mean, variance: (n, K) of the Shapley values."""
+    """Given some answers. weights: (P, K). scale: (K,) the most likely variance. mean, variance: (n, K) of
+    the Shapley values."""
 
-    factor: Floats
     weights: Floats
     scale: Floats
     mean: Floats
     variance: Floats
 
 
-def _fit(prior: Prior, signs: Floats, odd: Floats) -> _Fit:
+def _under(prior: Prior, signs: Floats) -> _UnderPrior:
     covariance = prior.covariance(signs, signs) + JITTER * np.eye(len(signs))
     shapley, before = prior.shapley_covariance(signs), prior.shapley_variance()
-    found = _condition(covariance, shapley, before, odd)
-    likelihood = -len(odd) / 2 * np.log(found.scale) - np.log(np.diag(found.factor)).sum()
-    misfit = np.ones((2, odd.shape[1]))
-    if len(odd) > 2:
-        misfit = _misfit(covariance, shapley, before, odd, found)
+    halves = (0, 1) if len(signs) > 2 else ()
+    return _UnderPrior(
+        _given(covariance, shapley, before),
+        tuple(_without(covariance, shapley, before, half) for half in halves),
+    )
+
+
+def _given(covariance: Floats, shapley: Floats, before: float) -> _Given:
+    factor = _factor(covariance)
+    told = _solve(factor, shapley.T)
+    return _Given(factor, told, np.maximum(before - (told**2).sum(axis=0), 0.0))
+
+
+def _without(covariance: Floats, shapley: Floats, before: float, half: int) -> _WithoutHalf:
+    """Every other answer but the first being left out, from the first or the second on."""
+    out = np.arange(1 + half, len(covariance), 2)
+    kept: NDArray[np.intp] = np.delete(np.arange(len(covariance)), out)
+    rows = covariance[kept]
+    given = _given(rows[:, kept], shapley[:, kept], before)
+    across = _solve(given.factor, rows[:, out])
+    return _WithoutHalf(kept, out, given, across, np.diag(covariance)[out] - (across**2).sum(axis=0))
+
+
+def _fit(under: _UnderPrior, odd: Floats) -> _Fit:
+    found = _condition(under.given, odd)
+    likelihood = -len(odd) / 2 * np.log(found.scale) - np.log(np.diag(under.given.factor)).sum()
+    misfit = _misfit(under.halves, odd, found) if under.halves else np.ones((2, odd.shape[1]))
     return _Fit(found.mean, found.variance, likelihood, misfit)
 
 
-def _condition(covariance: Floats, shapley: Floats, before: float, odd: Floats) -> _Conditioned:
-    factor = _factor(covariance)
-    weights, told = _solve(factor, odd), _solve(factor, shapley.T)
+def _condition(given: _Given, odd: Floats) -> _Conditioned:
+    weights = _solve(given.factor, odd)
     # A constant class fits any prior.
     scale = np.maximum((weights**2).mean(axis=0), TINY)
-    left = np.maximum(before - (told**2).sum(axis=0), 0.0)
-    return _Conditioned(factor, weights, scale, told.T @ weights, np.outer(left, scale))
+    return _Conditioned(weights, scale, given.told.T @ weights, np.outer(given.left, scale))
 
 
-def _misfit(covariance: Floats, shapley: Floats, before: float, odd: Floats, found: _Conditioned) -> Floats:
-    """(2, K) as in `_Fit`, each half of the answers but the first being left out once."""
+def _misfit(halves: tuple[_WithoutHalf, ...], odd: Floats, found: _Conditioned) -> Floats:
+    """(2, K) as in `_Fit`."""
     answers, moves, expected = np.zeros((3, odd.shape[1]))
-    for half in (0, 1):
-        out = np.arange(1 + half, len(odd), 2)
-        kept: NDArray[np.intp] = np.delete(np.arange(len(odd)), out)
-        rows = covariance[kept]
-        without = _condition(rows[:, kept], shapley[:, kept], before, odd[kept])
-        across = _solve(without.factor, rows[:, out])
-        left = np.diag(covariance)[out] - (across**2).sum(axis=0)
-        error = odd[out] - across.T @ without.weights
-        answers += (error**2 / np.maximum(np.outer(left, without.scale), TINY)).sum(axis=0)
+    for half in halves:
+        without = _condition(half.given, odd[half.kept])
+        error = odd[half.out] - half.across.T @ without.weights
+        answers += (error**2 / np.maximum(np.outer(half.left, without.scale), TINY)).sum(axis=0)
         moves += ((without.mean - found.mean) ** 2).sum(axis=0)
         # Posterior means are a martingale: their moves have the variance that goes.
         expected += np.maximum(without.variance - found.variance, JITTER * found.scale).sum(axis=0)

@@ -18,7 +18,7 @@ from assay.explainers.perturbation.coalitions import (
     pair_count,
     with_complements,
 )
-from assay.explainers.perturbation.gp_posterior import posterior
+from assay.explainers.perturbation.gp_posterior import Prepared, posterior, prepare
 from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
 from assay.explainers.perturbation.kernel_shap import (
     PairedCoalitions,
@@ -35,6 +35,8 @@ DESIGN_RHO, DESIGN_PLAYERS, DESIGN_LINEAR = 0.5, 12, 10.0
 POOL = 2048
 # So many designs are kept: those of as many lengths of texts.
 DESIGNS = 256
+# What texts of one length share is kept for so many lengths, of so many answers at most: 4 MB each, or 6.
+PREPARED, MOST_PREPARED = 48, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,23 @@ class ShapleyGP(PairedCoalitions):
                 coalitions.astype(np.float64), answers, shapley_kernel(coalitions), total
             )
             return Estimate(exact, np.zeros_like(exact))
-        signs = np.concatenate([np.ones((1, players)), np.where(pairs, 1.0, -1.0)])
-        scores, variance = posterior(signs, np.concatenate([total[None] / 2, odd]))
+        asked = np.concatenate([np.ones((1, players), dtype=bool), pairs])
+        scores, variance = posterior(_prepared(asked), np.concatenate([total[None] / 2, odd]))
         # What the jitter leaves of the total.
         scores += (total - scores.sum(axis=0)) / players
-        determined = len(signs) >= players
+        determined = len(asked) >= players
         return Estimate(scores, np.sqrt(variance) if determined else np.full_like(scores, np.nan))
+
+
+def _prepared(asked: Coalitions) -> Prepared:
+    """(P, n) coalitions as `prepare` takes them."""
+    of_bytes = _prepared_once if len(asked) <= MOST_PREPARED else _prepared_once.__wrapped__
+    return of_bytes(asked.shape[1], asked.tobytes())
+
+
+@lru_cache(maxsize=PREPARED)
+def _prepared_once(players: int, asked: bytes) -> Prepared:
+    return prepare(np.where(np.frombuffer(asked, dtype=bool).reshape(-1, players), 1.0, -1.0))
 
 
 @lru_cache(maxsize=DESIGNS)

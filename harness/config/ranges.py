@@ -23,6 +23,8 @@ from assay.tasks.errors import InputError, check_choice, check_positive, did_you
 MAX_SEED = 2**32 - 1
 # More threads than any machine has processors end the process without a message.
 MAX_THREADS = 1024
+# Processes of which each holds a model.
+MAX_WORKERS = 256
 # Folder names have at most 255 bytes, and reports add to a name.
 MAX_NAME = 100
 
@@ -52,6 +54,7 @@ RANGES: dict[str, Range] = {
     "shard": Range(1),
     "shards_per_job": Range(1),
     "portion": Range(0),
+    "workers": Range(1, MAX_WORKERS),
     "engine.budget": Range(1),
     "engine.threads": Range(1, MAX_THREADS),
     "report.bootstrap": Range(20),

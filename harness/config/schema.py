@@ -112,6 +112,8 @@ class Run:
     sweep: override key to list of values, for example {task: [planted, reviews], seed: [0, 1]}; a key given
     on the command line replaces its axis.
     annotators: what metrics take of several annotators' rationales, unless they say otherwise.
+    workers: jobs at once, each in a process of its own, unless a launcher is chosen; null for as many as
+    cores and memory allow.
     shard: texts in one file of explanations. shards_per_job: a trial with more is cut into several jobs;
     portion: which of them this is, set by the run. only_failed: leave what is missing but did not fail, set
     by `assay retry` to the ledger's names of the trials that failed as a whole. axes: the swept settings that
@@ -127,6 +129,7 @@ class Run:
     annotators: str = "union"
     controls: list[str] = field(default_factory=lambda: list(CONTROLS))
     store: str = "assay-store"
+    workers: int | None = 1
     shard: int = 256
     shards_per_job: int | None = None
     portion: int = 0

@@ -6,7 +6,9 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
 
 from omegaconf import DictConfig
 
@@ -21,13 +23,15 @@ from assay.harness.storage.store import Store, check_space
 from assay.harness.trials.census import remember
 from assay.harness.trials.explained import ExplainedTexts
 from assay.harness.trials.job import threads
-from assay.harness.trials.launch import check_launcher, launch
+from assay.harness.trials.launch import check_launcher, launch, one_after_the_other
 from assay.harness.trials.loading import TrialCache, check_names, load_trial
 from assay.harness.trials.pairs import run_pairs
 from assay.harness.trials.plan import Trial, text_remarks
 from assay.harness.trials.progress import sweep_progress
 from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import complete
+from assay.harness.trials.workers import run_side_by_side, worker_count
+from assay.results.records import grouped
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -127,8 +131,6 @@ def run(experiment: Experiment, beside: Beside = nothing_beside) -> list[Trial]:
     for trial in trials:
         remember(trial, store)
     if trials and not all(complete(trial, store) for trial in trials):
-        portions = range(max(trial.portions for trial in trials))
-        cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
         for choices in group_choices(experiment.sweep):
             check_launcher(choices)
         count = ExplainedTexts(trials, store)
@@ -137,7 +139,7 @@ def run(experiment: Experiment, beside: Beside = nothing_beside) -> list[Trial]:
             beside(experiment, trials),
         ):
             try:
-                launch([*experiment.sweep.arguments(), *cut])
+                _run_jobs(experiment, trials)
             except KeyboardInterrupt:
                 # The launcher has killed its workers, who had no time to do it.
                 release_dead(store)
@@ -149,3 +151,40 @@ def run(experiment: Experiment, beside: Beside = nothing_beside) -> list[Trial]:
     with threads(experiment.configs[0].engine.threads):
         run_pairs(trials, store)
     return trials
+
+
+def _run_jobs(experiment: Experiment, trials: Sequence[Trial]) -> None:
+    """Everything that is not done of the trials, side by side or as a launcher does it."""
+    swept, store = experiment.sweep, experiment.store
+    in_turn = experiment.configs[0].workers != 1 and all(map(one_after_the_other, group_choices(swept)))
+    jobs = _jobs(swept, [trial for trial in trials if not complete(trial, store)]) if in_turn else []
+    workers = worker_count(experiment.configs[0], len(jobs))
+    if workers > 1:
+        run_side_by_side(jobs, workers)
+        return
+    portions = range(max(trial.portions for trial in trials))
+    cut = [f"portion={','.join(map(str, portions))}"] if len(portions) > 1 else []
+    launch([*swept.arguments(), *cut])
+
+
+def _jobs(swept: Sweep, trials: Sequence[Trial]) -> list[tuple[str, DictConfig]]:
+    """Titles and configurations of jobs; those of one task and model follow each other, for an early table.
+
+    Args:
+        swept: what is to be done, which may be less than the trials.
+        trials: those that are not complete.
+    """
+    portions: dict[str, int] = {}
+    for trial in trials:
+        # One name for trials that differ in what is asked of one model.
+        name = failure_key(trial.config)
+        portions[name] = max(trial.portions, portions.get(name, 1))
+    todo = [config for config in configurations(swept) if failure_key(config) in portions]
+    groups = grouped(todo, lambda config: title(config).rpartition(" / ")[0])
+    found: list[tuple[str, DictConfig]] = []
+    for config in chain.from_iterable(groups.values()):
+        for portion in range(portions[failure_key(config)]):
+            job = deepcopy(config)
+            job.portion = portion
+            found.append((title(config), job))
+    return found

@@ -216,7 +216,7 @@ def _description(cell: Cell, loaded: Loaded) -> dict[str, Any]:
     """What cell.json says of where its numbers come from."""
     config, settings = loaded.trial.config, plain(loaded.trial.config)
     # Sweeps share cells: what one is called there, and what is asked after a run, is no part of its record.
-    del settings["axes"], settings["knowledge"], settings["concepts"]
+    del settings["axes"], settings["knowledge"], settings["concepts"], settings["workers"]
     run_by = getattr(cell.method.explainer, "run_by", None)
     return {
         "task": loaded.trial.task.name,

@@ -48,6 +48,13 @@ def check_launcher(overrides: Sequence[str]) -> None:
         )
 
 
+def one_after_the_other(overrides: Sequence[str]) -> bool:
+    """Whether Hydra would run jobs in this process, with nothing set for them or called beside them."""
+    hydra_node = raw_configuration(overrides, hydra=True).hydra
+    basic = str(hydra_node.launcher._target_).endswith(".BasicLauncher")
+    return basic and not hydra_node.job.env_set and not hydra_node.callbacks
+
+
 def launch(arguments: Sequence[str]) -> None:
     """Run all trials of a sweep; a job that dies leaves its trial incomplete, which the store shows."""
     register()

@@ -83,7 +83,8 @@ class DatasetConsistencyAsCoded(MetricBase):
             means = means[:, [names.index(name) for name in counted]]
         first, second = pairs.places()
         distances = np.abs(means[first] - means[second]).mean(axis=1)
-        return pairs.table(examples, distances, scores, _distance)
+        of_scores = [_distance(scores[one], scores[other]) for one, other in zip(first, second, strict=True)]
+        return pairs.table(examples, distances, np.array(of_scores, dtype=np.float64))
 
 
 def padded_means(engine: Engine, encodings: Sequence[Encoding], width: int) -> tuple[tuple[str, ...], Floats]:

@@ -11,7 +11,7 @@ from explainer_games import Game, exact_shapley, play, smooth_game, table_game
 from explainer_models import explain, request, scores, shapley, smooth
 
 from assay.explainers.baselines import Delete, Mask, Pad, Zero
-from assay.explainers.perturbation import gp_posterior
+from assay.explainers.perturbation import gp_posterior, shapley_gp
 from assay.explainers.perturbation.ask_tell import Estimate
 from assay.explainers.perturbation.coalitions import every_pair, pair_count
 from assay.explainers.perturbation.gp_prior import GPPrior, select_coalitions
@@ -148,7 +148,7 @@ def test_the_posterior_is_that_of_the_weights_of_all_products(monkeypatch: pytes
     gain = variance[:, None] * np.linalg.solve((values[known] * variance) @ values[known].T, values[known]).T
     left = np.diag(variance) - gain @ values[known] * variance
     scale = (odd * np.linalg.solve((values[known] * variance) @ values[known].T, odd)).mean(axis=0)
-    mean, spread = gp_posterior.posterior(_cube(players)[known], odd)
+    mean, spread = gp_posterior.posterior(gp_posterior.prepare(_cube(players)[known]), odd)
     np.testing.assert_allclose(mean, share @ gain @ odd, atol=1e-6)
     # All of a class are as much larger as its answers fit the prior badly.
     misfit = spread / np.outer(np.diag(share @ left @ share.T), scale)
@@ -313,3 +313,28 @@ def test_rounds_go_on_to_the_goal_and_repeats_do_no_harm():
 def test_fewer_than_two_rows_are_refused():
     with pytest.raises(InputError, match=r"shapley_gp\.rows is 1"):
         ShapleyGP(rows=1)
+
+
+def test_texts_of_one_design_share_what_hangs_on_it_and_no_digit_moves(monkeypatch: pytest.MonkeyPatch):
+    method, players = ShapleyGP(rows=40), 9
+    design = method.design(players, np.random.default_rng(0))
+    values = np.random.default_rng(1).normal(size=(5, len(design), 3))
+    ends = np.random.default_rng(2).normal(size=(5, 2, 3))
+    alone = []
+    for of_text, (full, empty) in zip(values, ends, strict=True):
+        shapley_gp._prepared_once.cache_clear()
+        alone.append(method.solve(design, of_text, full, empty))
+    prepared: list[int] = []
+    prepare = shapley_gp.prepare
+    monkeypatch.setattr(shapley_gp, "prepare", lambda signs: prepared.append(len(signs)) or prepare(signs))
+    shapley_gp._prepared_once.cache_clear()
+    for of_text, (full, empty), expected in zip(values, ends, alone, strict=True):
+        found = method.solve(design, of_text, full, empty)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+        np.testing.assert_array_equal(found.standard_error, expected.standard_error)
+    assert prepared == [21]
+    # What takes much memory is not kept.
+    monkeypatch.setattr(shapley_gp, "MOST_PREPARED", 20)
+    again = method.solve(design, values[0], *ends[0])
+    np.testing.assert_array_equal(again.scores, alone[0].scores)
+    assert prepared == [21, 21]

@@ -24,9 +24,15 @@ from metrics_world import (
     value,
 )
 
-from assay.metrics import text_pairs
+from assay.metrics import dataset_consistency, text_pairs
 from assay.metrics.as_coded.dataset_consistency import DatasetConsistencyAsCoded, draw_pairs
-from assay.metrics.dataset_consistency import DatasetConsistency, pooled_activations, type_scores
+from assay.metrics.dataset_consistency import (
+    DatasetConsistency,
+    TypeScores,
+    pooled_activations,
+    type_distances,
+    type_scores,
+)
 from assay.metrics.long_table import pair_name, pair_texts, wide
 from assay.metrics.text_pairs import choose_pairs, content_words
 from assay.models.encoding import Encoding
@@ -184,8 +190,38 @@ def test_type_scores_read_the_text_of_their_segment() -> None:
 def test_distance_counts_missing_types_as_zero() -> None:
     a = type_scores(example("a", "great film", [0]), encode("great film"), np.array([[0.0, 1, 2, 0]]))
     b = type_scores(example("b", "film story", [0]), encode("film story"), np.array([[0.0, 5, 7, 0]]))
-    assert a.distance(b) == b.distance(a) == (1 + 3 + 7) / 3
-    assert a.distance(a) == 0.0
+    found = type_distances([a, b], np.array([0, 1, 0]), np.array([1, 0, 0]))
+    assert found.tolist() == [(1 + 3 + 7) / 3, (1 + 3 + 7) / 3, 0.0]
+
+
+def one_distance(a: TypeScores, b: TypeScores) -> float:
+    """The definition, a pair at a time."""
+    union = np.union1d(a.types, b.types)
+    difference = np.zeros((len(a.scores), len(union)))
+    difference[:, np.searchsorted(union, a.types)] += a.scores
+    difference[:, np.searchsorted(union, b.types)] -= b.scores
+    return float(np.abs(difference).mean()) if difference.size else float("nan")
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+@pytest.mark.parametrize("at_once", [1, 7, 4096])
+def test_distances_of_many_pairs_are_those_of_each_to_the_last_digit(
+    classes: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_consistency, "PAIRS_AT_ONCE", at_once)
+    rng = np.random.default_rng(classes)
+    words = np.array([f"w{number}" for number in range(300)], dtype=np.str_)
+    texts = [
+        TypeScores(np.sort(rng.choice(words, size, replace=False)), rng.normal(size=(classes, size)))
+        for size in [0, 0, 1, *rng.integers(0, 60, 20), 200]
+    ]
+    first, second = rng.integers(0, len(texts), (2, 400))
+    first[:2], second[:2] = 0, (1, 0)
+    expected = [one_distance(texts[i], texts[j]) for i, j in zip(first, second, strict=True)]
+    assert np.isnan(expected[:2]).all()
+    np.testing.assert_array_equal(type_distances(texts, first, second), expected)
+    assert np.isnan(type_distances(texts[:2], np.array([0]), np.array([1]))).all()
+    assert len(type_distances([], np.zeros(0, dtype=int), np.zeros(0, dtype=int))) == 0
 
 
 def test_pooled_activations_leave_padding_out() -> None:
