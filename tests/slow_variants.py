@@ -21,7 +21,22 @@ SLOW_VARIANTS = (
     *(
         f"{DOCS}[{command}"
         for command in (
+            "accidents.md: assay run task=planted_accidents",
+            "choose_an_explainer.md: assay compare",
+            "choose_an_explainer.md: assay run experiment=quickstart",
+            "compare.md: assay compare before after]",
+            "compliance.md: assay run experiment=quickstart",
+            "diagnostic_study.md: assay run experiment=diagnostic_study",
+            "diagnostic_study.md: assay run experiment=tweet_sentiment task.path=tweets 'metri",
+            "diffmask.md: assay run task=planted",
+            "figures.md: assay run name=figures",
+            "figures.md: assay table quickstart",
+            "knowledge.md: assay run experiment=embedding_knowledge]",
             "peers.md: assay run task=reviews",
+            "pooled_words.md: assay run task=reviews",
+            "recommend.md: assay recommend quickstart",
+            "reproducer.md: assay run experiment=diagnostic_study",
+            "vmask.md: assay run task=reviews",
             "multi_label.md: assay run experiment=",
             "tweet_sentiment.md: assay run experiment=diagnostic_study",
             "reproducer.md: assay claims diagnostic_study --published",
