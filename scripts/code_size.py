@@ -69,13 +69,13 @@ def _docstring(node: Documented) -> set[int]:
     return set() if ast.get_docstring(node, clean=False) is None else _span(node.body[0])
 
 
-def sizes(root: Path) -> Iterator[tuple[Path, Size]]:
-    """Every Python file of a checkout that git tracks or would, by its path from the root."""
+def files(root: Path, *, tests: bool = True) -> Iterator[tuple[Path, str]]:
+    """Path from the root and text of every Python file that git tracks or would; with or without tests."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     for path in map(Path, listed.splitlines()):
-        if (root / path).exists():
-            yield path, size((root / path).read_text(encoding="utf-8"))
+        if (root / path).exists() and (tests or folder(path) != "tests"):
+            yield path, (root / path).read_text(encoding="utf-8")
 
 
 def folder(path: Path) -> str:
@@ -85,16 +85,14 @@ def folder(path: Path) -> str:
 
 def main() -> None:
     chosen = options(__doc__, "without the tests", root=(Path(__file__).parents[1], "the checkout"))
-    by_path = dict(sizes(chosen.root))
+    by_path = {path: size(text) for path, text in files(chosen.root, tests=not chosen.quick)}
     table = Table("folder", code="", docstring="", functions="", median="", p90="")
     groups = {name: {name} for name in sorted(set(map(folder, by_path)))}
     groups["product"] = {*FLOORS, "interface", "conf"}
     for name, folders in groups.items():
-        if chosen.quick and name == "tests":
-            continue
-        files = [of_file for path, of_file in by_path.items() if folder(path) in folders]
-        lengths = sorted(length for of_file in files for length in of_file.functions) or [0]
-        totals = sum(f.code for f in files), sum(f.docstring for f in files), len(lengths)
+        inside = [of_file for path, of_file in by_path.items() if folder(path) in folders]
+        lengths = sorted(length for of_file in inside for length in of_file.functions) or [0]
+        totals = sum(f.code for f in inside), sum(f.docstring for f in inside), len(lengths)
         table.row(name, *totals, median(lengths), lengths[int(0.9 * len(lengths))])
     long = [p for p, f in by_path.items() if f.lines > LONGEST and folder(p) != "tests"]
     finish(not long, f"over {LONGEST} lines: {', '.join(map(str, long)) or 'none'}")

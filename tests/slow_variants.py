@@ -9,10 +9,10 @@ HARNESS = "tests/harness"
 FOREIGN = "tests/models/test_foreign_checkpoints.py::test_every_explainer_runs_or_is_left_out_with_its_reason"
 
 SLOW_VARIANTS = (
-    # The page with all that a page can have stays, and thirty explainers on a phone.
+    # The page with all that a page can have stays.
     *(
         f"{BROWSER}::test_axe_finds_nothing_and_only_tables_scroll_sideways[{page}"
-        for page in ("rationales", "multi-label", "thirty explainers-light", "thirty explainers-dark")
+        for page in ("rationales", "multi-label", "thirty explainers")
     ),
     *(
         f"{BROWSER}::test_every_control_works_by_mouse_and_by_keyboard[{page}"
@@ -21,7 +21,22 @@ SLOW_VARIANTS = (
     *(
         f"{DOCS}[{command}"
         for command in (
+            "accidents.md: assay run task=planted_accidents",
+            "choose_an_explainer.md: assay compare",
+            "choose_an_explainer.md: assay run experiment=quickstart",
+            "compare.md: assay compare before after]",
+            "compliance.md: assay run experiment=quickstart",
+            "diagnostic_study.md: assay run experiment=diagnostic_study",
+            "diagnostic_study.md: assay run experiment=tweet_sentiment task.path=tweets 'metri",
+            "diffmask.md: assay run task=planted",
+            "figures.md: assay run name=figures",
+            "figures.md: assay table quickstart",
+            "knowledge.md: assay run experiment=embedding_knowledge]",
             "peers.md: assay run task=reviews",
+            "pooled_words.md: assay run task=reviews",
+            "recommend.md: assay recommend quickstart",
+            "reproducer.md: assay run experiment=diagnostic_study",
+            "vmask.md: assay run task=reviews",
             "multi_label.md: assay run experiment=",
             "tweet_sentiment.md: assay run experiment=diagnostic_study",
             "reproducer.md: assay claims diagnostic_study --published",
@@ -47,6 +62,24 @@ SLOW_VARIANTS = (
             "test_variants.py::test_only_models_that_differ_in_their_seed_are_compared[targets=all,gold]",
             "test_replaced_models.py::test_a_model_of_the_users_own_that_changed_is_asked_anew[network]",
             "test_odd_files.py::test_a_lost_folder_is_told_and_computed_anew[.]",
+            "test_odd_files.py::test_a_lost_folder_is_told_and_computed_anew[scores]",
+            "test_odd_files.py::test_a_lost_folder_is_told_and_computed_anew[seconds]",
+            "test_odd_files.py::test_a_file_in_the_place_of_a_folder[cells/*]",
+            "test_odd_files.py::test_a_file_in_the_place_of_a_folder[cells/*/seconds]",
+            "test_check_model.py::test_a_model_of_single_texts_is_asked_one_by_one[alone_only]",
+            "test_check_model.py::test_a_model_of_single_texts_is_asked_one_by_one[by_batch]",
+            "test_check_model.py::test_a_run_refuses_what_would_be_wrong_numbers[padded]",
+            "test_check_model.py::test_a_run_refuses_what_would_be_wrong_numbers[decided]",
+            "test_compose.py::test_composing_once_gives_what_composing_each_trial_gives[model.name=a,b]",
+            "test_compose.py::test_composing_once_gives_what_composing_each_trial_gives[task=planted]",
+            "test_concepts_command.py::test_your_own_table_has_months_and_pages_about_the_label_that_you_choose[False]",
+            "test_store_layout.py::test_exchanged_models_are_found_and_trained_anew[without cards]",
+            "test_variants.py::test_no_two_trials_share_a_row[model.name=a,b",
+            "test_variants.py::test_no_two_trials_share_a_row[limits.default.test=4,6",
+            "test_variants.py::test_no_two_trials_share_a_row[limits.default={test:4}",
+            "test_variants.py::test_no_two_trials_share_a_row[targets=gold",
+            "test_variants.py::test_no_two_trials_share_a_row[shard=4",
+            "test_variants.py::test_no_two_trials_share_a_row[explainer.lime.rows",
             "test_odd_files.py::test_the_next_run_computes_it_as_it_was[a folder-repair]",
             "test_odd_files.py::test_a_file_in_the_place_of_a_folder[trials/*]",
             "test_job.py::test_a_full_disk_stops_the_run_in_one_sentence_and_nothing_is_lost[3]",
@@ -62,4 +95,12 @@ SLOW_VARIANTS = (
     "tests/results/test_shortlist.py::test_a_page_of_many_groups_draws_the_first[0]",
     "tests/explainers/test_processes.py::test_two_processes_give_what_one_gives",
     *(f"{FOREIGN}[{network}" for network in ("ernie", "big_bird", "longformer", "fnet", "t5")),
+    *(
+        f"tests/metrics/test_as_coded_transcription.py::{test}[{case}"
+        for test, case in (
+            ("test_pairs_of_models", "tweet_like-saliency_l1"),
+            ("test_pairs_of_models_without_the_embedding_as_of_bert", "saliency_l1"),
+        )
+    ),
+    "tests/test_docs_blocks.py::test_the_lines_of_the_vmask_page_run",
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,23 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def after(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], None]:
+    """`after(command, folder)`: put into a folder what a command leaves; it is run once for all tests."""
+    made: dict[str, Path] = {}
+
+    def put(command: str, folder: Path) -> None:
+        if command not in made:
+            place = tmp_path_factory.mktemp("after")
+            write_all(place)
+            with chdir(place):
+                assert exit_status(command, place) == 0, command
+            made[command] = place
+        shutil.copytree(made[command], folder, dirs_exist_ok=True)
+
+    return put
+
+
 def _cases() -> list[Any]:
     cases = []
     for block in blocks():
@@ -41,21 +61,26 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize("block", _cases())
 def test_the_commands_run_in_a_small_form(
-    block: Block, workplace: Path, capsys: pytest.CaptureFixture[str]
+    block: Block,
+    workplace: Path,
+    after: Callable[[str, Path], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     small = small_form(block)
     assert small is not None
     if small.needs:
         pytest.importorskip(small.needs)
-    for command in [small.before, *small.commands(block)]:
-        status = exit_status(command, workplace) if command else 0
+    if small.before:
+        after(small.before, workplace)
+    for command in small.commands(block):
+        status = exit_status(command, workplace)
         captured = capsys.readouterr()
         assert status == 0, f"{command}\n{captured.out}\n{captured.err}"
 
 
-def test_the_export_page_runs_in_order(workplace: Path) -> None:
+def test_the_export_page_runs_in_order(workplace: Path, after: Callable[[str, Path], None]) -> None:
     """Export a small experiment, then read what was exported as the page does."""
-    assert exit_status(RUN, workplace) == 0
+    after(RUN, workplace)
     for command in block_at("docs/exchange.md: assay export").commands:
         assert exit_status(f"{command} {PLANTED}", workplace) == 0
     assert {"scores.parquet", "scores.csv", "explanations"} <= {path.name for path in workplace.iterdir()}
@@ -74,10 +99,10 @@ def test_the_json_lines_of_the_page_can_be_imported(workplace: Path) -> None:
 
 
 def test_the_ledger_page_says_what_the_commands_print(
-    workplace: Path, capsys: pytest.CaptureFixture[str]
+    workplace: Path, after: Callable[[str, Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A finished run, a damaged file, the claim of a dead job, and cleaning up."""
-    assert exit_status(RUN, workplace) == 0
+    after(RUN, workplace)
     status, verify, clean, unused = (
         block_at(f"docs/ledger.md: {beginning}")
         for beginning in ("$ assay status", "$ assay verify", "$ assay clean", "assay clean")
@@ -115,8 +140,10 @@ def _name_in(session: Block, folder: str) -> str:
     return next(word for word in session.text.split() if word.startswith(folder))
 
 
-def test_the_tree_of_the_architecture_page_has_every_folder_of_a_store(workplace: Path) -> None:
-    assert exit_status(RUN, workplace) == 0
+def test_the_tree_of_the_architecture_page_has_every_folder_of_a_store(
+    workplace: Path, after: Callable[[str, Path], None]
+) -> None:
+    after(RUN, workplace)
     tree = block_at("docs/architecture.md: assay-store/").text
     named = {word.strip(",").partition("/")[0] for line in tree.splitlines()[1:] for word in line.split()[:2]}
     assert {path.name for path in (workplace / "assay-store").iterdir()} <= named

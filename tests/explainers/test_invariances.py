@@ -1,4 +1,8 @@
-"""What must hold for every explainer that configuration offers, with every baseline it takes."""
+"""What must hold for every explainer that configuration offers, with every baseline it takes.
+
+By default every explainer runs with one baseline, and every baseline with a few explainers
+(representative_pairs.py); the rest of the cross is slow.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from explainer_models import smooth as unread
 from explainer_samples import fit, opened, reading, training_texts
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from representative_pairs import mark, representatives
 
 import assay.explainers.paths.path_gradients
 import assay.explainers.perturbation.ask_tell
@@ -117,16 +122,23 @@ def pairs_of(
     has: frozenset[str] = ABILITIES,
     baselines: Mapping[str, Baseline] = BASELINES,
 ) -> Any:
-    """A parametrisation by every wanted explainer with every baseline that it takes, or with none."""
-    found = [
-        pytest.param(explainer, baseline, id=f"{name}-{baseline_name}")
+    """A parametrisation by every wanted explainer with every baseline that it takes, or with none.
+
+    Pairs that represent neither their explainer nor their baseline are slow.
+    """
+    found = {
+        (name, baseline_name): (explainer, baseline)
         for name, explainer in EXPLAINERS.items()
         for baseline_name, baseline in [("none", None), *baselines.items()]
         if (explainer.traits.baseline == "none") == (baseline is None)
         and not _refusal(explainer, baseline, has)
         if wanted(name, explainer)
+    }
+    by_default = representatives(found)
+    cases = [
+        pytest.param(*case, id="-".join(pair), marks=mark(pair in by_default)) for pair, case in found.items()
     ]
-    return pytest.mark.parametrize(("explainer", "baseline"), found)
+    return pytest.mark.parametrize(("explainer", "baseline"), cases)
 
 
 pairs = pairs_of()
@@ -193,6 +205,16 @@ def test_every_way_of_the_masked_language_model_is_tried_with_all_that_take_it()
         by_baseline.setdefault(baseline, set()).add(explainer)
     assert len(WAYS) == 4 and all(by_baseline[way] == by_baseline["mlm"] for way in WAYS)
     assert {"input_marginalization", "occlusion", "kernel_shap"} <= by_baseline["mlm"]
+
+
+@pytest.mark.parametrize("cases", [pairs, in_every_way, pairs_of(has=OPEN)], ids=["pairs", "ways", "open"])
+def test_by_default_every_explainer_and_every_baseline_is_tried(cases: Any):
+    every = {tuple(str(case.id).split("-")) for case in cases.args[1]}
+    by_default = {tuple(str(case.id).split("-")) for case in cases.args[1] if not case.marks}
+    for side in (0, 1):
+        assert {pair[side] for pair in by_default} == {pair[side] for pair in every}
+    assert {(name, "mask") for name, baseline in every if baseline == "mask"} <= by_default
+    assert len(by_default) < len(every) / 2
 
 
 @pairs
@@ -323,8 +345,18 @@ def test_a_pair_of_texts_is_explained_in_both(explainer, baseline):
             assert record.scores[[1, 3, 4]].all()
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
-@pytest.mark.parametrize("baseline_name", BASELINES)
+def _combinations() -> list[Any]:
+    """Every explainer with every baseline; what is refused is quick."""
+    taken = {
+        (name, baseline_name): _refusal(explainer, baseline) is None
+        for baseline_name, baseline in BASELINES.items()
+        for name, explainer in EXPLAINERS.items()
+    }
+    by_default = representatives([pair for pair, able in taken.items() if able])
+    return [pytest.param(*pair, marks=mark(not able or pair in by_default)) for pair, able in taken.items()]
+
+
+@pytest.mark.parametrize(("name", "baseline_name"), _combinations())
 def test_every_combination_works_or_is_refused_with_a_reason(name: str, baseline_name: str):
     explainer, baseline = EXPLAINERS[name], BASELINES[baseline_name]
     reason = _refusal(explainer, baseline)

@@ -62,7 +62,9 @@ REFUSED |= {"concept_cnn": REFUSED["cnn"], "bottleneck_cnn": REFUSED["cnn"] | {"
 REFUSED["bottleneck_bert"] = REFUSED["tiny_bert"]
 REFUSED |= dict.fromkeys(OPEN_NETWORKS, REFUSED["tiny_bert"])
 REFUSED["modernbert_mean"] = REFUSED["tiny_bert"] | {name for name in EXPLAINERS if "attention" in name}
-SLOW = OPEN_NETWORKS.keys() - {*USUAL}
+# Twins of a network whose embeddings are masked, or that has concepts beside its decision.
+TWINS = {"vmask_lstm", "vmask_bert", "concept_cnn"}
+SLOW = OPEN_NETWORKS.keys() - {*USUAL} | TWINS
 pairs = pytest.mark.parametrize(
     ("chosen", "model"),
     [

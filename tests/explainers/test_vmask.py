@@ -33,6 +33,7 @@ FEW: dict[str, dict[str, Any]] = {
     "shap_kernel": {"arguments": {"nsamples": 60}},
     "layer_conductance": {"steps": 10},
     "diffmask": {"steps": 8, "warmup": 0, "batch_size": 8},
+    "diffmask_per_example": {"steps": 8, "samples": 2},
     "information_bottleneck": {"steps": 4, "samples": 2},
     "entropy_perturbation": {"steps": 4, "samples": 2},
 }

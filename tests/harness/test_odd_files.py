@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,8 @@ FILES = {
     "command": "experiments/tiny/command.json",
     "snapshot": "experiments/tiny/manifest-*.json",
 }
-# The others are slow tests.
-USUAL = ("a list", "an empty file", "too deep", "a folder", "a link to nothing")
+# The others are slow tests: every file with one harm, every harm with a record and a table.
+USUAL_HARM, USUAL_FILES = "a folder", ("cell record", "scores")
 # Those that commands are tried with too, beside `assay verify`.
 COMMANDED = ("a list", "a folder")
 
@@ -83,10 +84,15 @@ def _sentence(said: str, path: Path) -> None:
     assert "Traceback" not in said and "Errno" not in said and "Error:" not in said, (path, said)
 
 
-@pytest.mark.parametrize(
-    "harm", [harm if harm in USUAL else pytest.param(harm, marks=pytest.mark.slow) for harm in HARMS]
-)
-@pytest.mark.parametrize("kind", FILES)
+def _cases() -> list[Any]:
+    return [
+        pytest.param(kind, harm, marks=() if harm == USUAL_HARM or kind in USUAL_FILES else pytest.mark.slow)
+        for kind in FILES
+        for harm in HARMS
+    ]
+
+
+@pytest.mark.parametrize(("kind", "harm"), _cases())
 def test_it_is_found_and_told_in_a_sentence(
     kind: str, harm: str, planned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from foreign_checkpoints import FOREIGN, LABELS, REFUSED, Foreign
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
+from representative_pairs import representatives
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from assay.explainers import averaging
@@ -95,10 +96,22 @@ def own_logits(
     return np.stack(answers)
 
 
-foreign = pytest.mark.parametrize("foreign", FOREIGN, ids=str)
+# One of each kind: run step by step, entered behind its block, entered at its embeddings, without a padding
+# token, reading long rows in another way, lengthening rows itself, reading padding, asked by ids only.
+KINDS = [
+    next(foreign for foreign in FOREIGN if foreign.name == name and foreign.options.get("pad_token_id", 1))
+    for name in ("bert", "ernie", "llama", "big_bird", "longformer", "fnet", "bart", "t5")
+] + [next(foreign for foreign in FOREIGN if "pad_token_id" in foreign.options)]
+# Of the other tokenizers, the first network that has one.
+TOKENIZERS = list({foreign.tokenizer: foreign for foreign in reversed(FOREIGN)}.values())
+BY_DEFAULT = [*KINDS, *(one for one in TOKENIZERS if one.tokenizer not in {k.tokenizer for k in KINDS})]
 
 
-@foreign
+@pytest.mark.parametrize(
+    "foreign",
+    [pytest.param(foreign, marks=() if foreign in BY_DEFAULT else pytest.mark.slow) for foreign in FOREIGN],
+    ids=str,
+)
 def test_logits_are_the_networks_own(foreign: Foreign, saved: Any, opened: Any):
     model = opened(foreign)
     for texts in (tuple((text,) for text in TEXTS), PAIRS):
@@ -143,19 +156,34 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(foreign: Foreign, saved
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 500
 
 
-# One of each kind: run step by step, entered behind its block, entered at its embeddings, without a padding
-# token, reading long rows in another way, lengthening rows itself, reading padding, asked by ids only.
-KINDS = [
-    next(foreign for foreign in FOREIGN if foreign.name == name and foreign.options.get("pad_token_id", 1))
-    for name in ("bert", "ernie", "llama", "big_bird", "longformer", "fnet", "bart", "t5")
-] + [next(foreign for foreign in FOREIGN if "pad_token_id" in foreign.options)]
 # Funnel's own code fails on rows of two tokens, which is what deleting words leaves of a short text.
 OTHERS = [foreign for foreign in FOREIGN if foreign not in KINDS and foreign.name != "funnel"]
-EVERY_KIND = [*KINDS, *(pytest.param(foreign, marks=pytest.mark.slow) for foreign in OTHERS)]
+BASELINES = {"pad": Pad(), "mask": Mask(), "zero": Zero(), "delete": Delete()}
 
 
-@pytest.mark.parametrize("foreign", EVERY_KIND, ids=str)
-def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, opened: Any):
+def _pairs(model: TransformerModel) -> dict[tuple[str, str], str | None]:
+    """Every explainer with every baseline that is of use to it, and why it is left out if it is."""
+    return {
+        (name, baseline): incompatibility(
+            explainer, BASELINES.get(baseline), capabilities=capabilities(model), rationales=False
+        )
+        for name, explainer in explainers()
+        for baseline in (("none",) if explainer.traits.baseline == "none" else BASELINES)
+    }
+
+
+@pytest.mark.parametrize(
+    ("foreign", "crossed"),
+    [
+        *(pytest.param(foreign, False, id=str(foreign)) for foreign in KINDS),
+        *(
+            pytest.param(foreign, True, id=f"{foreign}-crossed", marks=pytest.mark.slow)
+            for foreign in [*KINDS, *OTHERS]
+        ),
+    ],
+)
+def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, crossed: bool, opened: Any):
+    """crossed: with every baseline, and not by representatives."""
     model = opened(foreign)
     texts = [("the plot is 中 awful",), ("good music",)]
     examples = [Example(str(at), text, (0,)) for at, text in enumerate(texts)]
@@ -163,17 +191,14 @@ def test_every_explainer_runs_or_is_left_out_with_its_reason(foreign: Foreign, o
         Request(example, encoding, np.array([1, 0]))
         for example, encoding in zip(examples, model.encode(texts), strict=True)
     ]
-    engine, ran, left_out = Engine(model), set(), {}
-    for name, explainer in explainers():
-        for baseline in (None,) if explainer.traits.baseline == "none" else (Pad(), Mask(), Zero(), Delete()):
-            reason = incompatibility(explainer, baseline, capabilities=capabilities(model), rationales=False)
-            if reason is not None:
-                left_out[name] = reason
-                continue
-            made = fitted(explainer, engine, [*examples, *examples])
-            for records in averaging.explain(made, engine, requests, baseline):
-                assert all(np.isfinite(record.scores).all() for record in records)
-            ran.add(name)
+    engine, offered, reasons = Engine(model), dict(explainers()), _pairs(model)
+    possible = [pair for pair, reason in reasons.items() if reason is None]
+    for name, baseline in possible if crossed else sorted(representatives(possible)):
+        made = fitted(offered[name], engine, [*examples, *examples])
+        for records in averaging.explain(made, engine, requests, BASELINES.get(baseline)):
+            assert all(np.isfinite(record.scores).all() for record in records)
+    ran = {name for name, _ in possible}
+    left_out = {name: reason for (name, _), reason in reasons.items() if reason is not None}
     assert {"occlusion", "lime", "kernel_shap", "shapley_sampling", "owen", "random"} <= ran
     assert ("integrated_gradients" in ran) == ("saliency_l2" in ran) == model.access.embeddings
     assert ("lrp" in ran) == hasattr(model, "open_logits")

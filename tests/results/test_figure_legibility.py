@@ -168,7 +168,13 @@ def overlapping(words: Sequence[tuple[str, np.ndarray]], slack: float = 0.75) ->
     ]
 
 
-@pytest.mark.parametrize("count", COUNTS)
+# Of the fewest and the most; twelve are slow.
+few_and_many = pytest.mark.parametrize(
+    "count", [pytest.param(count, marks=pytest.mark.slow if count == COUNTS[1] else ()) for count in COUNTS]
+)
+
+
+@few_and_many
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_words_overlap_or_are_cut_off(name: str, count: int, drawn: list[Figure]) -> None:
     FIGURES[name](count)
@@ -199,7 +205,7 @@ def look(line: Line2D) -> tuple[object, ...]:
     return to_hex(line.get_color()), dashed, str(line.get_marker()), filled
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@few_and_many
 def test_no_two_entries_of_the_legends_of_curves_look_alike(count: int, drawn: list[Figure]) -> None:
     curves(many(count), grids_of(count), "faithfulness")
     (figure,) = drawn
@@ -224,7 +230,7 @@ def test_looks_and_dashes_are_all_distinct() -> None:
         Figure().subplots().plot([0, 1], [0, 1], linestyle=dashes(place))
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@few_and_many
 def test_signs_and_bars_have_a_key_and_names_are_whole(drawn: list[Figure], count: int) -> None:
     """Of the radars and the critical-difference diagrams."""
     FIGURES["radar"](count)
