@@ -24,6 +24,7 @@ SLOW_VARIANTS = (
             "accidents.md: assay run task=planted_accidents",
             "choose_an_explainer.md: assay compare",
             "choose_an_explainer.md: assay run experiment=quickstart",
+            "clusters.md: assay status",
             "compare.md: assay compare before after]",
             "compliance.md: assay run experiment=quickstart",
             "diagnostic_study.md: assay run experiment=diagnostic_study",
@@ -31,6 +32,7 @@ SLOW_VARIANTS = (
             "diffmask.md: assay run task=planted",
             "figures.md: assay run name=figures",
             "figures.md: assay table quickstart",
+            "input_marginalization.md: assay run task=reviews",
             "knowledge.md: assay run experiment=embedding_knowledge]",
             "peers.md: assay run task=reviews",
             "pooled_words.md: assay run task=reviews",
@@ -102,5 +104,44 @@ SLOW_VARIANTS = (
             ("test_pairs_of_models_without_the_embedding_as_of_bert", "saliency_l1"),
         )
     ),
+    *(
+        f"tests/metrics/test_as_coded_transcription.py::{test}[tweet_like-{explainer}"
+        for test in ("test_pairs_of_texts", "test_pairs_of_texts_without_the_embedding")
+        for explainer in ("input_x_gradient_mean", "random")
+    ),
     "tests/test_docs_blocks.py::test_the_lines_of_the_vmask_page_run",
+    # Of a page light and dark, wide and narrow: each once with each.
+    *(
+        f"tests/results/{test}-{look}]"
+        for test, look in (
+            ("test_concept_pages_browser.py::test_a_page_is_readable[cases/case-000003.html", "1400-True"),
+            ("test_concept_pages_browser.py::test_a_page_is_readable[cases/case-000003.html", "420-False"),
+            ("test_concept_pages_browser.py::test_a_page_is_readable[index.html", "1400-False"),
+            ("test_concept_pages_browser.py::test_a_page_is_readable[index.html", "420-True"),
+        )
+    ),
+    "tests/results/test_data_sheet_browser.py::test_it_is_readable[1400-False]",
+    "tests/results/test_data_sheet_browser.py::test_it_is_readable[420-True]",
+    *(
+        f"tests/metrics/test_token_overlap.py::{test}[{metric}]"
+        for test in ("test_random_gets_what_is_said", "test_oracle_above_random_above_inverted")
+        for metric in ("token_f1 1", "iou_f1 3", "top_k_agreement 7")
+    ),
+    *(
+        f"tests/models/test_checkpoint.py::test_texts_fill_the_positions_that_there_are[{network}-"
+        for network in (
+            "distilbert",
+            "opt",
+            "xlm-roberta",
+            "mpnet",
+            "camembert",
+            "data2vec-text",
+            "ibert",
+            "yoso",
+        )
+    ),
+    *(
+        f"tests/models/test_reduced.py::test_networks_answer_near_float32[{network}-"
+        for network in ("distilbert", "electra", "qwen2", "albert")
+    ),
 )
