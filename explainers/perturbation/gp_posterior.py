@@ -185,7 +185,7 @@ def _condition(given: _Given, odd: Floats) -> _Conditioned:
     weights = _solve(given.factor, odd)
     # A constant class fits any prior.
     scale = np.maximum((weights**2).mean(axis=0), TINY)
-    return _Conditioned(weights, scale, given.told.T @ weights, np.outer(given.left, scale))
+    return _Conditioned(weights, scale, given.told.T @ weights, given.left[:, None] * scale)
 
 
 def _misfit(halves: tuple[_WithoutHalf, ...], odd: Floats, found: _Conditioned) -> Floats:
