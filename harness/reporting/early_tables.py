@@ -51,11 +51,12 @@ def early_tables(experiment: Experiment, trials: Sequence[Trial]) -> Iterator[No
         wait = EVERY_SECONDS
         while len(waiting) > 1 and not over.wait(wait):
             began = time.perf_counter()
-            for group, some in list(waiting.items()):
-                if len(waiting) > 1 and all(complete(trial, store) for trial in some):
-                    del waiting[group]
-                    _print(experiment, group, some)
+            done = [group for group, some in waiting.items() if all(complete(trial, store) for trial in some)]
+            # Of asking alone: a table takes longer, and is made once.
             wait = max(EVERY_SECONDS, (time.perf_counter() - began) * (1 / SHARE - 1))
+            # The last one comes with the report.
+            for group in done[: len(waiting) - 1]:
+                _print(experiment, group, waiting.pop(group))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,3 +73,28 @@ def test_a_table_that_fails_stops_no_run(
     trials = run(experiment, early_tables)
     assert all(complete(trial, experiment.store) for trial in trials)
     assert "the table of planted / a cannot be shown yet: no space" in capfd.readouterr().err
+
+
+def test_the_time_that_a_table_takes_delays_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: set[str] = set()
+    shown: list[str] = []
+
+    def table(of: Experiment, trials: Sequence[Trial]) -> str:
+        # Some twenty times as long would be waited if it counted as asking.
+        time.sleep(0.5)
+        shown.append(trials[0].model_name)
+        return ""
+
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(module, "early_table", table)
+    monkeypatch.setattr(module, "complete", lambda trial, _: trial.model_name in done)
+    experiment = open_experiment(overrides(tmp_path, "model=linear", "model.name=a,b,c"))
+    with early_tables(experiment, load_trials(experiment)):
+        for name in ("a", "b"):
+            done.add(name)
+            end = time.monotonic() + 5
+            while name not in shown:
+                assert time.monotonic() < end, f"the table of {name} did not come"
+                time.sleep(0.02)
+        done.add("c")
+    assert shown == ["a", "b"]
