@@ -29,7 +29,7 @@ class Precision:
     """
 
     kind: Kind = "float32"
-    asked_twice: float = 0.1
+    asked_twice: float = 0.15
 
     def __post_init__(self) -> None:
         check_choice("engine.precision", self.kind, ANY)

@@ -38,7 +38,7 @@ class EngineOptions:
     budget: int | None = None
     threads: int | None = None
     precision: str = "float32"
-    asked_twice: float = 0.1
+    asked_twice: float = 0.15
 
 
 @dataclass
