@@ -25,7 +25,7 @@ class Precision:
 
     Example:
         >>> Precision("mixed").asked_twice
-        0.1
+        0.15
     """
 
     kind: Kind = "float32"
