@@ -86,6 +86,8 @@ SLOW_VARIANTS = (
             "test_odd_files.py::test_a_file_in_the_place_of_a_folder[trials/*]",
             "test_job.py::test_a_full_disk_stops_the_run_in_one_sentence_and_nothing_is_lost[3]",
             "test_job.py::test_a_full_disk_stops_the_run_in_one_sentence_and_nothing_is_lost[37]",
+            "test_workers.py::test_the_workers_end_with_the_run[sigterm]",
+            "test_workers.py::test_the_workers_end_with_the_run[sigkill]",
             "test_status.py::test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it[in portions]",
             "test_precision_settings.py::test_a_table_that_mixes_precisions_says_so",
             "test_modern_models.py::test_a_folder_goes_through_the_whole_chain[deberta_v3]",
@@ -94,6 +96,7 @@ SLOW_VARIANTS = (
             "test_concepts_command.py::test_tables_pages_and_explanations_are_left_and_made_once",
         )
     ),
+    "tests/metrics/test_contract.py::test_a_thousand_resamples_of_500_units_take_under_a_second",
     "tests/results/test_shortlist.py::test_a_page_of_many_groups_draws_the_first[0]",
     "tests/explainers/test_processes.py::test_two_processes_give_what_one_gives",
     *(f"{FOREIGN}[{network}" for network in ("ernie", "big_bird", "longformer", "fnet", "t5")),
