@@ -35,7 +35,6 @@ SLOW_VARIANTS = (
             "input_marginalization.md: assay run task=reviews",
             "knowledge.md: assay run experiment=embedding_knowledge]",
             "peers.md: assay run task=reviews",
-            "pooled_words.md: assay run task=reviews",
             "recommend.md: assay recommend quickstart",
             "reproducer.md: assay run experiment=diagnostic_study",
             "vmask.md: assay run task=reviews",
