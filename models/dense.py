@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from assay.models.weight_state import WeightState, weight_state
+
 # Any number of rows works; this is the one that the layout is chosen for.
 TYPICAL_ROWS = 1024
 # Of fewer rows, reading the weights takes longer than multiplying: one copy for both passes is read faster
@@ -44,7 +46,7 @@ class Dense:
         self._onednn = onednn_works()
         self._bfloat16 = self._onednn and bfloat16_works()
         # The weights' state, and their layouts forwards and backwards.
-        self._layout: tuple[tuple[int, int], Tensor, Tensor] | None = None
+        self._layout: tuple[WeightState, Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N, out) from (N, in)."""
@@ -85,7 +87,7 @@ class Dense:
 
     def _layouts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weights as the kernels want them, forwards and, transposed, backwards."""
-        state = weight.data_ptr(), -1 if weight.is_inference() else weight._version
+        state = weight_state(weight)
         layout = self._layout
         if layout is None or layout[0] != state:
             with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 from weakref import ref
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.training import Trainable
+from assay.models.weight_state import WeightState, weight_state
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +26,7 @@ class Weights:
 
     hash: str
     # The network that was last found to have them, and its state then, so that it is hashed once.
-    _seen: tuple[ref[nn.Module], list[Any]] | None = field(default=None, repr=False)
+    _seen: tuple[ref[nn.Module], list[WeightState]] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, model: Model) -> Weights:
@@ -58,6 +59,5 @@ def _network(model: Model) -> nn.Module | None:
     return network if isinstance(network, nn.Module) else None
 
 
-def _state(network: nn.Module) -> list[Any]:
-    """Where every tensor is, and how often it was written to."""
-    return [(value.data_ptr(), value._version) for value in network.state_dict().values()]
+def _state(network: nn.Module) -> list[WeightState]:
+    return [weight_state(value) for value in network.state_dict().values()]

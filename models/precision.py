@@ -33,8 +33,9 @@ class Precision:
 
     def __post_init__(self) -> None:
         check_choice("engine.precision", self.kind, ANY)
-        if not 0 < self.asked_twice <= 1:
-            raise InputError(f"engine.asked_twice is {self.asked_twice}; expected above 0 and at most 1")
+        share: object = self.asked_twice
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            raise InputError(f"engine.asked_twice is {share!r}; expected a number above 0 and at most 1")
 
     def settings(self) -> dict[str, str | float]:
         """The settings of `engine` that describe it."""

@@ -15,12 +15,13 @@ from assay.models.budget import out_of_memory
 from assay.models.dense import bfloat16_is_native
 from assay.models.protocol import Batch, EmbeddingModel, Model
 from assay.models.transformer_model import TransformerModel
+from assay.models.weight_state import WeightState, weight_state
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# Of a network whether it trains, of each of its tensors where it is and how often it was changed in place.
-State = tuple[bool, tuple[tuple[int, int], ...]]
+# Of a network whether it trains, and the state of each of its tensors.
+State = tuple[bool, tuple[WeightState, ...]]
 
 
 class Reduced:
@@ -108,8 +109,7 @@ def check_reducible(model: Model) -> None:
 def _state(model: TransformerModel) -> State:
     """What changes when the weights do."""
     tensors = (*model.network.parameters(), *model.network.buffers())
-    versions = ((x.data_ptr(), -1 if x.is_inference() else x._version) for x in tensors)
-    return model.network.training, tuple(versions)
+    return model.network.training, tuple(map(weight_state, tensors))
 
 
 def _kept(network: Any) -> list[nn.Module]:

@@ -40,4 +40,5 @@ def engine_of(model: Model, options: Any) -> Engine:
 def read_precision(options: Any) -> Precision:
     """The precision that such settings name; records of earlier versions were made in float32."""
     given = {name: options.get(name) for name in OF_PRECISION}
-    return Precision(given["precision"] or FLOAT32.kind, given["asked_twice"] or FLOAT32.asked_twice)
+    kind, share = given["precision"], given["asked_twice"]
+    return Precision(FLOAT32.kind if kind is None else kind, FLOAT32.asked_twice if share is None else share)

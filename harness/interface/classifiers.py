@@ -177,9 +177,16 @@ def check_answers(classifier: Classifier, examples: Sequence[Example]) -> None:
 
 
 def check_classifier(classifier: object) -> None:
-    """Raise InputError on anything but a classifier, such as a model that was not wrapped."""
+    """Raise InputError on anything but a classifier, such as a model that was not wrapped, and on one whose
+    network is in training mode."""
     if not isinstance(classifier, Classifier):
         raise InputError(f"a {type(classifier).__name__} is no classifier; expected what fit or wrap returns")
+    network = getattr(classifier.model, "network", None)
+    if isinstance(network, torch.nn.Module) and any(part.training for part in network.modules()):
+        raise InputError(
+            "the classifier's network is in training mode, in which dropout makes answers random; call its "
+            "eval() first"
+        )
 
 
 def check_device(device: str) -> None:

@@ -11,6 +11,7 @@ from assay.harness.cli import main
 from assay.harness.config.engines import read_precision
 from assay.harness.interface.comparing import compare
 from assay.models.precision import FLOAT32, Precision
+from assay.tasks.errors import InputError
 
 RUN = [
     *("task=planted_counting", "task.train=40", "task.dev=20", "task.test=4", "task.length=[4,6]"),
@@ -75,3 +76,5 @@ def test_a_word_model_is_refused_before_anything_is_explained(tmp_path: Path) ->
 def test_records_of_earlier_versions_were_made_in_float32() -> None:
     assert read_precision({"device": "cpu", "budget": None}) == FLOAT32
     assert read_precision({"precision": "mixed", "asked_twice": 0.3}) == Precision("mixed", 0.3)
+    with pytest.raises(InputError, match="asked_twice is 0"):
+        read_precision({"precision": "mixed", "asked_twice": 0})

@@ -1,14 +1,17 @@
-"""The precision of a classifier's engine in the Python interface."""
+"""The precision of a classifier's engine in the Python interface, and weights that change behind it."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import assay
-from assay.models.precision import Precision
+from assay.models.precision import Kind, Precision
+from assay.tasks.errors import InputError
 
 TEXTS = ["a b c d e f", "d c a"]
 
@@ -30,3 +33,33 @@ def test_stored_explanations_of_one_precision_are_not_taken_for_those_of_another
     np.testing.assert_array_equal(scores(), exact)
     folders = {path.parent for path in tmp_path.glob("**/cell.json")}
     assert len(folders) == 2
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_weights_that_were_written_through_data_are_seen(tiny_bert: Any, precision: Kind) -> None:
+    network = deepcopy(tiny_bert.network)
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    classifier.engine.precision = Precision(precision)
+
+    def scores(of: Any) -> np.ndarray:
+        found = assay.explain(of, TEXTS, "occlusion")
+        return np.concatenate([one[0].scores for one in found["occlusion"].records])
+
+    before = scores(classifier)
+    for parameter in network.parameters():
+        parameter.data.mul_(0.7)
+    after = scores(classifier)
+    anew = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    anew.engine.precision = Precision(precision)
+    np.testing.assert_array_equal(after, scores(anew))
+    assert np.abs(after - before).max() > 0.1 * np.abs(before).max()
+
+
+def test_a_network_in_training_mode_is_refused(tiny_bert: Any) -> None:
+    network = deepcopy(tiny_bert.network)
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    network.train()
+    with pytest.raises(InputError, match=r"training mode.*call its eval"):
+        assay.explain(classifier, TEXTS, "occlusion")
+    network.eval()
+    assay.explain(classifier, TEXTS, "occlusion")

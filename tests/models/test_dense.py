@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,3 +79,23 @@ def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kerne
         x = torch.randn(count, 5, requires_grad=differentiated)
         torch.testing.assert_close(found(x), layer(x))
     assert rows == [few, few + 1]
+
+
+@pytest.mark.skipif(not onednn_works(), reason="torch has no oneDNN kernels here")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda weight: weight.mul_(0.7),
+        lambda weight: weight.data.mul_(0.7),
+        lambda weight: weight.data.copy_(torch.ones_like(weight)),
+        lambda weight: np.multiply(weight.detach().numpy(), 0.7, out=weight.detach().numpy()),
+        lambda weight: setattr(weight, "data", torch.ones_like(weight)),
+    ],
+)
+def test_the_layout_follows_every_write(write: Callable[[torch.Tensor], object]) -> None:
+    layer, x = torch.nn.Linear(384, 70).requires_grad_(False), torch.randn(40, 384)
+    found = Dense(layer)
+    before = found(x)
+    write(layer.weight)
+    torch.testing.assert_close(found(x), layer(x))
+    assert not torch.equal(found(x), before)

@@ -90,6 +90,21 @@ def test_weights_stay_and_the_copy_follows_them(model: TransformerModel) -> None
     np.testing.assert_allclose(logits(engine.reduced(), model), -first, atol=1e-6)
 
 
+def test_the_copy_follows_writes_that_torch_does_not_count(model: TransformerModel) -> None:
+    engine = Engine(model)
+    layer = model.network.get_submodule("classifier")
+    for write in (
+        lambda weight: weight.data.mul_(-1),
+        lambda weight: weight.data.copy_(-weight.data),
+        lambda weight: np.negative(weight.detach().numpy(), out=weight.detach().numpy()),
+        lambda weight: setattr(weight, "data", -weight.data),
+    ):
+        first = logits(engine.reduced(), model)
+        for parameter in layer.parameters():
+            write(parameter)
+        np.testing.assert_allclose(logits(engine.reduced(), model), -first, atol=1e-6)
+
+
 def test_rows_are_counted_with_those_of_the_engine(model: TransformerModel) -> None:
     engine = Engine(model)
     logits(engine, model)
@@ -130,6 +145,8 @@ def test_linear_layers_in_bfloat16_follow_their_weights() -> None:
         ({"kind": "half"}, "engine.precision"),
         ({"asked_twice": 0.0}, "engine.asked_twice is 0.0"),
         ({"asked_twice": 1.5}, "engine.asked_twice is 1.5"),
+        ({"asked_twice": True}, "engine.asked_twice is True"),
+        ({"asked_twice": "x"}, "engine.asked_twice is 'x'"),
     ],
 )
 def test_settings_out_of_range(settings: dict[str, object], named: str) -> None:
