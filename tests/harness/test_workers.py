@@ -50,8 +50,12 @@ LONG = [
     *("explainer.shapley_sampling.permutations=200", "seed=0,1,2", "engine.threads=1", "workers=2"),
     *("metric=[compute_time]", "shard=20", "report.bootstrap=20"),
 ]
-# Not guarded by a test of its name: whoever runs it again starts a run of its own.
-PROGRAM = "import sys; from assay.harness.cli import main; status = main(sys.argv[1:]); sys.exit(status)"
+# Not guarded by a test of its name: whoever runs it again starts a run of its own. What a shell starts behind
+# an "&" ignores Ctrl-C, and so do its children, such as these tests.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "import sys; from assay.harness.cli import main; status = main(sys.argv[1:]); sys.exit(status)"
+)
 
 
 def _tables(store: Path) -> dict[str, bytes]:
