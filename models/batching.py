@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from assay.models.encoding import Encoding
 from assay.models.protocol import Batch
+from assay.models.staging import staged
 
 # Rows sorted together by length: enough for batches of near-equal length, few enough to stay shuffled.
 BUCKET_BATCHES = 50
@@ -27,7 +28,7 @@ def pad(
     if len(encodings):
         ids[attention] = np.concatenate([encoding.ids for encoding in encodings])
         segments[attention] = np.concatenate([encoding.type_ids for encoding in encodings])
-    return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
+    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths)
 
 
 def shuffled_batches(
@@ -54,6 +55,10 @@ def unpadded(batch: Batch, apart: Tensor | None = None) -> list[tuple[Tensor, Ba
     Returns:
         which rows (b,) of the batch, and these as a batch (b, t); together every row once.
     """
+    if apart is None and batch.lengths is not None:
+        by_length = ((length, batch.lengths == length) for length in np.unique(batch.lengths).tolist())
+        parts = [(staged(np.flatnonzero(at), batch.ids.device), length) for length, at in by_length]
+        return [(rows, _cut(batch, rows, length)) for rows, length in parts]
     kinds = batch.attention.sum(dim=1, keepdim=True)
     if apart is not None:
         kinds = torch.cat([kinds, apart[:, None]], dim=1)
@@ -61,9 +66,14 @@ def unpadded(batch: Batch, apart: Tensor | None = None) -> list[tuple[Tensor, Ba
     parts = []
     for kind, (length, *_) in enumerate(kinds.tolist()):
         rows = (kind_of == kind).nonzero()[:, 0]
-        read = (part[rows, :length] for part in (batch.ids, batch.attention, batch.segments))
-        parts.append((rows, Batch(*read)))
+        parts.append((rows, _cut(batch, rows, length)))
     return parts
+
+
+def _cut(batch: Batch, rows: Tensor, length: int) -> Batch:
+    """Rows of a batch that have one length."""
+    read = (part[rows, :length] for part in (batch.ids, batch.attention, batch.segments))
+    return Batch(*read, np.full(len(rows), length))
 
 
 def rejoin(parts: Sequence[tuple[Tensor, Tensor]], width: int | None = None) -> Tensor:

@@ -7,16 +7,20 @@ attend together, without a mask. `assay.models.encoder_reading` finds the module
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.models.attention_kinds import AttentionKind
 from assay.models.backward_rule import BackwardRule, Hook, no_hook
 from assay.models.concept_layer import CONCEPTS, ConceptLayer, decide
 from assay.models.dense import Dense
+from assay.models.row_layout import Group, RowLayout, unpad
+from assay.models.varlen import attend_at_once, kernel_for, reads_content_alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,34 +97,40 @@ class Encoder:
             own.add("multiply")
         return frozenset({*own, "attend", "matmul", "softmax", "merge", "normalise"})
 
-    def logits(self, entry: Tensor, attention: Tensor, rule: BackwardRule, hook: Hook) -> Tensor:
+    def logits(
+        self,
+        entry: Tensor,
+        attention: Tensor,
+        rule: BackwardRule,
+        hook: Hook,
+        lengths: NDArray[np.integer] | None = None,
+    ) -> Tensor:
         """(B, K) logits from what the first layer reads (B, T, D) and where tokens are (B, T).
 
-        Without a hook rows are cut to their tokens.
+        Without a hook rows are cut to their tokens. lengths: as of `Batch`.
         """
         rows, width, _ = entry.shape
         if hook is no_hook:
-            states, groups = entry[attention], tuple(_by_length(attention))
+            states, layout = unpad(entry, attention, lengths)
         else:
             states = hook("embedding", entry).flatten(0, 1)
-            mask = torch.zeros(attention.shape, dtype=entry.dtype, device=entry.device)
-            groups = (Group(rows, width, mask.masked_fill(~attention, -torch.inf)[:, None, None]),)
+            layout = RowLayout.padded(attention, entry.dtype)
         if self.project is not None:
             states = self.project(states)
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
             first_only = last and not (rule.every_query or self.head.mean)
-            states = self._run(layer, number, states, groups, rule, first_only=first_only)
+            states = self._run(layer, number, states, layout, rule, first_only=first_only)
             if last:
                 if not (first_only or self.head.mean):
-                    states = states[_firsts(groups, states.device)]
+                    states = states[layout.firsts]
                 states = _normalised(self.last_norm, states, rule)
             if last and not self.head.mean:
                 states = hook(f"layer_{number}", states)
             elif hook is not no_hook:
                 states = hook(f"layer_{number}", states.view(rows, width, -1)).flatten(0, 1)
         if self.head.mean:
-            states = hook("pooled", _mean(states, groups))
+            states = hook("pooled", _mean(states, layout.groups))
         vector = hook("head", self.head.vector(states, rule))
         return decide(self.head.output, vector, rule, hook)
 
@@ -129,7 +139,7 @@ class Encoder:
         layer: Layer,
         number: int,
         states: Tensor,
-        groups: Sequence[Group],
+        layout: RowLayout,
         rule: BackwardRule,
         *,
         first_only: bool,
@@ -138,9 +148,8 @@ class Encoder:
         read = _normalised(layer.before_attention, states, rule)
         keys, values = layer.key(read), layer.value(read)
         if first_only:
-            firsts = _firsts(groups, states.device)
-            read, states = read[firsts], states[firsts]
-        context = self._attend(layer, number, layer.query(read), keys, values, groups, rule, first_only)
+            read, states = read[layout.firsts], states[layout.firsts]
+        context = self._attend(layer, number, layer.query(read), keys, values, layout, rule, first_only)
         merged = rule.merge(number, layer.merge, context)
         states = _normalised(layer.after_attention, merged + states, rule)
         read = _normalised(layer.before_feed_forward, states, rule)
@@ -156,11 +165,16 @@ class Encoder:
         queries: Tensor,
         keys: Tensor,
         values: Tensor,
-        groups: Sequence[Group],
+        layout: RowLayout,
         rule: BackwardRule,
         first_only: bool,
     ) -> Tensor:
         """Every row's queries over its own keys and values."""
+        if reads_content_alone(layer.attention, rule):
+            kernel = kernel_for(queries, layout, self.heads)
+            if kernel is not None:
+                return attend_at_once(kernel, queries, keys, values, layout, self.heads)
+        groups = layout.groups
         read = [group.rows * group.length for group in groups]
         asked = [group.rows for group in groups] if first_only else read
         parts = zip(groups, queries.split(asked), keys.split(read), values.split(read), strict=True)
@@ -175,30 +189,6 @@ class Encoder:
             context = rule.attend(number, query, key, value, added)
             attended.append(context.transpose(1, 2).flatten(0, 1).flatten(1))
         return attended[0] if len(attended) == 1 else torch.cat(attended)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """Consecutive rows of one length. mask: (rows, 1, 1, length), 0 where a token is and -inf where it is
-    padding; None where none is."""
-
-    rows: int
-    length: int
-    mask: Tensor | None = None
-
-
-def _by_length(attention: Tensor) -> Iterator[Group]:
-    lengths, rows = torch.unique_consecutive(attention.sum(dim=1), return_counts=True)
-    for length, count in zip(lengths.tolist(), rows.tolist(), strict=True):
-        yield Group(count, length)
-
-
-def _firsts(groups: Sequence[Group], device: torch.device) -> Tensor:
-    """Where each row begins among all tokens."""
-    lengths = torch.tensor([group.length for group in groups], device=device)
-    rows = torch.tensor([group.rows for group in groups], device=device)
-    of_rows = torch.repeat_interleave(lengths, rows)
-    return of_rows.cumsum(0) - of_rows
 
 
 def _mean(states: Tensor, groups: Sequence[Group]) -> Tensor:

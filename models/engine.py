@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.models.backward_rule import BackwardRule, Hook, no_hook
-from assay.models.budget import default_budget, halved, out_of_memory
+from assay.models.budget import out_of_memory
 from assay.models.counters import MLM_COUNTERS, MODEL_COUNTERS, ActivationBatch, Answer, Counters
 from assay.models.encoding import Encoding
-from assay.models.masked_inputs import MaskedInputs, PackedInputs, batches, full_rows, pack, text_rows
+from assay.models.masked_inputs import MaskedInputs, batches, full_rows, pack, text_rows
 from assay.models.masked_lm import Filling, MaskedLM, fill, most_tokens
+from assay.models.memory_budget import TokenBudget
 from assay.models.paths import (
     ENTRY,
     GradientBatch,
@@ -41,9 +42,9 @@ from assay.models.pooling import Line, PoolBatch, pooled
 from assay.models.precision import FLOAT32, Precision
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import Batch, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.tensors import answers_of, check_finite, layers_of
+from assay.models.staging import asynchronous
+from assay.models.tensors import answers_of, check_finite, check_gathered, layers_of, logits_of
 from assay.models.variants import entry_of, logits_of_variants
-from assay.tasks.errors import InputError
 
 Result = TypeVar("Result")
 AnyPathBatch = TypeVar("AnyPathBatch", bound=PathBatch)
@@ -67,7 +68,8 @@ class Engine:
     Attributes:
         model: a classifier in eval mode.
         device: where batches are put, a name of torch's.
-        budget: tokens per batch, padding included; None: by the model's size.
+        budget: tokens per batch, padding included; None: by the model's size, on CUDA by the memory that the
+            first batch of a round took.
         counters: what has been run so far.
         precision: of coalitions; who asks them chooses between the engine and its `reduced` one.
 
@@ -84,12 +86,11 @@ class Engine:
     precision: Precision = FLOAT32
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
     _reduced: Engine | None = field(default=None, init=False, repr=False)
+    _tokens: TokenBudget = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.budget is None:
-            self.budget = default_budget(self.model, self.device)
-        if self.budget < 1:
-            raise InputError(f"engine.budget is {self.budget} tokens; expected at least 1")
+        self._tokens = TokenBudget.of(self.budget, self.model, self.device)
+        self.budget = self._tokens.first
 
     def reduced(self) -> Engine:
         """An engine of the model as it is now, a network of Hugging Face's, in bfloat16; counted here."""
@@ -98,7 +99,8 @@ class Engine:
         with self._lock:
             found = self._reduced
             if found is None or not cast(Reduced, found.model).is_copy_of(self.model):
-                found = Engine(Reduced(self.model), self.device, self.budget, self.counters)
+                budget = self.budget if self._tokens.memory is None else None
+                found = Engine(Reduced(self.model), self.device, budget, self.counters)
                 found._lock, self._reduced = self._lock, found
         return found
 
@@ -109,9 +111,10 @@ class Engine:
     def answers(self, pool: Sequence[MaskedInputs]) -> list[Answer]:
         """For every MaskedInputs of the pool its logits, and what it would have cost alone."""
         packed = pack(pool)
-        done = self.run(packed.lengths, partial(answers_of, self.model, packed, self.device))
-        # The empty array gives the shape when nothing was asked.
-        logits = np.concatenate([np.empty((0, len(self.model.labels))), *(part for _, part in done)])
+        done = [*self.run(packed.lengths, partial(answers_of, self.model, packed, self.device))]
+        began = time.perf_counter()
+        logits = logits_of(done, packed.lengths, len(self.model.labels))
+        self._count(seconds=time.perf_counter() - began)
         found, start = [], 0
         for rows in pool:
             source = packed.source[start : start + len(rows)]
@@ -187,11 +190,8 @@ class Engine:
         """
         check_layer(self.model, layer)
         model, ends = cast(OpenModel, self.model), 1 + compare
-        return self.along(
-            paths,
-            lambda points: propagate(model, points, self.device, rule, layer, compare=compare),
-            ends=ends,
-        )
+        call = partial(propagate, model, device=self.device, rule=rule, layer=layer, compare=compare)
+        return self.along(paths, call, ends=ends)
 
     def entry(self, rows: MaskedInputs) -> tuple[Batch, Tensor]:
         """Rows as a batch, and (R, T, D) what the model's first layer reads of them."""
@@ -216,12 +216,10 @@ class Engine:
 
         Order, and paths without targets, as in `gradients`. The model must be an OpenModel that attends.
         """
-        model = cast(OpenModel, self.model)
-        return self.along(
-            paths,
-            lambda points: attention(model, points, self.device, differentiate=differentiate),
-            backward=differentiate,
+        call = partial(
+            attention, cast(OpenModel, self.model), device=self.device, differentiate=differentiate
         )
+        return self.along(paths, call, backward=differentiate)
 
     def pooled(self, paths: Sequence[Path], line: Line) -> Iterator[PoolBatch]:
         """What a PoolingModel pools at both ends of all paths; order and the rest as in `gradients`."""
@@ -237,7 +235,8 @@ class Engine:
         """
         packed = pack([text_rows(encodings)], distinct=False)
         order = np.argsort(packed.source, kind="stable")
-        for span, layers in self.run(packed.lengths, partial(self._layers, packed, of_tokens)):
+        shown = partial(layers_of, self.model, packed, self.device, of_tokens)
+        for span, layers in self.run(packed.lengths, shown):
             lengths = packed.lengths[span]
             check_finite(layers[list(layers)[-1]], lengths)
             yield ActivationBatch(order[span], layers, np.arange(lengths[-1]) < lengths[:, None])
@@ -255,17 +254,20 @@ class Engine:
         ends: how many rows of the model a point stands for. backward: whether there is a backward pass for
         each target.
         """
-        for chosen in groups(paths):
-            points = lay_out(paths, chosen)
+        unchecked: list[tuple[Tensor, NDArray[np.int32]]] = []
+        for points in (lay_out(paths, chosen) for chosen in groups(paths)):
             for _, batch in self.run(
                 points.lengths, lambda span, points=points: call(points.cut(span)), ends
             ):
                 # (B, K), or (ends, B, K).
-                check_finite(batch.logits.movedim(-2, 0).cpu().double().numpy(), batch.lengths)
+                unchecked.append((batch.logits.movedim(-2, 0), batch.lengths))
+                if not asynchronous(self.device):
+                    check_gathered(unchecked)
                 targets = points.targets.shape[1] if backward else 0
                 self._count(backward_rows=ends * len(batch.path) * targets)
                 yield batch
                 del batch
+        check_gathered(unchecked)
 
     def run(
         self,
@@ -281,12 +283,14 @@ class Engine:
         ends: how many rows of the model a row stands for. budget: tokens per batch, if below the engine's.
         counters: names of those that count it; none where `call` asks the engine, which counts for itself.
         """
-        start = 0
+        start, of_round = 0, self._tokens.round()
         while start < len(lengths):
-            for span in batches(lengths, max(1, min(self.budget or 1, budget) // ends), start):
+            tokens = of_round.tokens(int(lengths[start]), min(self._tokens.most, budget))
+            for span in batches(lengths, max(1, tokens // ends), start):
                 began = time.perf_counter()
                 try:
-                    result = call(span)
+                    with of_round.watched(ends * (span.stop - span.start), int(lengths[span][-1])):
+                        result = call(span)
                 except (RuntimeError, MemoryError) as error:
                     if not out_of_memory(error):
                         raise
@@ -299,6 +303,8 @@ class Engine:
                 yield span, result
                 # Or it would be in memory while the next one is made.
                 del result
+                if of_round.memory is not None:
+                    break
 
     def _count(self, **amounts: float) -> None:
         """Add to the counters of those names."""
@@ -309,11 +315,6 @@ class Engine:
     def _halve(self, lengths: NDArray[np.int32]) -> None:
         """Lower the budget so that a batch of these rows is cut at least in two."""
         with self._lock:
-            self.budget = halved(self.budget or 1, lengths)
+            self.budget = self._tokens.halve(lengths)
         self._count(halvings=1)
         torch.cuda.empty_cache()  # which does nothing where there is no accelerator
-
-    def _layers(self, packed: PackedInputs, of_tokens: bool, span: slice) -> dict[str, NDArray[np.float32]]:
-        with torch.inference_mode():
-            layers = layers_of(self.model, packed, np.arange(span.start, span.stop), self.device, of_tokens)
-            return {name: layer.float().cpu().numpy() for name, layer in layers.items()}

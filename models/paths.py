@@ -13,6 +13,7 @@ from torch import Tensor
 
 from assay.models.masked_inputs import MaskedInputs, PackedInputs, pack
 from assay.models.protocol import Batch, EmbeddingModel, OpenModel
+from assay.models.staging import gathered, staged
 from assay.models.tensors import (
     enter,
     layer_values,
@@ -206,7 +207,7 @@ def differentiate(
 def between(start: Tensor, end: Tensor, alphas: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
     """The points at `alphas` (B,) of the lines from start to end (B, T, D), and end - start."""
     # Exact at both ends, where tokens can be equal and a maximum over them is a tie.
-    return torch.lerp(start, end, torch.from_numpy(alphas)[:, None, None].to(end)), end - start
+    return torch.lerp(start, end, staged(alphas, end.device, end.dtype)[:, None, None]), end - start
 
 
 def _visit(model: EmbeddingModel, point: Tensor, batch: Batch, layer: str) -> tuple[Tensor, Tensor]:
@@ -226,8 +227,8 @@ def _straight_at_layer(
     once, first, which = np.unique(points.row, return_index=True, return_inverse=True)
     start, end = ends
     below = to_batch(points.ends, once, model.pad_id, str(end.device))
-    low = layer_values(model, start[torch.from_numpy(first).to(end.device)], below, layer)
-    low = low[torch.from_numpy(which).to(end.device)]
+    low = layer_values(model, start[staged(first, end.device)], below, layer)
+    low = low[staged(which, end.device)]
     differences: list[Tensor] = []
 
     def exchange(high: Tensor) -> Tensor:
@@ -243,7 +244,7 @@ def path_ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tenso
     """(B, T, D) what the first layer reads at the start and at the end of each point's path."""
     # Points of one path share their ends.
     once, inverse = np.unique(points.row, return_inverse=True)
-    which = torch.from_numpy(inverse).to(device)
+    which = staged(inverse, device)
     start, end = (
         read_entry(model, packed, once, device)[1][which] for packed in (points.starts, points.ends)
     )
@@ -253,13 +254,18 @@ def path_ends(model: EmbeddingModel, points: Points, device: str) -> tuple[Tenso
 def _moved(end: Tensor, points: Points) -> Tensor:
     """The ends with the noise of their paths, on real tokens only."""
     rows = zip(points.path, points.step, points.lengths.tolist(), strict=True)
-    for at, (path, step, length) in enumerate(rows):
-        noise = points.paths[path].noise
-        if noise is not None:
-            tokens = end[at, :length]
-            scale = noise.scale * float(tokens.max() - tokens.min()) if noise.relative else noise.scale
-            drawn = generator(*noise.seed, step).standard_normal(tuple(tokens.shape))
-            end[at, :length] = tokens + torch.from_numpy(scale * drawn).to(end)
+    noisy = [
+        (noise, end[at, :length], step)
+        for at, (path, step, length) in enumerate(rows)
+        if (noise := points.paths[path].noise) is not None
+    ]
+    relative = [tokens.max() - tokens.min() for noise, tokens, _ in noisy if noise.relative]
+    # One copy for all of them, before any is moved.
+    ranges = iter([float(values) for values in gathered(relative)])
+    for noise, tokens, step in noisy:
+        scale = noise.scale * next(ranges) if noise.relative else noise.scale
+        drawn = generator(*noise.seed, step).standard_normal(tuple(tokens.shape))
+        tokens += staged(scale * drawn, end.device, end.dtype)
     return end
 
 
@@ -273,6 +279,7 @@ def _visited(model: EmbeddingModel, point: Tensor, batch: Batch, points: Points)
     which = torch.zeros(len(given), dtype=torch.bool, device=point.device)
     for at, through, step in given:
         if through is not None:
-            embeddings[at, : through.shape[1]] = torch.from_numpy(through[step]).to(embeddings)
+            put = staged(through[step], embeddings.device, embeddings.dtype)
+            embeddings[at, : through.shape[1]] = put
             which[at] = True
     return torch.where(which[:, None, None], enter(model, embeddings, batch), point)

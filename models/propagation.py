@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,7 +63,9 @@ def propagate(
 
 def _joined(batches: Sequence[Batch]) -> Batch:
     parts = [(batch.ids, batch.attention, batch.segments) for batch in batches]
-    return Batch(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    lengths = [batch.lengths for batch in batches if batch.lengths is not None]
+    known = np.concatenate(lengths) if len(lengths) == len(batches) else None
+    return Batch(*(torch.cat(part) for part in zip(*parts, strict=True)), known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,12 +26,14 @@ class Batch:
     """Model input of B rows padded to T tokens.
 
     ids: (B, T) int64, padded with the model's pad id. attention: (B, T) bool, false on padding.
-    segments: (B, T) int64, the type ids of the encodings.
+    segments: (B, T) int64, the type ids of the encodings. lengths: (B,) how many tokens each row begins with,
+    where that is known without asking the device; None: `attention` alone says it.
     """
 
     ids: Tensor
     attention: Tensor
     segments: Tensor
+    lengths: NDArray[np.integer] | None = None
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from torch import Tensor
 from assay.models.backward_rule import AUTOGRAD, BackwardRule
 from assay.models.masked_inputs import PackedInputs
 from assay.models.protocol import ActivationModel, Batch, EmbeddingModel, EntryModel, Model, OpenModel
+from assay.models.staging import gathered, staged
 from assay.tasks.errors import InputError
 
 
@@ -24,7 +25,7 @@ def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: st
     attention = np.arange(width) < lengths[:, None]
     ids = np.where(attention, packed.ids[at, :width], pad_id).astype(np.int64)
     segments = packed.segments[at, :width].astype(np.int64)
-    return Batch(*(torch.from_numpy(array).to(device) for array in (ids, attention, segments)))
+    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths)
 
 
 def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> Tensor:
@@ -34,24 +35,35 @@ def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], bat
     replacement = packed.replacement[at]
     for code in np.unique(replacement[replacement >= 0]):
         absent = packed.absent[at, :width] & (replacement == code)[:, None]
-        mask = torch.from_numpy(absent).to(embeddings.device)[..., None]
-        embeddings = torch.where(mask, torch.from_numpy(packed.replacements[code]).to(embeddings), embeddings)
+        mask = staged(absent, embeddings.device)[..., None]
+        replaced = staged(packed.replacements[code], embeddings.device, embeddings.dtype)
+        embeddings = torch.where(mask, replaced, embeddings)
     return embeddings
 
 
-def answers_of(model: Model, packed: PackedInputs, device: str, span: slice) -> NDArray[np.float64]:
-    """(B, K) logits of the rows of a span. Raises InputError on answers that are not finite."""
+def answers_of(model: Model, packed: PackedInputs, device: str, span: slice) -> Tensor:
+    """(B, K) logits of the rows of a span, where the model left them."""
     at = np.arange(span.start, span.stop)
     with torch.inference_mode():
         batch = to_batch(packed, at, model.pad_id, device)
         if (packed.replacement[at] >= 0).any():
             embedding = cast(EmbeddingModel, model)
-            logits = embedding.logits_from_embeddings(embed(embedding, packed, at, batch), batch)
-        else:
-            logits = model.logits(batch)
-        answers = logits.cpu().double().numpy()
-    check_finite(answers, packed.lengths[at])
-    return answers
+            return embedding.logits_from_embeddings(embed(embedding, packed, at, batch), batch)
+        return model.logits(batch)
+
+
+def logits_of(
+    done: Sequence[tuple[slice, Tensor]], lengths: NDArray[np.int32], classes: int
+) -> NDArray[np.float64]:
+    """(N, K) logits from those of batches and the rows they are of; waits for the device once.
+
+    Raises InputError on answers that are not finite.
+    """
+    parts = gathered([part for _, part in done])
+    for (span, _), part in zip(done, parts, strict=True):
+        check_finite(part, lengths[span])
+    # The empty array gives the shape when nothing was asked.
+    return np.concatenate([np.empty((0, classes)), *parts])
 
 
 def read_entry(
@@ -74,7 +86,7 @@ def target_gradients(logits: Tensor, targets: NDArray[np.intp], inputs: Sequence
         for each input (M, B, ...).
     """
     # Rows do not see each other, so one pass over their sum gives every row its own gradient.
-    sums = logits.gather(1, torch.from_numpy(targets).to(logits.device)).sum(dim=0)
+    sums = logits.gather(1, staged(targets, logits.device)).sum(dim=0)
     passes = [
         torch.autograd.grad(value, inputs, retain_graph=number < len(sums))
         for number, value in enumerate(sums, start=1)
@@ -145,10 +157,19 @@ def layer_reached(model: OpenModel, entry: Tensor, batch: Batch, layer: str) -> 
 
 
 def layers_of(
+    model: Model, packed: PackedInputs, device: str, of_tokens: bool, span: slice
+) -> dict[str, NDArray[np.float32]]:
+    """The layers of the rows of a span, the logits last: its `activations`, or if `of_tokens` those that an
+    OpenModel shows with one vector per token, (B, T, D)."""
+    at = np.arange(span.start, span.stop)
+    with torch.inference_mode():
+        layers = _layers(model, packed, at, device, of_tokens)
+        return {name: layer.float().cpu().numpy() for name, layer in layers.items()}
+
+
+def _layers(
     model: Model, packed: PackedInputs, at: NDArray[np.intp], device: str, of_tokens: bool
 ) -> dict[str, Tensor]:
-    """The layers of the rows `at`, the logits last: its `activations`, or if `of_tokens` those that an
-    OpenModel shows with one vector per token, (B, T, D)."""
     if not of_tokens:
         return cast(ActivationModel, model).activations(to_batch(packed, at, model.pad_id, device))
     opened, layers = cast(OpenModel, model), dict[str, Tensor]()
@@ -160,6 +181,15 @@ def layers_of(
     batch, entry = read_entry(opened, packed, at, device)
     logits = opened.open_logits(entry, batch, AUTOGRAD, hook)
     return {**layers, "logits": logits}
+
+
+def check_gathered(unchecked: list[tuple[Tensor, NDArray[np.int32]]]) -> None:
+    """`check_finite` on answers and the lengths of their rows, batch by batch, after a single wait for the
+    device; the list is emptied."""
+    answers = gathered([logits.detach() for logits, _ in unchecked])
+    for part, (_, lengths) in zip(answers, unchecked, strict=True):
+        check_finite(part, lengths)
+    unchecked.clear()
 
 
 def check_finite(answers: NDArray[np.floating], lengths: NDArray[np.int32]) -> None:

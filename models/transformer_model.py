@@ -151,11 +151,15 @@ class TransformerModel:
 
     def _open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        return self._in_order(self.encoder.logits(entry, batch.attention, rule, hook))
+        logits = self.encoder.logits(entry, batch.attention, rule, hook, batch.lengths)
+        return self._in_order(logits)
 
     def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""
-        return logits if self._columns is None else logits[:, self._columns]
+        if self._columns is None:
+            return logits
+        # A list as an index would be copied to the device, which waits.
+        return torch.stack([logits[:, column] for column in self._columns], dim=1)
 
     def _enter(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """(B, T, D) the output of the embedding block: tokens, positions and segments, normalised."""

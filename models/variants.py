@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,7 +45,9 @@ def logits_of_variants(
         (B, K), with history where `entry` or what the hook puts in has it; what is passed back is counted
         whenever that happens.
     """
-    batch = Batch(*(part.expand(len(entry), -1) for part in (text.ids, text.attention, text.segments)))
+    lengths = None if text.lengths is None else np.broadcast_to(text.lengths, len(entry))
+    parts = (part.expand(len(entry), -1) for part in (text.ids, text.attention, text.segments))
+    batch = Batch(*parts, lengths)
     began, inside = time.perf_counter(), entry.view_as(entry)
     if hook is not no_hook and isinstance(model, OpenModel):
         logits = model.open_logits(inside, batch, AUTOGRAD, hook)
@@ -52,7 +55,7 @@ def logits_of_variants(
         logits = model.module_logits(inside, batch)
     else:
         logits = logits_from_entry(model, inside, batch)
-    rows, tokens = len(entry), int(batch.attention.sum())
+    rows, tokens = len(entry), int((batch.attention if lengths is None else lengths).sum())
     count(seconds=time.perf_counter() - began, forward_rows=rows, forward_tokens=tokens)
     if logits.requires_grad:
         _count_backward(logits, inside, count)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from assay.explainers.protocol import Request, Traits, explanations
 from assay.models.engine import Engine, GradientBatch, Path
 from assay.models.masked_inputs import MaskedInputs, full_rows
 from assay.models.paths import ENTRY, Straight
+from assay.models.staging import gathered
 from assay.tasks.errors import InputError, did_you_mean
 
 # Points times tokens times targets that wait in one pool: many batches for the engine, little to keep.
@@ -25,6 +27,8 @@ POOL_VALUES = 2**17
 
 Reduce = Callable[[GradientBatch], Tensor]  # to (M, B, T)
 Rule = Literal["left", "trapezoid"]
+# Values where the device left them, and what puts them where they belong.
+Reading = tuple[Tensor, Callable[[NDArray[np.float64]], None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +74,14 @@ def at_points(
     """For every path the numbers that `reduce` makes of the gradients at its points."""
     results = [_empty(path, len(path.alphas), engine) for path in paths]
 
-    def read(batch: GradientBatch) -> None:
-        values = reduce(batch).cpu().double().numpy()
-        for row, path, step, length in _rows(batch):
-            results[path].values[:, step] = values[:, row, :length]
+    def read(batch: GradientBatch) -> Iterator[Reading]:
+        rows = list(_rows(batch))
+
+        def put(values: NDArray[np.float64]) -> None:
+            for row, path, step, length in rows:
+                results[path].values[:, step] = values[:, row, :length]
+
+        yield reduce(batch), put
 
     return _collect(results, engine.gradients(paths, layer, straight), read)
 
@@ -95,7 +103,7 @@ def along(
     results = [_empty(path, len(path.alphas) - 1, engine) for path in paths]
     before: tuple[Tensor, Tensor] | None = None
 
-    def read(batch: GradientBatch) -> None:
+    def read(batch: GradientBatch) -> Iterator[Reading]:
         nonlocal before
         for row, path, step, length in _rows(batch):
             point, gradient = batch.points[row, :length], batch.gradients[:, row, :length]
@@ -103,7 +111,7 @@ def along(
             if step > 0 and before is not None:
                 slope = before[1] if rule == "left" else (before[1] + gradient) / 2
                 change = (slope * (point - before[0])).sum(dim=-1)
-                results[path].values[:, step - 1] = change.cpu().double().numpy()
+                yield change, partial(_put, results[path].values[:, step - 1])
             before = point, gradient
 
     return _collect(results, engine.gradients(paths, layer), read)
@@ -119,7 +127,7 @@ def variance_over_points(
     results = [_empty(path, 1, engine) for path in paths]
     first = total = squares = torch.zeros(0)
 
-    def read(batch: GradientBatch) -> None:
+    def read(batch: GradientBatch) -> Iterator[Reading]:
         nonlocal first, total, squares
         for row, path, step, length in _rows(batch):
             gradient, points = batch.gradients[:, row, :length].double(), len(paths[path].alphas)
@@ -129,7 +137,7 @@ def variance_over_points(
             total, squares = total + (gradient - first), squares + (gradient - first) ** 2
             if step == points - 1:
                 variance = (squares / points - (total / points) ** 2).clamp(min=0)
-                results[path].values[:, 0] = reduce(variance).cpu().numpy()
+                yield reduce(variance), partial(_put, results[path].values[:, 0])
 
     return _collect(results, engine.gradients(paths), read)
 
@@ -140,22 +148,39 @@ def _rows(batch: GradientBatch) -> Iterator[tuple[int, int, int, int]]:
     return zip(range(len(batch.path)), *columns, strict=True)
 
 
+def _put(place: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    place[:] = values
+
+
 def _collect(
-    results: Sequence[AtPoints], batches: Iterator[GradientBatch], read: Callable[[GradientBatch], None]
+    results: Sequence[AtPoints],
+    batches: Iterator[GradientBatch],
+    read: Callable[[GradientBatch], Iterable[Reading]],
 ) -> list[AtPoints]:
-    """The results, whose values `read` fills in batch by batch, with their logits and seconds."""
-    seconds = np.zeros(len(results))
+    """The results, filled in by what `read` takes from each batch, with their logits and seconds.
+
+    The device is waited for once, when all batches are queued.
+    """
+    seconds, tokens = np.zeros((2, len(results)))
+    waiting: list[Reading] = []
+
+    def put_logits(rows: Sequence[tuple[int, int, int, int]], logits: NDArray[np.float64]) -> None:
+        for row, path, step, _ in rows:
+            results[path].logits[step] = logits[row]
+
     began = time.perf_counter()
     for batch in batches:
-        logits = batch.logits.cpu().double().numpy()
-        for row, path, step, _ in _rows(batch):
-            results[path].logits[step] = logits[row]
-        read(batch)
+        waiting.append((batch.logits, partial(put_logits, list(_rows(batch)))))
+        waiting.extend(read(batch))
         share = (time.perf_counter() - began) / int(batch.lengths.sum())
         np.add.at(seconds, batch.path, share * batch.lengths)
+        np.add.at(tokens, batch.path, batch.lengths)
         # Or it would be in memory while the next one is made.
         del batch
         began = time.perf_counter()
+    for (_, put), values in zip(waiting, gathered([tensor for tensor, _ in waiting]), strict=True):
+        put(values)
+    seconds += (time.perf_counter() - began) * tokens / max(tokens.sum(), 1)
     return [replace(result, seconds=float(s)) for result, s in zip(results, seconds, strict=True)]
 
 

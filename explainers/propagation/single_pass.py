@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.explainers.baselines import Baseline
@@ -16,6 +18,7 @@ from assay.explainers.protocol import Explanations, Request, Traits, explanation
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import full_rows
 from assay.models.paths import PathBatch
+from assay.models.staging import gathered
 
 Batch = TypeVar("Batch", bound=PathBatch)
 
@@ -56,13 +59,23 @@ class SinglePass(ABC, Generic[Batch]):
         """For every request one explanation per target, in order."""
         require_compatible(self.name, self, engine, baseline)
         explained: Explanations = [[] for _ in requests]
+        found: list[_Found] = []
         began = time.perf_counter()
         for batch in self.batches(engine, requests, baseline):
-            for index, records in self._records(batch, requests, began):
-                explained[index] = records
+            # At the text and, where there are two ends, at the reference.
+            logits = batch.logits.reshape(-1, *batch.logits.shape[-2:])
+            # Copied, for scores may be a part of all that the model attended to.
+            kept = batch.path, batch.lengths, self.scores(batch).clone(), logits
             # Or it would be in memory while the next one is made.
             del batch
+            found.append(_Found(*kept, time.perf_counter() - began))
             began = time.perf_counter()
+        # The device is waited for here alone.
+        read = gathered([tensor.detach() for part in found for tensor in (part.scores, part.logits)])
+        wait = (time.perf_counter() - began) / max(1, sum(int(part.lengths.sum()) for part in found))
+        for part, scores, logits in zip(found, read[::2], read[1::2], strict=True):
+            for index, records in self._records(part, scores, logits, requests, wait):
+                explained[index] = records
         return explained
 
     def model_rows(self, tokens: int, targets: int) -> tuple[int, int]:
@@ -70,16 +83,18 @@ class SinglePass(ABC, Generic[Batch]):
         return 1, targets if self.differentiate else 0
 
     def _records(
-        self, batch: Batch, requests: Sequence[Request], began: float
+        self,
+        found: _Found,
+        scores: NDArray[np.float64],
+        logits: NDArray[np.float64],
+        requests: Sequence[Request],
+        wait: float,
     ) -> Iterator[tuple[int, list[Explanation]]]:
-        """The position of each request in a batch, and its explanations."""
-        scores = self.scores(batch).cpu().double().numpy()
-        # At the text and, where there are two ends, at the reference.
-        logits = batch.logits.reshape(-1, *batch.logits.shape[-2:]).cpu().double().numpy()
+        """The position of each request in a batch, and its explanations. wait: seconds for each token."""
         ends = len(logits)
-        seconds = (time.perf_counter() - began) / int(batch.lengths.sum())
-        for at, index in enumerate(batch.path.tolist()):
-            request, length = requests[index], int(batch.lengths[at])
+        seconds = found.seconds / int(found.lengths.sum()) + wait
+        for at, index in enumerate(found.path.tolist()):
+            request, length = requests[index], int(found.lengths[at])
             targets = len(request.targets)
             backward = ends * targets if self.differentiate else 0
             records = explanations(
@@ -93,6 +108,17 @@ class SinglePass(ABC, Generic[Batch]):
             for record in records:
                 self.check(record)
             yield index, records
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What is kept of a batch, its tensors where the device left them. seconds: that it took."""
+
+    path: NDArray[np.intp]
+    lengths: NDArray[np.int32]
+    scores: Tensor
+    logits: Tensor
+    seconds: float
 
 
 def text_paths(requests: Sequence[Request]) -> list[Path]:
