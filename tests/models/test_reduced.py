@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 from foreign_checkpoints import FOREIGN, Foreign
+from safetensors.torch import load_file
 from test_foreign_checkpoints import TEXTS, finished
+from transformers import AutoModelForSequenceClassification
 
 from assay.explainers.baselines import Zero
 from assay.models.batching import pad
@@ -27,6 +29,13 @@ from assay.tasks.errors import InputError
 NAMED = ("bert", "roberta", "electra", "distilbert", "albert", "deberta-v2", "modernbert", "gpt2", "qwen2")
 RUN = [foreign for foreign in FOREIGN if foreign.name in NAMED]
 (FNET,) = (foreign for foreign in FOREIGN if foreign.name == "fnet")
+
+
+@pytest.fixture
+def foreign_bert(tmp_path: Path) -> Path:
+    """The folder of a BERT."""
+    (bert,) = (foreign for foreign in FOREIGN if foreign.name == "bert")
+    return bert.save(tmp_path)
 
 
 @pytest.fixture
@@ -103,6 +112,19 @@ def test_the_copy_follows_writes_that_torch_does_not_count(model: TransformerMod
         for parameter in layer.parameters():
             write(parameter)
         np.testing.assert_allclose(logits(engine.reduced(), model), -first, atol=1e-6)
+
+
+def test_a_checkpoint_in_bfloat16_is_asked_with_its_own_weights(foreign_bert: Path) -> None:
+    """Widened when it is loaded, and to the last bit the same when it is asked in bfloat16 again."""
+    network = AutoModelForSequenceClassification.from_pretrained(foreign_bert).bfloat16()
+    network.save_pretrained(foreign_bert)
+    kept = load_file(foreign_bert / "model.safetensors")
+    model = finished(foreign_bert)
+    assert {tensor.dtype for tensor in kept.values()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in model.network.parameters()} == {torch.float32}
+    found = Reduced(model).network.base_model.encoder.state_dict(prefix="bert.encoder.")
+    assert found and all(torch.equal(tensor, kept[name]) for name, tensor in found.items())
+    assert {tensor.dtype for tensor in found.values()} == {torch.bfloat16}
 
 
 def test_rows_are_counted_with_those_of_the_engine(model: TransformerModel) -> None:
