@@ -9,28 +9,39 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from assay.harness.config.compose import prune_unselected, raw_configuration
 from assay.harness.config.hydra_settings import check_hydra
 from assay.harness.config.schema import register
 from assay.harness.storage.store import StoreFull
+from assay.harness.trials.devices import job_device
 from assay.harness.trials.job import run_job
 from assay.harness.trials.termination import ended_with_launcher, launching
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 
+# Hydra's own launcher, in this process.
+BASIC = ".BasicLauncher"
+
 
 @hydra.main(version_base="1.3", config_path="pkg://assay.conf", config_name="config")
 def job(config: DictConfig) -> None:
     """One job: one trial, or one portion of it."""
     try:
-        with ended_with_launcher():
+        with ended_with_launcher(), job_device(config.engine.device, _job_number()):
             run_job(prune_unselected(config))
     except StoreFull as error:
         # The jobs that follow see for themselves whether there is room again.
         log.error("%s", error)
+
+
+def _job_number() -> int:
+    """The number of this job; 0 where one runs after the other in one process, on one device."""
+    own = HydraConfig.get()
+    return 0 if str(own.launcher["_target_"]).endswith(BASIC) else int(own.job.num)
 
 
 def check_launcher(overrides: Sequence[str]) -> None:
@@ -51,7 +62,7 @@ def check_launcher(overrides: Sequence[str]) -> None:
 def one_after_the_other(overrides: Sequence[str]) -> bool:
     """Whether Hydra would run jobs in this process, with nothing set for them or called beside them."""
     hydra_node = raw_configuration(overrides, hydra=True).hydra
-    basic = str(hydra_node.launcher._target_).endswith(".BasicLauncher")
+    basic = str(hydra_node.launcher._target_).endswith(BASIC)
     return basic and not hydra_node.job.env_set and not hydra_node.callbacks
 
 

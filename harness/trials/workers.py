@@ -86,8 +86,8 @@ def run_side_by_side(jobs: Sequence[tuple[str, DictConfig]], workers: int) -> No
     waiting, alive = deque(jobs), dict[Connection, _Worker]()
     with launching():
         try:
-            for _ in range(min(workers, len(waiting))):
-                worker = _started()
+            for number in range(min(workers, len(waiting))):
+                worker = _started(number)
                 alive[worker.connection] = worker
             while alive:
                 for connection in cast(list[Connection], wait(list(alive))):
@@ -99,11 +99,11 @@ def run_side_by_side(jobs: Sequence[tuple[str, DictConfig]], workers: int) -> No
         log.error("no process is left to do %d more jobs", len(waiting))
 
 
-def _started() -> _Worker:
+def _started(number: int) -> _Worker:
     # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
     spawn = get_context("spawn")
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=work, args=(theirs,))
+    process = spawn.Process(target=work, args=(theirs, number))
     with _without_main():
         process.start()
     # With one end open in one process only, its death is the end of the pipe.
@@ -205,8 +205,11 @@ class _Logged(QueueHandler):
         self.channel.say(record)
 
 
-def work(connection: Connection) -> None:
-    """Do the jobs that come through a connection until None comes; in a process started for this."""
+def work(connection: Connection, number: int) -> None:
+    """Do the jobs that come through a connection until None comes; in a process started for this.
+
+    number: of the process, which decides on its GPU.
+    """
     # Ctrl-C goes to all processes of a terminal; the one that started this one ends it then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGUSR1"):
@@ -218,6 +221,7 @@ def work(connection: Connection) -> None:
     with redirect_stdout(out), redirect_stderr(err), ended_with_launcher():
         # Slow to import, and Ctrl-C must be ignored by then.
         from assay.harness.storage.store import StoreFull
+        from assay.harness.trials.devices import job_device
         from assay.harness.trials.job import run_job
 
         while True:
@@ -226,7 +230,8 @@ def work(connection: Connection) -> None:
             if config is None:
                 return
             try:
-                run_job(config)
+                with job_device(config.engine.device, number):
+                    run_job(config)
             except StoreFull as error:
                 log.error("%s", error)
             except Exception:
