@@ -30,9 +30,9 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass
 class EngineOptions:
-    """Where the model runs, the tokens of one batch (null: by the model's size, on CUDA by its memory), and the
-    threads of a job (null: as many as its libraries choose). precision: of coalitions; "float32", "bfloat16"
-    or "mixed", which asks the share `asked_twice` of them in both (docs/precision.md)."""
+    """Where the model runs, the tokens of one batch (null: by the model's size, on CUDA by its memory), and
+    the threads of a job (null: as many as its libraries choose). precision: of coalitions; "float32",
+    "bfloat16" or "mixed", which asks the share `asked_twice` of them in both (docs/precision.md)."""
 
     device: str = "cpu"
     budget: int | None = None
