@@ -28,7 +28,7 @@ def pad(
     if len(encodings):
         ids[attention] = np.concatenate([encoding.ids for encoding in encodings])
         segments[attention] = np.concatenate([encoding.type_ids for encoding in encodings])
-    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths)
+    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths=lengths)
 
 
 def shuffled_batches(
@@ -73,7 +73,7 @@ def unpadded(batch: Batch, apart: Tensor | None = None) -> list[tuple[Tensor, Ba
 def _cut(batch: Batch, rows: Tensor, length: int) -> Batch:
     """Rows of a batch that have one length."""
     read = (part[rows, :length] for part in (batch.ids, batch.attention, batch.segments))
-    return Batch(*read, np.full(len(rows), length))
+    return Batch(*read, lengths=np.full(len(rows), length))
 
 
 def rejoin(parts: Sequence[tuple[Tensor, Tensor]], width: int | None = None) -> Tensor:

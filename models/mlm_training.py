@@ -210,5 +210,5 @@ def _masked(
     masked = torch.from_numpy(chosen)
     choices = torch.from_numpy(np.searchsorted(mlm.ids, batch.ids.numpy()[chosen]))
     ids = batch.ids.masked_fill(masked, mlm.mask_id)
-    parts = (part.to(device) for part in (ids, batch.attention, batch.segments))
-    return Batch(*parts), masked.to(device), choices.to(device)
+    read = Batch(ids.to(device), batch.attention.to(device), batch.segments.to(device))
+    return read, masked.to(device), choices.to(device)

@@ -65,7 +65,7 @@ def _joined(batches: Sequence[Batch]) -> Batch:
     parts = [(batch.ids, batch.attention, batch.segments) for batch in batches]
     lengths = [batch.lengths for batch in batches if batch.lengths is not None]
     known = np.concatenate(lengths) if len(lengths) == len(batches) else None
-    return Batch(*(torch.cat(part) for part in zip(*parts, strict=True)), known)
+    return Batch(*(torch.cat(part) for part in zip(*parts, strict=True)), lengths=known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

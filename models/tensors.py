@@ -25,7 +25,7 @@ def to_batch(packed: PackedInputs, at: NDArray[np.intp], pad_id: int, device: st
     attention = np.arange(width) < lengths[:, None]
     ids = np.where(attention, packed.ids[at, :width], pad_id).astype(np.int64)
     segments = packed.segments[at, :width].astype(np.int64)
-    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths)
+    return Batch(*(staged(array, device) for array in (ids, attention, segments)), lengths=lengths)
 
 
 def embed(model: EmbeddingModel, packed: PackedInputs, at: NDArray[np.intp], batch: Batch) -> Tensor:

@@ -47,7 +47,7 @@ def logits_of_variants(
     """
     lengths = None if text.lengths is None else np.broadcast_to(text.lengths, len(entry))
     parts = (part.expand(len(entry), -1) for part in (text.ids, text.attention, text.segments))
-    batch = Batch(*parts, lengths)
+    batch = Batch(*parts, lengths=lengths)
     began, inside = time.perf_counter(), entry.view_as(entry)
     if hook is not no_hook and isinstance(model, OpenModel):
         logits = model.open_logits(inside, batch, AUTOGRAD, hook)

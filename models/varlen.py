@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def kernel_for(queries: Tensor, layout: RowLayout, heads: int) -> Kernel | None:
     fits = queries.dtype in (torch.bfloat16, torch.float16) and width % 8 == 0 and width <= 256
     if not fits or torch.is_grad_enabled() or queries.device.type != "cuda":
         return None
-    return varlen_attn if _has_kernel(queries.device) else None
+    return cast(Kernel, varlen_attn) if _has_kernel(queries.device) else None
 
 
 def reads_content_alone(kind: AttentionKind, rule: BackwardRule) -> bool:
@@ -57,8 +58,9 @@ def attend_at_once(
     first_only = len(queries) < len(keys)
     asked = layout.bounds_of_firsts if first_only else layout.bounds
     longest = int(layout.lengths.max())
-    parts = (part.view(len(part), heads, -1) for part in (queries, keys, values))
-    return kernel(*parts, asked, layout.bounds, 1 if first_only else longest, longest).flatten(1)
+    query, key, value = (part.view(len(part), heads, -1) for part in (queries, keys, values))
+    longest_asked = 1 if first_only else longest
+    return kernel(query, key, value, asked, layout.bounds, longest_asked, longest).flatten(1)
 
 
 @cache

@@ -69,7 +69,12 @@ def decoder(tiny: bool) -> Any:
     """A random decoder with a head for two classes, of the sizes of Qwen2.5-0.5B unless `tiny`."""
     whole = {"hidden_size": 896, "num_attention_heads": 14, "intermediate_size": 4864}
     kind = {"num_hidden_layers": 2, "vocab_size": 1000} if tiny else {"num_hidden_layers": 24}
-    sizes = {"vocab_size": 151_936, "num_key_value_heads": 2, **(TINY if tiny else whole), **kind}
+    sizes: dict[str, Any] = {
+        "vocab_size": 151_936,
+        "num_key_value_heads": 2,
+        **(TINY if tiny else whole),
+        **kind,
+    }
     with seeded(0):
         return Qwen2ForSequenceClassification(Qwen2Config(pad_token_id=0, **sizes)).eval()
 

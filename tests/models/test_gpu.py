@@ -18,6 +18,7 @@ from foreign_checkpoints import FOREIGN
 from numpy.typing import NDArray
 from open_networks import OPEN_NETWORKS
 from test_foreign_checkpoints import finished
+from torch import nn
 
 from assay.explainers.baselines import Mask
 from assay.explainers.protocol import Request
@@ -57,7 +58,8 @@ def models(
 
 def moved(model: TransformerModel) -> TransformerModel:
     copy = deepcopy(model)
-    copy.network.to(DEVICE)
+    network: nn.Module = copy.network
+    network.to(DEVICE)
     return copy
 
 

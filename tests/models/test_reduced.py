@@ -122,7 +122,8 @@ def test_a_checkpoint_in_bfloat16_is_asked_with_its_own_weights(foreign_bert: Pa
     model = finished(foreign_bert)
     assert {tensor.dtype for tensor in kept.values()} == {torch.bfloat16}
     assert {tensor.dtype for tensor in model.network.parameters()} == {torch.float32}
-    found = Reduced(model).network.base_model.encoder.state_dict(prefix="bert.encoder.")
+    copy: Any = Reduced(model).network
+    found = copy.base_model.encoder.state_dict(prefix="bert.encoder.")
     assert found and all(torch.equal(tensor, kept[name]) for name, tensor in found.items())
     assert {tensor.dtype for tensor in found.values()} == {torch.bfloat16}
 

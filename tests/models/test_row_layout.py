@@ -68,8 +68,8 @@ def by_row(
     assert int(asked.diff().max()) == longest_q and int(read.diff().max()) == longest
     parts = []
     for (a, b), (c, d) in zip(_spans(asked), _spans(read), strict=True):
-        one = (part.transpose(0, 1)[None] for part in (q[a:b], k[c:d], v[c:d]))
-        parts.append(scaled_dot_product_attention(*one)[0].transpose(0, 1))
+        query, key, value = (part.transpose(0, 1)[None] for part in (q[a:b], k[c:d], v[c:d]))
+        parts.append(scaled_dot_product_attention(query, key, value)[0].transpose(0, 1))
     return torch.cat(parts)
 
 
@@ -145,9 +145,9 @@ def test_torchs_kernel_takes_what_it_is_given() -> None:
     """Its types and shapes, as torch checks them where there are no numbers."""
     layout = RowLayout.of_lengths(np.array([1, 2]), torch.device("meta"))
     keys = torch.empty(3, 32, dtype=torch.bfloat16, device="meta")
-    assert varlen.varlen_attn is not None
+    kernel: Any = varlen.varlen_attn
     for queries in (keys, keys[:2]):
-        found = varlen.attend_at_once(varlen.varlen_attn, queries, keys, keys, layout, heads=2)
+        found = varlen.attend_at_once(kernel, queries, keys, keys, layout, heads=2)
         assert found.shape == queries.shape and found.dtype == torch.bfloat16
 
 
