@@ -18,7 +18,6 @@ from foreign_checkpoints import FOREIGN
 from numpy.typing import NDArray
 from open_networks import OPEN_NETWORKS
 from test_foreign_checkpoints import finished
-from torch import nn
 
 from assay.explainers.baselines import Mask
 from assay.explainers.protocol import Request
@@ -58,7 +57,7 @@ def models(
 
 def moved(model: TransformerModel) -> TransformerModel:
     copy = deepcopy(model)
-    network: nn.Module = copy.network
+    network: Any = copy.network
     network.to(DEVICE)
     return copy
 
