@@ -15,7 +15,7 @@ from assay.models.budget import out_of_memory
 from assay.models.dense import bfloat16_is_native
 from assay.models.protocol import Batch, EmbeddingModel, Model
 from assay.models.transformer_model import TransformerModel
-from assay.models.weight_state import WeightState, weight_state
+from assay.models.weight_state import WeightState, weight_states
 from assay.tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def check_reducible(model: Model) -> None:
 def _state(model: TransformerModel) -> State:
     """What changes when the weights do."""
     tensors = (*model.network.parameters(), *model.network.buffers())
-    return model.network.training, tuple(map(weight_state, tensors))
+    return model.network.training, tuple(weight_states(tensors))
 
 
 def _kept(network: Any) -> list[nn.Module]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from assay.models.staging import gathered
 
 # Writes through `.data` or numpy leave no trace but the values, of which so many are compared.
 COMPARED = 64
@@ -26,11 +30,27 @@ def weight_state(weight: Tensor) -> WeightState:
         >>> weight_state(layer.weight) == before
         False
     """
-    values = weight.detach()
+    (state,) = weight_states([weight])
+    return state
+
+
+def weight_states(weights: Sequence[Tensor]) -> list[WeightState]:
+    """`weight_state` of tensors of one device, for which it is waited once.
+
+    Args:
+        weights: Parameters or buffers.
+    """
+    sums = gathered([_sum_of_some(weight.detach()) for weight in weights])
+    states = []
+    for weight, some in zip(weights, map(float, sums), strict=True):
+        version = -1 if weight.is_inference() else weight._version
+        states.append((weight.data_ptr(), version, some if some == some else None))
+    return states
+
+
+def _sum_of_some(values: Tensor) -> Tensor:
     values = values if values.is_contiguous() else values.contiguous()
     # An odd step, which meets all columns.
     step = max(1, values.numel() // COMPARED) | 1
     count = -(-values.numel() // step)
-    some = values.as_strided((count,), (step,)).sum(dtype=torch.float64).item()
-    version = -1 if weight.is_inference() else weight._version
-    return weight.data_ptr(), version, some if some == some else None
+    return values.as_strided((count,), (step,)).sum(dtype=torch.float64)

@@ -168,13 +168,14 @@ def test_no_batch_waits(
     own = open_network(name)
     engine, rows = Engine(moved(own), DEVICE, 20), rows_of(own)
     # What is made once: kernels' plans, copies in bfloat16.
-    for asker in (engine, engine.reduced()):
+    reduced = engine.reduced()
+    for asker in (engine, reduced):
         asker.logits(rows)
     monkeypatch.setattr(tensors, "gathered", read_allowed)
     expected = asked(own, Engine(own))
     with refused_waits("error"):
         found = np.concatenate(engine.logits(rows))
-        engine.reduced().logits(rows)
+        reduced.logits(rows)
     close(found, expected)
     # Or nothing was watched.
     with refused_waits("error"), pytest.raises(RuntimeError, match="synchroni"):
