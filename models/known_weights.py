@@ -60,4 +60,4 @@ def _network(model: Model) -> nn.Module | None:
 
 
 def _state(network: nn.Module) -> list[WeightState]:
-    return [weight_state(value) for value in network.state_dict().values()]
+    return [weight_state(value, every=True) for value in network.state_dict().values()]
