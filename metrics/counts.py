@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from assay.metrics.cell_data import Metric
 from assay.metrics.info import MetricBase
@@ -25,7 +25,7 @@ def counted(metric: Metric) -> Counted | None:
     for kind in type(metric).__mro__:
         members: dict[str, Any] = dict(vars(kind))
         if "counted" in members:
-            own: Counted = getattr(metric, "counted")  # noqa: B009
+            own: Counted = cast(Any, metric).counted
             return own
         if "summarise" in members:
             if kind is not MetricBase or not isinstance(metric, MetricBase):

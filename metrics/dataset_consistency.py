@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from assay.models.encoding import Encoding
     from assay.models.engine import Engine
 
-# Their differences lie in memory together.
-PAIRS_AT_ONCE = 4096
+# So many numbers are in the largest array at most, unless a single pair has more.
+AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def type_distances(texts: Sequence[TypeScores], first: Ints, second: Ints) -> Fl
     _, numbers = np.unique(np.concatenate([text.types for text in texts]), return_inverse=True)
     scores = np.concatenate([text.scores for text in texts], axis=1)
     starts = np.cumsum(lengths) - lengths
-    for at in range(0, len(first), PAIRS_AT_ONCE):
-        pairs = slice(at, at + PAIRS_AT_ONCE)
+    for pairs in _blocks((lengths[first] + lengths[second]) * len(scores)):
+        at = pairs.start
         sides = [_elements(starts, lengths, side[pairs]) for side in (first, second)]
         # A pair's types, behind those of the pairs before it.
         names = [pair * (numbers.max(initial=0) + 1) + numbers[element] for pair, element in sides]
@@ -139,6 +139,15 @@ def type_distances(texts: Sequence[TypeScores], first: Ints, second: Ints) -> Fl
             of_pairs = np.abs(difference[:, begin[alike][:, None] + np.arange(size)]).swapaxes(0, 1)
             found[at + alike] = np.ascontiguousarray(of_pairs).reshape(len(alike), -1).mean(axis=1)
     return found
+
+
+def _blocks(sizes: Ints) -> Iterator[slice]:
+    """Consecutive pairs of these sizes, AT_ONCE in all at most."""
+    start, before = 0, np.cumsum(sizes) - sizes
+    while start < len(sizes):
+        end = max(start + 1, int(np.searchsorted(before + sizes, before[start] + AT_ONCE, side="right")))
+        yield slice(start, end)
+        start = end
 
 
 def _elements(starts: Ints, lengths: Ints, texts: Ints) -> tuple[Ints, Ints]:

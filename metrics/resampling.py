@@ -84,9 +84,8 @@ class _RankCorrelation(NamedTuple):
     """Spearman's of two values of each of n units, for many resamples.
 
     place: (n,) the slot of each unit; that of units left out comes after all slots. unit: (s,) the unit in
-    each slot, n where there is none. of_x, of_y:
-    how both are sorted. From slot to slot of `running_slots` units are sorted by x, so that only the other
-    has to be put in order.
+    each slot, n where there is none. of_x, of_y: how both are sorted. From slot to slot of `running_slots`
+    units are sorted by x, so that only the other has to be put in order.
     """
 
     place: Ints

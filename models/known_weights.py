@@ -11,7 +11,7 @@ from torch import nn
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
 from assay.models.training import Trainable
-from assay.models.weight_state import WeightState, weight_state
+from assay.models.weight_state import WeightState, weight_states
 
 
 @dataclass(slots=True, eq=False)
@@ -60,4 +60,4 @@ def _network(model: Model) -> nn.Module | None:
 
 
 def _state(network: nn.Module) -> list[WeightState]:
-    return [weight_state(value) for value in network.state_dict().values()]
+    return weight_states(list(network.state_dict().values()), every=True)

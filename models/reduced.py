@@ -109,7 +109,7 @@ def check_reducible(model: Model) -> None:
 def _state(model: TransformerModel) -> State:
     """What changes when the weights do."""
     tensors = (*model.network.parameters(), *model.network.buffers())
-    return model.network.training, tuple(weight_states(tensors))
+    return model.network.training, tuple(weight_states(tensors, every=True))
 
 
 def _kept(network: Any) -> list[nn.Module]:

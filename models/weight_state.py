@@ -9,19 +9,20 @@ from torch import Tensor
 
 from assay.models.staging import gathered
 
-# Writes through `.data` or numpy leave no trace but the values, of which so many are compared.
+# Writes through `.data` or numpy leave no trace but the values, of which so many are compared one by one.
 COMPARED = 64
-# Where a tensor is, how often it was changed in place, and the sum of some of its values; None for NaN.
-WeightState = tuple[int, int, float | None]
+# Where a tensor is, how often it was changed in place, and sums of its values; None for NaN.
+WeightState = tuple[int, int, float | None, float | None]
 
 
-def weight_state(weight: Tensor) -> WeightState:
+def weight_state(weight: Tensor, *, every: bool = False) -> WeightState:
     """What differs once a tensor was changed: in place, through `.data` or numpy, or by putting in another.
 
-    A write through `.data` or numpy that changes none of the COMPARED values is not seen.
+    A write through `.data` or numpy is seen by a sum of COMPARED of the values.
 
     Args:
         weight: A parameter or buffer; a device is waited for.
+        every: Whether the sum of all values is compared, too, which takes as long as reading them.
 
     Example:
         >>> layer = torch.nn.Linear(2, 2)
@@ -30,27 +31,29 @@ def weight_state(weight: Tensor) -> WeightState:
         >>> weight_state(layer.weight) == before
         False
     """
-    (state,) = weight_states([weight])
+    (state,) = weight_states([weight], every=every)
     return state
 
 
-def weight_states(weights: Sequence[Tensor]) -> list[WeightState]:
-    """`weight_state` of tensors of one device, for which it is waited once.
-
-    Args:
-        weights: Parameters or buffers.
-    """
-    sums = gathered([_sum_of_some(weight.detach()) for weight in weights])
-    states = []
-    for weight, some in zip(weights, map(float, sums), strict=True):
-        version = -1 if weight.is_inference() else weight._version
-        states.append((weight.data_ptr(), version, some if some == some else None))
-    return states
+def weight_states(weights: Sequence[Tensor], *, every: bool = False) -> list[WeightState]:
+    """`weight_state` of tensors of one device, for which it is waited once."""
+    read = gathered([part for weight in weights for part in _read(weight.detach(), every)])
+    sums = [None if total != total else total for total in (float(part.sum()) for part in read)]
+    some, total = (sums[::2], sums[1::2]) if every else (sums, [None] * len(weights))
+    versions = [-1 if weight.is_inference() else weight._version for weight in weights]
+    places = [weight.data_ptr() for weight in weights]
+    return list(zip(places, versions, some, total, strict=True))
 
 
-def _sum_of_some(values: Tensor) -> Tensor:
-    values = values if values.is_contiguous() else values.contiguous()
+def _read(weight: Tensor, every: bool) -> list[Tensor]:
+    """COMPARED of the values, and the sum of all."""
+    values = (torch.view_as_real(weight) if weight.is_complex() else weight).contiguous()
     # An odd step, which meets all columns.
     step = max(1, values.numel() // COMPARED) | 1
-    count = -(-values.numel() // step)
-    return values.as_strided((count,), (step,)).sum(dtype=torch.float64)
+    some = values.as_strided((-(-values.numel() // step),), (step,))
+    return [_wide(some), _wide(values).sum()] if every else [_wide(some)]
+
+
+def _wide(values: Tensor) -> Tensor:
+    # Sums of shorter numbers would be rounded to them.
+    return values.float() if values.is_floating_point() and values.dtype.itemsize < 4 else values

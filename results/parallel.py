@@ -61,9 +61,9 @@ def process_pool(processes: int, needed: Sequence[str] = ()) -> Iterator[Paralle
         pool.shutdown(cancel_futures=True)
 
 
-def useful_processes(cells: int) -> int:
-    """How many processes so many scored cells are worth: one, or one per processor that this one may use."""
-    if cells < MANY:
+def useful_processes(files: int) -> int:
+    """How many processes so many files of scores are worth: one, or one per processor that this may use."""
+    if files < MANY:
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, MOST)

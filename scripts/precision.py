@@ -1,6 +1,6 @@
 """What asking in bfloat16 and in mixed precision saves, and what it costs in accuracy.
 
-    python scripts/precision.py [--quick] [--texts 200] [--rounds 5]
+    python scripts/precision.py [--quick] [--texts 200] [--first 0] [--rounds 5]
 
 The models are MiniLM, fine-tuned on sentences of movie reviews (1,000 each, one epoch; 3 models of 3 seeds
 and other sentences; --quick: one, with a random head). The method is KernelSHAP with 200 rows, absent tokens
@@ -89,15 +89,18 @@ def build(seed: int, *, quick: bool) -> Engine:
     return Engine(model)
 
 
-def sentences(engine: Engine, least: int, most: int, count: int) -> list[Request]:
-    """Requests for the predicted class of sentences with so many tokens, special ones apart."""
+def sentences(engine: Engine, least: int, most: int, count: int, first: int = 0) -> list[Request]:
+    """Requests for the predicted class of sentences with so many tokens, special ones apart.
+
+    first: how many of them are left out before.
+    """
     found: list[Example] = []
     for example in reviews(train=10, dev=10, test=6000).test:
         tokens = sum(int(one.content.sum()) for one in engine.model.encode([example.texts]))
         found += [example] if least <= tokens <= most else []
-        if len(found) == count:
+        if len(found) == first + count:
             break
-    return requests(engine, found)
+    return requests(engine, found[first:])
 
 
 def ask(engine: Engine, request: Request, wanted: NDArray[np.bool_]) -> Asked:
@@ -185,8 +188,11 @@ def errors(asked: Sequence[Asked], ratio: dict[str, float], draws: int) -> dict[
     return ratios
 
 
-def coverage(asked: Sequence[Sequence[Asked]], seed: int = 0) -> dict[float, tuple[float, float, float]]:
-    """By share asked twice the coverage with its interval; prints it. asked: by model, the same texts."""
+def coverage(asked: Sequence[Sequence[Asked]], first: int) -> dict[float, tuple[float, float, float]]:
+    """By share asked twice the coverage with its interval; prints it.
+
+    asked: by model, the same texts. first: the number of the first, which its draws go by.
+    """
     table = Table(
         "asked twice",
         coverage=".4f",
@@ -197,8 +203,8 @@ def coverage(asked: Sequence[Sequence[Asked]], seed: int = 0) -> dict[float, tup
     found = {}
     for share in SHARES:
         inside, wide, away, plain = [], [], [], []
-        for number, of_text in enumerate(zip(*asked, strict=True)):
-            one = [estimates(text, ROWS, share, [seed, number, model]) for model, text in enumerate(of_text)]
+        for number, of_text in enumerate(zip(*asked, strict=True), start=first):
+            one = [estimates(text, ROWS, share, [0, number, model]) for model, text in enumerate(of_text)]
             inside.append(np.mean([np.mean(np.abs(e.mixed - e.float32) <= e.bound) for e in one]))
             wide.append(np.mean([e.bound.mean() / e.float32.std() for e in one]))
             away.append(np.mean([np.mean((e.mixed - e.float32) ** 2) / e.float32.var() for e in one]))
@@ -214,6 +220,7 @@ def main() -> None:
         __doc__,
         "one model with a random head, few texts: is it all there?",
         texts=(200, "texts of the coverage"),
+        first=(0, "texts that the coverage leaves out before them"),
         rounds=(5, "rounds of the speed"),
     )
     if chosen.quick:
@@ -232,11 +239,12 @@ def main() -> None:
     asked = []
     for model, engine in enumerate(engines):
         asked.append([])
-        for number, request in enumerate(sentences(engine, 6, 20, chosen.texts)):
+        own = sentences(engine, 6, 20, chosen.texts, chosen.first)
+        for number, request in enumerate(own, start=chosen.first):
             players, draws = int(request.encoding.content.sum()), np.random.default_rng([0, number, model])
             design = KernelShap(rows=ROWS).design(players, draws)
             asked[-1].append(ask(engine, request, np.unique(design, axis=0)))
-    found = coverage(asked)
+    found = coverage(asked, chosen.first)
     middle, low, high = found[Precision().asked_twice]
     same, timed = ratios["bfloat16", "rows"], ratios["bfloat16", "seconds"]
     bars = {

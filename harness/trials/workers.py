@@ -8,13 +8,14 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import TextIOBase
 from logging.handlers import QueueHandler
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import Queue
 from threading import Lock
 from types import ModuleType
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # By themselves at most so many, and one for so many bytes of memory: each holds the libraries and a model.
 MOST, BYTES = 8, 2 * 2**30
+# Where Linux tells a container's limit of memory.
+LIMIT = Path("/sys/fs/cgroup/memory.max")
 # How long a worker may take to give its claims back.
 GRACE_SECONDS = 10.0
 
@@ -57,11 +60,15 @@ def worker_count(config: DictConfig, jobs: int) -> int:
 
 
 def _memory() -> int:
-    """The bytes of memory of this machine; without end where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return sys.maxsize
+    """The bytes of memory of this machine, or of the container that this process is in; without end where
+    the system does not tell."""
+    found = [sys.maxsize]
+    with suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    # "max" where a container has no limit.
+    with suppress(OSError, ValueError):
+        found.append(int(LIMIT.read_text(encoding="ascii")))
+    return min(found)
 
 
 @dataclass(slots=True, eq=False)

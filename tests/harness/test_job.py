@@ -10,30 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_run import SMALL
 
 from assay.harness.cli import main
 from assay.harness.command_line.reports import REPAIR_ATTEMPTS
 from assay.harness.storage import store as store_module
 from assay.harness.trials.job import threads
 
-SMALL = [
-    "name=small",
-    "task=planted_counting",
-    "task.train=200",
-    "task.dev=40",
-    "task.test=24",
-    "model=maxpool",
-    "model.training.epochs=2",
-    "seed=0,1",
-    "explainer=[random,occlusion,lime]",
-    "explainer.lime.rows=20",
-    "baseline=[mask]",
-    "metric=[human_agreement,faithfulness,rationale_consistency]",
-    "limits.default.test=24",
-    "shard=8",
-    "report.bootstrap=20",
-    "engine.threads=1",
-]
 SHARDS, CELLS = 3, 6
 PROGRAM = """
 import sys

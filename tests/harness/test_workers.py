@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from small_run import SMALL
 
 from assay.harness.cli import main
 from assay.harness.config.compose import configuration
@@ -25,24 +26,6 @@ from assay.harness.trials.experiment import open_experiment, run
 from assay.harness.trials.titles import title
 from assay.harness.trials.workers import MOST, run_side_by_side, worker_count
 
-SMALL = [
-    "name=small",
-    "task=planted_counting",
-    "task.train=200",
-    "task.dev=40",
-    "task.test=24",
-    "model=maxpool",
-    "model.training.epochs=2",
-    "seed=0,1",
-    "explainer=[random,occlusion,lime]",
-    "explainer.lime.rows=20",
-    "baseline=[mask]",
-    "metric=[human_agreement,faithfulness,rationale_consistency]",
-    "limits.default.test=24",
-    "shard=8",
-    "report.bootstrap=20",
-    "engine.threads=1",
-]
 # Long enough to be ended meanwhile.
 LONG = [
     *("name=long", "task=planted_counting", "task.train=300", "task.test=400", "limits.default.test=400"),
@@ -147,6 +130,16 @@ def test_jobs_of_one_task_and_model_follow_each_other(
     assert [job.split(" / ")[1:] for job in jobs] == [
         [model, f"seed {seed}"] for model in ("maxpool", "linear") for seed in (0, 1)
     ]
+
+
+def test_a_containers_limit_of_memory_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole, limit = workers._memory(), tmp_path / "memory.max"
+    monkeypatch.setattr(workers, "LIMIT", limit)
+    for text, expected in (("max\n", whole), (f"{2**21}\n", 2**21), (f"{2**62}\n", whole)):
+        limit.write_text(text)
+        assert workers._memory() == expected
+    limit.unlink()
+    assert workers._memory() == whole
 
 
 def test_how_many_workers_jobs_are_worth(monkeypatch: pytest.MonkeyPatch) -> None:

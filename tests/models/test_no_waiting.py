@@ -151,7 +151,7 @@ def test_networks_in_bfloat16_never_wait(
     name: str, open_network: Callable[[str], TransformerModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whether weights have changed is read by one copy, each time that an engine is asked for its reduced one.
-    monkeypatch.setattr(reduced, "weight_states", lambda weights: [])
+    monkeypatch.setattr(reduced, "weight_states", lambda weights, every: [])
     model = open_network(name)
     engine, rows = Engine(_on_meta(model), device="meta", budget=12), _rows(model)
     watch = _watched(lambda: engine.reduced().logits(rows))
