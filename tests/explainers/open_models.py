@@ -45,7 +45,8 @@ class Twin(nn.Module):
 
     def forward(self, entry: torch.Tensor) -> torch.Tensor:
         parts = (self.batch.ids, self.batch.attention, self.batch.segments)
-        batch = Batch(*(part.expand(len(entry), -1) for part in parts))
+        ids, attention, segments = (part.expand(len(entry), -1) for part in parts)
+        batch = Batch(ids, attention, segments)
         return self.model.open_logits(entry, batch, _Modules(self), no_hook)
 
 

@@ -191,7 +191,8 @@ def test_between_near_inputs_multipliers_are_the_gradient(model, toy_task):
     near = point + 1e-7 * torch.randn(
         point.shape, generator=torch.Generator().manual_seed(1), dtype=point.dtype
     )
-    twice = Batch(*(torch.cat([part, part]) for part in (batch.ids, batch.attention, batch.segments)))
+    ids, attention, segments = (part.repeat(2, 1) for part in (batch.ids, batch.attention, batch.segments))
+    twice = Batch(ids, attention, segments)
     both = torch.cat([point, near]).requires_grad_(True)
     value = model.open_logits(both, twice, DeepLiftRule(), lambda name, states: states)[0, 1]
     plain = point.clone().requires_grad_(True)

@@ -74,7 +74,8 @@ def test_gradient_methods_are_captums_on_the_networks_own_modules(model: Transfo
 
             def forward(entry: torch.Tensor, batch: Batch = batch) -> torch.Tensor:
                 parts = (batch.ids, batch.attention, batch.segments)
-                return model.module_logits(entry, Batch(*(part.expand(len(entry), -1) for part in parts)))
+                ids, attention, segments = (part.expand(len(entry), -1) for part in parts)
+                return model.module_logits(entry, Batch(ids, attention, segments))
 
             for record in found:
                 point.requires_grad_(True)
