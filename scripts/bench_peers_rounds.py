@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from inputs import requests
+from peaks import pace
 from peers import Classifier
 from torch.profiler import ProfilerActivity, profile
 
@@ -21,6 +22,8 @@ from assay.models.engine import Engine
 from assay.models.flops import counted
 from assay.tasks.example import Example
 
+# By the tokens of a row, and the pace of products, its best seconds.
+Limit = Callable[[int, float], float]
 # Products of matrices, as torch's profiler calls them.
 PRODUCTS = ("mkldnn::_linear_pointwise", "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
 
@@ -77,28 +80,29 @@ class Lap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used. operations:
-    floating-point operations that Assay's side carried out. products: the share of its time in products of
-    matrices. Both NaN if not counted."""
+    """limit: seconds of Assay's rows at their best. disturbance: cores that other processes used. pace: of
+    products of matrices before and after, operations per second. operations: of floating-point numbers, by
+    Assay's side. products: the share of its time in products of matrices. Both NaN if not counted."""
 
     theirs: Lap
     ours: Lap
     limit: float
     in_model: float
     disturbance: float
+    pace: float
     operations: float = math.nan
     products: float = math.nan
 
 
-def time_limits(
-    world: World, sizes: Sequence[int] = (256, 512, 1024, 2048), times: int = 3
-) -> Callable[[int], float]:
-    """The best seconds per row of so many tokens: measured at a few lengths, straight lines between them.
+def time_limits(world: World, sizes: Sequence[int] = (256, 512, 1024, 2048), times: int = 3) -> Limit:
+    """The best seconds per row of so many tokens, at a `pace` of products.
+
+    Measured at a few lengths, straight lines between them, shorter or longer as products are now.
 
     sizes: tokens of the batches that are tried, each so many times.
     """
     lengths = (6, 10, 16, 24, 36, 50, 70)
-    best = []
+    best, before = [], pace()
     for length in lengths:
         seconds = []
         for tokens in sizes:
@@ -110,7 +114,12 @@ def time_limits(
                     world.peer.model.network(input_ids=ids)
                     seconds.append((time.perf_counter() - began) / rows)
         best.append(min(seconds))
-    return lambda tokens: float(np.interp(tokens, lengths, best)) * max(1.0, tokens / lengths[-1])
+    of_then = (before + pace()) / 2
+
+    def seconds_of_row(tokens: int, of_now: float) -> float:
+        return float(np.interp(tokens, lengths, best)) * max(1.0, tokens / lengths[-1]) * of_then / of_now
+
+    return seconds_of_row
 
 
 def used_elsewhere() -> float:
@@ -120,14 +129,12 @@ def used_elsewhere() -> float:
     return (sum(fields[:8]) - idle) / os.sysconf("SC_CLK_TCK") - own.user - own.system
 
 
-def run_round(
-    race: Race, world: World, limit: Callable[[int], float], *, peer_first: bool, count: bool = False
-) -> Round:
+def run_round(race: Race, world: World, limit: Limit, *, peer_first: bool, count: bool = False) -> Round:
     """Both sides once, in turn for SHORT seconds where they take less, and their medians.
 
     count: run Assay's twice more to count its operations and products, which takes time.
     """
-    before = world.engine.counters.copy()
+    before, pace_before = world.engine.counters.copy(), pace()
     began, elsewhere = time.perf_counter(), used_elsewhere()
     laps = []
     for side in (race.theirs, race.ours) if peer_first else (race.ours, race.theirs):
@@ -144,10 +151,10 @@ def run_round(
             for lap, median in zip((theirs, ours), np.median(again, axis=0), strict=True)
         )
     disturbance = max(0.0, used_elsewhere() - elsewhere) / (time.perf_counter() - began)
-    rows = max(spent.forward_rows, 1)
-    least = limit(round(spent.forward_tokens / rows)) * rows
+    rows, of_products = max(spent.forward_rows, 1), (pace_before + pace()) / 2
+    least = limit(round(spent.forward_tokens / rows), of_products) * rows
     ours = ours._replace(rows=spent.forward_rows)
-    done = Round(theirs, ours, least, inside * ours.seconds, disturbance)
+    done = Round(theirs, ours, least, inside * ours.seconds, disturbance, of_products)
     if not count:
         return done
     operations = counted(lambda: race.ours(world))
