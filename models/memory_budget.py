@@ -55,7 +55,9 @@ def memory_cost(uses: Sequence[MemoryUse]) -> tuple[float, float]:
         linear = np.array([sizes @ design[:, 0] / (design[:, 0] @ design[:, 0]), 0.0])
         candidates = [both] if (both >= 0).all() else [linear, squares]
     best = min(candidates, key=lambda cost: float(((design @ cost - sizes) ** 2).sum()))
-    raised = best * max(1.0, float((sizes / np.maximum(design @ best, 1.0)).max()))
+    if not best.any():  # nothing took any
+        return 0.0, 0.0
+    raised = best * max(1.0, float((sizes / (design @ best)).max()))
     per_token, per_square = (round(float(value), 9) for value in raised)
     return per_token, per_square
 

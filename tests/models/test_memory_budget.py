@@ -48,6 +48,12 @@ def test_no_batch_took_more_than_the_cost_says_and_no_part_is_below_0(uses: list
         assert use.tokens * (per_token + per_square * use.width) >= use.size * (1 - 1e-6) - 1
 
 
+def test_a_batch_of_a_single_byte_counts() -> None:
+    per_token, per_square = memory_cost([MemoryUse(1, 1, 2), MemoryUse(4, 1, 1)])
+    assert per_token + per_square == 2
+    assert memory_cost([MemoryUse(4, 2, 0)]) == (0.0, 0.0)
+
+
 def test_of_one_width_the_dearer_reading_is_taken() -> None:
     assert memory_cost([MemoryUse(100, 10, 2000)]) == (0.0, 2.0)
 
