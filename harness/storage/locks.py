@@ -53,17 +53,18 @@ def acquire(store: Store, name: str, title: str) -> Iterator[bool]:
     """Whether the work called `name` is ours while the block runs; False where another job is at it."""
     path = store.claim(name)
     claim = Claim(_place(), socket.gethostname(), os.getpid(), started(os.getpid()), title, uuid4().hex)
-    if not _create(path, claim) and not _take_over(path, claim):
-        yield False
-        return
     done = threading.Event()
     heartbeat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
-    heartbeat.start()
+    # From the claim on, for Ctrl-C and SIGTERM may come before the block begins.
     try:
-        yield True
+        ours = _create(path, claim) or _take_over(path, claim)
+        if ours:
+            heartbeat.start()
+        yield ours
     finally:
         done.set()
-        heartbeat.join()
+        if heartbeat.ident is not None:
+            heartbeat.join()
         if read(path) == claim:
             path.unlink(missing_ok=True)
 

@@ -44,6 +44,19 @@ def test_a_claim_ends_when_the_work_fails(store: Store) -> None:
     assert not store.claim("work").exists()
 
 
+def test_a_claim_ends_when_a_signal_comes_before_the_block_begins(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(thread: threading.Thread) -> None:
+        assert store.claim("work").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", stop)
+    with pytest.raises(KeyboardInterrupt), acquire(store, "work", "a cell"):
+        raise AssertionError("the block has begun")
+    assert not any(store.claim("work").parent.iterdir())
+
+
 def test_the_claim_of_a_killed_process_is_taken_over_at_once(store: Store) -> None:
     program = (
         "import sys, time\nfrom assay.harness.storage.locks import acquire\n"
