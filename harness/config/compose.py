@@ -37,7 +37,6 @@ SINGLE = frozenset({"task", "model", "experiment"})
 # The names in the schema that are chosen as groups too.
 GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
 
-
 PLAIN_KEY = re.compile(r"\+{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
 OF_MODEL = re.compile(r"limits\.(?!default\b)")
 # What stands for a sweep, a list, a mapping, a reference, a quoted text or a function in Hydra's grammar.
@@ -155,10 +154,13 @@ def _is_value(override: Override) -> bool:
 
 
 def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
-    """A copy with values set as Hydra sets them."""
+    """A copy with values set as Hydra sets them, with errors of the same kind."""
     copy = deepcopy(config)
     for override in values:
-        OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+        try:
+            OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+        except OmegaConfBaseException as error:
+            raise ConfigCompositionException(f"{override.input_line} cannot be set") from error
     return copy
 
 
@@ -191,14 +193,10 @@ def _apart(overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
     parsed = _parse(overrides)
     values = [one for one in parsed if _is_value(one) and not one.is_sweep_override()]
     others = [(text, one) for text, one in zip(overrides, parsed, strict=True) if one not in values]
-    set_there = {_head(one) for _, one in others if not _is_group_choice(one)}
-    if set_there.isdisjoint(map(_head, values)):
+    set_there = {one.key_or_group.partition(".")[0] for _, one in others if not _is_group_choice(one)}
+    if set_there.isdisjoint(one.key_or_group.partition(".")[0] for one in values):
         return tuple(text for text, _ in others), values
     return tuple(overrides), []
-
-
-def _head(override: Override) -> str:
-    return override.key_or_group.partition(".")[0]
 
 
 def _is_group_choice(override: Override) -> bool:
