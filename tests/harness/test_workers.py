@@ -30,7 +30,7 @@ from assay.harness.trials.workers import MOST, run_side_by_side, worker_count
 
 # Long enough to be ended meanwhile.
 LONG = [
-    *("name=long", "task=planted_counting", "task.train=300", "task.test=400", "limits.default.test=400"),
+    *("name=long", "task=planted_counting", "task.train=300", "task.test=240", "limits.default.test=240"),
     *("model=maxpool", "model.training.epochs=1", "explainer=[shapley_sampling]", "baseline=[mask]"),
     *("explainer.shapley_sampling.permutations=200", "seed=0,1,2", "engine.threads=1", "workers=2"),
     *("metric=[compute_time]", "shard=20", "report.bootstrap=20"),
