@@ -24,23 +24,31 @@ pytestmark = pytest.mark.filterwarnings("default")
 RUN = f"assay run experiment=quickstart {PLANTED}"
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small data sets at the names that the pages use. Not to be changed."""
+    folder = tmp_path_factory.mktemp("data")
+    write_all(folder)
+    return folder
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder outside the checkout, with small data sets at the names that the pages use."""
-    write_all(tmp_path)
+def workplace(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder outside the checkout, with a copy of them."""
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(scope="module")
-def after(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], None]:
+def after(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], None]:
     """`after(command, folder)`: put into a folder what a command leaves; it is run once for all tests."""
     made: dict[str, Path] = {}
 
     def put(command: str, folder: Path) -> None:
         if command not in made:
             place = tmp_path_factory.mktemp("after")
-            write_all(place)
+            shutil.copytree(data, place, dirs_exist_ok=True)
             with chdir(place):
                 assert exit_status(command, place) == 0, command
             made[command] = place

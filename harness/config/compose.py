@@ -12,21 +12,19 @@ from itertools import product
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from assay.harness.config.composed import anew, composed
 from assay.harness.config.offered import LISTED, offered
-from assay.harness.config.schema import Run, register
+from assay.harness.config.schema import Run
 from assay.harness.config.search_path import KEY, check_search_path
 from assay.harness.config.variants import varied
 from assay.tasks.errors import LONGEST_SHOWN, InputError, did_you_mean, shown
 
-CONFIG = "config"
 # Launchers that are plugins, and what to install for them.
 LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",
@@ -38,7 +36,6 @@ SCHEMA = frozenset(field.name for field in fields(Run))
 SINGLE = frozenset({"task", "model", "experiment"})
 # The names in the schema that are chosen as groups too.
 GROUPS = frozenset({"task", "model", "explainer", "baseline", "removal", "metric"})
-
 
 PLAIN_KEY = re.compile(r"\+{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
 OF_MODEL = re.compile(r"limits\.(?!default\b)")
@@ -125,15 +122,15 @@ def configurations(crossed: Sweep) -> list[DictConfig]:
     Composing takes long, so it is done once for every choice of groups; plain values are set on copies.
     """
     parsed = {text: one for text in crossed.choices() for one in _parse([text]) if _is_value(one)}
-    composed: dict[tuple[str, ...], DictConfig] = {}
+    bases: dict[tuple[str, ...], DictConfig] = {}
     found = []
     for trial in crossed.trials():
         others = tuple(text for text in trial if text not in parsed)
         with _sentences():
-            if others not in composed:
-                composed[others] = raw_configuration(others)
+            if others not in bases:
+                bases[others] = raw_configuration(others)
             values = [parsed[text] for text in trial if text in parsed]
-            found.append(_resolved(prune_unselected(_with_values(composed[others], values))))
+            found.append(_resolved(prune_unselected(_with_values(bases[others], values))))
     return found
 
 
@@ -157,10 +154,13 @@ def _is_value(override: Override) -> bool:
 
 
 def _with_values(config: DictConfig, values: Sequence[Override]) -> DictConfig:
-    """A copy with values set as Hydra sets them."""
+    """A copy with values set as Hydra sets them, with errors of the same kind."""
     copy = deepcopy(config)
     for override in values:
-        OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+        try:
+            OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+        except OmegaConfBaseException as error:
+            raise ConfigCompositionException(f"{override.input_line} cannot be set") from error
     return copy
 
 
@@ -169,20 +169,39 @@ def raw_configuration(overrides: Sequence[str], *, hydra: bool = False) -> DictC
     for override in _parse([text for text in overrides if "searchpath" in text]):
         if override.key_or_group == KEY:
             check_search_path(override.value())
-    register()
-    GlobalHydra.instance().clear()
     overrides = [readable(text) for text in overrides]
-    with initialize_config_module("assay.conf", version_base="1.3"):
-        try:
-            return compose(CONFIG, overrides=overrides, return_hydra_config=hydra)
-        except (ValueError, TypeError, AttributeError) as error:
-            # Hydra's own failures at a choice that is neither a name nor a list of names.
-            for text, parsed in zip(overrides, _parse(overrides), strict=True):
-                if "." not in parsed.key_or_group and not _is_choice(parsed.value()):
-                    raise InputError(
-                        f"{text.strip()!r} chooses nothing; expected a name, or a list of names"
-                    ) from error
-            raise
+    try:
+        if hydra:
+            return anew(tuple(overrides), hydra=True)
+        others, values = _apart(overrides)
+        return _with_values(composed(others), values)
+    except (ValueError, TypeError, AttributeError) as error:
+        # Hydra's own failures at a choice that is neither a name nor a list of names.
+        for text, parsed in zip(overrides, _parse(overrides), strict=True):
+            if "." not in parsed.key_or_group and not _is_choice(parsed.value()):
+                raise InputError(
+                    f"{text.strip()!r} chooses nothing; expected a name, or a list of names"
+                ) from error
+        raise
+
+
+def _apart(overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
+    """What Hydra has to compose, and in order the plain values that can be set afterwards, as Hydra does it.
+
+    Where another override may set, add or take away what a value sets, their order counts, and Hydra does it.
+    """
+    parsed = _parse(overrides)
+    values = [one for one in parsed if _is_value(one) and not one.is_sweep_override()]
+    others = [(text, one) for text, one in zip(overrides, parsed, strict=True) if one not in values]
+    set_there = {one.key_or_group.partition(".")[0] for _, one in others if not _is_group_choice(one)}
+    if set_there.isdisjoint(one.key_or_group.partition(".")[0] for one in values):
+        return tuple(text for text, _ in others), values
+    return tuple(overrides), []
+
+
+def _is_group_choice(override: Override) -> bool:
+    """Whether it chooses a configuration of a group, which Hydra does before it sets any value."""
+    return override.type is OverrideType.CHANGE and override.key_or_group in SINGLE | GROUPS
 
 
 def _is_choice(value: Any) -> bool:

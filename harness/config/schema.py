@@ -24,6 +24,8 @@ class Targets(Enum):
     all = "all"
 
 
+# What Hydra's store of configurations calls the schema, which conf/config.yaml names without its ending.
+SCHEMA_FILE = "schema.yaml"
 # The splits of which `limits` may say how many texts are used.
 SPLITS = ("train", "dev", "test")
 
@@ -149,4 +151,4 @@ class Run:
 
 def register() -> None:
     """Make the schema known to Hydra under the name that conf/config.yaml builds on."""
-    ConfigStore.instance().store(name="schema", node=Run)
+    ConfigStore.instance().store(name=SCHEMA_FILE, node=Run)

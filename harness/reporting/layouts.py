@@ -49,5 +49,6 @@ def _layout(rows: pa.Table) -> Layout:
     (unit, units), (target, targets), (part, parts) = (
         pd.factorize(rows[name].to_pandas(), sort=True) for name in NAMES
     )
-    places = np.ravel_multi_index((part, unit, target), (len(parts), len(units), len(targets)))
+    codes = tuple(np.asarray(one, dtype=np.intp) for one in (part, unit, target))
+    places = np.ravel_multi_index(codes, (len(parts), len(units), len(targets)))
     return Layout(tuple(units), tuple(targets), tuple(parts), places)

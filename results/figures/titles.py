@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache
 
@@ -60,9 +61,14 @@ def fitted_line(line: str, points: float, size: float) -> str:
     left, found, right = line.partition("…")
     if not found:
         left, right = line[: len(line) // 2], line[len(line) // 2 :]
-    while left + right and _width(f"{left}…{right}", size) > USED * points:
-        left, right = (left[:-1], right) if len(left) >= len(right) else (left, right[1:])
-    return f"{left}…{right}"
+    # How many letters are left of both sides, the longer of which loses one each time.
+    kept = [(len(left), len(right))]
+    while any(kept[-1]):
+        one, other = kept[-1]
+        kept.append((one - 1, other) if one >= other else (one, other - 1))
+    cuts = [f"{left[:one]}…{right[len(right) - other :]}" for one, other in kept]
+    # Measuring takes long, so not every length is tried.
+    return cuts[bisect_left(cuts[:-1], True, key=lambda cut: _width(cut, size) <= USED * points)]
 
 
 def place_titles(figure: Figure, layout: Callable[[], None]) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from assay.harness.config.compose import Sweep, configuration, configurations, sweep
+from assay.harness.config import composed as module
+from assay.harness.config.compose import (
+    Sweep,
+    configuration,
+    configurations,
+    raw_configuration,
+    readable,
+    sweep,
+)
+from assay.harness.config.composed import anew, composed
 from assay.tasks.errors import InputError
 
 
@@ -134,3 +146,90 @@ def test_composing_once_raises_the_same_sentences(overrides: list[str]) -> None:
         return [configuration(trial) for trial in crossed.trials()]
 
     assert sentence(configurations) == sentence(each)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["seed=3", "++seed=5", "name=a"],
+        ["++seed=5", "seed=3"],
+        ["limits.default.test=4", "limits.cnn.test=3", "limits.default.test=5"],
+        ["task=planted", "task.train=5", "+task.more=1", "task.train=6", "++task.train=7"],
+        ["explainer.lime.rows=9", "explainer=[lime]", "model=linear", "explainer.lime.rows=10"],
+        ["task=planted", "seed=1", "task=reviews", "seed=2", "task=planted", "seed=1"],
+        ["shard=4", "~limits.default.test", "experiment=quickstart", "report={texts: 3}"],
+        ["name=${model.name}", "++axes={seed: 1}", "baseline@removal=[mask,delete]", "seed=7"],
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_values_set_afterwards_are_as_hydra_sets_them(overrides: list[str]) -> None:
+    def outcome(compose: Callable[[], DictConfig]) -> object:
+        try:
+            return OmegaConf.to_yaml(compose())
+        except Exception as error:
+            return type(error)
+
+    written = tuple(map(readable, overrides))
+    assert outcome(lambda: raw_configuration(overrides)) == outcome(lambda: anew(written))
+    assert outcome(lambda: raw_configuration(overrides)) == outcome(lambda: anew(written))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What Hydra is asked from now on; nothing is remembered."""
+    found: list[tuple[str, ...]] = []
+
+    def ask(overrides: tuple[str, ...]) -> DictConfig:
+        found.append(overrides)
+        return anew(overrides)
+
+    monkeypatch.setattr(module, "anew", ask)
+    module._remembered.cache_clear()
+    return found
+
+
+def test_what_is_composed_once_is_a_copy_each_time(asked: list[tuple[str, ...]]) -> None:
+    first = configuration(["model=linear", "seed=1"])
+    whole = OmegaConf.to_yaml(first)
+    first.model.name = "changed"
+    first.explainer.occlusion.output = "changed"
+    first.metric.faithfulness = {"_target_": "changed"}
+    assert OmegaConf.to_yaml(configuration(["model=linear", "seed=1"])) == whole
+    assert configuration(["seed=2", "model=linear"]).seed == 2
+    assert asked == [("model=linear",)]
+
+
+def test_what_is_no_file_of_the_shipped_configuration_is_not_remembered(
+    asked: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    for dimensions in (3, 4):
+        settings = f"defaults: [cnn]\ndimensions: {dimensions}\n"
+        (tmp_path / "model" / "mine.yaml").write_text(settings, encoding="utf-8")
+        config = configuration(["model=mine", f'hydra.searchpath=["file://{tmp_path}"]'])
+        assert config.model.dimensions == dimensions
+        name = ("cnn", "lstm")[dimensions - 3]
+        monkeypatch.setenv("ASSAY_TEST_MODEL", name)
+        assert configuration(["model=${oc.env:ASSAY_TEST_MODEL}"]).model.name == name
+    assert len(asked) == 4
+
+
+def test_another_state_of_a_file_or_a_foreign_configuration_is_composed_anew(
+    asked: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model" / "cnn.yaml"
+    file.parent.mkdir()
+    file.write_text("a", encoding="utf-8")
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    for content, count in (("a", 1), ("ab", 2), ("ab", 2)):
+        file.write_text(content, encoding="utf-8")
+        os.utime(file, (1, 1))
+        composed(("model=cnn",))
+        assert len(asked) == count
+    os.utime(file, (1, 2))
+    composed(("model=cnn",))
+    assert len(asked) == 3
+    monkeypatch.setitem(ConfigStore.instance().repo, "model", {})
+    for _ in range(2):
+        composed(("model=cnn",))
+    assert len(asked) == 5

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small_run import SMALL as SMALLER
 
 from assay.harness.cli import main
 from assay.models.engine import Engine
@@ -17,19 +18,19 @@ from assay.models.engine import Engine
 SMALL = [
     "name=small",
     "task=planted_counting",
-    "task.train=300",
-    "task.dev=60",
-    "task.test=40",
+    "task.train=200",
+    "task.dev=40",
+    "task.test=24",
     "model=maxpool",
-    "model.training.epochs=3",
+    "model.training.epochs=2",
     "seed=0,1",
     "explainer=[gold,random,inverted,integrated_gradients,occlusion,lime]",
-    "explainer.lime.rows=30",
+    "explainer.lime.rows=20",
     "explainer.integrated_gradients.steps=5",
     "baseline=[mask,delete]",
-    "limits.default.test=40",
-    "shard=16",
-    "report.bootstrap=50",
+    "limits.default.test=24",
+    "shard=8",
+    "report.bootstrap=20",
 ]
 
 
@@ -79,7 +80,7 @@ def test_a_wider_experiment_computes_only_what_is_new(undisturbed: Path, expecte
     changed = ("name=", "explainer", "baseline=")
     wider = [override for override in SMALL if not override.startswith(changed)]
     wider += ["name=wider", "explainer=[occlusion,saliency_l2]", "baseline=[mask]", f"store={undisturbed}"]
-    wider += ["+explainer.lime.rows=30"]  # settings of an explainer that is not chosen, as experiments have
+    wider += ["+explainer.lime.rows=20"]  # settings of an explainer that is not chosen, as experiments have
     assert main(["run", *wider]) == 0
     new = {path.name for path in (undisturbed / "cells").iterdir()} - cells
     assert len(new) == 2  # saliency, on two seeds
@@ -103,7 +104,7 @@ def test_killed_at_any_moment_a_rerun_completes(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert _start(tmp_path).wait(timeout=120) == 0
+    assert main(["run", *SMALL, f"store={tmp_path}"]) == 0
     assert _tables(tmp_path) == expected
 
 
@@ -165,7 +166,7 @@ def test_a_failing_cell_is_in_the_ledger_and_the_rest_goes_on(
         raise ZeroDivisionError("broken on purpose")
 
     monkeypatch.setattr(Lime, "design", fail)
-    overrides = [*SMALL, f"store={tmp_path}", "seed=0", "baseline=[mask]"]
+    overrides = [*SMALLER, f"store={tmp_path}", "seed=0"]
     assert main(["run", *overrides]) == 1
     assert "broken on purpose" in capsys.readouterr().err
     assert main(["status", *overrides]) == 1

@@ -81,26 +81,13 @@ def _without_warnings(said: str) -> list[str]:
     return [line for line in said.splitlines() if "warning: " not in line]
 
 
-def test_it_can_be_asked(run: Run, store: Path, tmp_path: Path) -> None:
-    before = _content(store)
-    status, verified, plan, exported, *reports = run(
-        ["status", "tiny"],
-        ["verify"],
-        ["plan", "tiny"],
-        ["export", "tiny", "--to", "scores.csv", "--explanations", "explained"],
-        *[["report", "tiny", "--to", "page"]] * 2,
-    )
-    assert (status.returncode, status.stderr) == (0, "") and "8 of 8 cells done" in status.stdout
-    assert verified.stdout == "No fault found\n"
-    assert plan.returncode == 0
-    for made, file in ((exported, "scores.csv"), *((report, "page/report.html") for report in reports)):
-        assert (made.returncode, _without_warnings(made.stderr)) == (0, [])
-        assert (tmp_path / file).is_file()
-    tables = [folder / "comparison.csv" for folder in (tmp_path / "page", store / "experiments" / "tiny")]
-    assert tables[0].read_bytes() == tables[1].read_bytes()
-    assert _content(store) == before
-
-
+ASKED = (
+    ["status", "tiny"],
+    ["verify"],
+    ["plan", "tiny"],
+    ["export", "tiny", "--to", "scores.csv", "--explanations", "explained"],
+    *[["report", "tiny", "--to", "page"]] * 2,
+)
 CANNOT = "can only be read, so nothing can be computed"
 REFUSED = (
     (["run", "tiny", "seed=2"], CANNOT),
@@ -112,14 +99,29 @@ REFUSED = (
     (["report", "tiny"], "write elsewhere, with --to FOLDER"),
     (["report", "tiny", "--to", "."], "was not written by this command"),
 )
+UNREADABLE = ["status", "task=local", "task.path=nowhere.csv", "name=other"]
 
 
-def test_it_is_not_changed(run: Run, tmp_path: Path) -> None:
+def test_it_can_be_asked_and_what_would_change_it_is_refused(run: Run, store: Path, tmp_path: Path) -> None:
+    before = _content(store)
     (tmp_path / "mine.txt").write_text("mine")
-    for (command, sentence), refused in zip(REFUSED, run(*(command for command, _ in REFUSED)), strict=True):
+    told = run(*ASKED, *(command for command, _ in REFUSED), UNREADABLE)
+    status, verified, plan, exported, *reports = told[: len(ASKED)]
+    assert (status.returncode, status.stderr) == (0, "") and "8 of 8 cells done" in status.stdout
+    assert verified.stdout == "No fault found\n"
+    assert plan.returncode == 0
+    for made, file in ((exported, "scores.csv"), *((report, "page/report.html") for report in reports)):
+        assert (made.returncode, _without_warnings(made.stderr)) == (0, [])
+        assert (tmp_path / file).is_file()
+    tables = [folder / "comparison.csv" for folder in (tmp_path / "page", store / "experiments" / "tiny")]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    for (command, sentence), refused in zip(REFUSED, told[len(ASKED) : -1], strict=True):
         assert refused.returncode == 1, command
         assert sentence in refused.stderr and refused.stderr.count("\n") == 1, refused
     assert (tmp_path / "mine.txt").exists()
+    assert _content(store) == before
+    assert told[-1].returncode == 1 and "nowhere.csv does not exist" in told[-1].stderr
+    assert "Traceback" not in told[-1].stderr
 
 
 def test_damage_in_it_is_told(run: Run, store: Path) -> None:
@@ -139,9 +141,3 @@ def test_damage_in_it_is_told(run: Run, store: Path) -> None:
     assert export.returncode == 1 and export.stderr.count("\n") == 1
     assert f"{part} is damaged, and the store can only be read" in export.stderr
     assert part.is_file() and record.read_text() == "{"
-
-
-def test_texts_that_cannot_be_read_are_told(run: Run) -> None:
-    (told,) = run(["status", "task=local", "task.path=nowhere.csv", "name=other"])
-    assert told.returncode == 1 and "nowhere.csv does not exist" in told.stderr
-    assert "Traceback" not in told.stderr

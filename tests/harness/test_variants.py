@@ -11,7 +11,8 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from assay.harness.cli import main
-from assay.harness.config.compose import CONFIG, configurations, sweep
+from assay.harness.config.compose import configurations, sweep
+from assay.harness.config.composed import CONFIG
 from assay.harness.exchange.importing import Order, import_scores
 from assay.harness.exchange.tracking import runs
 from assay.harness.reporting.missing import group_of

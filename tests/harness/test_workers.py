@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from omegaconf import OmegaConf
@@ -28,7 +30,7 @@ from assay.harness.trials.workers import MOST, run_side_by_side, worker_count
 
 # Long enough to be ended meanwhile.
 LONG = [
-    *("name=long", "task=planted_counting", "task.train=300", "task.test=400", "limits.default.test=400"),
+    *("name=long", "task=planted_counting", "task.train=300", "task.test=240", "limits.default.test=240"),
     *("model=maxpool", "model.training.epochs=1", "explainer=[shapley_sampling]", "baseline=[mask]"),
     *("explainer.shapley_sampling.permutations=200", "seed=0,1,2", "engine.threads=1", "workers=2"),
     *("metric=[compute_time]", "shard=20", "report.bootstrap=20"),
@@ -48,13 +50,6 @@ def _tables(store: Path) -> dict[str, bytes]:
     return {str(path.relative_to(store)): path.read_bytes() for path in kept}
 
 
-def _run(store: Path, *more: str, program: Path | None = None) -> subprocess.CompletedProcess[str]:
-    start = ["-c", PROGRAM] if program is None else [str(program)]
-    return subprocess.run(
-        [sys.executable, *start, "run", *SMALL, f"store={store}", *more], capture_output=True, text=True
-    )
-
-
 def _wait_until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -62,19 +57,31 @@ def _wait_until(condition: Callable[[], object], what: str, seconds: float = 120
         time.sleep(0.1)
 
 
+class Told(NamedTuple):
+    """What a run returned and said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture(scope="module")
-def in_turn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    store = tmp_path_factory.mktemp("in-turn")
-    return store, _run(store)
+def in_turn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told]:
+    """The store of a run in this process, and what it said."""
+    store, out, err = tmp_path_factory.mktemp("in-turn"), StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(["run", *SMALL, f"store={store}"])
+    return store, Told(status, out.getvalue(), err.getvalue())
 
 
 def test_side_by_side_leaves_the_same_bytes_and_says_the_same(
-    in_turn: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    in_turn: tuple[Path, Told], tmp_path: Path
 ) -> None:
     # From a file, which a process that ran it again would start a run of.
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    found, (store, expected) = _run(tmp_path / "store", "workers=2", program=program), in_turn
+    command = [sys.executable, str(program), "run", *SMALL, f"store={tmp_path / 'store'}", "workers=2"]
+    found, (store, expected) = subprocess.run(command, capture_output=True, text=True), in_turn
     assert found.returncode == expected.returncode == 0
     assert _tables(tmp_path / "store") == _tables(store)
     assert not list((tmp_path / "store").glob("claims/*"))
@@ -88,10 +95,8 @@ def test_side_by_side_leaves_the_same_bytes_and_says_the_same(
     assert found.stdout.replace(str(tmp_path / "store"), str(store)) == expected.stdout
 
 
-def test_portions_of_a_trial_are_jobs_of_their_own(
-    in_turn: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    assert main(["run", *SMALL, f"store={tmp_path}", "workers=3", "shards_per_job=2"]) == 0
+def test_portions_of_a_trial_are_jobs_of_their_own(in_turn: tuple[Path, Told], tmp_path: Path) -> None:
+    assert main(["run", *SMALL, f"store={tmp_path}", "workers=2", "shards_per_job=2"]) == 0
     assert _tables(tmp_path) == _tables(in_turn[0])
 
 

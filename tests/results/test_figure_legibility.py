@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
@@ -30,7 +31,7 @@ from assay.results.figures.points import by_metric, overview
 from assay.results.figures.radar import radars
 from assay.results.figures.seed_spread import seed_spread
 from assay.results.figures.style import DASHES, dashes, series_look
-from assay.results.figures.titles import fitted, fitted_line, shortened
+from assay.results.figures.titles import USED, _width, fitted, fitted_line, shortened
 from assay.results.figures.visual_encoding import plan
 from assay.results.figures.words import words_figures
 from assay.results.records import Results
@@ -47,9 +48,9 @@ FEW = Bootstrap(n=4, permutations=4)
 BASELINES = ("pad", "mask", "zero", "delete", "unk", "mean", "negatives", "random", "mlm")
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Every figure that is drawn from now on."""
+@contextmanager
+def drawing() -> Iterator[list[Figure]]:
+    """Every figure that is drawn inside."""
     found: list[Figure] = []
 
     class Canvas(FigureCanvasAgg):
@@ -57,8 +58,16 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
             super().__init__(figure)
             found.append(figure)
 
-    monkeypatch.setattr(styles, "FigureCanvasAgg", Canvas)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(styles, "FigureCanvasAgg", Canvas)
+        yield found
+
+
+@pytest.fixture
+def drawn() -> Iterator[list[Figure]]:
+    """Every figure that is drawn from now on."""
+    with drawing() as found:
+        yield found
 
 
 @cache
@@ -134,6 +143,20 @@ FIGURES = {
 }
 
 
+@cache
+def drawn_as(name: str, count: int) -> tuple[Figure, ...]:
+    """One of FIGURES, which several tests look at."""
+    with drawing() as found:
+        FIGURES[name](count)
+    return tuple(found)
+
+
+@cache
+def words_drawn(name: str, count: int) -> list[list[tuple[str, np.ndarray]]]:
+    """Of each figure of one of FIGURES, what `words_of` finds."""
+    return [words_of(figure) for figure in drawn_as(name, count)]
+
+
 def words_of(figure: Figure) -> list[tuple[str, np.ndarray]]:
     """Every text that is drawn, with its box in points: (left, bottom, right, top).
 
@@ -176,11 +199,9 @@ few_and_many = pytest.mark.parametrize(
 
 @few_and_many
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_words_overlap_or_are_cut_off(name: str, count: int, drawn: list[Figure]) -> None:
-    FIGURES[name](count)
-    assert drawn
-    for figure in drawn:
-        words = words_of(figure)
+def test_no_words_overlap_or_are_cut_off(name: str, count: int) -> None:
+    assert drawn_as(name, count)
+    for figure, words in zip(drawn_as(name, count), words_drawn(name, count), strict=True):
         assert len(words) > count
         assert overlapping(words) == []
         width, height = figure.get_size_inches() * 72
@@ -206,9 +227,8 @@ def look(line: Line2D) -> tuple[object, ...]:
 
 
 @few_and_many
-def test_no_two_entries_of_the_legends_of_curves_look_alike(count: int, drawn: list[Figure]) -> None:
-    curves(many(count), grids_of(count), "faithfulness")
-    (figure,) = drawn
+def test_no_two_entries_of_the_legends_of_curves_look_alike(count: int) -> None:
+    (figure,) = drawn_as("curves", count)
     lines: dict[str, Line2D] = {}
     for legend in [*figure.legends, *(axes.get_legend() for axes in figure.axes)]:
         if legend is not None:
@@ -231,16 +251,13 @@ def test_looks_and_dashes_are_all_distinct() -> None:
 
 
 @few_and_many
-def test_signs_and_bars_have_a_key_and_names_are_whole(drawn: list[Figure], count: int) -> None:
+def test_signs_and_bars_have_a_key_and_names_are_whole(count: int) -> None:
     """Of the radars and the critical-difference diagrams."""
-    FIGURES["radar"](count)
-    words = [word for figure in drawn for word, _ in words_of(figure)]
+    words = [word for figure in words_drawn("radar", count) for word, _ in figure]
     assert any(word.endswith(SHARED) for word in words)
     assert f"{SHARED} {SIGNS[SHARED]}" in words
     assert {shortened(name, 27) for name in NAMES[:count]} <= {word.rstrip("".join(SIGNS)) for word in words}
-    drawn.clear()
-    FIGURES["critical_difference"](count)
-    words = [word for figure in drawn for word, _ in words_of(figure)]
+    words = [word for figure in words_drawn("critical_difference", count) for word, _ in figure]
     assert sum(word.startswith("joins explainers that cannot be told apart") for word in words) == 1
     assert not any("…" in word for word in words)
 
@@ -345,5 +362,10 @@ def test_titles_are_split_before_they_are_shortened() -> None:
     assert fitted("sentiment / minilm", 60, 9) == "sentiment\nminilm"
     task, model = fitted(f"{'task' * 50} / minilm", 80, 9).split("\n")
     assert model == "minilm" and task.startswith("task") and task.endswith("task") and task.count("…") == 1
+    # Of both sides as many letters as there is room for, found letter by letter.
+    for line, room in (("abcdefghijklmnopqrstuvwxyz", 80), ("i" * 10 + "w" * 9, 60), ("xyz", 1)):
+        every = [f"{line[: n // 2]}…{line[len(line) - n + n // 2 :]}" for n in range(len(line), 0, -1)]
+        fits = (one for one in every if _width(one, 9) <= USED * room)
+        assert fitted_line(line, room, 9) == next(fits, "…")
     # What was shortened before is not shortened at a second place.
     assert fitted_line("abcdefgh…rstuvwxyz", 45, 9).count("…") == 1
