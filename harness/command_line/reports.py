@@ -10,10 +10,10 @@ from typing import Any
 from assay.harness.command_line.terminal import print_error
 from assay.harness.command_line.waiting import waiting
 from assay.harness.exchange.atomic import whole_folder
-from assay.harness.reporting.baseline_pairs import with_baselines
+from assay.harness.reporting.baseline_pairs import begin_pairs, with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.early_tables import early_tables
-from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
+from assay.harness.reporting.global_words import MOST_TEXTS, begin_words
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
 from assay.harness.reporting.published import asked
@@ -157,12 +157,15 @@ def _write(
 
         bootstrap = bootstrap_of(experiment.configs[0])
         spreading = line.counted(pool)
+        # Begun here, and waited for at last.
+        words = begin_words(trials, experiment.store, MOST_TEXTS, parallel_map=spreading)
+        controls = frozenset(experiment.configs[0].controls)
+        pairs = begin_pairs(trials, experiment.store, controls, spreading)
         collected = collect(experiment, trials, files, spreading)
-        results = with_baselines(collected, trials, experiment.store)
-        words = stored_words(trials, experiment.store, MOST_TEXTS)
+        results = with_baselines(collected, trials, experiment.store, pairs)
         try:
             figures = knowledge_figures(experiment)
-            write_results(results, folder, bootstrap, spreading, figures, words, claims)
+            write_results(results, folder, bootstrap, spreading, figures, words.found(), claims)
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise InputError(
                 f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "
