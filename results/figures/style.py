@@ -34,6 +34,8 @@ DASHES = (
 DARK = "#222222"
 GREY = "#767676"
 BAND = "#DDDDDD"
+# Of titles that nothing else stands above their panel with; matplotlib measures all tick labels otherwise.
+TITLE_PLACE = 1.0
 SETTINGS = rc_params_from_file(Path(__file__).with_name("assay.mplstyle"), use_default_template=False)
 
 
