@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from assay.results.figures.style import DARK, GREY, Drawing, render, style
+from assay.results.figures.style import DARK, GREY, TITLE_PLACE, Drawing, render, style
 from assay.results.figures.titles import fitted_line, shortened
 from assay.results.figures.visual_encoding import Plan
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Method, grouped
+from assay.results.statistics.estimates import Floats
 from assay.results.statistics.overall import Overall
 
 NAME = "radar"
@@ -26,6 +27,8 @@ SIDE = 1.5  # of a panel, in inches
 LETTERS = 27  # of a name above it
 # Scores outside are drawn at this edge: -0.25 stands in the centre.
 LOW, HIGH = -0.25, 1.25
+# Points from the edge to the centre of a letter.
+LETTER_PLACE = 7.5
 
 
 def radars(scores: Sequence[Overall], where: Plan) -> list[Drawing]:
@@ -69,11 +72,11 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             left = (0.15 + across * SIDE + 0.14) / size[0]
             bottom = top - ((down + 1) * (SIDE + 0.22) - 0.14) / height
             extent = ((SIDE - 0.28) / size[0], (SIDE - 0.28) / height)
-            axes = figure.add_axes((left, bottom, *extent), projection="polar")
+            axes = figure.add_axes((left, bottom, *extent))
             _panel(axes, methods, score.parts, list(metrics), list(letters.values()), where)
             title = where.label(explainer, LETTERS)
             size_of_title = 7.5 if len(title) <= LETTERS - 4 else 6.6
-            axes.set_title(title, fontsize=size_of_title, loc="center", pad=9)
+            axes.set_title(title, fontsize=size_of_title, loc="center", pad=9, y=TITLE_PLACE)
         title = fitted_line(score.group.title, 72 * (size[0] - 0.3), 9.5)
         figure.text(0.15 / size[0], 1 - 0.05 / height, title, va="top", fontsize=9.5)
         words = [Line2D([], [], linestyle="none", label=text) for text in named]
@@ -104,23 +107,32 @@ def _panel(
     where: Plan,
 ) -> None:
     angles = np.linspace(0, 2 * np.pi, len(metrics), endpoint=False)
-    closed = np.append(angles, angles[:1])
+    # Polar axes of matplotlib take several times as long as these, whose unit is the radius.
+    axes.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.patch.set_visible(False)
     circle = np.linspace(0, 2 * np.pi, 90)
-    axes.plot(circle, np.zeros(90), color=DARK, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.plot(circle, np.ones(90), color=DARK, linewidth=0.6)
+    axes.plot(*_place(circle, 0.0), color=DARK, linewidth=0.9, linestyle=(0, (4, 2)))
+    axes.plot(*_place(circle, 1.0), color=DARK, linewidth=0.6)
+    for angle, letter in zip(angles.tolist(), letters, strict=True):
+        across, up = math.cos(angle), math.sin(angle)
+        axes.plot([0, across], [0, up], color="#DDDDDD", linewidth=0.6, zorder=1.5)
+        beside = LETTER_PLACE * across, LETTER_PLACE * up
+        look = {"ha": "center", "va": "center", "rotation_mode": "anchor", "fontsize": 7, "color": "#333333"}
+        axes.annotate(letter, (across, up), beside, textcoords="offset points", **look)
     for method in methods:
         values = np.array([parts[method].get(name, float("nan")) for name in metrics])
         shown = np.clip(values, LOW, HIGH)
         colour = where.colour(method)
-        axes.plot(closed, np.append(shown, shown[:1]), color=colour, linewidth=1.2)
-        axes.plot(
-            angles, shown, where.marker(method), color=colour, markersize=3.5, linestyle="none", clip_on=False
-        )
+        x, y = _place(angles, shown)
+        closed = np.append(x, x[:1]), np.append(y, y[:1])
+        axes.plot(*closed, color=colour, linewidth=1.2)
+        axes.plot(x, y, where.marker(method), color=colour, markersize=3.5, linestyle="none", clip_on=False)
         if np.isfinite(shown).all() and len(methods) == 1:
-            axes.fill(closed, np.append(shown, shown[:1]), color=colour, alpha=0.15, linewidth=0)
-    axes.set_ylim(LOW, HIGH)
-    axes.set_yticks([])
-    axes.set_xticks(angles, letters, fontsize=7)
-    axes.tick_params(axis="x", pad=-3)
-    axes.spines[:].set_visible(False)
-    axes.grid(color="#DDDDDD", linewidth=0.6)
+            axes.fill(*closed, color=colour, alpha=0.15, linewidth=0)
+
+
+def _place(angles: Floats, scores: Floats | float) -> tuple[Floats, Floats]:
+    """Where scores stand: LOW in the centre, HIGH at the radius of 1."""
+    radius = (scores - LOW) / (HIGH - LOW)
+    return radius * np.cos(angles), radius * np.sin(angles)

@@ -34,6 +34,8 @@ DASHES = (
 DARK = "#222222"
 GREY = "#767676"
 BAND = "#DDDDDD"
+# Higher levels of compression take several times as long for files a little smaller.
+PNG_LEVEL = 3
 # Of titles that nothing else stands above their panel with; matplotlib measures all tick labels otherwise.
 TITLE_PLACE = 1.0
 SETTINGS = rc_params_from_file(Path(__file__).with_name("assay.mplstyle"), use_default_template=False)
@@ -95,7 +97,7 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     figure.set_dpi(resolution)
     canvas = FigureCanvasAgg(figure)
     _place(figure)
-    canvas.print_png(png, metadata={"Software": None})
+    canvas.print_png(png, metadata={"Software": None}, pil_kwargs={"compress_level": PNG_LEVEL})
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     pdf = io.BytesIO()
     if matplotlib.rcParams["savefig.format"] == "pdf":
