@@ -80,9 +80,9 @@ def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
         for (grid, spreads), line in zip(drawn, every, strict=True):
             for (name, column), axes in zip(columns.items(), line, strict=True):
                 # One scale for all groups, because panels of a column share it.
-                every = [one.values for _, of in drawn for one in of.get(name, [])]
+                known = [one.values for _, of in drawn for one in of.get(name, [])]
                 frame(axes, where, named=axes is line[0])
-                _panel(axes, spreads.get(name, []), grid, column, where, marks, np.concatenate(every))
+                _panel(axes, spreads.get(name, []), grid, column, where, marks, np.concatenate(known))
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(every[:, 0])
         key = [
