@@ -15,7 +15,6 @@ from matplotlib import rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
@@ -101,6 +100,9 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     pdf = io.BytesIO()
     if matplotlib.rcParams["savefig.format"] == "pdf":
+        # Slow to import for reports, which need none.
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
         FigureCanvasPdf(figure).print_pdf(
             pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
         )
