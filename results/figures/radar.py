@@ -27,8 +27,12 @@ SIDE = 1.5  # of a panel, in inches
 LETTERS = 27  # of a name above it
 # Scores outside are drawn at this edge: -0.25 stands in the centre.
 LOW, HIGH = -0.25, 1.25
-# Points from the edge to the centre of a letter.
-LETTER_PLACE = 7.5
+# In points: of a radar's edge, from there to the centre of a letter, half of its height, and above the edge
+# or the letters to a title.
+RADIUS = 72 * (SIDE - 0.28) / 2
+LETTER_PLACE, HALF_LETTER, GAP = 7.5, 3.5, 9.0
+# What hangs below the line of a title.
+DESCENT = 2.0
 
 
 def radars(scores: Sequence[Overall], where: Plan) -> list[Drawing]:
@@ -59,6 +63,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
     named = [f"{letters[each]}  {shortened(title, 40)}" for each, title in metrics.items()]
     left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
     key = [*where.legend(signs=True), *_key(), *where.signs()]
+    gap = _gap(len(metrics))
     with style(name):
         entries = max(1, int(wide * SIDE / 3.0))
         legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)
@@ -71,12 +76,12 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             across, down = place % wide, place // wide
             left = (0.15 + across * SIDE + 0.14) / size[0]
             bottom = top - ((down + 1) * (SIDE + 0.22) - 0.14) / height
-            extent = ((SIDE - 0.28) / size[0], (SIDE - 0.28) / height)
+            extent = (RADIUS / 36 / size[0], RADIUS / 36 / height)
             axes = figure.add_axes((left, bottom, *extent))
             _panel(axes, methods, score.parts, list(metrics), list(letters.values()), where)
             title = where.label(explainer, LETTERS)
             size_of_title = 7.5 if len(title) <= LETTERS - 4 else 6.6
-            axes.set_title(title, fontsize=size_of_title, loc="center", pad=9, y=TITLE_PLACE)
+            axes.set_title(title, fontsize=size_of_title, loc="center", pad=gap, y=TITLE_PLACE)
         title = fitted_line(score.group.title, 72 * (size[0] - 0.3), 9.5)
         figure.text(0.15 / size[0], 1 - 0.05 / height, title, va="top", fontsize=9.5)
         words = [Line2D([], [], linestyle="none", label=text) for text in named]
@@ -89,6 +94,13 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             figure.text(0.15 / size[0], foot - 0.12 / height, shortened(said, 110), fontsize=8, color=GREY)
         text = f"Scores of {len(by_explainer)} explainers on {', '.join(metrics.values())}: 0 as random, 1 as"
         return render(figure, name, "Properties of every explainer", f"{text} gold or the best.")
+
+
+def _gap(metrics: int) -> float:
+    """Points from the edge to the title, which stands above all letters that would reach into it."""
+    angles = 2 * np.pi * np.arange(metrics) / metrics
+    above = float(((RADIUS + LETTER_PLACE) * np.sin(angles) + HALF_LETTER).max()) - RADIUS
+    return GAP + above if above > GAP - DESCENT else GAP
 
 
 def _key() -> list[Line2D]:
