@@ -49,8 +49,9 @@ def process_pool(processes: int, needed: Sequence[str] = ()) -> Iterator[Paralle
     # Not forked: torch and BLAS have threads by now, whose locks a fork would inherit.
     spawn = get_context("spawn")
     pool = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(os.getpid(), needed))
-    # The first call starts all processes, which is done while this one goes on.
-    pool.submit(os.getpid)
+    # Each call starts a process as long as none waits for one, which is done while this one goes on.
+    for _ in range(processes):
+        pool.submit(os.getpid)
 
     def over(calls: Sequence[Callable[[], T]]) -> Iterator[T]:
         return pool.map(_alone, calls)

@@ -124,11 +124,15 @@ def report(options: argparse.Namespace) -> int:
     model. The report lies in the store, or elsewhere with --to. Exit status: 0 if everything is there, 1 if
     not.
     """
-    from assay.harness.command_line.reports import exit_status, write_report
+    from assay.harness.command_line.early import early_processes
 
-    experiment, trials = open_trials(options)
-    write_report(experiment, trials, to=options.to, published=options.published)
-    return exit_status(experiment, trials)
+    with early_processes(options.overrides) as pool:
+        # Slow to import, as are the processes.
+        from assay.harness.command_line.reports import exit_status, write_report
+
+        experiment, trials = open_trials(options)
+        write_report(experiment, trials, to=options.to, published=options.published, pool=pool)
+        return exit_status(experiment, trials)
 
 
 def _plan_options(command: argparse.ArgumentParser) -> None:

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from assay.harness.command_line.early import DRAWING
 from assay.harness.command_line.terminal import print_error
 from assay.harness.command_line.waiting import waiting
 from assay.harness.exchange.atomic import whole_folder
-from assay.harness.reporting.baseline_pairs import with_baselines
+from assay.harness.reporting.baseline_pairs import begin_pairs, with_baselines
 from assay.harness.reporting.collect import collect, inputs, notes, score_files
 from assay.harness.reporting.early_tables import early_tables
-from assay.harness.reporting.global_words import MOST_TEXTS, stored_words
+from assay.harness.reporting.global_words import MOST_TEXTS, begin_words
 from assay.harness.reporting.knowledge import knowledge_figures, knowledge_record
 from assay.harness.reporting.missing import cells_of_trial, failures, refusals
 from assay.harness.reporting.published import asked
@@ -30,7 +31,7 @@ from assay.harness.trials.plan import Trial
 from assay.harness.trials.progress import say_begun
 from assay.results.claims.published import Beside
 from assay.results.inert import inert
-from assay.results.parallel import process_pool, useful_processes
+from assay.results.parallel import ParallelMap, process_pool, useful_processes
 from assay.results.records import grouped
 from assay.tasks.errors import InputError
 
@@ -38,8 +39,6 @@ from assay.tasks.errors import InputError
 REPAIR_ATTEMPTS = 5
 # Tables of more lines stay in their file: what a terminal shows at last is the verdict.
 MOST_LINES = 60
-# What draws the figures, which the processes of a report need.
-DRAWING = "assay.results.figures.every_figure"
 # The file that marks a folder outside the store as a report's, so that the next one may replace it.
 MARK = "assay-report.json"
 
@@ -87,6 +86,7 @@ def write_report(
     anew: bool = True,
     to: Path | None = None,
     published: Path | None = None,
+    pool: ParallelMap | None = None,
 ) -> None:
     """Write tables and page, unless they were written from the very same inputs and `anew` is false.
 
@@ -96,6 +96,7 @@ def write_report(
         anew: whether to write them in any case.
         to: the folder to write them to, in place of the experiment's in the store.
         published: a file of numbers to stand beside the claims of the study, which it asks for.
+        pool: over the processes of `early_processes`, where there are any.
 
     Raises:
         InputError: if the folder cannot be written, or holds something else; or the file cannot be used.
@@ -118,7 +119,7 @@ def write_report(
             return
         if to is not None:
             with whole_folder(to, mark=MARK, overwrite=True) as scratch:
-                _write(experiment, trials, files, scratch, claims)
+                _write(experiment, trials, files, scratch, claims, pool)
                 write_json(scratch / MARK, made_from)
         elif not store.writable:
             raise ReadOnly(
@@ -128,7 +129,7 @@ def write_report(
             if not anew:
                 # The last part of a run, which a log tells part by part.
                 say_begun("writing the report")
-            _write(experiment, trials, files, stored.folder, claims)
+            _write(experiment, trials, files, stored.folder, claims, pool)
             write_json(stored.report_record, made_from)
     comparison = stored.comparison.read_text(encoding="utf-8")
     short = comparison.count("\n") <= MOST_LINES
@@ -149,20 +150,25 @@ def _write(
     files: Sequence[ScoreFile],
     folder: Path,
     claims: Beside | None,
+    pool: ParallelMap | None,
 ) -> None:
-    with waiting("report") as line, process_pool(useful_processes(len(files)), [DRAWING]) as pool:
+    processes = useful_processes(len(files)) if pool is None else 1
+    with waiting("report") as line, process_pool(processes, [DRAWING]) as own:
         # Drawing is slow to import, and most commands draw nothing.
         from assay.harness.config.resampling import bootstrap_of
         from assay.results.write import write_results
 
         bootstrap = bootstrap_of(experiment.configs[0])
-        spreading = line.counted(pool)
+        spreading = line.counted(own if pool is None else pool)
+        # Begun here, and waited for at last.
+        words = begin_words(trials, experiment.store, MOST_TEXTS, parallel_map=spreading)
+        controls = frozenset(experiment.configs[0].controls)
+        pairs = begin_pairs(trials, experiment.store, controls, spreading)
         collected = collect(experiment, trials, files, spreading)
-        results = with_baselines(collected, trials, experiment.store)
-        words = stored_words(trials, experiment.store, MOST_TEXTS)
+        results = with_baselines(collected, trials, experiment.store, pairs)
         try:
             figures = knowledge_figures(experiment)
-            write_results(results, folder, bootstrap, spreading, figures, words, claims)
+            write_results(results, folder, bootstrap, spreading, figures, words.found(), claims)
         except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise InputError(
                 f"the report cannot be written: {error.filename!r} is in its way ({error.strerror}); move it "

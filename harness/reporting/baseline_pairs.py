@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 from assay.explainers.sampled_baselines import Negatives
-from assay.harness.reporting.content_scores import explained_part
+from assay.harness.reporting.compared_baselines import Baselines, Pair, compared
 from assay.harness.reporting.missing import group_of
-from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
-from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.plan import Trial
 from assay.harness.trials.trial import trial_cells
 from assay.results.negatives import NegativeTexts, effective_number
+from assay.results.parallel import ParallelMap, serial_map
 from assay.results.records import CellScores, Results, grouped
-from assay.results.statistics.baseline_sensitivity import pair_agreement, pair_cell
-from assay.results.versions.drift import Explained
 from assay.tasks.sampling import rank
 
 # So many texts are compared at most, chosen by their ids: an interval of more is narrow enough.
@@ -25,10 +24,27 @@ MOST_TEXTS = 500
 _WORD = re.compile(r"\w+")
 
 
-def with_baselines(results: Results, trials: Sequence[Trial], store: Store) -> Results:
-    """The results with what the store knows of the choice of baseline."""
-    pairs = baseline_pairs(trials, store, results.controls)
-    return replace(results, baseline_pairs=pairs, negatives=list(negative_texts(trials)))
+@dataclass(frozen=True, slots=True, eq=False)
+class BegunPairs:
+    """How explanations agree under two baselines, which other processes may be comparing while this one goes
+    on."""
+
+    pairs: Iterator[list[Pair]]
+
+    def found(self) -> dict[tuple[str, str], list[CellScores]]:
+        """By two baselines the agreement of each explainer and trial, once all are compared."""
+        found: dict[tuple[str, str], list[CellScores]] = {}
+        for pair, cell in chain.from_iterable(self.pairs):
+            found.setdefault(pair, []).append(cell)
+        return found
+
+
+def with_baselines(
+    results: Results, trials: Sequence[Trial], store: Store, begun: BegunPairs | None = None
+) -> Results:
+    """The results with what the store knows of the choice of baseline. begun: by `begin_pairs`, if it was."""
+    begun = begin_pairs(trials, store, results.controls) if begun is None else begun
+    return replace(results, baseline_pairs=begun.found(), negatives=list(negative_texts(trials)))
 
 
 def baseline_pairs(
@@ -36,54 +52,46 @@ def baseline_pairs(
 ) -> dict[tuple[str, str], list[CellScores]]:
     """By two baselines how far each explainer's explanations of each text agree under them.
 
-    One shard of one explainer is in memory at a time.
-
     Args:
         trials: with their texts.
         store: their store.
         controls: explainers that are left out.
     """
-    found: dict[tuple[str, str], list[CellScores]] = {}
+    return begin_pairs(trials, store, controls).found()
+
+
+def begin_pairs(
+    trials: Sequence[Trial],
+    store: Store,
+    controls: frozenset[str],
+    parallel_map: ParallelMap = serial_map,
+) -> BegunPairs:
+    """Begin to compare; arguments as of `baseline_pairs`. parallel_map: over what the trials are."""
+    calls = []
     for trial in trials:
-        planned = trial_cells(trial, store)
-        cells = planned.done(store) if planned else ()
-        ids = sorted((example.id for example in trial.task.test), key=lambda name: rank(name, 0))
-        chosen = frozenset(ids[:MOST_TEXTS])
-        size = int(trial.config.shard)
-        shards = {place // size for place, example in enumerate(trial.task.test) if example.id in chosen}
-        of_trial = [cell for cell in cells if cell.method.baseline_name]
-        for (explainer, seed), own in grouped(
-            of_trial, lambda cell: (cell.method.explainer_name, cell.explainer_seed)
-        ).items():
-            if explainer not in controls and len(own) > 1:
-                for pair, of_pair in _agreement(own, chosen, shards, store).items():
-                    scores = pair_cell(group_of(trial), explainer, str(trial.seed), seed, of_pair)
-                    found.setdefault(pair, []).append(scores)
-    return found
+        several = _several(trial, store, controls)
+        if several:
+            ids = sorted((example.id for example in trial.task.test), key=lambda name: rank(name, 0))
+            chosen = frozenset(ids[:MOST_TEXTS])
+            size = int(trial.config.shard)
+            shards = {place // size for place, example in enumerate(trial.task.test) if example.id in chosen}
+            calls.append(
+                partial(compared, several, group_of(trial), str(trial.seed), chosen, frozenset(shards))
+            )
+    return BegunPairs(parallel_map(calls))
 
 
-def _agreement(
-    cells: Sequence[Cell], chosen: frozenset[str], shards: Set[int], store: Store
-) -> dict[tuple[str, str], dict[tuple[str, int], float]]:
-    """Of cells that differ in their baselines, by two of these the agreement by text and class.
-
-    chosen: ids of texts. shards: the numbers of those that they are in.
-    """
-    found: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
-    names = [cell.method.baseline_name for cell in cells]
-    parts = [StoredCell(store.cell(cell.key)).parts() for cell in cells]
-    # Cells of a trial have the same shards.
-    for number, shard in enumerate(zip(*parts, strict=True)):
-        if number not in shards:
-            continue
-        read: list[Explained] = [
-            {place: scores for place, scores in explained_part(part).items() if place[0] in chosen}
-            for part in shard
-        ]
-        for one, other in combinations(range(len(cells)), 2):
-            of_pair = found.setdefault((names[one], names[other]), {})
-            of_pair.update(pair_agreement(read[one], read[other]))
-    return found
+def _several(trial: Trial, store: Store, controls: frozenset[str]) -> list[Baselines]:
+    """The explainers of a trial that were given several baselines, by seed."""
+    planned = trial_cells(trial, store)
+    cells = planned.done(store) if planned else ()
+    own = [cell for cell in cells if cell.method.baseline_name and cell.method.explainer_name not in controls]
+    by_explainer = grouped(own, lambda cell: (cell.method.explainer_name, cell.explainer_seed))
+    return [
+        Baselines(*name, tuple((cell.method.baseline_name, store.cell(cell.key)) for cell in of_name))
+        for name, of_name in by_explainer.items()
+        if len(of_name) > 1
+    ]
 
 
 def negative_texts(trials: Sequence[Trial]) -> Iterator[NegativeTexts]:

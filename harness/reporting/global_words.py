@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
-import numpy as np
-from numpy.typing import NDArray
-
-from assay.explainers.written_words import written_words
-from assay.harness.reporting.explanation_rows import explanation_rows
+from assay.harness.reporting.explained_words import TaskTexts, WordCell, words_of
 from assay.harness.reporting.missing import group_of, method_of
-from assay.harness.storage.layout import StoredCell
 from assay.harness.storage.store import Store
-from assay.harness.trials.plan import Cell, Trial
+from assay.harness.trials.plan import Trial
 from assay.harness.trials.trial import trial_cells
+from assay.results.parallel import MOST, ParallelMap, serial_map
+from assay.results.records import grouped
 from assay.results.statistics.global_words import LISTED, GlobalWords, WordRun, global_words
 from assay.results.statistics.informed import FEWEST
-from assay.results.statistics.word_totals import ScoredWords, Vocabulary, word_means
-from assay.tasks.example import Example
+from assay.tasks.example import Task
 from assay.tasks.grouping import clusters
 
 # A report reads so many texts of each cell; `assay.global_words` reads all.
 MOST_TEXTS = 20_000
-
-
-# Of so many texts of a trial it is kept how they fall into words, for its other cells.
-MOST_SPLIT = 5_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
-    """What of a stored explanation says which tokens are a word, and where it stands."""
-
-    word_ids: NDArray[np.int32]
-    offsets: NDArray[np.int32]
-    segments: NDArray[np.int32]
+# A task's trials are read by so many calls, so that all processes have some; each is sent the task's texts.
+CALLS = MOST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """How a text falls into words. of_token: (T,) which of the n written words each token is of, n for a
-    token that is of none."""
+class BegunWords:
+    """The words of each class, which other processes may be reading while this one goes on."""
 
-    vocabulary: Vocabulary
-    of_token: NDArray[np.intp]
+    runs: Iterator[list[WordRun]]
+    places: Sequence[int]
 
-    @classmethod
-    def of(cls, texts: Sequence[str], tokens: Tokens) -> Split:
-        words = written_words(texts, tokens)
-        of_token = np.full(len(tokens.word_ids), len(words))
-        for place, (_, tokens_of_word) in enumerate(words):
-            of_token[tokens_of_word] = place
-        return cls(Vocabulary.of(word for word, _ in words), of_token)
+    def found(self, listed: int = LISTED) -> GlobalWords:
+        """All of them, once they are read; listed: words of a class and explainer."""
+        by_place = sorted(zip(self.places, chain.from_iterable(self.runs), strict=True), key=_place)
+        return global_words([run for _, run in by_place], listed)
 
-    def scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) the score of each written word, the sum of those of its tokens, from (T,)."""
-        sums = np.bincount(self.of_token, scores, len(self.vocabulary.place) + 1)[:-1]
-        return sums.astype(np.float64, copy=False)
+
+def _place(placed: tuple[int, WordRun]) -> int:
+    return placed[0]
 
 
 def stored_words(
@@ -76,44 +58,46 @@ def stored_words(
         fewest: texts that a word must be in.
         listed: words of a class and explainer.
     """
-    runs = []
-    for trial in trials:
-        planned = trial_cells(trial, store)
-        examples = {example.id: example for example in trial.task.test}
-        together = clusters(trial.task.test)
-        known: dict[tuple[str, bytes], Split] = {}
-        for cell in planned.done(store) if planned else ():
-            if cell.method.explainer_name not in trial.config.controls:
-                found = _scored(trial, cell, store, examples, together, most_texts, known)
-                words = word_means(found, fewest)
-                seeds = str(trial.seed), cell.explainer_seed
-                runs.append(WordRun(group_of(trial), method_of(cell), *seeds, words))
-    return global_words(runs, listed)
+    return begin_words(trials, store, most_texts, fewest).found(listed)
 
 
-def _scored(
-    trial: Trial,
-    cell: Cell,
+def begin_words(
+    trials: Sequence[Trial],
     store: Store,
-    examples: Mapping[str, Example],
-    together: Mapping[str, str],
-    most_texts: int | None,
-    known: dict[tuple[str, bytes], Split],
-) -> Iterator[ScoredWords]:
-    """The explanations of a cell. known: by text and its tokens how it falls into words, filled here."""
-    seen: set[str] = set()
-    for part in StoredCell(store.cell(cell.key)).parts():
-        for row in explanation_rows(part):
-            seen.add(row.text)
-            if most_texts is not None and len(seen) > most_texts:
-                return
-            place = row.text, row.tokens.tobytes()
-            split = known.get(place)
-            if split is None:
-                segments, starts, ends, word_ids = row.tokens
-                tokens = Tokens(word_ids, np.stack([starts, ends], axis=1), segments)
-                split = Split.of(examples[row.text].texts, tokens)
-                if len(known) < MOST_SPLIT:
-                    known[place] = split
-            label, cluster = trial.task.labels[row.target], together.get(row.text, "")
-            yield split.vocabulary.scored(row.text, label, split.scores(row.scores), cluster)
+    most_texts: int | None = None,
+    fewest: int = FEWEST,
+    parallel_map: ParallelMap = serial_map,
+) -> BegunWords:
+    """Begin to read the words; arguments as of `stored_words`. parallel_map: over what the calls are."""
+    every = [(trial, cell) for trial in trials for cell in _cells(trial, store)]
+    calls: list[Callable[[], list[WordRun]]] = []
+    places: list[int] = []
+    numbered = list(enumerate(every))
+    # Texts are sent with every call, and how they fall into words is found once in each: by task, which
+    # trials share.
+    for of_task in grouped(numbered, lambda one: id(one[1][0].task)).values():
+        task = of_task[0][1][0].task
+        texts = _texts(task, most_texts)
+        by_trial = list(grouped(of_task, lambda one: id(one[1][0])).values())
+        size = -(-len(by_trial) // CALLS)
+        for start in range(0, len(by_trial), size):
+            block = list(chain.from_iterable(by_trial[start : start + size]))
+            places += [place for place, _ in block]
+            cells = tuple(cell for _, (_, cell) in block)
+            calls.append(partial(words_of, cells, texts, most_texts, fewest))
+    return BegunWords(parallel_map(calls), places)
+
+
+def _cells(trial: Trial, store: Store) -> Iterator[WordCell]:
+    planned = trial_cells(trial, store)
+    group, seed = group_of(trial), str(trial.seed)
+    for cell in planned.done(store) if planned else ():
+        if cell.method.explainer_name not in trial.config.controls:
+            yield WordCell(store.cell(cell.key), group, method_of(cell), seed, cell.explainer_seed)
+
+
+def _texts(task: Task, most: int | None) -> TaskTexts:
+    """The first texts, which cells explain in their order, and what surrounds them."""
+    texts = {example.id: example.texts for example in task.test[:most]}
+    together = clusters(task.test)
+    return TaskTexts(tuple(task.labels), texts, {name: together[name] for name in texts if name in together})

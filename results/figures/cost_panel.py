@@ -109,7 +109,8 @@ def cost_figure(panels: Sequence[Panel], cost: str, where: Plan) -> Figure:
         panels = [replace(panel, width=across - LEFT - 0.15) for panel in panels]
     panels = [replace(panel, title=fitted(panel.title, 72 * panel.width, TITLE)) for panel in panels]
     down = DOWN + LINE * max(panel.title.count("\n") for panel in panels)
-    named = [_labels(panel, where) for panel in panels]
+    scratch = Figure().subplots()
+    named = [_labels(scratch, panel, where) for panel in panels]
     numbered = any(name.isdigit() for labels in named for name in labels.names.values())
     look = {"color": GREY, "linewidth": 2.5, "alpha": 0.4, "marker": "o", "markersize": 9}
     key = [*where.legend(), Line2D([], [], **look, label="best for the price")]
@@ -143,18 +144,19 @@ def _number(explainer: str, where: Plan) -> str:
     return str(1 + where.explainers.index(explainer))
 
 
-def _labels(panel: Panel, where: Plan) -> Labels:
+def _labels(axes: Axes, panel: Panel, where: Plan) -> Labels:
     """Everybody's name where all names find room; else numbers, and those that are best for the price and
-    controls still by name if these find room."""
+    controls still by name if these find room. axes: of which scales are set, to see where points stand."""
+    zero = _scales(axes, panel)
     explainers = list(dict.fromkeys(point.method.explainer for point in panel.points))
     full = {name: shortened(name, LONGEST) for name in explainers}
     best = {point.method.explainer for point in _best(panel, where)} | where.controls
     numbers = {name: _number(name, where) for name in explainers}
     some = {name: full[name] if name in best else numbers[name] for name in explainers}
     for names in (full, some):
-        if (labels := _placed(panel, names, where)).free:
+        if (labels := _placed(axes, zero, panel, names, where)).free:
             return labels
-    return _placed(panel, numbers, where)
+    return _placed(axes, zero, panel, numbers, where)
 
 
 def _best(panel: Panel, where: Plan) -> list[Point]:
@@ -228,10 +230,8 @@ def _width(text: str) -> float:
     return TextPath((0, 0), text, size=LETTERS).get_extents().width + 3
 
 
-def _placed(panel: Panel, names: Mapping[str, str], where: Plan) -> Labels:
-    """Each explainer's label, beside the first of its points."""
-    axes = Figure().subplots()
-    zero = _scales(axes, panel)
+def _placed(axes: Axes, zero: float, panel: Panel, names: Mapping[str, str], where: Plan) -> Labels:
+    """Each explainer's label, beside the first of its points. axes, zero: scaled for the panel."""
     (left, right), (bottom, top) = np.log10(axes.get_xlim()), axes.get_ylim()
 
     def in_points(points: Sequence[tuple[float, float]]) -> Floats:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from assay.metrics.cell_data import Metric
 from assay.results.columns import LabelRow, Row, SliceRow, from_table, method_of
-from assay.results.figures.style import COLOURS, DARK, GREY, Drawing, render, style
+from assay.results.figures.style import COLOURS, DARK, GREY, TITLE_PLACE, Drawing, render, style
 from assay.results.figures.titles import shortened
 from assay.results.figures.visual_encoding import DIRECTIONS, heading
 from assay.results.minus import minus
@@ -160,4 +160,4 @@ def _panel(axes: Axes, panel: LabelValues, metric: Metric, controls: Set[str]) -
     axes.set_yticks(range(len(methods)), [shortened(method.title, 34) for method in methods], fontsize=7.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(heading(panel.group, 60))
+    axes.set_title(heading(panel.group, 60), y=TITLE_PLACE)

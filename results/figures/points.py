@@ -11,7 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from assay.results.figures.style import BAND, DARK, GREY, Drawing, grid_lines, panels, render, style
+from assay.results.figures.style import (
+    BAND,
+    DARK,
+    GREY,
+    TITLE_PLACE,
+    Drawing,
+    grid_lines,
+    panels,
+    render,
+    style,
+)
 from assay.results.figures.titles import shortened
 from assay.results.figures.visual_encoding import (
     DIRECTIONS,
@@ -47,13 +57,11 @@ def overview(grids: Sequence[Grid], random: str) -> Drawing:
             present = {column.name: column for column in grid.columns}
             for metric, axes in zip(columns, line, strict=True):
                 if metric in present:
-                    _points(axes, grid, present[metric], where, values[metric])
-                    axes.set_title(_wrap(present[metric].heading, 20), fontsize=8.5)
+                    _points(axes, grid, present[metric], where, values[metric], named=axes is line[0])
+                    axes.set_title(_wrap(present[metric].heading, 20), fontsize=8.5, y=TITLE_PLACE)
                     axes.tick_params(labelbottom=True)
                 else:
-                    _nothing(axes, where)
-                if axes is not line[0]:
-                    axes.set_yticklabels([])
+                    _nothing(axes, where, named=axes is line[0])
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(every[:, 0])
         explainers, metrics = counted(len(where.explainers), "explainer"), counted(len(columns), "metric")
@@ -78,12 +86,10 @@ def by_metric(grids: Sequence[Grid], metric: str, random: str) -> Drawing | None
         )
         for place, axes in enumerate(panels(figure, len(having), wide, sharex=True)):
             grid, column = having[place]
-            _points(axes, grid, column, where, values)
-            axes.set_title(heading(grid.group, 28))
+            _points(axes, grid, column, where, values, named=place % wide == 0)
+            axes.set_title(heading(grid.group, 28), y=TITLE_PLACE)
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(f"{_wrap(column.title, 40)}\n({DIRECTIONS[column.direction]})")
-            if place % wide:
-                axes.set_yticklabels([])
         title = having[0][1].title
         groups = listed([grid.group.title for grid, _ in every])
         return render(figure, name, title, f"{title} of every explainer, with intervals, for {groups}")
@@ -97,9 +103,11 @@ def logarithmic_values(grids: Sequence[Grid], metric: str) -> list[float]:
     return every if wide_range(entry.value for entry in entries) and min(every) >= 0 else []
 
 
-def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequence[float]) -> None:
+def _points(
+    axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequence[float], *, named: bool
+) -> None:
     """One panel, with a logarithmic axis if it is given values. Filled: not distinguishable from the best."""
-    frame(axes, where)
+    frame(axes, where, named=named)
     zero = logarithmic(axes, values) if values else 0.0
     bars: dict[str, list[tuple[float, float, float]]] = {}
     dots: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
@@ -128,10 +136,10 @@ def _points(axes: Axes, grid: Grid, column: Column, where: Plan, values: Sequenc
         axes.margins(x=0.08)
 
 
-def frame(axes: Axes, where: Plan) -> None:
-    """A line per explainer, controls apart."""
+def frame(axes: Axes, where: Plan, *, named: bool) -> None:
+    """A line per explainer, controls apart. named: whether their names stand beside it."""
     count = len(where.explainers)
-    axes.set_yticks(range(count), [shortened(name, LETTERS) for name in where.explainers])
+    _name_lines(axes, [shortened(name, LETTERS) for name in where.explainers] if named else [""])
     axes.set_ylim(count - 0.45, -0.55)
     grid_lines(axes, "x")
     axes.tick_params(axis="y", length=0)
@@ -140,8 +148,13 @@ def frame(axes: Axes, where: Plan) -> None:
         axes.axhline(candidates - 0.5, color="#BBBBBB", linewidth=0.8)
 
 
-def _nothing(axes: Axes, where: Plan) -> None:
-    axes.set_yticks(range(len(where.explainers)), where.explainers)
+def _name_lines(axes: Axes, names: Sequence[str]) -> None:
+    """Each tick takes time; a single one without words keeps the same distance from the panel beside it."""
+    axes.set_yticks(range(len(names)), names)
+
+
+def _nothing(axes: Axes, where: Plan, *, named: bool) -> None:
+    _name_lines(axes, where.explainers if named else [""])
     axes.set_ylim(len(where.explainers) - 0.45, -0.55)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelbottom=False)

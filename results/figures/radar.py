@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from assay.results.figures.style import DARK, GREY, Drawing, render, style
+from assay.results.figures.style import DARK, GREY, TITLE_PLACE, Drawing, render, style
 from assay.results.figures.titles import fitted_line, shortened
 from assay.results.figures.visual_encoding import Plan
 from assay.results.panel_limit import PANEL_LIMIT
 from assay.results.records import Method, grouped
+from assay.results.statistics.estimates import Floats
 from assay.results.statistics.overall import Overall
 
 NAME = "radar"
@@ -26,6 +27,12 @@ SIDE = 1.5  # of a panel, in inches
 LETTERS = 27  # of a name above it
 # Scores outside are drawn at this edge: -0.25 stands in the centre.
 LOW, HIGH = -0.25, 1.25
+# In points: of a radar's edge, from there to the centre of a letter, half of its height, and above the edge
+# or the letters to a title.
+RADIUS = 72 * (SIDE - 0.28) / 2
+LETTER_PLACE, HALF_LETTER, GAP = 7.5, 3.5, 9.0
+# What hangs below the line of a title.
+DESCENT = 2.0
 
 
 def radars(scores: Sequence[Overall], where: Plan) -> list[Drawing]:
@@ -56,6 +63,7 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
     named = [f"{letters[each]}  {shortened(title, 40)}" for each, title in metrics.items()]
     left_out = [metric.title for metric in score.metrics if metric.name not in metrics]
     key = [*where.legend(signs=True), *_key(), *where.signs()]
+    gap = _gap(len(metrics))
     with style(name):
         entries = max(1, int(wide * SIDE / 3.0))
         legend_rows = math.ceil(len(named) / entries) + math.ceil(len(key) / entries)
@@ -68,12 +76,12 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             across, down = place % wide, place // wide
             left = (0.15 + across * SIDE + 0.14) / size[0]
             bottom = top - ((down + 1) * (SIDE + 0.22) - 0.14) / height
-            extent = ((SIDE - 0.28) / size[0], (SIDE - 0.28) / height)
-            axes = figure.add_axes((left, bottom, *extent), projection="polar")
+            extent = (RADIUS / 36 / size[0], RADIUS / 36 / height)
+            axes = figure.add_axes((left, bottom, *extent))
             _panel(axes, methods, score.parts, list(metrics), list(letters.values()), where)
             title = where.label(explainer, LETTERS)
             size_of_title = 7.5 if len(title) <= LETTERS - 4 else 6.6
-            axes.set_title(title, fontsize=size_of_title, loc="center", pad=9)
+            axes.set_title(title, fontsize=size_of_title, loc="center", pad=gap, y=TITLE_PLACE)
         title = fitted_line(score.group.title, 72 * (size[0] - 0.3), 9.5)
         figure.text(0.15 / size[0], 1 - 0.05 / height, title, va="top", fontsize=9.5)
         words = [Line2D([], [], linestyle="none", label=text) for text in named]
@@ -86,6 +94,13 @@ def _radar(score: Overall, where: Plan, name: str) -> Drawing:
             figure.text(0.15 / size[0], foot - 0.12 / height, shortened(said, 110), fontsize=8, color=GREY)
         text = f"Scores of {len(by_explainer)} explainers on {', '.join(metrics.values())}: 0 as random, 1 as"
         return render(figure, name, "Properties of every explainer", f"{text} gold or the best.")
+
+
+def _gap(metrics: int) -> float:
+    """Points from the edge to the title, which stands above all letters that would reach into it."""
+    angles = 2 * np.pi * np.arange(metrics) / metrics
+    above = float(((RADIUS + LETTER_PLACE) * np.sin(angles) + HALF_LETTER).max()) - RADIUS
+    return GAP + above if above > GAP - DESCENT else GAP
 
 
 def _key() -> list[Line2D]:
@@ -104,23 +119,32 @@ def _panel(
     where: Plan,
 ) -> None:
     angles = np.linspace(0, 2 * np.pi, len(metrics), endpoint=False)
-    closed = np.append(angles, angles[:1])
+    # Polar axes of matplotlib take several times as long as these, whose unit is the radius.
+    axes.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.patch.set_visible(False)
     circle = np.linspace(0, 2 * np.pi, 90)
-    axes.plot(circle, np.zeros(90), color=DARK, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.plot(circle, np.ones(90), color=DARK, linewidth=0.6)
+    axes.plot(*_place(circle, 0.0), color=DARK, linewidth=0.9, linestyle=(0, (4, 2)))
+    axes.plot(*_place(circle, 1.0), color=DARK, linewidth=0.6)
+    for angle, letter in zip(angles.tolist(), letters, strict=True):
+        across, up = math.cos(angle), math.sin(angle)
+        axes.plot([0, across], [0, up], color="#DDDDDD", linewidth=0.6, zorder=1.5)
+        beside = LETTER_PLACE * across, LETTER_PLACE * up
+        look = {"ha": "center", "va": "center", "rotation_mode": "anchor", "fontsize": 7, "color": "#333333"}
+        axes.annotate(letter, (across, up), beside, textcoords="offset points", **look)
     for method in methods:
         values = np.array([parts[method].get(name, float("nan")) for name in metrics])
         shown = np.clip(values, LOW, HIGH)
         colour = where.colour(method)
-        axes.plot(closed, np.append(shown, shown[:1]), color=colour, linewidth=1.2)
-        axes.plot(
-            angles, shown, where.marker(method), color=colour, markersize=3.5, linestyle="none", clip_on=False
-        )
+        x, y = _place(angles, shown)
+        closed = np.append(x, x[:1]), np.append(y, y[:1])
+        axes.plot(*closed, color=colour, linewidth=1.2)
+        axes.plot(x, y, where.marker(method), color=colour, markersize=3.5, linestyle="none", clip_on=False)
         if np.isfinite(shown).all() and len(methods) == 1:
-            axes.fill(closed, np.append(shown, shown[:1]), color=colour, alpha=0.15, linewidth=0)
-    axes.set_ylim(LOW, HIGH)
-    axes.set_yticks([])
-    axes.set_xticks(angles, letters, fontsize=7)
-    axes.tick_params(axis="x", pad=-3)
-    axes.spines[:].set_visible(False)
-    axes.grid(color="#DDDDDD", linewidth=0.6)
+            axes.fill(*closed, color=colour, alpha=0.15, linewidth=0)
+
+
+def _place(angles: Floats, scores: Floats | float) -> tuple[Floats, Floats]:
+    """Where scores stand: LOW in the centre, HIGH at the radius of 1."""
+    radius = (scores - LOW) / (HIGH - LOW)
+    return radius * np.cos(angles), radius * np.sin(angles)

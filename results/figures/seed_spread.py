@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from assay.metrics.cell_data import Metric
 from assay.metrics.model_pairs import ModelPairMetric
 from assay.results.figures.points import frame
-from assay.results.figures.style import DARK, Drawing, render, style
+from assay.results.figures.style import DARK, TITLE_PLACE, Drawing, render, style
 from assay.results.figures.visual_encoding import (
     Plan,
     heading,
@@ -72,21 +72,23 @@ def seed_spread(results: Results, grids: Sequence[Grid]) -> Drawing | None:
     columns = {
         column.name: column for grid, spreads in drawn for column in grid.columns if column.name in spreads
     }
+    marks = _marks(drawn)
     with style(NAME):
         size = (0.4 + where.margin + 1.75 * len(columns), len(drawn) * (where.inches + 0.95) + 0.55)
         figure = Figure(figsize=size, layout="constrained")
         every = figure.subplots(len(drawn), len(columns), squeeze=False, sharex="col")
         for (grid, spreads), line in zip(drawn, every, strict=True):
             for (name, column), axes in zip(columns.items(), line, strict=True):
-                _panel(axes, spreads.get(name, []), grid, column, where, drawn)
-                if axes is not line[0]:
-                    axes.set_yticklabels([])
+                # One scale for all groups, because panels of a column share it.
+                known = [one.values for _, of in drawn for one in of.get(name, [])]
+                frame(axes, where, named=axes is line[0])
+                _panel(axes, spreads.get(name, []), grid, column, where, marks, np.concatenate(known))
             line[0].set_ylabel(heading(grid.group, int(11 * (where.inches + 0.5))), fontweight="bold")
         figure.align_ylabels(every[:, 0])
         key = [
             *where.legend(),
             Line2D([], [], color=DARK, linewidth=1.4, label="from lowest to highest seed"),
-            *sign_key(_marks(drawn).values()),
+            *sign_key(marks.values()),
         ]
         wide = max(1, min(len(key), int(size[0] / 2.4)))
         figure.legend(handles=key, loc="outside lower left", ncols=wide, columnspacing=1.2)
@@ -125,9 +127,10 @@ def _marks(
 ) -> dict[tuple[Group, str, Method], str]:
     """The signs of the values that are drawn, by group, metric and method."""
     return {
-        (grid.group, name, one.method): grid.entries(name)[one.method].mark
+        (grid.group, name, one.method): entries[one.method].mark
         for grid, spreads in drawn
         for name, some in spreads.items()
+        for entries in (grid.entries(name),)
         for one in some
     }
 
@@ -138,22 +141,32 @@ def _panel(
     grid: Grid,
     column: Column,
     where: Plan,
-    drawn: Sequence[tuple[Grid, Mapping[str, Sequence[Spread]]]],
+    marks: Mapping[tuple[Group, str, Method], str],
+    every: Floats,
 ) -> None:
-    frame(axes, where)
-    axes.set_title("\n".join(textwrap.wrap(column.heading, 20, break_on_hyphens=False)), fontsize=8.5)
+    """One panel. marks: by `_marks`. every: the values of all groups."""
+    title = "\n".join(textwrap.wrap(column.heading, 20, break_on_hyphens=False))
+    axes.set_title(title, fontsize=8.5, y=TITLE_PLACE)
     axes.tick_params(labelbottom=True)
-    # One scale for all groups, because panels of a column share it.
-    every = [value for _, of in drawn for one in of.get(column.name, []) for value in one.values.tolist()]
-    zero = logarithmic(axes, every) if wide_range(every) else 0.0
-    marks = _marks(drawn)
+    zero = logarithmic(axes, every.tolist()) if wide_range(every.tolist()) else 0.0
+    strokes: dict[str, list[tuple[float, float, float]]] = {}
+    dots: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    means: dict[str, list[tuple[float, float]]] = {}
     for one in spreads:
         values = np.maximum(one.values, zero) if zero else one.values
         height, colour = where.height(one.method, grid.rows), where.colour(one.method)
-        axes.hlines(height, values.min(), values.max(), color=colour, linewidth=1.4)
-        look = {"color": colour, "markersize": 3.5, "linestyle": "none", "markerfacecolor": "white"}
-        axes.plot(values, np.full(len(values), height), where.marker(one.method), **look)
-        axes.plot(values.mean(), height, "|", color=colour, markersize=8, markeredgewidth=1.6)
-        write_mark(axes, marks.get((grid.group, column.name, one.method), ""), (values.max(), height))
+        low, high = float(values.min()), float(values.max())
+        strokes.setdefault(colour, []).append((height, low, high))
+        look = colour, where.marker(one.method)
+        dots.setdefault(look, []).extend((value, height) for value in values.tolist())
+        means.setdefault(colour, []).append((float(values.mean()), height))
+        write_mark(axes, marks.get((grid.group, column.name, one.method), ""), (high, height))
+    # One element for all of one look, as in `assay.results.figures.points`.
+    for colour, ends in strokes.items():
+        axes.hlines(*zip(*ends, strict=True), color=colour, linewidth=1.4)
+    for (colour, marker), places in dots.items():
+        axes.plot(*zip(*places, strict=True), marker, color=colour, markerfacecolor="white", markersize=3.5)
+    for colour, places in means.items():
+        axes.plot(*zip(*places, strict=True), "|", color=colour, markersize=8, markeredgewidth=1.6)
     if not zero:
         axes.margins(x=0.08)

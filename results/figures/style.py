@@ -15,7 +15,6 @@ from matplotlib import rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
@@ -34,6 +33,10 @@ DASHES = (
 DARK = "#222222"
 GREY = "#767676"
 BAND = "#DDDDDD"
+# Higher levels of compression take several times as long for files a little smaller.
+PNG_LEVEL = 3
+# Of titles that nothing else stands above their panel with; matplotlib measures all tick labels otherwise.
+TITLE_PLACE = 1.0
 SETTINGS = rc_params_from_file(Path(__file__).with_name("assay.mplstyle"), use_default_template=False)
 
 
@@ -93,10 +96,13 @@ def render(figure: Figure, name: str, title: str, text: str, resolution: int = 1
     figure.set_dpi(resolution)
     canvas = FigureCanvasAgg(figure)
     _place(figure)
-    canvas.print_png(png, metadata={"Software": None})
+    canvas.print_png(png, metadata={"Software": None}, pil_kwargs={"compress_level": PNG_LEVEL})
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     pdf = io.BytesIO()
     if matplotlib.rcParams["savefig.format"] == "pdf":
+        # Slow to import for reports, which need none.
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
         FigureCanvasPdf(figure).print_pdf(
             pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
         )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from assay.results.figures.agreement import HATCH, shade
-from assay.results.figures.style import DARK, Drawing, render, style
+from assay.results.figures.style import DARK, TITLE_PLACE, Drawing, render, style
 from assay.results.figures.titles import fitted, shortened
 from assay.results.inert import inert
 from assay.results.panel_limit import PANEL_LIMIT
@@ -123,4 +123,4 @@ def _panel(
     axes.set_xticks(range(len(named)), titles, rotation=90, fontsize=7)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(shortened(inert(label), 30), fontsize=8.5, color=DARK)
+    axes.set_title(shortened(inert(label), 30), fontsize=8.5, color=DARK, y=TITLE_PLACE)
