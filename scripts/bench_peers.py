@@ -11,8 +11,8 @@ claim.
 
 Share of the limit: the time the rows would take at the best time per row, over Assay's time. The best time
 per row is that of the Hugging Face network, on batches of texts of one length without padding, at the best
-batch size for each length, with nothing else done. Shares over 100 % come from asking less: a last layer for
-one token, duplicates dropped, oneDNN's kernels.
+batch size for each length (medians of three), with nothing else done. Shares over 100 % come from asking
+less: a last layer for one token, duplicates dropped, oneDNN's kernels.
 
 Share of the peak: floating-point operations that were carried out, per second, over those of products of
 matrices in float32 as large as MiniLM's. These are timed before and after the round, and their median taken,
