@@ -5,6 +5,8 @@ PYTHON ?= python3
 TORCH ?=
 CONSTRAINTS ?= constraints.txt
 VENV := .venv
+# Tests start many processes, each of which would compile Assay anew where nothing compiled may be kept.
+export PYTHONDONTWRITEBYTECODE =
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet
 # Tests of one file share fixtures, and stay on one worker. Files come in the order of tests/conftest.py, the slow ones first.
