@@ -14,6 +14,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, P
 from assay.models.batching import unpadded
 from assay.models.checkpoint import checkpoint_source, most_tokens, own_memory, quiet
 from assay.models.network_turn import turn
+from assay.models.pickles import refuse_folder
 from assay.models.protocol import Batch, Model
 from assay.models.saving import check_finite
 from assay.models.transformer_model import TransformerModel, pad_id
@@ -75,6 +76,7 @@ def load_mlm(path: str, revision: str | None, model: Model, device: str = "cpu")
     """
     name = f"the masked language model {path}"
     source = checkpoint_source(path, revision, OPTION)
+    refuse_folder(path, OPTION)
     options = {"revision": revision, "trust_remote_code": False}
     try:
         with quiet():

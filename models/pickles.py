@@ -27,3 +27,19 @@ def refuse_file(path: str, option: str = "model") -> None:
         )
     if Path(path).is_file():
         raise InputError(f"{option}.path={path} is a file; expected the folder of a checkpoint")
+
+
+def refuse_folder(path: str, option: str = "model") -> None:
+    """Raise InputError on the folder of a checkpoint whose weights are pickles alone, saying what to do."""
+    folder = Path(path)
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    weights = [*sorted(folder.glob("pytorch_model*")), *sorted(folder.glob("model*"))]
+    pickled = [file.name for file in weights if file.suffix.lower() in NETWORKS]
+    if pickled:
+        raise InputError(
+            f"{option}.path={path} holds its weights as a pickle ({pickled[0]}), which may run any code when "
+            "it is loaded, so Assay loads none; if you trust it, load it with transformers elsewhere, write "
+            "it with save_pretrained, which makes safetensors, and give that folder "
+            "(docs/own_data_and_model.md)"
+        )

@@ -10,10 +10,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from assay.tasks.errors import InputError
+
 
 def asynchronous(device: str | torch.device) -> bool:
     """Whether work on the device is queued, so that who reads an answer waits for all that is queued."""
     return torch.device(device).type != "cpu"
+
+
+def check_device(device: str, name: str = "the device") -> None:
+    """Raise InputError on a device that torch does not know, or that is not there.
+
+    Args:
+        device: A name of torch's.
+        name: What the message calls it.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{name} {device!r} cannot be used here ({reason}); use 'cpu', or a machine and a build of torch "
+            "that have it"
+        ) from error
 
 
 def staged(values: NDArray[Any], device: str | torch.device, dtype: torch.dtype | None = None) -> Tensor:

@@ -30,6 +30,7 @@ from assay.models.checkpoint import (
 )
 from assay.models.limit import Limit
 from assay.models.output_labels import check_head, output_labels
+from assay.models.pickles import refuse_folder
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
 from assay.models.training import Training
@@ -73,6 +74,8 @@ class Transformer:
         if self.path is None:
             raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
         source = checkpoint_source(self.path, self.revision)
+        if self.pretrained:
+            refuse_folder(self.path)
         try:
             with quiet(), seeded(seed):
                 config = AutoConfig.from_pretrained(source, revision=self.revision, trust_remote_code=False)

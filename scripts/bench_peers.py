@@ -18,10 +18,10 @@ Share of the peak: floating-point operations that were carried out, per second, 
 matrices in float32 as large as MiniLM's. These are timed before and after the round, and their median taken,
 as a processor that others share gives less than its best; the line above the table states its best. The limit
 is timed once, and taken to be longer or shorter in a round as these products are. Share of the possible: over
-Assay's time what it would be if its products ran at the peak and all else took as long as it does. What is
-asked: the ratio to the peer, and of perturbation methods 95 % of the limit and 70 % of the peak. Of gradient
-methods the ratio, or 90 % of the possible where that is less than the ratio. --quick asks of one short text
-that nothing is slower than its peer.
+Assay's time what its time inside the model would be, if products ran at the peak and all else took as long.
+What is asked: the ratio to the peer, and of perturbation methods 95 % of the limit and 70 % of the peak. Of
+gradient methods the ratio, or 90 % of the possible where that is less, and never to be slower than the peer.
+--quick asks of one short text that nothing is slower than its peer.
 """
 
 from __future__ import annotations
@@ -250,10 +250,11 @@ def report(
     share = statistics.median(done.limit / done.ours.seconds for done in rounds)
     inside = statistics.median(done.in_model / done.ours.seconds for done in rounds)
     of_peak = rounds[0].operations / rounds[0].ours.seconds / rounds[0].pace
-    possible = 1 - rounds[0].products + of_peak
+    # What is neither in products nor in the model at all is taken to be avoidable.
+    possible = inside - rounds[0].products + of_peak
     bar = NOT_SLOWER if options.quick else race.least(threads)
     if race.gradient and not options.quick:
-        bar = min(bar, LEAST_OF_POSSIBLE * ratio / possible)
+        bar = max(NOT_SLOWER, min(bar, LEAST_OF_POSSIBLE * ratio / possible))
     shares_met = not race.perturbation or (share >= LEAST_SHARE and of_peak >= LEAST_OF_PEAK)
     met = ratio >= bar and (options.quick or shares_met)
     spread = f"{min(ratios):.1f} to {max(ratios):.1f}"

@@ -22,7 +22,8 @@ def early_processes(overrides: Sequence[str]) -> Iterator[ParallelMap | None]:
     Other experiments of the store are counted as well: what theirs are is not known yet.
     """
     root = store_folder(overrides)
-    scores = Layout(root).scored() if root is not None else iter(())
+    tables = Layout(root).tables() if root is not None else iter(())
+    scores = (path for path in tables if path.parent.name == "scores")
     processes = useful_processes(sum(1 for _ in islice(scores, MANY)))
     if processes < 2:
         yield None

@@ -24,6 +24,7 @@ from assay.harness.trials.trial import trained_model
 from assay.models.engine import Engine
 from assay.models.protocol import MaskedModel, Model
 from assay.models.saving import weights_hash
+from assay.models.staging import check_device
 from assay.models.training import fit as fit_spec
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -187,15 +188,6 @@ def check_classifier(classifier: object) -> None:
             "the classifier's network is in training mode, in which dropout makes answers random; call its "
             "eval() first"
         )
-
-
-def check_device(device: str) -> None:
-    """Raise InputError on a device that torch does not know, or that is not there."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"the device {device!r} cannot be used ({reason}); expected cpu or cuda") from error
 
 
 def default_baseline(model: Model) -> str:

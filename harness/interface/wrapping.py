@@ -16,7 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from assay.harness.interface.arguments import checked
-from assay.harness.interface.classifiers import Classifier, check_device
+from assay.harness.interface.classifiers import Classifier
 from assay.harness.trials.ready_models import PAIR_PROBE, PROBE, reading
 from assay.models.adapters import BlackBox, TorchAdapter, from_estimator
 from assay.models.check import check_model
@@ -26,6 +26,7 @@ from assay.models.limit import Limit
 from assay.models.output_labels import check_head
 from assay.models.protocol import Model
 from assay.models.saving import weights_hash
+from assay.models.staging import check_device
 from assay.models.transformer import Transformer
 from assay.tasks.errors import InputError, is_writable, shown
 from assay.tasks.labels import plain_text

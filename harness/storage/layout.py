@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
@@ -257,10 +256,6 @@ class Layout:
     def tables(self) -> Iterator[Path]:
         """Every Parquet file of cells and pairs that is in a folder of its own kind."""
         return self.root.glob("*/*/*/*.parquet")
-
-    def scored(self) -> Iterator[Path]:
-        """The scores of cells and of pairs, in no order."""
-        return chain.from_iterable(self.root.glob(f"{kind}/*/scores/*.parquet") for kind in (CELLS, PAIRS))
 
     def experiments(self) -> list[str]:
         """The names of the experiments that were run."""

@@ -34,6 +34,7 @@ from assay.harness.trials.plan import Cell
 from assay.harness.trials.progress import Progress, progress, say_begun
 from assay.harness.trials.titles import failure_key, title
 from assay.harness.trials.trial import TrialCells, cells_of_model, complete, load_model, scored_on
+from assay.models.staging import check_device
 
 
 def run_job(config: DictConfig) -> None:
@@ -88,6 +89,7 @@ def _open(config: DictConfig, store: Store) -> Loaded | None:
         if int(config.portion) < trial.portions and not complete(trial, store):
             if int(config.portion) == 0:
                 say_begun(title(config))
+            check_device(config.engine.device, "engine.device")
             return load_model(trial, store)
     return None
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from assay.harness.cli import main
 from assay.harness.trials import launch, workers
 from assay.harness.trials.devices import device_of_job, job_device
 
@@ -49,6 +50,19 @@ def test_a_job_computes_on_its_own_device_and_another_afterwards_on_the_first(
     assert current == [0]
     with job_device("cpu", 3):
         assert current == [0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_device_that_is_not_there_is_one_sentence(
+    workers: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    missing = "xpu:7"
+    sizes = [f"limits.default.{split}=6" for split in ("train", "dev", "test")]
+    command = ["run", "task=planted_presence", "model=linear", "seed=0,1", *sizes, f"engine.device={missing}"]
+    assert main([*command, f"workers={workers}", f"store={tmp_path / 'store'}"]) != 0
+    said = capfd.readouterr().err
+    assert f"engine.device {missing!r} cannot be used here" in said and "use 'cpu'" in said
+    assert "Traceback" not in said
 
 
 def test_jobs_say_their_number_unless_they_run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

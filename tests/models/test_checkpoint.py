@@ -177,6 +177,14 @@ def test_an_adapter_says_how_to_merge_it(weights: bool, bert: Path):
     assert "\n" not in said and said.count(". ") == 0
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt"])
+def test_a_folder_whose_weights_are_pickles_says_how_to_write_them_anew(name: str, bert: Path):
+    (bert / "model.safetensors").rename(bert / name)
+    expected = rf"holds its weights as a pickle \({name}\).*write it with save_pretrained"
+    with pytest.raises(InputError, match=expected):
+        build(bert, training=AS_IT_IS)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", ["bert", "modernbert", "qwen2"])
 def test_weights_of_16_bits_are_widened(name: str, dtype: torch.dtype, tmp_path: Path):
