@@ -104,6 +104,7 @@ def wrap(
     # A bound method is called as what it is bound to.
     title = type(model.__self__ if inspect.ismethod(model) else model).__name__ if name is None else name
     _check_place(wrapped, device)
+    _check_numbers(wrapped)
     problems = check_model(wrapped, _probe(wrapped, pairs=pairs), tolerance=1e-4, device=device)
     if problems:
         raise InputError(f"{title} cannot be explained: {problems[0]}; see assay.models.check")
@@ -223,6 +224,20 @@ def _class_names(labels: object, source: str = "labels") -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise InputError(f"{source} names a class twice ({', '.join(names)}); expected different names")
     return names
+
+
+def _check_numbers(model: Model) -> None:
+    """Raise InputError on a network with weights of 16 bits, whose answers would pass for those of 32."""
+    network = getattr(model, "network", None)
+    if not isinstance(network, nn.Module):
+        return
+    for name, weight in network.named_parameters():
+        if weight.is_floating_point() and weight.dtype.itemsize < 4:
+            raise InputError(
+                f"the network's weights are {weight.dtype} ({name}), so its answers would be rounded to it; "
+                "call the network's float() first (its precision while it explains is a setting of its own, "
+                "docs/precision.md)"
+            )
 
 
 def _check_place(model: Model, device: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import assay
 from assay.models.precision import Kind, Precision
@@ -33,6 +34,14 @@ def test_stored_explanations_of_one_precision_are_not_taken_for_those_of_another
     np.testing.assert_array_equal(scores(), exact)
     folders = {path.parent for path in tmp_path.glob("**/cell.json")}
     assert len(folders) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_network_of_16_bits_is_refused(tiny_bert: Any, dtype: torch.dtype) -> None:
+    network = deepcopy(tiny_bert.network).to(dtype)
+    with pytest.raises(InputError, match=rf"weights are {dtype} .* call the network's float\(\) first"):
+        assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    assay.wrap(network.float(), tokenizer=tiny_bert.tokenizer)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
