@@ -22,7 +22,7 @@ from typing import NamedTuple, NoReturn
 
 from bar import Table, finish, fresh_process, options
 
-STATUS_SECONDS, REPORT_SECONDS, MEGABYTES = 2.0, 60.0, 1000.0
+STATUS_SECONDS, REPORT_SECONDS, MEGABYTES = 2.0, 45.0, 1000.0
 PLAIN = ("gold", "random", "saliency_l2", "input_x_gradient_l2")
 WITH_BASELINE = ("inverted", "integrated_gradients", "integrated_gradients_until", "occlusion")
 WITH_BASELINE += ("occlusion_window", "lime", "kernel_shap", "shapley_sampling", "owen")
