@@ -20,6 +20,11 @@ from assay.tasks.example import Example
 
 # mixture: removal by a baseline that stands for many texts.
 BaselineUse = Literal["removal", "reference", "mixture", "none"]
+# What to do where a model lacks what a baseline needs, by its use; these two need nothing.
+INSTEAD: dict[BaselineUse, str] = {
+    "removal": "; choose baseline=[delete]",
+    "reference": "; choose baseline=[pad]",
+}
 
 # For every request one explanation per target, in order.
 Explanations = list[list[Explanation]]
@@ -119,9 +124,9 @@ def incompatibility(
         return f"baseline {baseline.name!r} is made from training texts, and the task has none"
     lacking = sorted(baseline.needs - has)
     if lacking:
-        return (
-            f"baseline {baseline.name!r} needs {lacking[0].replace('_', ' ')}, which the model does not give"
-        )
+        ability = lacking[0].replace("_", " ")
+        instead = INSTEAD.get(traits.baseline, "")
+        return f"the model has no {ability}, which baseline {baseline.name!r} needs{instead}"
     return None
 
 

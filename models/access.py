@@ -28,7 +28,7 @@ ACCESS_FILE = "access.json"
 TOLERANCE = 1e-4
 TASK_TEXTS = 6
 QUOTED = 200
-CHOOSE = "choose a classifier with a fast tokenizer that reads text alone, such as BERT, RoBERTa or DeBERTa"
+CHOOSE = "choose a classifier that reads text alone, such as BERT, RoBERTa or DeBERTa"
 
 # Pieces, scripts, and marks that tokenizers treat in different ways.
 ODD_TEXTS = (
@@ -89,14 +89,18 @@ def find_access(
     least = Access(padding=False, embeddings=False, entry=False, activations=False)
     embeddings = replace(least, embeddings=True)
     own = _attempt(lambda: _Answers.of(build(least), texts))
-    problem: str | None = own if isinstance(own, str) else None
-    if not isinstance(own, str):
-        for access in (replace(embeddings, entry=True), embeddings, least):
-            problem = _attempt(lambda access=access: own.problem(build(access)))
-            if problem is None:
-                shows_layers = own.shows_layers(build(replace(access, activations=True)))
-                pads = own.reads_no_padding(build(access))
-                return replace(access, activations=shows_layers, padding=pads)
+    if isinstance(own, str):
+        raise InputError(
+            f"{name} cannot be explained: {own} in transformers' own call on a text; expected a classifier "
+            "that answers to a text alone"
+        )
+    problem: str | None = None
+    for access in (replace(embeddings, entry=True), embeddings, least):
+        problem = _attempt(lambda access=access: own.problem(build(access)))
+        if problem is None:
+            shows_layers = own.shows_layers(build(replace(access, activations=True)))
+            pads = own.reads_no_padding(build(access))
+            return replace(access, activations=shows_layers, padding=pads)
     raise InputError(f"{name} cannot be explained: {problem}; {CHOOSE}")
 
 

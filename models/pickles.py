@@ -1,4 +1,4 @@
-"""Files that may run any code when they are loaded, and are never loaded here."""
+"""Paths that cannot be loaded: files that may run any code, and folders that are no checkpoint."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from assay.tasks.errors import InputError
 
 ESTIMATORS = frozenset({".cloudpickle", ".dill", ".joblib", ".pickle", ".pk", ".pkl", ".sav"})
 NETWORKS = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+# So many folders are named where several are checkpoints.
+SHOWN = 5
 
 
 def refuse_file(path: str, option: str = "model") -> None:
@@ -30,10 +32,17 @@ def refuse_file(path: str, option: str = "model") -> None:
 
 
 def refuse_folder(path: str, option: str = "model") -> None:
-    """Raise InputError on the folder of a checkpoint whose weights are pickles alone, saying what to do."""
+    """Raise InputError on a folder of several checkpoints, and on one whose weights are pickles alone."""
     folder = Path(path)
     if not folder.is_dir() or any(folder.glob("*.safetensors")):
         return
+    below = sorted(file.parent.name for file in folder.glob("*/config.json"))
+    if below and not (folder / "config.json").exists():
+        several = f"{', '.join(below[:SHOWN])}{', ...' if len(below) > SHOWN else ''}"
+        raise InputError(
+            f"{option}.path={path} is no checkpoint, as it has no config.json, but folders in it are: "
+            f"{several}; give one of them, such as {option}.path={folder / below[-1]}"
+        )
     weights = [*sorted(folder.glob("pytorch_model*")), *sorted(folder.glob("model*"))]
     pickled = [file.name for file in weights if file.suffix.lower() in NETWORKS]
     if pickled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from assay.tasks.errors import InputError, check_choice
+from assay.tasks.errors import InputError, check_choice, shown
 
 Kind = Literal["float32", "bfloat16", "mixed"]
 ANY: tuple[Kind, ...] = get_args(Kind)
@@ -45,6 +45,16 @@ class Precision:
         """What records say of it."""
         twice = {"asked_twice": self.asked_twice} if self.kind == "mixed" else {}
         return {"precision": self.kind, **twice}
+
+
+def checked_precision(given: object) -> Precision:
+    """What was put into an engine's `precision`. Raises InputError on anything but a Precision."""
+    if not isinstance(given, Precision):
+        raise InputError(
+            f'engine.precision is {shown(given)}; expected Precision("mixed") or of another kind, from '
+            "assay.models.precision"
+        )
+    return given
 
 
 FLOAT32 = Precision()

@@ -27,7 +27,7 @@ class GuidedBackpropAsCoded(TextGradient):
     """
 
     aggregation: Aggregation = "mean"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "guided_backprop_as_coded"
 
     def attributions(self, batch: GradientBatch) -> Tensor:

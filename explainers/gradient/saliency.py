@@ -87,6 +87,7 @@ class InputXGradient(TextGradient):
     """
 
     aggregation: Aggregation = "l2"
+    version: ClassVar[int] = 3
     name: ClassVar[str] = "input_x_gradient"
 
     def attributions(self, batch: GradientBatch) -> Tensor:

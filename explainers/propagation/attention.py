@@ -111,6 +111,7 @@ class AttentionXGradient(AttentionExplainer):
     Signed. Source: Serrano and Smith, ACL 2019.
     """
 
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "attention_x_gradient"
     signed: ClassVar[bool] = True
     differentiate: ClassVar[bool] = True

@@ -34,6 +34,7 @@ class DeepLift(SinglePass[PropagationBatch]):
 
     layer: str = "embedding"
     products: Products = "refuse"
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "deep_lift"
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class GuidedBackprop(SinglePass[PropagationBatch]):
     """
 
     aggregation: Aggregation = "l2"
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "guided_backprop"
 
     def __post_init__(self) -> None:

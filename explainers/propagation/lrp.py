@@ -58,6 +58,7 @@ class Lrp(SinglePass[PropagationBatch]):
     Bach et al., PLOS ONE 2015; rules of Achtibat et al., ICML 2024, and Arras et al., WASSA 2017.
     """
 
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "lrp"
 
     @property

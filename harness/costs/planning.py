@@ -11,6 +11,7 @@ from assay.harness.aligned import aligned
 from assay.harness.costs.calibration import calibrate
 from assay.harness.costs.estimate import Amount, CellWork, Estimate, estimate
 from assay.harness.costs.speeds import keep, recall
+from assay.harness.costs.this_machine import lacking
 from assay.harness.trials.census import TrialPreview, outlooks
 from assay.harness.trials.experiment import Experiment
 from assay.harness.trials.job import threads
@@ -73,7 +74,8 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
     told = _section("Texts:", text_remarks(whole))
     limits = [limit_note(preview.trial, preview.sizes.test) for preview in previews]
     notes = _section("Limits:", dict.fromkeys(note for note in limits if note is not None))
-    text = "\n".join([*lines, *trainings, *told, *notes, *_section("Cannot be read:", unread)])
+    here = _section("Would fail on this machine:", lacking(experiment.configs))
+    text = "\n".join([*lines, *trainings, *told, *notes, *here, *_section("Cannot be read:", unread)])
     return Plan(text, len(previews))
 
 

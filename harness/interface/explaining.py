@@ -33,6 +33,7 @@ from assay.harness.trials.job import run_cells
 from assay.harness.trials.plan import Cell, Trial, cells
 from assay.harness.trials.records import read_explanations
 from assay.harness.trials.trial import on_texts
+from assay.models.precision import checked_precision
 from assay.models.protocol import capabilities
 from assay.tasks.errors import InputError, shown
 from assay.tasks.example import Example, Task
@@ -123,7 +124,7 @@ def explain_quietly(
     config = run_config(
         classifier.settings,
         classifier.seed,
-        {"device": classifier.engine.device, **classifier.engine.precision.settings()},
+        {"device": classifier.engine.device, **checked_precision(classifier.engine.precision).settings()},
         store,
         task={"name": to_explain.name},
         targets=targets,

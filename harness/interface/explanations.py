@@ -68,7 +68,7 @@ class TextExplanation:
         return [(self._written(places), float(self.scores[places].sum())) for places in self._word_places()]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per token; standard_error is NaN where nothing was drawn."""
+        """One row per token; standard_error is NaN where nothing was drawn, bound but in mixed precision."""
         import pandas as pd
 
         record = self.record
@@ -81,6 +81,7 @@ class TextExplanation:
                 "end": record.offsets[:, 1],
                 "score": record.scores,
                 "standard_error": np.nan if record.standard_error is None else record.standard_error,
+                "bound": np.nan if record.bound is None else record.bound,
             }
         )
 

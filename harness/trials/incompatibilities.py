@@ -48,7 +48,7 @@ def metric_incompatibility(chosen: ChosenMetric, trial: Trial, capabilities: fro
             f"{operator.name!r} is made from training texts, and the task has none; choose another "
             "baseline@removal"
             if untaught
-            else f"the model cannot remove tokens by {operator.name!r}; choose another baseline@removal"
+            else f"the model cannot remove tokens by {operator.name!r}; choose baseline@removal=[delete]"
         ),
     }
     needs = metric.needs | ({"labels"} if getattr(metric, "target", None) == "gold" else set())

@@ -54,6 +54,7 @@ def findings(config: DictConfig) -> Iterator[Finding]:
         yield Finding(OK, f"texts: {len(task.test)} to explain, with the labels {', '.join(task.labels)}")
         model, finished = _model(trial)
         yield Finding(OK, f"model: {type(model).__name__} with {_abilities(model)}")
+        yield from _baselines(config, model)
         engine = Engine(model, device=config.engine.device, budget=config.engine.budget)
         yield from _answers(trial, engine)
         yield from _quality(trial, engine) if finished else [Finding(NOTE, "quality: it is not trained yet")]
@@ -80,6 +81,20 @@ def _abilities(model: Model) -> str:
     return (
         ", ".join(name.replace("_", " ") for name in known if name in capabilities(model)) or "answers only"
     )
+
+
+def _baselines(config: DictConfig, model: Model) -> Iterator[Finding]:
+    """The chosen ways to take tokens away that this model does not allow."""
+    for option, group in (("baseline", "baseline"), ("baseline@removal", "removal")):
+        for name, entry in config[group].items():
+            lacking = sorted(build(entry).needs - capabilities(model))
+            if lacking:
+                ability = lacking[0].replace("_", " ")
+                yield Finding(
+                    NOTE,
+                    f"{option}={name}: the model has no {ability}, so nothing that uses it is computed; "
+                    f"choose {option}=[delete]",
+                )
 
 
 def _answers(trial: Trial, engine: Engine) -> Iterator[Finding]:

@@ -31,8 +31,11 @@ from assay.results.versions.records import (
     ChangeRow,
     Version,
 )
+from assay.tasks.counted import counted
 from assay.tasks.errors import InputError
 
+# So many are named of what only one version has.
+NAMED = 6
 TRAINED_ONCE = "it is trained once over many texts, so one draw differs from another on all of them"
 
 
@@ -228,6 +231,8 @@ def _left_out(
         others = [group.title for group in version.groups if group not in groups]
         what = list(dict.fromkeys(f"{method.title} by {metric}" for _, method, metric in alone))
         if what or others:
-            notes.append(f"only in {version.name}: {', '.join([*others, *what])}")
+            alone = [*others, *what]
+            more = f" and {counted(len(alone) - NAMED, 'other')}" if len(alone) > NAMED else ""
+            notes.append(f"only in {version.name}: {', '.join(alone[:NAMED])}{more}")
     changed = {key[3] for key in both if _other_settings(a, b, key[3])}
     return notes + [f"{name} has other settings in {b.name}, so it is left out" for name in sorted(changed)]

@@ -436,7 +436,7 @@ def test_other_baselines_are_refused_and_so_is_a_classifier_without_a_mask_token
     reason = incompatibility(explainer, Mask(), capabilities=has, rationales=False)
     assert reason == "baseline 'mask' is no masked language model; choose baseline=[mlm]"
     reason = incompatibility(explainer, of, capabilities=frozenset(), rationales=False)
-    assert reason == "baseline 'mlm' needs mask token, which the model does not give"
+    assert reason == "the model has no mask token, which baseline 'mlm' needs"
     with pytest.raises(InputError, match="baseline 'mlm' stands for many texts and so has no rows"):
         of.rows(classifier(), TEXT, without(1))
 

@@ -17,6 +17,7 @@ from assay.models.encoding import Encoding
 from assay.models.masked_inputs import MaskedInputs
 from assay.models.protocol import Model
 
+NO_MASK = "the model has no mask token, which baseline 'mask' needs"
 EVERYTHING = frozenset({"gradients", "embeddings", "activations", "mask_token", "unk_token"})
 
 
@@ -46,11 +47,22 @@ class OnlyAReference(Baseline):
         (IntegratedGradients(), Delete(), set(), "baseline 'delete' changes the text's length"),
         (Occlusion(), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
         (Inverted(of=Occlusion()), OnlyAReference(), set(), "baseline 'blank' cannot remove single tokens"),
-        (Occlusion(), Mask(), {"mask_token"}, "baseline 'mask' needs mask token, which the model does not"),
-        (Occlusion(), Unknown(), {"unk_token"}, "baseline 'unk' needs unk token, which the model does not"),
-        (Occlusion(), Mean(), {"embeddings"}, "baseline 'mean' needs embeddings, which the model does not"),
-        (Occlusion(), Negatives(), {"embeddings"}, "baseline 'negatives' needs embeddings, which the model"),
-        (Occlusion(), Zero(), {"embeddings"}, "baseline 'zero' needs embeddings, which the model does not"),
+        (Occlusion(), Mask(), {"mask_token"}, f"{NO_MASK}; choose baseline=[delete]"),
+        (IntegratedGradients(), Mask(), {"mask_token"}, f"{NO_MASK}; choose baseline=[pad]"),
+        (
+            Occlusion(),
+            Unknown(),
+            {"unk_token"},
+            "the model has no unk token, which baseline 'unk' needs; choose",
+        ),
+        (Occlusion(), Mean(), {"embeddings"}, "the model has no embeddings, which baseline 'mean' needs"),
+        (
+            Occlusion(),
+            Negatives(),
+            {"embeddings"},
+            "the model has no embeddings, which baseline 'negatives' needs",
+        ),
+        (Occlusion(), Zero(), {"embeddings"}, "the model has no embeddings, which baseline 'zero' needs"),
     ],
 )
 def test_reasons(explainer: Explainer, baseline: Baseline | None, lacks: set[str], reason: str):

@@ -207,6 +207,16 @@ def test_a_sound_model_passes(checked: Callable[..., tuple[int, str]], tmp_path:
     assert not (tmp_path / "assay-store").exists()
 
 
+def test_a_baseline_that_the_model_does_not_allow_is_said(checked: Callable[..., tuple[int, str]]) -> None:
+    wanted = ["baseline=[mask,delete]", "baseline@removal=[mask]"]
+    status, text = checked("sound", *wanted)
+    said = "the model has no mask token, so nothing that uses it is computed; choose"
+    assert status == 0
+    assert f"note: baseline=mask: {said} baseline=[delete]" in text
+    assert f"note: baseline@removal=mask: {said} baseline@removal=[delete]" in text
+    assert "mask token" not in checked("sound", "baseline=[delete]", "baseline@removal=[delete]")[1]
+
+
 FAULTS = {
     "drawing": r"change from call to call .* needs a fixed seed",
     "by_batch": r"depend on the other texts of the batch \(set engine.budget=1",

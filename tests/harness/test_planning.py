@@ -68,6 +68,29 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
     return estimate(found, known, experiment.store)
 
 
+# What a plan knows of this machine.
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (["model.path=/no/such/folder"], "model.path=/no/such/folder does not exist here; expected the folder"),
+        (["model.path=weights.pt"], "model.path=weights.pt is a pickle, which may run any code"),
+        (["engine.device=cuda:99"], "engine.device 'cuda:99' cannot be used here ("),
+    ],
+)
+def test_what_would_fail_here_is_said(tmp_path: Path, model: list[str], sentence: str) -> None:
+    experiment = _experiment(tmp_path, "model=transformer", "model.path=somebody/model", *model)
+    text = plan(experiment, calibrated=False, workers=1).text
+    assert f"\nWould fail on this machine:\n  {sentence}" in text
+    assert text.count("Would fail") == text.count(sentence) == 1
+
+
+def test_nothing_that_may_be_there_is_said_to_fail(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path, "model=transformer", "model.path=somebody/model")
+    assert "Would fail" not in plan(experiment, calibrated=False, workers=1).text
+
+
 # What a plan knows of large tasks.
 
 

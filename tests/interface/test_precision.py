@@ -36,6 +36,24 @@ def test_stored_explanations_of_one_precision_are_not_taken_for_those_of_another
     assert len(folders) == 2
 
 
+def test_a_precision_that_is_a_word_is_refused(tiny_bert: Any) -> None:
+    classifier = assay.wrap(tiny_bert.network, tokenizer=tiny_bert.tokenizer)
+    wrong: Any = "mixed"
+    classifier.engine.precision = wrong
+    with pytest.raises(InputError, match=r"engine\.precision is 'mixed'; expected Precision\(\"mixed\"\)"):
+        assay.explain(classifier, TEXTS, "occlusion")
+
+
+def test_the_bound_of_mixed_precision_is_in_the_table(tiny_bert: Any) -> None:
+    classifier = assay.wrap(tiny_bert.network, tokenizer=tiny_bert.tokenizer)
+    classifier.engine.precision = Precision("mixed", asked_twice=0.5)
+    found = assay.explain(classifier, TEXTS, ["kernel_shap", "saliency_l2"])
+    frame = found.to_frame().set_index("method")["bound"]
+    bounds = [record.bound for records in found["kernel_shap"].records for record in records]
+    np.testing.assert_array_equal(frame.loc["kernel_shap"], np.concatenate(bounds))
+    assert np.isfinite(frame.loc["kernel_shap"]).all() and frame.loc["saliency_l2"].isna().all()
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_network_of_16_bits_is_refused(tiny_bert: Any, dtype: torch.dtype) -> None:
     network = deepcopy(tiny_bert.network).to(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,18 @@ def test_a_folder_whose_weights_are_pickles_says_how_to_write_them_anew(name: st
     expected = rf"holds its weights as a pickle \({name}\).*write it with save_pretrained"
     with pytest.raises(InputError, match=expected):
         build(bert, training=AS_IT_IS)
+
+
+def test_a_folder_of_checkpoints_names_them(bert: Path):
+    several = bert.parent / "several"
+    for name in ("checkpoint-1000", "checkpoint-500"):
+        shutil.copytree(bert, several / name)
+    with pytest.raises(InputError) as refusal:
+        build(several, training=AS_IT_IS)
+    assert str(refusal.value) == (
+        f"model.path={several} is no checkpoint, as it has no config.json, but folders in it are: "
+        f"checkpoint-1000, checkpoint-500; give one of them, such as model.path={several / 'checkpoint-500'}"
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
