@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +23,12 @@ ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Activated(Protocol):
+    """A linear map that can apply a function of ELEMENTWISE to what it answers."""
+
+    def __call__(self, x: Tensor, then: str | None = None) -> Tensor: ...
+
+
 class BackwardRule:
     """Plain steps with their derivatives. A rule overrides the steps that it reads otherwise.
 
@@ -37,6 +43,12 @@ class BackwardRule:
     def elementwise(self, name: str, x: Tensor) -> Tensor:
         """A function of ELEMENTWISE, applied to every number of x."""
         return ELEMENTWISE[name](x)
+
+    def activated(self, name: str, linear: Activated, x: Tensor) -> Tensor:
+        """`elementwise` of a linear map, in one step where this rule does not read it otherwise."""
+        if type(self).elementwise is BackwardRule.elementwise:
+            return linear(x, name)
+        return self.elementwise(name, linear(x))
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """a * b, element by element."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from assay.models.backward_rule import ELEMENTWISE
 from assay.models.weight_state import WeightState, weight_state
 
 # Any number of rows works; this is the one that the layout is chosen for.
@@ -19,6 +20,11 @@ TYPICAL_ROWS = 1024
 # Of fewer rows, reading the weights takes longer than multiplying: one copy for both passes is read faster
 # than the kernels' two, and MKL reads it faster for one row alone.
 FEW_ROWS, FEW_DIFFERENTIATED = 2, 32
+# What the kernels can apply to a product before they write it, by the names of ELEMENTWISE: oneDNN's name and
+# its variant. The same numbers in float32 as by torch's own function, which calls the same code, without a
+# second pass over memory that has to be made ready for it.
+FUSED = {"gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh"), "relu": ("relu", "")}
+PLAIN = ("none", "")
 
 
 class Dense:
@@ -48,8 +54,8 @@ class Dense:
         # The weights' state, and their layouts forwards and backwards.
         self._layout: tuple[WeightState, Tensor, Tensor] | None = None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(N, out) from (N, in)."""
+    def __call__(self, x: Tensor, then: str | None = None) -> Tensor:
+        """(N, out) from (N, in), with the function `then` of ELEMENTWISE applied if there is one."""
         weight = self.linear.weight
         # Behind layers in bfloat16 a head may be in float32.
         x = x.to(weight.dtype)
@@ -61,12 +67,14 @@ class Dense:
         else:
             fits = self._onednn and weight.dtype == torch.float32
         if trains or few or not fits or weight.device.type != "cpu":
-            return self._plain(x)
+            return _applied(then, self._plain(x))
         forward, backward = self._layouts(weight)
         bias = self._own(self.linear.bias)
         if differentiated:
-            return cast(Tensor, _Frozen.apply(x, forward, backward, bias))
-        return _multiply(x, forward, bias)
+            return _applied(then, cast(Tensor, _Frozen.apply(x, forward, backward, bias)))
+        if then is None or then in FUSED:
+            return _multiply(x, forward, bias, then)
+        return _applied(then, _multiply(x, forward, bias))
 
     def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear, tuple[int, int] | None]]:
         # Copies lay the weights out anew: the kernels' layout cannot be copied.
@@ -152,5 +160,10 @@ def _pack(weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
 
 
-def _multiply(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+def _multiply(x: Tensor, packed: Tensor, bias: Tensor | None, then: str | None = None) -> Tensor:
+    function, variant = PLAIN if then is None else FUSED[then]
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, function, [], variant)
+
+
+def _applied(then: str | None, x: Tensor) -> Tensor:
+    return x if then is None else ELEMENTWISE[then](x)

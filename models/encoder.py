@@ -153,7 +153,7 @@ class Encoder:
         merged = rule.merge(number, layer.merge, context)
         states = _normalised(layer.after_attention, merged + states, rule)
         read = _normalised(layer.before_feed_forward, states, rule)
-        wide = rule.elementwise(self.activation, layer.widen(read))
+        wide = rule.activated(self.activation, layer.widen, read)
         if layer.gate is not None:
             wide = rule.multiply(wide, layer.gate(read))
         return _normalised(layer.after_feed_forward, layer.narrow(wide) + states, rule)
