@@ -74,7 +74,10 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (["model.path=/no/such/folder"], "model.path=/no/such/folder does not exist here; expected the folder"),
+        (
+            ["model.path=/no/such/folder"],
+            "model.path=/no/such/folder does not exist here; expected the folder",
+        ),
         (["model.path=weights.pt"], "model.path=weights.pt is a pickle, which may run any code"),
         (["engine.device=cuda:99"], "engine.device 'cuda:99' cannot be used here ("),
     ],

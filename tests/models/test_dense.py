@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from assay.models import dense
+from assay.models.backward_rule import ELEMENTWISE
 from assay.models.dense import FEW_DIFFERENTIATED, Dense, onednn_works
+
+MULTIPLY = dense._multiply
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +31,20 @@ def _failing(*arguments: object) -> torch.Tensor:
     raise RuntimeError("not implemented for this machine")
 
 
-def _wrong(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+def _wrong(x: torch.Tensor, *others: object) -> torch.Tensor:
     return torch.zeros(len(x), 3)
+
+
+def _without_the_function(x: torch.Tensor, packed: torch.Tensor, bias: Any, then: Any = None) -> torch.Tensor:
+    return MULTIPLY(x, packed, bias)
 
 
 @pytest.mark.parametrize(
     ("kernel", "replacement"),
-    [("_pack", _missing), ("_pack", _failing), ("_multiply", _missing), ("_multiply", _wrong)],
+    [
+        *(("_pack", _missing), ("_pack", _failing), ("_multiply", _missing), ("_multiply", _wrong)),
+        ("_multiply", _without_the_function),
+    ],
 )
 def test_a_kernel_that_is_missing_or_wrong_is_replaced_by_the_public_operation(
     monkeypatch: pytest.MonkeyPatch, kernel: str, replacement: object
@@ -59,6 +70,19 @@ def test_a_build_without_onednn_uses_the_public_operation(monkeypatch: pytest.Mo
     torch.testing.assert_close(Dense(layer)(x), layer(x), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("differentiated", [False, True])
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_function_behind_the_layer_changes_no_digit(name: str, rows: int, differentiated: bool) -> None:
+    layer = torch.nn.Linear(70, 90).requires_grad_(False)
+    x = (4 * torch.randn(rows, 70)).requires_grad_(differentiated)
+    apart, at_once = ELEMENTWISE[name](Dense(layer)(x)), Dense(layer)(x, name)
+    torch.testing.assert_close(at_once, apart, rtol=0, atol=0)
+    if differentiated:
+        gradients = (torch.autograd.grad(of.sum(), x)[0] for of in (at_once, apart))
+        torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
 @pytest.mark.skipif(not onednn_works(), reason="torch has no oneDNN kernels here")
 @pytest.mark.parametrize("differentiated", [False, True])
 def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kernels(
@@ -69,9 +93,9 @@ def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kerne
     multiply = dense._multiply
     assert onednn_works()  # tested now, so that it is not counted
 
-    def counting(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def counting(x: torch.Tensor, *others: Any) -> torch.Tensor:
         rows.append(len(x))
-        return multiply(x, packed, bias)
+        return multiply(x, *others)
 
     monkeypatch.setattr(dense, "_multiply", counting)
     found = Dense(layer)
