@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "bench_gpu.py"
 # No GPU is seen.
 NONE = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -18,6 +20,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=NONE, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_line_is_measured_on_tiny_networks() -> None:
     run = _run("--device", "cpu")
     _, head, _, *rows, bar = run.stdout.splitlines()

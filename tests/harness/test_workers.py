@@ -222,6 +222,7 @@ def test_the_workers_end_with_the_run(how: str, long: subprocess.Popen[str], tmp
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
 def test_a_worker_that_is_killed_costs_its_trial_alone(long: subprocess.Popen[str], tmp_path: Path) -> None:
     with long:

@@ -151,7 +151,9 @@ def test_enough_architectures_are_tried():
 
 @pytest.mark.parametrize("foreign", REFUSED, ids=str)
 def test_what_cannot_be_asked_is_refused_in_one_sentence(foreign: Foreign, saved: Any):
-    with pytest.raises(InputError, match=r"the checkpoint .* cannot be explained: .*; (choose|expected) a") as refusal:
+    with pytest.raises(
+        InputError, match=r"the checkpoint .* cannot be explained: .*; (choose|expected) a"
+    ) as refusal:
         finished(saved(foreign))
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 500
 
