@@ -1,4 +1,4 @@
-"""Time token budgets on this machine, to choose the constants of models/engine.py.
+"""Time token budgets on this machine, to choose the constants of models/budget.py.
 
     python scripts/calibrate_engine.py [--quick]
 
@@ -6,6 +6,8 @@ Every budget runs the same texts of mixed lengths, forwards and with gradients, 
 between budgets; the least time of a budget counts, because other processes only ever add to it. Prints ratios
 to the fastest budget (1.00), which compare within one run on one machine and nowhere else. Models: a cnn of
 the shipped sizes and a BERT of MiniLM's size, both with random weights.
+
+The bar: no default takes more than 1.5 times as long as the fastest budget.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from bar import Table, options
+from bar import Table, finish, options
 from inputs import WORDS, examples, random_bert, without_tokenizer
 
+from assay.models.budget import default_budget
 from assay.models.cnn import Cnn
 from assay.models.engine import Engine, Path
 from assay.models.masked_inputs import MaskedInputs
@@ -24,6 +27,8 @@ from assay.models.protocol import Model
 from assay.tasks.example import Task
 
 BUDGETS = tuple(2**n for n in range(8, 16))
+# How many times as long as the fastest budget a default may take.
+MOST = 1.5
 Work = Callable[[Engine, Sequence[MaskedInputs]], object]
 
 
@@ -57,30 +62,43 @@ def gradients(engine: Engine, pool: Sequence[MaskedInputs]) -> object:
     ]
 
 
-def compare(model: Model, work: Work, pool: Sequence[MaskedInputs], rounds: int) -> list[float]:
-    """The least seconds of each budget, as a ratio to the best budget's."""
-    best = dict.fromkeys(BUDGETS, np.inf)
+def compare(
+    model: Model, work: Work, pool: Sequence[MaskedInputs], rounds: int
+) -> tuple[dict[int, float], int]:
+    """By budget its least seconds, as a ratio to the fastest budget's; and the default budget."""
+    default = default_budget(model, "cpu")
+    best = dict.fromkeys((*BUDGETS, default), np.inf)
     work(Engine(model, budget=BUDGETS[0]), pool[:4])
     for _ in range(rounds):
-        for budget in BUDGETS:
+        for budget in best:
             began = time.perf_counter()
             work(Engine(model, budget=budget), pool)
             best[budget] = min(best[budget], time.perf_counter() - began)
-    return [seconds / min(best.values()) for seconds in best.values()]
+    least = min(best.values())
+    return {budget: seconds / least for budget, seconds in best.items()}, default
 
 
 def main() -> None:
-    chosen = options(__doc__, "fewer texts and rounds; a minute or two")
+    chosen = options(__doc__, "fewer texts and rounds; under a minute")
     share, rounds = (1, 3) if chosen.quick else (6, 5)
-    table = Table("tokens in a batch", **{str(budget): ".2f" for budget in BUDGETS})
+    table = Table("tokens in a batch", **{str(budget): ".2f" for budget in BUDGETS}, default=".2f")
     bert = without_tokenizer(random_bert())
+    of_defaults = {}
     for title, model, work, count in (
         ("cnn, forwards", small(), forwards, 1000),
         ("cnn, gradients", small(), gradients, 400),
         ("transformer, forwards", bert, forwards, 60),
         ("transformer, gradients", bert, gradients, 20),
     ):
-        table.row(title, *compare(model, work, inputs(count * share), rounds))
+        ratios, default = compare(model, work, inputs(count * share), rounds)
+        of_defaults[f"{title} by {default:,}"] = ratios[default]
+        table.row(title, *(ratios[budget] for budget in BUDGETS), ratios[default])
+    slowest = max(of_defaults, key=of_defaults.__getitem__)
+    finish(
+        of_defaults[slowest] <= MOST,
+        f"the slowest default is that of {slowest}: {of_defaults[slowest]:.2f} times the fastest budget's "
+        f"time (at most {MOST})",
+    )
 
 
 if __name__ == "__main__":

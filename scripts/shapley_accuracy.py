@@ -196,7 +196,7 @@ def kinds_of_game(kinds: dict[str, list[Game]], peers: dict[str, Method], seeds:
 def main() -> None:
     chosen = options(
         __doc__,
-        "two models of planted tasks, one formula of each kind and size, two draws; a minute or two",
+        "two models of planted tasks, one formula of each kind and size, two draws; under a minute",
         sparse=(False, "also shapiq's SPEX and ProxySPEX, which take many minutes"),
         texts=(str, "folder with the tweets' train.csv, for texts of people"),
         seeds=(int, "draws of each method (default: 5, quick 2)"),
