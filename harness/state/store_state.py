@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from assay.harness.state.status import Planned, StoreState
 from assay.harness.storage.entries import ledger_of, owner
@@ -54,11 +55,32 @@ def read_store_state(store: Store, planned: Planned, claimed: Collection[str] = 
 
 
 def model_remarks(store: Store, planned: Planned) -> list[str]:
-    """What is to be said of models that are no better than a constant answer, each with its trial."""
-    found = []
+    """What is to be said of models that are no better than a constant answer, each with its trial, and of
+    seeds that give one model."""
+    found, records = [], []
     for trial in planned.trials:
         record = trial.record and read_json(StoredTrial(store.trial(trial.record)).record)
-        if record and (remark := model_remark(record)):
+        if not record:
+            continue
+        records.append(record)
+        if remark := model_remark(record):
             found.append(f"{trial.title}: {remark}")
     more = len(found) - MOST_REMARKS
-    return found if more <= 0 else [*found[:MOST_REMARKS], f"and {more} more models like these"]
+    shown = found if more <= 0 else [*found[:MOST_REMARKS], f"and {more} more models like these"]
+    return [*shown, *_same_models(records)]
+
+
+def _same_models(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for each task and model of which several seeds have the same weights, as those of a finished
+    checkpoint have."""
+    seeds: dict[tuple[str, str, str], list[int]] = {}
+    for record in records:
+        if record.get("weights"):
+            seeds.setdefault((record["task"], record["model"], record["weights"]), []).append(record["seed"])
+    for (task, model, _), given in seeds.items():
+        different = sorted(set(given))
+        if len(different) > 1:
+            yield (
+                f"{task} / {model}: seeds {', '.join(map(str, different))} have the same weights, so they "
+                f"are one model that counts as {len(different)}; give one of them"
+            )

@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from assay.harness.state.status import (
     survey,
 )
 from assay.harness.state.status_text import AXES, counts_by
+from assay.harness.state.store_state import model_remarks
+from assay.harness.storage.layout import StoredTrial
 from assay.harness.storage.ledger import Failure
 from assay.harness.storage.locks import acquire
-from assay.harness.storage.store import Store
+from assay.harness.storage.store import Store, write_json
 
 NO_FAILURE = Failure("a", "b", "")
 
@@ -252,3 +255,18 @@ def test_retry_of_a_trial_that_failed_as_a_whole_does_all_of_it(
     assert main(["retry", *overrides]) == 0
     assert "no training today" in capsys.readouterr().out
     assert main(["status", *overrides]) == 0
+
+
+def test_seeds_that_give_one_model_are_said(tmp_path: Path) -> None:
+    store, trials = Store(tmp_path), []
+    for number, unknown in enumerate(_planned(tasks=1, models=2, seeds=3).trials):
+        trials.append(trial := replace(unknown, record=f"{number}"))
+        # Of the first model seeds 0 and 2 are alike, of the other none.
+        weights = f"{trial.model}{number % 2 if trial.model == 'model 0' else number}"
+        record = {"task": trial.task, "model": trial.model, "seed": trial.seed, "weights": weights}
+        path = StoredTrial(store.trial(f"{number}")).record
+        write_json(path, record)
+    assert model_remarks(store, Planned(tuple(trials))) == [
+        "task 0 / model 0: seeds 0, 2 have the same weights, so they are one model that counts as 2; give "
+        "one of them"
+    ]
