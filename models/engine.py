@@ -42,7 +42,7 @@ from assay.models.pooling import Line, PoolBatch, pooled
 from assay.models.precision import FLOAT32, Precision
 from assay.models.propagation import AttentionBatch, PropagationBatch, attention, propagate
 from assay.models.protocol import Batch, EmbeddingModel, Model, OpenModel, probabilities
-from assay.models.staging import asynchronous
+from assay.models.staging import asynchronous, without_autocast
 from assay.models.tensors import answers_of, check_finite, check_gathered, layers_of, logits_of
 from assay.models.variants import entry_of, logits_of_variants
 
@@ -287,16 +287,15 @@ class Engine:
         while start < len(lengths):
             tokens = of_round.tokens(int(lengths[start]), min(self._tokens.most, budget))
             for span in batches(lengths, max(1, tokens // ends), start):
-                began = time.perf_counter()
+                began, rows = time.perf_counter(), lengths[span]
                 try:
-                    with of_round.watched(ends * (span.stop - span.start), int(lengths[span][-1])):
+                    with without_autocast(self.device), of_round.watched(ends * len(rows), int(rows[-1])):
                         result = call(span)
                 except (RuntimeError, MemoryError) as error:
                     if not out_of_memory(error):
                         raise
-                    self._halve(lengths[span])
+                    self._halve(rows)
                     break
-                rows = lengths[span]
                 spent = ends * len(rows), ends * int(rows.sum()), time.perf_counter() - began
                 self._count(**dict(zip(counters, spent, strict=False)))
                 start = span.stop

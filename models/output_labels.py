@@ -122,3 +122,15 @@ def _generic_names(outputs: int) -> tuple[str, ...]:
 @cache
 def _warn_once(message: str) -> None:
     log.warning("%s", message)
+
+
+def columns(network: Any, labels: tuple[str, ...]) -> list[int] | None:
+    """Which output of the network each label is; None where they are in the same order."""
+    names = {int(at): str(name) for at, name in (network.config.id2label or {}).items()}
+    outputs = [names[at] for at in range(len(names))]
+    if sorted(outputs) != sorted(labels):
+        raise InputError(
+            f"the network's id2label names {', '.join(outputs)}; expected the labels {', '.join(labels)}, "
+            "each once"
+        )
+    return None if outputs == list(labels) else [outputs.index(label) for label in labels]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,14 @@ def check_device(device: str, name: str = "the device") -> None:
             f"{name} {device!r} cannot be used here ({reason}); use 'cpu', or a machine and a build of torch "
             "that have it"
         ) from error
+
+
+def without_autocast(device: str | torch.device) -> AbstractContextManager[object]:
+    """A scope in which networks compute in the precision of their weights, whatever the caller has set by
+    torch's autocast: precision is the engine's to choose, and on record."""
+    kind = torch.device(device).type
+    rounds = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if rounds else nullcontext()
 
 
 def staged(values: NDArray[Any], device: str | torch.device, dtype: torch.dtype | None = None) -> Tensor:

@@ -22,10 +22,11 @@ from assay.models.encoder_reading import encoder_or_reason
 from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
+from assay.models.output_labels import columns
 from assay.models.protocol import Batch
+from assay.models.structure import changed_part, structure
 from assay.models.tokenizing import encode_texts, own_inputs
 from assay.models.word_mask import MaskedEmbedding, word_mask
-from assay.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -67,7 +68,7 @@ class TransformerModel:
         self.network = network.eval()
         self.tokenizer = tokenizer
         self.labels = labels
-        self._columns = _columns(network, labels)
+        self._columns = columns(network, labels)
         self.multi_label = multi_label
         self.pad_id = pad_id(network, tokenizer)
         self.mask_id = _special_id(tokenizer, "mask")
@@ -98,6 +99,13 @@ class TransformerModel:
             self.logits_from_entry = self._logits_from_entry
             self.module_logits = self._module_logits
         self._open()
+        self._structure = structure(network)
+
+    def changed_part(self) -> str | None:
+        """The name of a module that was exchanged, or hooked, since the network's parts were read; None if
+        they are as they were. Weights may change."""
+        with NETWORK_LOCK:  # or another thread's hook may be on it
+            return changed_part(self._structure, structure(self.network))
 
     def _open(self) -> None:
         """Be an OpenModel, or say why not."""
@@ -301,18 +309,6 @@ def pad_id(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
         _special_id(tokenizer, "eos"),
     )
     return next((number for number in found if isinstance(number, int)), 0)
-
-
-def _columns(network: PreTrainedModel, labels: tuple[str, ...]) -> list[int] | None:
-    """Which output of the network each label is; None where they are in the same order."""
-    names = {int(at): str(name) for at, name in (network.config.id2label or {}).items()}
-    outputs = [names[at] for at in range(len(names))]
-    if sorted(outputs) != sorted(labels):
-        raise InputError(
-            f"the network's id2label names {', '.join(outputs)}; expected the labels {', '.join(labels)}, "
-            "each once"
-        )
-    return None if outputs == list(labels) else [outputs.index(label) for label in labels]
 
 
 def _special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:

@@ -73,6 +73,7 @@ class Classifier:
 
     def predict_proba(self, texts: object) -> NDArray[np.float64]:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
+        check_classifier(self)
         encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=self.pairs)])
         return self.engine.probabilities(encodings)
 
@@ -187,6 +188,12 @@ def check_classifier(classifier: object) -> None:
         raise InputError(
             "the classifier's network is in training mode, in which dropout makes answers random; call its "
             "eval() first"
+        )
+    changed_part = getattr(classifier.model, "changed_part", None)
+    if changed_part is not None and (part := changed_part()) is not None:
+        raise InputError(
+            f"the classifier's network was changed since it was wrapped (its module {part!r} is another one, "
+            "or has other hooks); wrap it again"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,67 @@ def test_weights_that_were_written_through_data_are_seen(tiny_bert: Any, precisi
     anew.engine.precision = Precision(precision)
     np.testing.assert_array_equal(after, scores(anew))
     assert np.abs(after - before).max() > 0.1 * np.abs(before).max()
+
+
+@pytest.mark.parametrize("name", ["occlusion", "saliency_l2", "attention_last", "lrp"])
+def test_autocast_around_a_call_changes_no_score(tiny_bert: Any, name: str) -> None:
+    classifier = assay.wrap(tiny_bert.network, tokenizer=tiny_bert.tokenizer)
+
+    def answers() -> list[np.ndarray]:
+        found = assay.explain(classifier, TEXTS, name)
+        return [found[name][0].scores, found[name][1].scores, classifier.predict_proba(TEXTS)]
+
+    outside = answers()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = answers()
+    for one, other in zip(inside, outside, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _exchanged(network: Any) -> None:
+    layer = network.base_model.encoder.layer[0].intermediate
+    layer.dense = torch.nn.Sequential(layer.dense, torch.nn.Tanh())
+
+
+def _hooked(network: Any) -> None:
+    network.base_model.encoder.layer[0].output.dense.register_forward_hook(lambda *parts: 2 * parts[2])
+
+
+def _hooked_before(network: Any) -> None:
+    network.classifier.register_forward_pre_hook(lambda module, inputs: (2 * inputs[0],))
+
+
+def _patched(network: Any) -> None:
+    network.classifier.forward = lambda x: x[:, : network.config.num_labels]
+
+
+def _longer(network: Any) -> None:
+    network.base_model.encoder.layer.append(deepcopy(network.base_model.encoder.layer[0]))
+
+
+@pytest.mark.parametrize("change", [_exchanged, _hooked, _hooked_before, _patched, _longer])
+def test_a_network_whose_modules_changed_is_refused_until_it_is_wrapped_again(
+    tiny_bert: Any, change: Callable[[Any], None]
+) -> None:
+    network = deepcopy(tiny_bert.network).eval()
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    # Asking for the layers leaves hooks of transformers, which are no change.
+    list(classifier.engine.activations(classifier.model.encode([(text,) for text in TEXTS])))
+    before = classifier.predict_proba(TEXTS)
+    change(network)
+    network.eval()
+    for ask in (
+        lambda: assay.explain(classifier, TEXTS, "occlusion"),
+        lambda: classifier.predict_proba(TEXTS),
+    ):
+        with pytest.raises(InputError, match=r"changed since it was wrapped .*; wrap it again"):
+            ask()
+    anew = assay.wrap(network, tokenizer=tiny_bert.tokenizer).predict_proba(TEXTS)
+    tokens = [tiny_bert.tokenizer(text, return_tensors="pt") for text in TEXTS]
+    with torch.inference_mode():
+        own = torch.cat([torch.softmax(network(**one).logits, dim=-1) for one in tokens])
+    np.testing.assert_allclose(anew, own.numpy(), atol=1e-6)
+    assert np.abs(anew - before).max() > 1e-4
 
 
 def test_a_network_in_training_mode_is_refused(tiny_bert: Any) -> None:
