@@ -48,6 +48,7 @@ class Classifier:
         task: the texts it was trained on; None for a model brought by a user.
         data: what names these texts, from `training_data`; reading them anew takes long.
         pairs: whether it reads pairs of texts and no single ones; None if it may read both.
+        hashed: whether `weights` is the hash of the network's weights as they were.
         sound: set once a model brought by a user was checked on texts whose answers differ.
     """
 
@@ -59,6 +60,7 @@ class Classifier:
     task: Task | None = None
     data: tuple[Any, ...] = ()
     pairs: bool | None = None
+    hashed: bool = False
     sound: Event = field(default_factory=Event, repr=False)
 
     @property
@@ -155,7 +157,8 @@ def fit(
     else:
         config = run_config(settings, seed, {"device": device}, store, task={"name": task.name})
         trained, weights = trained_model(trial_of(config, task, Choice((), ()), task, data), Store(store))
-    return Classifier(name, Engine(trained, device=device), settings, seed, weights, task, data, task.pairs)
+    engine = Engine(trained, device=device)
+    return Classifier(name, engine, settings, seed, weights, task, data, task.pairs, hashed=True)
 
 
 def _settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +197,16 @@ def check_classifier(classifier: object) -> None:
         raise InputError(
             f"the classifier's network was changed since it was wrapped (its module {part!r} is another one, "
             "or has other hooks); wrap it again"
+        )
+
+
+def check_weights(classifier: Classifier) -> None:
+    """Raise InputError on weights that were changed, of which a store has no results: those under their name
+    are of the weights before."""
+    if classifier.hashed and weights_hash(cast(Any, classifier.model)) != classifier.weights:
+        raise InputError(
+            "the classifier's weights were changed since it was made, so a store would give what it has of "
+            "the weights before; wrap the network again, or leave out store="
         )
 
 

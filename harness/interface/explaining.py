@@ -18,6 +18,7 @@ from assay.harness.interface.classifiers import (
     Classifier,
     check_answers,
     check_classifier,
+    check_weights,
     default_baseline,
 )
 from assay.harness.interface.explanations import Explanations, MethodExplanations
@@ -207,6 +208,7 @@ def _store(folder: str | Path, classifier: Classifier, methods: Mapping[str, Bui
             "results of a function can only be stored under its name; give wrap(..., fingerprint=...), any "
             "text that changes when the function does"
         )
+    check_weights(classifier)
     return Store(folder)
 
 

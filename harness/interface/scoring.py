@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
 from assay.explainers.controls.controls import Gold, Inverted, Random
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 # Cells and metrics by the names of both.
 Pairs = dict[tuple[str, str], tuple[Cell, ChosenMetric]]
 # Bounds and not competitors, whatever they are called here.
+# Probabilities of one model that differ by more are of another one.
+SAME = 1e-3
 CONTROLS = (Gold, Random, Inverted, Heuristic)
 # What most readers want of a comparison; `full=True` gives all columns.
 SHOWN = [
@@ -195,6 +198,7 @@ def score(
             f"a {type(explanations).__name__} cannot be scored; expected what explain returns for a list"
         )
     loaded = explanations.loaded
+    _check_answers(loaded)
     removals = chosen("baseline", default_baseline(loaded.model) if removal is None else removal)
     groups = groups_key(clusters(loaded.trial.task.test))
     metrics_by_removal = on_groups(with_removals(_chosen_metrics(metrics, annotators), removals), groups)
@@ -224,6 +228,18 @@ def score(
         first,
         alike(Choice(methods, metrics_by_removal), first),
     )
+
+
+def _check_answers(loaded: Loaded) -> None:
+    """Raise InputError where the model answers otherwise than when the texts were explained."""
+    example, then = loaded.trial.task.test[0], loaded.probabilities[0]
+    (now,) = loaded.engine.probabilities(loaded.model.encode([example.texts]))
+    place = int(np.abs(now - then).argmax())
+    if abs(now[place] - then[place]) > SAME:
+        raise InputError(
+            f"the model answers otherwise than when the texts were explained (example {example.id!r}, "
+            f"{loaded.model.labels[place]!r}: {then[place]:.3f}, now {now[place]:.3f}); explain them again"
+        )
 
 
 def _chosen_metrics(metrics: object, annotators: str | None) -> dict[str, Built]:

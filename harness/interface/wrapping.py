@@ -109,13 +109,14 @@ def wrap(
     if problems:
         raise InputError(f"{title} cannot be explained: {problems[0]}; see assay.models.check")
     weights = str(fingerprint or getattr(wrapped, "fingerprint", None) or "")
-    if not weights and hasattr(wrapped, "network"):
+    hashed = not weights and hasattr(wrapped, "network")
+    if hashed:
         weights = weights_hash(cast(Any, wrapped))
     settings = {"name": title, "wrapped": weights, "reading": reading(wrapped, pairs=pairs)}
     # What a tokenizer or a model of a user's own reads is theirs to say.
     either = isinstance(model, (PreTrainedModel, Model)) and not pairs
     engine = Engine(wrapped, device=device)
-    return Classifier(title, engine, settings, 0, weights, pairs=None if either else pairs)
+    return Classifier(title, engine, settings, 0, weights, pairs=None if either else pairs, hashed=hashed)
 
 
 def _as_model(model: object, options: dict[str, Any], fingerprint: str | None) -> Model:

@@ -144,6 +144,37 @@ def test_a_network_whose_modules_changed_is_refused_until_it_is_wrapped_again(
     assert np.abs(anew - before).max() > 1e-4
 
 
+def test_a_store_gives_nothing_of_other_weights(tiny_bert: Any, tmp_path: Path) -> None:
+    network = deepcopy(tiny_bert.network)
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+
+    def scores(of: Any, **options: Any) -> np.ndarray:
+        return assay.explain(of, TEXTS, ["occlusion"], **options)["occlusion"][0].scores
+
+    before = scores(classifier, store=tmp_path)
+    np.testing.assert_array_equal(scores(classifier, store=tmp_path), before)
+    with torch.no_grad():
+        network.classifier.weight.mul_(0.5)
+    with pytest.raises(InputError, match=r"weights were changed since .* wrap the network again"):
+        scores(classifier, store=tmp_path)
+    after = scores(classifier)
+    assert np.abs(after - before).max() > 0.1 * np.abs(before).max()
+    anew = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    np.testing.assert_array_equal(scores(anew, store=tmp_path), after)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_explanations_of_other_weights_are_not_scored(tiny_bert: Any, tmp_path: Path, stored: bool) -> None:
+    network = deepcopy(tiny_bert.network)
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    found = assay.explain(classifier, TEXTS, ["occlusion", "random"], store=tmp_path if stored else None)
+    assay.score(found, "faithfulness")
+    with torch.no_grad():
+        network.classifier.weight.mul_(-1)
+    with pytest.raises(InputError, match=r"answers otherwise than when .* now 0\.\d+\); explain them again"):
+        assay.score(found, "faithfulness")
+
+
 def test_a_network_in_training_mode_is_refused(tiny_bert: Any) -> None:
     network = deepcopy(tiny_bert.network)
     classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
