@@ -24,7 +24,7 @@ from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.output_labels import columns
 from assay.models.protocol import Batch
-from assay.models.structure import changed_part, structure
+from assay.models.structure import Part, structure
 from assay.models.tokenizing import encode_texts, own_inputs
 from assay.models.word_mask import MaskedEmbedding, word_mask
 
@@ -99,13 +99,11 @@ class TransformerModel:
             self.logits_from_entry = self._logits_from_entry
             self.module_logits = self._module_logits
         self._open()
-        self._structure = structure(network)
 
-    def changed_part(self) -> str | None:
-        """The name of a module that was exchanged, or hooked, since the network's parts were read; None if
-        they are as they were. Weights may change."""
-        with NETWORK_LOCK:  # or another thread's hook may be on it
-            return changed_part(self._structure, structure(self.network))
+    def structure(self) -> tuple[Part, ...]:
+        """The modules that the written-out pass was read from; none where the network runs itself."""
+        with NETWORK_LOCK:  # or another thread's hook may be on one
+            return structure(self.network) if hasattr(self, "encoder") else ()
 
     def _open(self) -> None:
         """Be an OpenModel, or say why not."""

@@ -25,6 +25,7 @@ from assay.models.engine import Engine
 from assay.models.protocol import MaskedModel, Model
 from assay.models.saving import weights_hash
 from assay.models.staging import check_device
+from assay.models.structure import Part, changed_part
 from assay.models.training import fit as fit_spec
 from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Task
@@ -62,6 +63,10 @@ class Classifier:
     pairs: bool | None = None
     hashed: bool = False
     sound: Event = field(default_factory=Event, repr=False)
+    _structure: tuple[Part, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_structure", _structure(self.model))
 
     @property
     def model(self) -> Model:
@@ -192,12 +197,18 @@ def check_classifier(classifier: object) -> None:
             "the classifier's network is in training mode, in which dropout makes answers random; call its "
             "eval() first"
         )
-    changed_part = getattr(classifier.model, "changed_part", None)
-    if changed_part is not None and (part := changed_part()) is not None:
+    part = changed_part(classifier._structure, _structure(classifier.model))
+    if part is not None:
         raise InputError(
             f"the classifier's network was changed since it was wrapped (its module {part!r} is another one, "
             "or has other hooks); wrap it again"
         )
+
+
+def _structure(model: Model) -> tuple[Part, ...]:
+    """The modules that a network's parts were read from, if there are such."""
+    read = getattr(model, "structure", None)
+    return () if read is None else read()
 
 
 def check_weights(classifier: Classifier) -> None:

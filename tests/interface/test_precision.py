@@ -168,11 +168,11 @@ def test_explanations_of_other_weights_are_not_scored(tiny_bert: Any, tmp_path: 
     network = deepcopy(tiny_bert.network)
     classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
     found = assay.explain(classifier, TEXTS, ["occlusion", "random"], store=tmp_path if stored else None)
-    assay.score(found, "faithfulness")
+    assay.score(found, "compute_time")
     with torch.no_grad():
         network.classifier.weight.mul_(-1)
     with pytest.raises(InputError, match=r"answers otherwise than when .* now 0\.\d+\); explain them again"):
-        assay.score(found, "faithfulness")
+        assay.score(found, "compute_time")
 
 
 def test_a_network_in_training_mode_is_refused(tiny_bert: Any) -> None:
