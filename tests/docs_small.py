@@ -122,7 +122,7 @@ SMALL = {
     "docs/clusters.md: assay status": Small(
         PLANTED, STORE, before=f"assay run experiment=quickstart {PLANTED}"
     ),
-    "docs/clusters.md: assay run experiment=quickstart  ": Small(f"{PLANTED} seed=0,1"),
+    "docs/clusters.md: assay run experiment=quickstart  ": Small(f"{PLANTED} seed=0,1", slow=True),
     "docs/clusters.md: assay run experiment=quickstart hydra/launcher=workstation": Small(
         PLANTED,
         {"n_jobs=4": "n_jobs=2", "threads=4": "threads=1"},

@@ -47,6 +47,7 @@ def test_every_line_is_measured_on_tiny_networks() -> None:
     assert run.returncode == (0 if found[1] == "met" else 1)
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so_and_measures_nothing() -> None:
     run = _run()
     assert run.returncode == 1

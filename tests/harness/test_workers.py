@@ -95,6 +95,7 @@ def test_side_by_side_leaves_the_same_bytes_and_says_the_same(
     assert found.stdout.replace(str(tmp_path / "store"), str(store)) == expected.stdout
 
 
+@pytest.mark.slow
 def test_portions_of_a_trial_are_jobs_of_their_own(in_turn: tuple[Path, Told], tmp_path: Path) -> None:
     assert main(["run", *SMALL, f"store={tmp_path}", "workers=2", "shards_per_job=2"]) == 0
     assert _tables(tmp_path) == _tables(in_turn[0])

@@ -51,6 +51,7 @@ def test_what_fails_in_a_process_fails_here() -> None:
         list(over([partial(divmod, 1, 0), *[partial(divmod, 1, 1)] * 50]))
 
 
+@pytest.mark.slow
 def test_a_report_is_the_same_bytes_over_processes(tmp_path: Path) -> None:
     results = _several()
     alone, spread_out = (_written(results, tmp_path / str(count), count) for count in (1, 2))
