@@ -177,6 +177,12 @@ class Transformer:
                 "offsets; expected one with a tokenizer.json, or give an `encode` of your own to "
                 "assay.models.adapters.TorchAdapter"
             )
+        if not set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids):
+            # transformers invents such a tokenizer where a folder has none.
+            raise InputError(
+                f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; put "
+                "the tokenizer's files (tokenizer.json) beside the weights, as its save_pretrained writes them"
+            )
         _check_vocabulary(network, tokenizer, name)
         longest = most_tokens(network, tokenizer)
         max_tokens = longest if self.max_tokens is None else self.max_tokens

@@ -163,7 +163,7 @@ def _from_hugging_face(
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise InputError("a Hugging Face model needs its tokenizer; call wrap(model, tokenizer)")
     # The user's own keeps its configuration.
-    network, config = copy(network), deepcopy(network.config)
+    network, config = copy(network.eval()), deepcopy(network.config)
     network.config = config
     id2label: dict[Any, str] = config.id2label or {}
     if labels is None:

@@ -186,6 +186,13 @@ def test_a_folder_whose_weights_are_pickles_says_how_to_write_them_anew(name: st
         build(bert, training=AS_IT_IS)
 
 
+def test_a_folder_without_a_tokenizer_is_refused(bert: Path):
+    for file in bert.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(InputError, match="knows no words but special tokens, so all texts would be alike"):
+        build(bert, training=AS_IT_IS)
+
+
 def test_a_folder_of_checkpoints_names_them(bert: Path):
     several = bert.parent / "several"
     for name in ("checkpoint-1000", "checkpoint-500"):
