@@ -180,8 +180,8 @@ class Transformer:
         if not set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids):
             # transformers invents such a tokenizer where a folder has none.
             raise InputError(
-                f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; put "
-                "the tokenizer's files (tokenizer.json) beside the weights, as its save_pretrained writes them"
+                f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; "
+                "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained writes them"
             )
         _check_vocabulary(network, tokenizer, name)
         longest = most_tokens(network, tokenizer)
