@@ -181,7 +181,7 @@ class Transformer:
             # transformers invents such a tokenizer where a folder has none.
             raise InputError(
                 f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; "
-                "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained writes them"
+                "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained does"
             )
         _check_vocabulary(network, tokenizer, name)
         longest = most_tokens(network, tokenizer)
