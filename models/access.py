@@ -28,7 +28,7 @@ ACCESS_FILE = "access.json"
 TOLERANCE = 1e-4
 TASK_TEXTS = 6
 QUOTED = 200
-CHOOSE = "choose a classifier with a fast tokenizer that reads text alone, such as BERT, RoBERTa or DeBERTa"
+CHOOSE = "choose a classifier that reads text alone, such as BERT, RoBERTa or DeBERTa"
 
 # Pieces, scripts, and marks that tokenizers treat in different ways.
 ODD_TEXTS = (

@@ -23,6 +23,7 @@ from assay.models.encoding import Encoding
 from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.protocol import Batch
+from assay.models.tokenizer_files import write_tokenizer
 from assay.models.tokenizing import encode_texts, own_inputs
 from assay.models.word_mask import MaskedEmbedding, word_mask
 from assay.tasks.errors import InputError
@@ -151,8 +152,7 @@ class TransformerModel:
 
     def _open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        logits = self.encoder.logits(entry, batch.attention, rule, hook, batch.lengths)
-        return self._in_order(logits)
+        return self._in_order(self.encoder.logits(entry, batch.attention, rule, hook, batch.lengths))
 
     def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""
@@ -265,7 +265,7 @@ class TransformerModel:
     def write_files(self, folder: Path) -> None:
         """Write what `Transformer.restore` reads."""
         self.network.config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        write_tokenizer(self.tokenizer, folder)
         self.access.write(folder)
         write_questions(folder, self)
 
