@@ -12,6 +12,9 @@ from assay.models.token_chunks import Aligner
 from assay.models.token_spans import WORD_TELLING, Place, Token, mark_of, words_of
 from assay.tasks.errors import InputError, shown
 
+# Tokens of a vocabulary that are looked at for their mark.
+LOOKED_AT = 20_000
+
 
 class PythonReader:
     """Reads texts and pairs with a tokenizer written in Python, and finds where its tokens come from.
@@ -111,5 +114,6 @@ def _closed(text: str, places: Sequence[Place], words: Sequence[int]) -> list[Pl
 
 @lru_cache(8)
 def _mark(tokenizer: PreTrainedTokenizer) -> str:
-    """What the tokenizer's tokens carry, for which its whole vocabulary is looked through."""
-    return mark_of(tokenizer.get_vocab())
+    """What the tokenizer's tokens carry, by a part of its vocabulary."""
+    vocabulary = list(tokenizer.get_vocab())
+    return mark_of(vocabulary[:: max(1, len(vocabulary) // LOOKED_AT)])

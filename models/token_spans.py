@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -39,15 +38,15 @@ class Token(NamedTuple):
     unknown: bool = False
 
 
-def mark_of(vocabulary: Iterable[str]) -> str:
+def mark_of(vocabulary: Sequence[str]) -> str:
     """The mark of a tokenizer's tokens, "" if they carry none."""
-    counts, size = Counter[str](), 0
-    for token in vocabulary:
-        size += 1
-        counts.update(mark for mark in PREFIXES if token.startswith(mark) and token != mark)
-        counts.update(mark for mark in SUFFIXES if token.endswith(mark) and token != mark)
-    mark, count = counts.most_common(1)[0] if counts else ("", 0)
-    return mark if count >= LEAST_SHARE * size else ""
+    counts = {mark: sum(_carries(token, mark) for token in vocabulary) for mark in (*PREFIXES, *SUFFIXES)}
+    mark = max(counts, key=lambda mark: counts[mark])
+    return mark if counts[mark] > LEAST_SHARE * len(vocabulary) else ""
+
+
+def _carries(token: str, mark: str) -> bool:
+    return token != mark and (token.startswith(mark) if mark in PREFIXES else token.endswith(mark))
 
 
 def words_of(tokens: Sequence[Token], mark: str) -> list[int]:
@@ -57,9 +56,9 @@ def words_of(tokens: Sequence[Token], mark: str) -> list[int]:
         before, token = tokens[at - 1], tokens[at]
         opens = before.whole or token.whole
         if mark == "##":
-            opens = opens or not (token.text.startswith(mark) and token.text != mark)
+            opens = opens or not _carries(token.text, mark)
         elif mark == "@@":
-            opens = opens or not (before.text.endswith(mark) and before.text != mark)
+            opens = opens or not _carries(before.text, mark)
         elif mark == "</w>":
             opens = opens or before.text.endswith(mark)
         words[at] = words[at - 1] + opens
@@ -159,7 +158,7 @@ def _spellings(
             [None if surface is None else _without_spaces(surface) for surface in own],
         )
         return
-    for spell in (str, _spaceless, _decomposed, _caseless, _plain, _bare):
+    for spell in (str, _spaceless, _decomposed, _caseless, _plain, _printed, _bare):
         yield (
             [spell(sign) for sign in text],
             [None if surface is None else "".join(map(spell, str(surface))) for surface in surfaces],
@@ -190,12 +189,15 @@ def _plain(sign: str) -> str:
 
 
 @lru_cache(1 << 14)
-def _bare(sign: str) -> str:
+def _printed(sign: str) -> str:
     return "".join(
-        part
-        for part in _plain(sign)
-        if part != "\ufffd" and (unicodedata.category(part) != "Mn" and unicodedata.category(part)[0] != "C")
+        part for part in _plain(sign) if part != "\ufffd" and not unicodedata.category(part).startswith("C")
     )
+
+
+@lru_cache(1 << 14)
+def _bare(sign: str) -> str:
+    return "".join(part for part in _printed(sign) if unicodedata.category(part) != "Mn")
 
 
 def _match(written: list[Atoms], own: list[Atoms | None], length: int) -> list[Place | None] | None:

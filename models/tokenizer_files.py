@@ -6,7 +6,6 @@ import json
 import shutil
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -15,7 +14,6 @@ from assay.models.access import ODD_TEXTS
 from assay.models.checkpoint import quiet
 from assay.tasks.errors import InputError
 
-CONFIGURATION = "tokenizer_config.json"
 # Where a tokenizer was read from, which it writes beside what it is.
 ORIGIN = frozenset({"name_or_path", "is_local", "local_files_only", "tokenizer_file", "transformers_version"})
 # So many words of the vocabulary are read to see whether a tokenizer came back.
@@ -56,15 +54,23 @@ def tokenizer_content(tokenizer: PreTrainedTokenizerBase) -> str:
     """Names what a tokenizer makes of texts, wherever it was read from."""
     if tokenizer.is_fast:
         return cast(Any, tokenizer).backend_tokenizer.to_str()
-    with TemporaryDirectory() as place:
-        tokenizer.save_pretrained(place)
-        files = {path.name: path.read_bytes() for path in Path(place).iterdir()}
-    settings = json.loads(files.pop(CONFIGURATION))
-    settings = {key: value for key, value in settings.items() if key not in ORIGIN}
-    digests = {name: sha256(data).hexdigest() for name, data in files.items()}
-    # Some read texts in another way where a package is installed, such as that of emoji.
-    parts = [type(tokenizer).__name__, settings, digests, _numbers(tokenizer, ODD_TEXTS)]
+    names = {*ORIGIN, *tokenizer.vocab_files_names}
+    settings = {key: str(value) for key, value in tokenizer.init_kwargs.items() if key not in names}
+    pieces = getattr(tokenizer, "sp_model", None)
+    parts = [
+        type(tokenizer).__name__,
+        settings,
+        _digest(sorted(tokenizer.get_vocab().items())),
+        _digest(list(getattr(tokenizer, "bpe_ranks", {}).items())),
+        None if pieces is None else sha256(pieces.serialized_model_proto()).hexdigest(),
+        # Some read texts in another way where a package is installed, such as that of emoji.
+        _numbers(tokenizer, ODD_TEXTS),
+    ]
     return json.dumps(parts, sort_keys=True)
+
+
+def _digest(value: object) -> str:
+    return sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _comes_back(tokenizer: PreTrainedTokenizerBase, folder: Path) -> bool:
