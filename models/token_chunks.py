@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from assay.models.token_spans import Place, Reader, Token, matched
+from assay.models.token_spans import Place, Token, matched
 from assay.tasks.errors import InputError, shown
 
 # Stands beside a part, for tokenizers that read a word in another way where nothing is beside it.
@@ -15,6 +15,8 @@ BESIDE = "x"
 LONGEST_CUT = 200
 
 Tokens = tuple[Token, ...]
+# Makes tokens of a text.
+Reader = Callable[[str], Tokens]
 
 
 class Chunk(NamedTuple):

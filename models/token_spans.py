@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -271,6 +271,3 @@ def _embedded(atoms: list[object], parts: list[list[object]], unknown: list[int]
         places.append(place)
         end = place + len(part)
     return places
-
-
-Reader = Callable[[str], tuple[Token, ...]]
