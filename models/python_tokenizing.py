@@ -41,6 +41,11 @@ class PythonReader:
         own = self._tokenizer(
             first, second[0] if second else None, truncation=False, padding=False, verbose=False
         )
+        if None in own["input_ids"]:
+            raise InputError(
+                f"a {type(self._tokenizer).__name__} has no number for a token of {shown(' '.join(texts))}, "
+                "nor one for unknown tokens; set its unk_token"
+            )
         ids = [int(number) for number in own["input_ids"]]
         origins = self._origins(texts, ids)
         spans, words = [(0, 0)] * len(ids), [0] * len(ids)
@@ -54,7 +59,7 @@ class PythonReader:
             for index, place, word in zip(at, places, numbers, strict=True):
                 spans[index], words[index] = place, word
         types = own["token_type_ids"] if "token_type_ids" in own else [0] * len(ids)
-        strings = self._tokenizer.convert_ids_to_tokens(ids)
+        strings = [str(token) for token in self._tokenizer.convert_ids_to_tokens(ids)]
         return TokenRecord(strings, ids, list(types), origins, spans, words)
 
     def _tokens(self, text: str) -> tuple[Token, ...]:

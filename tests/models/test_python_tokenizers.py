@@ -353,12 +353,28 @@ class Restless(ByteLevel):
         return [2, *(int(number) for number in token_ids_0), 3]
 
 
+class Numberless(Listed):
+    """It has no token for what is not in its vocabulary."""
+
+    pieces = ("a",)
+
+    def _tokenize(self, text: str, **settings: Any) -> list[str]:
+        return text.split()
+
+    def _convert_token_to_id(self, token: str) -> Any:
+        return self.get_vocab().get(token)
+
+
 def test_what_cannot_be_told_is_refused_in_one_sentence():
     with pytest.raises(InputError, match=r"^the tokens of 'a film' cannot be found in it, .*TorchAdapter$"):
         encode(Backwards(), "a film")
     assert covered(encode(Backwards(), "film"), "film") == [("film", 0)]
     with pytest.raises(InputError, match=r"^a Restless reads 'a film' in another way in its call than by"):
         encode(Restless(), "a film")
+    with pytest.raises(
+        InputError, match=r"^a Numberless has no number for a token of 'a ☃', nor one for unknown"
+    ):
+        encode(Numberless(), "a ☃")
     other: Any = type("Other", (), {"is_fast": False})()
     with pytest.raises(
         InputError, match=r"^the model has a Other, which neither has a tokenizer\.json nor is"
