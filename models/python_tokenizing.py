@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 from transformers import PreTrainedTokenizer
 
@@ -72,9 +73,8 @@ class PythonReader:
         """The text of each token of the tokenizer's own call, None for special ones around the texts."""
         parts: list[list[int]] = []
         for segment, text in enumerate(texts):
-            numbers = self._tokenizer.convert_tokens_to_ids(
-                [token.text for token in self._aligner.tokens(text)]
-            )
+            tokens = [token.text for token in self._aligner.tokens(text)]
+            numbers = cast(list[int], self._tokenizer.convert_tokens_to_ids(tokens))
             parts.append([_Numbered.of(number, segment) for number in numbers])
         whole = self._tokenizer.build_inputs_with_special_tokens(*parts)
         found = [number for number in whole if isinstance(number, _Numbered)]

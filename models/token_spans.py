@@ -202,7 +202,7 @@ def _bare(sign: str) -> str:
 
 def _match(written: list[Atoms], own: list[Atoms | None], length: int) -> list[Place | None] | None:
     """The characters of each token, if they can be told for certain."""
-    atoms: list[object] = [atom for sign in written for atom in sign]
+    atoms: list[str | int] = [atom for sign in written for atom in sign]
     signs = [at for at, sign in enumerate(written) for _ in sign]
     starts = _starts(atoms, own)
     if starts is None:
@@ -221,7 +221,7 @@ def _match(written: list[Atoms], own: list[Atoms | None], length: int) -> list[P
     return places
 
 
-def _starts(atoms: list[object], own: list[Atoms | None]) -> list[int | None] | None:
+def _starts(atoms: list[str | int], own: list[Atoms | None]) -> list[int | None] | None:
     """The atom at which each token starts, None for unknown ones; None where there is not just one way."""
     runs: list[list[int]] = [[]]
     unknown: list[int] = []
@@ -249,7 +249,7 @@ def _starts(atoms: list[object], own: list[Atoms | None]) -> list[int | None] | 
     return starts
 
 
-def _embedded(atoms: list[object], parts: list[list[object]], unknown: list[int]) -> list[int] | None:
+def _embedded(atoms: list[str | int], parts: list[list[str | int]], unknown: list[int]) -> list[int] | None:
     """The earliest places of parts that stand in order, each behind as many other atoms as are unknown.
 
     The first part begins the text and the last one ends it.
