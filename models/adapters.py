@@ -31,7 +31,8 @@ _WORDS_LOCK = Lock()
 class TorchAdapter:
     """A user's torch module as a model.
 
-    encode: texts or pairs to encodings (`assay.models.tokenizing.encode_texts` does it for a fast tokenizer).
+    encode: texts or pairs to encodings (`assay.models.tokenizing.encode_texts` does it for a tokenizer of
+    Hugging Face).
     logits: Batch to (B, K); by default `network(ids, attention)`. embed, logits_from_embeddings,
     activations: as in assay.models.protocol, give those the module can do; `capabilities` sees exactly these.
     Puts the module in eval mode. Raises InputError on weights that are not finite, or on one half of the

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class TokenRecord(NamedTuple):
+    """What a tokenizer says of its T tokens.
+
+    origins: the text of a pair that each is of, None for special tokens around the texts. spans: their
+    characters in that text, and words: the tokenizer's word, None where it knows none; both mean nothing for
+    special tokens.
+    """
+
+    tokens: Sequence[str]
+    ids: Sequence[int]
+    type_ids: Sequence[int]
+    origins: Sequence[int | None]
+    spans: Sequence[tuple[int, int]]
+    words: Sequence[int | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

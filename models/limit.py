@@ -25,7 +25,8 @@ class Limit:
         max_tokens: special tokens included.
         over_limit: what happens to a longer text, "error" or "truncate".
         truncate: which text of a pair is cut: "longest_first", "only_first" or "only_second", as in
-            transformers, whose fast tokenizers cut alike.
+            transformers, whose fast tokenizers cut alike; those in Python always leave the odd token of two
+            texts that are cut to the same length to the first.
         truncate_side: the end that is cut off, "right" or "left".
 
     Raises:

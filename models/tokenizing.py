@@ -1,4 +1,4 @@
-"""Encodings from a fast Hugging Face tokenizer."""
+"""Encodings from a Hugging Face tokenizer."""
 
 from __future__ import annotations
 
@@ -8,29 +8,40 @@ from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizer, PreTrainedTokenizerBase
 
-from assay.models.encoding import Encoding
+from assay.models.encoding import Encoding, TokenRecord
 from assay.models.limit import Limit
+from assay.models.python_tokenizing import PythonReader
+from assay.tasks.errors import InputError
 
 # What SentencePiece and byte-level tokenizers write for the space before a word.
 WORD_MARKS = "▁Ġ"
 
-# A call sets the tokenizer's truncation and padding, which fails while another thread encodes.
+# A call sets the tokenizer's truncation and padding, which fails while another thread encodes. Tokenizers
+# written in Python keep what they have made of words.
 _TOKENIZER_LOCK = Lock()
 
 
 def encode_texts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, ...]], limit: Limit
 ) -> list[Encoding]:
-    """Encode texts and pairs with a fast tokenizer, its special tokens added.
+    """Encode texts and pairs with a tokenizer, its special tokens added.
 
-    Type ids are the tokenizer's own. Tokens of the text carry the number of their text as segment, special
-    tokens their type id. Leading and trailing white space is trimmed off the offsets, which some tokenizers
-    include; a mark that stands alone belongs to the piece that it opens. A special token that is written out
-    in a text is read as such, as by the network's own call, and is a word of the text. Raises InputError on a
-    text over the limit.
+    `PythonReader` finds the offsets of a tokenizer that is written in Python and gives none. Type ids are the
+    tokenizer's own. Tokens of the text carry the number of their text as segment, special tokens their type
+    id. Leading and trailing white space is trimmed off the offsets, which some tokenizers include; a mark
+    that stands alone belongs to the piece that it opens. A special token that is written out in a text is
+    read as such, as by the network's own call, and is a word of the text. Raises InputError on a text over
+    the limit, and on one whose tokens have no place in it that can be told.
     """
+    if not tokenizer.is_fast:
+        check_tokenizer(tokenizer, "the model")
+        assert isinstance(tokenizer, PreTrainedTokenizer)
+        with _TOKENIZER_LOCK:
+            reader = PythonReader(tokenizer)
+            found = [reader.read(text) for text in texts]
+        return [limit.apply(_convert(one, text), text) for one, text in zip(found, texts, strict=True)]
     encodings: list[Encoding | None] = [None] * len(texts)
     for arity in (1, 2):
         chosen = [index for index, text in enumerate(texts) if len(text) == arity]
@@ -44,8 +55,18 @@ def encode_texts(
             ).encodings
         assert records is not None
         for index, backend in zip(chosen, records, strict=True):
-            encodings[index] = limit.apply(_convert(backend, texts[index]), texts[index])
+            encodings[index] = limit.apply(_convert(_record(backend), texts[index]), texts[index])
     return [encoding for encoding in encodings if encoding is not None]
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Raise InputError on a tokenizer of the model of that name whose tokens have no place in a text."""
+    if not (tokenizer.is_fast or isinstance(tokenizer, PreTrainedTokenizer)):
+        raise InputError(
+            f"{name} has a {type(tokenizer).__name__}, which neither has a tokenizer.json nor is one that "
+            "transformers has in Python, so its tokens have no offsets; expected one of these, or give an "
+            "`encode` of your own to assay.models.adapters.TorchAdapter"
+        )
 
 
 def own_inputs(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...]) -> dict[str, Tensor]:
@@ -55,18 +76,30 @@ def own_inputs(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...]) -> di
         return dict(tokenizer(first, second[0] if second else None, return_tensors="pt", verbose=False))
 
 
-def _convert(backend, texts: tuple[str, ...]) -> Encoding:
+def _record(backend) -> TokenRecord:
     """The tokenizers library's record as ours."""
     # Each of these makes a list of all tokens.
-    tokens, spans, words = backend.tokens, backend.offsets, backend.word_ids
+    return TokenRecord(
+        backend.tokens,
+        backend.ids,
+        backend.type_ids,
+        backend.sequence_ids,
+        backend.offsets,
+        backend.word_ids,
+    )
+
+
+def _convert(record: TokenRecord, texts: tuple[str, ...]) -> Encoding:
+    """The encoding of a text or pair."""
+    tokens, spans, words = record.tokens, record.spans, record.words
     length = len(tokens)
-    type_ids = np.array(backend.type_ids, dtype=np.int32).reshape(length)
+    type_ids = np.array(record.type_ids, dtype=np.int32).reshape(length)
     segments = np.clip(type_ids, 0, len(texts) - 1)
     offsets = np.zeros((length, 2), dtype=np.int32)
     word_ids = np.full(length, -1, dtype=np.int32)
     word = -1
     for segment, text in enumerate(texts):
-        places = [at for at, of in enumerate(backend.sequence_ids) if of == segment]
+        places = [at for at, of in enumerate(record.origins) if of == segment]
         pieces = _pieces(text, [(tokens[at], spans[at], words[at]) for at in places])
         before: _Piece | None = None
         for at, piece in zip(places, pieces, strict=True):
@@ -75,7 +108,7 @@ def _convert(backend, texts: tuple[str, ...]) -> Encoding:
             segments[at], offsets[at], word_ids[at] = segment, (piece.start, piece.end), word
     return Encoding(
         tuple(tokens),
-        np.array(backend.ids, dtype=np.int32),
+        np.array(record.ids, dtype=np.int32),
         segments,
         offsets,
         word_ids,

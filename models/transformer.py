@@ -33,6 +33,7 @@ from assay.models.output_labels import check_head, output_labels
 from assay.models.pickles import refuse_folder
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
+from assay.models.tokenizing import check_tokenizer
 from assay.models.training import Training
 from assay.models.transformer_model import TransformerModel
 from assay.tasks.errors import InputError
@@ -100,7 +101,7 @@ class Transformer:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"model.path={self.path} is not a checkpoint that can be loaded (a folder or hub name with "
-                f"config.json, a fast tokenizer and safetensors weights): {reason}"
+                f"config.json, a tokenizer and safetensors weights): {reason}"
             ) from error
         network.config.id2label = dict(enumerate(names))
         network.config.label2id = {label: at for at, label in enumerate(names)}
@@ -166,23 +167,12 @@ class Transformer:
     ) -> TransformerModel:
         """The model around a network whose id2label names its outputs by the labels.
 
-        access: None to find it out with the texts `probe`. Raises InputError on a tokenizer without offsets
-        or of more tokens than the network knows, on a limit above the network's, and on a network that
+        access: None to find it out with the texts `probe`. Raises InputError on a tokenizer that cannot be
+        read or of more tokens than the network knows, on a limit above the network's, and on a network that
         cannot be asked.
         """
         name = "the model" if self.path is None else f"the checkpoint {self.path}"
-        if not tokenizer.is_fast:
-            raise InputError(
-                f"{name} has no fast tokenizer but a {type(tokenizer).__name__}, so its tokens have no "
-                "offsets; expected one with a tokenizer.json, or give an `encode` of your own to "
-                "assay.models.adapters.TorchAdapter"
-            )
-        if not set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids):
-            # transformers invents such a tokenizer where a folder has none.
-            raise InputError(
-                f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; "
-                "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained does"
-            )
+        check_tokenizer(tokenizer, name)
         _check_vocabulary(network, tokenizer, name)
         longest = most_tokens(network, tokenizer)
         max_tokens = longest if self.max_tokens is None else self.max_tokens
@@ -211,9 +201,16 @@ class Transformer:
 
 
 def _check_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Raise InputError on a tokenizer that gives numbers for which the network has no embedding."""
+    """Raise InputError on a tokenizer of no words, or of numbers for which the network has no embedding."""
+    numbers = set(tokenizer.get_vocab().values())
+    if not numbers - set(tokenizer.all_special_ids):
+        # transformers invents such a tokenizer where a folder has none.
+        raise InputError(
+            f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; "
+            "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained does"
+        )
     known = getattr(network.config.get_text_config(), "vocab_size", None)
-    highest = max(tokenizer.get_vocab().values(), default=0)
+    highest = max(numbers)
     if known is not None and highest >= known:
         raise InputError(
             f"{name} knows {known} tokens, but its tokenizer counts up to {highest}; resize the "

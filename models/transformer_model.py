@@ -25,6 +25,7 @@ from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.output_labels import columns
 from assay.models.protocol import Batch
 from assay.models.structure import Part, structure
+from assay.models.tokenizer_files import write_tokenizer
 from assay.models.tokenizing import encode_texts, own_inputs
 from assay.models.word_mask import MaskedEmbedding, word_mask
 
@@ -157,8 +158,7 @@ class TransformerModel:
 
     def _open_logits(self, entry: Tensor, batch: Batch, rule: BackwardRule, hook: Hook) -> Tensor:
         """(B, K) logits from the output of the embedding block, step by step."""
-        logits = self.encoder.logits(entry, batch.attention, rule, hook, batch.lengths)
-        return self._in_order(logits)
+        return self._in_order(self.encoder.logits(entry, batch.attention, rule, hook, batch.lengths))
 
     def _in_order(self, logits: Tensor) -> Tensor:
         """(B, K) the network's outputs in the order of `labels`."""
@@ -271,7 +271,7 @@ class TransformerModel:
     def write_files(self, folder: Path) -> None:
         """Write what `Transformer.restore` reads."""
         self.network.config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        write_tokenizer(self.tokenizer, folder)
         self.access.write(folder)
         write_questions(folder, self)
 

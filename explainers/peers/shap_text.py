@@ -17,7 +17,7 @@ from assay.explainers.perturbation.output_spaces import Output
 from assay.explainers.protocol import Request, Traits
 from assay.models.engine import Engine
 from assay.models.protocol import Model
-from assay.tasks.errors import check_choice
+from assay.tasks.errors import InputError, check_choice
 from assay.tasks.example import Span
 
 # What Assay itself says, and what is no plain value.
@@ -77,6 +77,11 @@ class ShapText(Peer):
     def _masker(self, model: Model) -> Any:
         masker, _ = self._arguments()
         own = getattr(model, "tokenizer", None) if self.tokenizer == "model" else self.tokenizer
+        if not isinstance(own, str) and not getattr(own, "is_fast", True):
+            raise InputError(
+                f"explainer.shap_text.tokenizer: a {type(own).__name__} gives shap no offsets of its pieces; "
+                r"set explainer.shap_text.tokenizer='\W+'"
+            )
         return load("shap", "shap").maskers.Text(own, **masker)
 
     def _arguments(self) -> tuple[dict[str, Any], dict[str, Any]]:

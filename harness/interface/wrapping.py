@@ -60,7 +60,7 @@ def wrap(
             `labels`), a fitted estimator with `predict_proba` such as a scikit-learn pipeline, a function
             from n texts to (n, K) probabilities (give `labels`), or an object with the members of
             `assay.models.protocol.Model`. Networks are put in eval mode.
-        tokenizer: the fast tokenizer of a Hugging Face model.
+        tokenizer: that of a Hugging Face model.
         labels: the names of the classes in the order of the outputs; by default the own ones of a Hugging
             Face model or an estimator.
         multi_label: whether a text may have any number of labels; by default what the model's configuration

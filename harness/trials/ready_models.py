@@ -99,6 +99,7 @@ def reading(model: Model, *, pairs: bool = False) -> str:
     Two models of equal weights may cut texts at different lengths, or hide tokens in different ways; in a
     store their results must not be taken for each other's.
     """
+    from assay.models.tokenizer_files import tokenizer_content
     from assay.models.transformer_model import TransformerModel
 
     special = [getattr(model, name, None) for name in ("pad_id", "mask_id", "unk_id")]
@@ -107,7 +108,7 @@ def reading(model: Model, *, pairs: bool = False) -> str:
         config = model.network.config.to_dict()
         for name in ("_name_or_path", "id2label", "label2id", "transformers_version"):
             config.pop(name, None)
-        parts += [config, cast(Any, model.tokenizer).backend_tokenizer.to_str(), model.limit.identity]
+        parts += [config, tokenizer_content(model.tokenizer), model.limit.identity]
     elif isinstance(model, BlackBox):
         parts += [model.pattern, model.version]
     elif hasattr(model, "network"):

@@ -34,7 +34,6 @@ from assay.models.masked_inputs import full_rows
 from assay.models.tokenizing import encode_texts
 from assay.models.training import Training
 from assay.models.transformer import Transformer
-from assay.tasks.errors import InputError
 from assay.tasks.example import Example, Span, Task
 
 Build = Callable[[], PreTrainedTokenizerFast]
@@ -139,7 +138,7 @@ def test_tokens_that_share_a_character_are_one_word_and_marked_together(build: B
     assert [unit.strip() for unit in units.texts] == text.split()
 
 
-def test_a_tokenizer_without_offsets_is_refused(tmp_path: Path):
+def test_a_tokenizer_without_offsets_is_read(tmp_path: Path):
     """Of what the library writes in Python; bytes need no vocabulary."""
     folder = Foreign("bert", wordpiece, {"vocab_size": 400}).save(tmp_path)
     for path in folder.glob("*token*"):
@@ -147,10 +146,10 @@ def test_a_tokenizer_without_offsets_is_refused(tmp_path: Path):
     ByT5Tokenizer().save_pretrained(folder)
     examples = tuple(Example(str(n), ("a film",), (n,)) for n in range(3))
     task = Task("bytes", LABELS, examples, examples, examples)
-    with pytest.raises(
-        InputError, match=r"no fast tokenizer but a ByT5Tokenizer, .* tokenizer\.json, or give"
-    ):
-        Transformer(path=str(folder), training=Training(epochs=0)).untrained(task, 0)
+    model = Transformer(path=str(folder), training=Training(epochs=0)).untrained(task, 0)
+    (encoding,) = model.encode([("a é",)])
+    assert encoding.offsets[encoding.content].tolist() == [[0, 1], [2, 3], [2, 3], [2, 3]]
+    assert encoding.word_ids.tolist() == [0, 1, 1, 1, -1]
 
 
 def test_white_space_at_the_end_is_of_the_last_word():
