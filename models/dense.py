@@ -50,8 +50,8 @@ class Dense:
         # Tested here: in a call, a counter of operations could be watching.
         self._onednn = onednn_works()
         self._bfloat16 = self._onednn and bfloat16_works()
-        # The weights' state, and their layouts forwards and backwards.
-        self._layout: tuple[WeightState, Tensor, Tensor] | None = None
+        # The weights' state, their layouts forwards and backwards, and the state of every value.
+        self._layout: tuple[WeightState, Tensor, Tensor, WeightState] | None = None
 
     def __call__(self, x: Tensor, then: str | None = None) -> Tensor:
         """(N, out) from (N, in), with the function `then` of ELEMENTWISE applied if there is one."""
@@ -74,6 +74,12 @@ class Dense:
         if then is None or then in FUSED:
             return _multiply(x, forward, bias, then)
         return _applied(then, _multiply(x, forward, bias))
+
+    def refresh(self) -> None:
+        """Have the weights laid out anew if any value of them was changed, however it was written."""
+        layout = self._layout
+        if layout is not None and layout[3] != weight_state(self.linear.weight, every=True):
+            self._layout = None
 
     def __reduce__(self) -> tuple[type[Dense], tuple[nn.Linear, tuple[int, int] | None]]:
         # Copies lay the weights out anew: the kernels' layout cannot be copied.
@@ -102,9 +108,9 @@ class Dense:
                 forward = _pack(own)
                 # Nothing goes back through bfloat16.
                 back = forward if weight.dtype == torch.bfloat16 else _pack(own.t())
-                layout = state, forward, back
+                layout = state, forward, back, weight_state(weight, every=True)
             self._layout = layout
-        return layout[1:]
+        return layout[1:3]
 
 
 class _Frozen(torch.autograd.Function):

@@ -7,8 +7,8 @@ attend together, without a mask. `assay.models.encoder_reading` finds the module
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 import torch
@@ -75,6 +75,11 @@ class Encoder:
     head: Head
     project: Dense | None = None
     last_norm: nn.LayerNorm | None = None
+
+    def refresh(self) -> None:
+        """Have weights laid out anew that were changed since, see `Dense.refresh`."""
+        for dense in _dense(self):
+            dense.refresh()
 
     @property
     def token_layers(self) -> tuple[str, ...]:
@@ -204,6 +209,18 @@ def _mean(states: Tensor, groups: Sequence[Group]) -> Tensor:
             real = (group.mask[:, 0, 0, :, None] == 0).to(tokens.dtype)
             means.append((tokens * real).sum(dim=1) / real.sum(dim=1))
     return torch.cat(means)
+
+
+def _dense(part: object) -> Iterator[Dense]:
+    """The linear layers of a part of an encoder."""
+    if isinstance(part, Dense):
+        yield part
+    elif isinstance(part, tuple):
+        for one in part:
+            yield from _dense(one)
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from _dense(getattr(part, field.name))
 
 
 def _normalised(norm: nn.LayerNorm | None, x: Tensor, rule: BackwardRule) -> Tensor:

@@ -13,6 +13,7 @@ from assay.models.concept_layer import find_concept_layer
 from assay.models.dense import Dense
 from assay.models.encoder import Encoder, Head, Layer
 from assay.models.layouts import HeadLayout, Layout, Part, find_layout, function_of
+from assay.models.structure import foreign_part
 
 Kind = TypeVar("Kind", bound=nn.Module)
 NORMS = ("before_attention", "after_attention", "before_feed_forward", "after_feed_forward")
@@ -22,9 +23,13 @@ def read_encoder(network: PreTrainedModel) -> Encoder:
     """The encoder of a sequence classifier, its modules those of the network.
 
     Raises:
-        NotOpenError: the network, or a setting of it, is not in the table of assay.models.layouts.
+        NotOpenError: the network, or a setting of it, is not in the table of assay.models.layouts, or users
+            put something on its modules.
     """
     layout, base = find_layout(network), network.base_model
+    foreign = foreign_part(network)
+    if foreign is not None:
+        raise NotOpenError(f"{foreign}, which is not written out")
     try:
         # Layers that are used several times keep one layout of their weights for the kernels.
         read = {
@@ -119,6 +124,7 @@ def _optional(module: nn.Module, path: str | None) -> nn.Module | None:
 
 
 def _of(module: nn.Module, kind: type[Kind]) -> Kind:
-    if not isinstance(module, kind):
+    # A subclass may answer as its kind does and yet compute something else.
+    if type(module) is not kind:
         raise TypeError(f"{type(module).__name__} where {kind.__name__} was expected")
     return module

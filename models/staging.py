@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.tasks.errors import InputError
+
+# Kinds of devices for which callers may have set torch's autocast.
+AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 
 
 def asynchronous(device: str | torch.device) -> bool:
@@ -42,6 +45,20 @@ def without_autocast(device: str | torch.device) -> AbstractContextManager[objec
     kind = torch.device(device).type
     rounds = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     return torch.autocast(kind, enabled=False) if rounds else nullcontext()
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """A scope without what a caller has set by torch's autocast, no_grad and inference_mode.
+
+    Whether a network can be differentiated, for one, is found out once and must not depend on where.
+    """
+    with ExitStack() as scope:
+        for kind in AUTOCAST:
+            scope.enter_context(without_autocast(kind))
+        # Which switches gradients on, too.
+        scope.enter_context(torch.inference_mode(False))
+        yield
 
 
 def staged(values: NDArray[Any], device: str | torch.device, dtype: torch.dtype | None = None) -> Tensor:

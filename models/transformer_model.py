@@ -106,6 +106,11 @@ class TransformerModel:
         with NETWORK_LOCK:  # or another thread's hook may be on one
             return structure(self.network) if hasattr(self, "encoder") else ()
 
+    def refresh(self) -> None:
+        """Forget what was made of weights that a user has written over since."""
+        if hasattr(self, "encoder"):
+            self.encoder.refresh()
+
     def _open(self) -> None:
         """Be an OpenModel, or say why not."""
         found = encoder_or_reason(self.network, enters=hasattr(self, "enter"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from assay.models.staging import gathered
 
-# Writes through `.data` or numpy leave no trace but the values, of which so many are compared one by one.
+# Writes through `.data` or numpy leave no trace but the values, of which at least so many are compared.
 COMPARED = 64
 # Where a tensor is, how often it was changed in place, and sums of its values; None for NaN.
 WeightState = tuple[int, int, float | None, float | None]
@@ -18,7 +19,7 @@ WeightState = tuple[int, int, float | None, float | None]
 def weight_state(weight: Tensor, *, every: bool = False) -> WeightState:
     """What differs once a tensor was changed: in place, through `.data` or numpy, or by putting in another.
 
-    A write through `.data` or numpy is seen by a sum of COMPARED of the values.
+    A write through `.data` or numpy is seen by a sum of values, among them some of every row and column.
 
     Args:
         weight: A parameter or buffer; a device is waited for.
@@ -46,12 +47,22 @@ def weight_states(weights: Sequence[Tensor], *, every: bool = False) -> list[Wei
 
 
 def _read(weight: Tensor, every: bool) -> list[Tensor]:
-    """COMPARED of the values, and the sum of all."""
+    """Values of every row and column, and the sum of all."""
     values = (torch.view_as_real(weight) if weight.is_complex() else weight).contiguous()
-    # An odd step, which meets all columns.
-    step = max(1, values.numel() // COMPARED) | 1
+    step = _step(values)
     some = values.as_strided((-(-values.numel() // step),), (step,))
     return [_wide(some), _wide(values).sum()] if every else [_wide(some)]
+
+
+def _step(values: Tensor) -> int:
+    """The distance of values that are COMPARED, and at least one in every row and in every column."""
+    columns = values.shape[-1] if values.ndim else 1
+    rows = values.numel() // max(1, columns)
+    step = max(1, values.numel() // max(COMPARED, rows, columns))
+    # Coprime with the number of columns, so that one after the other has its turn.
+    while math.gcd(step, columns) > 1:
+        step -= 1
+    return step
 
 
 def _wide(values: Tensor) -> Tensor:

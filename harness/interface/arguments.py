@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_t
 
 from assay.harness.config.ranges import SEEDS
 from assay.harness.config.setting_types import described, fits
+from assay.models.staging import own_modes
 from assay.tasks.errors import InputError, check_choice, is_writable, shown
 
 P = ParamSpec("P")
@@ -20,7 +21,8 @@ PANDAS = SimpleNamespace(DataFrame=Any, Series=Any)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, which now raises InputError on an argument of another type than it declares.
+    """The function, which now raises InputError on an argument of another type than it declares, and runs
+    without the modes of torch that its caller has set.
 
     Checked are the types of `assay.harness.config.setting_types`; seeds also by their range, texts for
     characters that no file can hold. Numbers and lists of numpy and pandas are made plain.
@@ -53,7 +55,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in bound.arguments.items():
             if name in hints():
                 bound.arguments[name] = _plain(name, value, hints()[name])
-        return function(*bound.args, **bound.kwargs)
+        with own_modes():
+            return function(*bound.args, **bound.kwargs)
 
     return call
 

@@ -24,7 +24,7 @@ from assay.harness.trials.trial import trained_model
 from assay.models.engine import Engine
 from assay.models.protocol import MaskedModel, Model
 from assay.models.saving import weights_hash
-from assay.models.staging import check_device
+from assay.models.staging import check_device, own_modes
 from assay.models.structure import Part, changed_part
 from assay.models.training import fit as fit_spec
 from assay.tasks.errors import InputError
@@ -78,6 +78,7 @@ class Classifier:
         """The names of the classes, in the order of the probabilities."""
         return tuple(self.model.labels)
 
+    @own_modes()
     def predict_proba(self, texts: object) -> NDArray[np.float64]:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
         check_classifier(self)
@@ -188,7 +189,7 @@ def check_answers(classifier: Classifier, examples: Sequence[Example]) -> None:
 
 def check_classifier(classifier: object) -> None:
     """Raise InputError on anything but a classifier, such as a model that was not wrapped, and on one whose
-    network is in training mode."""
+    network is in training mode or has other modules; weights that a user has written over are read anew."""
     if not isinstance(classifier, Classifier):
         raise InputError(f"a {type(classifier).__name__} is no classifier; expected what fit or wrap returns")
     network = getattr(classifier.model, "network", None)
@@ -203,6 +204,9 @@ def check_classifier(classifier: object) -> None:
             f"the classifier's network was changed since it was wrapped (its module {part!r} is another one, "
             "or has other hooks); wrap it again"
         )
+    refresh = getattr(classifier.model, "refresh", None)
+    if refresh is not None:
+        refresh()
 
 
 def _structure(model: Model) -> tuple[Part, ...]:

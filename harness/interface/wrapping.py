@@ -228,11 +228,17 @@ def _class_names(labels: object, source: str = "labels") -> tuple[str, ...]:
 
 
 def _check_numbers(model: Model) -> None:
-    """Raise InputError on a network with weights of 16 bits, whose answers would pass for those of 32."""
+    """Raise InputError on a network with weights of 16 bits, whose answers would pass for those of 32, and on
+    one with weights that torch does not differentiate through."""
     network = getattr(model, "network", None)
     if not isinstance(network, nn.Module):
         return
     for name, weight in network.named_parameters():
+        if weight.is_inference():
+            raise InputError(
+                f"the network's weights ({name}) were made inside torch.inference_mode, so no gradient can "
+                "be taken; make the network outside of it"
+            )
         if weight.is_floating_point() and weight.dtype.itemsize < 4:
             raise InputError(
                 f"the network's weights are {weight.dtype} ({name}), so its answers would be rounded to it; "

@@ -54,3 +54,18 @@ def test_a_write_to_a_single_value_is_seen_where_all_are_compared(dtype: torch.d
         before = weight_state(weight, every=True)
         weight.data[tuple(place)] += 0.5
         assert weight_state(weight, every=True) != before
+
+
+@pytest.mark.parametrize(
+    "shape", [(50, 70), (384, 1536), (1536, 384), (64, 64), (3, 1000), (1000, 3), (7, 1)]
+)
+def test_a_write_to_any_row_or_column_is_seen(shape: tuple[int, int]) -> None:
+    weight = torch.randn(shape)
+    before = weight_state(weight)
+    for dimension, size in enumerate(shape):
+        for place in range(size):
+            own = weight.detach().clone()
+            weight.data.select(dimension, place).zero_()
+            assert weight_state(weight) != before
+            weight.data.copy_(own)
+            assert weight_state(weight) == before
