@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from assay.models.encoding import Encoding
+from assay.models.encoding import Encoding, with_tokens
 from assay.models.protocol import Batch
 from assay.models.saving import check_finite
 from assay.models.vocabulary import WORD, encode_words, find_words
@@ -74,7 +74,7 @@ class TorchAdapter:
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, as the user's function does."""
-        return self._encode(texts)
+        return with_tokens(self._encode(texts), texts)
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.tasks.errors import InputError, shown
+
 
 class TokenRecord(NamedTuple):
     """What a tokenizer says of its T tokens.
@@ -79,3 +81,13 @@ class Encoding:
             self.truncated + int((~keep).sum()),
             None if self.own_type_ids is None else self.own_type_ids[keep],
         )
+
+
+def with_tokens(encodings: Sequence[Encoding], texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
+    """The encodings of the texts. Raises InputError on a text of which a model reads nothing at all."""
+    for encoding, text in zip(encodings, texts, strict=True):
+        if len(encoding) == 0:
+            raise InputError(
+                f"the text {shown(' '.join(text))} has no tokens; every text needs at least one, leave it out"
+            )
+    return list(encodings)

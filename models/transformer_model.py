@@ -19,7 +19,7 @@ from assay.models.backward_rule import AUTOGRAD, BackwardRule, Hook, no_hook
 from assay.models.batching import rejoin, unpadded
 from assay.models.concept_layer import offer_concepts, write_questions
 from assay.models.encoder_reading import encoder_or_reason
-from assay.models.encoding import Encoding
+from assay.models.encoding import Encoding, with_tokens
 from assay.models.limit import Limit
 from assay.models.network_turn import NETWORK_LOCK, turn
 from assay.models.output_labels import columns
@@ -127,7 +127,7 @@ class TransformerModel:
 
     def encode(self, texts: Sequence[tuple[str, ...]]) -> list[Encoding]:
         """Encode texts or pairs, special tokens included."""
-        return encode_texts(self.tokenizer, texts, self.limit)
+        return with_tokens(encode_texts(self.tokenizer, texts, self.limit), texts)
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, K) logits."""
