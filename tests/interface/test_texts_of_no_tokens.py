@@ -66,8 +66,6 @@ def test_it_is_named(build: Any, given: Any) -> None:
         lambda: assay.explain(classifier, given, ["lime", "kernel_shap"], baseline="delete"),
     )
     for ask in asks:
-        with pytest.raises(
-            InputError, match=r"the text 'é.*' has no (tokens|words); every text needs at least one"
-        ):
+        with pytest.raises(InputError, match=r"the text .é.* has no (tokens|words); every text needs"):
             ask()
     assert len(assay.explain(classifier, "good film", "occlusion", baseline="delete").scores) == 2
