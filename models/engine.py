@@ -57,13 +57,10 @@ class Engine:
     Every method raises InputError when the model answers with NaN or infinity, or when a single row does not
     fit into memory.
 
-    Threads may share an engine. Each call gets the answers that it would get alone, up to rounding where
-    another thread ran out of memory and so halved the budget; the counters hold the sum over all threads.
-    This rests on the model: Assay's own may be asked from several threads as long as nobody trains or changes
-    them (BERT and RoBERTa side by side, other transformers one call after the other); a user's own module or
-    function must be safe to call from several threads itself.
-    `assay.explainers.controls.as_coded.WithDropout` changes its model while it runs and needs an engine and a
-    model of its own.
+    Threads may share an engine: a call gets the answers that it would get alone, up to rounding where another
+    thread ran out of memory and halved the budget; the counters hold the sum. Assay's models may be asked so
+    while nobody changes them (open networks side by side, others in turn); a user's must be safe to call so.
+    `assay.explainers.controls.as_coded.WithDropout` changes its model and needs both for itself.
 
     Attributes:
         model: a classifier in eval mode.
@@ -91,6 +88,10 @@ class Engine:
     def __post_init__(self) -> None:
         self._tokens = TokenBudget.of(self.budget, self.model, self.device)
         self.budget = self._tokens.first
+
+    def __reduce__(self) -> tuple[type[Engine], tuple[object, ...]]:
+        budget = self.budget if self._tokens.memory is None else None
+        return Engine, (self.model, self.device, budget, self.counters, self.precision)
 
     def reduced(self) -> Engine:
         """An engine of the model as it is now, a network of Hugging Face's, in bfloat16; counted here."""

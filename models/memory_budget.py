@@ -176,11 +176,13 @@ class TokenBudget:
         """The budget that is given, or one by the model's size and the device's memory.
 
         Raises:
-            InputError: A budget below 1.
+            InputError: A budget that is no whole number from 1.
         """
         if budget is None:
             memory, first = memory_of(device), default_budget(model, device)
             return cls(first, first if memory is None else MOST_TOKENS, memory)
+        if isinstance(budget, bool) or not isinstance(budget, int):
+            raise InputError(f"engine.budget is {budget!r}; expected a whole number of tokens, at least 1")
         if budget < 1:
             raise InputError(f"engine.budget is {budget} tokens; expected at least 1")
         return cls(budget, budget, None)

@@ -13,6 +13,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 # While it collects hidden states the library exchanges methods of its modules, and a hook changes what a
 # module answers: another thread's call of the same network must wait.
 NETWORK_LOCK = RLock()
+# transformers' hooks that read hidden states, and what it notes on a module that has them.
+CAPTURES, CAPTURES_NOTED = "transformers.utils.output_capturing", "_output_capturing_hooks_installed"
 
 
 @contextmanager
@@ -36,7 +38,10 @@ def turn(network: PreTrainedModel, *, from_embeddings: bool = False) -> Iterator
                     # The outermost such module sets those inside.
                     switch(network.config.attention_type)
                     break
-        yield
+        try:
+            yield
+        finally:
+            _forget_captures(network)
 
 
 @contextmanager
@@ -60,3 +65,13 @@ def _padding_named(config: PretrainedConfig) -> Iterator[None]:
         yield
     finally:
         config.pad_token_id = None
+
+
+def _forget_captures(network: PreTrainedModel) -> None:
+    """Take away hooks that nothing can pickle; transformers adds them anew to read hidden states."""
+    noted = [vars(module).pop(CAPTURES_NOTED, False) for module in network.modules()]
+    if any(noted):
+        for module in network.modules():
+            for key, hook in [*module._forward_hooks.items()]:
+                if getattr(hook, "__module__", None) == CAPTURES:
+                    del module._forward_hooks[key]

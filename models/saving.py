@@ -107,7 +107,7 @@ def load(folder: str | Path, device: str = "cpu", trusted: Sequence[str] = TRUST
 
 def check_finite(state: Mapping[str, Tensor], what: str) -> None:
     """Raise InputError, naming the tensor, on a weight that is NaN or infinite."""
-    for name, tensor in state.items():
+    for name, tensor in _tensors(state).items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             kind = "NaN" if torch.isnan(tensor).any() else "infinity"
             raise InputError(f"{what} contain {kind} in {name}; the training diverged or the file is broken")
@@ -115,11 +115,22 @@ def check_finite(state: Mapping[str, Tensor], what: str) -> None:
 
 def _hash(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(state):
+    for name in sorted(_tensors(state)):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _tensors(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The state of a network. Raises InputError, naming the part, where it is not made of tensors."""
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor):
+            raise InputError(
+                f"the network's {name} is a {type(tensor).__name__}, not a tensor, as that of a quantised "
+                "network; give the network before it was quantised, or a function from texts to probabilities"
+            )
+    return state
 
 
 def _checksum(description: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -34,6 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(slots=True)
+class Soundness:
+    """known: whether a model was seen to answer to each text for itself."""
+
+    known: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
     """A model at hand, with what names its explanations.
@@ -50,7 +56,7 @@ class Classifier:
         data: what names these texts, from `training_data`; reading them anew takes long.
         pairs: whether it reads pairs of texts and no single ones; None if it may read both.
         hashed: whether `weights` is the hash of the network's weights as they were.
-        sound: set once a model brought by a user was checked on texts whose answers differ.
+        sound: whether a model brought by a user was checked on texts whose answers differ.
     """
 
     name: str
@@ -62,7 +68,7 @@ class Classifier:
     data: tuple[Any, ...] = ()
     pairs: bool | None = None
     hashed: bool = False
-    sound: Event = field(default_factory=Event, repr=False)
+    sound: Soundness = field(default_factory=Soundness, repr=False)
     _structure: tuple[Part, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -181,10 +187,10 @@ def _settings(model: object, options: Mapping[str, Any]) -> dict[str, Any]:
 def check_answers(classifier: Classifier, examples: Sequence[Example]) -> None:
     """Raise InputError on a user's model that mixes up its answers to these texts; asked until it was seen to
     tell texts apart. The texts on which `wrap` checks it may all be the same to it."""
-    if classifier.task is None and not classifier.sound.is_set():
+    if classifier.task is None and not classifier.sound.known:
         texts = [example.texts for example in examples]
         if require_sound(classifier.name, classifier.engine, texts):
-            classifier.sound.set()
+            classifier.sound.known = True
 
 
 def check_classifier(classifier: object) -> None:

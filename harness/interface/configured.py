@@ -130,7 +130,7 @@ def _configured(
         pairs=record["pairs"],
     )
     if trained:  # only a model that a user brings may mix up its answers
-        classifier.sound.set()
+        classifier.sound.known = True
     task = None if trial is None else trial.task
     return Configured(classifier, record["settings"], record["task"], store, record["model_key"], task)
 

@@ -33,6 +33,13 @@ from assay.tasks.labels import plain_text
 
 # What a model is checked on beside short texts, if it reads texts so long.
 LONG = "Don't  stop: naïve 中文 🙂, 3.5 %! " + "and more of the words of a longer text " * 6
+# What may stand around a network of Hugging Face's, and the attribute that holds the network.
+AROUND = {
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "TextClassificationPipeline": "model",
+}
 
 
 @checked
@@ -121,6 +128,12 @@ def wrap(
 
 def _as_model(model: object, options: dict[str, Any], fingerprint: str | None) -> Model:
     """The model, adapted by what it is. Raises InputError on options that its kind does not take."""
+    attribute = AROUND.get(type(model).__name__)
+    inner = getattr(model, attribute, None) if attribute else None
+    if isinstance(inner, PreTrainedModel):
+        raise InputError(
+            f"a {type(model).__name__} is around the network; give wrap the network itself, its .{attribute}"
+        )
     if isinstance(model, PreTrainedModel):
         adapt, known = _from_hugging_face, _keywords(_from_hugging_face)
     elif isinstance(model, nn.Module):

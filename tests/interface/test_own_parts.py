@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune
+from transformers import pipeline
 
 import assay
+from assay.models.engine import Engine
 from assay.tasks.errors import InputError
 
 TEXTS = ["a b c d e f", "d c a"]
@@ -194,3 +197,72 @@ def test_a_network_made_in_inference_mode_is_refused(tiny_bert: Any) -> None:
         )
     with pytest.raises(InputError, match=r"made inside torch\.inference_mode"):
         assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_stands_around_a_network_is_named(tiny_bert: Any) -> None:
+    network, tokenizer = tiny_bert.network, tiny_bert.tokenizer
+    pipe = pipeline("text-classification", model=network, tokenizer=tokenizer, device="cpu")
+    around = {"_orig_mod": torch.compile(network), "module": nn.DataParallel(network), "model": pipe}
+    for attribute, given in around.items():
+        with pytest.raises(InputError, match=rf"is around the network; .* itself, its \.{attribute}$"):
+            assay.wrap(given, tokenizer=tokenizer)
+        assay.wrap(getattr(given, attribute), tokenizer=tokenizer)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_quantised_network_is_refused(tiny_bert: Any) -> None:
+    network = deepcopy(tiny_bert.network)
+    quantised = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+    with pytest.raises(InputError, match=r"is a \w+, not a tensor, as that of a quantised network; give"):
+        assay.wrap(quantised, tokenizer=tiny_bert.tokenizer)
+    module = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(2, 2)), {nn.Linear})
+    with pytest.raises(InputError, match=r"is a \w+, not a tensor, as that of a quantised network; give"):
+        assay.wrap(module, labels=["a", "b"], encode=tiny_bert.encode)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_networks_and_classifiers_can_be_copied_and_pickled(tiny_bert: Any, closed: bool) -> None:
+    network = deepcopy(tiny_bert.network)
+    if closed:
+        _layer(network).output = Adapted(_layer(network).output)
+        network.eval()
+    classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    expected = assay.explain(classifier, TEXTS, "occlusion")["occlusion"]
+    list(classifier.engine.activations(classifier.model.encode([(text,) for text in TEXTS])))
+    again = pickle.loads(pickle.dumps(network))
+    for other in (deepcopy(classifier), pickle.loads(pickle.dumps(classifier)), copy(classifier)):
+        found = assay.explain(other, TEXTS, "occlusion")["occlusion"]
+        for one, wanted in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.scores, wanted.scores)
+    # The copy is one of its own.
+    apart = deepcopy(classifier)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(0.7)
+
+    def scores(of: assay.Classifier) -> np.ndarray:
+        return assay.explain(of, TEXTS, "occlusion")["occlusion"][0].scores
+
+    np.testing.assert_array_equal(scores(apart), expected[0].scores)
+    np.testing.assert_array_equal(
+        scores(assay.wrap(again, tokenizer=tiny_bert.tokenizer)), expected[0].scores
+    )
+    assert np.abs(scores(classifier) - expected[0].scores).max() > 1e-3
+
+
+def test_hidden_states_can_be_asked_before_and_after_they_are_explained(tiny_bert: Any) -> None:
+    network = deepcopy(tiny_bert.network).eval()
+    inputs = tiny_bert.tokenizer(TEXTS[:1], return_tensors="pt")
+    before = network(**inputs, output_hidden_states=True).hidden_states
+    assay.wrap(network, tokenizer=tiny_bert.tokenizer)
+    after = network(**inputs, output_hidden_states=True).hidden_states
+    assert len(before) == len(after) == network.config.num_hidden_layers + 1
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("budget", [2.5, True, "7", float("nan")])
+def test_a_budget_that_is_no_whole_number_is_refused(tiny_bert: Any, budget: Any) -> None:
+    with pytest.raises(InputError, match=r"engine\.budget is .*; expected a whole number"):
+        Engine(tiny_bert, budget=budget)
