@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as library
 
-from assay.models.pickles import refuse_file
+from assay.models.refused_paths import refuse_file
 from assay.tasks.errors import InputError
 
 NAMED = 3  # How many tensors a message names.
@@ -145,17 +144,6 @@ def has_trained_head(
             "not read, so it would not answer as trained; expected weights and config.json of one model"
         )
     return own_head
-
-
-def torn_file(folder: str) -> Path | None:
-    """The first file of weights in a folder that is not whole; None if there is none."""
-    for path in sorted(Path(folder).glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="pt"):
-                pass
-        except (OSError, SafetensorError):
-            return path
-    return None
 
 
 def _of_encoder(network: PreTrainedModel, name: str, *, bare: bool = False) -> bool:

@@ -14,8 +14,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, P
 from assay.models.batching import unpadded
 from assay.models.checkpoint import checkpoint_source, most_tokens, own_memory, quiet
 from assay.models.network_turn import turn
-from assay.models.pickles import refuse_folder
 from assay.models.protocol import Batch, Model
+from assay.models.refused_paths import refuse_folder
 from assay.models.saving import check_finite
 from assay.models.transformer_model import TransformerModel, pad_id
 from assay.tasks.errors import InputError

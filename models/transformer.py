@@ -26,11 +26,10 @@ from assay.models.checkpoint import (
     most_tokens,
     own_memory,
     quiet,
-    torn_file,
 )
 from assay.models.limit import Limit
 from assay.models.output_labels import check_head, output_labels
-from assay.models.pickles import refuse_folder
+from assay.models.refused_paths import refuse_folder
 from assay.models.saving import check_finite
 from assay.models.seeding import seeded
 from assay.models.tokenizing import check_tokenizer
@@ -75,8 +74,7 @@ class Transformer:
         if self.path is None:
             raise InputError("model.path is not set; set model.path=<checkpoint folder or hub name>")
         source = checkpoint_source(self.path, self.revision)
-        if self.pretrained:
-            refuse_folder(self.path)
+        refuse_folder(self.path, weights=self.pretrained)
         try:
             with quiet(), seeded(seed):
                 config = AutoConfig.from_pretrained(source, revision=self.revision, trust_remote_code=False)
@@ -84,20 +82,16 @@ class Transformer:
                     source, revision=self.revision, trust_remote_code=False
                 )
                 problem = config.problem_type
+                self.check_config(config, task)
                 self._set_size(config, task.labels, multi_label=task.multi_label)
                 network, has_head = self._network(source, config)
-                if has_head and (self.init_only or self.training.epochs == 0):
+                if has_head and self._as_it_is:
                     name, outputs = f"the checkpoint {self.path}", len(task.labels)
                     check_head(problem, outputs, multi_label=task.multi_label, model=name)
                 names = self._output_labels(source, task.labels) if has_head else task.labels
         except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, InputError):
                 raise
-            if torn := torn_file(source):
-                raise InputError(
-                    f"{torn} cannot be read as safetensors, so it is not whole; download or save the "
-                    "checkpoint again"
-                ) from error
             reason = " ".join(str(error).split())
             raise InputError(
                 f"model.path={self.path} is not a checkpoint that can be loaded (a folder or hub name with "
@@ -119,14 +113,26 @@ class Transformer:
             network = _from_config(config)
         return self.assemble(network, tokenizer, labels, multi_label=multi_label, access=read_access(folder))
 
-    def _set_size(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
-        if self.pretrained and _has_head(config) and config.num_labels == 1 < len(labels):
-            check_head(None, 1, multi_label=False, model=f"the checkpoint {self.path}")
-        if self.pretrained and _has_head(config) and config.num_labels != len(labels):
+    @property
+    def _as_it_is(self) -> bool:
+        return self.init_only or self.training.epochs == 0
+
+    def check_config(self, config: PretrainedConfig, task: Task) -> None:
+        """Raise InputError on a checkpoint whose head, by its configuration, does not fit the task."""
+        if not (self.pretrained and _has_head(config)):
+            return
+        name, labels = f"the checkpoint {self.path}", task.labels
+        if config.num_labels == 1 < len(labels):
+            check_head(None, 1, multi_label=False, model=name)
+        if config.num_labels != len(labels):
             raise InputError(
-                f"the checkpoint {self.path} classifies into {config.num_labels} labels, the task has "
-                f"{len(labels)} ({', '.join(labels)}); choose a checkpoint that fits, or one without a head"
+                f"{name} classifies into {config.num_labels} labels, the task has {len(labels)} "
+                f"({', '.join(labels)}); choose a checkpoint that fits, or one without a head"
             )
+        if self._as_it_is:
+            check_head(config.problem_type, len(labels), multi_label=task.multi_label, model=name)
+
+    def _set_size(self, config: PretrainedConfig, labels: tuple[str, ...], *, multi_label: bool) -> None:
         config.num_labels = len(labels)
         config.problem_type = "multi_label_classification" if multi_label else "single_label_classification"
 

@@ -74,7 +74,7 @@ def plan(experiment: Experiment, *, calibrated: bool, workers: int) -> Plan:
     told = _section("Texts:", text_remarks(whole))
     limits = [limit_note(preview.trial, preview.sizes.test) for preview in previews]
     notes = _section("Limits:", dict.fromkeys(note for note in limits if note is not None))
-    here = _section("Would fail on this machine:", lacking(experiment.configs))
+    here = _section("Would fail on this machine:", lacking(experiment.configs, previews))
     text = "\n".join([*lines, *trainings, *told, *notes, *here, *_section("Cannot be read:", unread)])
     return Plan(text, len(previews))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from assay.models.pickles import refuse_file, refuse_folder
+from assay.harness.config.build import build
+from assay.harness.trials.census import TrialPreview
+from assay.models.refused_paths import refuse_folder
 from assay.models.staging import check_device
 from assay.tasks.errors import InputError
 
@@ -15,13 +17,15 @@ from assay.tasks.errors import InputError
 OF_FILES = ("/", "./", "../", "~")
 
 
-def lacking(configs: Iterable[DictConfig]) -> list[str]:
+def lacking(configs: Iterable[DictConfig], previews: Sequence[TrialPreview]) -> list[str]:
     """A sentence for every device and every folder of a checkpoint that a job here would not find or refuse.
 
     Args:
         configs: of the experiment's trials.
+        previews: of those trials whose texts can be read.
     """
-    return list(dict.fromkeys(sentence for config in configs for sentence in _of(config)))
+    told = [sentence for config in configs for sentence in _of(config)]
+    return list(dict.fromkeys([*told, *(sentence for each in previews for sentence in _of_head(each))]))
 
 
 def _of(config: DictConfig) -> Iterator[str]:
@@ -32,10 +36,34 @@ def _of(config: DictConfig) -> Iterator[str]:
     path = config.model.get("path")
     if not isinstance(path, str):
         return
-    try:
-        refuse_file(path)
-        refuse_folder(path)
-    except InputError as error:
-        yield str(error)
     if path.startswith(OF_FILES) and not Path(path).expanduser().exists():
         yield f"model.path={path} does not exist here; expected the folder of a checkpoint"
+        return
+    from assay.models.checkpoint import checkpoint_source  # which imports transformers
+
+    try:
+        checkpoint_source(path, config.model.get("revision"))
+        refuse_folder(path, weights=config.model.get("pretrained", True))
+    except InputError as error:
+        yield str(error)
+
+
+def _of_head(preview: TrialPreview) -> Iterator[str]:
+    """What a checkpoint in a folder answers that its task does not ask."""
+    path = preview.trial.config.model.get("path")
+    if not isinstance(path, str) or not (Path(path) / "config.json").is_file():
+        return
+    from transformers import AutoConfig
+
+    from assay.models.transformer import Transformer
+
+    spec = build(preview.trial.config.model)
+    if not isinstance(spec, Transformer):
+        return
+    try:
+        spec.check_config(AutoConfig.from_pretrained(path, trust_remote_code=False), preview.trial.task)
+    except InputError as error:
+        yield str(error)
+    except (OSError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        yield f"model.path={path} is not a checkpoint that can be loaded: {reason}"

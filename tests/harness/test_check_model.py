@@ -362,7 +362,7 @@ CHECKPOINTS: dict[str, tuple[Change, list[str], str]] = {
         "reads at most 64",
     ),
     "nan": (lambda folder: _poison(folder), [], "contain NaN in"),
-    "nothing": (lambda folder: (folder / "config.json").unlink(), [], "not a checkpoint that can be loaded"),
+    "nothing": (lambda folder: (folder / "config.json").unlink(), [], "has no config.json; expected"),
 }
 
 

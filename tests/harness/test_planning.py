@@ -6,14 +6,17 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from transformers import BertForSequenceClassification
 
 from assay.harness.cli import main
 from assay.harness.config.compose import configuration
@@ -23,7 +26,8 @@ from assay.harness.costs.planning import duration, plan, size
 from assay.harness.costs.speeds import Rate, Speeds, keep, method_name, metric_name, recall, speeds_key
 from assay.harness.trials import census
 from assay.harness.trials.experiment import Experiment, load_trials, open_experiment
-from assay.harness.trials.loading import load_trial
+from assay.harness.trials.loading import load_task, load_trial
+from assay.models.transformer import Transformer
 from assay.tasks import local as local_files
 from assay.tasks import planted as generated
 from assay.tasks import preview as previews
@@ -69,6 +73,7 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
 
 
 # What a plan knows of this machine.
+HUB = ("model.path=somebody/model", f"model.revision={'0' * 40}")
 
 
 @pytest.mark.parametrize(
@@ -79,19 +84,77 @@ def _estimate(experiment: Experiment, *, of_each: float = 1e-3) -> Estimate:
             "model.path=/no/such/folder does not exist here; expected the folder",
         ),
         (["model.path=weights.pt"], "model.path=weights.pt is a pickle, which may run any code"),
+        (
+            ["model.path=checkpoints/old"],
+            "model.path=checkpoints/old is not a folder, so it is read",
+        ),
+        (["model.revision=main"], "model.path=somebody/model is not a folder, so it is read as a hub name"),
         (["engine.device=cuda:99"], "engine.device 'cuda:99' cannot be used here ("),
     ],
 )
 def test_what_would_fail_here_is_said(tmp_path: Path, model: list[str], sentence: str) -> None:
-    experiment = _experiment(tmp_path, "model=transformer", "model.path=somebody/model", *model)
+    experiment = _experiment(tmp_path, "model=transformer", *HUB, *model)
     text = plan(experiment, calibrated=False, workers=1).text
     assert f"\nWould fail on this machine:\n  {sentence}" in text
     assert text.count("Would fail") == text.count(sentence) == 1
 
 
 def test_nothing_that_may_be_there_is_said_to_fail(tmp_path: Path) -> None:
-    experiment = _experiment(tmp_path, "model=transformer", "model.path=somebody/model")
+    experiment = _experiment(tmp_path, "model=transformer", *HUB)
     assert "Would fail" not in plan(experiment, calibrated=False, workers=1).text
+
+
+def _edited(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def _torn(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+
+
+def _untold(folder: Path) -> None:
+    for file in (*folder.glob("*token*"), *folder.glob("vocab*")):
+        file.unlink()
+
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda folder: [file.unlink() for file in folder.iterdir()], "has no config.json; expected"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights (*.safetensors);"),
+    "torn": (_torn, "model.safetensors cannot be read as safetensors, so it is not whole; download"),
+    "no tokenizer": (_untold, "has no tokenizer; put its files (tokenizer.json) beside the weights"),
+    "configuration": (
+        lambda folder: (folder / "config.json").write_text("{"),
+        "is not a checkpoint that can be loaded",
+    ),
+    "head": (
+        partial(_edited, problem_type="regression"),
+        "is a regression by its configuration (",
+    ),
+    "labels": (partial(_edited, problem_type="multi_label_classification"), "set task.multi_label=true or"),
+    "classes": (
+        partial(_edited, id2label={"0": "a", "1": "b", "2": "c"}),
+        "classifies into 3 labels, the",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_folder_is_said_as_a_run_says_it(fault: str, tiny_bert_folder: Path, tmp_path: Path) -> None:
+    break_it, sentence = FAULTS[fault]
+    network = BertForSequenceClassification.from_pretrained(tiny_bert_folder, num_labels=2)
+    folder = shutil.copytree(tiny_bert_folder, tmp_path / "model")
+    network.save_pretrained(folder)
+    given = ["model=transformer", f"model.path={folder}", "model.init_only=true"]
+    experiment = _experiment(tmp_path, *given)
+    assert "Would fail" not in plan(experiment, calibrated=False, workers=1).text
+    break_it(folder)
+    text = plan(experiment, calibrated=False, workers=1).text
+    assert "\nWould fail on this machine:\n  " in text and text.count(sentence) == 1
+    task = load_task(experiment.configs[0])
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        Transformer(path=str(folder), init_only=True).untrained(task, 0)
 
 
 # What a plan knows of large tasks.

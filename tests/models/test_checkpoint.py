@@ -13,12 +13,17 @@ import pytest
 import torch
 from foreign_checkpoints import FOREIGN, LABELS, Foreign
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     BertForMaskedLM,
     BertForTokenClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
 )
@@ -189,8 +194,25 @@ def test_a_folder_whose_weights_are_pickles_says_how_to_write_them_anew(name: st
 def test_a_folder_without_a_tokenizer_is_refused(bert: Path):
     for file in bert.glob("tokenizer*"):
         file.unlink()
+    with pytest.raises(InputError, match=r"has no tokenizer; put its files \(tokenizer\.json\) beside the"):
+        build(bert, training=AS_IT_IS)
+
+
+def test_a_tokenizer_of_special_tokens_alone_is_refused(bert: Path):
+    made_up = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made_up, pad_token="[PAD]", unk_token="[UNK]")
+    for file in bert.glob("tokenizer*"):
+        file.unlink()
+    tokenizer.save_pretrained(bert)
     with pytest.raises(InputError, match="knows no words but special tokens, so all texts would be alike"):
         build(bert, training=AS_IT_IS)
+
+
+def test_a_decoder_without_a_tokenizer_is_refused(tmp_path: Path):
+    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    GPT2ForSequenceClassification(GPT2Config(vocab_size=9, **sizes)).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="has no tokenizer; put its files"):
+        build(tmp_path, training=AS_IT_IS)
 
 
 def test_a_folder_of_checkpoints_names_them(bert: Path):

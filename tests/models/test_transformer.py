@@ -148,7 +148,7 @@ def refused(toy_task, match: str, **settings) -> None:
 def test_what_is_refused(toy_task, tiny_bert_folder: Path, tmp_path: Path):
     refused(toy_task, "model.path is not set; set model.path=")
     refused(toy_task, r"set model.revision=<commit>", path="nobody/nothing")
-    refused(toy_task, "is not a checkpoint that can be loaded", path=str(tmp_path))
+    refused(toy_task, r"has no config\.json; expected the folder of a checkpoint", path=str(tmp_path))
     refused(toy_task, "reads at most 64", path=str(tiny_bert_folder), max_tokens=65)
     refused(toy_task, "did you mean 'error'", path=str(tiny_bert_folder), over_limit="eror")
 
