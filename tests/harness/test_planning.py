@@ -85,7 +85,7 @@ HUB = ("model.path=somebody/model", f"model.revision={'0' * 40}")
         ),
         (["model.path=weights.pt"], "model.path=weights.pt is a pickle, which may run any code"),
         (
-            ["model.path=checkpoints/old"],
+            ["model.path=checkpoints/old", "model.revision=null"],
             "model.path=checkpoints/old is not a folder, so it is read",
         ),
         (["model.revision=main"], "model.path=somebody/model is not a folder, so it is read as a hub name"),
