@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# For fewer texts, reading all weights of a network takes long beside asking it.
+WORTH_READING = 8
+
+
 @dataclass(slots=True)
 class Soundness:
     """known: whether a model was seen to answer to each text for itself."""
@@ -87,8 +91,9 @@ class Classifier:
     @own_modes()
     def predict_proba(self, texts: object) -> NDArray[np.float64]:
         """Probabilities (N, K) of texts, pairs of texts or examples; one text is a list of one."""
-        check_classifier(self)
-        encodings = self.model.encode([example.texts for example in as_examples(texts, pairs=self.pairs)])
+        examples = as_examples(texts, pairs=self.pairs)
+        check_classifier(self, refresh=len(examples) >= WORTH_READING)
+        encodings = self.model.encode([example.texts for example in examples])
         return self.engine.probabilities(encodings)
 
     def word_masks(self) -> pd.DataFrame:
@@ -193,9 +198,13 @@ def check_answers(classifier: Classifier, examples: Sequence[Example]) -> None:
             classifier.sound.known = True
 
 
-def check_classifier(classifier: object) -> None:
+def check_classifier(classifier: object, *, refresh: bool = True) -> None:
     """Raise InputError on anything but a classifier, such as a model that was not wrapped, and on one whose
-    network is in training mode or has other modules; weights that a user has written over are read anew."""
+    network is in training mode or has other modules.
+
+    refresh: whether weights that a user has written over, value by value, are read anew; writes to whole rows
+    or columns are seen in any case.
+    """
     if not isinstance(classifier, Classifier):
         raise InputError(f"a {type(classifier).__name__} is no classifier; expected what fit or wrap returns")
     network = getattr(classifier.model, "network", None)
@@ -210,9 +219,8 @@ def check_classifier(classifier: object) -> None:
             f"the classifier's network was changed since it was wrapped (its module {part!r} is another one, "
             "or has other hooks); wrap it again"
         )
-    refresh = getattr(classifier.model, "refresh", None)
-    if refresh is not None:
-        refresh()
+    if refresh and hasattr(classifier.model, "refresh"):
+        cast(Any, classifier.model).refresh()
 
 
 def _structure(model: Model) -> tuple[Part, ...]:

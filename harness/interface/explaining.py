@@ -86,7 +86,7 @@ def explain(
         >>> explain(classifier, "a wonderful film", "occlusion")  # doctest: +SKIP
         occlusion (mask) for 'positive' (p = 0.98): wonderful +4.81, film -0.0213, a +0.0119
     """
-    check_classifier(classifier)
+    check_classifier(classifier, refresh=False)
     # A generator can be read once.
     given = texts if is_one(texts) else items_of(texts)
     found = explain_quietly(
