@@ -88,17 +88,11 @@ def encoder() -> TransformerModel:
     own.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {f"{name.strip('[]').lower()}_token": name for name in special}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=own, **names)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=24,
-        num_labels=3,
-        pad_token_id=0,
-    )
-    network = BertForSequenceClassification(config)
+    sizes: dict[str, Any] = {
+        **{"vocab_size": len(words), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
+        **{"intermediate_size": 48, "max_position_embeddings": 24, "num_labels": 3, "pad_token_id": 0},
+    }
+    network = BertForSequenceClassification(BertConfig(**sizes))
     rng = np.random.RandomState(0)  # whose numbers numpy has promised never to change
     with torch.no_grad():
         for name, weight in sorted(network.named_parameters()):

@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from copy import copy, deepcopy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_parts_of_a_users_own_answer_for_themselves_before_and_after_they_are_tr
     train = put(network)
     network.eval()
     classifier = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
-    assert clause in classifier.model.closed
+    assert clause in _closed(classifier)
     before = assay.explain(classifier, TEXTS, "occlusion")["occlusion"]
     with torch.no_grad():
         train()
@@ -122,6 +122,10 @@ def test_parts_of_a_users_own_answer_for_themselves_before_and_after_they_are_tr
         expected = network(**inputs).logits.softmax(-1).numpy()
     np.testing.assert_allclose(classifier.predict_proba(TEXTS[:1]), expected, atol=1e-5)
     assert np.abs(after[0].scores - before[0].scores).max() > 1e-3
+
+
+def _closed(classifier: assay.Classifier) -> Any:
+    return cast(Any, classifier.model).closed
 
 
 def _rows(weight: torch.Tensor) -> None:
@@ -182,7 +186,7 @@ def test_the_callers_modes_change_neither_wrap_nor_explain(
         inside = assay.wrap(network, tokenizer=tiny_bert.tokenizer)
         found = assay.explain(inside, TEXTS, name, baseline="pad")[name]
         probabilities = inside.predict_proba(TEXTS)
-    assert inside.model.closed == outside.model.closed
+    assert _closed(inside) == _closed(outside)
     expected = assay.explain(outside, TEXTS, name, baseline="pad")[name]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one.scores, other.scores)

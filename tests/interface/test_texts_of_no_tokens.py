@@ -29,8 +29,11 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _decoder() -> assay.Classifier:
-    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64}
-    config = GPT2Config(vocab_size=len(WORDS), num_labels=2, pad_token_id=1, **sizes)
+    sizes: dict[str, Any] = {
+        **{"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64},
+        **{"vocab_size": len(WORDS), "num_labels": 2, "pad_token_id": 1},
+    }
+    config = GPT2Config(**sizes)
     return assay.wrap(GPT2ForSequenceClassification(config), tokenizer=_tokenizer())
 
 

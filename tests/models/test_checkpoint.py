@@ -209,7 +209,7 @@ def test_a_tokenizer_of_special_tokens_alone_is_refused(bert: Path):
 
 
 def test_a_decoder_without_a_tokenizer_is_refused(tmp_path: Path):
-    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    sizes: dict[str, Any] = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64}
     GPT2ForSequenceClassification(GPT2Config(vocab_size=9, **sizes)).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="has no tokenizer; put its files"):
         build(tmp_path, training=AS_IT_IS)
