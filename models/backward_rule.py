@@ -23,10 +23,10 @@ ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Activated(Protocol):
-    """A linear map that can apply a function of ELEMENTWISE to what it answers."""
+class Linear(Protocol):
+    """A linear map, behind which a function of ELEMENTWISE may be applied, or a tensor added."""
 
-    def __call__(self, x: Tensor, then: str | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, then: str | None = None, plus: Tensor | None = None) -> Tensor: ...
 
 
 class BackwardRule:
@@ -44,7 +44,7 @@ class BackwardRule:
         """A function of ELEMENTWISE, applied to every number of x."""
         return ELEMENTWISE[name](x)
 
-    def activated(self, name: str, linear: Activated, x: Tensor) -> Tensor:
+    def activated(self, name: str, linear: Linear, x: Tensor) -> Tensor:
         """`elementwise` of a linear map, in one step where this rule does not read it otherwise."""
         if type(self).elementwise is BackwardRule.elementwise:
             return linear(x, name)
@@ -73,9 +73,10 @@ class BackwardRule:
         """
         return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
-    def merge(self, layer: int, linear: Callable[[Tensor], Tensor], heads: Tensor) -> Tensor:
-        """(N, D): a layer's attended values, heads side by side (N, H * E), through a linear map."""
-        return linear(heads)
+    def merge(self, layer: int, linear: Linear, heads: Tensor, states: Tensor) -> Tensor:
+        """(N, D): a layer's attended values, heads side by side (N, H * E), through a linear map, and the
+        states (N, D) that the layer read."""
+        return linear(heads, plus=states)
 
     def normalise(self, norm: torch.nn.LayerNorm, x: Tensor) -> Tensor:
         """Layer normalisation over the last axis."""

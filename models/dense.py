@@ -20,8 +20,8 @@ TYPICAL_ROWS = 1024
 # Of fewer rows, reading the weights takes longer than multiplying: one copy for both passes is read faster
 # than the kernels' two, and MKL reads it faster for one row alone.
 FEW_ROWS, FEW_DIFFERENTIATED = 2, 32
-# What the kernels apply to a product before they write it, by the names of ELEMENTWISE: oneDNN's name and its
-# variant. Only where no digit differs from torch's own function in float32, as its GELU by tanh does.
+# What the kernels apply to a product before they write it, beside sums, by the names of ELEMENTWISE: oneDNN's
+# name and its variant. Only where no digit differs from torch's own in float32, as its GELU by tanh does.
 FUSED = {"gelu": ("gelu", "none"), "relu": ("relu", "")}
 PLAIN = ("none", "")
 
@@ -53,8 +53,8 @@ class Dense:
         # The weights' state, their layouts forwards and backwards, and the state of every value.
         self._layout: tuple[WeightState, Tensor, Tensor, WeightState] | None = None
 
-    def __call__(self, x: Tensor, then: str | None = None) -> Tensor:
-        """(N, out) from (N, in), with the function `then` of ELEMENTWISE applied if there is one."""
+    def __call__(self, x: Tensor, then: str | None = None, plus: Tensor | None = None) -> Tensor:
+        """(N, out) from (N, in), with the function `then` of ELEMENTWISE applied or `plus` (N, out) added."""
         weight = self.linear.weight
         # Behind layers in bfloat16 a head may be in float32.
         x = x.to(weight.dtype)
@@ -66,14 +66,16 @@ class Dense:
         else:
             fits = self._onednn and weight.dtype == torch.float32
         if trains or few or not fits or weight.device.type != "cpu":
-            return _applied(then, self._plain(x))
+            return _applied(then, _added(plus, self._plain(x)))
         forward, backward = self._layouts(weight)
         bias = self._own(self.linear.bias)
         if differentiated:
-            return _applied(then, cast(Tensor, _Frozen.apply(x, forward, backward, bias)))
+            return _applied(then, cast(Tensor, _Frozen.apply(x, forward, backward, bias, plus)))
+        if plus is not None and plus.requires_grad and torch.is_grad_enabled():
+            return _applied(then, _added(plus, _multiply(x, forward, bias)))
         if then is None or then in FUSED:
-            return _multiply(x, forward, bias, then)
-        return _applied(then, _multiply(x, forward, bias))
+            return _multiply(x, forward, bias, then, plus)
+        return _applied(then, _multiply(x, forward, bias, plus=plus))
 
     def refresh(self) -> None:
         """Have the weights laid out anew if any value of them was changed, however it was written."""
@@ -114,16 +116,19 @@ class Dense:
 
 
 class _Frozen(torch.autograd.Function):
-    """x W^T + b with a gradient for x alone."""
+    """x W^T + b, and what is added to it, with gradients for x and for that alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, forward: Tensor, backward: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, forward: Tensor, backward: Tensor, bias: Tensor | None, plus: Tensor | None
+    ) -> Tensor:
         ctx.back = backward
-        return _multiply(x, forward, bias)
+        return _multiply(x, forward, bias, plus=plus)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        return _multiply(gradients[0].contiguous(), ctx.back, None), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, Tensor | None]:
+        added = gradients[0] if ctx.needs_input_grad[4] else None
+        return _multiply(gradients[0].contiguous(), ctx.back, None), None, None, None, added
 
 
 @cache
@@ -157,8 +162,11 @@ def _works(dtype: torch.dtype, tolerance: float) -> bool:
         with torch.no_grad():
             packed = _pack(weight)
             return all(
-                torch.allclose(_multiply(x, packed, bias, then), _applied(then, expected), atol=tolerance)
-                for then in (None, *FUSED)
+                torch.allclose(_multiply(x, packed, bias, then, plus), whole, atol=tolerance)
+                for then, plus, whole in (
+                    *((then, None, _applied(then, expected)) for then in (None, *FUSED)),
+                    (None, expected.sin(), expected + expected.sin()),
+                )
             )
     except (AttributeError, RuntimeError, TypeError):
         return False
@@ -168,9 +176,18 @@ def _pack(weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
 
 
-def _multiply(x: Tensor, packed: Tensor, bias: Tensor | None, then: str | None = None) -> Tensor:
+def _multiply(
+    x: Tensor, packed: Tensor, bias: Tensor | None, then: str | None = None, plus: Tensor | None = None
+) -> Tensor:
+    """One of `then` and `plus` at most."""
+    if plus is not None:
+        return torch.ops.mkldnn._linear_pointwise.binary(x, plus.contiguous(), packed, bias, "add")
     function, variant = PLAIN if then is None else FUSED[then]
     return torch.ops.mkldnn._linear_pointwise(x, packed, bias, function, [], variant)
+
+
+def _added(plus: Tensor | None, x: Tensor) -> Tensor:
+    return x if plus is None else x + plus
 
 
 def _applied(then: str | None, x: Tensor) -> Tensor:

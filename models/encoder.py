@@ -155,13 +155,13 @@ class Encoder:
         if first_only:
             read, states = read[layout.firsts], states[layout.firsts]
         context = self._attend(layer, number, layer.query(read), keys, values, layout, rule, first_only)
-        merged = rule.merge(number, layer.merge, context)
-        states = _normalised(layer.after_attention, merged + states, rule)
+        states = rule.merge(number, layer.merge, context, states)
+        states = _normalised(layer.after_attention, states, rule)
         read = _normalised(layer.before_feed_forward, states, rule)
         wide = rule.activated(self.activation, layer.widen, read)
         if layer.gate is not None:
             wide = rule.multiply(wide, layer.gate(read))
-        return _normalised(layer.after_feed_forward, layer.narrow(wide) + states, rule)
+        return _normalised(layer.after_feed_forward, layer.narrow(wide, plus=states), rule)
 
     def _attend(
         self,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from assay.models.backward_rule import BackwardRule, attend_in_steps
+from assay.models.backward_rule import BackwardRule, Linear, attend_in_steps
 from assay.models.paths import PathBatch, Points
 from assay.models.protocol import Batch, OpenModel
 from assay.models.tensors import logits_above, read_entry, target_gradients
-
-Linear = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +107,9 @@ class AttentionRecorder(BackwardRule):
         self.values = values
         return attended
 
-    def merge(self, layer: int, linear: Linear, heads: Tensor) -> Tensor:
+    def merge(self, layer: int, linear: Linear, heads: Tensor, states: Tensor) -> Tensor:
         self.merging = linear
-        return linear(heads)
+        return super().merge(layer, linear, heads, states)
 
     def moved(self) -> Tensor | None:
         """As in AttentionBatch. Source: Kobayashi et al., EMNLP 2020, without the norm."""

@@ -23,20 +23,24 @@ def _tested_anew() -> Iterator[None]:
     onednn_works.cache_clear()
 
 
-def _missing(*arguments: object) -> torch.Tensor:
+def _missing(*arguments: object, **named: object) -> torch.Tensor:
     raise AttributeError("no such operation")
 
 
-def _failing(*arguments: object) -> torch.Tensor:
+def _failing(*arguments: object, **named: object) -> torch.Tensor:
     raise RuntimeError("not implemented for this machine")
 
 
-def _wrong(x: torch.Tensor, *others: object) -> torch.Tensor:
+def _wrong(x: torch.Tensor, *others: object, **named: object) -> torch.Tensor:
     return torch.zeros(len(x), 3)
 
 
-def _without_the_function(x: torch.Tensor, packed: torch.Tensor, bias: Any, then: Any = None) -> torch.Tensor:
-    return MULTIPLY(x, packed, bias)
+def _without_the_function(x: torch.Tensor, packed: Any, bias: Any, then: Any = None, plus: Any = None) -> Any:
+    return MULTIPLY(x, packed, bias, plus=plus)
+
+
+def _without_the_sum(x: torch.Tensor, packed: Any, bias: Any, then: Any = None, plus: Any = None) -> Any:
+    return MULTIPLY(x, packed, bias, then)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,7 @@ def _without_the_function(x: torch.Tensor, packed: torch.Tensor, bias: Any, then
     [
         *(("_pack", _missing), ("_pack", _failing), ("_multiply", _missing), ("_multiply", _wrong)),
         ("_multiply", _without_the_function),
+        ("_multiply", _without_the_sum),
     ],
 )
 def test_a_kernel_that_is_missing_or_wrong_is_replaced_by_the_public_operation(
@@ -83,6 +88,26 @@ def test_a_function_behind_the_layer_changes_no_digit(name: str, rows: int, diff
         torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("of_sum", [False, True])
+@pytest.mark.parametrize("differentiated", [False, True])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_a_sum_behind_the_layer_changes_no_digit(rows: int, differentiated: bool, of_sum: bool) -> None:
+    layer = torch.nn.Linear(70, 90).requires_grad_(False)
+    x, plus = torch.randn(rows, 70).requires_grad_(differentiated), torch.randn(rows, 180)[:, ::2]
+    plus, own = plus.requires_grad_(of_sum), plus.detach().clone()
+    apart, at_once = Dense(layer)(x) + plus, Dense(layer)(x, plus=plus)
+    torch.testing.assert_close(at_once, apart, rtol=0, atol=0)
+    torch.testing.assert_close(plus.detach(), own, rtol=0, atol=0)
+    inputs = [*([x] if differentiated else []), *([plus] if of_sum else [])]
+    if inputs:
+        weights = torch.randn_like(apart)
+        gradients = (torch.autograd.grad((of * weights).sum(), inputs) for of in (at_once, apart))
+        for one, other in zip(*gradients, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+    else:
+        assert not at_once.requires_grad
+
+
 @pytest.mark.skipif(not onednn_works(), reason="torch has no oneDNN kernels here")
 @pytest.mark.parametrize("differentiated", [False, True])
 def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kernels(
@@ -93,9 +118,9 @@ def test_few_rows_are_multiplied_by_the_layers_own_weights_and_more_by_the_kerne
     multiply = dense._multiply
     assert onednn_works()  # tested now, so that it is not counted
 
-    def counting(x: torch.Tensor, *others: Any) -> torch.Tensor:
+    def counting(x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
         rows.append(len(x))
-        return multiply(x, *others)
+        return multiply(x, *others, **named)
 
     monkeypatch.setattr(dense, "_multiply", counting)
     found = Dense(layer)
