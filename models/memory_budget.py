@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
+from numbers import Integral
 from typing import Protocol
 
 import numpy as np
@@ -138,10 +140,16 @@ class MeasuredBudget:
     uses: dict[int, MemoryUse] = field(default_factory=dict)
 
     def tokens(self, width: int, most: int) -> int:
-        """Tokens of the next batch, whose rows are at least so wide; `most` at most."""
+        """Tokens of the next batch, whose rows are at least so wide; `most` at most.
+
+        Raises:
+            InputError: A meter of memory that gives infinity or NaN.
+        """
         if self.memory is None or not self.uses:
             return min(self.first, most)
-        return fitting_tokens(memory_cost([*self.uses.values()]), width, self.memory.free(), most)
+        return fitting_tokens(
+            memory_cost([*self.uses.values()]), width, _finite(self.memory.free(), "free"), most
+        )
 
     @contextmanager
     def watched(self, rows: int, width: int) -> Iterator[None]:
@@ -149,12 +157,22 @@ class MeasuredBudget:
         if self.memory is None:
             yield
             return
-        before = self.memory.begin()
+        before = _finite(self.memory.begin(), "begin")
         yield
-        use = MemoryUse(rows * width, width, self.memory.peak() - before)
+        use = MemoryUse(rows * width, width, _finite(self.memory.peak(), "peak") - before)
         known = self.uses.get(width)
         if known is None or use.tokens >= known.tokens:
             self.uses[width] = use
+
+
+def _finite(size: int, method: str) -> int:
+    """The bytes that a meter's method gives. Raises InputError on infinity and NaN."""
+    if not isfinite(size):
+        raise InputError(
+            f"the memory meter's {method}() gives {size} bytes; expected a finite number, or set "
+            "engine.budget to a number of tokens, for which no memory is measured"
+        )
+    return size
 
 
 @dataclass(slots=True, eq=False)
@@ -181,11 +199,11 @@ class TokenBudget:
         if budget is None:
             memory, first = memory_of(device), default_budget(model, device)
             return cls(first, first if memory is None else MOST_TOKENS, memory)
-        if isinstance(budget, bool) or not isinstance(budget, int):
+        if isinstance(budget, bool) or not isinstance(budget, Integral):
             raise InputError(f"engine.budget is {budget!r}; expected a whole number of tokens, at least 1")
         if budget < 1:
             raise InputError(f"engine.budget is {budget} tokens; expected at least 1")
-        return cls(budget, budget, None)
+        return cls(int(budget), int(budget), None)
 
     def round(self) -> MeasuredBudget:
         """The budget of a round."""

@@ -25,6 +25,7 @@ from assay.models.memory_budget import (
     memory_of,
 )
 from assay.models.protocol import Batch
+from assay.tasks.errors import InputError
 
 amounts = st.integers(1, 10**6)
 
@@ -129,6 +130,24 @@ def test_the_first_batch_is_small_and_the_next_fill_the_memory(memory: FakeMemor
     # 80 % of 8,000 bytes are 64 tokens of 100 bytes; the first rows' cost is read as that of a square.
     assert memory.seen[0] <= 16 < max(memory.seen) <= 64
     assert engine.counters.halvings == 0 and engine.counters.forward_rows == len(np.unique(expected, axis=0))
+
+
+@pytest.mark.parametrize("method", ["free", "begin", "peak"])
+@pytest.mark.parametrize("size", [float("inf"), float("nan")])
+def test_a_meter_without_a_number_is_refused(memory: FakeMemory, method: str, size: float) -> None:
+    engine = Engine(Smooth())
+    setattr(memory, method, lambda: size)
+    with pytest.raises(
+        InputError, match=rf"memory meter's {method}\(\) gives {size} bytes; expected a finite"
+    ):
+        _asked(Smooth(), engine)
+
+
+def test_a_budget_of_numpy_is_a_whole_number() -> None:
+    expected = _asked(Smooth(), Engine(Smooth(), budget=64))
+    engine = Engine(Smooth(), budget=np.int64(64))  # pyright: ignore[reportArgumentType]
+    assert type(engine.budget) is int
+    np.testing.assert_array_equal(_asked(Smooth(), engine), expected)
 
 
 def test_out_of_memory_bounds_what_is_asked_next(memory: FakeMemory) -> None:
