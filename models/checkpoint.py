@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as library
 
-from assay.models.refused_paths import refuse_file
+from assay.models.refused_paths import TOKENIZER_FILES, refuse_file
 from assay.tasks.errors import InputError
 
 NAMED = 3  # How many tensors a message names.
@@ -83,6 +83,21 @@ def quiet() -> Iterator[None]:
         library.set_verbosity(verbosity)
         if bar:
             library.enable_progress_bar()
+
+
+def own_tokenizer(folder: str) -> PreTrainedTokenizerBase | None:
+    """The tokenizer in a checkpoint's folder; None where there is none that can be read.
+
+    Example:
+        >>> own_tokenizer("no/such/folder")
+    """
+    if not any(any(Path(folder).glob(pattern)) for pattern in TOKENIZER_FILES):
+        return None
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, KeyError, ValueError, RuntimeError):
+        return None
 
 
 def own_memory(network: PreTrainedModel) -> None:

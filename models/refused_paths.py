@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,6 +13,8 @@ ESTIMATORS = frozenset({".cloudpickle", ".dill", ".joblib", ".pickle", ".pk", ".
 NETWORKS = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 # What files of tokenizers are called, by transformers' own and by those of single networks.
 TOKENIZER_FILES = ("tokenizer*", "*vocab*", "*.model", "*.spm", "bpe.codes", "dict.txt", "merges.txt")
+# Names the files of weights that are cut into several.
+INDEX = "model.safetensors.index.json"
 # So many folders are named where several are checkpoints.
 SHOWN = 5
 
@@ -69,7 +72,10 @@ def _check_weights(folder: Path, option: str) -> None:
                 f"{file} cannot be read as safetensors, so it is not whole; download or save the checkpoint "
                 "again"
             ) from error
-    if any(folder.glob("*.safetensors")):
+    if _names_weights(folder) or (folder / "model.safetensors").is_file():
+        return
+    if (folder / INDEX).is_file():
+        _check_shards(folder, option)
         return
     below = sorted(file.parent.name for file in folder.glob("*/config.json"))
     if below and not (folder / "config.json").exists():
@@ -88,7 +94,41 @@ def _check_weights(folder: Path, option: str) -> None:
             "(docs/own_data_and_model.md)"
         )
     if (folder / "config.json").is_file():
+        stray = next((file.name for file in sorted(folder.glob("*.safetensors"))), None)
+        if stray is not None:
+            raise InputError(
+                f"{option}.path={folder} has weights in {stray}, which is not read; expected "
+                "model.safetensors, as save_pretrained writes it, so save the checkpoint again"
+            )
         raise InputError(
             f"{option}.path={folder} has no weights (*.safetensors); expected the folder of a checkpoint, as "
             "save_pretrained writes it"
+        )
+
+
+def _names_weights(folder: Path) -> bool:
+    """Whether a configuration says by which other name transformers reads the weights."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("transformers_weights") is not None
+
+
+def _check_shards(folder: Path, option: str) -> None:
+    """Raise InputError on an index of weights that names files which are not there."""
+    index = folder / INDEX
+    try:
+        named = sorted(
+            {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{index} cannot be read as an index of weights; download or save the checkpoint again"
+        ) from error
+    missing = [name for name in named if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{option}.path={folder} lacks {len(missing)} of its {len(named)} files of weights, such as "
+            f"{missing[0]}; download or save the checkpoint again"
         )

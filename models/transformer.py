@@ -179,7 +179,7 @@ class Transformer:
         """
         name = "the model" if self.path is None else f"the checkpoint {self.path}"
         check_tokenizer(tokenizer, name)
-        _check_vocabulary(network, tokenizer, name)
+        check_vocabulary(network.config, tokenizer, name)
         longest = most_tokens(network, tokenizer)
         max_tokens = longest if self.max_tokens is None else self.max_tokens
         if max_tokens > longest:
@@ -206,7 +206,7 @@ class Transformer:
         return build(access)
 
 
-def _check_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def check_vocabulary(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     """Raise InputError on a tokenizer of no words, or of numbers for which the network has no embedding."""
     numbers = set(tokenizer.get_vocab().values())
     if not numbers - set(tokenizer.all_special_ids):
@@ -215,7 +215,7 @@ def _check_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
             f"the tokenizer of {name} knows no words but special tokens, so all texts would be alike; "
             "put the tokenizer's files (tokenizer.json) beside the weights, as save_pretrained does"
         )
-    known = getattr(network.config.get_text_config(), "vocab_size", None)
+    known = getattr(config.get_text_config(), "vocab_size", None)
     highest = max(numbers)
     if known is not None and highest >= known:
         raise InputError(

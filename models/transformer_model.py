@@ -72,8 +72,8 @@ class TransformerModel:
         self._columns = columns(network, labels)
         self.multi_label = multi_label
         self.pad_id = pad_id(network, tokenizer)
-        self.mask_id = _special_id(tokenizer, "mask")
-        self.unk_id = _special_id(tokenizer, "unk")
+        self.mask_id = special_id(tokenizer, "mask")
+        self.unk_id = special_id(tokenizer, "unk")
         self.limit = limit
         self.access = access = access or Access()
         end = None if access.embeddings else getattr(self._config, "eos_token_id", None)
@@ -307,13 +307,14 @@ def pad_id(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """The padding token, of those who have none the end of a text."""
     config = network.config.get_text_config()
     found = (
-        _special_id(tokenizer, "pad"),
+        special_id(tokenizer, "pad"),
         getattr(config, "pad_token_id", None),
-        _special_id(tokenizer, "eos"),
+        special_id(tokenizer, "eos"),
     )
     return next((number for number in found if isinstance(number, int)), 0)
 
 
-def _special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:
+def special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int | None:
+    """The number of a special token such as "mask"; None if the tokenizer has none."""
     number = getattr(tokenizer, f"{role}_token_id", None)
     return number if isinstance(number, int) else None

@@ -27,6 +27,7 @@ from assay.harness.config.choice import (
 )
 from assay.harness.config.engines import OF_PRECISION, read_precision
 from assay.harness.config.keys import canonical, key
+from assay.harness.costs.unloaded import absent_capabilities
 from assay.harness.storage.layout import CELLS, StoredCell
 from assay.harness.storage.store import Store, read_json, write_json
 from assay.harness.trials.census import TrialPreview
@@ -62,7 +63,7 @@ class Speeds:
 
     Attributes:
         rates: by ASKING, TRAINING, WEIGHTS, MODEL, `method_name` and `metric_name`.
-        capabilities: of the model; all of them if it was not built.
+        capabilities: of the model; if it was not built, all but those that its files deny.
     """
 
     rates: Mapping[str, Rate]
@@ -179,7 +180,8 @@ def recall(previews: Sequence[TrialPreview], store: Store) -> dict[str, Speeds]:
         name = speeds_key(preview.trial.config)
         if name not in known:
             kept = _calibrated(store, name)
-            known[name] = Speeds({**kept.rates, **_of_cells(preview, newest)}, kept.capabilities)
+            has = frozenset(kept.capabilities) - absent_capabilities(preview.trial.config.model)
+            known[name] = Speeds({**kept.rates, **_of_cells(preview, newest)}, tuple(sorted(has)))
     return known
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from assay.harness.config.build import build
+from assay.harness.costs.unloaded import checkpoint_here
 from assay.harness.trials.census import TrialPreview
 from assay.models.refused_paths import refuse_folder
 from assay.models.staging import check_device
@@ -49,19 +49,22 @@ def _of(config: DictConfig) -> Iterator[str]:
 
 
 def _of_head(preview: TrialPreview) -> Iterator[str]:
-    """What a checkpoint in a folder answers that its task does not ask."""
-    path = preview.trial.config.model.get("path")
-    if not isinstance(path, str) or not (Path(path) / "config.json").is_file():
+    """What a checkpoint in a folder answers that its task does not ask, or reads otherwise than texts."""
+    found = checkpoint_here(preview.trial.config.model)
+    if found is None:
         return
+    spec, path = found
     from transformers import AutoConfig
 
-    from assay.models.transformer import Transformer
+    from assay.models.checkpoint import own_tokenizer, quiet
+    from assay.models.transformer import check_vocabulary
 
-    spec = build(preview.trial.config.model)
-    if not isinstance(spec, Transformer):
-        return
     try:
-        spec.check_config(AutoConfig.from_pretrained(path, trust_remote_code=False), preview.trial.task)
+        with quiet():
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        spec.check_config(config, preview.trial.task)
+        if (tokenizer := own_tokenizer(path)) is not None:
+            check_vocabulary(config, tokenizer, f"the checkpoint {path}")
     except InputError as error:
         yield str(error)
     except (OSError, KeyError, ValueError) as error:

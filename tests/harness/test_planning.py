@@ -16,7 +16,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from transformers import BertForSequenceClassification
+from transformers import (
+    AutoTokenizer,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+)
 
 from assay.harness.cli import main
 from assay.harness.config.compose import configuration
@@ -119,11 +124,35 @@ def _untold(folder: Path) -> None:
         file.unlink()
 
 
+def _worded(folder: Path) -> None:
+    _untold(folder)
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+
+
+def _unindexed(folder: Path) -> None:
+    _sharded(folder)
+    (folder / "model.safetensors.index.json").write_text("{}")
+
+
+def _sharded(folder: Path) -> None:
+    """Its first file of weights is lost."""
+    BertForSequenceClassification.from_pretrained(folder).save_pretrained(folder, max_shard_size=20_000)
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    min(folder.glob("model-*.safetensors")).unlink()
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda folder: [file.unlink() for file in folder.iterdir()], "has no config.json; expected"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no weights (*.safetensors);"),
     "torn": (_torn, "model.safetensors cannot be read as safetensors, so it is not whole; download"),
     "no tokenizer": (_untold, "has no tokenizer; put its files (tokenizer.json) beside the weights"),
+    "words": (_worded, "knows no words but special tokens, so all texts would be alike; put"),
+    "name": (
+        lambda folder: (folder / "model.safetensors").rename(folder / "weights.safetensors"),
+        "has weights in weights.safetensors, which is not read; expected model.safetensors",
+    ),
+    "index": (_unindexed, "model.safetensors.index.json cannot be read as an index of weights; download"),
+    "shard": (_sharded, "files of weights, such as model-00001-of-"),
     "configuration": (
         lambda folder: (folder / "config.json").write_text("{"),
         "is not a checkpoint that can be loaded",
@@ -155,6 +184,34 @@ def test_a_faulty_folder_is_said_as_a_run_says_it(fault: str, tiny_bert_folder: 
     task = load_task(experiment.configs[0])
     with pytest.raises(InputError, match=re.escape(sentence)):
         Transformer(path=str(folder), init_only=True).untrained(task, 0)
+
+
+def test_rows_that_a_checkpoint_cannot_be_asked_are_not_counted(
+    tiny_bert_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert_folder)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=2, n_positions=64, num_labels=2
+    )
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "model")
+    given = ["model=transformer", f"model.path={tmp_path / 'model'}", "model.init_only=true"]
+    given += ["baseline=[mask,delete]", "explainer=[occlusion]", "metric=[faithfulness]"]
+
+    def planned() -> str:
+        return plan(_experiment(tmp_path, *given), calibrated=False, workers=1).text
+
+    tokenizer.save_pretrained(tmp_path / "model")
+    assert "trial, 2 cells" in planned() and "Left out" not in planned()
+    tokenizer.mask_token = None
+    tokenizer.save_pretrained(tmp_path / "model")
+    # No weights are needed for it.
+    monkeypatch.setattr("torch.nn.Module.load_state_dict", None)
+    monkeypatch.setattr(GPT2ForSequenceClassification, "from_pretrained", None)
+    text = planned()
+    assert "trial, 1 cell\n" in text and "Would fail" not in text
+    assert "occlusion (mask): the model has no mask token, which baseline 'mask' needs" in text
+    # 40 texts of 10 words: each text, the empty one and every word left out.
+    assert "To do: 480 model rows of " in text
 
 
 # What a plan knows of large tasks.
