@@ -132,7 +132,8 @@ def _as_model(model: object, options: dict[str, Any], fingerprint: str | None) -
     inner = getattr(model, attribute, None) if attribute else None
     if isinstance(inner, PreTrainedModel):
         raise InputError(
-            f"a {type(model).__name__} is around the network; give wrap the network itself, its .{attribute}"
+            f"this {type(model).__name__} is around the network; give wrap the network itself, "
+            f"its .{attribute}"
         )
     if isinstance(model, PreTrainedModel):
         adapt, known = _from_hugging_face, _keywords(_from_hugging_face)
