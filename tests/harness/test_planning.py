@@ -190,9 +190,7 @@ def test_rows_that_a_checkpoint_cannot_be_asked_are_not_counted(
     tiny_bert_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert_folder)
-    config = GPT2Config(
-        vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=2, n_positions=64, num_labels=2
-    )
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=2, n_positions=64)
     GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "model")
     given = ["model=transformer", f"model.path={tmp_path / 'model'}", "model.init_only=true"]
     given += ["baseline=[mask,delete]", "explainer=[occlusion]", "metric=[faithfulness]"]
